@@ -1,0 +1,93 @@
+"""The tree of what can go wrong. Each error is written for the person who has to act on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eed_delivery.model import Outcome, Verdict
+
+
+class EedError(Exception):
+    """The root of every error this service raises itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in the configuration or its surroundings: where it is, what is wrong, what would be right."""
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. {self.remedy}"
+
+
+class ConfigError(EedError):
+    """The configuration cannot be used. Carries every problem, not the first (exit status 78, EX_CONFIG)."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DatabaseGone(EedError):
+    """The database cannot be reached or refuses to work; what was asked was not done, or may not have been."""
+
+
+class QueueGone(EedError):
+    """SQS cannot be reached or refuses to work."""
+
+
+class NoGrant(EedError):
+    """The ledger refused the wire: stale token, lost lease, or the job is paused, cancelled or expired."""
+
+
+class DeliveryFailure(EedError):
+    """An attempt that did not end in a yes. The subclass is the row of the answers table."""
+
+    verdict: ClassVar[Verdict]
+
+    def __init__(self, reply: str, *, code: int | None = None, enhanced: str | None = None) -> None:
+        super().__init__(reply)
+        self.reply = reply
+        self.code = code
+        self.enhanced = enhanced
+
+    def outcome(self) -> Outcome:
+        """This failure as the ledger records it."""
+        return Outcome(self.verdict, self.reply, self.code, self.enhanced)
+
+
+class PermanentFailure(DeliveryFailure):
+    """This recipient or this content will never be taken: failed at once."""
+
+    verdict = Verdict.PERMANENT
+
+
+class RenderError(PermanentFailure):
+    """The email cannot be made from its template, variables, attachments or addresses."""
+
+
+class TransientFailure(DeliveryFailure):
+    """Not now: a 4xx for this recipient or content. Retried later, counted."""
+
+    verdict = Verdict.TEMPORARY
+
+
+class Throttled(DeliveryFailure):
+    """We are too fast for the provider. Slow down; costs the email nothing."""
+
+    verdict = Verdict.THROTTLED
+
+
+class InfrastructureFailure(DeliveryFailure):
+    """The way out is broken for everybody: cannot connect, TLS, AUTH, 421, account paused. Opens the breaker."""
+
+    verdict = Verdict.INFRASTRUCTURE
+
+
+class InDoubt(DeliveryFailure):
+    """The connection died after the wire: the message may or may not have been taken."""
+
+    verdict = Verdict.IN_DOUBT

@@ -1,0 +1,163 @@
+"""The words of the house: jobs, emails, their states and what a transport can answer. Frozen data, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EmailState(StrEnum):
+    """Where one email stands. `TRANSITIONS` says which steps are possible."""
+
+    PENDING = "pending"  # in the ledger, no message in the queue yet
+    QUEUED = "queued"  # SQS has taken a message for it
+    SENDING = "sending"  # a worker holds it under a lease and a fencing token
+    SENT = "sent"  # the mail server or SES said yes
+    FAILED = "failed"  # a permanent no, or out of attempts; can be requeued
+    IN_DOUBT = "in_doubt"  # the connection died after the wire: nobody knows
+    SUPPRESSED = "suppressed"  # the address is on the suppression list
+    CANCELLED = "cancelled"  # its job was cancelled or expired
+
+
+END_STATES = frozenset(
+    {EmailState.SENT, EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, EmailState.CANCELLED}
+)
+OPEN_STATES = frozenset(EmailState) - END_STATES
+
+TRANSITIONS: Mapping[EmailState, frozenset[EmailState]] = {
+    EmailState.PENDING: frozenset(
+        {EmailState.QUEUED, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}
+    ),
+    EmailState.QUEUED: frozenset(
+        {EmailState.PENDING, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}
+    ),
+    EmailState.SENDING: frozenset(EmailState),
+    EmailState.IN_DOUBT: frozenset({EmailState.SENT, EmailState.FAILED, EmailState.PENDING}),
+    EmailState.FAILED: frozenset({EmailState.PENDING}),
+    EmailState.SENT: frozenset(),
+    EmailState.SUPPRESSED: frozenset(),
+    EmailState.CANCELLED: frozenset(),
+}
+
+
+class JobState(StrEnum):
+    """Where one job stands. Only an ACTIVE job is given the wire."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"  # nothing can be sent: a template does not compile, say
+    FINISHED = "finished"
+
+
+class Verdict(StrEnum):
+    """The class of an answer (DESIGN, the answers table); it decides what happens next."""
+
+    SENT = "sent"
+    TEMPORARY = "temporary"  # retry later, counted
+    PERMANENT = "permanent"  # failed at once
+    THROTTLED = "throttled"  # slow down; not the recipient's fault, not counted
+    INFRASTRUCTURE = "infrastructure"  # the breaker opens; not counted
+    IN_DOUBT = "in_doubt"  # died after the wire
+
+
+NEUTRAL = frozenset({Verdict.THROTTLED, Verdict.INFRASTRUCTURE})
+"""Verdicts that cost no attempt (G4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt came to.
+
+    `reply` is for people and is kept in the ledger; `code` is the SMTP reply code or HTTP status, `enhanced`
+    the RFC 3463 status ("5.1.1") or the SES error code, `message_id` the provider's id of an accepted email.
+    """
+
+    verdict: Verdict
+    reply: str = ""
+    code: int | None = None
+    enhanced: str | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRef:
+    """An attachment as the source names it. `location` is a path below the attachments root, or `s3://bucket/key`."""
+
+    location: str
+    filename: str | None = None
+    content_type: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the ledger and the source know it together: what every one of its emails shares.
+
+    `revision` grows whenever an operator requeues or resumes, so that cached templates are read anew.
+    """
+
+    job_id: int
+    key: str
+    revision: int
+    sender: str
+    subject: str
+    reply_to: str | None = None
+    html_template: str | None = None
+    text_template: str | None = None
+    attachments: tuple[AttachmentRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """One email in a worker's hand: its place in the ledger (ids, token, counts) and its content from the source.
+
+    `variables` is what the source's column held: JSON text, or an object the driver has decoded already;
+    `columns` are further source columns offered to the templates by name.
+    """
+
+    email_id: int
+    job_id: int
+    key: str
+    gen: int
+    token: int
+    attempts: int
+    recipient: str
+    recipient_name: str | None = None
+    variables: Any = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    attachments: tuple[AttachmentRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A finished message. The envelope is here as data: it is never parsed out of the headers."""
+
+    email_id: int
+    gen: int
+    envelope_sender: str
+    recipient: str
+    message_id: str  # with its angle brackets
+    content: bytes  # RFC 5322, CRLF line ends
+    needs_smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The mail server's or SES's yes."""
+
+    reply: str
+    code: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyJob:
+    """A job that the source says may go out; times are relative to the database's clock."""
+
+    key: str | int
+    name: str
+    total_hint: int | None = None
+    expired: bool = False
+    expires_at: datetime | None = None  # UTC
