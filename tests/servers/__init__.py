@@ -1,0 +1,62 @@
+"""Real servers for the tests: each is private to the run, on 127.0.0.1, and ended by its own process id."""
+
+import random
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+# Below Linux's range of outgoing ports (32768 and up): a server that is killed and started again finds its
+# port still free, because no outgoing connection of another test can have taken it in between.
+_PORTS = range(15_000, 32_000)
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on now."""
+    for port in random.sample(_PORTS, 200):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port found on 127.0.0.1 in 200 tries")
+
+
+def temporary_directory(name: str) -> Path:
+    """A new directory with a short path (a Unix socket's path may have 107 bytes at most)."""
+    return Path(tempfile.mkdtemp(prefix=f"eed-{name}-"))
+
+
+def wait_until_up(
+    process: subprocess.Popen[bytes], is_up: Callable[[], bool], log: Path, seconds: float = 60
+) -> None:
+    """Return as soon as `is_up` says so.
+
+    Raises RuntimeError with the end of the log if the server dies or is too slow.
+    """
+    for _ in range(int(seconds / 0.05)):
+        try:
+            process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            if is_up():
+                return
+        else:
+            break
+    state = (
+        f"ended with status {process.returncode}"
+        if process.poll() is not None
+        else f"not up in {seconds:g} s"
+    )
+    raise RuntimeError(f"{process.args!r}: {state}. Its log ends:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def end(process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Ask the process to stop; kill it when it does not."""
+    process.terminate()
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
