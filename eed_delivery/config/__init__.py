@@ -1,0 +1,59 @@
+"""Settings: one TOML file, systemd's credentials, EED_ variables; every mistake reported at once.
+
+Only this package reads the environment.
+"""
+
+from eed_delivery.config.environment import Supervision, supervision
+from eed_delivery.config.load import load
+from eed_delivery.config.region import normalise_region
+from eed_delivery.config.settings import (
+    AwsSettings,
+    DatabaseSettings,
+    LogSettings,
+    OutboxSettings,
+    PublisherSettings,
+    QueueSettings,
+    RenderingSettings,
+    ServiceSettings,
+    SesSettings,
+    Settings,
+    SmtpSettings,
+    SweeperSettings,
+    TransportSettings,
+    WorkerSettings,
+)
+from eed_delivery.config.source_mapping import (
+    AttachmentSource,
+    EmailSource,
+    EmailStatuses,
+    JobSource,
+    JobStatuses,
+    SourceSettings,
+)
+
+__all__ = [
+    "AttachmentSource",
+    "AwsSettings",
+    "DatabaseSettings",
+    "EmailSource",
+    "EmailStatuses",
+    "JobSource",
+    "JobStatuses",
+    "LogSettings",
+    "OutboxSettings",
+    "PublisherSettings",
+    "QueueSettings",
+    "RenderingSettings",
+    "ServiceSettings",
+    "SesSettings",
+    "Settings",
+    "SmtpSettings",
+    "SourceSettings",
+    "Supervision",
+    "SweeperSettings",
+    "TransportSettings",
+    "WorkerSettings",
+    "load",
+    "normalise_region",
+    "supervision",
+]

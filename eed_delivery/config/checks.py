@@ -1,0 +1,230 @@
+"""Settings that are good each for itself, but not together."""
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+
+from eed_delivery.config.clash import Clash
+from eed_delivery.config.formats import region_of_queue
+from eed_delivery.config.settings import Settings
+from eed_delivery.config.source_checks import source_clashes
+
+# SES takes 40 MB after encoding. https://docs.aws.amazon.com/ses/latest/dg/quotas.html
+SES_MESSAGE_BYTES = 40 * 1024 * 1024
+
+
+def clashes(settings: Settings) -> Iterator[Clash]:
+    """Every pair of settings that cannot work together."""
+    checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
+    checks += (_smtp, _database, _sizes)
+    for check in checks:
+        yield from check(settings)
+    yield from source_clashes(settings.source)
+
+
+def _less(settings: Settings, small: str, large: str, why: str) -> Iterator[Clash]:
+    """`small` must be less than `large`; both are dotted keys."""
+    low, high = _number(settings, small), _number(settings, large)
+    if low >= high:
+        yield Clash.of((small, large), f"{low:g} is not less than {high:g}", why)
+
+
+def _number(settings: Settings, dotted: str) -> float:
+    section, name = dotted.split(".")
+    value: float = getattr(getattr(settings, section), name)
+    return value
+
+
+def _leases(settings: Settings) -> Iterator[Clash]:
+    yield from _less(
+        settings,
+        "worker.lease_seconds",
+        "queue.visibility_timeout_seconds",
+        "A lease must end before its message shows up again: lower the lease or raise the visibility timeout.",
+    )
+    yield from _less(
+        settings,
+        "worker.heartbeat_seconds",
+        "worker.lease_seconds",
+        "A worker must be heard of before its lease ends: lower the heartbeat.",
+    )
+    yield from _less(
+        settings,
+        "publisher.poll_seconds",
+        "publisher.job_lease_seconds",
+        "A publisher renews its lease when it polls: raise the lease, or other publishers take its jobs.",
+    )
+    send_lease = settings.worker.send_lease_seconds
+    longest, keys = _longest_send(settings)
+    if 0 < send_lease <= longest:
+        yield Clash.of(
+            ("worker.send_lease_seconds", *keys),
+            f"a send may take {longest:g} seconds, and its lease lasts only {send_lease:g}",
+            "Raise the lease above that, or set it to 0 to have it computed.",
+        )
+
+
+def _longest_send(settings: Settings) -> tuple[float, tuple[str, ...]]:
+    """How long an email may be on the wire, by the transport's timeouts, in seconds, and which settings say so."""
+    match settings.transport.kind:
+        case "smtp":
+            seconds = settings.smtp.command_timeout_seconds + settings.smtp.data_timeout_seconds
+            return seconds, ("smtp.command_timeout_seconds", "smtp.data_timeout_seconds")
+        case "ses":
+            seconds = settings.ses.connect_timeout_seconds + settings.ses.read_timeout_seconds
+            return seconds, ("ses.connect_timeout_seconds", "ses.read_timeout_seconds")
+        case "outbox":
+            return 0, ()
+
+
+def _retries(settings: Settings) -> Iterator[Clash]:
+    yield from _less(
+        settings,
+        "worker.max_attempts",
+        "queue.max_receive_count",
+        "Attempts must run out before the queue gives a message up: lower the attempts, or raise maxReceiveCount "
+        "on the queue and here.",
+    )
+    worker = settings.worker
+    if worker.retry_delay_seconds > worker.retry_max_delay_seconds:
+        yield Clash.of(
+            ("worker.retry_delay_seconds", "worker.retry_max_delay_seconds"),
+            "the first delay is longer than the longest",
+            "Raise the longest or lower the first.",
+        )
+    if worker.same_answer_limit > worker.same_answer_window:
+        yield Clash.of(
+            ("worker.same_answer_limit", "worker.same_answer_window"),
+            "the limit can never be reached within the window",
+            "Set the limit to no more than the window.",
+        )
+
+
+def _stop(settings: Settings) -> Iterator[Clash]:
+    stall = settings.service.stall_seconds
+    longest, keys = _longest_send(settings)
+    if stall <= longest:
+        yield Clash.of(
+            ("service.stall_seconds", *keys),
+            f"a send may take {longest:g} seconds, and a loop counts as stalled after {stall:g}",
+            "Raise service.stall_seconds (and WatchdogSec= in the unit) above that.",
+        )
+    for key in ("publisher.poll_seconds", "sweeper.interval_seconds", "queue.wait_seconds"):
+        yield from _less(
+            settings, key, "service.stall_seconds", "A loop that only waits must not count as stalled: lower the wait."
+        )
+
+
+def _queue(settings: Settings) -> Iterator[Clash]:
+    queue = settings.queue
+    if queue.dead_letter_url == queue.url:
+        yield Clash.of(
+            ("queue.dead_letter_url", "queue.url"),
+            "the dead-letter queue is the queue itself",
+            "Give the URL of the queue that its RedrivePolicy names.",
+        )
+    for key, url in (("queue.url", queue.url), ("queue.dead_letter_url", queue.dead_letter_url)):
+        region = region_of_queue(url) if url else None
+        if region not in (None, settings.aws.region):
+            yield Clash.of(
+                (key, "aws.region"),
+                f"the queue is in {region}, and aws.region is {settings.aws.region}",
+                "Set aws.region to the queue's region.",
+            )
+
+
+def _aws(settings: Settings) -> Iterator[Clash]:
+    aws = settings.aws
+    keys = ("aws.access_key_id", "aws.secret_access_key")
+    given = [aws.access_key_id, aws.secret_access_key]
+    if aws.credentials == "environment" and not all(given):
+        yield Clash.of(
+            ("aws.credentials", *keys),
+            "the keys are to come from the environment, and are not all there",
+            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the systemd credentials aws_access_key_id and "
+            'aws_secret_access_key, or choose credentials = "instance-role".',
+        )
+    if aws.credentials == "instance-role" and (any(given) or aws.session_token):
+        yield Clash.of(
+            ("aws.credentials", *keys),
+            "keys are given, and the instance's role is to be used",
+            'Take the keys away, or choose credentials = "environment".',
+        )
+
+
+def _rate(settings: Settings) -> Iterator[Clash]:
+    if settings.transport.rate_per_second == "ses" and settings.transport.kind != "ses":
+        yield Clash.of(
+            ("transport.rate_per_second", "transport.kind"),
+            f'the rate is to be what SES allows, and the transport is "{settings.transport.kind}"',
+            "Give emails per second, or 0 for no limit.",
+        )
+
+
+def _smtp(settings: Settings) -> Iterator[Clash]:
+    smtp = settings.smtp
+    if (smtp.username is None) != (smtp.password is None):
+        yield Clash.of(
+            ("smtp.username", "smtp.password"),
+            "one of them is set, the other is not",
+            "Set both (the password as the systemd credential smtp_password or EED_SMTP__PASSWORD), or neither.",
+        )
+    if smtp.tls == "none" and (smtp.username or smtp.password) and not _is_loopback(smtp.host):
+        yield Clash.of(
+            ("smtp.tls", "smtp.username", "smtp.host"),
+            f"the password would go to {smtp.host} in clear text",
+            'Choose tls = "starttls" or "implicit".',
+        )
+    if smtp.tls == "none" and smtp.ca_file:
+        yield Clash.of(
+            ("smtp.tls", "smtp.ca_file"),
+            "a CA is given, and TLS is off",
+            'Choose tls = "starttls" or "implicit", or take the CA away.',
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _database(settings: Settings) -> Iterator[Clash]:
+    database = settings.database
+    url = database.parsed_url()
+    if url.tls == "off" and database.ca_file:
+        yield Clash.of(
+            ("database.url", "database.ca_file"),
+            "a CA is given, and the URL turns TLS off",
+            "Take one of them away.",
+        )
+    if url.tls == "verify_identity" and not database.ca_file:
+        yield Clash.of(
+            ("database.url", "database.ca_file"),
+            "the URL wants the server's name checked, which needs the CA's certificate",
+            "Give the CA as a PEM file in database.ca_file.",
+        )
+    if url.is_sqlite and (database.password or database.ca_file):
+        yield Clash.of(
+            ("database.url", "database.password" if database.password else "database.ca_file"),
+            "SQLite has neither passwords nor TLS",
+            "Take it away, or give a MySQL URL.",
+        )
+
+
+def _sizes(settings: Settings) -> Iterator[Clash]:
+    rendering = settings.rendering
+    # base64 makes 4 bytes of 3 and a line end after every 76 (RFC 2045, section 6.8)
+    encoded = rendering.max_attachment_bytes * 4 / 3 * 78 / 76
+    if encoded > rendering.max_message_bytes:
+        yield Clash.of(
+            ("rendering.max_attachment_bytes", "rendering.max_message_bytes"),
+            f"an attachment of the largest size becomes {encoded:.0f} bytes of message",
+            "Raise the message's limit, if the mail server's is as high, or lower the attachment's.",
+        )
+    if settings.transport.kind == "ses" and rendering.max_message_bytes > SES_MESSAGE_BYTES:
+        yield Clash.of(
+            ("rendering.max_message_bytes", "transport.kind"),
+            f"SES takes no more than {SES_MESSAGE_BYTES} bytes",
+            "Lower the limit.",
+        )

@@ -1,0 +1,133 @@
+"""What the surroundings say: EED_ variables, systemd's credentials and its supervision.
+
+This package is the only place that reads the environment, so that a test or a second tenant can hand in its own.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+
+from eed_delivery.config.problems import suggestion
+from eed_delivery.config.settings import Settings
+from eed_delivery.config.tree import Key
+from eed_delivery.errors import Problem
+
+PREFIX = "EED_"
+CONFIG_FILE = "EED_CONFIG"  # the one EED_ variable that is not a setting: where the file is
+
+# The names that LoadCredential= gives in the unit, and the settings they fill.
+# https://systemd.io/CREDENTIALS/
+CREDENTIALS: dict[str, Key] = {
+    "database_url": ("database", "url"),
+    "database_password": ("database", "password"),
+    "smtp_password": ("smtp", "password"),
+    "aws_access_key_id": ("aws", "access_key_id"),
+    "aws_secret_access_key": ("aws", "secret_access_key"),
+    "aws_session_token": ("aws", "session_token"),
+}
+# AWS's own names, read only when `aws.credentials = "environment"` says so.
+AWS_VARIABLES: dict[str, Key] = {
+    "AWS_ACCESS_KEY_ID": ("aws", "access_key_id"),
+    "AWS_SECRET_ACCESS_KEY": ("aws", "secret_access_key"),
+    "AWS_SESSION_TOKEN": ("aws", "session_token"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """How systemd watches this process: where to notify, and the watchdog's patience (WatchdogSec=) in seconds.
+
+    Both are None when nobody watches, so it also says whether systemd is there.
+    """
+
+    notify_socket: str | None = None
+    watchdog_seconds: float | None = None
+
+
+def supervision(environ: Mapping[str, str] | None = None, pid: int | None = None) -> Supervision:
+    """Read sd_notify(3)'s and sd_watchdog_enabled(3)'s variables. Another process's watchdog is not ours."""
+    environ = os.environ if environ is None else environ
+    mine = environ.get("WATCHDOG_PID", "") in ("", str(os.getpid() if pid is None else pid))
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    watched = mine and microseconds.isdecimal() and int(microseconds) > 0
+    return Supervision(environ.get("NOTIFY_SOCKET") or None, int(microseconds) / 1e6 if watched else None)
+
+
+class _Variables(EnvSettingsSource):
+    """pydantic-settings' reading of nested variables, from the environment we are given."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(Settings, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter="__")
+        self.env_vars = {name.lower(): value for name, value in environ.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list or table is written as JSON. What isn't JSON stays as it is, to be reported with all the rest."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+def read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The EED_ variables as nested settings."""
+    return _Variables(environ)()
+
+
+def variables_by_key(environ: Mapping[str, str]) -> dict[Key, str]:
+    """Which variable sets which setting."""
+    return {
+        tuple(name[len(PREFIX) :].lower().split("__")): name
+        for name in environ
+        if name.upper().startswith(PREFIX) and name != CONFIG_FILE
+    }
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[Problem]:
+    """EED_ variables of no section; an unknown key within a section is found when the section is validated."""
+    for key, name in variables_by_key(environ).items():
+        if key[0] not in Settings.model_fields:
+            close = difflib.get_close_matches(name, [CONFIG_FILE], n=1, cutoff=0.8)
+            yield Problem(
+                name, "there is no such setting", f"Did you mean {close[0]}?" if close else suggestion(key[:1])
+            )
+
+
+def read_credentials(directory: Path, problems: list[Problem]) -> dict[Key, str]:
+    """The secrets that systemd put into $CREDENTIALS_DIRECTORY, without the newline that editors add."""
+    found: dict[Key, str] = {}
+    for name, key in CREDENTIALS.items():
+        try:
+            text = (directory / name).read_text("utf-8").rstrip("\r\n")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            problems.append(Problem(f"credential {name}", f"it cannot be read: {reason}", "Write the file anew."))
+            continue
+        if text:
+            found[key] = text
+        else:
+            problems.append(Problem(f"credential {name}", "it is empty", "Put the secret in, or remove the file."))
+    problems.extend(_misnamed(directory))
+    return found
+
+
+def _misnamed(directory: Path) -> Iterator[Problem]:
+    """Credentials of other names may be there for other reasons, but a near miss is a typing error."""
+    try:
+        names = sorted(path.name for path in directory.iterdir())
+    except OSError as error:
+        yield Problem(
+            "CREDENTIALS_DIRECTORY", f"it cannot be read: {error.strerror}", "Look at the unit's LoadCredential=."
+        )
+        return
+    for name in names:
+        close = difflib.get_close_matches(name, CREDENTIALS, n=1, cutoff=0.8)
+        if name not in CREDENTIALS and close:
+            yield Problem(f"credential {name}", "there is no such credential", f"Did you mean {close[0]}?")

@@ -1,0 +1,127 @@
+"""Pydantic's errors told again for the person who has to mend the configuration."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from eed_delivery.config.settings import Settings
+from eed_delivery.config.tree import Key
+from eed_delivery.errors import Problem
+
+# pydantic's error type → what is wrong, what would be right; the names in braces come with the error.
+# https://docs.pydantic.dev/latest/errors/validation_errors/
+WORDS: dict[str, tuple[str, str]] = {
+    "int_parsing": ("{got} is not a whole number", "Give a whole number, without quotes."),
+    "int_type": ("{got} is not a whole number", "Give a whole number, without quotes."),
+    "int_from_float": ("{got} is not a whole number", "Give a whole number."),
+    "float_parsing": ("{got} is not a number", "Give a number, without quotes."),
+    "float_type": ("{got} is not a number", "Give a number, without quotes."),
+    "finite_number": ("{got} is not a usable number", "Give a finite number."),
+    "greater_than": ("{got} is too small", "Give more than {gt}."),
+    "greater_than_equal": ("{got} is too small", "Give {ge} or more."),
+    "less_than": ("{got} is too large", "Give less than {lt}."),
+    "less_than_equal": ("{got} is too large", "Give {le} or less."),
+    "literal_error": ("{got} is not one of the choices", "Give {expected}."),
+    "bool_parsing": ("{got} is neither true nor false", "Give true or false, without quotes."),
+    "bool_type": ("{got} is neither true nor false", "Give true or false, without quotes."),
+    "string_type": ("{got} is not text", "Give text in quotes."),
+    "path_type": ("{got} is not a path", "Give a path in quotes."),
+    "string_pattern_mismatch": ("{got} has a form that is not allowed", "It must match {pattern}."),
+    "tuple_type": ("{got} is not a list", 'Give a list, like ["a", "b"], also for one value.'),
+    "dict_type": ("{got} is not a table", "Give a table of keys and values."),
+    "model_type": ("{got} is not a section", "Write it as a [section] with its settings below."),
+    "mistake": ("{what}", "{remedy}"),
+}
+
+
+def keys_of(error: ValidationError) -> Iterator[Key]:
+    """The key of each mistake."""
+    for detail in error.errors():
+        yield tuple(str(part) for part in detail["loc"])
+
+
+def problems_of(error: ValidationError, origin: Mapping[Key, str]) -> Iterator[Problem]:
+    """Each mistake in plain words, with its key and, if it isn't the file, where its value came from."""
+    for detail in error.errors():
+        key = tuple(str(part) for part in detail["loc"])
+        what, remedy = _words(detail, key)
+        yield Problem(where(key, origin), what, remedy)
+
+
+def where(key: Key, origin: Mapping[Key, str]) -> str:
+    """`worker.threads`, or `worker.threads (from EED_WORKER__THREADS)`."""
+    for length in range(len(key), 0, -1):
+        if source := origin.get(key[:length]):
+            return f"{'.'.join(key)} (from {source})"
+    return ".".join(key)
+
+
+def _words(detail: ErrorDetails, key: Key) -> tuple[str, str]:
+    if detail["type"] == "missing":
+        return "it is not set", f"Set it in the file, or as {variable(key)}."
+    if detail["type"] == "extra_forbidden":
+        return "there is no such setting", suggestion(key)
+    context: dict[str, Any] = {"got": _got(detail["input"], key)} | detail.get("ctx", {})
+    what, remedy = WORDS.get(detail["type"], ("{got} cannot be used", "See docs/configuration.md."))
+    return what.format_map(context), remedy.format_map(context)
+
+
+def _got(value: object, key: Key) -> str:
+    """The value, so that it is found again; never a secret's, and never a long one."""
+    if is_secret(key) or isinstance(value, SecretStr):
+        return "the value"
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def variable(key: Key) -> str:
+    """The environment variable that overrides a setting."""
+    return "EED_" + "__".join(key).upper()
+
+
+def suggestion(key: Key) -> str:
+    """What somebody who wrote an unknown key may have meant."""
+    *path, name = key
+    siblings = _fields(Settings, tuple(path))
+    if close := difflib.get_close_matches(name.replace("-", "_").lower(), siblings, n=1):
+        return f"Did you mean {'.'.join([*path, close[0]])}?"
+    owners = [section for section, field in Settings.model_fields.items() if name in _fields_of(field.annotation)]
+    if owners:
+        return f"It is a setting of {' and of '.join(f'[{owner}]' for owner in owners)}."
+    return f"Known here are: {', '.join(siblings)}." if siblings else "See docs/configuration.md."
+
+
+def is_secret(key: Key) -> bool:
+    """Whether a setting's value must never be shown."""
+    *path, name = key
+    fields = _model(Settings, tuple(path))
+    field = fields.model_fields.get(name) if fields else None
+    return field is not None and field.annotation in (SecretStr, SecretStr | None)
+
+
+def _fields(model: type[BaseModel], path: Key) -> list[str]:
+    found = _model(model, path)
+    return list(found.model_fields) if found else []
+
+
+def _fields_of(annotation: object) -> list[str]:
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return list(annotation.model_fields) if is_model else []  # type: ignore[attr-defined]
+
+
+def _model(model: type[BaseModel], path: Key) -> type[BaseModel] | None:
+    """The settings class that a path leads to; None if it leads to a value or nowhere."""
+    for name in path:
+        field = model.model_fields.get(name)
+        annotation = field.annotation if field else None
+        if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
+            return None
+        model = annotation
+    return model

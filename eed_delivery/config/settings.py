@@ -1,0 +1,233 @@
+"""The settings: one class a section of the TOML file. docs/configuration.md says what each one is for.
+
+Names that end in `_seconds` hold seconds, `_bytes` bytes, `_chars` characters. Nothing here reads anything.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import URL
+
+from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
+from eed_delivery.config.database_url import parse_database_url
+from eed_delivery.config.formats import (
+    Address,
+    HeloName,
+    HostName,
+    HttpUrl,
+    MailHost,
+    QueueUrl,
+    Rate,
+    Region,
+    S3Prefix,
+    Seconds,
+    SecondsOrNone,
+    Unsubscribe,
+    mistake,
+)
+from eed_delivery.config.source_mapping import Section, SourceSettings
+
+MIB = 1024 * 1024
+
+
+class DatabaseSettings(Section):
+    """The database that holds the source's tables and our ledger."""
+
+    url: SecretStr  # a secret, because a password may be in it
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+    connect_timeout_seconds: Seconds = 10
+    read_timeout_seconds: Seconds = 60
+
+    @field_validator("url")
+    @classmethod
+    def _usable(cls, url: SecretStr) -> SecretStr:
+        try:
+            parse_database_url(url.get_secret_value())
+        except UnusableUrl as error:
+            raise mistake(error.what, error.remedy) from None
+        return url
+
+    def parsed_url(self) -> DatabaseUrl:
+        """The URL in its parts, with what was translated and what was left out."""
+        return parse_database_url(self.url.get_secret_value())
+
+    @property
+    def url_notes(self) -> tuple[str, ...]:
+        """What became of each option of a JDBC URL, for people; empty for SQLAlchemy's own URLs."""
+        return self.parsed_url().notes
+
+    def sqlalchemy_url(self) -> URL:
+        """The URL for `create_engine`: PyMySQL, utf8mb4, timeouts and TLS. `str()` of it hides the password."""
+        parsed = self.parsed_url()
+        if self.password is not None:
+            parsed = parsed.with_password(self.password.get_secret_value())
+        return parsed.for_pymysql(
+            ca_file=self.ca_file,
+            connect_seconds=self._timeout("connect_timeout_seconds", parsed.connect_timeout_seconds),
+            read_seconds=self._timeout("read_timeout_seconds", parsed.read_timeout_seconds),
+        )
+
+    def _timeout(self, name: str, in_url: float | None) -> float:
+        """A setting that was given wins over the URL's option, and that over the setting's default."""
+        given: float = getattr(self, name)
+        return given if in_url is None or name in self.model_fields_set else in_url
+
+
+class AwsSettings(Section):
+    """Where and as whom we talk to AWS. The keys are used only with `credentials = "environment"`."""
+
+    region: Region
+    credentials: Literal["environment", "instance-role"] = "instance-role"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+
+
+class QueueSettings(Section):
+    """The SQS queue. `endpoint_url` is for development; limits are those of SQS.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    """
+
+    url: QueueUrl
+    dead_letter_url: QueueUrl | None = None
+    endpoint_url: HttpUrl | None = None
+    wait_seconds: Annotated[int, Field(ge=0, le=20)] = 20
+    visibility_timeout_seconds: Annotated[int, Field(ge=1, le=43_200)] = 120
+    max_receive_count: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class PublisherSettings(Section):
+    """How ready jobs become messages."""
+
+    poll_seconds: Seconds = 5
+    chunk: Annotated[int, Field(ge=1, le=10_000)] = 500
+    connections: Annotated[int, Field(ge=1, le=64)] = 4
+    job_lease_seconds: Seconds = 60
+
+
+class WorkerSettings(Section):
+    """How emails are sent. Two zeros are computed: `processes` (one a core) and `send_lease_seconds`."""
+
+    processes: Annotated[int, Field(ge=0, le=256)] = 0
+    threads: Annotated[int, Field(ge=1, le=256)] = 16
+    lease_seconds: Seconds = 60
+    send_lease_seconds: SecondsOrNone = 0
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    retry_delay_seconds: Annotated[float, Field(ge=0, le=43_200, allow_inf_nan=False)] = 60
+    retry_growth: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 4.0
+    # SQS keeps a message invisible for 12 hours at most
+    retry_max_delay_seconds: Annotated[float, Field(ge=0, le=43_200, allow_inf_nan=False)] = 3600
+    doubt: Literal["hold", "resend"] = "hold"
+    heartbeat_seconds: Seconds = 5
+    same_answer_limit: Annotated[int, Field(ge=1)] = 100
+    same_answer_window: Annotated[int, Field(ge=1)] = 200
+    probe_seconds: Seconds = 10
+
+
+class SweeperSettings(Section):
+    """How what fell on the floor is put back."""
+
+    interval_seconds: Seconds = 10
+    queued_patience_seconds: Seconds = 300
+
+
+class ServiceSettings(Section):
+    """The supervisor. `stop_seconds` must be less than the unit's TimeoutStopSec=90, or systemd kills us first."""
+
+    stop_seconds: Annotated[float, Field(gt=0, lt=90, allow_inf_nan=False)] = 80
+    stall_seconds: Seconds = 900
+
+
+class TransportSettings(Section):
+    """How emails leave, and how many a second for all workers of all hosts together."""
+
+    kind: Literal["smtp", "ses", "outbox"] = "smtp"
+    rate_per_second: Rate = 0
+
+
+class SmtpSettings(Section):
+    """The mail server. The timeouts are for one step each (RFC 5321, section 4.5.3.2)."""
+
+    host: MailHost = "localhost"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 25
+    tls: Literal["none", "starttls", "implicit"] = "starttls"
+    ca_file: Path | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    helo_name: HeloName | None = None
+    connect_timeout_seconds: Seconds = 30
+    command_timeout_seconds: Seconds = 60
+    data_timeout_seconds: Seconds = 600  # 4.5.3.2.6: a shorter one turns slow acceptance into doubt
+    max_messages_per_connection: Annotated[int, Field(ge=1)] = 500
+
+
+class SesSettings(Section):
+    """Amazon SES, API version 2."""
+
+    configuration_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    endpoint_url: HttpUrl | None = None
+    connect_timeout_seconds: Seconds = 5
+    read_timeout_seconds: Seconds = 60
+
+
+class OutboxSettings(Section):
+    """The transport that writes .eml files instead of sending."""
+
+    directory: Path = Path("outbox")
+
+
+class RenderingSettings(Section):
+    """How an email is made from its template, variables and attachments."""
+
+    message_id_domain: HostName
+    envelope_sender: Address | None = None
+    attachments_root: Path | None = None
+    attachments_s3: tuple[S3Prefix, ...] = ()
+    s3_endpoint_url: HttpUrl | None = None
+    max_attachment_bytes: Annotated[int, Field(ge=1)] = 10 * MIB
+    max_message_bytes: Annotated[int, Field(ge=1024)] = 25 * MIB
+    max_output_chars: Annotated[int, Field(ge=1)] = 1_000_000
+    list_unsubscribe: Unsubscribe | None = None
+
+
+class LogSettings(Section):
+    """What is logged: JSON lines on stdout, from this level up."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """Every setting. Made by `eed_delivery.config.load`; constructed directly, it takes only what it is given."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database: DatabaseSettings
+    aws: AwsSettings
+    queue: QueueSettings
+    publisher: PublisherSettings = PublisherSettings()
+    worker: WorkerSettings = WorkerSettings()
+    sweeper: SweeperSettings = SweeperSettings()
+    service: ServiceSettings = ServiceSettings()
+    transport: TransportSettings = TransportSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    ses: SesSettings = SesSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    rendering: RenderingSettings
+    logs: LogSettings = LogSettings()
+    source: SourceSettings = SourceSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings names these arguments
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the caller's back: `load` alone decides which environment counts."""
+        return (init_settings,)
