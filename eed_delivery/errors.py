@@ -43,6 +43,10 @@ class NoGrant(EedError):
     """The ledger refused the wire: stale token, lost lease, or the job is paused, cancelled or expired."""
 
 
+class Stopping(EedError):
+    """The service is asked to stop: what is not on the wire goes back unharmed."""
+
+
 class DeliveryFailure(EedError):
     """An attempt that did not end in a yes. The subclass is the row of the answers table."""
 

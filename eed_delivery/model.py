@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -26,12 +25,8 @@ END_STATES = frozenset(
 OPEN_STATES = frozenset(EmailState) - END_STATES
 
 TRANSITIONS: Mapping[EmailState, frozenset[EmailState]] = {
-    EmailState.PENDING: frozenset(
-        {EmailState.QUEUED, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}
-    ),
-    EmailState.QUEUED: frozenset(
-        {EmailState.PENDING, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}
-    ),
+    EmailState.PENDING: frozenset({EmailState.QUEUED, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}),
+    EmailState.QUEUED: frozenset({EmailState.PENDING, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}),
     EmailState.SENDING: frozenset(EmailState),
     EmailState.IN_DOUBT: frozenset({EmailState.SENT, EmailState.FAILED, EmailState.PENDING}),
     EmailState.FAILED: frozenset({EmailState.PENDING}),
@@ -131,6 +126,20 @@ class Email:
 
 
 @dataclass(frozen=True, slots=True)
+class Ticket:
+    """What one SQS message says: which email, of which generation, and how many tries were counted before it.
+
+    `group` is the job (SQS's MessageGroupId): with it fair queues keep one huge job from starving a small one. It is
+    known to who publishes, not to who receives.
+    """
+
+    email_id: int
+    gen: int
+    base: int
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """A finished message. The envelope is here as data: it is never parsed out of the headers."""
 
@@ -154,10 +163,25 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class ReadyJob:
-    """A job that the source says may go out; times are relative to the database's clock."""
+    """A job that the source says may go out.
 
-    key: str | int
+    `key` is an int where the source has integer keys. `expires_in_seconds` is counted by the source's own clock,
+    so that time zones don't matter; None: it never expires.
+    """
+
+    key: int | str
     name: str
-    total_hint: int | None = None
-    expired: bool = False
-    expires_at: datetime | None = None  # UTC
+    expires_in_seconds: float | None = None
+
+    @property
+    def expired(self) -> bool:
+        """True when it must not go out any more."""
+        return self.expires_in_seconds is not None and self.expires_in_seconds <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """An email of the source that is not sent yet, as the ledger enlists it; `recipient` is "" where there is none."""
+
+    key: int | str
+    recipient: str

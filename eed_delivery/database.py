@@ -1,0 +1,200 @@
+"""One database, reached the same way by everyone: engines, the database's clock, whole transactions with retries."""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import URL, Connection, DateTime, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
+
+from eed_delivery.errors import DatabaseGone
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+# https://mariadb.com/kb/en/mariadb-error-code-reference/: deadlock, lock wait timeout, record changed since last read
+CONTENTION = frozenset({1213, 1205, 1020})
+# too many connections, server shutting down, connection killed, read-only server (twice), lost or refused connections
+AWAY = frozenset({1040, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1792, 1836, 1927, 2002, 2003, 2006, 2013, 2055})
+# access denied: a rotated password heals itself like an outage does, and must not end a worker thread
+REFUSED = frozenset({1044, 1045, 1129, 1130, 4151})
+
+CONTENTION_TRIES = 20
+CONNECTION_TRIES = 3
+
+
+class utc_now(FunctionElement[Any]):  # noqa: N801 - named like the SQL functions it stands beside
+    """The database's clock in UTC with microseconds. Never the host's clock, and no jump when summer time ends."""
+
+    type = DateTime()
+    inherit_cache = True
+
+
+class utc_in(FunctionElement[Any]):  # noqa: N801 - as above
+    """The database's clock plus so many seconds: ``utc_in(30)``; may be negative or fractional."""
+
+    type = DateTime()
+    inherit_cache = True
+
+
+class seconds_until(FunctionElement[Any]):  # noqa: N801 - as above
+    """Seconds from the database's now to a column's time; negative when it has passed."""
+
+    inherit_cache = True
+
+
+@compiles(utc_now)
+def _utc_now(element: utc_now, compiler: SQLCompiler, **_: Any) -> str:
+    return "UTC_TIMESTAMP(6)"
+
+
+@compiles(utc_now, "sqlite")
+def _utc_now_sqlite(element: utc_now, compiler: SQLCompiler, **_: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
+@compiles(utc_in)
+def _utc_in(element: utc_in, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(UTC_TIMESTAMP(6) + INTERVAL {compiler.process(element.clauses, **kw)} * 1000000 MICROSECOND)"
+
+
+@compiles(utc_in, "sqlite")
+def _utc_in_sqlite(element: utc_in, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {seconds} || ' seconds')"
+
+
+@compiles(seconds_until)
+def _seconds_until(element: seconds_until, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), {compiler.process(element.clauses, **kw)}) / 1000000)"
+
+
+@compiles(seconds_until, "sqlite")
+def _seconds_until_sqlite(element: seconds_until, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"((julianday({compiler.process(element.clauses, **kw)}) - julianday('now')) * 86400.0)"
+
+
+def make_engine(url: URL, *, connections: int, connect_args: dict[str, Any] | None = None) -> Engine:
+    """An engine for `url` that keeps up to `connections` open: READ COMMITTED, found rows counted as matched."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=connections,
+        max_overflow=connections,
+        pool_recycle=1800,
+        pool_timeout=30,
+        connect_args=connect_args or {},
+        hide_parameters=True,  # an error's text must not carry a customer's data into the logs
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves, below
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # IMMEDIATE: a reader that turns writer in mid-transaction would be refused without waiting.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _code(error: BaseException) -> int | None:
+    original = getattr(error, "orig", None)
+    code = original.args[0] if original is not None and original.args else None
+    return code if isinstance(code, int) else None
+
+
+def is_contention(error: BaseException) -> bool:
+    """True when another transaction was in the way: the whole transaction may simply be tried again."""
+    if isinstance(error, OperationalError) and "database is locked" in str(error.orig):
+        return True
+    return isinstance(error, DBAPIError) and _code(error) in CONTENTION
+
+
+def is_away(error: BaseException) -> bool:
+    """True when the server cannot be reached, has gone in mid-work, or takes no writes at the moment."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or isinstance(error, InterfaceError) or _code(error) in AWAY | REFUSED
+
+
+class Database:
+    """Runs whole transactions. A piece of work may run more than once, and must then come to the same end.
+
+    That includes the worst case: the commit went through, but its answer was lost. Work that is not idempotent by
+    nature recognises its own earlier run by the fencing token it wrote.
+    """
+
+    def __init__(self, engine: Engine, stop: threading.Event | None = None) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self._stop = stop or threading.Event()
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and return what it returns.
+
+        Deadlocks and lock timeouts are tried again, lost connections a few times at once. Raises `DatabaseGone` when
+        the database stays away: the caller then knows nothing about whether the last try was committed.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception(lambda e: is_contention(e) or is_away(e)),
+            stop=_enough,
+            wait=_pause,
+            sleep=sleep_using_event(self._stop),
+            reraise=True,
+        )
+        try:
+            return retrying(self._once, work)
+        except DBAPIError as error:
+            if is_contention(error) or is_away(error):
+                raise DatabaseGone(f"the database does not answer: {_brief(error)}") from error
+            raise
+
+    def _once(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:
+            try:
+                with connection.begin():
+                    return work(connection)
+            except BaseException as error:
+                # A query that was interrupted half-way leaves its answer in the socket; the next query on this
+                # connection would read it as its own (PyMySQL#724). Only a server's own error is safe to go on after.
+                if not isinstance(error, DBAPIError) or is_away(error):
+                    connection.invalidate()
+                raise
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises `DatabaseGone`."""
+        self.run(lambda c: c.execute(text("SELECT 1")).scalar())
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _enough(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    tries = CONTENTION_TRIES if error is not None and is_contention(error) else CONNECTION_TRIES
+    return stop_after_attempt(tries)(state)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Full jitter, so that two workers in a deadlock do not meet again; at most half a second."""
+    return random.uniform(0, min(0.5, 0.01 * 2**state.attempt_number))  # noqa: S311 - spreads load, guards nothing
+
+
+def _brief(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0][:200] if error.orig is not None else type(error).__name__

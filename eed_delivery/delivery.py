@@ -1,0 +1,237 @@
+"""The path of one email, from a worker's hand to the ledger's word on it.
+
+render      its own variables and attachments become one message; bad input ends here, before anything is sent
+rate        the shared pace
+send        the transport talks to the mail server, and just before the point of no return asks for
+wire        the ledger's grant: our token, our lease, an active job; no grant, no send (G2)
+decide      what the answer means: sent, failed, later, in doubt
+record      the outcome, under the same token, with the source's row in the same transaction (G3)
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+import structlog
+
+from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
+from eed_delivery.ledger.delivering import Decision, DeliveryLedger, Standing
+from eed_delivery.model import NEUTRAL, Email, EmailState, Outcome, Verdict
+from eed_delivery.rendering import CompiledJob, Renderer
+from eed_delivery.transports import Transport
+
+log = structlog.get_logger(__name__)
+
+JITTER = 0.25
+"""Retries come within ± a quarter of their delay, so that a refused crowd does not come back as one."""
+
+DATABASE_AWAY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """How often and how late; delays in seconds. `doubt`: the policy for emails that died after the wire (G2)."""
+
+    max_attempts: int = 3
+    delay: float = 60.0
+    growth: float = 4.0
+    max_delay: float = 3600.0
+    doubt: Literal["hold", "resend"] = "hold"
+
+
+class Fate(Enum):
+    """What becomes of an email's message once the ledger has its word."""
+
+    ACK = auto()  # delete it: the email has ended, or its row is `pending` again and will get a new message
+    LATER = auto()  # the same message again, after `seconds`: the queue counts the try
+    COPY = auto()  # a fresh copy with the true base, then delete this one: the try costs nothing (G4)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An email this thread is done with, and what is to be done with its message."""
+
+    email: Email
+    fate: Fate
+    seconds: float = 0.0
+
+
+def try_number(base: int, receive_count: int, attempts: int) -> int:
+    """Which try this is, from 1. Retries are counted by the queue; the ledger's count keeps receives that never
+    became a try (a worker killed before the wire, a doubled message) from being counted against the email."""
+    return min(base + receive_count, attempts + 1)
+
+
+def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
+    """What an outcome of try `number` means for the email: the answers table of DESIGN 4."""
+    match outcome.verdict:
+        case Verdict.SENT:
+            return Decision(EmailState.SENT, outcome, counted=True)
+        case Verdict.PERMANENT:
+            return Decision(EmailState.FAILED, outcome, counted=True)
+        case Verdict.THROTTLED | Verdict.INFRASTRUCTURE:
+            return Decision(EmailState.QUEUED, outcome, counted=False)
+        case Verdict.TEMPORARY if number < rules.max_attempts:
+            return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
+        case Verdict.TEMPORARY:
+            return Decision(EmailState.FAILED, outcome, counted=True)
+        case Verdict.IN_DOUBT if rules.doubt == "resend" and number < rules.max_attempts:
+            return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
+        case Verdict.IN_DOUBT:
+            return Decision(EmailState.IN_DOUBT, outcome, counted=True)
+
+
+def retry_delay(number: int, rules: RetryRules) -> float:
+    """Seconds to wait after try `number`: growing, capped, jittered."""
+    delay = min(rules.max_delay, rules.delay * rules.growth ** (number - 1))
+    return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+
+
+def fate_of(decision: Decision) -> Fate:
+    """What a decision means for the message that brought the email."""
+    if decision.state is not EmailState.QUEUED:
+        return Fate.ACK
+    return Fate.COPY if decision.outcome.verdict in NEUTRAL else Fate.LATER
+
+
+class Journal:
+    """One thread's way to the ledger: asks for the wire and records outcomes, the record of one email and the wire of
+    the next in one commit. What it holds is never forgotten while the process lives: it waits for the database."""
+
+    def __init__(self, ledger: DeliveryLedger, send_lease_seconds: float, give_up: threading.Event) -> None:
+        self._ledger = ledger
+        self._send_lease = send_lease_seconds
+        self._give_up = give_up
+        self._unrecorded: list[tuple[Email, Decision, int]] = []
+        self._settled: list[Settled] = []
+        self._on_wire: Email | None = None
+
+    def on_wire(self, email: Email) -> bool:
+        """Whether the last wire granted was this email's."""
+        return self._on_wire is email
+
+    def wire(self, email: Email) -> None:
+        """Return when the wire is granted. Raises `NoGrant` when it is not, `DatabaseGone` when nobody can say."""
+        refusal = self._ledger.record_and_wire(self._unrecorded, email, self._send_lease)
+        self._note_recorded()
+        if refusal is None:
+            self._on_wire = email
+            return
+        fate = Fate.ACK if refusal is Standing.OVER else Fate.LATER
+        self._settled.append(Settled(email, fate, seconds=1.0))
+        raise NoGrant(f"email {email.email_id}, gen {email.gen}: the ledger does not grant the wire")
+
+    def record(self, email: Email, decision: Decision, took_ms: int) -> None:
+        """Keep an outcome until the next `wire` or `flush` writes it."""
+        self._unrecorded.append((email, decision, took_ms))
+
+    def flush(self) -> list[Settled]:
+        """Write what is kept and return the emails settled since the last flush.
+
+        Waits for the database as long as it takes; only when the service must exit is an outcome given up. Then it is
+        logged, and the sweeper will show the email as in doubt: that is the truth of the ledger.
+        """
+        while self._unrecorded and not self._try_to_record():
+            if self._give_up.wait(DATABASE_AWAY_SECONDS):
+                self._say_given_up()
+        settled, self._settled = self._settled, []
+        return settled
+
+    def _try_to_record(self) -> bool:
+        try:
+            for email, decision, took_ms in self._unrecorded:
+                if not self._ledger.record(email, decision, took_ms):
+                    log.warning(
+                        "stale_outcome", email_id=email.email_id, gen=email.gen, verdict=decision.outcome.verdict
+                    )
+        except DatabaseGone as error:
+            log.warning("outcome_waits_for_database", count=len(self._unrecorded), reason=str(error))
+            return False
+        self._note_recorded()
+        return True
+
+    def _note_recorded(self) -> None:
+        for email, decision, _ in self._unrecorded:
+            self._settled.append(Settled(email, fate_of(decision), decision.delay))
+        self._unrecorded = []
+
+    def _say_given_up(self) -> None:
+        for email, decision, _ in self._unrecorded:
+            log.error(
+                "outcome_not_recorded",
+                email_id=email.email_id,
+                gen=email.gen,
+                verdict=decision.outcome.verdict,
+                message_id=decision.outcome.message_id,
+                todo=f"eed-delivery email {email.key}, then settle it by this line",
+            )
+        self._unrecorded = []
+
+
+class Delivery:
+    """What one worker thread sends with: its own transport and journal, the process's renderer and pace."""
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        transport: Transport,
+        journal: Journal,
+        rules: RetryRules,
+        pace: Callable[[], None],
+    ) -> None:
+        self._renderer = renderer
+        self._transport = transport
+        self._journal = journal
+        self._rules = rules
+        self._pace = pace
+
+    def deliver(self, load_job: Callable[[], CompiledJob], email: Email, number: int) -> Outcome | None:
+        """Take one claimed email as far as it can go; `number` says which try this is.
+
+        Returns the outcome, or None when there was no grant. Raises `Stopping` if it never came to a send.
+        """
+        started = time.monotonic()
+        try:
+            message = self._renderer.render(load_job(), email)
+            self._pace()
+            accepted = self._transport.send(message, grant=lambda: self._journal.wire(email))
+            outcome = Outcome(Verdict.SENT, accepted.reply, accepted.code, message_id=accepted.message_id)
+        except NoGrant:
+            return None
+        except Stopping:
+            raise
+        except DeliveryFailure as failure:
+            outcome = failure.outcome()
+        except DatabaseGone as gone:
+            # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
+            outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
+        except Exception as defect:  # a defect of ours costs one email a try, and not the batch its worker
+            log.exception("defect", email_id=email.email_id, gen=email.gen)
+            verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
+            outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
+        decision = decide(outcome, number, self._rules)
+        self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
+        _log_outcome(email, number, decision)
+        return outcome
+
+
+def _log_outcome(email: Email, number: int, decision: Decision) -> None:
+    facts = {
+        "job_id": email.job_id,
+        "email_id": email.email_id,
+        "gen": email.gen,
+        "attempt": number,
+        "state": str(decision.state),
+        "verdict": str(decision.outcome.verdict),
+        "reply": decision.outcome.reply,
+    }
+    if decision.state is EmailState.SENT:
+        log.info("sent", **facts)
+    elif decision.state is EmailState.IN_DOUBT:
+        log.error("in_doubt", **facts)
+    else:
+        log.info("not_sent", **facts)

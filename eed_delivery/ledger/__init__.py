@@ -1,0 +1,11 @@
+"""Our tables, and each conditional UPDATE of DESIGN 3. One room a role:
+
+- `registry`   the publisher's: register, lease and enlist jobs, mark what the queue has taken
+- `delivering` the worker's: claim, wire, record, release
+- `sweeping`   the sweeper's: put back, settle, finish
+- `operating`  the operator's: requeue, settle, pause, resume, cancel
+- `reporting`  reads for people
+- `workers`    heartbeats, and the share of the rate that follows from them
+
+Every change of state names the state, the gen and the token it expects, and checks the matched row count.
+"""

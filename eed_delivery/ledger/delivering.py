@@ -1,0 +1,409 @@
+"""The worker's side of the ledger: claim, wire, record, release. Every UPDATE here is fenced by a token."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from itertools import groupby
+
+from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, or_, select, update
+
+from eed_delivery.database import Database, seconds_until, utc_in, utc_now
+from eed_delivery.model import END_STATES, Email, EmailState, Job, JobState, Outcome, Ticket
+from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_job, eed_suppression
+from eed_delivery.source import Source
+
+
+class Standing(Enum):
+    """Why a message was not turned into a claim, or a wire not granted; it decides the message's fate."""
+
+    UNKNOWN = auto()  # no such email, or a gen from the future: not ours
+    OVER = auto()  # an end state or an older gen: the message has done its work
+    LATER = auto()  # somebody else holds it, or its time has not come
+    LOST = auto()  # our token or lease is gone: the row belongs to the sweeper or to another worker
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A ticket that gave no claim. `seconds`: when it is worth another look (LATER only)."""
+
+    ticket: Ticket
+    standing: Standing
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Which job, and in which revision: enough to find its compiled templates in a cache, or to load them."""
+
+    job_id: int
+    key: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim gave: emails in our hand with their content, and the tickets that gave none."""
+
+    emails: tuple[Email, ...]
+    jobs: dict[int, JobRef]  # by job_id: the jobs of these emails
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an outcome means for its email (made by `delivery.decide`).
+
+    `delay` is in seconds and only counts for QUEUED; `counted` says whether the attempt is the recipient's fault (G4).
+    """
+
+    state: EmailState
+    outcome: Outcome
+    counted: bool
+    delay: float = 0.0
+
+
+def new_token() -> int:
+    """A fencing token nobody else has: 62 random bits, never 0."""
+    return secrets.randbits(62) | 1
+
+
+_expired_before_the_wire = (
+    (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_(None) & (eed_email.c.lease_until < utc_now())
+)
+_its_time_has_come = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
+_free = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _its_time_has_come
+
+CLAIM = (
+    update(eed_email)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(or_(_free, _expired_before_the_wire))
+    .values(
+        state=EmailState.SENDING,
+        token=bindparam("new_token"),
+        lease_until=utc_in(bindparam("lease")),
+        wire_at=None,
+        not_before=None,
+        changed_at=utc_now(),
+    )
+)
+
+_STANDING = (
+    select(
+        eed_email.c.email_id,
+        eed_email.c.job_id,
+        eed_email.c.source_key,
+        eed_email.c.gen,
+        eed_email.c.token,
+        eed_email.c.state,
+        eed_email.c.attempts,
+        eed_email.c.recipient,
+        eed_email.c.wire_at,
+        seconds_until(eed_email.c.lease_until).label("lease_left"),
+        seconds_until(eed_email.c.not_before).label("wait_left"),
+        eed_job.c.state.label("job_state"),
+        eed_job.c.reason.label("job_reason"),
+        eed_job.c.source_key.label("job_key"),
+        eed_job.c.revision,
+        case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
+        exists()
+        .where(eed_suppression.c.address == func.lower(eed_email.c.recipient))
+        .where(or_(eed_suppression.c.expires_at.is_(None), eed_suppression.c.expires_at > utc_now()))
+        .label("suppressed"),
+    )
+    .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+)
+
+WIRE = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+    .where(eed_email.c.lease_until > utc_now())
+    .where(
+        exists()
+        .where(eed_job.c.job_id == bindparam("of_job"))
+        .where(eed_job.c.state == JobState.ACTIVE)
+        .where(or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()))
+    )
+    .values(
+        wire_at=utc_now(),
+        attempts=bindparam("tries"),
+        lease_until=utc_in(bindparam("lease")),
+        changed_at=utc_now(),
+    )
+)
+
+_RECORD = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .values(
+        state=bindparam("to_state"),
+        attempts=bindparam("tries"),
+        detail=bindparam("reply"),
+        message_id=bindparam("provider_id"),
+        lease_until=None,
+        changed_at=utc_now(),
+    )
+)
+# Late truth may still settle an email that the sweeper has put in doubt meanwhile.
+RECORD_END = _RECORD.where(eed_email.c.state.in_([EmailState.SENDING, EmailState.IN_DOUBT]))
+RECORD_RETRY = _RECORD.where(eed_email.c.state == EmailState.SENDING).values(
+    wire_at=None, not_before=utc_in(bindparam("delay"))
+)
+
+ATTEMPT = insert(eed_attempt).values(ended_at=utc_now())
+
+_BEFORE_THE_WIRE = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+)
+PUT_BACK = _BEFORE_THE_WIRE.values(
+    state=bindparam("to_state"), detail=bindparam("reply"), lease_until=None, changed_at=utc_now()
+)
+RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
+
+RENEW = (
+    update(eed_email)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+    .where(eed_email.c.lease_until > utc_now())
+    .values(lease_until=utc_in(bindparam("lease")))
+)
+
+
+class DeliveryLedger:
+    """What a worker process may do to the ledger. Safe for many threads: each call is one transaction."""
+
+    def __init__(self, database: Database, source: Source, worker: str) -> None:
+        self._database = database
+        self._source = source
+        self._worker = worker
+
+    def claim(self, tickets: Sequence[Ticket], token: int, lease_seconds: float) -> Claim:
+        """Take up to ten emails under `token` for `lease_seconds`, and load their content. Raises `DatabaseGone`.
+
+        Emails of a job that is not active go back to where its state wants them; suppressed ones end here.
+        """
+        return self._database.run(lambda c: self._claim(c, tickets, token, lease_seconds))
+
+    def _claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
+        for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), key=lambda t: t.gen):
+            ids = [ticket.email_id for ticket in group]
+            c.execute(CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease})
+        rows = {row.email_id: row for row in c.execute(_STANDING, {"ids": [t.email_id for t in tickets]})}
+        refusals = [r for t in tickets if (r := _refusal(t, rows.get(t.email_id), token)) is not None]
+        refused = {refusal.ticket for refusal in refusals}
+        ours = [_email(rows[t.email_id]) for t in tickets if t not in refused]
+        held, over = self._turn_away(c, ours, rows)
+        refusals += [Refusal(t, Standing.OVER) for t in tickets if t not in refused and t.email_id in over]
+        loaded = self._source.emails(c, held)
+        missing = {e.email_id for e in held} - {e.email_id for e in loaded}
+        for email in held:
+            if email.email_id in missing:
+                self._put_back(
+                    c,
+                    email,
+                    EmailState.FAILED,
+                    "its row has gone from the source table since the job was registered",
+                )
+        refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in missing]
+        jobs = {e.job_id: JobRef(e.job_id, rows[e.email_id].job_key, rows[e.email_id].revision) for e in loaded}
+        return Claim(tuple(loaded), jobs, tuple(refusals))
+
+    def job(self, ref: JobRef) -> Job:
+        """Load what all emails of a job share. Raises `RenderError` when its row has gone, or `DatabaseGone`."""
+        return self._database.run(lambda c: self._source.job(c, ref.job_id, ref.key, ref.revision))
+
+    def _turn_away(
+        self, c: Connection, emails: Sequence[Email], rows: dict[int, Row[tuple[object, ...]]]
+    ) -> tuple[list[Email], set[int]]:
+        held: list[Email] = []
+        over: set[int] = set()
+        for email in emails:
+            exit_state = _exit(rows[email.email_id])
+            if exit_state is None:
+                held.append(email)
+            else:
+                over.add(email.email_id)
+                self._put_back(c, email, *exit_state)
+        return held, over
+
+    def _put_back(self, c: Connection, email: Email, state: EmailState, reason: str | None) -> bool:
+        values = {**_fence(email), "to_state": state, "reply": _cut(reason)}
+        changed = c.execute(PUT_BACK, values).rowcount == 1
+        if changed and state in END_STATES:
+            self._source.write_email(c, email.key, state, reason or "", email.attempts, None)
+        return changed
+
+    def wire(self, email: Email, lease_seconds: float) -> Standing | None:
+        """Ask for the wire: None is the grant, anything else is why not. Raises `DatabaseGone`: then don't send.
+
+        On a refusal because of its job the email has gone back to where the job's state wants it.
+        """
+        return self.record_and_wire((), email, lease_seconds)
+
+    def record(self, email: Email, decision: Decision, took_ms: int) -> bool:
+        """Write an attempt's outcome under our token, and the source's row with it.
+
+        False: the email is no longer ours, newer truth stands (G3). Raises `DatabaseGone`.
+        """
+        return self._database.run(lambda c: self._record(c, email, decision, took_ms))
+
+    def record_and_wire(
+        self, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease_seconds: float
+    ) -> Standing | None:
+        """Record what went before and ask for the next wire in one commit; as `record` and `wire`."""
+        tries = 0
+
+        def work(c: Connection) -> Standing | None:
+            nonlocal tries
+            tries += 1
+            for done, decision, took_ms in finished:
+                self._record(c, done, decision, took_ms)
+            return self._wire(c, email, lease_seconds, again=tries > 1)
+
+        return self._database.run(work)
+
+    def _wire(self, c: Connection, email: Email, lease: float, *, again: bool) -> Standing | None:
+        values = {**_fence(email), "of_job": email.job_id, "tries": email.attempts + 1, "lease": lease}
+        if c.execute(WIRE, values).rowcount == 1:
+            return None
+        row = c.execute(_STANDING, {"ids": [email.email_id]}).one_or_none()
+        if row is None or row.token != email.token or row.state != EmailState.SENDING:
+            return Standing.LOST
+        if row.wire_at is not None:
+            # Only this thread knows this token, and it asks once an email. On a second run of this transaction
+            # the grant is therefore our own, whose commit went through while its answer was lost.
+            return None if again else Standing.LOST
+        exit_state = _exit(row)
+        if exit_state is None:
+            return Standing.LOST
+        self._put_back(c, email, *exit_state)
+        return Standing.OVER
+
+    def _record(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> bool:
+        if self._write_outcome(c, email, decision):
+            self._append_attempt(c, email, decision, took_ms)
+            return True
+        row = c.execute(
+            select(eed_email.c.state, eed_email.c.token, eed_email.c.gen).where(eed_email.c.email_id == email.email_id)
+        ).one()
+        if (row.token, row.gen) != (email.token, email.gen):
+            return False
+        if row.state == EmailState.IN_DOUBT and decision.state is EmailState.QUEUED:
+            # The sweeper has put it in doubt, and now the server's definite "not now" is here after all. Its job may
+            # be finished already, so it ends as failed: an operator can requeue it without risk.
+            return self._record(c, email, replace(decision, state=EmailState.FAILED), took_ms)
+        return bool(row.state == decision.state)  # our own earlier run, whose commit's answer was lost
+
+    def _write_outcome(self, c: Connection, email: Email, decision: Decision) -> bool:
+        outcome = decision.outcome
+        tries = email.attempts + decision.counted
+        values = {
+            **_fence(email),
+            "to_state": decision.state,
+            "tries": tries,
+            "reply": _cut(outcome.reply),
+            "provider_id": _ascii(outcome.message_id),
+        }
+        if decision.state is EmailState.QUEUED:
+            return c.execute(RECORD_RETRY, {**values, "delay": decision.delay}).rowcount == 1
+        if c.execute(RECORD_END, values).rowcount != 1:
+            return False
+        self._source.write_email(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
+        return True
+
+    def _append_attempt(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> None:
+        outcome = decision.outcome
+        c.execute(
+            ATTEMPT,
+            {
+                "email_id": email.email_id,
+                "gen": email.gen,
+                "attempt": email.attempts + 1,
+                "verdict": outcome.verdict,
+                "counted": decision.counted,
+                "code": outcome.code,
+                "enhanced": (outcome.enhanced or "")[:64] or None,
+                "reply": _cut(outcome.reply),
+                "message_id": _ascii(outcome.message_id),
+                "worker": self._worker,
+                "took_ms": took_ms,
+            },
+        )
+
+    def release(self, emails: Sequence[Email]) -> None:
+        """Put emails that have not seen the wire back to `queued`, unharmed (G4). Raises `DatabaseGone`."""
+        if emails:
+            self._database.run(lambda c: c.execute(RELEASE, [_fence(email) for email in emails]))
+
+    def renew(self, emails: Sequence[Email], lease_seconds: float) -> None:
+        """Lengthen the short lease of emails that wait in our hand; never revives one that has run out."""
+        if emails:
+            ids = [email.email_id for email in emails]
+            values = {"ids": ids, "our_token": emails[0].token, "lease": lease_seconds}
+            self._database.run(lambda c: c.execute(RENEW, values))
+
+
+def _refusal(ticket: Ticket, row: Row[tuple[object, ...]] | None, token: int) -> Refusal | None:
+    if row is None or ticket.gen > row.gen:
+        return Refusal(ticket, Standing.UNKNOWN)
+    if ticket.gen < row.gen or row.state in END_STATES:
+        return Refusal(ticket, Standing.OVER)
+    if row.state != EmailState.SENDING:
+        return Refusal(ticket, Standing.LATER, max(1.0, float(row.wait_left or 0)))
+    if row.token == token:
+        return None
+    return Refusal(ticket, Standing.LATER, max(1.0, float(row.lease_left or 0) + 1))
+
+
+def _exit(row: Row[tuple[object, ...]]) -> tuple[EmailState, str | None] | None:
+    """Where an email in our hand has to go instead of on the wire; None when it may go on."""
+    if row.job_state in (JobState.PAUSED, JobState.FINISHED):
+        return EmailState.PENDING, None  # `resume` or `requeue` publishes it again
+    if row.job_state == JobState.FAILED:
+        return EmailState.FAILED, row.job_reason
+    if row.job_state != JobState.ACTIVE:
+        return EmailState.CANCELLED, row.job_reason
+    if row.expired:
+        return EmailState.CANCELLED, "its job had expired before it could be sent"
+    if row.suppressed:
+        return EmailState.SUPPRESSED, "the address is on the suppression list"
+    return None
+
+
+def _email(row: Row[tuple[object, ...]]) -> Email:
+    return Email(
+        email_id=row.email_id,
+        job_id=row.job_id,
+        key=row.source_key or str(row.email_id),
+        gen=row.gen,
+        token=row.token,
+        attempts=row.attempts,
+        recipient=row.recipient,
+    )
+
+
+def _fence(email: Email) -> dict[str, int]:
+    return {"id": email.email_id, "of_gen": email.gen, "our_token": email.token}
+
+
+def _cut(reason: str | None) -> str | None:
+    return reason[:DETAIL_LENGTH] if reason else None
+
+
+def _ascii(message_id: str | None) -> str | None:
+    return message_id.encode("ascii", "replace").decode()[:255] if message_id else None

@@ -1,0 +1,206 @@
+"""The operator's side of the ledger: requeue, settle, pause, resume, cancel. Works while the service runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from eed_delivery.database import Database, utc_in, utc_now
+from eed_delivery.errors import EedError
+from eed_delivery.ledger.delivering import new_token
+from eed_delivery.model import EmailState, JobState, Verdict
+from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_job
+from eed_delivery.source import Source
+
+REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
+
+
+class NotPossible(EedError):
+    """The operator asked for something that the present state does not allow; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which emails a requeue is about. Empty fields do not narrow it.
+
+    `jobs` are job ids, `emails` email ids, `since_seconds` how long ago an email may have ended at most,
+    `error_like` a SQL LIKE pattern on the reason.
+    """
+
+    state: EmailState = EmailState.FAILED
+    jobs: tuple[int, ...] = ()
+    emails: tuple[int, ...] = ()
+    since_seconds: float | None = None
+    error_like: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in REQUEUEABLE:
+            raise NotPossible(f"only failed and in_doubt emails can be requeued, not {self.state} ones")
+
+
+REQUEUE = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.state == bindparam("from_state"))
+    .values(
+        state=EmailState.PENDING,
+        gen=eed_email.c.gen + 1,
+        token=None,  # whoever still holds the old one writes into the void (G5)
+        attempts=0,
+        lease_until=None,
+        wire_at=None,
+        not_before=None,
+        changed_at=utc_now(),
+    )
+)
+SETTLE = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.state == EmailState.IN_DOUBT)
+    .values(
+        state=bindparam("to_state"),
+        token=bindparam("new_token"),
+        detail=bindparam("reason"),
+        changed_at=utc_now(),
+    )
+)
+_UNFINISHED = update(eed_job).where(eed_job.c.job_id == bindparam("id")).where(eed_job.c.finished_at.is_(None))
+PAUSE = _UNFINISHED.where(eed_job.c.state == JobState.ACTIVE).values(state=JobState.PAUSED, reason=bindparam("why"))
+RESUME = _UNFINISHED.where(eed_job.c.state == JobState.PAUSED).values(
+    state=JobState.ACTIVE, reason=None, revision=eed_job.c.revision + 1
+)
+CANCEL = _UNFINISHED.where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED])).values(
+    state=JobState.CANCELLED, reason=bindparam("why")
+)
+# A job that could not start may be tried again once its template is mended; a cancelled one stays cancelled.
+REOPEN = (
+    update(eed_job)
+    .where(eed_job.c.job_id == bindparam("id"))
+    .where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED, JobState.FINISHED, JobState.FAILED]))
+    .values(revision=eed_job.c.revision + 1)
+)
+
+
+class OperatingLedger:
+    """What an operator may do to the ledger. Each call raises `DatabaseGone` when the database stays away."""
+
+    def __init__(self, database: Database, source: Source, chunk: int = 1000) -> None:
+        self._database = database
+        self._source = source
+        self._chunk = chunk
+
+    def count(self, selection: Selection) -> int:
+        """How many emails a requeue of `selection` would touch."""
+        counted = select(func.count()).select_from(_chosen(selection).subquery())
+        return self._database.run(lambda c: c.execute(counted).scalar_one())
+
+    def requeue(self, selection: Selection) -> int:
+        """Give the selected emails a new generation and send them again; returns how many.
+
+        In chunks of one transaction each: what a crash leaves undone stays failed and can be requeued again.
+        """
+        done = 0
+        after = 0
+        while batch := self._database.run(lambda c, after=after: self._requeue_chunk(c, selection, after)):
+            done += batch[0]
+            after = batch[1]
+        return done
+
+    def _requeue_chunk(self, c: Connection, selection: Selection, after: int) -> tuple[int, int] | None:
+        chosen = _chosen(selection).where(eed_email.c.email_id > after)
+        rows = c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
+        if not rows:
+            return None
+        # Jobs first: the sweeper's `finish` takes the same lock, and so never finishes a job that is open again.
+        open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if self._reopen(c, job_id)}
+        requeued = []
+        for row in rows:
+            values = {"id": row.email_id, "of_gen": row.gen, "from_state": selection.state}
+            if row.job_id in open_jobs and c.execute(REQUEUE, values).rowcount == 1:
+                requeued.append(row.source_key or str(row.email_id))
+        self._source.write_emails(c, requeued, EmailState.PENDING, "")
+        return len(requeued), rows[-1].email_id
+
+    def _reopen(self, c: Connection, job_id: int) -> bool:
+        if c.execute(REOPEN, {"id": job_id}).rowcount != 1:
+            return False
+        job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id)).one()
+        if job.state in (JobState.FINISHED, JobState.FAILED):
+            c.execute(
+                update(eed_job)
+                .where(eed_job.c.job_id == job_id)
+                .values(state=JobState.ACTIVE, finished_at=None, reason=None)
+            )
+            self._source.write_job(c, job.source_key, JobState.ACTIVE)
+        return True
+
+    def settle(self, email_ids: Sequence[int], state: EmailState, reason: str) -> list[int]:
+        """Write an operator's word on emails in doubt: `sent` or `failed`. Returns the ids that were settled."""
+        if state not in (EmailState.SENT, EmailState.FAILED):
+            raise NotPossible(f"an email in doubt can be settled as sent or failed, not as {state}")
+        return self._database.run(lambda c: [i for i in email_ids if self._settle(c, i, state, reason)])
+
+    def _settle(self, c: Connection, email_id: int, state: EmailState, reason: str) -> bool:
+        values = {
+            "id": email_id,
+            "to_state": state,
+            "reason": reason[:DETAIL_LENGTH],
+            "new_token": new_token(),
+        }
+        if c.execute(SETTLE, values).rowcount != 1:
+            return False
+        row = c.execute(select(eed_email).where(eed_email.c.email_id == email_id)).one()
+        verdict = Verdict.SENT if state is EmailState.SENT else Verdict.PERMANENT
+        c.execute(
+            insert(eed_attempt).values(
+                email_id=email_id,
+                gen=row.gen,
+                attempt=row.attempts,
+                verdict=verdict,
+                counted=False,
+                reply=reason[:DETAIL_LENGTH],
+                worker="operator",
+                ended_at=utc_now(),
+            )
+        )
+        key = row.source_key or str(email_id)
+        self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
+        return True
+
+    def pause(self, job_id: int, reason: str) -> bool:
+        """Stop giving out the wire for a job; False when it is not active."""
+        return self._change(PAUSE, job_id, reason)
+
+    def resume(self, job_id: int) -> bool:
+        """Let a paused job go on, with its templates read anew; False when it is not paused."""
+        return self._database.run(lambda c: c.execute(RESUME, {"id": job_id}).rowcount == 1)
+
+    def cancel(self, job_id: int, reason: str) -> bool:
+        """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
+        return self._change(CANCEL, job_id, reason)
+
+    def _change(self, statement: object, job_id: int, reason: str) -> bool:
+        values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
+        return self._database.run(lambda c: c.execute(statement, values).rowcount == 1)  # type: ignore[call-overload]
+
+
+def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None]]:
+    where: list[ColumnElement[bool]] = [eed_email.c.state == selection.state]
+    if selection.jobs:
+        where.append(eed_email.c.job_id.in_(selection.jobs))
+    if selection.emails:
+        where.append(eed_email.c.email_id.in_(selection.emails))
+    if selection.since_seconds is not None:
+        where.append(eed_email.c.changed_at >= utc_in(-selection.since_seconds))
+    if selection.error_like is not None:
+        where.append(eed_email.c.detail.like(selection.error_like))
+    # A cancelled job takes nothing back: its emails are left out of the count, too.
+    not_cancelled = (
+        select(eed_job.c.job_id)
+        .where(eed_job.c.job_id == eed_email.c.job_id, eed_job.c.state != JobState.CANCELLED)
+        .exists()
+    )
+    columns = (eed_email.c.email_id, eed_email.c.job_id, eed_email.c.gen, eed_email.c.source_key)
+    return select(*columns).where(*where, not_cancelled)

@@ -1,0 +1,193 @@
+"""Reads for people: what a job came to, where an email stands, what the mail server said."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, func, select
+
+from eed_delivery.database import Database, seconds_until
+from eed_delivery.model import OPEN_STATES, EmailState, JobState
+from eed_delivery.schema import eed_attempt, eed_email, eed_job
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """One job as an operator sees it. `counts` has every state; times are UTC."""
+
+    job_id: int
+    key: str
+    name: str
+    state: JobState
+    reason: str | None
+    total: int
+    not_enlisted: int
+    enlisted: bool
+    counts: dict[EmailState, int]
+    created_at: datetime
+    finished_at: datetime | None
+    running_seconds: float
+
+    @property
+    def done(self) -> int:
+        """Emails in an end state."""
+        return sum(n for state, n in self.counts.items() if state not in OPEN_STATES)
+
+    @property
+    def balanced(self) -> bool:
+        """total = sent + failed + suppressed + cancelled + in_doubt, and nothing still to enlist."""
+        return self.enlisted and self.done == self.total
+
+    @property
+    def rate(self) -> float:
+        """Emails ended a second, over the whole life of the job."""
+        return self.done / self.running_seconds if self.running_seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmailReport:
+    """One email as an operator sees it; times are UTC."""
+
+    email_id: int
+    key: str
+    job_id: int
+    recipient: str
+    state: EmailState
+    gen: int
+    attempts: int
+    detail: str | None
+    message_id: str | None
+    not_before: datetime | None
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """One try against the mail server or SES, or an operator's word on it."""
+
+    gen: int
+    attempt: int
+    verdict: str
+    counted: bool
+    code: int | None
+    enhanced: str | None
+    reply: str | None
+    message_id: str | None
+    worker: str | None
+    took_ms: int | None
+    ended_at: datetime
+
+
+class ReportingLedger:
+    """Read-only questions to the ledger. Each raises `DatabaseGone`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def job_id(self, key: str) -> int | None:
+        """The id of the job that the source calls `key`."""
+        statement = select(eed_job.c.job_id).where(eed_job.c.source_key == key)
+        return self._database.run(lambda c: c.execute(statement).scalar_one_or_none())
+
+    def email_id(self, key: str) -> int | None:
+        """The id of the email that the source calls `key`: its own number, or the row that holds its string key."""
+        by_key = select(eed_email.c.email_id).where(eed_email.c.source_key == key)
+        found = self._database.run(lambda c: c.execute(by_key).scalar_one_or_none())
+        if found is not None or not key.isdecimal():
+            return found
+        by_id = select(eed_email.c.email_id).where(eed_email.c.email_id == int(key), eed_email.c.source_key.is_(None))
+        return self._database.run(lambda c: c.execute(by_id).scalar_one_or_none())
+
+    def jobs(self, *, limit: int = 50, unfinished_only: bool = False) -> list[JobReport]:
+        """The newest jobs first."""
+        statement = select(eed_job.c.job_id).order_by(eed_job.c.created_at.desc(), eed_job.c.job_id.desc())
+        if unfinished_only:
+            statement = statement.where(eed_job.c.finished_at.is_(None))
+        ids = self._database.run(lambda c: list(c.execute(statement.limit(limit)).scalars()))
+        return [report for job_id in ids if (report := self.job(job_id)) is not None]
+
+    def job(self, job_id: int) -> JobReport | None:
+        """One job with its counts, taken in one transaction."""
+        running = -seconds_until(eed_job.c.created_at)
+        took = seconds_until(eed_job.c.finished_at) + running
+        facts = select(eed_job, running.label("running"), took.label("took")).where(eed_job.c.job_id == job_id)
+        counts = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id).group_by(eed_email.c.state)
+
+        def read(c: object) -> tuple[Row[tuple[object, ...]] | None, dict[str, int]]:
+            return c.execute(facts).one_or_none(), dict(c.execute(counts).tuples().all())  # type: ignore[attr-defined]
+
+        row, found = self._database.run(read)
+        if row is None:
+            return None
+        return JobReport(
+            job_id=row.job_id,
+            key=row.source_key,
+            name=row.name,
+            state=JobState(row.state),
+            reason=row.reason,
+            total=row.total,
+            not_enlisted=row.not_enlisted,
+            enlisted=row.enlisted_at is not None,
+            counts={state: found.get(state, 0) for state in EmailState},
+            created_at=row.created_at,
+            finished_at=row.finished_at,
+            running_seconds=float(row.running if row.took is None else row.took),
+        )
+
+    def emails(self, job_id: int, state: EmailState | None = None, page: int = 1000) -> Iterator[EmailReport]:
+        """The emails of a job by id, a page at a time: half a million never stand in memory at once."""
+        after = 0
+        while rows := self._page(job_id, state, after, page):
+            yield from rows
+            after = rows[-1].email_id
+
+    def _page(self, job_id: int, state: EmailState | None, after: int, page: int) -> list[EmailReport]:
+        statement = select(eed_email).where(eed_email.c.job_id == job_id, eed_email.c.email_id > after)
+        if state is not None:
+            statement = statement.where(eed_email.c.state == state)
+        statement = statement.order_by(eed_email.c.email_id).limit(page)
+        return self._database.run(lambda c: [_email(row) for row in c.execute(statement)])
+
+    def email(self, email_id: int) -> EmailReport | None:
+        """One email."""
+        statement = select(eed_email).where(eed_email.c.email_id == email_id)
+        row = self._database.run(lambda c: c.execute(statement).one_or_none())
+        return None if row is None else _email(row)
+
+    def attempts(self, email_id: int) -> list[AttemptReport]:
+        """Everything that was tried for an email, oldest first, over all its generations."""
+        names = AttemptReport.__dataclass_fields__
+        statement = (
+            select(*(eed_attempt.c[name] for name in names))
+            .where(eed_attempt.c.email_id == email_id)
+            .order_by(eed_attempt.c.attempt_id)
+        )
+        return self._database.run(lambda c: [AttemptReport(*row) for row in c.execute(statement)])
+
+    def failures(self, job_id: int, limit: int = 10) -> list[tuple[EmailState, str, int]]:
+        """The commonest reasons among a job's failed and in-doubt emails: state, reason, how many."""
+        statement = (
+            select(eed_email.c.state, func.coalesce(eed_email.c.detail, ""), func.count())
+            .where(eed_email.c.job_id == job_id)
+            .where(eed_email.c.state.in_([EmailState.FAILED, EmailState.IN_DOUBT, EmailState.CANCELLED]))
+            .group_by(eed_email.c.state, eed_email.c.detail)
+            .order_by(func.count().desc())
+            .limit(limit)
+        )
+        return self._database.run(lambda c: [(EmailState(s), d, n) for s, d, n in c.execute(statement)])
+
+
+def _email(row: Row[tuple[object, ...]]) -> EmailReport:
+    return EmailReport(
+        email_id=row.email_id,
+        key=row.source_key or str(row.email_id),
+        job_id=row.job_id,
+        recipient=row.recipient,
+        state=EmailState(row.state),
+        gen=row.gen,
+        attempts=row.attempts,
+        detail=row.detail,
+        message_id=row.message_id,
+        not_before=row.not_before,
+        changed_at=row.changed_at,
+    )

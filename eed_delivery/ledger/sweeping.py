@@ -1,0 +1,249 @@
+"""The sweeper's side of the ledger: put back what fell on the floor, settle what cannot be known, finish jobs.
+
+Ids are read first and changed one key at a time: an UPDATE over a range would lock rows that workers are at, and
+deadlock with them.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from eed_delivery.database import Database, utc_in, utc_now
+from eed_delivery.model import END_STATES, OPEN_STATES, EmailState, JobState, Ticket, Verdict
+from eed_delivery.schema import eed_attempt, eed_email, eed_job
+from eed_delivery.source import Source
+
+DIED_ON_THE_WIRE = (
+    "the worker died or lost the database after handing the email over: the mail server may or may not have taken it"
+)
+POISON = "its message was received too often without an answer and ended in the dead-letter queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """An email that needs the sweeper, with everything its UPDATE has to find unchanged."""
+
+    email_id: int
+    key: str
+    gen: int
+    token: int | None
+    attempts: int
+
+
+_unfinished_job = exists().where(eed_job.c.job_id == eed_email.c.job_id).where(eed_job.c.finished_at.is_(None))
+
+_ON_THE_WIRE_TOO_LONG = (
+    (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_not(None) & (eed_email.c.lease_until < utc_now())
+)
+_DROPPED_BEFORE_THE_WIRE = (
+    (eed_email.c.state == EmailState.SENDING)
+    & eed_email.c.wire_at.is_(None)
+    & (eed_email.c.lease_until < utc_in(-bindparam("patience")))
+)
+_MESSAGE_IS_GONE = (
+    (eed_email.c.state == EmailState.QUEUED)
+    & (eed_email.c.changed_at < utc_in(-bindparam("patience")))
+    & or_(eed_email.c.not_before.is_(None), eed_email.c.not_before < utc_in(-bindparam("patience")))
+)
+
+_ONE = update(eed_email).where(eed_email.c.email_id == bindparam("id")).where(eed_email.c.gen == bindparam("of_gen"))
+_SAME_TOKEN = _ONE.where(eed_email.c.token == bindparam("its_token"))
+
+DOUBT = _SAME_TOKEN.where(_ON_THE_WIRE_TOO_LONG).values(
+    state=EmailState.IN_DOUBT, detail=DIED_ON_THE_WIRE, lease_until=None, changed_at=utc_now()
+)
+RESEND = _SAME_TOKEN.where(_ON_THE_WIRE_TOO_LONG).values(
+    state=EmailState.PENDING, detail=DIED_ON_THE_WIRE, lease_until=None, wire_at=None, changed_at=utc_now()
+)
+PICK_UP = _SAME_TOKEN.where(_DROPPED_BEFORE_THE_WIRE).values(
+    state=EmailState.PENDING, lease_until=None, changed_at=utc_now()
+)
+PUT_BACK = _ONE.where(_MESSAGE_IS_GONE).values(state=EmailState.PENDING, changed_at=utc_now())
+END_LEFTOVER = _ONE.where(eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED])).values(
+    state=bindparam("to_state"), detail=bindparam("reason"), changed_at=utc_now()
+)
+# An email that waits for its retry has a message of its own; a doubled one that died is no reason to fail it.
+_waits_for_nothing = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
+BURY = _ONE.where(
+    or_(
+        eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _waits_for_nothing,
+        (eed_email.c.state == EmailState.SENDING)
+        & eed_email.c.wire_at.is_(None)
+        & (eed_email.c.lease_until < utc_now()),
+    )
+).values(state=EmailState.FAILED, detail=POISON, lease_until=None, changed_at=utc_now())
+
+EXPIRE_JOBS = (
+    update(eed_job)
+    .where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED]))
+    .where(eed_job.c.finished_at.is_(None))
+    .where(eed_job.c.expires_at <= utc_now())
+    .values(state=JobState.CANCELLED, reason="expires_at passed before all its emails were sent")
+)
+
+_ENDED = {JobState.CANCELLED: EmailState.CANCELLED, JobState.FAILED: EmailState.FAILED}
+
+
+class SweepLedger:
+    """What a sweeper may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
+
+    def __init__(self, database: Database, source: Source, chunk: int = 500) -> None:
+        self._database = database
+        self._source = source
+        self._chunk = chunk
+
+    def settle_the_wire(self, *, resend_below: int) -> int:
+        """Emails whose worker died after the wire become in doubt; under the policy `resend` those with fewer than
+        `resend_below` attempts go out again, the doubt on record. Returns how many."""
+
+        def work(c: Connection) -> int:
+            strays = self._strays(c, _ON_THE_WIRE_TOO_LONG)
+            return sum(self._settle(c, stray, resend=stray.attempts < resend_below) for stray in strays)
+
+        return self._database.run(work)
+
+    def _settle(self, c: Connection, stray: Stray, *, resend: bool) -> bool:
+        statement = RESEND if resend else DOUBT
+        if c.execute(statement, {**_same(stray), "its_token": stray.token}).rowcount != 1:
+            return False  # its worker has answered after all
+        c.execute(
+            insert(eed_attempt).values(
+                email_id=stray.email_id,
+                gen=stray.gen,
+                attempt=stray.attempts,
+                verdict=Verdict.IN_DOUBT,
+                counted=True,
+                reply=DIED_ON_THE_WIRE,
+                worker="sweeper",
+                ended_at=utc_now(),
+            )
+        )
+        if not resend:
+            self._source.write_email(c, stray.key, EmailState.IN_DOUBT, DIED_ON_THE_WIRE, stray.attempts, None)
+        return True
+
+    def pick_up_dropped(self, patience_seconds: float) -> int:
+        """Emails whose worker died before the wire, and whose message has not come back either, go to `pending`."""
+
+        def work(c: Connection) -> int:
+            strays = self._strays(c, _DROPPED_BEFORE_THE_WIRE, patience=patience_seconds)
+            return sum(
+                c.execute(PICK_UP, {**_same(s), "its_token": s.token, "patience": patience_seconds}).rowcount
+                for s in strays
+            )
+
+        return self._database.run(work)
+
+    def put_back_queued(self, patience_seconds: float) -> int:
+        """Emails that have been `queued` for longer than any message of theirs can exist go back to `pending`."""
+
+        def work(c: Connection) -> int:
+            strays = self._strays(c, _MESSAGE_IS_GONE, patience=patience_seconds)
+            return sum(c.execute(PUT_BACK, {**_same(s), "patience": patience_seconds}).rowcount for s in strays)
+
+        return self._database.run(work)
+
+    def bury(self, ticket: Ticket) -> bool:
+        """A dead letter: its email ends as failed, unless it has moved on by itself."""
+
+        def work(c: Connection) -> bool:
+            row = c.execute(
+                select(eed_email.c.source_key, eed_email.c.attempts).where(eed_email.c.email_id == ticket.email_id)
+            ).one_or_none()
+            values = {"id": ticket.email_id, "of_gen": ticket.gen}
+            if row is None or c.execute(BURY, values).rowcount != 1:
+                return False
+            key = row.source_key or str(ticket.email_id)
+            self._source.write_email(c, key, EmailState.FAILED, POISON, row.attempts, None)
+            return True
+
+        return self._database.run(work)
+
+    def knows(self, ticket: Ticket) -> bool:
+        """Whether the ledger has this email, in this gen or a later one."""
+        statement = select(eed_email.c.gen).where(eed_email.c.email_id == ticket.email_id)
+        gen = self._database.run(lambda c: c.execute(statement).scalar_one_or_none())
+        return gen is not None and ticket.gen <= gen
+
+    def expire_jobs(self) -> int:
+        """Jobs whose `expires_at` has passed are cancelled, with that as the reason."""
+        return self._database.run(lambda c: c.execute(EXPIRE_JOBS).rowcount)
+
+    def end_leftovers(self) -> int:
+        """Emails of cancelled or failed jobs that nobody holds end like their job. One chunk a call; returns how many."""
+
+        def work(c: Connection) -> int:
+            jobs = c.execute(
+                select(eed_job.c.job_id, eed_job.c.state, eed_job.c.reason)
+                .where(eed_job.c.state.in_(_ENDED), eed_job.c.finished_at.is_(None))
+                .order_by(eed_job.c.job_id)
+            ).all()
+            done = 0
+            for job in jobs:
+                if done < self._chunk:
+                    done += self._end(c, job.job_id, _ENDED[JobState(job.state)], job.reason)
+            return done
+
+        return self._database.run(work)
+
+    def _end(self, c: Connection, job_id: int, state: EmailState, reason: str | None) -> int:
+        waiting = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED])
+        ended = []
+        for stray in self._select(c, (eed_email.c.job_id == job_id) & waiting):
+            values = {**_same(stray), "to_state": state, "reason": reason}
+            if c.execute(END_LEFTOVER, values).rowcount == 1:
+                ended.append(stray.key)
+        self._source.write_emails(c, ended, state, reason or "")
+        return len(ended)
+
+    def finishable(self) -> list[int]:
+        """Jobs that are enlisted to the end and have no open email left."""
+        open_email = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state.in_(OPEN_STATES))
+        statement = select(eed_job.c.job_id).where(
+            eed_job.c.finished_at.is_(None), eed_job.c.enlisted_at.is_not(None), ~open_email
+        )
+        return self._database.run(lambda c: list(c.execute(statement).scalars()))
+
+    def finish(self, job_id: int) -> bool | None:
+        """Finish a job that balances, and tell the source. None: it is open again; False: it does not balance."""
+        return self._database.run(lambda c: self._finish(c, job_id))
+
+    def _finish(self, c: Connection, job_id: int) -> bool | None:
+        # The lock comes first: a requeue takes it too, so that it comes wholly before or wholly after this.
+        job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id).with_for_update()).one()
+        counts = dict(
+            c.execute(
+                select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id).group_by(eed_email.c.state)
+            )
+            .tuples()
+            .all()
+        )
+        if job.finished_at is not None or job.enlisted_at is None or OPEN_STATES & counts.keys():
+            return None
+        if sum(counts[state] for state in END_STATES & counts.keys()) != job.total:
+            return False
+        ends_as = JobState(job.state) if job.state in _ENDED else JobState.FINISHED
+        c.execute(
+            update(eed_job)
+            .where(eed_job.c.job_id == job_id, eed_job.c.finished_at.is_(None))
+            .values(state=ends_as, finished_at=utc_now(), token=None, lease_until=None)
+        )
+        self._source.write_job(c, job.source_key, ends_as)
+        return True
+
+    def _strays(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
+        return self._select(c, which & _unfinished_job, patience)
+
+    def _select(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
+        columns = [eed_email.c[name] for name in ("email_id", "source_key", "gen", "token", "attempts")]
+        statement = select(*columns).where(which).order_by(eed_email.c.email_id).limit(self._chunk)
+        values = {"patience": patience} if "patience" in statement.compile().params else {}
+        return [
+            Stray(row.email_id, row.source_key or str(row.email_id), row.gen, row.token, row.attempts)
+            for row in c.execute(statement, values)
+        ]
+
+
+def _same(stray: Stray) -> dict[str, int]:
+    return {"id": stray.email_id, "of_gen": stray.gen}

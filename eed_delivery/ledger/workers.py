@@ -1,0 +1,87 @@
+"""Heartbeats: which processes live, and how many of them share the rate."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from eed_delivery.database import Database, seconds_until, utc_in, utc_now
+from eed_delivery.schema import DETAIL_LENGTH, eed_worker
+
+FORGET_AFTER_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the service as its own heartbeat describes it."""
+
+    worker_id: str
+    host: str
+    role: str
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProcess:
+    """A row of eed_worker for people; `age` is seconds since the last heartbeat."""
+
+    worker_id: str
+    host: str
+    role: str
+    threads: int
+    sending: bool
+    detail: str | None
+    age: float
+
+
+class WorkerLedger:
+    """Heartbeats in eed_worker. Each call is one transaction and raises `DatabaseGone`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def beat(self, process: Process, *, sending: bool, detail: str | None, alive_seconds: float) -> int:
+        """Say that `process` lives; return how many processes share the rate now, this one included if it sends.
+
+        A process counts while its last heartbeat is younger than `alive_seconds`, by the database's clock.
+        """
+        return self._database.run(lambda c: self._beat(c, process, sending, detail, alive_seconds))
+
+    def _beat(self, c: Connection, process: Process, sending: bool, detail: str | None, alive: float) -> int:
+        news = {"sending": sending, "detail": detail and detail[:DETAIL_LENGTH], "heartbeat_at": utc_now()}
+        mine = eed_worker.c.worker_id == process.worker_id
+        if c.execute(update(eed_worker).where(mine).values(news)).rowcount == 0:
+            facts = {
+                "worker_id": process.worker_id,
+                "host": process.host,
+                "role": process.role,
+                "threads": process.threads,
+                "started_at": utc_now(),
+            }
+            c.execute(insert(eed_worker).values({**facts, **news}))
+        sharing = (
+            select(func.count())
+            .where(eed_worker.c.role == "worker", eed_worker.c.sending)
+            .where(eed_worker.c.heartbeat_at > utc_in(-alive))
+        )
+        return c.execute(sharing).scalar_one()
+
+    def leave(self, process: Process) -> None:
+        """Take `process` off the list at once, so that the others need not wait for its heartbeat to grow old."""
+        gone = delete(eed_worker).where(eed_worker.c.worker_id == process.worker_id)
+        self._database.run(lambda c: c.execute(gone))
+
+    def forget_the_dead(self) -> None:
+        """Delete rows of processes that have been silent for a day."""
+        old = delete(eed_worker).where(eed_worker.c.heartbeat_at < utc_in(-FORGET_AFTER_SECONDS))
+        self._database.run(lambda c: c.execute(old))
+
+    def all(self) -> list[LiveProcess]:
+        """Every process known, the most recently heard of first."""
+        columns = ["worker_id", "host", "role", "threads", "sending", "detail"]
+        age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
+        statement = select(*(eed_worker.c[name] for name in columns), age).order_by(age)
+
+        def read(c: Connection) -> list[LiveProcess]:
+            return [LiveProcess(*row[:-1], age=float(row.age)) for row in c.execute(statement)]
+
+        return self._database.run(read)

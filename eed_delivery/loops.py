@@ -1,0 +1,78 @@
+"""The one loop class: a step that returns seconds until the next, a stop event, and a pulse for the watchdog."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from eed_delivery.errors import DatabaseGone, QueueGone
+
+log = structlog.get_logger(__name__)
+
+AWAY_SECONDS = 2.0
+"""How long a loop waits after the database or the queue was found gone."""
+
+
+class Pulse:
+    """When each loop of this process last made progress; what the watchdog is fed by."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def beat(self, name: str) -> None:
+        with self._lock:
+            self._last[name] = time.monotonic()
+
+    def forget(self, name: str) -> None:
+        with self._lock:
+            self._last.pop(name, None)
+
+    def oldest(self) -> tuple[str, float] | None:
+        """The loop that has been silent longest, and for how many seconds."""
+        with self._lock:
+            if not self._last:
+                return None
+            name, at = min(self._last.items(), key=lambda item: item[1])
+        return name, time.monotonic() - at
+
+
+class Loop:
+    """Runs `step` until `stop` is set. The step returns how many seconds to wait until the next one.
+
+    A step that finds the database or the queue gone is run again a little later: nothing is lost by waiting. Any other
+    error is a defect of ours: it is logged with its traceback and the loop goes on, since half a million emails must
+    not wait for it; a loop that only ever fails makes no progress, and the watchdog will see that.
+    """
+
+    def __init__(self, name: str, step: Callable[[], float], stop: threading.Event, pulse: Pulse) -> None:
+        self.name = name
+        self._step = step
+        self._stop = stop
+        self._pulse = pulse
+
+    def run(self) -> None:
+        self._pulse.beat(self.name)
+        while not self._stop.is_set():
+            self._stop.wait(self._once())
+        self._pulse.forget(self.name)
+
+    def _once(self) -> float:
+        try:
+            seconds = self._step()
+        except (DatabaseGone, QueueGone) as error:
+            log.warning("waiting", loop=self.name, reason=str(error))
+            self._pulse.beat(self.name)  # waiting for an outage to end is this loop's work, not its failure
+            return AWAY_SECONDS
+        except Exception:
+            log.exception("step_failed", loop=self.name)
+            return AWAY_SECONDS
+        self._pulse.beat(self.name)
+        return seconds
+
+    def start(self) -> threading.Thread:
+        """Run in a thread of its own."""
+        thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+        thread.start()
+        return thread

@@ -1,0 +1,14 @@
+"""Alembic's entry: it is given a connection by `migrations.upgrade`, never a URL of its own."""
+
+from alembic import context
+
+from eed_delivery.migrations import VERSION_TABLE
+from eed_delivery.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,112 @@
+"""The sweeper: puts back what fell on the floor, settles what cannot be known, finishes what balances.
+
+Every part is safe to run on several hosts at once: each change is conditional on what was read.
+"""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from eed_delivery.config import SweeperSettings
+from eed_delivery.ledger.sweeping import SweepLedger
+from eed_delivery.ledger.workers import WorkerLedger
+from eed_delivery.sqs import MAX_BATCH, Queue, Received
+
+log = structlog.get_logger(__name__)
+
+DEAD_LETTERS_A_STEP = 50
+FOREIGN_VISIBILITY_SECONDS = 3600
+"""A dead letter that is not ours stays in the dead-letter queue for a person; it is looked at once an hour."""
+RETENTION_MARGIN_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRules:
+    """What the sweeper needs to know of the others. `resend_below`: attempts under the policy `resend`, 0 for `hold`;
+    `drop_patience_seconds`: how long a lost claim's own message may take to come back."""
+
+    resend_below: int
+    drop_patience_seconds: float
+
+
+class Sweeper:
+    """One sweeper process; `step()` does one round."""
+
+    def __init__(
+        self, ledger: SweepLedger, workers: WorkerLedger, queue: Queue, settings: SweeperSettings, rules: SweepRules
+    ) -> None:
+        self._ledger = ledger
+        self._workers = workers
+        self._queue = queue
+        self._settings = settings
+        self._rules = rules
+        self._empty_since: float | None = None
+        self._retention: float | None = None
+        self._unbalanced: set[int] = set()
+
+    def step(self) -> float:
+        """One round. Raises `DatabaseGone` or `QueueGone`; the next round does what this one left."""
+        self._settle_the_wire()
+        _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))
+        _say("jobs_expired", self._ledger.expire_jobs())
+        while ended := self._ledger.end_leftovers():
+            _say("leftovers_ended", ended)
+        self._finish()
+        self._workers.forget_the_dead()
+        self._bury_dead_letters()
+        self._put_back_queued()
+        return self._settings.interval_seconds
+
+    def _settle_the_wire(self) -> None:
+        settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below)
+        if settled:
+            log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")
+
+    def _put_back_queued(self) -> None:
+        """Queued rows whose message cannot exist any more: the queue is empty, or keeps nothing for so long."""
+        _say("put_back", self._ledger.put_back_queued(self._retention_seconds() + RETENTION_MARGIN_SECONDS))
+        depth = self._queue.depth()
+        if depth is None or not depth.empty:
+            self._empty_since = None
+            return
+        now = time.monotonic()
+        self._empty_since = self._empty_since or now
+        # The counts are approximate and may lag by a minute: they must have said "empty" for the whole patience.
+        if now - self._empty_since >= self._settings.queued_patience_seconds:
+            _say("put_back", self._ledger.put_back_queued(self._settings.queued_patience_seconds))
+
+    def _retention_seconds(self) -> float:
+        if self._retention is None:
+            self._retention = float(self._queue.attributes()["MessageRetentionPeriod"])
+        return self._retention
+
+    def _bury_dead_letters(self) -> None:
+        for _ in range(0, DEAD_LETTERS_A_STEP, MAX_BATCH):
+            messages = self._queue.receive_dead(MAX_BATCH, FOREIGN_VISIBILITY_SECONDS)
+            if not messages:
+                return
+            self._queue.ack_dead([message for message in messages if self._bury(message)])
+
+    def _bury(self, message: Received) -> bool:
+        """End the email of a dead letter; False when the letter is not ours and must stay."""
+        if message.ticket is None or not self._ledger.knows(message.ticket):
+            log.error("foreign_dead_letter", sqs_message_id=message.sqs_id, problem=message.problem or "unknown email")
+            return False
+        if self._ledger.bury(message.ticket):
+            log.error("buried", email_id=message.ticket.email_id, gen=message.ticket.gen)
+        return True
+
+    def _finish(self) -> None:
+        for job_id in self._ledger.finishable():
+            balances = self._ledger.finish(job_id)
+            if balances:
+                log.info("job_finished", job_id=job_id)
+            elif balances is False and job_id not in self._unbalanced:
+                self._unbalanced.add(job_id)
+                log.error("job_does_not_balance", job_id=job_id, todo=f"eed-delivery job {job_id}")
+
+
+def _say(event: str, count: int) -> None:
+    if count:
+        log.info(event, count=count)

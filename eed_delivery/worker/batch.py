@@ -1,0 +1,157 @@
+"""One batch in one thread's hand: from messages to claims, deliveries, and every message's fate."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from eed_delivery.delivery import Delivery, Fate, Journal, Settled, try_number
+from eed_delivery.errors import DatabaseGone, Stopping
+from eed_delivery.ledger.delivering import Claim, DeliveryLedger, JobRef, Refusal, Standing, new_token
+from eed_delivery.model import Email, Outcome, Ticket
+from eed_delivery.rendering import CompiledJob
+from eed_delivery.sqs import Queue, Received
+from eed_delivery.worker.keeper import Hold
+
+log = structlog.get_logger(__name__)
+
+NEUTRAL_DELAY_SECONDS = 5
+UNKNOWN_AGAIN_SECONDS = 30
+"""A message that is not ours is never deleted: it comes again until the queue's own maxReceiveCount moves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a thread works with."""
+
+    ledger: DeliveryLedger
+    queue: Queue
+    delivery: Delivery
+    journal: Journal
+    compiled: Callable[[JobRef], CompiledJob]
+    lease_seconds: float
+    may_go_on: Callable[[], bool]
+    react: Callable[[Email, Outcome], None]
+
+
+class Batch:
+    """Up to ten messages. An email that came twice in one batch is one entry with two messages."""
+
+    def __init__(self, messages: Sequence[Received], hands: Hands) -> None:
+        self._hands = hands
+        self._messages: dict[int, list[Received]] = {}
+        self._foreign: list[Received] = []
+        for message in messages:
+            self._sort_in(message)
+
+    def _sort_in(self, message: Received) -> None:
+        if message.ticket is None:
+            self._foreign.append(message)
+            return
+        known = self._messages.setdefault(message.ticket.email_id, [])
+        if known and known[0].ticket is not None and known[0].ticket.gen < message.ticket.gen:
+            known.insert(0, message)  # the newest generation speaks for the email; the older message is void
+        else:
+            known.append(message)
+
+    def work(self, hold: Hold) -> None:
+        """Take every message of this batch to its fate. Raises `DatabaseGone` or `QueueGone`: nothing is lost then."""
+        self._set_aside(self._foreign, "not_our_message")
+        if not self._messages:
+            return
+        claim = self._claim()
+        hold.emails = claim.emails
+        self._refuse(claim.refusals)
+        waiting = deque(claim.emails)
+        try:
+            while waiting and self._hands.may_go_on() and self._deliver(waiting[0], claim):
+                waiting.popleft()
+        finally:
+            self._settle(self._hands.journal.flush())
+            self._hand_back(waiting)
+
+    def _claim(self) -> Claim:
+        tickets = [_ticket(messages[0]) for messages in self._messages.values()]
+        try:
+            return self._hands.ledger.claim(tickets, new_token(), self._hands.lease_seconds)
+        except DatabaseGone:
+            self._copy_all_without_ledger()
+            raise
+
+    def _deliver(self, email: Email, claim: Claim) -> bool:
+        """One email; False when the service was asked to stop before it came to a send."""
+        first = self._messages[email.email_id][0]
+        number = try_number(_ticket(first).base, first.receive_count, email.attempts)
+        ref = claim.jobs[email.job_id]
+        try:
+            outcome = self._hands.delivery.deliver(lambda: self._hands.compiled(ref), email, number)
+        except Stopping:
+            return False
+        if outcome is not None:
+            self._hands.react(email, outcome)
+        return True
+
+    def _refuse(self, refusals: Iterable[Refusal]) -> None:
+        for refusal in refusals:
+            messages = self._messages[refusal.ticket.email_id]
+            if refusal.standing is Standing.OVER:
+                self._hands.queue.ack(messages)
+            elif refusal.standing is Standing.LATER:
+                self._hands.queue.later(messages, refusal.seconds + 1)
+            else:
+                self._set_aside(messages, "unknown_email")
+
+    def _set_aside(self, messages: Sequence[Received], event: str) -> None:
+        if not messages:
+            return
+        for message in messages:
+            log.error(
+                event,
+                sqs_message_id=message.sqs_id,
+                receive_count=message.receive_count,
+                problem=message.problem or "the ledger has no such email in such a generation",
+                then="the queue moves it to the dead-letter queue",
+            )
+        self._hands.queue.later(messages, UNKNOWN_AGAIN_SECONDS)
+
+    def _settle(self, settled: Sequence[Settled]) -> None:
+        self._hands.queue.ack([m for s in settled if s.fate is Fate.ACK for m in self._messages[s.email.email_id]])
+        for one in settled:
+            if one.fate is Fate.LATER:
+                self._hands.queue.later(self._messages[one.email.email_id], one.seconds + 1)
+        self._copy([s.email for s in settled if s.fate is Fate.COPY])
+
+    def _hand_back(self, waiting: Iterable[Email]) -> None:
+        """What is not on the wire goes back unharmed: the row first, then a fresh copy, then the old message."""
+        emails = list(waiting)
+        self._hands.ledger.release(emails)
+        self._copy(emails)
+
+    def _copy(self, emails: Sequence[Email]) -> None:
+        self._replace([Ticket(e.email_id, e.gen, e.attempts, str(e.job_id)) for e in emails])
+
+    def _copy_all_without_ledger(self) -> None:
+        """The database is away: this receive is to count for nothing, even without the ledger's own count."""
+        firsts = [messages[0] for messages in self._messages.values()]
+        tickets = [_ticket(first) for first in firsts]
+        self._replace(
+            [
+                Ticket(t.email_id, t.gen, t.base + first.receive_count - 1, t.group)
+                for t, first in zip(tickets, firsts, strict=True)
+            ]
+        )
+
+    def _replace(self, tickets: Sequence[Ticket]) -> None:
+        if not tickets:
+            return
+        published = self._hands.queue.publish(tickets, NEUTRAL_DELAY_SECONDS)
+        self._hands.queue.ack([m for t in published.accepted for m in self._messages[t.email_id]])
+        if published.refused:
+            log.warning("copy_refused", count=len(published.refused), reasons=sorted(set(published.refused)))
+
+
+def _ticket(message: Received) -> Ticket:
+    if message.ticket is None:
+        raise ValueError("a message that is none of ours has no ticket")
+    return message.ticket

@@ -1,0 +1,70 @@
+"""Keeps what is in hand in hand: visibility timeouts in the queue, leases in the ledger."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from eed_delivery.errors import DatabaseGone, QueueGone
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.model import Email
+from eed_delivery.sqs import Queue, Received
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class Hold:
+    """A batch in a thread's hand. `rounds` counts how often the keeper has come by."""
+
+    messages: list[Received]
+    emails: Sequence[Email] = ()
+    rounds: int = 0
+    closed: bool = field(default=False)
+
+
+class Keeper:
+    """Extends every batch that has been in hand for a full round, a third of the shorter of the two timeouts."""
+
+    def __init__(self, queue: Queue, ledger: DeliveryLedger, visibility_seconds: float, lease_seconds: float) -> None:
+        self._queue = queue
+        self._ledger = ledger
+        self._visibility = visibility_seconds
+        self._lease = lease_seconds
+        self._holds: set[Hold] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def holding(self, messages: Sequence[Received]) -> Iterator[Hold]:
+        """While this block runs, `messages`, and the emails set on the hold, are kept."""
+        hold = Hold(list(messages))
+        with self._lock:
+            self._holds.add(hold)
+        try:
+            yield hold
+        finally:
+            with self._lock:
+                self._holds.discard(hold)
+                hold.closed = True
+
+    def step(self) -> float:
+        """Extend what is in hand; a failure is logged and the next round tries again."""
+        with self._lock:
+            holds = list(self._holds)
+        for hold in holds:
+            if hold.rounds and not hold.closed:
+                self._extend(hold)
+            hold.rounds += 1
+        return min(self._visibility, self._lease) / 3
+
+    def _extend(self, hold: Hold) -> None:
+        try:
+            self._queue.later(hold.messages, self._visibility)
+        except QueueGone as error:
+            log.warning("visibility_not_extended", reason=str(error))
+        try:
+            self._ledger.renew(hold.emails, self._lease)
+        except DatabaseGone as error:
+            log.warning("lease_not_renewed", reason=str(error))

@@ -1,0 +1,221 @@
+"""One worker process: what its threads share, and how it starts and stops."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from eed_delivery.config import WorkerSettings
+from eed_delivery.delivery import Delivery, Journal, RetryRules
+from eed_delivery.errors import DatabaseGone
+from eed_delivery.ledger.delivering import DeliveryLedger, JobRef
+from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.loops import Loop, Pulse
+from eed_delivery.model import Email, Outcome, Verdict
+from eed_delivery.rendering import CompiledJob, Renderer
+from eed_delivery.sqs import MAX_BATCH, Queue
+from eed_delivery.transports import Transport
+from eed_delivery.worker.batch import Batch, Hands
+from eed_delivery.worker.breaker import Breaker
+from eed_delivery.worker.keeper import Keeper
+from eed_delivery.worker.rate import Pace
+from eed_delivery.worker.watch import SameAnswers
+
+log = structlog.get_logger(__name__)
+
+COMPILED_JOBS = 50
+SHUT_SECONDS = 0.5
+"""How long a thread waits before it asks the breaker again."""
+LAST_WORDS_SECONDS = 5.0
+"""Before the end of the grace, what could not be recorded is logged and given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """What the composition root hands to a worker. `rate` gives the whole service's limit in emails a second, or
+    None; `send_lease_seconds` is longer than any send can take."""
+
+    ledger: DeliveryLedger
+    operating: OperatingLedger
+    workers: WorkerLedger
+    queue: Queue
+    renderer: Renderer
+    make_transport: Callable[[], Transport]
+    rate: Callable[[], float | None]
+    ping_database: Callable[[], None]
+    process: Process
+    send_lease_seconds: float
+    wait_seconds: float
+    visibility_seconds: float
+
+
+class Worker:
+    """One process of the pool: `settings.threads` threads, each with a connection of its own."""
+
+    def __init__(self, parts: WorkerParts, settings: WorkerSettings, stop: threading.Event, pulse: Pulse) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._stop = stop
+        self._pulse = pulse
+        self._give_up = threading.Event()
+        self._database_away = threading.Event()
+        self._pace = Pace(stop)
+        self._probe = parts.make_transport()
+        self._breaker = Breaker(self._probe.probe, settings.probe_seconds)
+        self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
+        self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
+        self._compiled = CompiledJobs(parts.ledger, parts.renderer)
+        self._beats = 0
+        self._rules = RetryRules(
+            settings.max_attempts,
+            settings.retry_delay_seconds,
+            settings.retry_growth,
+            settings.retry_max_delay_seconds,
+            settings.doubt,
+        )
+
+    def run(self, grace_seconds: float) -> None:
+        """Work until `stop` is set, then finish what is on the wire, hand the rest back and return within
+        `grace_seconds`."""
+        side_stop = threading.Event()  # the keeper works until the last thread has let go
+        side = [
+            Loop("keeper", self._keeper.step, side_stop, self._pulse).start(),
+            Loop("breaker", self._breaker.step, side_stop, self._pulse).start(),
+            Loop("heartbeat", self._heartbeat, side_stop, self._pulse).start(),
+        ]
+        threads = [self._thread(f"worker-{n}") for n in range(self._settings.threads)]
+        self._stop.wait()
+        log.info("stopping", threads=len(threads))
+        _join(threads, grace_seconds - LAST_WORDS_SECONDS)
+        self._give_up.set()
+        _join(threads, LAST_WORDS_SECONDS)
+        side_stop.set()
+        _join(side, 1.0)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._probe.close()
+        try:
+            self._parts.workers.leave(self._parts.process)
+        except DatabaseGone as error:
+            log.warning("heartbeat_left_behind", reason=str(error))
+
+    def _thread(self, name: str) -> threading.Thread:
+        transport = self._parts.make_transport()
+        journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up)
+        hands = Hands(
+            ledger=self._parts.ledger,
+            queue=self._parts.queue,
+            delivery=Delivery(self._parts.renderer, transport, journal, self._rules, self._pace.take),
+            journal=journal,
+            compiled=self._compiled.get,
+            lease_seconds=self._settings.lease_seconds,
+            may_go_on=lambda: self._may_go_on(name),
+            react=self._react,
+        )
+
+        def run() -> None:
+            Loop(name, lambda: self._step(hands), self._stop, self._pulse).run()
+            transport.close()
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _step(self, hands: Hands) -> float:
+        """Receive no more than this thread can work off at once, and see it through."""
+        if not self._breaker.enter():
+            return SHUT_SECONDS
+        try:
+            self._await_database()
+            messages = self._parts.queue.receive(MAX_BATCH, self._parts.wait_seconds, self._parts.visibility_seconds)
+            if messages:
+                with self._keeper.holding(messages) as hold:
+                    Batch(messages, hands).work(hold)
+        except DatabaseGone:
+            self._database_away.set()
+            raise
+        finally:
+            self._breaker.leave()
+        return 0.0
+
+    def _await_database(self) -> None:
+        """Receive nothing that could not be claimed: a receive count would burn for it."""
+        if self._database_away.is_set():
+            self._parts.ping_database()
+            self._database_away.clear()
+            log.info("database_back")
+
+    def _may_go_on(self, name: str) -> bool:
+        self._pulse.beat(name)
+        return not (self._stop.is_set() or self._breaker.open)
+
+    def _react(self, email: Email, outcome: Outcome) -> None:
+        """What one email's outcome means for all the others."""
+        if outcome.verdict is Verdict.INFRASTRUCTURE:
+            self._breaker.trip(outcome.reply)
+            return
+        if outcome.verdict is Verdict.THROTTLED:
+            self._pace.slow_down()
+            return
+        if outcome.verdict is not Verdict.IN_DOUBT:
+            self._breaker.answered()
+        if outcome.verdict is Verdict.SENT:
+            self._pace.accepted()
+        same = self._same.seen(email.job_id, outcome)
+        if same is not None:
+            self._pause_job(email.job_id, same)
+
+    def _pause_job(self, job_id: int, reply: str) -> None:
+        limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
+        reason = f"more than {limit} of the last {window} emails were refused alike: {reply}"
+        if self._parts.operating.pause(job_id, reason):
+            log.error("job_paused", job_id=job_id, reason=reason)
+
+    def _heartbeat(self) -> float:
+        """Say that we live, and take our share of the rate."""
+        interval = self._settings.heartbeat_seconds
+        sharing = self._parts.workers.beat(
+            self._parts.process,
+            sending=not self._breaker.open,
+            detail=self._breaker.reason,
+            alive_seconds=3 * interval,
+        )
+        limit = self._parts.rate()
+        self._pace.set_share(None if limit is None else limit / max(1, sharing))
+        if limit is not None and sharing > 1 and not self._beats:
+            self._pace.hold_off(interval)  # the others learn of us with their next heartbeat
+        self._beats += 1
+        return interval
+
+
+class CompiledJobs:
+    """The compiled templates of the jobs at work, by revision; the least recently used one goes first."""
+
+    def __init__(self, ledger: DeliveryLedger, renderer: Renderer) -> None:
+        self._ledger = ledger
+        self._renderer = renderer
+        self._jobs: OrderedDict[int, tuple[int, CompiledJob]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, ref: JobRef) -> CompiledJob:
+        """Raises `RenderError` when the job's templates do not compile, `DatabaseGone`."""
+        with self._lock:  # sixteen threads that meet a new job compile it once
+            known = self._jobs.get(ref.job_id)
+            if known is None or known[0] < ref.revision:
+                known = (ref.revision, self._renderer.compile(self._ledger.job(ref)))
+                self._jobs[ref.job_id] = known
+            self._jobs.move_to_end(ref.job_id)
+            while len(self._jobs) > COMPILED_JOBS:
+                self._jobs.popitem(last=False)
+            return known[1]
+
+
+def _join(threads: list[threading.Thread], seconds: float) -> None:
+    until = time.monotonic() + max(0.0, seconds)
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
