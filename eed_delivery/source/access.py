@@ -1,0 +1,253 @@
+"""Everything the service reads from the source's tables, and the status it writes back.
+
+Every method works inside the caller's transaction and never opens one of its own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, FromClause, Row, exists, func, null, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from eed_delivery.config import SourceSettings
+from eed_delivery.errors import RenderError
+from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
+from eed_delivery.source.clock import as_stored_key, has_come, seconds_left, source_now
+from eed_delivery.source.files import email_files, job_files
+from eed_delivery.source.live import LiveColumn, read_table
+from eed_delivery.source.tables import Key, MappedTables, native
+
+NEVER_SECONDS = 100 * 365 * 86_400
+"""An `expires_at` further away than this (often 9999-12-31) means that the job never expires."""
+
+WRITE_CHUNK = 500
+"""So many keys at most are named in one UPDATE."""
+
+
+class Source:
+    """The mapped tables of the delivery server. Safe for many threads.
+
+    Keys may be given as int or str, as the ledger keeps them; they are returned as the source has them.
+    """
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._settings = settings
+        self._tables = MappedTables(settings)
+        self._limits: Mapping[str, LiveColumn] | None = None
+
+    def ready_jobs(self, c: Connection, known: FromClause, limit: int) -> list[ReadyJob]:
+        """Jobs that are ready by their status, whose `scheduled_for` has come and that `known` doesn't have yet.
+
+        `known` is the ledger's table of jobs, with `job_id` (compared with integer keys) and `source_key` (with
+        string keys). In the order of their keys. Jobs that have expired are among them.
+        """
+        t, job = self._tables, self._settings.job
+        statement = (
+            select(t.job_id.label("key"), t.job(job.name).label("name"), self._expiry(job.expires_at).label("left"))
+            .where(t.job_status == job.statuses.ready)
+            .where(~exists().where(self._is(known)))
+            .order_by(t.job_id)
+            .limit(limit)
+        )
+        if job.scheduled_for:
+            scheduled = t.job(job.scheduled_for)
+            statement = statement.where(or_(scheduled.is_(None), has_come(scheduled)))
+        return [
+            ReadyJob(native(row.key, t.job_key_type), _text(row.name) or "", _until(row.left))
+            for row in c.execute(statement)
+        ]
+
+    def _is(self, known: FromClause) -> ColumnElement[bool]:
+        if self._tables.job_key_type == "integer":
+            return known.c.job_id == self._tables.job_id
+        return known.c.source_key == as_stored_key(self._tables.job_id)
+
+    def _expiry(self, name: str) -> ColumnElement[Any]:
+        return seconds_left(self._tables.job(name)) if name else null()
+
+    def unsent(self, c: Connection, job_key: Key, after: Key | None, size: int) -> list[SourceRow]:
+        """The next `size` emails of a job that the source says are not sent yet, by key, starting after `after`.
+
+        What the old server has sent already is left out: a job it had sent by half is never mailed twice. Emails
+        without a recipient are listed with "", so that they fail with a reason instead of being forgotten.
+        """
+        t = self._tables
+        statement = (
+            select(t.email_id.label("key"), t.email(self._settings.email.recipient).label("recipient"))
+            .where(t.email_job == native(job_key, t.job_key_type))
+            .where(t.is_pending())
+            .order_by(t.email_id)
+            .limit(size)
+        )
+        if after is not None:
+            statement = statement.where(t.email_id > native(after, t.email_key_type))
+        return [
+            SourceRow(native(row.key, t.email_key_type), _text(row.recipient) or "") for row in c.execute(statement)
+        ]
+
+    def already_settled_count(self, c: Connection, job_key: Key) -> int:
+        """How many emails of a job `unsent` leaves out. To be asked before the first of them is sent by us."""
+        t = self._tables
+        statement = select(func.count()).where(t.email_job == native(job_key, t.job_key_type)).where(t.is_settled())
+        return c.execute(statement).scalar_one()
+
+    def job(self, c: Connection, job_id: int, job_key: Key, revision: int) -> Job:
+        """What all emails of a job share. Raises `RenderError` when its row has gone or holds no readable text."""
+        t, job = self._tables, self._settings.job
+        columns = {
+            "sender": job.sender,
+            "reply_to": job.reply_to,
+            "subject": job.subject,
+            "html_template": job.html_template,
+            "text_template": job.text_template,
+        }
+        key = native(job_key, t.job_key_type)
+        statement = select(*(t.job(name).label(role) for role, name in columns.items())).where(t.job_id == key)
+        row = c.execute(statement).one_or_none()
+        if row is None:
+            raise RenderError(f"job {key} is not in the source table {t.jobs.name} any more")
+        texts = {role: _job_text(role, value) for role, value in row._mapping.items()}
+        return Job(
+            job_id=job_id,
+            key=str(key),
+            revision=revision,
+            sender=_or(job.sender_value, texts["sender"]) or "",
+            subject=_or(job.subject_value, texts["subject"]) or "",
+            reply_to=_or(job.reply_to_value, texts["reply_to"]) or None,
+            html_template=_or(job.html_template_value, texts["html_template"]),
+            text_template=_or(job.text_template_value, texts["text_template"]),
+            attachments=job_files(c, t, key),
+        )
+
+    def emails(self, c: Connection, claimed: Sequence[Email]) -> list[Email]:
+        """`claimed` with their content, in the same order; an email whose row has gone is left out.
+
+        One query for the emails and one for their attachments, however many they are.
+        """
+        if not claimed:
+            return []
+        t, e = self._tables, self._settings.email
+        named = list(e.variable_columns.items())
+        keys = [native(email.key, t.email_key_type) for email in claimed]
+        statement = select(
+            t.email_id.label("key"),
+            t.email(e.recipient_name).label("recipient_name"),
+            t.email(e.variables).label("variables"),
+            t.email(e.attachment_location).label("location"),
+            t.email(e.attachment_filename).label("filename"),
+            *(t.email(column).label(f"column_{n}") for n, (_, column) in enumerate(named)),
+        ).where(t.email_id.in_(keys))
+        rows = {native(row.key, t.email_key_type): row for row in c.execute(statement)}
+        files = email_files(c, t, keys)
+        return [
+            replace(
+                email,
+                recipient_name=_text(row.recipient_name),
+                variables=row.variables,
+                columns={name: row._mapping[f"column_{n}"] for n, (name, _) in enumerate(named)},
+                attachments=(*_own_file(row), *files.get(key, ())),
+            )
+            for email, key in zip(claimed, keys, strict=True)
+            if (row := rows.get(key)) is not None
+        ]
+
+    def write_email(
+        self, c: Connection, key: Key, state: EmailState, detail: str, attempts: int, message_id: str | None
+    ) -> None:
+        """Write an email's status back; `sent_at` too, by the source's clock, when it is sent.
+
+        States on the way are written as "pending". A row that has gone is no error: the ledger knows the email.
+        """
+        e, t = self._settings.email, self._tables
+        values = {**self._status(c, state, detail), e.attempts: attempts}
+        if message_id is not None and e.message_id:
+            values[e.message_id] = self._fit(c, e.message_id, message_id)
+        statement = update(t.emails).where(t.email_id == native(key, t.email_key_type))
+        c.execute(statement.values(_existing(values)))
+
+    def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
+        """Write the same status to many emails; their attempts and message ids stay as they are."""
+        t = self._tables
+        values = _existing(self._status(c, state, detail))
+        all_keys = [native(key, t.email_key_type) for key in keys]
+        for start in range(0, len(all_keys), WRITE_CHUNK):
+            chunk = all_keys[start : start + WRITE_CHUNK]
+            c.execute(update(t.emails).where(t.email_id.in_(chunk)).values(values))
+
+    def _status(self, c: Connection, state: EmailState, detail: str) -> dict[str, Any]:
+        e = self._settings.email
+        # "" rather than NULL: a legacy column may forbid NULL.
+        values: dict[str, Any] = {e.status: self._word(state), e.status_detail: self._fit(c, e.status_detail, detail)}
+        if state is EmailState.SENT:
+            values[e.sent_at] = source_now()
+        return values
+
+    def _word(self, state: EmailState) -> int | str | None:
+        words = self._settings.email.statuses
+        ended: dict[EmailState, int | str] = {
+            EmailState.SENT: words.sent,
+            EmailState.FAILED: words.failed,
+            EmailState.IN_DOUBT: words.in_doubt,
+            EmailState.SUPPRESSED: words.suppressed,
+            EmailState.CANCELLED: words.cancelled,
+        }
+        return ended.get(state, words.pending[0] if words.pending else None)
+
+    def write_job(self, c: Connection, key: Key, state: JobState) -> None:
+        """Write a job's status back; nothing in a single table, where the email's status is the job's.
+
+        An active job is written as ready again (a requeue has opened it); a paused one keeps its status.
+        """
+        if self._tables.single:
+            return
+        t, words = self._tables, self._settings.job.statuses
+        word = {
+            JobState.ACTIVE: words.ready,
+            JobState.FINISHED: words.finished,
+            JobState.FAILED: words.failed,
+            JobState.CANCELLED: words.cancelled,
+        }.get(state)
+        if word is not None:
+            statement = update(t.jobs).where(t.job_id == native(key, t.job_key_type))
+            c.execute(statement.values({self._settings.job.status: word}))
+
+    def _fit(self, c: Connection, column: str, words: str) -> str:
+        """`words` as the live column can hold them. The table is looked at once a process."""
+        if self._limits is None:
+            live = read_table(c, self._settings.email.table)
+            self._limits = live.columns if live else {}
+        limit = self._limits.get(column.lower())
+        return limit.fit(words) if limit else words
+
+
+def _existing(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name}
+
+
+def _until(seconds: Any) -> float | None:
+    return None if seconds is None or seconds > NEVER_SECONDS else float(seconds)
+
+
+def _or(constant: str | None, text: str | None) -> str | None:
+    return text if constant is None else constant
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return None if value is None else str(value)
+
+
+def _job_text(role: str, value: Any) -> str | None:
+    try:
+        return value.decode("utf-8") if isinstance(value, bytes) else _text(value)
+    except UnicodeDecodeError as error:
+        raise RenderError(
+            f"{role}: the source's bytes are not UTF-8 text ({error.reason} at byte {error.start})"
+        ) from error
+
+
+def _own_file(row: Row[Any]) -> tuple[AttachmentRef, ...]:
+    location = _text(row.location)
+    return (AttachmentRef(location, _text(row.filename)),) if location else ()

@@ -1,0 +1,90 @@
+"""The source's clock in SQL.
+
+The delivery server writes its times as wall-clock times of its own zone. The service uses a session of the same
+database server, so that NOW() speaks of the same wall clock. On SQLite all times are UTC.
+"""
+
+from typing import Any
+
+from sqlalchemy import Boolean, DateTime, Float, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class source_now(FunctionElement[Any]):  # noqa: N801 - named like the SQL function it stands for
+    """The time now, as the source writes times."""
+
+    type = DateTime()
+    inherit_cache = True
+
+
+class seconds_left(FunctionElement[Any]):  # noqa: N801 - as above
+    """Seconds until a column's time comes, below zero when it is past; NULL where there is no (real) time."""
+
+    type = Float()
+    inherit_cache = True
+
+
+class has_come(FunctionElement[Any]):  # noqa: N801 - as above
+    """True when a column's time is now or past; also for MySQL's zero date, an old way to say "at once"."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+class as_stored_key(FunctionElement[Any]):  # noqa: N801 - as above
+    """A string key of any character set and collation, comparable with a column of our ledger.
+
+    Two columns of different collations cannot be compared as they are (error 1267). Converting the source's side
+    leaves the ledger's side as it is, so that its index serves.
+    """
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(source_now)
+def _now(_element: source_now, _compiler: SQLCompiler, **_: Any) -> str:
+    return "NOW(6)"
+
+
+@compiles(source_now, "sqlite")
+def _now_sqlite(_element: source_now, _compiler: SQLCompiler, **_: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+@compiles(seconds_left)
+def _seconds_left(element: seconds_left, compiler: SQLCompiler, **kw: Any) -> str:
+    time = compiler.process(element.clauses, **kw)
+    # UNIX_TIMESTAMP knows about summer time, but ends in 2038 on older servers; "never" is often the year 9999.
+    return (
+        f"(CASE WHEN {time} BETWEEN NOW(6) - INTERVAL 1 YEAR AND NOW(6) + INTERVAL 1 YEAR"
+        f" THEN UNIX_TIMESTAMP({time}) - UNIX_TIMESTAMP() - MICROSECOND(NOW(6)) / 1000000"
+        f" ELSE TIMESTAMPDIFF(SECOND, NOW(6), {time}) END)"
+    )
+
+
+@compiles(seconds_left, "sqlite")
+def _seconds_left_sqlite(element: seconds_left, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"((julianday({compiler.process(element.clauses, **kw)}) - julianday('now')) * 86400.0)"
+
+
+@compiles(has_come)
+def _has_come(element: has_come, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)} <= NOW(6))"
+
+
+@compiles(has_come, "sqlite")
+def _has_come_sqlite(element: has_come, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(julianday({compiler.process(element.clauses, **kw)}) <= julianday('now'))"
+
+
+@compiles(as_stored_key)
+def _as_stored_key(element: as_stored_key, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(CONVERT({compiler.process(element.clauses, **kw)} USING utf8mb4) COLLATE utf8mb4_bin)"
+
+
+@compiles(as_stored_key, "sqlite")
+def _as_stored_key_sqlite(element: as_stored_key, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)

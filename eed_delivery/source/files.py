@@ -1,0 +1,72 @@
+"""The attachments that the source names for a job and for its emails."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, null, select
+from sqlalchemy.sql.expression import TableClause
+
+from eed_delivery.config import AttachmentSource
+from eed_delivery.model import AttachmentRef
+from eed_delivery.source.tables import Key, MappedTables, native
+
+
+def job_files(c: Connection, tables: MappedTables, job_key: Key) -> tuple[AttachmentRef, ...]:
+    """The attachments of a whole job: those of its rows that name no email."""
+    a = tables.settings.attachment
+    if tables.attachments is None or not a.job_id:
+        return ()
+    statement = _files(a, tables.attachments).where(tables.attachments.c[a.job_id] == job_key)
+    if a.email_id:
+        statement = statement.where(tables.attachments.c[a.email_id].is_(None))
+    return tuple(_reference(row) for row in c.execute(statement))
+
+
+def email_files(c: Connection, tables: MappedTables, keys: Sequence[Key]) -> Mapping[Key, Sequence[AttachmentRef]]:
+    """The attachments of each of these emails, in the order of their locations; one query for all of them."""
+    a = tables.settings.attachment
+    if tables.attachments is None or not a.email_id:
+        return {}
+    owner = tables.attachments.c[a.email_id]
+    statement = _files(a, tables.attachments).add_columns(owner.label("owner")).where(owner.in_(keys))
+    same = _Same(keys)
+    found: defaultdict[Key, list[AttachmentRef]] = defaultdict(list)
+    for row in c.execute(statement):
+        found[same.as_asked(native(row.owner, tables.email_key_type))].append(_reference(row))
+    return found
+
+
+def _files(a: AttachmentSource, table: TableClause) -> Select[Any]:
+    optional = {"filename": a.filename, "content_type": a.content_type, "sha256": a.sha256}
+    return select(
+        table.c[a.location].label("location"),
+        *((table.c[name] if name else null()).label(role) for role, name in optional.items()),
+    ).order_by(table.c[a.location])
+
+
+def _reference(row: Row[Any]) -> AttachmentRef:
+    # A row without a location stays: the email must fail for it, rather than go out without its statement.
+    return AttachmentRef(str(row.location or ""), row.filename or None, row.content_type or None, row.sha256 or None)
+
+
+class _Same:
+    """Finds the key that the database meant.
+
+    Its comparison may take "Ab-1" and "AB-1" for the same key, and so may two tables that spell it differently.
+    """
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._exact = set(keys)
+        self._folded = {_fold(key): key for key in self._exact}
+
+    def as_asked(self, key: Key) -> Key:
+        return key if key in self._exact else self._folded.get(_fold(key), key)
+
+
+def _fold(key: Key) -> Key:
+    if isinstance(key, int):
+        return key
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", key) if not unicodedata.combining(letter))
+    return plain.casefold().rstrip()
