@@ -1,0 +1,223 @@
+"""The filters and operators of our templates that could make a gigabyte out of a line, held in bounds.
+
+Everything here takes the rendering's `Budget` from the context and checks *before* it multiplies. `map` charges what it
+yields; all other filters have their results charged by the sandbox.
+"""
+
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from jinja2 import pass_context
+from jinja2.environment import Environment
+from jinja2.filters import do_int, do_map, do_round, do_striptags, do_urlencode, make_attrgetter
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
+
+from eed_delivery.rendering.budget import Budget, TemplateLimit, weight
+
+LEFT_OUT = frozenset(
+    {
+        *("batch", "center", "indent", "pprint", "slice", "wordwrap", "xmlattr"),  # can make far more than they get
+        "urlize",  # its patterns take quadratic time on hostile text
+        "random",  # the same email must come out the same when it is sent again
+        "attr",  # a second way to attributes; one is enough to guard
+    }
+)
+"""Jinja's own filters that our templates don't have."""
+
+MAX_FORMAT_CHARS = 10_000  # a format such as "%.2f" is a few characters
+MAX_ROUND_DIGITS = 100
+MAX_NUMBER_BITS = 4096  # far beyond any amount of money; Python writes out at most 4,300 digits
+MAX_STRIPTAGS_CHARS = 100_000  # its time grows with the square of the text's length
+MAX_RANGE = 10_000
+
+_WIDE_PERCENT = re.compile(r"%(\([^)]*\))?[-#0 +]*(\d*\.)?(\*|\d{4,})")
+_WIDE_SPEC = re.compile(r"\d{4,}|[{}]")
+
+
+class BudgetedContext(Context):
+    """A template's context, with the budget of this one rendering."""
+
+    budget: Budget
+
+
+def bounded_range(*args: int) -> range:
+    """Jinja's range(), of at most MAX_RANGE items."""
+    numbers = range(*args)
+    if len(numbers) > MAX_RANGE:
+        raise TemplateLimit(f"range() of more than {MAX_RANGE:,} numbers")
+    return numbers
+
+
+def plus(budget: Budget, left: Any, right: Any) -> Any:
+    """`left + right`, charged when it is text, weighed when it is a list."""
+    result = left + right
+    if isinstance(result, str):
+        budget.charge(len(result))
+    elif isinstance(result, (list, tuple)):
+        budget.bound(result)
+    return result
+
+
+def times(budget: Budget, left: Any, right: Any) -> Any:
+    """`left * right`; repeated text and lists, and whole numbers, only up to a bound."""
+    for many, count in ((left, right), (right, left)):
+        if isinstance(many, (str, list, tuple)) and isinstance(count, int):
+            budget.charge(weight(many, budget.chars) * max(count, 0))
+    if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > MAX_NUMBER_BITS:
+        raise TemplateLimit("a number grows too large")
+    return left * right
+
+
+def power(_budget: Budget, left: Any, right: Any) -> Any:
+    """`left ** right`; whole numbers only up to a bound."""
+    if isinstance(left, int) and isinstance(right, int) and left.bit_length() * max(right, 1) > MAX_NUMBER_BITS:
+        raise TemplateLimit("a number grows too large")
+    return left**right
+
+
+def percent(budget: Budget, left: Any, right: Any) -> Any:
+    """`left % right`: the remainder, or a format ("%.2f" % amount) with widths of at most three digits."""
+    if isinstance(left, str):
+        values = right.values() if isinstance(right, dict) else right if isinstance(right, tuple) else (right,)
+        check_percent_format(budget, left, values)
+    return left % right
+
+
+BINARY_OPERATORS: dict[str, Callable[[Budget, Any, Any], Any]] = {"+": plus, "*": times, "**": power, "%": percent}
+
+
+def check_percent_format(budget: Budget, text: str, values: Iterable[Any]) -> None:
+    """Refuses a format whose result could be far longer than its parts."""
+    if len(text) > MAX_FORMAT_CHARS or _WIDE_PERCENT.search(text):
+        raise TemplateLimit("a format is too long or too wide (widths have at most three digits)")
+    _charge_fields(budget, text.count("%"), values)
+
+
+def check_brace_format(budget: Budget, text: str, values: Iterable[Any]) -> None:
+    """The same for "{:,.2f}".format(amount)."""
+    fields = list(string.Formatter().parse(text)) if len(text) <= MAX_FORMAT_CHARS else None
+    if fields is None or any(_WIDE_SPEC.search(spec or "") for _, _, spec, _ in fields):
+        raise TemplateLimit("a format is too long or too wide (widths have at most three digits)")
+    _charge_fields(budget, len(fields), values)
+
+
+def _charge_fields(budget: Budget, fields: int, values: Iterable[Any]) -> None:
+    longest = max((weight(value, budget.chars) for value in values), default=0)
+    budget.charge(fields * (longest + 1000))
+
+
+@pass_context
+def format_filter(context: BudgetedContext, value: Any, *args: Any, **kwargs: Any) -> str:
+    """Jinja's `format`: {{ "%.2f"|format(amount) }}."""
+    text = value if isinstance(value, str) else str(value)
+    check_percent_format(context.budget, text, (*args, *kwargs.values()))
+    return text % (kwargs or args)
+
+
+@pass_context
+def replace_filter(context: BudgetedContext, value: Any, old: Any, new: Any, count: int = -1) -> str:
+    """Jinja's `replace`, measured before it is done."""
+    text = value if isinstance(value, str) else str(value)
+    old, new = str(old), new if isinstance(new, str) else str(new)
+    context.budget.charge(len(text) + text.count(old) * len(new))
+    if context.eval_ctx.autoescape and isinstance(new, Markup) and not isinstance(text, Markup):
+        text = escape(text)
+    return text.replace(old, new, count)
+
+
+@pass_context
+def join_filter(context: BudgetedContext, value: Any, d: Any = "", attribute: str | int | None = None) -> str:
+    """Jinja's `join`, measured as the parts come in."""
+    items = value if attribute is None else map(make_attrgetter(context.environment, attribute), value)
+    between = weight(d, context.budget.chars)
+    parts = []
+    for item in items:
+        context.budget.step()
+        context.budget.charge(weight(item, context.budget.chars) + between)
+        parts.append(item)
+    return _joined(context.eval_ctx, parts, d)
+
+
+def _joined(eval_ctx: EvalContext, parts: list[Any], d: Any) -> str:
+    if not eval_ctx.autoescape or not any(hasattr(part, "__html__") for part in (*parts, d)):
+        return str(d).join(map(str, parts))
+    return escape(d).join(parts)
+
+
+@pass_context
+def concat_filter(context: BudgetedContext, parts: list[Any]) -> str:
+    """`a ~ b ~ c`: text, measured as it comes in. None adds nothing, as in {{ }}."""
+    return join_filter(context, ["" if part is None else part for part in parts])
+
+
+@pass_context
+def map_filter(context: BudgetedContext, value: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    """Jinja's `map`; each text it yields is charged."""
+    for item in do_map(context, value, *args, **kwargs):
+        context.budget.step()
+        if isinstance(item, str):
+            context.budget.charge(len(item))
+        yield item
+
+
+@pass_context
+def sum_filter(context: BudgetedContext, iterable: Any, attribute: str | int | None = None, start: Any = 0) -> Any:
+    """Jinja's `sum`, of numbers only: adding lists would take quadratic room."""
+    values = iterable if attribute is None else map(make_attrgetter(context.environment, attribute), iterable)
+    if not isinstance(start, (int, float)):
+        raise TypeError("sum adds numbers only")
+    total = start
+    for value in values:
+        context.budget.step()
+        total += value
+    return total
+
+
+def int_filter(value: Any, default: Any = 0, base: int = 10) -> Any:
+    """Jinja's `int`, of numbers that fit in MAX_NUMBER_BITS."""
+    number = do_int(value, default, base)
+    if isinstance(number, int) and number.bit_length() > MAX_NUMBER_BITS:
+        raise TemplateLimit("a number grows too large")
+    return number
+
+
+def round_filter(value: Any, precision: int = 0, method: Any = "common") -> float:
+    """Jinja's `round`, to at most MAX_ROUND_DIGITS digits either way."""
+    if not isinstance(precision, int) or abs(precision) > MAX_ROUND_DIGITS:
+        raise TemplateLimit(f"round takes at most {MAX_ROUND_DIGITS} digits")
+    return do_round(value, precision, method)
+
+
+def urlencode_filter(value: Any) -> str:
+    """Jinja's `urlencode`, for text, numbers and dicts."""
+    if not isinstance(value, (str, int, float, dict)):
+        raise TypeError(f"urlencode takes text, numbers or a dict, not {type(value).__name__}")
+    return do_urlencode(value if isinstance(value, (str, dict)) else str(value))
+
+
+def striptags_filter(value: Any) -> str:
+    """Jinja's `striptags`, for text up to MAX_STRIPTAGS_CHARS."""
+    if len(str(value)) > MAX_STRIPTAGS_CHARS:
+        raise TemplateLimit(f"striptags takes at most {MAX_STRIPTAGS_CHARS:,} characters")
+    return do_striptags(value)
+
+
+def our_filters(environment: Environment) -> dict[str, Callable[..., Any]]:
+    """The filters of our templates: Jinja's, less LEFT_OUT, with the guarded ones in place."""
+    kept = {name: function for name, function in environment.filters.items() if name not in LEFT_OUT}
+    guarded: dict[str, Callable[..., Any]] = {
+        "format": format_filter,
+        "int": int_filter,
+        "join": join_filter,
+        "map": map_filter,
+        "replace": replace_filter,
+        "round": round_filter,
+        "striptags": striptags_filter,
+        "sum": sum_filter,
+        "urlencode": urlencode_filter,
+    }
+    return kept | guarded

@@ -1,0 +1,227 @@
+"""Jinja2's immutable sandbox, made safe to run with anybody's template: bounded in what it reads, makes and does.
+
+Jinja's own sandbox keeps a template away from Python's insides. It does not keep one from making a gigabyte of text, so
+the parsed template is rewritten here before it is compiled: loops are counted, what filters, `~` and list literals make
+is charged, and tags that reach for other templates are refused.
+
+Bounded: the output, all text made on the way, lists, loops, calls, recursion, numbers, CPU time between two steps.
+Not bounded: the time of one single step inside the interpreter (comparing two large lists, say). Each is short, since
+what it works on is bounded, but the CPU limit is only noticed after it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup
+
+from eed_delivery.rendering.budget import Counted
+from eed_delivery.rendering.filters import (
+    BINARY_OPERATORS,
+    BudgetedContext,
+    bounded_range,
+    check_brace_format,
+    concat_filter,
+    our_filters,
+)
+
+_STR_METHODS = """
+    capitalize casefold count endswith find format index isalnum isalpha isascii isdecimal isdigit islower isnumeric
+    isspace istitle isupper lower lstrip partition removeprefix removesuffix rfind rindex rpartition rsplit rstrip
+    split splitlines startswith strip swapcase title upper
+"""
+STR_METHODS = frozenset(_STR_METHODS.split())
+"""Not here, since they multiply text: center, expandtabs, join, ljust, replace, rjust, translate, zfill, format_map."""
+DICT_METHODS = frozenset({"get", "items", "keys", "values"})
+LIST_METHODS = frozenset({"count", "index"})
+NUMBER_METHODS = frozenset({"is_integer"})
+METHODS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
+    (str, STR_METHODS),
+    (dict, DICT_METHODS),
+    ((list, tuple), LIST_METHODS),
+    ((int, float), NUMBER_METHODS),
+)
+
+REFUSED_TAGS: Mapping[type[nodes.Node], str] = {
+    nodes.Include: "include",
+    nodes.Import: "import",
+    nodes.FromImport: "from … import",
+    nodes.Extends: "extends",
+    nodes.Block: "block",
+    nodes.ScopedEvalContextModifier: "autoescape",
+}
+_LOOP, _CHARGE, _CONCAT = "counted loop", "charged", "joined"  # the blank keeps them out of a template's reach
+
+
+class MissingVariable(StrictUndefined):
+    """A name that the email doesn't have. Any use of it fails the email, with words for a support person."""
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return self._undefined_hint
+        if self._undefined_obj is missing:
+            return f"variable {self._undefined_name!r} is not given for this email"
+        kind = "an object" if isinstance(self._undefined_obj, dict) else f"a {type(self._undefined_obj).__name__}"
+        return f"{self._undefined_name!r} is not in {kind} of this email's variables"
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """The one environment of all templates; `autoescape` decides by template name. Safe to share between threads."""
+
+    context_class = BudgetedContext
+    intercepted_binops = frozenset(BINARY_OPERATORS)
+
+    def __init__(self, autoescape: Callable[[str | None], bool]) -> None:
+        super().__init__(
+            autoescape=autoescape,
+            undefined=MissingVariable,
+            finalize=_written,
+            optimized=False,  # folding constants would run filters while compiling, without a budget
+            cache_size=0,
+        )
+        self.filters = our_filters(self) | {_LOOP: _counted, _CHARGE: _charged, _CONCAT: concat_filter}
+        self.globals = {"range": bounded_range, "namespace": self.globals["namespace"]}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`order.items` is the email's own "items", if it has one, before it is Python's method of that name."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Only the methods named above, on plain values."""
+        for kind, methods in METHODS:
+            if isinstance(obj, kind):
+                return attr in methods
+        return super().is_safe_attribute(obj, attr, value)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """`+ * ** %`, with the budget."""
+        budget = cast(BudgetedContext, context).budget
+        budget.step()
+        return BINARY_OPERATORS[operator](budget, left, right)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """str.format is refused here and given back, measured, by `call`: only there is the budget known."""
+        safe = super().wrap_str_format(value)
+        return None if safe is None or value.__name__ != "format" else _BraceFormat(value.__self__, safe)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja's
+        """A call is a step; what goes in and what comes out is weighed."""
+        budget = cast(BudgetedContext, __context).budget
+        budget.step()
+        budget.bound((args, kwargs))
+        if isinstance(__obj, _BraceFormat):
+            check_brace_format(budget, __obj.text, (*args, *kwargs.values()))
+        return _charged(cast(BudgetedContext, __context), super().call(__context, __obj, *args, **kwargs))
+
+
+class _BraceFormat:
+    """The `format` of one text; `Sandbox.call` measures before it calls."""
+
+    def __init__(self, text: str, safe: Callable[..., str]) -> None:
+        self.text = text
+        self._safe = safe
+
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
+        return self._safe(*args, **kwargs)
+
+
+def rewrite(environment: Sandbox, template: nodes.Template) -> nodes.Template:
+    """The template with its counters in place; TemplateSyntaxError for a tag that we don't have."""
+    for tag in template.find_all(tuple(REFUSED_TAGS)):
+        name = REFUSED_TAGS[type(tag)]
+        raise TemplateSyntaxError(f"the tag {{% {name} %}} cannot be used: each template stands alone", tag.lineno)
+    for loop in template.find_all(nodes.For):
+        if loop.recursive:
+            raise TemplateSyntaxError("a recursive for loop cannot be used", loop.lineno)
+    rewritten = _Rewriter().visit(template)
+    return cast(nodes.Template, rewritten.set_environment(environment))
+
+
+class _Rewriter(NodeTransformer):
+    """Puts counters around what loops, makes text, or makes lists."""
+
+    def __init__(self) -> None:
+        self._buffers = 0  # how many macros or set blocks we are in: their plain text is kept, not put out
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - the visitor's name for it
+        self.generic_visit(node)
+        node.iter = _filter(_LOOP, cast(nodes.Expr, node.iter))
+        return node
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        return _filter(_CHARGE, cast(nodes.Expr, self.generic_visit(node)))
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filter(_CONCAT, nodes.List(node.nodes, lineno=node.lineno))
+
+    def _visit_literal(self, node: nodes.Expr) -> nodes.Node:
+        self.generic_visit(node)
+        if getattr(node, "ctx", "load") != "load" or not any(node.find_all(nodes.Name)):
+            return node  # a target of an assignment, or made of constants only
+        return _filter(_CHARGE, node)
+
+    visit_List = visit_Tuple = visit_Dict = _visit_literal  # noqa: N815
+
+    def _visit_buffer(self, node: nodes.Node) -> nodes.Node:
+        self._buffers += 1
+        self.generic_visit(node)
+        self._buffers -= 1
+        return node
+
+    visit_Macro = visit_FilterBlock = visit_AssignBlock = _visit_buffer  # noqa: N815
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:  # noqa: N802
+        return self._visit_buffer(node)
+
+    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
+        if not self._buffers:
+            return node
+        return nodes.MarkSafeIfAutoescape(nodes.Const(node.data, lineno=node.lineno), lineno=node.lineno)
+
+
+def _filter(name: str, node: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+@pass_context
+def _written(context: BudgetedContext, value: Any) -> Any:
+    """What {{ }} writes. None writes nothing; a list or an object is a mistake that no customer should see."""
+    kind = type(value)
+    if kind is str or kind is Markup:
+        context.budget.charge(len(value))
+        return value
+    if value is None:
+        return ""
+    context.budget.step()
+    if isinstance(value, (int, float, StrictUndefined)):
+        return value
+    if isinstance(value, str):
+        context.budget.charge(len(value))
+        return value
+    raise TypeError(f"{{{{ }}}} is given a {kind.__name__}; write out its parts, or join them")
+
+
+@pass_context
+def _charged(context: BudgetedContext, value: Any) -> Any:
+    """The result of a filter or call, or a list that the template made."""
+    budget = context.budget
+    budget.step()
+    if isinstance(value, str):
+        budget.charge(len(value))
+    elif isinstance(value, (list, tuple, dict)):
+        budget.bound(value)
+    return value
+
+
+@pass_context
+def _counted(context: BudgetedContext, items: Any) -> Counted:
+    return Counted(items, context.budget)

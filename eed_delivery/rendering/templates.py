@@ -1,0 +1,92 @@
+"""Templates: compiled once for a job, run once for each email, with errors that name the template and the line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Template as JinjaTemplate
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
+
+from eed_delivery.errors import RenderError
+from eed_delivery.rendering.budget import Budget, TemplateLimit
+from eed_delivery.rendering.filters import BudgetedContext
+from eed_delivery.rendering.sandbox import Sandbox, rewrite
+
+SUBJECT, HTML, TEXT, LIST_UNSUBSCRIBE = "subject template", "html template", "text template", "list_unsubscribe"
+
+_COMPILE_ERRORS = (TemplateError, SyntaxError, ValueError, TypeError, RuntimeError, MemoryError, OverflowError)
+"""MemoryError: Python's parser says so of brackets nested too deeply. RuntimeError: recursion in Jinja's."""
+
+_RUN_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+_TOLD_ERRORS = (TemplateError, ArithmeticError, TypeError)
+"""Errors whose own words are passed on. The others' may quote a customer's data, which the log must not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A compiled template. Safe to use from many threads."""
+
+    name: str
+    max_chars: int
+    compiled: JinjaTemplate
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        """The text for one email; RenderError with the template's name and line."""
+        context = self.compiled.new_context(dict(variables))
+        assert isinstance(context, BudgetedContext)  # noqa: S101 - tells mypy what Sandbox.context_class says
+        context.budget = Budget(self.max_chars)
+        try:
+            return self._collect(context)
+        except _RUN_ERRORS as error:
+            line = _line_of(error, self.compiled)
+            raise RenderError(f"{self.name}, line {line}: {_words(error)}") from error
+
+    def _collect(self, context: BudgetedContext) -> str:
+        pieces, chars = [], 0
+        for piece in self.compiled.root_render_func(context):
+            chars += len(piece)
+            if chars > self.max_chars:
+                raise TemplateLimit(f"the result is longer than {self.max_chars:,} characters")
+            pieces.append(piece)
+        return "".join(pieces)
+
+
+class Templates:
+    """Compiles templates. HTML is autoescaped; subject, text and header are not."""
+
+    def __init__(self, max_output_chars: int) -> None:
+        self._max_chars = max_output_chars
+        self._sandbox = Sandbox(autoescape=lambda name: name == HTML)
+
+    def compile(self, name: str, source: str) -> Template:
+        """A template ready to run; RenderError with name and line when it is not one."""
+        if len(source) > self._max_chars:
+            raise RenderError(f"{name}: it is longer than {self._max_chars:,} characters (rendering.max_output_chars)")
+        try:
+            tree = rewrite(self._sandbox, self._sandbox.parse(source, name, name))
+            code = self._sandbox.compile(tree, name, name)
+            compiled = JinjaTemplate.from_code(self._sandbox, code, self._sandbox.make_globals(None))
+        except TemplateSyntaxError as error:
+            raise RenderError(f"{name}, line {error.lineno}: {error.message}") from error
+        except _COMPILE_ERRORS as error:
+            raise RenderError(f"{name}: it cannot be compiled ({type(error).__name__}); simplify it") from error
+        return Template(name, self._max_chars, compiled)
+
+
+def _line_of(error: BaseException, compiled: JinjaTemplate) -> int:
+    """The template's line where the error came up: the innermost of its frames in the traceback."""
+    line = 1
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == compiled.filename:
+            line = compiled.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return line
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it calls itself too deeply"
+    if isinstance(error, _TOLD_ERRORS):
+        return " ".join(str(error).split())[:300] or type(error).__name__
+    return f"a value does not fit what is done with it ({type(error).__name__})"

@@ -1,0 +1,89 @@
+"""An email's variables: from what the source's column held to what its templates may see."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, NoReturn
+from uuid import UUID
+
+from eed_delivery.errors import RenderError
+from eed_delivery.model import Email
+
+MAX_DEPTH = 50
+
+
+def variables_of(email: Email) -> dict[str, Any]:
+    """What the templates of `email` see, by name.
+
+    The email's variables, over them the source's mapped columns, over them `email_id`, `job_id` and (where the source
+    has one) `recipient_name`. Values are None, bool, int, float, str, list and dict. A column's Decimal becomes its
+    exact digits as str, a date, time or datetime its ISO 8601 form, a UUID its text.
+    Raises RenderError, naming the variable, for anything else.
+    """
+    names = _parsed(email.variables)
+    for column, value in email.columns.items():
+        names[column] = _plain(value, column, 0)
+    names["email_id"] = email.email_id
+    names["job_id"] = email.job_id
+    if email.recipient_name is not None or "recipient_name" not in names:
+        names["recipient_name"] = email.recipient_name
+    return names
+
+
+def _parsed(variables: Any) -> dict[str, Any]:
+    if variables is None or (isinstance(variables, (str, bytes)) and not variables.strip()):
+        return {}
+    if isinstance(variables, Mapping):
+        return {_key(name, "variables"): _plain(value, str(name), 0) for name, value in variables.items()}
+    if not isinstance(variables, (str, bytes, bytearray)):
+        raise _no_object(variables)
+    try:
+        decoded = json.loads(variables, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise RenderError(f"the variables of this email are not JSON: {_where(error)}") from error
+    if not isinstance(decoded, dict):
+        raise _no_object(decoded)
+    return decoded
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _where(error: BaseException) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} (line {error.lineno}, column {error.colno})"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not {error.encoding}"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
+
+
+def _no_object(value: Any) -> RenderError:
+    kinds = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    kind = "null" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
+    return RenderError(f'the variables of this email are {kind}, not an object like {{"name": "value"}}')
+
+
+def _key(key: Any, where: str) -> str:
+    if not isinstance(key, str):
+        raise RenderError(f"the {where} have a name that is not text, but {type(key).__name__}")
+    return key
+
+
+def _plain(value: Any, name: str, depth: int) -> Any:
+    """`value` as a template may have it."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (Decimal, UUID)):
+        return str(value)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if depth >= MAX_DEPTH:
+        raise RenderError(f"variable {name!r} is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, Mapping):
+        return {_key(key, f"parts of {name!r}"): _plain(part, name, depth + 1) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part, name, depth + 1) for part in value]
+    kind = "binary data" if isinstance(value, (bytes, bytearray, memoryview)) else type(value).__name__
+    raise RenderError(f"variable {name!r} is {kind}; templates take text, numbers, true/false, lists and objects")
