@@ -1,0 +1,55 @@
+"""How an email leaves: one Protocol, and behind it SMTP, SES and a folder of .eml files."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from eed_delivery.model import Accepted, Rendered
+
+Grant = Callable[[], None]
+"""Asks the ledger for the wire. Returns for yes; raises NoGrant or DatabaseGone for no."""
+
+
+class Transport(Protocol):
+    """One way out. An instance belongs to one thread and may keep a connection open between two sends.
+
+    `name` is the kind, as in `[transport] kind`.
+
+    `wire_seconds` is the longest time that may pass between the grant and the end of `send`: the sum of this
+    transport's own timeouts. The lease given with the wire must be longer.
+    """
+
+    name: str
+    wire_seconds: float
+
+    def send(self, message: Rendered, grant: Grant) -> Accepted:
+        """Send one message. Returns only for a definite yes.
+
+        `grant` is called at most once, at the wire: after RCPT was accepted and before DATA (SMTP), just
+        before the POST (SES), before the file gets its final name (outbox). Whatever can fail without it
+        has failed by then. What `grant` raises comes out unchanged; nothing was sent, and the next `send`
+        works.
+
+        Nothing is ever tried twice after the grant. A kept connection that turns out to be dead before the
+        grant is replaced once, quietly.
+
+        Raises, by the answers table in the design:
+            PermanentFailure: a definite no for this recipient or content. Also before the wire: larger
+            than the
+                server takes, or an address that the provider cannot carry.
+            TransientFailure: a definite no for now, counted.
+            Throttled: a definite no, because we are too fast.
+            InfrastructureFailure: a definite no, and it would be the same for every email.
+            InDoubt: the message had left, and no answer came that can be understood.
+        Any other exception is a defect of ours. If it comes after the grant, the email is in doubt.
+        """
+        ...
+
+    def probe(self) -> None:
+        """See whether the way out works, without sending. Raises InfrastructureFailure or Throttled if it
+        does not."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection. Never raises, and takes a few seconds at most. `send` would open a new
+        one."""
+        ...

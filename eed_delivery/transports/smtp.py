@@ -1,0 +1,319 @@
+"""SMTP: one kept connection to one mail server, and what each of its answers means for the email in hand."""
+
+import re
+import ssl
+import time
+from typing import NoReturn
+
+from eed_delivery.config import SmtpSettings
+from eed_delivery.errors import (
+    ConfigError,
+    InDoubt,
+    InfrastructureFailure,
+    PermanentFailure,
+    Problem,
+    Throttled,
+)
+from eed_delivery.model import Accepted, Rendered
+from eed_delivery.transports import Grant
+from eed_delivery.transports.smtp_replies import Phase, Reply, failure
+from eed_delivery.transports.smtp_session import ConnectionLost, Session, Unsent
+
+QUIT_SECONDS = 2  # for sending QUIT, and again for its answer; `close` must not hold up a shutdown
+EARLY_REPLY_SECONDS = 1
+IDLE_SECONDS = 60
+"""A connection idle for longer is replaced. Firewalls forget idle connections without a word, and the
+first command would then wait for its whole timeout. Servers close them themselves after 5 minutes (RFC
+5321, 4.5.3.2.7)."""
+
+_LINE_START_DOT = re.compile(rb"^\.", re.MULTILINE)
+_BARE_CR_OR_LF = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_NOT_IN_AN_ADDRESS = re.compile(r"[\x00-\x1f\x7f<>]")
+
+
+class SmtpTransport:
+    """Sends through one mail server over a connection that is kept between emails. See `Transport` for the
+    contract."""
+
+    name = "smtp"
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        """Raises ConfigError if the CA file cannot be used. Connects at the first `send` or `probe`, not
+        here."""
+        self._settings = settings
+        self._where = f"{settings.host}:{settings.port}"
+        self._tls = _tls_context(settings)
+        self._session: Session | None = None
+        self._clean = True  # no transaction has been begun on the session and not ended by a 250
+        self._used = 0
+        self._last_use = 0.0
+        # DATA (sent and answered), the content, the dot, its answer, and a reply that came too early.
+        self.wire_seconds = float(
+            3 * settings.command_timeout_seconds + 2 * settings.data_timeout_seconds + EARLY_REPLY_SECONDS
+        )
+
+    def send(self, message: Rendered, grant: Grant) -> Accepted:
+        """Send one message. See `Transport.send`."""
+        _check(message)
+        session = self._begin(message)
+        self._expect(session, f"RCPT TO:<{message.recipient}>", Phase.RCPT)
+        grant()
+        # From here to the final dot a failure is a definite no: RFC 5321, 4.1.1.4 lets the server deliver
+        # only what was ended by the dot.
+        self._start_content(session)
+        self._send_content(session, message.content)
+        return self._end_content(session, message)
+
+    def probe(self) -> None:
+        """Connect anew, with TLS and AUTH as configured, and ask for a NOOP. See `Transport.probe`."""
+        self._drop()
+        session = self._open()
+        reply = self._ask(session, "NOOP", Phase.NOOP)
+        if not reply.positive:
+            self._drop()
+            error = failure(reply, Phase.NOOP)
+            raise (error if isinstance(error, Throttled) else self._broken(f"NOOP was refused: {reply.text}", reply))
+
+    def close(self) -> None:
+        """Say QUIT if that is possible, and close. See `Transport.close`."""
+        if self._session is not None:
+            self._session.quit(QUIT_SECONDS)
+            self._session = None
+
+    # Before the wire
+
+    def _begin(self, message: Rendered) -> Session:
+        """A session that has accepted MAIL FROM.
+
+        A kept connection may have died since (a restart, an idle timeout). That shows at its first
+        command, before anything was granted, so it is safe to connect anew and ask again, once.
+        """
+        session, self._clean = self._kept(), False
+        if session is not None:
+            line = _mail_from(message, session)
+            try:
+                reply = session.command(line, self._settings.command_timeout_seconds)
+            except ConnectionLost:
+                reply = None
+            if reply is not None and reply.code != 421:
+                return self._check_reply(session, reply, Phase.MAIL)
+            self._drop()
+        session, self._clean = self._open(), False
+        return self._expect(session, _mail_from(message, session), Phase.MAIL)
+
+    def _kept(self) -> Session | None:
+        """The open session, if it can take another transaction."""
+        session = self._session
+        if session is None:
+            return None
+        spent = self._used >= self._settings.max_messages_per_connection
+        if spent or not session.in_step or time.monotonic() - self._last_use > IDLE_SECONDS:
+            self.close()
+            return None
+        if not self._clean and not self._reset(session):
+            self._drop()
+            return None
+        return session
+
+    def _reset(self, session: Session) -> bool:
+        try:
+            return session.command("RSET", self._settings.command_timeout_seconds).positive
+        except ConnectionLost:
+            return False
+
+    def _open(self) -> Session:
+        """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure."""
+        timeout = self._settings.connect_timeout_seconds
+        try:
+            session = Session.connect(self._settings.host, self._settings.port, timeout)
+        except (OSError, ValueError) as e:  # ValueError: a host that is no name
+            raise self._broken(f"cannot connect: {e}. Check [smtp] host and port, and that the server runs") from e
+        self._session, self._clean, self._used = session, True, 0
+        try:
+            self._introduce(session)
+        except (OSError, ValueError, ConnectionLost) as e:
+            self._drop()
+            raise self._broken(f"no usable connection: {e}") from e
+        except InfrastructureFailure:
+            self._drop()
+            raise
+        self._last_use = time.monotonic()
+        return session
+
+    def _introduce(self, session: Session) -> None:
+        settings, timeout = self._settings, self._settings.command_timeout_seconds
+        if settings.tls == "implicit":
+            self._start_tls(session)
+        self._require(session.reply(timeout), {220}, "the server's greeting")
+        name = settings.helo_name or session.local_address
+        self._require(session.ehlo(name, timeout), {250}, "EHLO")
+        if settings.tls == "starttls":
+            # Never on in the clear: whoever can strip STARTTLS from the answer could read every statement.
+            if "STARTTLS" not in session.extensions:
+                raise self._broken("the server does not offer STARTTLS, and [smtp] tls asks for it")
+            self._require(session.command("STARTTLS", timeout), {220}, "STARTTLS")
+            self._start_tls(session)
+            self._require(session.ehlo(name, timeout), {250}, "EHLO after STARTTLS")
+        if settings.username:
+            self._log_in(session, settings.username)
+
+    def _start_tls(self, session: Session) -> None:
+        try:
+            session.wrap(self._tls, self._settings.host, self._settings.connect_timeout_seconds)
+        except OSError as e:
+            raise self._broken(
+                f"TLS failed: {e}. Check [smtp] tls, that host is a name in the server's certificate, and ca_file"
+            ) from e
+
+    def _log_in(self, session: Session, username: str) -> None:
+        secret = self._settings.password
+        password = secret.get_secret_value() if secret else ""
+        try:
+            reply = session.authenticate(username, password, self._settings.command_timeout_seconds)
+        except LookupError as e:
+            raise self._broken(f"cannot log in: {e.args[0]}") from e
+        self._require(reply, {235}, "AUTH. Check [smtp] username and the credential smtp_password")
+
+    # After the grant
+
+    def _start_content(self, session: Session) -> None:
+        reply = self._ask(session, "DATA", Phase.DATA)
+        if reply.code != 354:
+            self._refuse(reply, Phase.DATA)
+
+    def _send_content(self, session: Session, content: bytes) -> None:
+        """Send everything but the final dot. Whatever ends here is a definite no, because the dot has not
+        left."""
+        problem = "the server answered before the content had ended"
+        try:
+            session.content(_stuffed(content), self._settings.data_timeout_seconds)
+            if session.unasked() is None:
+                return
+        except ConnectionLost as e:
+            problem = f"the connection was lost while the content was sent: {e}"
+        # A server may say why before it hangs up: a "552 too big" is about this email, and would come
+        # every time.
+        reply = session.early_reply(EARLY_REPLY_SECONDS)
+        self._drop()
+        if reply is not None and reply.negative:
+            raise failure(reply, Phase.CONTENT)
+        raise self._broken(problem)
+
+    def _end_content(self, session: Session, message: Rendered) -> Accepted:
+        """Send the dot. It was not sent together with the content, so that we know whether it has left."""
+        try:
+            session.write(b".\r\n", self._settings.command_timeout_seconds)
+            reply = session.reply(self._settings.data_timeout_seconds)
+        except Unsent as e:
+            self._drop()
+            raise self._broken(f"the connection was lost just before the final dot: {e}") from e
+        except ConnectionLost as e:
+            self._drop()  # a late answer must never be read as the answer to the next email
+            raise InDoubt(f"{self._where}: no answer to the final dot: {e}") from e
+        if reply.negative:
+            self._refuse(reply, Phase.DOT)
+        if not reply.positive:
+            self._drop()
+            problem = f"{self._where}: neither yes nor no to the final dot: {reply.text}"
+            raise InDoubt(problem, code=reply.code)
+        self._clean, self._last_use = True, time.monotonic()
+        self._used += 1
+        return Accepted(reply.text, reply.code, reply.queue_id() or message.message_id)
+
+    # Commands and their answers
+
+    def _expect(self, session: Session, line: str, phase: Phase) -> Session:
+        """Send a command that must be answered by 2yz."""
+        return self._check_reply(session, self._ask(session, line, phase), phase)
+
+    def _check_reply(self, session: Session, reply: Reply, phase: Phase) -> Session:
+        if not reply.positive:
+            self._refuse(reply, phase)
+        return session
+
+    def _ask(self, session: Session, line: str, phase: Phase) -> Reply:
+        try:
+            return session.command(line, self._settings.command_timeout_seconds)
+        except ConnectionLost as e:
+            self._drop()
+            raise self._broken(f"the connection was lost at {phase}: {e}") from e
+
+    def _refuse(self, reply: Reply, phase: Phase) -> NoReturn:
+        if reply.code == 421 or not reply.negative:  # it is closing the connection, or it is confused
+            self._drop()
+        self._last_use = time.monotonic()
+        raise failure(reply, phase)
+
+    def _require(self, reply: Reply, codes: set[int], step: str) -> None:
+        if reply.code not in codes:
+            raise self._broken(f"refused at {step}: {reply.text}", reply)
+
+    def _broken(self, what: str, reply: Reply | None = None) -> InfrastructureFailure:
+        code, enhanced = (reply.code, reply.enhanced) if reply else (None, None)
+        return InfrastructureFailure(f"{self._where}: {what}", code=code, enhanced=enhanced)
+
+    def _drop(self) -> None:
+        if self._session is not None:
+            self._session.drop()
+            self._session = None
+
+
+def _tls_context(settings: SmtpSettings) -> ssl.SSLContext:
+    """A context that checks the certificate and the host name, against `ca_file` or the system's
+    authorities."""
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as e:
+        problem = Problem(
+            "smtp.ca_file",
+            f"{settings.ca_file} cannot be used: {e}",
+            "Name a readable file of PEM certificates.",
+        )
+        raise ConfigError([problem]) from e
+
+
+def _check(message: Rendered) -> None:
+    """Refuse what would break the protocol. The renderer should never make it; if it does, nothing must be
+    sent."""
+    for address in (message.envelope_sender, message.recipient):
+        if _NOT_IN_AN_ADDRESS.search(address):
+            raise PermanentFailure("an envelope address has a control character or an angle bracket")
+    if _BARE_CR_OR_LF.search(message.content):
+        # RFC 5321, 2.3.8. Servers that take a bare LF for a line end can be made to see a second message.
+        raise PermanentFailure("the message has a bare CR or LF: line ends must be CRLF")
+
+
+def _mail_from(message: Rendered, session: Session) -> str:
+    """The MAIL command with the extensions this message needs. Raises PermanentFailure if the server lacks
+    one."""
+    line = f"MAIL FROM:<{message.envelope_sender}>"
+    if "SIZE" in session.extensions:
+        _check_size(len(message.content), session.extensions["SIZE"])
+        line += f" SIZE={len(message.content)}"  # RFC 1870: without the stuffing and the final dot
+    addresses_ascii = message.envelope_sender.isascii() and message.recipient.isascii()
+    utf8 = message.needs_smtputf8 or not addresses_ascii
+    if not message.content.isascii():
+        _check_offered(session, "8BITMIME", "the message has 8-bit text")
+        line += " BODY=8BITMIME"
+    if utf8:
+        _check_offered(session, "SMTPUTF8", "an address has characters beyond ASCII before its @")
+        line += " SMTPUTF8"
+    return line
+
+
+def _check_size(size: int, limit: str) -> None:
+    # RFC 1870, section 4: no number or 0 means no fixed limit.
+    if limit.isdigit() and 0 < int(limit) < size:
+        raise PermanentFailure(f"the message is too large: {size} bytes, and the mail server takes {limit}")
+
+
+def _check_offered(session: Session, extension: str, reason: str) -> None:
+    if extension not in session.extensions:
+        raise PermanentFailure(f"{reason}, and the mail server does not offer {extension}")
+
+
+def _stuffed(content: bytes) -> bytes:
+    """`content` with its leading dots doubled (RFC 5321, 4.5.2) and a CRLF at the end."""
+    if not content.endswith(b"\r\n"):
+        content += b"\r\n"
+    return _LINE_START_DOT.sub(b"..", content)

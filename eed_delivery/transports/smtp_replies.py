@@ -1,0 +1,156 @@
+"""What an SMTP server says: its replies, parsed, and the class each one falls into."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eed_delivery.errors import (
+    DeliveryFailure,
+    InfrastructureFailure,
+    PermanentFailure,
+    Throttled,
+    TransientFailure,
+)
+from eed_delivery.transports.reply_text import clean
+
+# RFC 5321, 4.2: three digits, then "-" on every line but the last. Some servers leave out the text and the
+# space.
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+# RFC 3463, section 2: class "." subject "." detail, at the start of the text (RFC 2034, section 4).
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
+
+AUTH_CODES = frozenset({530, 534, 535, 538})
+"""RFC 4954, section 6: authentication required, too weak, failed, needs encryption. Ours to put right, at
+any step."""
+
+_SAYS_RATE = re.compile(
+    r"\brate\b|throttl|too (?:many|much|fast|quickly|frequent)|slow(?:ing)? down|quota|flood|limit",
+    re.IGNORECASE,
+)
+_SAYS_GREYLISTED = re.compile(r"gr[ae]y-?list", re.IGNORECASE)
+_SAYS_ADDRESS = re.compile(r"\b(?:recipient|sender) address rejected\b", re.IGNORECASE)
+# Amazon SES over SMTP: "454 Throttling failure: Daily message quota exceeded".
+# https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
+_SAYS_DAILY_QUOTA = re.compile(r"daily (?:message|sending) quota", re.IGNORECASE)
+_SAYS_ACCOUNT_PAUSED = re.compile(r"\bsending (?:is )?(?:currently )?(?:paused|suspended|disabled)\b", re.IGNORECASE)
+
+_QUEUE_IDS = (
+    re.compile(r"\bqueued as <?([\w.@:+-]+?)>?[.,;]?(?:\s|$)", re.IGNORECASE),  # Postfix, and many that follow it
+    re.compile(r"^250 ok:? ([0-9a-f]{16}-[0-9a-f-]{36}-[0-9]{6})$", re.IGNORECASE),  # Amazon SES
+    re.compile(r"\bok id=([\w-]{6,})", re.IGNORECASE),  # Exim
+)
+
+
+class Phase(StrEnum):
+    """Where in a transaction an answer came; also the word in our messages."""
+
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"
+    CONTENT = "the content"
+    DOT = "the final dot"
+    NOOP = "NOOP"
+
+
+class BadReply(ValueError):
+    """What came is not an SMTP reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply. `text` is the code and the lines' texts on one line, cleaned; `lines` are the raw
+    texts."""
+
+    code: int
+    text: str
+    enhanced: str | None
+    lines: tuple[bytes, ...]
+
+    @property
+    def positive(self) -> bool:
+        """2yz: done (RFC 5321, 4.2.1)."""
+        return 200 <= self.code <= 299
+
+    @property
+    def negative(self) -> bool:
+        """4yz or 5yz: a definite no. 3yz is neither."""
+        return self.code >= 400
+
+    def queue_id(self) -> str | None:
+        """The name under which the server queued the message, where it says so in a known way."""
+        for pattern in _QUEUE_IDS:
+            if match := pattern.search(self.text):
+                return match.group(1)
+        return None
+
+
+def continues(line: bytes) -> bool:
+    """Whether another line of the same reply follows. Raises BadReply if `line` is no reply line at all."""
+    return _parts(line)[1] == b"-"
+
+
+def parse(lines: Sequence[bytes]) -> Reply:
+    """The reply in `lines` (without line ends). Raises BadReply: no lines, not a reply, or codes that
+    differ."""
+    if not lines:
+        raise BadReply("an empty reply")
+    parts = [_parts(line) for line in lines]
+    codes = {code for code, _, _ in parts}
+    if len(codes) > 1:
+        # RFC 5321, 4.2.1: every line of a reply has the same code. If not, we do not know what it says.
+        raise BadReply(f"one reply with several codes: {clean(b' '.join(lines))}")
+    texts = tuple(text for _, _, text in parts)
+    code = int(parts[0][0])
+    return Reply(code, clean(parts[0][0] + b" " + b" ".join(texts)), _enhanced(code, texts[0]), texts)
+
+
+def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise BadReply(f"not an SMTP reply: {clean(line[:80])!r}")
+    return match[1], match[2] or b" ", match[3] or b""
+
+
+def _enhanced(code: int, text: bytes) -> str | None:
+    match = _ENHANCED.match(clean(text))
+    # RFC 2034, section 4: the classes must agree. Where they do not, the plain code is what counts.
+    return match[1] if match and match[1][0] == str(code)[0] else None
+
+
+def failure(reply: Reply, phase: Phase) -> DeliveryFailure:
+    """The class of an answer that is not the one hoped for at `phase` (the design's answers table).
+
+    An answer that is neither a yes nor a no (3yz, or 2yz to DATA) is the server's confusion, not the
+    recipient's fault: InfrastructureFailure. Not for the final dot, where only 4yz and 5yz may be passed.
+    """
+    kind = _kind(reply, phase)
+    text = reply.text if reply.negative else f"unexpected answer to {phase}: {reply.text}"
+    return kind(text, code=reply.code, enhanced=reply.enhanced)
+
+
+def _kind(reply: Reply, phase: Phase) -> type[DeliveryFailure]:
+    if reply.code in AUTH_CODES or not reply.negative:
+        return InfrastructureFailure
+    if reply.code >= 500:
+        return InfrastructureFailure if _SAYS_ACCOUNT_PAUSED.search(reply.text) else PermanentFailure
+    if reply.code == 421 and phase is not Phase.DOT:
+        return InfrastructureFailure
+    # 421 after the dot is a definite no like every 4yz (RFC 5321, 4.2.1: "the requested action did not
+    # occur"). The design's infrastructure row ends at the dot, so it goes with "other 4xx … after the
+    # dot": temporary.
+    return _temporary_kind(reply)
+
+
+def _temporary_kind(reply: Reply) -> type[DeliveryFailure]:
+    """Which kind of "not now". A throttled email is not counted, so one recipient's 4yz must not end up
+    there: it would be tried for ever, and would slow everybody down."""
+    if reply.code == 454:
+        return InfrastructureFailure if _SAYS_DAILY_QUOTA.search(reply.text) else Throttled
+    if not (reply.enhanced or "").startswith("4.7."):
+        return TransientFailure
+    if _SAYS_RATE.search(reply.text):
+        return Throttled
+    if _SAYS_GREYLISTED.search(reply.text) or _SAYS_ADDRESS.search(reply.text):
+        return TransientFailure  # 4.7.1 too, but about this one address: wait and come back
+    return Throttled

@@ -1,0 +1,230 @@
+"""An SES that can go wrong: lost answers, throttling, pauses. Speaks SESv2 SendEmail and GetAccount over HTTP.
+
+with SesStub() as ses:
+    ses.on_send(Refuse(429, "TooManyRequestsException", "slow down"), times=1)
+    ses.on_send(Lost())                      # it takes the message, and closes without an answer
+    client = ses.client()
+    ...
+    ses.posts, ses.taken                     # how often it was asked; what it took
+"""
+
+import base64
+import contextlib
+import json
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """An error answer with a code; the message is not taken."""
+
+    status: int
+    code: str
+    message: str = "no"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The message is taken; the connection ends without an answer (by a reset if `reset`)."""
+
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The message is taken; the answer ends in its middle."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The message is taken; the answer has this status and body."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The message is taken; no answer comes until `release()` or the end."""
+
+
+Answer = Refuse | Lost | Cut | Raw | Silence
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A message SES took."""
+
+    message_id: str
+    content: bytes
+    recipients: tuple[str, ...]
+    tags: dict[str, str]
+    configuration_set: str | None
+    request: dict[str, Any]
+
+
+class SesStub:
+    """Listens on 127.0.0.1 on a free port."""
+
+    def __init__(self) -> None:
+        self.posts = 0
+        self.taken: list[Taken] = []
+        self.account: dict[str, Any] = {
+            "SendingEnabled": True,
+            "SendQuota": {"MaxSendRate": 14.0, "Max24HourSend": 50000.0, "SentLast24Hours": 10.0},
+        }
+        self.account_answer: Answer | None = None
+        self.released = threading.Event()
+        self.connections: set[socket.socket] = set()
+        self._answers: list[tuple[Answer, int | None]] = []
+        self._lock = threading.Lock()
+        stub = self
+
+        class Handler(_Handler):
+            ses = stub
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def endpoint_url(self) -> str:
+        """For `[ses] endpoint_url`."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def client(self, **settings: Any) -> Any:
+        """A boto3 client for it, without retries, with short timeouts unless `settings` says otherwise."""
+        config: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "connect_timeout": 1, "read_timeout": 1}
+        return boto3.session.Session().client(
+            "sesv2",
+            region_name="us-east-2",
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(**{**config, **settings}),
+        )
+
+    def on_send(self, answer: Answer, times: int | None = None) -> None:
+        """Answer the next sends so, `times` times (None: always)."""
+        with self._lock:
+            self._answers.append((answer, times))
+
+    def forget(self) -> None:
+        """Be friendly again."""
+        with self._lock:
+            self._answers.clear()
+
+    def release(self) -> None:
+        """End every silence."""
+        self.released.set()
+
+    def __enter__(self) -> "SesStub":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop listening, and end what is open."""
+        self.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):  # the client has closed it already
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def next_answer(self) -> Answer | None:
+        """The answer to give now, used up by one; counts the POST."""
+        with self._lock:
+            self.posts += 1
+            if not self._answers:
+                return None
+            answer, times = self._answers.pop(0)
+            if times is None or times > 1:
+                self._answers.insert(0, (answer, None if times is None else times - 1))
+            return answer
+
+    def take(self, request: dict[str, Any]) -> Taken:
+        """Keep a message."""
+        with self._lock:
+            taken = Taken(
+                f"0100-{len(self.taken) + 1:08d}",
+                base64.b64decode(request["Content"]["Raw"]["Data"]),
+                tuple(request.get("Destination", {}).get("ToAddresses", ())),
+                {tag["Name"]: tag["Value"] for tag in request.get("EmailTags", ())},
+                request.get("ConfigurationSetName"),
+                request,
+            )
+            self.taken.append(taken)
+        return taken
+
+
+class _Handler(BaseHTTPRequestHandler):
+    ses: SesStub
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.ses.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.ses.connections.discard(self.connection)
+        super().finish()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        match self.ses.account_answer:
+            case Refuse(status, code, message):
+                self._json(status, {"message": message}, code)
+            case _:
+                self._json(200, self.ses.account)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer = self.ses.next_answer()
+        if isinstance(answer, Refuse):
+            self._json(answer.status, {"message": answer.message}, answer.code)
+            return
+        taken = self.ses.take(json.loads(body))
+        match answer:
+            case None:
+                self._json(200, {"MessageId": taken.message_id})
+            case Raw(status, raw):
+                self._bytes(status, raw, len(raw))
+            case Cut():
+                self._bytes(200, b'{"Messa', 500)
+                self.close_connection = True
+            case Silence():
+                self.ses.released.wait()
+                self.close_connection = True
+            case Lost(reset):
+                if reset:
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+
+    def _json(self, status: int, body: dict[str, Any], code: str | None = None) -> None:
+        data = json.dumps(body).encode()
+        self._bytes(status, data, len(data), code)
+
+    def _bytes(self, status: int, body: bytes, length: int, code: str | None = None) -> None:
+        self.send_response(status)
+        if code:
+            self.send_header("x-amzn-ErrorType", code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,394 @@
+"""A mail server that does what it is told, right or wrong. For tests of the transport and of whole runs.
+
+    with SmtpServer() as server:
+        server.on("RCPT", Say("550 5.1.1 no such user"), recipient="nobody@example.com")
+        server.on("dot", Accept(then=Close()), times=1)       # it takes the message, and nobody hears of it
+        ...
+        server.received                                       # every message it took, in order
+
+Phases: connect, EHLO, STARTTLS, handshake, AUTH, MAIL, RCPT, DATA, content, dot, RSET, NOOP, QUIT.
+Without a rule it is a plain, friendly server. (aiosmtpd is the independent one in the contract tests; it cannot
+reset at a byte, hang, or talk nonsense.)
+"""
+
+import base64
+import re
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from tests.servers.certificates import Certificate
+
+_RESET = struct.pack("ii", 1, 0)
+_ADDRESS = re.compile(r"<(.*)>")
+
+
+@dataclass(frozen=True)
+class Say:
+    """Answer with these lines instead of the friendly answer, then do `then`."""
+
+    text: str | bytes
+    then: "Action | None" = None
+
+
+@dataclass(frozen=True)
+class Accept:
+    """At the dot: take the message (it is in `received`), say nothing, then do `then`."""
+
+    then: "Action | None" = None
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close the connection (FIN)."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Reset the connection (RST)."""
+
+
+@dataclass(frozen=True)
+class Hang:
+    """Answer nothing until `server.release()` or the end; then close."""
+
+
+@dataclass(frozen=True)
+class Drip:
+    """A tarpit: one byte of `data` every so many seconds, until `server.release()`; then close."""
+
+    data: bytes
+    every_seconds: float
+
+
+Action = Say | Accept | Close | Reset | Hang | Drip
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message the server took."""
+
+    sender: str
+    recipient: str
+    content: bytes
+    connection: int
+    mail_parameters: str = ""
+
+
+@dataclass
+class Rule:
+    """An action for a phase; for one recipient, after some bytes of the content, a number of times."""
+
+    phase: str
+    action: Action
+    recipient: str | None = None
+    times: int | None = None
+    after_bytes: int = 0
+
+
+@dataclass
+class _Gone(Exception):
+    """The connection is over."""
+
+    reset: bool = False
+
+
+class SmtpServer:
+    """Listens on 127.0.0.1 on a free port, with a thread for each connection."""
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        *,
+        tls: str = "none",  # none, starttls, implicit
+        certificate: Certificate | None = None,
+        login: tuple[str, str] | None = None,
+        extensions: Sequence[str] = ("SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
+        on_message: Callable[[Received], None] | None = None,
+    ) -> None:
+        """`on_message` is called, in the connection's thread, before the dot is answered (a sink can fsync there)."""
+        self.tls, self.login, self.extensions, self.on_message = tls, login, tuple(extensions), on_message
+        self.context = certificate.server_context() if certificate else None
+        self.received: list[Received] = []
+        self.commands: list[tuple[int, str]] = []  # (connection, line), in order
+        self.connections = 0
+        self.changed = threading.Condition()
+        self.released = threading.Event()
+        self._rules: list[Rule] = []
+        self._listener = socket.create_server((self.host, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+
+    def on(
+        self,
+        phase: str,
+        action: Action,
+        *,
+        recipient: str | None = None,
+        times: int | None = None,
+        after_bytes: int = 0,
+    ) -> None:
+        """Add a rule. The first one that fits is used, `times` times (None: always)."""
+        with self.changed:
+            self._rules.append(Rule(phase, action, recipient, times, after_bytes))
+
+    def forget(self) -> None:
+        """Drop all rules: be friendly again."""
+        with self.changed:
+            self._rules.clear()
+
+    def release(self) -> None:
+        """Let everything that hangs go on (to its end)."""
+        self.released.set()
+
+    def wait_for(self, fits: Callable[["SmtpServer"], bool], seconds: float = 10) -> None:
+        """Wait until `fits(server)`, which is asked at every command and message."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: fits(self), seconds):
+                raise AssertionError(f"it did not come to it in {seconds} s; commands: {self.commands[-20:]}")
+
+    def __enter__(self) -> "SmtpServer":
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End every connection, and refuse new ones."""
+        self.released.set()
+        _shut(self._listener)
+        with self.changed:
+            for connection in self._open:
+                _shut(connection, close=False)
+        for thread in (self._thread, *self._threads):
+            thread.join(5)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with self.changed:
+                self.connections += 1
+                number = self.connections
+                self._open.add(connection)
+            thread = threading.Thread(target=self._serve, args=(connection, number), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        dialogue = _Dialogue(self, connection, number)
+        try:
+            dialogue.run()
+        except _Gone as gone:
+            if gone.reset:
+                dialogue.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        except OSError:
+            pass  # the client went away, as many tests want it to
+        finally:
+            with self.changed:
+                self._open.discard(connection)
+            dialogue.socket.close()
+            connection.close()
+
+    def rule(self, phase: str, recipient: str = "", content_bytes: int = 0) -> Rule | None:
+        """The rule to follow now, used up by one."""
+        with self.changed:
+            for rule in self._rules:
+                if rule.phase != phase or rule.times == 0 or content_bytes < rule.after_bytes:
+                    continue
+                if rule.recipient in (None, recipient):
+                    if rule.times is not None:
+                        rule.times -= 1
+                    return rule
+        return None
+
+    def note_command(self, number: int, line: str) -> None:
+        """For `commands`."""
+        with self.changed:
+            self.commands.append((number, line))
+            self.changed.notify_all()
+
+    def take(self, message: Received) -> None:
+        """For `received`."""
+        if self.on_message:
+            self.on_message(message)
+        with self.changed:
+            self.received.append(message)
+            self.changed.notify_all()
+
+
+@dataclass
+class _Dialogue:
+    """One connection."""
+
+    server: SmtpServer
+    socket: socket.socket
+    number: int
+    buffer: bytearray = field(default_factory=bytearray)
+    secure: bool = False
+    sender: str = ""
+    parameters: str = ""
+    recipient: str = ""
+
+    def run(self) -> None:
+        if self.server.tls == "implicit":
+            self._handshake()
+        self._answer("connect", "220 mail.example ESMTP")
+        while True:
+            line = self._line().decode("utf-8", "replace")
+            self.server.note_command(self.number, line)
+            self._command(line)
+
+    def _command(self, line: str) -> None:
+        verb = line.split(" ", 1)[0].split(":", 1)[0].upper()
+        match verb:
+            case "EHLO":
+                self._answer("EHLO", self._greeting())
+            case "STARTTLS":
+                self._answer("STARTTLS", "220 go ahead")
+                self._handshake()
+            case "AUTH":
+                self._log_in(line)
+            case "MAIL":
+                self.sender, self.parameters = _ADDRESS.findall(line)[0], line.rpartition(">")[2].strip()
+                self._answer("MAIL", "250 2.1.0 ok")
+            case "RCPT":
+                self.recipient = _ADDRESS.findall(line)[0]
+                self._answer("RCPT", "250 2.1.5 ok")
+            case "DATA":
+                if self._answer("DATA", "354 go on"):
+                    self._data()
+            case "QUIT":
+                self._answer("QUIT", "221 bye")
+                raise _Gone
+            case _:
+                self._answer(verb, "250 ok" if verb in ("RSET", "NOOP") else "500 what?")
+
+    def _greeting(self) -> str:
+        offers = list(self.server.extensions)
+        if self.server.tls == "starttls" and not self.secure:
+            offers.append("STARTTLS")
+        if self.server.login and not any(offer.startswith("AUTH") for offer in offers):
+            offers.append("AUTH PLAIN LOGIN")
+        lines = ["mail.example", *offers]
+        return "\r\n".join(f"250{' ' if i == len(lines) - 1 else '-'}{line}" for i, line in enumerate(lines))
+
+    def _handshake(self) -> None:
+        if rule := self.server.rule("handshake"):
+            self._act(rule.action)
+            raise _Gone
+        if self.server.context is None:
+            raise AssertionError("TLS needs a certificate")
+        try:
+            self.socket = self.server.context.wrap_socket(self.socket, server_side=True)
+        except ssl.SSLError as e:
+            raise _Gone from e
+        self.secure = True
+
+    def _log_in(self, line: str) -> None:
+        _, mechanism, *initial = line.split(" ")
+        if mechanism == "PLAIN":
+            _, user, password = base64.b64decode(initial[0]).decode().split("\0")
+        else:
+            self._send("334 VXNlcm5hbWU6")
+            user = base64.b64decode(self._line()).decode()
+            self._send("334 UGFzc3dvcmQ6")
+            password = base64.b64decode(self._line()).decode()
+        right = (user, password) == self.server.login
+        self._answer("AUTH", "235 2.7.0 welcome" if right else "535 5.7.8 bad credentials")
+
+    def _data(self) -> None:
+        content = bytearray()
+        while True:
+            while b"\n" not in self.buffer:
+                if rule := self.server.rule("content", self.recipient, len(content) + len(self.buffer)):
+                    self._act(rule.action)
+                self._receive()
+            line = self._line(keep_end=True)
+            if line == b".\r\n":
+                break
+            content += line[1:] if line.startswith(b".") else line
+        message = Received(self.sender, self.recipient, bytes(content), self.number, self.parameters)
+        rule = self.server.rule("dot", self.recipient)
+        if rule is None or _takes(rule.action):
+            self.server.take(message)
+        if rule is None:
+            self._send(f"250 2.0.0 Ok: queued as {len(self.server.received):X}ABC")
+        else:
+            self._act(rule.action)
+
+    def _answer(self, phase: str, friendly: str) -> bool:
+        """Say the friendly answer, or do what the rule says. Returns whether it was the friendly one."""
+        rule = self.server.rule(phase, self.recipient)
+        if rule is None:
+            self._send(friendly)
+            return True
+        self._act(rule.action)
+        return False
+
+    def _act(self, action: Action | None) -> None:
+        match action:
+            case Say(text, then):
+                self._send(text)
+                self._act(then)
+            case Accept(then):
+                self._act(then)
+            case Close():
+                raise _Gone
+            case Reset():
+                raise _Gone(reset=True)
+            case Hang():
+                self.server.released.wait()
+                raise _Gone
+            case Drip(data, seconds):
+                for byte in data:
+                    self.socket.sendall(bytes([byte]))
+                    if self.server.released.wait(seconds):
+                        break
+                raise _Gone
+
+    def _send(self, text: str | bytes) -> None:
+        self.socket.sendall(text if isinstance(text, bytes) else text.encode() + b"\r\n")
+
+    def _receive(self) -> None:
+        data = self.socket.recv(65536)
+        if not data:
+            raise _Gone
+        self.buffer += data
+
+    def _line(self, *, keep_end: bool = False) -> bytes:
+        while b"\n" not in self.buffer:
+            self._receive()
+        end = self.buffer.index(b"\n") + 1
+        line = bytes(self.buffer[:end])
+        del self.buffer[:end]
+        return line if keep_end else line.rstrip(b"\r\n")
+
+
+def _takes(action: Action) -> bool:
+    """Whether a message answered so counts as taken: Accept, or a 2yz."""
+    if isinstance(action, Accept):
+        return True
+    return isinstance(action, Say) and action.text[:1] in ("2", b"2")
+
+
+def _shut(connection: socket.socket, *, close: bool = True) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it was not connected any more
+    finally:
+        if close:
+            connection.close()
