@@ -159,7 +159,8 @@ class Database:
             reraise=True,
         )
         try:
-            return retrying(self._once, work)
+            done: T = retrying(self._once, work)
+            return done
         except DBAPIError as error:
             if is_contention(error) or is_away(error):
                 raise DatabaseGone(f"the database does not answer: {_brief(error)}") from error

@@ -1,5 +1,7 @@
 """The ledger's own tables (DESIGN 3). The migrations build them; a test holds the two together."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -38,7 +40,7 @@ def prose(length: int) -> String:
     return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4"), "mysql", "mariadb")
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_row_format": "DYNAMIC",

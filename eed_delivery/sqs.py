@@ -6,6 +6,7 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -146,7 +147,7 @@ class Queue:
                 {"Id": str(i), "ReceiptHandle": receipt}
                 for i, receipt in enumerate(receipts[start : start + MAX_BATCH])
             ]
-            answer = self._call(lambda e=entries: self._client.delete_message_batch(QueueUrl=url, Entries=e))
+            answer = self._call(partial(self._client.delete_message_batch, QueueUrl=url, Entries=entries))
             _say_refused("delete", answer.get("Failed", []))
 
     def later(self, messages: Sequence[Received], seconds: float) -> None:
@@ -158,9 +159,8 @@ class Queue:
                 {"Id": str(i), "ReceiptHandle": receipt, "VisibilityTimeout": timeout}
                 for i, receipt in enumerate(receipts[start : start + MAX_BATCH])
             ]
-            answer = self._call(
-                lambda e=entries: self._client.change_message_visibility_batch(QueueUrl=self.url, Entries=e)
-            )
+            change = partial(self._client.change_message_visibility_batch, QueueUrl=self.url, Entries=entries)
+            answer = self._call(change)
             _say_refused("change_visibility", answer.get("Failed", []))
 
     def depth(self, *, dead: bool = False) -> Depth | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, or_, select, update
 
@@ -228,7 +229,7 @@ class DeliveryLedger:
         return self._database.run(lambda c: self._source.job(c, ref.job_id, ref.key, ref.revision))
 
     def _turn_away(
-        self, c: Connection, emails: Sequence[Email], rows: dict[int, Row[tuple[object, ...]]]
+        self, c: Connection, emails: Sequence[Email], rows: dict[int, Row[*tuple[Any, ...]]]
     ) -> tuple[list[Email], set[int]]:
         held: list[Email] = []
         over: set[int] = set()
@@ -358,7 +359,7 @@ class DeliveryLedger:
             self._database.run(lambda c: c.execute(RENEW, values))
 
 
-def _refusal(ticket: Ticket, row: Row[tuple[object, ...]] | None, token: int) -> Refusal | None:
+def _refusal(ticket: Ticket, row: Row[*tuple[Any, ...]] | None, token: int) -> Refusal | None:
     if row is None or ticket.gen > row.gen:
         return Refusal(ticket, Standing.UNKNOWN)
     if ticket.gen < row.gen or row.state in END_STATES:
@@ -370,7 +371,7 @@ def _refusal(ticket: Ticket, row: Row[tuple[object, ...]] | None, token: int) ->
     return Refusal(ticket, Standing.LATER, max(1.0, float(row.lease_left or 0) + 1))
 
 
-def _exit(row: Row[tuple[object, ...]]) -> tuple[EmailState, str | None] | None:
+def _exit(row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
     """Where an email in our hand has to go instead of on the wire; None when it may go on."""
     if row.job_state in (JobState.PAUSED, JobState.FINISHED):
         return EmailState.PENDING, None  # `resume` or `requeue` publishes it again
@@ -385,7 +386,7 @@ def _exit(row: Row[tuple[object, ...]]) -> tuple[EmailState, str | None] | None:
     return None
 
 
-def _email(row: Row[tuple[object, ...]]) -> Email:
+def _email(row: Row[*tuple[Any, ...]]) -> Email:
     return Email(
         email_id=row.email_id,
         job_id=row.job_id,

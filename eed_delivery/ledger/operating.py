@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
@@ -103,12 +104,12 @@ class OperatingLedger:
         """
         done = 0
         after = 0
-        while batch := self._database.run(lambda c, after=after: self._requeue_chunk(c, selection, after)):
-            done += batch[0]
-            after = batch[1]
+        while batch := self._database.run(partial(self._requeue_chunk, selection, after)):
+            requeued, after = batch
+            done += requeued
         return done
 
-    def _requeue_chunk(self, c: Connection, selection: Selection, after: int) -> tuple[int, int] | None:
+    def _requeue_chunk(self, selection: Selection, after: int, c: Connection) -> tuple[int, int] | None:
         chosen = _chosen(selection).where(eed_email.c.email_id > after)
         rows = c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
         if not rows:
@@ -181,9 +182,9 @@ class OperatingLedger:
         """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
         return self._change(CANCEL, job_id, reason)
 
-    def _change(self, statement: object, job_id: int, reason: str) -> bool:
+    def _change(self, statement: Update, job_id: int, reason: str) -> bool:
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
-        return self._database.run(lambda c: c.execute(statement, values).rowcount == 1)  # type: ignore[call-overload]
+        return self._database.run(lambda c: c.execute(statement, values).rowcount == 1)
 
 
 def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
 from sqlalchemy.sql.dml import Insert
@@ -81,7 +82,7 @@ class RegistryLedger:
     def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
         for job in jobs:
             late = job.expires_in_seconds is not None and job.expires_in_seconds <= 0
-            values = {
+            values: dict[str, object] = {
                 "source_key": str(job.key),
                 "name": job.name[:255],
                 "state": JobState.CANCELLED if late else JobState.ACTIVE,
@@ -115,9 +116,7 @@ class RegistryLedger:
                 eed_job.c.finished_at.is_(None), eed_job.c.token == token, eed_job.c.lease_until > utc_now()
             )
         )
-        return [
-            LeasedJob(r.job_id, r.source_key, r.name, JobState(r.state), token, r.enlisted_at is not None) for r in rows
-        ]
+        return [_leased_job(row) for row in rows]
 
     def renew(self, job: LeasedJob, lease_seconds: float) -> bool:
         """Keep a job's lease; False when another publisher has it by now."""
@@ -176,7 +175,9 @@ class RegistryLedger:
             .order_by(eed_email.c.email_id)
             .limit(size)
         )
-        return self._database.run(lambda c: [Ticket(*row, group=str(job.job_id)) for row in c.execute(statement)])
+        return self._database.run(
+            lambda c: [Ticket(row.email_id, row.gen, row.attempts, str(job.job_id)) for row in c.execute(statement)]
+        )
 
     def mark_queued(self, tickets: Sequence[Ticket]) -> None:
         """Mark what SQS has named as taken. A worker may have been faster: then the row is past `pending` already."""
@@ -189,7 +190,7 @@ class RegistryLedger:
             self._database.run(work)
 
 
-def _leased_job(row: Row[tuple[object, ...]]) -> LeasedJob:
+def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
     return LeasedJob(
         job_id=row.job_id,
         key=row.source_key,

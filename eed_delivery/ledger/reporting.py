@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, func, select
 
@@ -113,7 +114,7 @@ class ReportingLedger:
         facts = select(eed_job, running.label("running"), took.label("took")).where(eed_job.c.job_id == job_id)
         counts = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id).group_by(eed_email.c.state)
 
-        def read(c: object) -> tuple[Row[tuple[object, ...]] | None, dict[str, int]]:
+        def read(c: object) -> tuple[Row[*tuple[Any, ...]] | None, dict[str, int]]:
             return c.execute(facts).one_or_none(), dict(c.execute(counts).tuples().all())  # type: ignore[attr-defined]
 
         row, found = self._database.run(read)
@@ -177,7 +178,7 @@ class ReportingLedger:
         return self._database.run(lambda c: [(EmailState(s), d, n) for s, d, n in c.execute(statement)])
 
 
-def _email(row: Row[tuple[object, ...]]) -> EmailReport:
+def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:
     return EmailReport(
         email_id=row.email_id,
         key=row.source_key or str(row.email_id),

@@ -171,7 +171,7 @@ class SweepLedger:
         return self._database.run(lambda c: c.execute(EXPIRE_JOBS).rowcount)
 
     def end_leftovers(self) -> int:
-        """Emails of cancelled or failed jobs that nobody holds end like their job. One chunk a call; returns how many."""
+        """Emails of cancelled or failed jobs that nobody holds end like their job. One chunk a call; how many."""
 
         def work(c: Connection) -> int:
             jobs = c.execute(
@@ -212,13 +212,8 @@ class SweepLedger:
     def _finish(self, c: Connection, job_id: int) -> bool | None:
         # The lock comes first: a requeue takes it too, so that it comes wholly before or wholly after this.
         job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id).with_for_update()).one()
-        counts = dict(
-            c.execute(
-                select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id).group_by(eed_email.c.state)
-            )
-            .tuples()
-            .all()
-        )
+        counted = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id)
+        counts: dict[str, int] = dict(c.execute(counted.group_by(eed_email.c.state)).tuples().all())
         if job.finished_at is not None or job.enlisted_at is None or OPEN_STATES & counts.keys():
             return None
         if sum(counts[state] for state in END_STATES & counts.keys()) != job.total:

@@ -82,6 +82,6 @@ class WorkerLedger:
         statement = select(*(eed_worker.c[name] for name in columns), age).order_by(age)
 
         def read(c: Connection) -> list[LiveProcess]:
-            return [LiveProcess(*row[:-1], age=float(row.age)) for row in c.execute(statement)]
+            return [LiveProcess(**{**row._mapping, "age": float(row.age)}) for row in c.execute(statement).all()]
 
         return self._database.run(read)

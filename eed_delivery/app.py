@@ -1,0 +1,271 @@
+"""The composition root: the only place that makes engines and clients, and puts the parts together."""
+
+import math
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore.session
+import structlog
+from botocore.config import Config
+from botocore.credentials import CredentialResolver, InstanceMetadataProvider
+from botocore.utils import InstanceMetadataFetcher
+
+from eed_delivery import logs
+from eed_delivery.config import Settings, WorkerSettings
+from eed_delivery.database import Database, make_engine
+from eed_delivery.errors import DeliveryFailure
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.ledger.sweeping import SweepLedger
+from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.loops import Loop, Pulse
+from eed_delivery.publisher import Publisher
+from eed_delivery.rendering import Renderer
+from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.service import Role
+from eed_delivery.source import Source
+from eed_delivery.sqs import Queue
+from eed_delivery.sweeper import Sweeper, SweepRules
+from eed_delivery.transports import Transport
+from eed_delivery.transports.outbox import OutboxTransport
+from eed_delivery.transports.ses import SesTransport, account
+from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.worker import Worker, WorkerParts
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sesv2.client import SESV2Client
+    from mypy_boto3_sqs.client import SQSClient
+
+log = structlog.get_logger(__name__)
+
+SIDE_CONNECTIONS = 4
+"""Database connections of a worker process beside one a thread: keeper, heartbeat, pause, ping."""
+LEASE_MARGIN_SECONDS = 30.0
+"""How much longer the lease on the wire is than the longest send."""
+QUOTA_SECONDS = 60.0
+"""How long SES's MaxSendRate is believed before it is asked for again."""
+DRAIN_CHECK_SECONDS = 1.0
+DRAIN_CHECKS = 3
+"""SQS's counts are approximate: it must have looked empty so often in a row."""
+
+
+class App:
+    """Makes parts from settings. Parts that hold connections belong to the process that asked for them."""
+
+    def __init__(self, settings: Settings, stop: threading.Event | None = None) -> None:
+        self.settings = settings
+        self._stop = stop or threading.Event()
+        self.source = Source(settings.source)
+
+    def database(self, connections: int = 2) -> Database:
+        """The database, over a pool of its own."""
+        return Database(make_engine(self.settings.database.sqlalchemy_url(), connections=connections), self._stop)
+
+    def queue(self, connections: int = 10) -> Queue:
+        """The queue, over a client of its own."""
+        queue = self.settings.queue
+        return Queue(self.sqs_client(connections), queue.url, queue.dead_letter_url)
+
+    def sqs_client(self, connections: int = 10) -> "SQSClient":
+        """A client whose reads outlast the longest poll; tries are counted by `Queue`, not by botocore too."""
+        config = Config(
+            retries={"total_max_attempts": 1},
+            max_pool_connections=connections,
+            connect_timeout=5,
+            read_timeout=self.settings.queue.wait_seconds + 10,
+        )
+        return self._session().client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
+
+    def ses_client(self) -> "SESV2Client":
+        """A client that never tries twice: a second try would be a second email (DESIGN 4)."""
+        ses = self.settings.ses
+        config = Config(
+            retries={"total_max_attempts": 1},
+            max_pool_connections=self.settings.worker.threads + 1,
+            connect_timeout=ses.connect_timeout_seconds,
+            read_timeout=ses.read_timeout_seconds,
+        )
+        return self._session().client("sesv2", endpoint_url=ses.endpoint_url, config=config)
+
+    def _s3_client(self) -> "S3Client | None":
+        rendering = self.settings.rendering
+        if not rendering.attachments_s3:
+            return None
+        config = Config(max_pool_connections=self.settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
+        return self._session().client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
+
+    def _session(self) -> boto3.Session:
+        """Credentials from where the settings say, and from nowhere else: no silent search through files."""
+        aws = self.settings.aws
+        if aws.credentials == "environment":
+            return boto3.Session(
+                aws_access_key_id=aws.access_key_id.get_secret_value() if aws.access_key_id else None,
+                aws_secret_access_key=aws.secret_access_key.get_secret_value() if aws.secret_access_key else None,
+                aws_session_token=aws.session_token.get_secret_value() if aws.session_token else None,
+                region_name=aws.region,
+            )
+        core = botocore.session.Session()
+        role = InstanceMetadataProvider(InstanceMetadataFetcher(timeout=2, num_attempts=3))
+        core.register_component("credential_provider", CredentialResolver([role]))
+        return boto3.Session(botocore_session=core, region_name=aws.region)
+
+    def renderer(self) -> Renderer:
+        """The renderer with its attachment store."""
+        rendering = self.settings.rendering
+        store = AttachmentStore(
+            rendering.attachments_root, self._s3_client(), rendering.attachments_s3, rendering.max_attachment_bytes
+        )
+        return Renderer(rendering, store)
+
+    def transport_factory(self) -> Callable[[], Transport]:
+        """Makes one transport a thread; the SES client behind them is shared."""
+        settings = self.settings
+        match settings.transport.kind:
+            case "smtp":
+                return partial(SmtpTransport, settings.smtp)
+            case "ses":
+                return partial(SesTransport, self.ses_client(), settings.ses)
+            case "outbox":
+                return partial(OutboxTransport, settings.outbox)
+
+    def rate(self) -> Callable[[], float | None]:
+        """The limit of the whole service in emails a second, as configured or as SES allows."""
+        limit = self.settings.transport.rate_per_second
+        if limit == "ses":
+            return SesRate(self.ses_client())
+        return lambda: limit or None
+
+    def publisher(self) -> Publisher:
+        settings = self.settings.publisher
+        ledger = RegistryLedger(self.database(), self.source)
+        return Publisher(ledger, self.queue(settings.connections), self.renderer(), settings)
+
+    def sweeper(self) -> Sweeper:
+        worker = self.settings.worker
+        database = self.database()
+        rules = SweepRules(
+            resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
+            drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
+        )
+        ledger = SweepLedger(database, self.source)
+        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules)
+
+    def worker(self, stop: threading.Event, pulse: Pulse) -> Worker:
+        """One worker process's worth of threads."""
+        settings = self.settings.worker
+        connections = settings.threads + SIDE_CONNECTIONS
+        database = self.database(connections)
+        make_transport = self.transport_factory()
+        process = _process("worker", settings.threads)
+        parts = WorkerParts(
+            ledger=DeliveryLedger(database, self.source, process.worker_id),
+            operating=self.operating(database),
+            workers=WorkerLedger(database),
+            queue=self.queue(connections),
+            renderer=self.renderer(),
+            make_transport=make_transport,
+            rate=self.rate(),
+            ping_database=database.ping,
+            process=process,
+            send_lease_seconds=_send_lease(settings, make_transport),
+            wait_seconds=self.settings.queue.wait_seconds,
+            visibility_seconds=self.settings.queue.visibility_timeout_seconds,
+        )
+        return Worker(parts, settings, stop, pulse)
+
+    def operating(self, database: Database) -> OperatingLedger:
+        return OperatingLedger(database, self.source)
+
+    def reporting(self, database: Database) -> ReportingLedger:
+        return ReportingLedger(database)
+
+
+class SesRate:
+    """SES's MaxSendRate, asked for once a minute; while SES does not say, the last word stands."""
+
+    def __init__(self, client: "SESV2Client") -> None:
+        self._client = client
+        self._rate: float | None = 1.0  # the sandbox's: the slowest there is
+        self._asked_at = -math.inf
+
+    def __call__(self) -> float | None:
+        if time.monotonic() - self._asked_at > QUOTA_SECONDS:
+            self._asked_at = time.monotonic()
+            try:
+                self._rate = account(self._client).max_send_rate
+            except DeliveryFailure as failure:
+                log.warning("ses_quota_unknown", reason=failure.reply, rate_per_second=self._rate)
+        return self._rate
+
+
+def _process(role: str, threads: int = 0) -> Process:
+    host = socket.gethostname()
+    return Process(f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}", host, role, threads)
+
+
+def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:
+    return settings.send_lease_seconds or make_transport().wire_seconds + LEASE_MARGIN_SECONDS
+
+
+def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
+    """The processes of the service: `publisher`, `sweeper`, and as many of `worker` as are configured."""
+    found = []
+    for name in names:
+        if name == "worker":
+            count = settings.worker.processes or os.cpu_count() or 1
+            work = partial(run_worker, settings, drain)
+            found += [Role(f"worker-{n}", work, once=drain) for n in range(1, count + 1)]
+        else:
+            found.append(Role(name, partial({"publisher": run_publisher, "sweeper": run_sweeper}[name], settings)))
+    return found
+
+
+def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The publisher's process."""
+    logs.configure(settings.logs, role="publisher")
+    publisher = App(settings, stop).publisher()
+    Loop("publisher", publisher.step, stop, pulse).run()
+    publisher.close()
+
+
+def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The sweeper's process."""
+    logs.configure(settings.logs, role="sweeper")
+    Loop("sweeper", App(settings, stop).sweeper().step, stop, pulse).run()
+
+
+def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
+    """One worker process; with `drain` it ends when the queue holds nothing any more."""
+    logs.configure(settings.logs, role="worker")
+    app = App(settings, stop)
+    worker = app.worker(stop, pulse)
+    if drain:
+        Loop("drain", DrainWatch(app.queue(), stop).step, stop, pulse).start()
+    worker.run(settings.service.stop_seconds)
+
+
+class DrainWatch:
+    """Sets the stop event when the queue has looked empty a few times in a row: nothing visible, in flight or
+    delayed, so that retries that still wait are waited for."""
+
+    def __init__(self, queue: Queue, stop: threading.Event) -> None:
+        self._queue = queue
+        self._stop = stop
+        self._seen_empty = 0
+
+    def step(self) -> float:
+        depth = self._queue.depth()
+        self._seen_empty = self._seen_empty + 1 if depth is not None and depth.empty else 0
+        if self._seen_empty >= DRAIN_CHECKS:
+            self._stop.set()
+        return DRAIN_CHECK_SECONDS
