@@ -26,8 +26,6 @@ IDLE_SECONDS = 60
 first command would then wait for its whole timeout. Servers close them themselves after 5 minutes (RFC
 5321, 4.5.3.2.7)."""
 
-_LINE_START_DOT = re.compile(rb"^\.", re.MULTILINE)
-_BARE_CR_OR_LF = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _NOT_IN_AN_ADDRESS = re.compile(r"[\x00-\x1f\x7f<>]")
 
 
@@ -278,7 +276,8 @@ def _check(message: Rendered) -> None:
     for address in (message.envelope_sender, message.recipient):
         if _NOT_IN_AN_ADDRESS.search(address):
             raise PermanentFailure("an envelope address has a control character or an angle bracket")
-    if _BARE_CR_OR_LF.search(message.content):
+    content = message.content
+    if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
         # RFC 5321, 2.3.8. Servers that take a bare LF for a line end can be made to see a second message.
         raise PermanentFailure("the message has a bare CR or LF: line ends must be CRLF")
 
@@ -316,4 +315,5 @@ def _stuffed(content: bytes) -> bytes:
     """`content` with its leading dots doubled (RFC 5321, 4.5.2) and a CRLF at the end."""
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
-    return _LINE_START_DOT.sub(b"..", content)
+    stuffed = content.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if content.startswith(b".") else stuffed
