@@ -1,0 +1,179 @@
+"""Rendering: from a job's templates and an email's content to the finished message.
+
+A job is compiled once, each of its emails rendered from that. A `Renderer` is safe to share between threads.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from threading import Lock
+from typing import Any, TypeVar
+
+from eed_delivery.config import RenderingSettings
+from eed_delivery.errors import ConfigError, Problem, RenderError
+from eed_delivery.model import AttachmentRef, Email, Job, Rendered
+from eed_delivery.rendering import addresses, mime
+from eed_delivery.rendering.addresses import Mailbox
+from eed_delivery.rendering.attachments import Attachment, AttachmentStore
+from eed_delivery.rendering.headers import one_line, unstructured
+from eed_delivery.rendering.plain_text import text_of
+from eed_delivery.rendering.shared_parts import SharedParts
+from eed_delivery.rendering.templates import HTML, LIST_UNSUBSCRIBE, SUBJECT, TEXT, Template, Templates
+from eed_delivery.rendering.unsubscribe import unsubscribe_fields
+from eed_delivery.rendering.variables import variables_of
+
+__all__ = ["Attachment", "AttachmentStore", "CompiledJob", "Renderer"]
+
+_T = TypeVar("_T")
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledJob:
+    """What all emails of a job share, ready for use: compiled templates, checked sender, header fields as bytes."""
+
+    job: Job
+    sender: Mailbox
+    reply_to: Mailbox | None
+    envelope_sender: str
+    subject: Template
+    html: Template | None
+    text: Template | None
+    from_field: bytes
+    reply_to_fields: tuple[bytes, ...]
+    number: int = field(default_factory=lambda: next(_numbers))  # its key in the cache of shared attachments
+    reading: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+
+class Renderer:
+    """Makes messages. `clock` gives the time of the Date header.
+
+    Raises ConfigError when the settings can't be used: message_id_domain, envelope_sender or list_unsubscribe.
+    """
+
+    def __init__(
+        self,
+        settings: RenderingSettings,
+        store: AttachmentStore,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._templates = Templates(settings.max_output_chars)
+        self._shared = SharedParts()
+        self._domain = _checked_domain(settings.message_id_domain)
+        self._envelope_sender = _setting("envelope_sender", settings.envelope_sender, _bare_address)
+        self._unsubscribe = _setting(
+            "list_unsubscribe",
+            settings.list_unsubscribe,
+            lambda source: self._templates.compile(LIST_UNSUBSCRIBE, source),
+        )
+
+    def compile(self, job: Job) -> CompiledJob:
+        """The job ready for `render`. RenderError for a template that does not compile, or a bad sender or reply_to."""
+        if not (job.html_template or job.text_template):
+            raise RenderError("the job has neither an HTML nor a text template")
+        sender = addresses.sender(job.sender, "job's sender")
+        reply_to = addresses.sender(job.reply_to, "job's reply_to") if (job.reply_to or "").strip() else None
+        return CompiledJob(
+            job=job,
+            sender=sender,
+            reply_to=reply_to,
+            envelope_sender=self._envelope_sender or sender.address,
+            subject=self._templates.compile(SUBJECT, job.subject),
+            html=self._templates.compile(HTML, job.html_template) if job.html_template else None,
+            text=self._templates.compile(TEXT, job.text_template) if job.text_template else None,
+            from_field=_address_field("From", sender),
+            reply_to_fields=(_address_field("Reply-To", reply_to),) if reply_to else (),
+        )
+
+    def render(self, compiled: CompiledJob, email: Email) -> Rendered:
+        """The finished message of one email.
+
+        Raises RenderError for what is wrong with this email (its variables, address, attachments, size), and
+        InfrastructureFailure or Throttled when the attachments' disk or S3 is at fault.
+        """
+        recipient = addresses.recipient(email.recipient, email.recipient_name)
+        variables = variables_of(email)
+        message_id = f"<{email.email_id}.{email.gen}@{self._domain}>"
+        fields = [
+            f"Date: {format_datetime(self._clock())}\r\n".encode("ascii"),
+            compiled.from_field,
+            _address_field("To", recipient),
+            *compiled.reply_to_fields,
+            unstructured("Subject", one_line(compiled.subject.render(variables), "subject")),
+            f"Message-ID: {message_id}\r\n".encode("ascii"),
+            *(unsubscribe_fields(self._unsubscribe.render(variables)) if self._unsubscribe else ()),
+        ]
+        return Rendered(
+            email_id=email.email_id,
+            gen=email.gen,
+            envelope_sender=compiled.envelope_sender,
+            recipient=recipient.address,
+            message_id=message_id,
+            content=self._content(compiled, email, variables, fields),
+            needs_smtputf8=_needs_smtputf8(compiled, recipient),
+        )
+
+    def _content(self, compiled: CompiledJob, email: Email, variables: Mapping[str, Any], fields: list[bytes]) -> bytes:
+        html = compiled.html.render(variables) if compiled.html else None
+        text = compiled.text.render(variables) if compiled.text else text_of(html or "")
+        boundary = mime.new_boundary()
+        body = mime.body_part(text, html, boundary)
+        attachments = self._attachments(compiled, email, body.size)
+        return mime.message(fields, body, attachments, boundary, self._settings.max_message_bytes)
+
+    def _attachments(self, compiled: CompiledJob, email: Email, size: int) -> list[mime.Part]:
+        """The job's attachments, then the email's own."""
+        parts: list[mime.Part] = []
+        if compiled.job.attachments:
+            parts += self._shared.get(
+                compiled.number, compiled.reading, lambda: tuple(self._read(compiled.job.attachments, size))
+            )
+        parts += self._read(email.attachments, size + sum(part.size for part in parts))
+        return parts
+
+    def _read(self, refs: tuple[AttachmentRef, ...], size: int) -> list[mime.Part]:
+        """Stops as soon as they are more than a message may hold, so that memory stays bounded."""
+        parts = []
+        for ref in refs:
+            attachment = self._store.read(ref)
+            parts.append(mime.attachment_part(attachment.filename, attachment.content_type, attachment.content))
+            size += parts[-1].size
+            mime.check_size(size, self._settings.max_message_bytes)
+        return parts
+
+
+def _address_field(name: str, mailbox: Mailbox) -> bytes:
+    return f"{name}: {mailbox.header()}\r\n".encode("utf-8" if mailbox.needs_smtputf8 else "ascii")
+
+
+def _needs_smtputf8(compiled: CompiledJob, recipient: Mailbox) -> bool:
+    """True when an address in the headers or the envelope is not ASCII (RFC 6531, section 3.3)."""
+    reply_to = compiled.reply_to is not None and compiled.reply_to.needs_smtputf8
+    envelope = not compiled.envelope_sender.isascii()
+    return recipient.needs_smtputf8 or compiled.sender.needs_smtputf8 or reply_to or envelope
+
+
+def _bare_address(text: str) -> str:
+    return addresses.sender(text, "address").address
+
+
+def _setting(name: str, value: str | None, use: Callable[[str], _T]) -> _T | None:
+    if not value:
+        return None
+    try:
+        return use(value)
+    except RenderError as error:
+        raise ConfigError([Problem(f"rendering.{name}", error.reply, "Correct it in the configuration.")]) from error
+
+
+def _checked_domain(domain: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", domain):
+        remedy = "Give a host name of yours, like mail.example.com."
+        raise ConfigError([Problem("rendering.message_id_domain", "it is not a host name", remedy)])
+    return domain

@@ -1,0 +1,144 @@
+"""Attachments: read from their place, checked against their recorded hash, named and typed for a mail client."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from mimetypes import MimeTypes
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eed_delivery.errors import RenderError
+from eed_delivery.model import AttachmentRef
+from eed_delivery.rendering.headers import one_line
+from eed_delivery.rendering.local_files import read_file
+from eed_delivery.rendering.s3_objects import SCHEME, read_object
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_NAME = 255
+_WORD = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"  # RFC 6838, section 4.2
+_TYPE = re.compile(rf"({_WORD}/{_WORD})\s*(;.*)?")
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([A-Za-z0-9_.:-]{1,40})"?\s*(?:;|$)', re.IGNORECASE)
+_UNKNOWN = "application/octet-stream"
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_TYPES = MimeTypes()  # Python's own table only: every host must give the same answer
+_TYPES.add_type(f"{_OFFICE}wordprocessingml.document", ".docx")
+_TYPES.add_type(f"{_OFFICE}spreadsheetml.sheet", ".xlsx")
+_TYPES.add_type(f"{_OFFICE}presentationml.presentation", ".pptx")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An attachment in hand. `filename` and `content_type` are fit for a header."""
+
+    filename: str
+    content_type: str
+    content: bytes
+
+
+class AttachmentStore:
+    """Where attachments are read from: a directory, S3, or both. Safe to use from many threads.
+
+    `allowed_s3` are prefixes such as s3://bucket/statements; `max_bytes` bounds one attachment.
+    """
+
+    def __init__(
+        self,
+        root: Path | None,
+        s3_client: "S3Client | None" = None,
+        allowed_s3: tuple[str, ...] = (),
+        max_bytes: int = 10 * 1024 * 1024,
+    ) -> None:
+        self._root = root
+        self._s3_client = s3_client
+        self._allowed_s3 = allowed_s3
+        self._max_bytes = max_bytes
+
+    def read(self, ref: AttachmentRef) -> Attachment:
+        """The attachment, its SHA-256 checked where one is recorded.
+
+        Raises RenderError when it is missing, forbidden, too large or not the recorded one; InfrastructureFailure or
+        Throttled when its disk or S3 is at fault.
+        """
+        location = _location(ref)
+        expected = _expected_hash(ref, location)
+        filename = _file_name(ref.filename, location)
+        content_type = _content_type(ref.content_type, filename, location)
+        content = self._content(location)
+        _check_hash(content, expected, location)
+        return Attachment(filename, content_type, content)
+
+    def _content(self, location: str) -> bytes:
+        if location.startswith(SCHEME):
+            return read_object(self._s3_client, self._allowed_s3, location, self._max_bytes)
+        if self._root is None:
+            raise RenderError(
+                f"attachment {location!r}: no directory for attachments is set (rendering.attachments_root)"
+            )
+        return read_file(self._root, location, self._max_bytes)
+
+
+def _location(ref: AttachmentRef) -> str:
+    location = one_line(ref.location, "location of an attachment")
+    if not location:
+        raise RenderError("an attachment has no location")
+    return location
+
+
+def _expected_hash(ref: AttachmentRef, location: str) -> str | None:
+    """The recorded hash in lower case; None when the column is NULL or blank."""
+    recorded = (ref.sha256 or "").strip().lower()
+    if recorded and not re.fullmatch(r"[0-9a-f]{64}", recorded):
+        raise RenderError(
+            f"attachment {location!r}: the recorded sha256 is not 64 hexadecimal digits; nothing was sent"
+        )
+    return recorded or None
+
+
+def _check_hash(content: bytes, expected: str | None, location: str) -> None:
+    if expected is None:
+        return
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != expected:
+        hashes = f"its sha256 begins {actual[:12]}, the recorded one {expected[:12]}"
+        raise RenderError(f"attachment {location!r} is not the file that was recorded: {hashes}; nothing was sent")
+
+
+def _file_name(given: str | None, location: str) -> str:
+    """The name that the recipient sees: the given one, or the location's; of a path only its last part.
+
+    A name with a control character is refused by `one_line`: nobody meant it.
+    """
+    text = one_line(given, "file name of an attachment") if given else ""
+    name = re.split(r"[/\\]", text or location)[-1].strip()
+    if name in ("", ".", "..") or len(name) > MAX_NAME:
+        raise RenderError(f"attachment {location!r}: {name[:40]!r} is not a file name of at most {MAX_NAME} characters")
+    return name
+
+
+def _content_type(given: str | None, filename: str, location: str) -> str:
+    """The given type or one guessed from the name; of parameters only `charset` is kept.
+
+    message/* and multipart/* may not be sent as base64 (RFC 2046, section 5.2.1): they go as application/octet-stream.
+    """
+    text = one_line(given, "content type of an attachment") if given else ""
+    if not text:
+        return _allowed(_guessed(filename))
+    found = _TYPE.fullmatch(text)
+    if found is None or len(found[1]) > 127:  # RFC 6838, section 4.2
+        raise RenderError(f"attachment {location!r}: {text[:40]!r} is not a content type like application/pdf")
+    charset = _CHARSET.search(found[2] or "")
+    kind = _allowed(found[1])
+    return f'{kind}; charset="{charset[1]}"' if charset and kind != _UNKNOWN else kind
+
+
+def _guessed(filename: str) -> str:
+    kind, encoding = _TYPES.guess_type(filename, strict=True)
+    if encoding:
+        return "application/gzip" if encoding == "gzip" else _UNKNOWN
+    return kind or _UNKNOWN
+
+
+def _allowed(kind: str) -> str:
+    return _UNKNOWN if kind.lower().startswith(("message/", "multipart/")) else kind.lower()
