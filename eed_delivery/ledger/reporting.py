@@ -115,7 +115,7 @@ class ReportingLedger:
         counts = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id).group_by(eed_email.c.state)
 
         def read(c: object) -> tuple[Row[*tuple[Any, ...]] | None, dict[str, int]]:
-            return c.execute(facts).one_or_none(), dict(c.execute(counts).tuples().all())  # type: ignore[attr-defined]
+            return c.execute(facts).one_or_none(), dict(c.execute(counts).all())  # type: ignore[attr-defined]
 
         row, found = self._database.run(read)
         if row is None:

@@ -213,7 +213,7 @@ class SweepLedger:
         # The lock comes first: a requeue takes it too, so that it comes wholly before or wholly after this.
         job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id).with_for_update()).one()
         counted = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id)
-        counts: dict[str, int] = dict(c.execute(counted.group_by(eed_email.c.state)).tuples().all())
+        counts: dict[str, int] = dict(c.execute(counted.group_by(eed_email.c.state)).all())
         if job.finished_at is not None or job.enlisted_at is None or OPEN_STATES & counts.keys():
             return None
         if sum(counts[state] for state in END_STATES & counts.keys()) != job.total:
