@@ -13,7 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
-from eed_delivery.config.problems import suggestion
+from eed_delivery.config.problems import variable
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.tree import Key
 from eed_delivery.errors import Problem
@@ -91,11 +91,11 @@ def variables_by_key(environ: Mapping[str, str]) -> dict[Key, str]:
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[Problem]:
     """EED_ variables of no section; an unknown key within a section is found when the section is validated."""
     for key, name in variables_by_key(environ).items():
-        if key[0] not in Settings.model_fields:
-            close = difflib.get_close_matches(name, [CONFIG_FILE], n=1, cutoff=0.8)
-            yield Problem(
-                name, "there is no such setting", f"Did you mean {close[0]}?" if close else suggestion(key[:1])
-            )
+        if key[0] in Settings.model_fields:
+            continue
+        close = difflib.get_close_matches(key[0], [*Settings.model_fields, "config"], n=1)
+        remedy = f"Did you mean {variable((close[0], *key[1:]))}?" if close else "See docs/configuration.md."
+        yield Problem(name, "there is no such setting", remedy)
 
 
 def read_credentials(directory: Path, problems: list[Problem]) -> dict[Key, str]:

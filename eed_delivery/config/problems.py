@@ -64,7 +64,9 @@ def _words(detail: ErrorDetails, key: Key) -> tuple[str, str]:
         return "it is not set", f"Set it in the file, or as {variable(key)}."
     if detail["type"] == "extra_forbidden":
         return "there is no such setting", suggestion(key)
-    context: dict[str, Any] = {"got": _got(detail["input"], key)} | detail.get("ctx", {})
+    context: dict[str, Any] = {"got": _got(detail["input"], key)}
+    for name, value in detail.get("ctx", {}).items():
+        context[name] = f"{value:g}" if isinstance(value, float) else value
     what, remedy = WORDS.get(detail["type"], ("{got} cannot be used", "See docs/configuration.md."))
     return what.format_map(context), remedy.format_map(context)
 

@@ -146,7 +146,7 @@ class TransportSettings(Section):
     """How emails leave, and how many a second for all workers of all hosts together."""
 
     kind: Literal["smtp", "ses", "outbox"] = "smtp"
-    rate_per_second: Rate = 0
+    rate_per_second: Rate = 0.0
 
 
 class SmtpSettings(Section):

@@ -1,0 +1,408 @@
+"""Loading the configuration: where values come from, and how mistakes are told."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eed_delivery.config import Settings, SmtpSettings, Supervision, load, normalise_region, supervision
+from eed_delivery.errors import ConfigError
+
+GOOD = """
+[database]
+url = "mysql+pymysql://eed@db.example/delivery"
+[aws]
+region = "us-east-2"
+[queue]
+url = "https://sqs.us-east-2.amazonaws.com/123456789012/eed"
+[rendering]
+message_id_domain = "mail.example.com"
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Any:
+    def run(text: str = "", environ: Mapping[str, str] | None = None, base: str = GOOD) -> Settings:
+        path = tmp_path / "eed.toml"
+        path.write_text(merged(base, text))
+        return load(path, environ or {})
+
+    return run
+
+
+def merged(base: str, text: str) -> str:
+    """`text`, whose sections continue those of `base`."""
+    for section in ("database", "aws", "queue", "rendering"):
+        header = f"[{section}]\n"
+        if text.startswith(header) or f"\n{header}" in text:
+            head, _, rest = text.partition(header)
+            body, bracket, tail = rest.partition("\n[")
+            base = base.replace(header, f"{header}{body}\n")
+            text = head + bracket.lstrip("\n") + tail
+    return base + text
+
+
+@pytest.fixture
+def problems(loaded: Any) -> Any:
+    def run(*arguments: Any, **named: Any) -> dict[str, str]:
+        with pytest.raises(ConfigError) as caught:
+            loaded(*arguments, **named)
+        return {problem.where: f"{problem.what}. {problem.remedy}" for problem in caught.value.problems}
+
+    return run
+
+
+def test_a_small_file_is_enough(loaded: Any) -> None:
+    settings = loaded()
+    assert settings.queue.url.endswith("/eed")
+    assert settings.worker.threads == 16
+    assert settings.source.job.table == "delivery_job"
+    assert settings.transport.rate_per_second == 0
+
+
+def test_variables_win_over_credentials_and_those_over_the_file(loaded: Any, tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "database_url").write_text("mysql://a@host/from_credential\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    assert loaded("", environ).database.sqlalchemy_url().database == "from_credential"
+    environ["EED_DATABASE__URL"] = "mysql://a@host/from_variable"
+    assert loaded("", environ).database.sqlalchemy_url().database == "from_variable"
+
+
+def test_the_environment_alone_is_enough() -> None:
+    settings = load(
+        None,
+        {
+            "EED_DATABASE__URL": "jdbc:mysql://db.example/x?user=u&password=hunter2",
+            "EED_AWS__REGION": "EU_CENTRAL_1",
+            "EED_QUEUE__URL": "http://127.0.0.1:4566/000000000000/q",
+            "EED_RENDERING__MESSAGE_ID_DOMAIN": "example.com",
+            "EED_RENDERING__ATTACHMENTS_S3": '["s3://bucket/prefix"]',
+            "EED_SOURCE__EMAIL__STATUSES__PENDING": '["NEW", "RETRY"]',
+            "EED_SOURCE__EMAIL__VARIABLE_COLUMNS": '{"name": "full_name"}',
+            "EED_TRANSPORT__RATE_PER_SECOND": "12.5",
+            "eed_worker__threads": "3",
+            "PATH": "/bin",
+        },
+    )
+    assert settings.aws.region == "eu-central-1"
+    assert settings.rendering.attachments_s3 == ("s3://bucket/prefix",)
+    assert settings.source.email.statuses.pending == ("NEW", "RETRY")
+    assert settings.source.email.variable_columns == {"name": "full_name"}
+    assert settings.transport.rate_per_second == 12.5
+    assert settings.worker.threads == 3
+
+
+def test_eed_config_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "eed.toml"
+    path.write_text(GOOD)
+    assert load(None, {"EED_CONFIG": str(path)}).aws.region == "us-east-2"
+
+
+def test_the_processs_own_environment_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "eed.toml"
+    path.write_text(GOOD)
+    monkeypatch.setenv("EED_WORKER__THREADS", "2")
+    assert load(path).worker.threads == 2
+
+
+def test_settings_made_directly_read_nothing(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded()
+    monkeypatch.setenv("EED_SMTP__HOST", "elsewhere.example")
+    monkeypatch.setenv("SMTP", '{"host": "elsewhere.example"}')
+    again = Settings(**{name: getattr(settings, name) for name in ("database", "aws", "queue", "rendering")})
+    assert again.smtp == SmtpSettings()
+
+
+def test_every_mistake_is_told_at_once(problems: Any) -> None:
+    told = problems(
+        '[worker]\nthreads = "many"\nmax_attempts = 12\nlease_seconds = 0\n[logs]\nlevel = "loud"\n[wroker]\na = 1\n'
+        '[source.job]\ntabel = "x"\nkey_type = "uuid"\n',
+        {"EED_QUEUE__WAIT_SECONDS": "21", "EED_QEUE__URL": "x", "EED_WORKER__PROCESES": "1"},
+    )
+    assert told == {
+        "worker.threads": "'many' is not a whole number. Give a whole number, without quotes.",
+        "worker.lease_seconds": "0 is too small. Give more than 0.",
+        "logs.level": "'loud' is not one of the choices. Give 'debug', 'info', 'warning' or 'error'.",
+        "wroker": "there is no such setting. Did you mean worker?",
+        "source.job.tabel": "there is no such setting. Did you mean source.job.table?",
+        "source.job.key_type": "'uuid' is not one of the choices. Give 'integer' or 'string'.",
+        "queue.wait_seconds (from EED_QUEUE__WAIT_SECONDS)": "'21' is too large. Give 20 or less.",
+        "EED_QEUE__URL": "there is no such setting. Did you mean EED_QUEUE__URL?",
+        "worker.proceses (from EED_WORKER__PROCESES)": "there is no such setting. Did you mean worker.processes?",
+        "worker.max_attempts and queue.max_receive_count": (
+            "12 is not less than 10. Attempts must run out before the queue gives a message up: lower the attempts, "
+            "or raise maxReceiveCount on the queue and here."
+        ),
+    }
+
+
+def test_what_is_missing_is_named_one_by_one(problems: Any) -> None:
+    told = problems(base="")
+    assert set(told) == {"database.url", "aws.region", "queue.url", "rendering.message_id_domain"}
+    assert told["database.url"] == "it is not set. Set it in the file, or as EED_DATABASE__URL."
+
+
+def test_a_clash_with_a_faulty_value_is_not_told(problems: Any) -> None:
+    assert set(problems('[worker]\nlease_seconds = 500\n[queue]\nvisibility_timeout_seconds = "x"\n')) == {
+        "queue.visibility_timeout_seconds"
+    }
+
+
+def test_a_setting_in_the_wrong_section_is_sent_home(problems: Any) -> None:
+    assert problems("[worker]\nchunk = 3\n") == {
+        "worker.chunk": "there is no such setting. It is a setting of [publisher]."
+    }
+    assert "Known here are: level." in problems("[logs]\nzzz = 3\n")["logs.zzz"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("worker = 3", {"worker": "3 is not a section. Write it as a [section] with its settings below."}),
+        ("[rendering]\nattachments_s3 = 's3://x-bucket'", {"rendering.attachments_s3"}),
+        ("[rendering]\nattachments_s3 = ['nope']", {"rendering.attachments_s3.0"}),
+        ("[rendering]\nlist_unsubscribe = 'https://example.com/u'", {"rendering.list_unsubscribe"}),
+        ("[rendering]\nenvelope_sender = 'Anna <a@example.com>'", {"rendering.envelope_sender"}),
+        ("[rendering]\nmax_attachment_bytes = 1.5", {"rendering.max_attachment_bytes"}),
+        ("[rendering]\nattachments_root = 3", {"rendering.attachments_root"}),
+        ("[smtp]\nhost = 'a b'", {"smtp.host"}),
+        ("[smtp]\nhelo_name = '[127.0.0.300]'", {"smtp.helo_name"}),
+        ("[smtp]\nconnect_timeout_seconds = inf", {"smtp.connect_timeout_seconds"}),
+        ("[ses]\nconfiguration_set = 'a b'", {"ses.configuration_set"}),
+        ("[ses]\nendpoint_url = 'localhost:4566'", {"ses.endpoint_url"}),
+        ("[queue]\nendpoint_url = 'http://['", {"queue.endpoint_url"}),
+        ("[queue]\ndead_letter_url = 'https://sqs.us-east-2.amazonaws.com/1/q.fifo'", {"queue.dead_letter_url"}),
+        ("[queue]\ndead_letter_url = 'https://sqs.us-east-2.amazonaws.com/'", {"queue.dead_letter_url"}),
+        ("[transport]\nrate_per_second = 'fast'", {"transport.rate_per_second"}),
+        ("[transport]\nrate_per_second = -1", {"transport.rate_per_second"}),
+        ("[transport]\nrate_per_second = true", {"transport.rate_per_second"}),
+        ("[source]\nsingle_table = 'perhaps'", {"source.single_table"}),
+        ("[service]\nstop_seconds = 90", {"service.stop_seconds"}),
+    ],
+)
+def test_values_of_the_wrong_form(problems: Any, text: str, expected: Any) -> None:
+    base = f"{text}\n{GOOD}" if text.startswith("worker") else GOOD
+    told = problems("" if base != GOOD else text, base=base)
+    assert (told if isinstance(expected, dict) else set(told)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("[worker]\nlease_seconds = 120", "worker.lease_seconds and queue.visibility_timeout_seconds"),
+        ("[worker]\nheartbeat_seconds = 60", "worker.heartbeat_seconds and worker.lease_seconds"),
+        ("[publisher]\njob_lease_seconds = 5", "publisher.poll_seconds and publisher.job_lease_seconds"),
+        (
+            "[worker]\nsend_lease_seconds = 660",
+            "worker.send_lease_seconds and smtp.command_timeout_seconds and smtp.data_timeout_seconds",
+        ),
+        (
+            "[transport]\nkind = 'ses'\n[worker]\nsend_lease_seconds = 65",
+            "worker.send_lease_seconds and ses.connect_timeout_seconds and ses.read_timeout_seconds",
+        ),
+        (
+            "[worker]\nretry_delay_seconds = 9\nretry_max_delay_seconds = 8",
+            "worker.retry_delay_seconds and worker.retry_max_delay_seconds",
+        ),
+        ("[worker]\nsame_answer_limit = 201", "worker.same_answer_limit and worker.same_answer_window"),
+        (
+            "[service]\nstall_seconds = 660",
+            "service.stall_seconds and smtp.command_timeout_seconds and smtp.data_timeout_seconds",
+        ),
+        ("[sweeper]\ninterval_seconds = 900", "sweeper.interval_seconds and service.stall_seconds"),
+        (
+            "[queue]\ndead_letter_url = 'https://sqs.us-east-2.amazonaws.com/123456789012/eed'",
+            "queue.dead_letter_url and queue.url",
+        ),
+        (
+            "[queue]\ndead_letter_url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/dead'",
+            "queue.dead_letter_url and aws.region",
+        ),
+        ("[aws]\ncredentials = 'environment'", "aws.credentials and aws.access_key_id and aws.secret_access_key"),
+        ("[transport]\nrate_per_second = 'ses'", "transport.rate_per_second and transport.kind"),
+        ("[smtp]\nusername = 'u'", "smtp.username and smtp.password"),
+        ("[smtp]\ntls = 'none'\nca_file = '/ca.pem'", "smtp.tls and smtp.ca_file"),
+        (
+            "[rendering]\nmax_attachment_bytes = 20000000",
+            "rendering.max_attachment_bytes and rendering.max_message_bytes",
+        ),
+        (
+            "[transport]\nkind = 'ses'\n[rendering]\nmax_message_bytes = 50000000",
+            "rendering.max_message_bytes and transport.kind",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together(problems: Any, text: str, keys: str) -> None:
+    assert list(problems(text)) == [keys]
+
+
+def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) -> None:
+    environ = {"EED_SMTP__PASSWORD": "hunter2"}
+    for host in ("localhost", "127.0.0.1", "::1"):
+        text = f"[smtp]\ntls = 'none'\nusername = 'u'\nhost = '{host}'"
+        assert loaded(text, environ).smtp.password.get_secret_value() == "hunter2"
+    told = problems("[smtp]\ntls = 'none'\nusername = 'u'\nhost = 'mail.example.com'", environ)
+    assert list(told) == ["smtp.tls and smtp.username and smtp.host"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[smtp]\nusername = 'u'\npassword = 'hunter2'", "smtp.password"),
+        ("[database]\npassword = 'hunter2'", "database.password"),
+        (
+            "[aws]\ncredentials = 'environment'\naccess_key_id = 'hunter2'\nsecret_access_key = 'hunter2'",
+            "aws.access_key_id",
+        ),
+    ],
+)
+def test_a_secret_in_the_file_is_a_mistake_that_names_its_place(problems: Any, text: str, where: str) -> None:
+    told = problems(text)
+    assert "there is a secret in the file. Take it out, and give it as the systemd credential" in told[where]
+    assert "EED_" in told[where]
+    assert "hunter2" not in str(told)
+
+
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@db.example/x", "jdbc:mysql://db.example/x?user=u&password=hunter2"])
+def test_a_password_in_the_files_url_is_a_mistake(problems: Any, url: str) -> None:
+    told = problems(base=GOOD.replace("mysql+pymysql://eed@db.example/delivery", url))
+    assert "database_password or as EED_DATABASE__PASSWORD" in told["database.url"]
+    assert "hunter2" not in str(told)
+
+
+BROKEN_URLS = [
+    "mysql://u:hunter2@db:port/x",
+    "jdbc:mysql://u:hunter2@db:x/y",
+    "hunter2",
+    "mysql://u:hunter2@db/x?bad=1",
+]
+
+
+@pytest.mark.parametrize("url", BROKEN_URLS)
+def test_a_broken_url_is_never_quoted(problems: Any, url: str) -> None:
+    told = problems("", {"EED_DATABASE__URL": url})
+    assert list(told) == ["database.url (from EED_DATABASE__URL)"]
+    assert "hunter2" not in str(told)
+
+
+def test_no_secret_is_ever_shown(loaded: Any) -> None:
+    settings = loaded(
+        "[smtp]\nusername = 'u'\n[aws]\ncredentials = 'environment'\n",
+        {
+            "EED_DATABASE__URL": "mysql://u:hunter2@db/x",
+            "EED_SMTP__PASSWORD": "hunter2",
+            "AWS_ACCESS_KEY_ID": "hunter2",
+            "AWS_SECRET_ACCESS_KEY": "hunter2",
+        },
+    )
+    shown = [repr(settings), str(settings), settings.model_dump_json(), repr(settings.database.sqlalchemy_url())]
+    shown += [repr(settings.database.parsed_url()), str(settings.database.sqlalchemy_url())]
+    assert "hunter2" not in "".join(shown)
+    assert settings.database.sqlalchemy_url().password == "hunter2"
+
+
+def test_aws_variables_count_only_if_asked_for_and_never_mix(loaded: Any) -> None:
+    variables = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
+    assert loaded("", variables).aws.access_key_id is None
+    chosen = loaded("[aws]\ncredentials = 'environment'\n", variables).aws
+    assert chosen.session_token.get_secret_value() == "c"
+    own = {"EED_AWS__ACCESS_KEY_ID": "x", "EED_AWS__SECRET_ACCESS_KEY": "y"}
+    mixed = loaded("[aws]\ncredentials = 'environment'\n", variables | own).aws
+    assert mixed.access_key_id.get_secret_value() == "x"
+    assert mixed.session_token is None
+
+
+def test_keys_beside_the_instance_role_are_a_mistake(problems: Any) -> None:
+    told = problems("", {"EED_AWS__ACCESS_KEY_ID": "hunter2", "EED_AWS__SECRET_ACCESS_KEY": "hunter2"})
+    assert "the instance's role is to be used" in "".join(told.values())
+    assert "hunter2" not in str(told)
+
+
+def test_credentials_that_cannot_be_used_are_told(problems: Any, tmp_path: Path) -> None:
+    (tmp_path / "smtp_password").write_text("\n")
+    (tmp_path / "database_password").write_bytes(b"\xff\xfe")
+    (tmp_path / "aws_session_tokn").write_text("hunter2")
+    (tmp_path / "tls_key_of_something_else").write_text("hunter2")
+    told = problems("", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert told == {
+        "credential smtp_password": "it is empty. Put the secret in, or remove the file.",
+        "credential database_password": "it cannot be read: it is not UTF-8 text. Write the file anew.",
+        "credential aws_session_tokn": "there is no such credential. Did you mean aws_session_token?",
+    }
+
+
+def test_a_credentials_directory_that_is_not_there_is_told(problems: Any, tmp_path: Path) -> None:
+    assert list(problems("", {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")})) == ["CREDENTIALS_DIRECTORY"]
+
+
+def test_a_separate_password_wins_over_the_urls(loaded: Any) -> None:
+    environ = {"EED_DATABASE__URL": "mysql://u:old@db/x", "EED_DATABASE__PASSWORD": "new"}
+    assert loaded("", environ).database.sqlalchemy_url().password == "new"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "it cannot be read: No such file or directory"),
+        (b"[a\n", "it is not TOML"),
+        (b"\xff", "it is not UTF-8 text"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_the_only_problem(tmp_path: Path, content: bytes | None, told: str) -> None:
+    path = tmp_path / "eed.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    (problem,) = caught.value.problems
+    assert problem.where == str(path)
+    assert told in problem.what
+
+
+def test_supervision_is_read_from_systemds_variables() -> None:
+    mine = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "900000000", "WATCHDOG_PID": "7"}
+    assert supervision(mine, pid=7) == Supervision("/run/notify", 900.0)
+    assert supervision(mine, pid=8) == Supervision("/run/notify", None)
+    assert supervision(mine | {"WATCHDOG_PID": str(os.getpid())}).watchdog_seconds == 900.0
+    assert supervision({}) == Supervision(None, None)
+    assert supervision({"WATCHDOG_USEC": "soon"}) == Supervision(None, None)
+
+
+AWS_REGIONS = [
+    "us-east-2", "eu-central-1", "ap-southeast-4", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "cn-north-1",
+    "il-central-1", "eusc-de-east-1", "mx-central-1",
+]  # fmt: skip
+
+
+@given(
+    region=st.sampled_from(AWS_REGIONS),
+    java=st.booleans(),
+    upper=st.booleans(),
+    space=st.sampled_from(["", " ", "\n"]),
+)
+def test_a_region_may_be_written_as_java_projects_do(region: str, java: bool, upper: bool, space: str) -> None:
+    written = region.replace("-", "_") if java else region
+    assert normalise_region(space + (written.upper() if upper else written) + space) == region
+
+
+@given(st.text(max_size=30))
+def test_anything_else_is_no_region(text: str) -> None:
+    try:
+        region = normalise_region(text)
+    except ValueError as error:
+        assert "region" in str(error)
+    else:
+        assert normalise_region(region) == region
+        assert region == region.lower().strip()
+
+
+@pytest.mark.parametrize("text", ["us-east-2a", "Ohio", "", "us-east", "us east 2", "us-east-2; x"])
+def test_regions_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="region"):
+        normalise_region(text)
