@@ -242,6 +242,34 @@ def test_settings_that_do_not_go_together(problems: Any, text: str, keys: str) -
     assert list(problems(text)) == [keys]
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"EED_DATABASE__URL": "jdbc:mysql://db/x?useSSL=false", "EED_DATABASE__CA_FILE": "/ca.pem"}, "turns TLS off"),
+        ({"EED_DATABASE__URL": "jdbc:mysql://db/x?sslMode=VERIFY_IDENTITY"}, "needs the CA's certificate"),
+        ({"EED_DATABASE__URL": "sqlite://", "EED_DATABASE__PASSWORD": "hunter2"}, "neither passwords nor TLS"),
+    ],
+)
+def test_database_settings_that_do_not_go_together(problems: Any, environ: dict[str, str], expected: str) -> None:
+    told = problems("", environ)
+    assert len(told) == 1
+    assert expected in "".join(told.values())
+    assert "hunter2" not in str(told)
+
+
+def test_a_list_in_a_variable_that_is_not_json_is_told_with_the_rest(problems: Any) -> None:
+    told = problems("", {"EED_RENDERING__ATTACHMENTS_S3": "s3://bucket", "EED_WORKER__THREADS": "x"})
+    assert set(told) == {
+        "rendering.attachments_s3 (from EED_RENDERING__ATTACHMENTS_S3)",
+        "worker.threads (from EED_WORKER__THREADS)",
+    }
+    assert 'Give a list, like ["a", "b"]' in "".join(told.values())
+
+
+def test_an_outbox_needs_no_longer_lease_than_any(loaded: Any) -> None:
+    assert loaded("[transport]\nkind = 'outbox'\n[worker]\nsend_lease_seconds = 1\n").worker.send_lease_seconds == 1
+
+
 def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) -> None:
     environ = {"EED_SMTP__PASSWORD": "hunter2"}
     for host in ("localhost", "127.0.0.1", "::1"):
@@ -289,6 +317,13 @@ def test_a_broken_url_is_never_quoted(problems: Any, url: str) -> None:
     told = problems("", {"EED_DATABASE__URL": url})
     assert list(told) == ["database.url (from EED_DATABASE__URL)"]
     assert "hunter2" not in str(told)
+
+
+def test_a_secret_of_the_wrong_kind_is_not_quoted(problems: Any) -> None:
+    told = problems("[smtp]\nusername = 'u'\npassword = 271828\npasswrd = 314159")
+    assert told["smtp.password"]
+    assert "271828" not in str(told)
+    assert "314159" not in str(told)
 
 
 def test_no_secret_is_ever_shown(loaded: Any) -> None:

@@ -82,6 +82,7 @@ def test_names_and_words_that_cannot_be(text: str) -> None:
         ("email.attachment_filename = 'f'", ["email.attachment_filename and email.attachment_location"]),
         ("[job]\nsender = 's'\nsender_value = 'a@example.com'", ["job.sender and job.sender_value"]),
         ("job.statuses.finished = 'PROCESSING '", ["job.statuses.ready and job.statuses.finished"]),
+        ("job.statuses.ready = 'Finished'", ["job.statuses.ready and job.statuses.finished"]),
         (
             "email.statuses.pending = ['new', 'Sent']",
             ["email.statuses.pending and email.statuses.sent"],

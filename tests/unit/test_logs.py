@@ -255,12 +255,25 @@ def test_a_process_goes_on_when_the_reader_of_its_stdout_is_gone() -> None:
         assert process.stderr.readline() == "lost 3, still here\n"
 
 
+class LetterByLetter(io.StringIO):
+    """A stream that another thread can get in between at any letter."""
+
+    def write(self, text: str) -> int:
+        return sum(super(LetterByLetter, self).write(letter) for letter in text)
+
+
 def test_lines_of_many_threads_are_whole() -> None:
-    stream = logged()
+    stream = LetterByLetter()
+    configure(LogSettings(), role="worker", stream=stream)
     log = structlog.get_logger()
-    threads = [threading.Thread(target=lambda n=n: [log.info("x", n=n) for _ in range(100)]) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(lines(stream)) == 800
+    threads = [threading.Thread(target=lambda n=n: [log.info("x", n=n) for _ in range(50)]) for n in range(4)]
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(usual)
+    assert len(lines(stream)) == 200
