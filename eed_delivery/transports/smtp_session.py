@@ -17,6 +17,7 @@ from eed_delivery.transports.smtp_replies import BadReply, Reply, continues, par
 MAX_REPLY_BYTES = 65_536  # RFC 5321, 4.5.3.1.5 allows 512 a line; a server that talks on is broken or hostile
 _BLOCK = 65_536
 CLOSED = "the server closed the connection"
+ENDLESS = "the server's reply does not end"
 
 
 class ConnectionLost(Exception):
@@ -143,25 +144,25 @@ class Session:
         Raises ConnectionLost; also for what is not a reply.
         """
         deadline = time.monotonic() + timeout
-        budget = MAX_REPLY_BYTES
         lines: list[bytes] = []
+        size = 0
         try:
             while not lines or continues(lines[-1]):
-                lines.append(self._line(deadline, budget))
-                budget -= len(lines[-1]) + 1
+                lines.append(self._line(deadline))
+                size += len(lines[-1])
+                if size > MAX_REPLY_BYTES:
+                    raise ConnectionLost(ENDLESS)
             reply = parse(lines)
         except BadReply as e:
             raise ConnectionLost(str(e)) from e
         self.in_step = True
         return reply
 
-    def _line(self, deadline: float, budget: int) -> bytes:
+    def _line(self, deadline: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) >= budget:
-                break
+            if len(self._buffer) > MAX_REPLY_BYTES:
+                raise ConnectionLost(ENDLESS)
             self._receive(deadline)
-        if end < 0 or end >= budget:
-            raise ConnectionLost("the server's reply does not end")
         line = bytes(self._buffer[:end]).removesuffix(b"\r")
         del self._buffer[: end + 1]
         return line

@@ -245,6 +245,23 @@ def test_a_second_answer_is_never_read_as_the_next_one(phase: str) -> None:
         assert len(server.received) == 1
 
 
+def test_stray_answers_after_a_250_do_not_answer_for_the_next_email() -> None:
+    stray = b"250 ok\r\n250 ok\r\n354 go on\r\n250 2.0.0 Ok: queued as STRAY\r\n"
+    with SmtpServer() as server, smtp(server) as transport:
+        server.on("dot", Say(b"250 2.0.0 Ok: queued as FIRST\r\n" + stray), times=1)
+        assert transport.send(message(), Wire()).message_id == "FIRST"
+        assert transport.send(message(email_id=18), Wire()).message_id == "2ABC"
+        assert [m.connection for m in server.received] == [1, 2]
+
+
+@pytest.mark.parametrize("reply", [HUGE, ENDLESS])
+def test_a_reply_that_does_not_end_is_cut_off_at_once(reply: Action) -> None:
+    with SmtpServer() as server, smtp(server, command_timeout_seconds=20) as transport:
+        server.on("RCPT", reply, times=1)
+        with pytest.raises(InfrastructureFailure, match="does not end"):
+            transport.send(message(), Wire())
+
+
 def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
     with SmtpServer() as server, smtp(server) as transport:
         server.on("dot", Accept(Hang()), times=1)

@@ -110,6 +110,13 @@ def test_starttls_that_fails_is_never_gone_round(phase: str, action: object, goo
         assert len(server.received) == 1
 
 
+def test_an_answer_injected_before_tls_is_seen_before_anything_is_said_over_it(good: Certificate) -> None:
+    with SmtpServer(tls="starttls", certificate=good) as server, smtp(server, good) as transport:
+        server.on("STARTTLS", Say(b"220 go\r\n250 injected\r\n"))
+        with pytest.raises(InfrastructureFailure, match="more than its answer to STARTTLS"):
+            transport.send(message(), Wire())
+
+
 @pytest.mark.parametrize("offer", ["AUTH PLAIN", "AUTH LOGIN", "AUTH CRAM-MD5 LOGIN"])
 def test_the_ways_to_log_in(offer: str) -> None:
     with SmtpServer(extensions=[offer], login=LOGIN) as server, logged_in(server, LOGIN[1]) as transport:

@@ -4,6 +4,7 @@ SMTP speaks to aiosmtpd, which reads the protocol independently of us. SES speak
 GetAccount and ministack keeps no raw message; what those two understand is tested once each.
 """
 
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -212,9 +213,9 @@ def sink_and_transport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(body=st.lists(lines, max_size=20))
+@given(body=st.lists(lines, min_size=1, max_size=20))
 def test_any_lines_arrive_over_smtp_as_they_were(sink_and_transport: WayOut, body: list[bytes]) -> None:
-    content = b"Subject: x\r\n\r\n" + b"".join(line + b"\r\n" for line in body)
+    content = b"".join(line + b"\r\n" for line in body)
     sink_and_transport.transport.send(message(content=content), Wire())
     assert sink_and_transport.arrived()[-1] == content
 
@@ -225,6 +226,20 @@ def test_the_outbox_shows_what_would_have_been_sent_twice(tmp_path: Path) -> Non
     assert names == ["written to 17.1.eml", "written to 17.1.2.eml", "written to 17.1.3.eml"]
     assert (tmp_path / "17.1.eml").read_bytes() == b"one\r\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["17.1.2.eml", "17.1.3.eml", "17.1.eml"]
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> None:
+    transport = OutboxTransport(OutboxSettings(directory=tmp_path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # the kernel refuses the rest, as on a full disk
+    try:
+        wire = Wire()
+        with pytest.raises(InfrastructureFailure, match=r"Check \[outbox\] directory"):
+            transport.send(message(content=b"x" * 10_000), wire)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert wire.asked == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_writers_in_one_outbox_never_replace_each_other(tmp_path: Path) -> None:
