@@ -3,7 +3,7 @@
 Only this package reads the environment.
 """
 
-from eed_delivery.config.environment import Supervision, supervision
+from eed_delivery.config.environment import Supervision, supervision, without_settings
 from eed_delivery.config.load import load
 from eed_delivery.config.region import normalise_region
 from eed_delivery.config.settings import (
@@ -56,4 +56,5 @@ __all__ = [
     "load",
     "normalise_region",
     "supervision",
+    "without_settings",
 ]

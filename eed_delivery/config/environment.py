@@ -59,6 +59,17 @@ def supervision(environ: Mapping[str, str] | None = None, pid: int | None = None
     return Supervision(environ.get("NOTIFY_SOCKET") or None, int(microseconds) / 1e6 if watched else None)
 
 
+def without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without all that this service or AWS's clients would read from it.
+
+    For a child process that has settings of its own and must not be led to somebody's account by the parent's.
+    """
+    environ = os.environ if environ is None else environ
+    ours = (PREFIX, "AWS_")
+    systemd = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+    return {name: value for name, value in environ.items() if not name.startswith(ours) and name not in systemd}
+
+
 class _Variables(EnvSettingsSource):
     """pydantic-settings' reading of nested variables, from the environment we are given."""
 

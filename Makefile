@@ -1,0 +1,45 @@
+# make demo    the whole service on this machine, with a mail server that misbehaves
+# make test    every test, with real servers
+# make lint    style, types, and which module may import which
+# make clean   remove all of it again
+#
+# Needs Python 3.11 or later, and nothing else. Another one than python3: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)
+	$(BIN)/eed-delivery demo
+
+# The tests start a MariaDB of their own; its binaries are installed if they are missing and we may, else it says how.
+test: $(INSTALLED)
+	$(BIN)/python -m tests.servers.install
+	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=90
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or later." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is too old ($$($(PYTHON) --version 2>&1)): it takes Python 3.11 or later." >&2; \
+		echo "If there is one under another name: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,test,dev]"
+	touch $(INSTALLED)
+
+clean:
+	rm -rf $(VENV) build eed_delivery.egg-info .coverage .coverage.* \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find eed_delivery tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -f demo-output/.eed-delivery-demo ]; then rm -rf demo-output; fi

@@ -1,0 +1,49 @@
+"""The command `eed-delivery demo`."""
+
+import importlib.util
+import signal
+from pathlib import Path
+
+import click
+
+FEWEST, MOST = 10, 20_000
+_EXTRA = ("aiosmtpd", "fpdf", "ministack")
+
+
+@click.command()
+@click.option(
+    "--emails",
+    type=click.IntRange(FEWEST, MOST),
+    default=200,
+    show_default=True,
+    metavar="COUNT",
+    help="How many statements to send.",
+)
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-output"),
+    show_default=True,
+    help="Where everything goes. Emptied first, if an earlier demo made it; never otherwise.",
+)
+@click.option("--keep-running", is_flag=True, help="Leave the service on at the end, until Ctrl-C.")
+@click.pass_context
+def demo(ctx: click.Context, emails: int, directory: Path, keep_running: bool) -> None:
+    """Send a batch of bank statements through the whole service, on this machine alone.
+
+    A SQLite file stands for MySQL, ministack for SQS, and a mail server that misbehaves on purpose for yours. No email
+    leaves this machine. The exit status is 0 only if every email came to the end it should.
+    """
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(f"the demo needs {', '.join(missing)}: pip install 'eed-delivery[demo]'")
+    # Imported now, because an installation without the extra has the other commands all the same.
+    from eed_delivery.demo.play import Demo, DemoFailed
+
+    # A SIGTERM ends the demo in order, as Ctrl-C does: its servers must not outlive it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        passed = Demo(directory, emails, keep_running=keep_running).play()
+    except DemoFailed as failure:
+        raise click.ClickException(str(failure)) from failure
+    ctx.exit(0 if passed else 1)

@@ -1,0 +1,138 @@
+"""The demo's two child processes: ministack for the queue, and the service itself. Each is ended by its own id."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import boto3
+from botocore.config import Config
+
+from eed_delivery.config import without_settings
+from eed_delivery.demo.configuration import REGION
+from eed_delivery.demo.ports import free_port
+from eed_delivery.demo.workspace import Workspace
+
+READY_SECONDS = 30.0
+POLL_SECONDS = 0.05
+END_SECONDS = 30.0
+TAIL_CHARS = 2000
+_LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine itself, whatever proxy it is to use for others."""
+
+
+class StackFailed(Exception):
+    """A process did not come up, or did not end as it should; the text says which, and what its log says."""
+
+
+class ChildProcess:
+    """A process of ours: its output goes to `log`, and it is gone when the block ends, however it ends."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self._command = command
+        self._environment = environment
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it in a session of its own: Ctrl-C at the terminal is for the demo, which then ends it in order."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+                self._command,
+                env=dict(self._environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait so long for it to end; its exit status, or None while it runs."""
+        if self._process is None:
+            return None
+        try:
+            return self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self) -> int | None:
+        """Ask it to stop, and kill it if it does not. Its exit status; None if it was not running."""
+        if self._process is None:
+            return None
+        self._process.terminate()
+        status = self.wait(END_SECONDS)
+        if status is None:
+            self._process.kill()
+            status = self._process.wait()
+        self._process = None
+        return status
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(encoding="utf-8", errors="replace")[-TAIL_CHARS:] if self.log.exists() else ""
+
+
+class QueueServer(ChildProcess):
+    """ministack: SQS's own protocol, in memory."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.endpoint = f"http://127.0.0.1:{(port := free_port())}"
+        environment = {
+            **without_settings(),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "LOG_LEVEL": "ERROR",
+            "TMPDIR": str(workspace.scratch),  # its pid file
+            "S3_DATA_DIR": str(workspace.scratch / "s3"),
+        }
+        super().__init__("ministack", [sys.executable, "-m", "ministack"], environment, workspace.queue_log)
+
+    def __enter__(self) -> "QueueServer":
+        """Start it, and return when it answers. Raises StackFailed."""
+        self.start()
+        for _ in range(int(READY_SECONDS / POLL_SECONDS)):
+            if self.wait(POLL_SECONDS) is not None:
+                break
+            if self._answers():
+                return self
+        self.end()
+        raise StackFailed(f"ministack did not start. Its log ({self.log}) ends:\n{self.tail()}")
+
+    def _answers(self) -> bool:
+        try:
+            with _LOCAL.open(f"{self.endpoint}/_ministack/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def make_queues(self) -> tuple[str, str]:
+        """The URLs of a new queue and of its dead-letter queue."""
+        session = boto3.Session("demo", "demo", region_name=REGION)
+        sqs = session.client("sqs", endpoint_url=self.endpoint, config=Config(proxies={}))
+        dead = sqs.create_queue(QueueName="eed-delivery-dead")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 10})
+        queue = sqs.create_queue(QueueName="eed-delivery", Attributes={"RedrivePolicy": redrive})
+        return queue["QueueUrl"], dead
+
+
+class Service(ChildProcess):
+    """`eed-delivery run`, as systemd would start it."""
+
+    def __init__(self, program: Path, workspace: Workspace, environment: Mapping[str, str]) -> None:
+        command = [str(program), "--config", str(workspace.configuration), "run"]
+        super().__init__("the service", command, environment, workspace.service_log)
+
+    def __enter__(self) -> "Service":
+        self.start()
+        return self

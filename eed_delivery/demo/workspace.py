@@ -1,0 +1,64 @@
+"""The demo's directory: what lies where, and the promise to delete nothing that is not the demo's own."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MARKER = ".eed-delivery-demo"
+_MARKER_TEXT = "Made by `eed-delivery demo`. Everything beside this file is deleted when the demo is run again.\n"
+
+
+class NotOurs(Exception):
+    """The directory cannot be used; the text says why and what to do."""
+
+
+class Workspace:
+    """Paths below the demo's directory; all absolute, so that they hold in a configuration file."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+        self.database = self.directory / "demo.sqlite3"
+        self.configuration = self.directory / "eed-delivery.toml"
+        self.statements = self.directory / "statements"
+        self.mail = self.directory / "mail"
+        self.service_log = self.directory / "service.log"
+        self.queue_log = self.directory / "ministack.log"
+        self.scratch = self.directory / "scratch"
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Empty the directory, and keep other demos out of it while this block runs. Raises `NotOurs`."""
+        self._check()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / MARKER).open("a+", encoding="utf-8") as marker:
+            try:
+                fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise NotOurs(f"another demo is running in {self.directory}: stop it, or give --directory") from None
+            marker.truncate(0)
+            marker.write(_MARKER_TEXT)
+            marker.flush()
+            self._empty()
+            yield
+
+    def _check(self) -> None:
+        if self.directory.is_symlink() or (self.directory.exists() and not self.directory.is_dir()):
+            raise NotOurs(f"{self.directory} is not a directory: give another one with --directory")
+        if not self.directory.exists() or (self.directory / MARKER).is_file():
+            return
+        if any(self.directory.iterdir()):
+            raise NotOurs(
+                f"{self.directory} holds files that are not the demo's (it has no {MARKER}), and nothing in it was "
+                "touched: give another directory with --directory"
+            )
+
+    def _empty(self) -> None:
+        for entry in self.directory.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != MARKER:
+                entry.unlink()
+        for directory in (self.statements, self.mail, self.scratch):
+            directory.mkdir()
