@@ -36,7 +36,7 @@ def server_findings(c: Connection) -> Iterator[Finding]:
         )
         return
     facts = c.execute(_FACTS).one()
-    yield _version(facts.version)
+    yield version_finding(facts.version)
     yield from _durability(facts)
     if facts.read_only:
         what = "the server is read-only (a replica, probably)"
@@ -47,7 +47,8 @@ def server_findings(c: Connection) -> Iterator[Finding]:
         yield from _ledger_rights(c)
 
 
-def _version(version: str) -> Finding:
+def version_finding(version: str) -> Finding:
+    """Whether this is a server whose SQL we speak; `version` is what VERSION() says."""
     numbers = [(int(major), int(minor)) for major, minor in re.findall(r"(\d+)\.(\d+)\.\d+", version)]
     # MariaDB may call itself 5.5.5-10.11.6-MariaDB, for the sake of old clients.
     is_mariadb = "mariadb" in version.lower()
