@@ -26,7 +26,7 @@ class Selection:
     """Which emails a requeue is about. Empty fields do not narrow it.
 
     `jobs` are job ids, `emails` email ids, `since_seconds` how long ago an email may have ended at most,
-    `error_like` a SQL LIKE pattern on the reason.
+    `error_like` a SQL LIKE pattern on the reason, with / before a % or _ that is meant literally.
     """
 
     state: EmailState = EmailState.FAILED
@@ -196,7 +196,7 @@ def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None]]:
     if selection.since_seconds is not None:
         where.append(eed_email.c.changed_at >= utc_in(-selection.since_seconds))
     if selection.error_like is not None:
-        where.append(eed_email.c.detail.like(selection.error_like))
+        where.append(eed_email.c.detail.like(selection.error_like, escape="/"))
     # A cancelled job takes nothing back: its emails are left out of the count, too.
     not_cancelled = (
         select(eed_job.c.job_id)

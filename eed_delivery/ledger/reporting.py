@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from eed_delivery.database import Database, seconds_until
+from eed_delivery.database import Database, seconds_until, utc_now
 from eed_delivery.model import OPEN_STATES, EmailState, JobState
 from eed_delivery.schema import eed_attempt, eed_email, eed_job
+
+LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class ReportingLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def now(self) -> datetime:
+        """The database's clock, in UTC and without a zone, as the ledger keeps its times."""
+        moment: datetime = self._database.run(lambda c: c.execute(select(utc_now())).scalar_one())
+        return moment
+
     def job_id(self, key: str) -> int | None:
         """The id of the job that the source calls `key`."""
         statement = select(eed_job.c.job_id).where(eed_job.c.source_key == key)
@@ -96,6 +103,8 @@ class ReportingLedger:
         found = self._database.run(lambda c: c.execute(by_key).scalar_one_or_none())
         if found is not None or not key.isdecimal():
             return found
+        if int(key) > LARGEST_ID:
+            return None
         by_id = select(eed_email.c.email_id).where(eed_email.c.email_id == int(key), eed_email.c.source_key.is_(None))
         return self._database.run(lambda c: c.execute(by_id).scalar_one_or_none())
 
