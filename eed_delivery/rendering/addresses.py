@@ -75,6 +75,8 @@ def _checked(address: str, what: str) -> str:
     domains such as bank.local or mail.test count as good. All others go through email-validator, which refuses special
     domains (.local, .localhost, .invalid, .onion) for internationalised addresses.
     """
+    if "=?" in address:
+        raise RenderError(f"the {what} is not valid: '=?' in it would be taken for encoded text by mail programs")
     found = _PLAIN.fullmatch(address)
     if found and len(address) <= MAX_ADDRESS:
         return f"{found[1]}@{found[2].lower()}"
@@ -82,6 +84,7 @@ def _checked(address: str, what: str) -> str:
         valid = validate_email(
             address,
             allow_smtputf8=True,
+            strict=True,  # the length limits of RFC 5321, section 4.5.3.1
             check_deliverability=False,
             globally_deliverable=False,
             test_environment=True,

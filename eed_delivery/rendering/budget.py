@@ -49,10 +49,23 @@ class Budget:
                 raise TemplateLimit(f"still not done after {MAX_CPU_SECONDS:g} s of CPU time; simplify the template")
 
     def charge(self, chars: int) -> None:
-        """So many characters were made, or are about to be."""
+        """So many characters were made."""
         self.chars_left -= chars
         if self.chars_left < 0:
+            self.room(0)
+
+    def room(self, chars: int) -> None:
+        """Refused unless there is room for so many characters that are about to be made."""
+        if chars > self.chars_left:
             raise TemplateLimit(f"it makes more than {self.chars:,} characters of text")
+
+    def made(self, value: object) -> None:
+        """What an operator, filter or call gave: text and lists are charged by their length, lists weighed too."""
+        if isinstance(value, str):
+            self.charge(len(value))
+        elif isinstance(value, (list, tuple, dict)):
+            self.bound(value)
+            self.charge(len(value))
 
     def bound(self, value: object) -> None:
         """A list or dict that the template made: refused if, written out, it would be longer than the budget."""

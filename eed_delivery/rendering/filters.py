@@ -1,7 +1,7 @@
 """The filters and operators of our templates that could make a gigabyte out of a line, held in bounds.
 
 Everything here takes the rendering's `Budget` from the context and checks *before* it multiplies. `map` charges what it
-yields; all other filters have their results charged by the sandbox.
+yields and the operators what they make; filters have their results charged by the sandbox.
 """
 
 import re
@@ -53,12 +53,9 @@ def bounded_range(*args: int) -> range:
 
 
 def plus(budget: Budget, left: Any, right: Any) -> Any:
-    """`left + right`, charged when it is text, weighed when it is a list."""
+    """`left + right`: numbers, text or lists."""
     result = left + right
-    if isinstance(result, str):
-        budget.charge(len(result))
-    elif isinstance(result, (list, tuple)):
-        budget.bound(result)
+    budget.made(result)
     return result
 
 
@@ -66,10 +63,12 @@ def times(budget: Budget, left: Any, right: Any) -> Any:
     """`left * right`; repeated text and lists, and whole numbers, only up to a bound."""
     for many, count in ((left, right), (right, left)):
         if isinstance(many, (str, list, tuple)) and isinstance(count, int):
-            budget.charge(weight(many, budget.chars) * max(count, 0))
+            budget.room(weight(many, budget.chars) * max(count, 0))
     if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > MAX_NUMBER_BITS:
         raise TemplateLimit("a number grows too large")
-    return left * right
+    result = left * right
+    budget.made(result)
+    return result
 
 
 def power(_budget: Budget, left: Any, right: Any) -> Any:
@@ -84,7 +83,9 @@ def percent(budget: Budget, left: Any, right: Any) -> Any:
     if isinstance(left, str):
         values = right.values() if isinstance(right, dict) else right if isinstance(right, tuple) else (right,)
         check_percent_format(budget, left, values)
-    return left % right
+    result = left % right
+    budget.made(result)
+    return result
 
 
 BINARY_OPERATORS: dict[str, Callable[[Budget, Any, Any], Any]] = {"+": plus, "*": times, "**": power, "%": percent}
@@ -107,7 +108,7 @@ def check_brace_format(budget: Budget, text: str, values: Iterable[Any]) -> None
 
 def _charge_fields(budget: Budget, fields: int, values: Iterable[Any]) -> None:
     longest = max((weight(value, budget.chars) for value in values), default=0)
-    budget.charge(fields * (longest + 1000))
+    budget.room(fields * (longest + 1000))  # 1000: the widest field of three digits
 
 
 @pass_context
@@ -123,7 +124,7 @@ def replace_filter(context: BudgetedContext, value: Any, old: Any, new: Any, cou
     """Jinja's `replace`, measured before it is done."""
     text = value if isinstance(value, str) else str(value)
     old, new = str(old), new if isinstance(new, str) else str(new)
-    context.budget.charge(len(text) + text.count(old) * len(new))
+    context.budget.room(len(text) + text.count(old) * len(new))
     if context.eval_ctx.autoescape and isinstance(new, Markup) and not isinstance(text, Markup):
         text = escape(text)
     return text.replace(old, new, count)
@@ -134,10 +135,11 @@ def join_filter(context: BudgetedContext, value: Any, d: Any = "", attribute: st
     """Jinja's `join`, measured as the parts come in."""
     items = value if attribute is None else map(make_attrgetter(context.environment, attribute), value)
     between = weight(d, context.budget.chars)
-    parts = []
+    parts, chars = [], 0
     for item in items:
         context.budget.step()
-        context.budget.charge(weight(item, context.budget.chars) + between)
+        chars += weight(item, context.budget.chars) + between
+        context.budget.room(chars)
         parts.append(item)
     return _joined(context.eval_ctx, parts, d)
 
@@ -151,7 +153,9 @@ def _joined(eval_ctx: EvalContext, parts: list[Any], d: Any) -> str:
 @pass_context
 def concat_filter(context: BudgetedContext, parts: list[Any]) -> str:
     """`a ~ b ~ c`: text, measured as it comes in. None adds nothing, as in {{ }}."""
-    return join_filter(context, ["" if part is None else part for part in parts])
+    text = join_filter(context, ["" if part is None else part for part in parts])
+    context.budget.made(text)
+    return text
 
 
 @pass_context

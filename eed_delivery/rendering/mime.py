@@ -18,7 +18,7 @@ from eed_delivery.rendering.headers import MAX_LINE, check_block, file_name
 CRLF = b"\r\n"
 _ROW = 76  # RFC 2045, section 6.8
 _ROWS = struct.Struct(f"{_ROW}s" * 64)  # cuts 64 rows in one call: three times as fast as slicing
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 1))  # one more, for the CR
+_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (MAX_LINE + 1))
 _NOT_7BIT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 _HIGH = bytes(range(0x80, 0x100))
 

@@ -213,12 +213,8 @@ def _written(context: BudgetedContext, value: Any) -> Any:
 @pass_context
 def _charged(context: BudgetedContext, value: Any) -> Any:
     """The result of a filter or call, or a list that the template made."""
-    budget = context.budget
-    budget.step()
-    if isinstance(value, str):
-        budget.charge(len(value))
-    elif isinstance(value, (list, tuple, dict)):
-        budget.bound(value)
+    context.budget.step()
+    context.budget.made(value)
     return value
 
 

@@ -6,7 +6,7 @@ from eed_delivery.errors import RenderError
 from eed_delivery.rendering.headers import one_line
 
 MAX_LINK = 900  # a link is one line of the header
-_LINK = re.compile(r"<((?:https|http|mailto):[!-;=?-~]+)>")
+_LINK = re.compile(r"<((?:https|http|mailto):[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+)>")  # RFC 3986, section 2
 
 
 def unsubscribe_fields(rendered: str) -> list[bytes]:
@@ -17,7 +17,7 @@ def unsubscribe_fields(rendered: str) -> list[bytes]:
     text = one_line(rendered, "List-Unsubscribe header")
     if not text:
         return []
-    links = [_link(part.strip()) for part in text.split(",")] if "<" in text else [_link(f"<{text}>")]
+    links = [_link(part) for part in re.split(r"(?<=>)\s*,\s*(?=<)", text)] if "<" in text else [_link(f"<{text}>")]
     value = ",\r\n ".join(f"<{link}>" for link in links)
     fields = [f"List-Unsubscribe: {value}\r\n".encode("ascii")]
     secure = [link for link in links if link.startswith("https:")]
