@@ -100,12 +100,19 @@ class QueueServer(ChildProcess):
     def __enter__(self) -> "QueueServer":
         """Start it, and return when it answers. Raises StackFailed."""
         self.start()
+        try:
+            self._await_answer()
+        except BaseException:  # Ctrl-C too: nobody else will end it yet
+            self.end()
+            raise
+        return self
+
+    def _await_answer(self) -> None:
         for _ in range(int(READY_SECONDS / POLL_SECONDS)):
             if self.wait(POLL_SECONDS) is not None:
                 break
             if self._answers():
-                return self
-        self.end()
+                return
         raise StackFailed(f"ministack did not start. Its log ({self.log}) ends:\n{self.tail()}")
 
     def _answers(self) -> bool:

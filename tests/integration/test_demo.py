@@ -1,0 +1,107 @@
+"""The demo as an operator has it: one command, its exit status, what it says, the files, the commands it names."""
+
+import email.policy
+import os
+import re
+import shlex
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "eed-delivery"
+EMAILS = 40
+
+
+@dataclass(frozen=True)
+class Played:
+    directory: Path
+    status: int
+    said: str
+
+    @property
+    def output(self) -> Path:
+        return self.directory / "demo-output"
+
+    def commands(self) -> list[str]:
+        """The commands that it names, as typed."""
+        return [line.strip() for line in self.said.splitlines() if re.match(r"    \S*eed-delivery ", line)]
+
+
+def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    directory = tmp_path_factory.mktemp("demo")
+    done = _run([str(PROGRAM), "demo", "--emails", str(EMAILS)], directory)
+    yield Played(directory, done.returncode, done.stdout + done.stderr)
+
+
+def test_it_ends_well_and_balances(played: Played) -> None:
+    assert played.status == 0, played.said
+    assert f"{EMAILS} ended: balances" in played.said
+    assert "  NO " not in played.said
+    assert played.said.count("  yes  ") == 5
+
+
+def test_it_shows_the_one_reply_and_the_one_doubt(played: Played) -> None:
+    assert "550 5.1.1 no such mailbox here" in played.said
+    assert "no answer to the final dot: the server closed the connection" in played.said
+
+
+def test_everyone_but_the_refused_one_has_one_email_with_one_pdf(played: Played) -> None:
+    recipients = []
+    for path in (played.output / "mail").glob("*.eml"):
+        message = BytesParser(policy=email.policy.default).parsebytes(path.read_bytes())
+        recipients.append(message["To"].addresses[0].addr_spec)
+        (attachment,) = message.iter_attachments()
+        number = re.search(r"\d+", recipients[-1])
+        assert number is not None
+        source = played.output / "statements" / f"statement-{number[0]}.pdf"
+        assert attachment.get_payload(decode=True) == source.read_bytes()
+    assert len(recipients) == len(set(recipients)) == EMAILS - 1
+
+
+def test_subjects_are_in_many_scripts(played: Played) -> None:
+    subjects = set()
+    for path in (played.output / "mail").glob("*.eml"):
+        subjects.add(str(BytesParser(policy=email.policy.default).parsebytes(path.read_bytes())["Subject"])[:3])
+    assert {"Ihr", "Η κ", "Вип", "كشف", "דף ", "您的十", "12月", "दिस"} <= subjects
+
+
+def test_the_commands_it_names_work_when_it_has_ended(played: Played) -> None:
+    commands = played.commands()
+    named = [shlex.split(command)[3:] for command in commands]
+    assert ["job", "1"] in named and any(words[0] == "settle" for words in named), played.said
+    for command in commands:
+        done = _run([str(PROGRAM), *shlex.split(command)[1:]], played.directory)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_no_process_of_it_is_left(played: Played) -> None:
+    left = []
+    for proc in Path("/proc").iterdir():
+        try:
+            command = (proc / "cmdline").read_bytes() if proc.name.isdigit() else b""
+            directory = os.readlink(proc / "cwd") if command else ""
+        except OSError:
+            continue  # it has ended since, or is not ours to look at
+        if str(played.directory) in command.decode(errors="replace") or directory == str(played.directory):
+            left.append(command)
+    assert not left
+
+
+def test_it_deletes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
+    precious = tmp_path / "demo-output" / "precious.txt"
+    precious.parent.mkdir()
+    precious.write_text("years of work")
+    done = _run([str(PROGRAM), "demo", "--emails", "10"], tmp_path)
+    assert done.returncode == 1
+    assert "nothing in it was touched" in done.stderr
+    assert list(precious.parent.iterdir()) == [precious]
