@@ -1,0 +1,103 @@
+"""The command line, `eed-delivery`. One room a topic:
+
+- `running`    run, publisher, worker, sweeper
+- `preparing`  db init, db check, queue init
+- `checking`   check
+- `submit`     submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
+- `reading`    jobs, job, emails, email, processes, with `watching` for the progress bar
+- `requeue`    requeue
+- `deciding`   settle, pause, resume, cancel
+- `output`     tables at a terminal, plain text elsewhere, JSON for scripts
+"""
+
+import importlib
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from eed_delivery import __version__
+from eed_delivery.cli.checking import check
+from eed_delivery.cli.deciding import cancel, pause, resume, settle
+from eed_delivery.cli.failures import Failure, explained
+from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.preparing import database, queue
+from eed_delivery.cli.reading import email, emails, job, jobs, processes
+from eed_delivery.cli.requeue import requeue
+from eed_delivery.cli.running import publisher, run, sweeper, worker
+from eed_delivery.cli.submit import submit
+from eed_delivery.errors import EedError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+EPILOG = """\b
+Exit codes:
+  0   done
+  1   not possible as things are, or a check found an error; the message says why
+  2   the command line is wrong
+  69  the database or the queue cannot be reached
+  78  the configuration is wrong; every mistake is named
+
+\b
+Every command takes --config; without it the file is the one that EED_CONFIG names. EED_<SECTION>__<KEY>
+sets a single setting. Job and email keys are those of the delivery server's own tables."""
+
+
+class Commands(click.Group):
+    """The commands, with expected errors turned into messages and exit codes, and the demo loaded only when it runs."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command. An error of ours becomes a message and an exit code; any other one is a defect."""
+        try:
+            return super().invoke(ctx)
+        except (EedError, DBAPIError) as error:
+            raise explained(error) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        """In the order in which they were added: that of the work."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that `args` name; the demo's place is taken by the real one."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, _load_demo() if command is demo_place else command, rest
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="eed-delivery")
+@takes_config
+def cli() -> None:
+    """Deliver bulk email from a MySQL job table through SQS and SMTP or SES, with a straight answer for every email.
+
+    \b
+    Example:
+      eed-delivery --config /etc/eed-delivery/eed-delivery.toml jobs
+    """
+
+
+@click.command("demo", short_help="Deliver a batch on this machine, with a mail server that misbehaves.")
+def demo_place() -> None:
+    """Stands in the list for the demo, which needs packages that a server has no use for."""
+
+
+def _load_demo() -> click.Command:
+    try:
+        command = importlib.import_module("eed_delivery.demo.command").demo
+    except ModuleNotFoundError as error:
+        raise Failure(
+            f"the demo needs the package {error.name}, which is not installed.\n"
+            "Install it with: pip install 'eed-delivery[demo]'"
+        ) from error
+    assert isinstance(command, click.Command)  # noqa: S101 - tells mypy what the module holds
+    return command
+
+
+for _command in (run, publisher, worker, sweeper, database, queue, check, submit, jobs, job, emails, email, processes):
+    cli.add_command(_command)
+for _command in (requeue, settle, pause, resume, cancel, demo_place):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """The entry point of the script `eed-delivery`."""
+    cli(prog_name="eed-delivery")

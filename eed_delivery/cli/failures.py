@@ -1,0 +1,45 @@
+"""Expected errors as a person sees them: a message on stderr and an exit code, never a traceback."""
+
+import re
+from typing import IO, Any
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from eed_delivery.errors import ConfigError, DatabaseGone, EedError, QueueGone
+from eed_delivery.source.server import brief
+
+# https://man.openbsd.org/sysexits: EX_UNAVAILABLE and EX_CONFIG; systemd and scripts know them
+NOT_POSSIBLE, UNAVAILABLE, CONFIGURATION = 1, 69, 78
+
+_NO_TABLE = re.compile(r"no such table|doesn't exist", re.IGNORECASE)
+
+
+class Failure(click.ClickException):
+    """A message, and the exit code that goes with it."""
+
+    def __init__(self, message: str, exit_code: int = NOT_POSSIBLE) -> None:
+        super().__init__(message)
+        self.__dict__["exit_code"] = exit_code  # click declares it for the class, and reads it from the instance
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the message; each of its lines stands for itself."""
+        click.echo(self.format_message(), file=file, err=file is None)
+
+
+def explained(error: EedError | DBAPIError) -> Failure:
+    """The failure that `error` is to the caller of a command."""
+    if isinstance(error, ConfigError):
+        return Failure("\n".join(f"error: {problem}" for problem in error.problems), CONFIGURATION)
+    if isinstance(error, DatabaseGone | QueueGone):
+        return Failure(f"error: {error}. What was asked was not done, or not all of it.", UNAVAILABLE)
+    if isinstance(error, DBAPIError):
+        return Failure(f"error: the database refuses: {brief(error)}{_remedy(error)}")
+    return Failure(f"error: {error}")
+
+
+def _remedy(error: DBAPIError) -> str:
+    words = brief(error)
+    if _NO_TABLE.search(words) and "eed_" in words:
+        return ". The ledger is not there yet: run eed-delivery db init."
+    return ". Run eed-delivery db check."

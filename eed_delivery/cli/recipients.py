@@ -1,0 +1,180 @@
+"""The file of recipients for `submit`: CSV or JSON Lines, read a row at a time, each row checked.
+
+A bad row is told with its line number and never guessed at.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NoReturn, TextIO
+
+from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.model import AttachmentRef
+from eed_delivery.source.reference import delivery_attachment, delivery_email
+
+EMAIL, NAME, ATTACHMENT = "email", "name", "attachment"
+MEMBERS = frozenset({"email", "name", "variables", "attachments"})
+ATTACHMENT_MEMBERS = frozenset(field.name for field in fields(AttachmentRef))
+
+Kind = Literal["csv", "jsonl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One email to register."""
+
+    line: int
+    email: str
+    name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    attachments: tuple[AttachmentRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be registered, and why."""
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}"
+
+
+def read_recipients(stream: TextIO, kind: Kind, delimiter: str = ",") -> Iterator[Recipient | BadRow]:
+    """The rows of `stream`, which is opened with newline="" and errors="surrogateescape".
+
+    Raises `NotPossible` when a CSV's header is not one.
+    """
+    rows = _csv_rows(stream, delimiter) if kind == "csv" else _jsonl_rows(stream)
+    for row in rows:
+        yield _checked(row) if isinstance(row, Recipient) else row
+
+
+def _csv_rows(stream: TextIO, delimiter: str) -> Iterator[Recipient | BadRow]:
+    reader = csv.reader(stream, delimiter=delimiter, strict=True)
+    header = _header(reader)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadRow(line, f"this is not CSV: {error}")
+            continue
+        if not any(cell.strip() for cell in cells):
+            continue  # spreadsheets leave such rows at the end
+        if len(cells) != len(header):
+            yield BadRow(line, f"it has {len(cells)} columns, and the header {len(header)}")
+            continue
+        yield _from_csv(line, dict(zip(header, cells, strict=True)))
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
+    try:
+        names = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise NotPossible(f"line 1: this is not CSV: {error}") from error
+    names = [name.lower() if name.lower() in (EMAIL, NAME, ATTACHMENT) else name for name in names]
+    if EMAIL not in names:
+        raise NotPossible(
+            f"the first line names no column {EMAIL!r}. It must name the columns, like: email,name,amount"
+        )
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or "" in names:
+        problem = f"names {repeated[0]!r} twice" if repeated and repeated[0] else "has a column without a name"
+        raise NotPossible(f"the first line {problem}. Give each column a name of its own.")
+    return names
+
+
+def _from_csv(line: int, cells: dict[str, str]) -> Recipient:
+    email, name = cells.pop(EMAIL).strip(), cells.pop(NAME, "").strip()
+    locations = [part.strip() for part in cells.pop(ATTACHMENT, "").split(";")]
+    files = tuple(AttachmentRef(location) for location in locations if location)
+    return Recipient(line, email, name or None, cells, files)
+
+
+def _jsonl_rows(stream: TextIO) -> Iterator[Recipient | BadRow]:
+    for line, text in enumerate(stream, start=1):
+        if not text.strip():
+            continue
+        try:
+            yield _from_json(line, json.loads(text, parse_constant=_no_number))
+        except json.JSONDecodeError as error:
+            yield BadRow(line, f"this is not JSON: {error.msg} (column {error.colno})")
+        except RecursionError:
+            yield BadRow(line, "this is nested too deeply")
+        except ValueError as error:
+            yield BadRow(line, str(error))
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _from_json(line: int, said: Any) -> Recipient:
+    """Raises ValueError for what is not in the form of a recipient."""
+    _only(said, MEMBERS, "the line")
+    variables, files = said.get("variables") or {}, said.get("attachments") or []
+    if not isinstance(variables, dict):
+        raise ValueError('variables must be an object like {"amount": "7.50"}')  # noqa: TRY004 - a value, not a defect
+    if not isinstance(files, list):
+        raise ValueError("attachments must be a list")  # noqa: TRY004
+    email, name = _text(said, "email") or "", _text(said, "name")
+    return Recipient(line, email.strip(), name, variables, tuple(_file(item) for item in files))
+
+
+def _file(item: Any) -> AttachmentRef:
+    if isinstance(item, str):
+        return AttachmentRef(item)
+    _only(item, ATTACHMENT_MEMBERS, "an attachment")
+    given = {name: _text(item, name) for name in ATTACHMENT_MEMBERS}
+    return AttachmentRef(given["location"] or "", given["filename"], given["content_type"], given["sha256"])
+
+
+def _only(item: Any, names: frozenset[str], what: str) -> None:
+    if not isinstance(item, dict):
+        raise ValueError(f"{what} is not an object with {', '.join(sorted(names))}")  # noqa: TRY004
+    if unknown := sorted(set(item) - names):
+        raise ValueError(f"{what} has the unknown member {unknown[0]!r}; known are {', '.join(sorted(names))}")
+
+
+def _text(item: dict[str, Any], name: str) -> str | None:
+    value = item.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} must be text")
+    return value
+
+
+def _checked(row: Recipient) -> Recipient | BadRow:
+    problem = _problem(row)
+    return BadRow(row.line, problem) if problem else row
+
+
+def _problem(row: Recipient) -> str | None:
+    if not row.email:
+        return "it has no email address"
+    e, a = delivery_email.c, delivery_attachment.c
+    sized: list[tuple[str, str | None, Any]] = [("email", row.email, e.recipient), ("name", row.name, e.recipient_name)]
+    for file in row.attachments:
+        if not file.location:
+            return "an attachment has no location"
+        sized += [("location", file.location, a.location), ("filename", file.filename, a.filename)]
+        sized += [("content_type", file.content_type, a.content_type), ("sha256", file.sha256, a.sha256)]
+    for name, text, column in sized:
+        if text is not None and len(text) > column.type.length:
+            return f"its {name} is longer than {column.type.length} characters"
+    return _not_storable(row)
+
+
+def _not_storable(row: Recipient) -> str | None:
+    try:
+        json.dumps([row.email, row.name, row.variables], ensure_ascii=False, allow_nan=False).encode()
+        json.dumps([[f.location, f.filename] for f in row.attachments], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "it is not UTF-8 text"
+    except (ValueError, RecursionError):
+        return "a number is out of range, or the variables are nested too deeply"
+    return None

@@ -1,0 +1,121 @@
+"""The rows that `submit` writes into the reference schema.
+
+The job stays in a status that nobody picks up until its last email is in: a crash half-way sends nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from eed_delivery.cli.recipients import Recipient
+from eed_delivery.config import SourceSettings
+from eed_delivery.database import Database
+from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.model import AttachmentRef
+from eed_delivery.source.reference import delivery_attachment, delivery_email, delivery_job
+
+PREPARING = "preparing"
+
+
+class Registration:
+    """One job on its way into the source. Each call is one transaction and raises `DatabaseGone`.
+
+    A transaction may run twice, when its commit went through and the answer was lost: the second run then finds the
+    first one's rows.
+    """
+
+    def __init__(self, database: Database, source: SourceSettings) -> None:
+        self._database = database
+        self._ready = str(source.job.statuses.ready)
+        self._pending = str(source.email.statuses.pending[0]) if source.email.statuses.pending else None
+        words = source.job.statuses
+        if PREPARING in (words.ready, words.finished, words.failed, words.cancelled):
+            raise NotPossible(f"[source.job.statuses] uses {PREPARING!r}, which submit needs for unfinished jobs.")
+        self._job_id = 0
+        self._last_id = 0
+
+    def begin(self, job: Mapping[str, Any], files: Sequence[AttachmentRef]) -> int:
+        """Enter the job, not ready yet, with the attachments of all its emails; returns its id."""
+        times = {name: self._in_source_time(job[name]) for name in ("scheduled_for", "expires_at")}
+
+        def work(c: Connection) -> int:
+            entered = c.execute(insert(delivery_job).values({**job, **times, "status": PREPARING}))
+            job_id = int(entered.inserted_primary_key[0])  # type: ignore[index]  # an INSERT of one row always has it
+            if files:
+                c.execute(insert(delivery_attachment), [_file_row(job_id, None, file) for file in files])
+            return job_id
+
+        self._job_id = self._database.run(work)
+        return self._job_id
+
+    def add(self, recipients: Sequence[Recipient]) -> None:
+        """Enter emails with their attachments."""
+        self._last_id = self._database.run(lambda c: self._add(c, recipients))
+
+    def _add(self, c: Connection, recipients: Sequence[Recipient]) -> int:
+        ids = self._ids(c, recipients)
+        if ids:
+            return ids[-1]
+        c.execute(insert(delivery_email), [self._email_row(recipient) for recipient in recipients])
+        ids = self._ids(c, recipients)
+        files = [
+            _file_row(self._job_id, email_id, file)
+            for email_id, recipient in zip(ids, recipients, strict=True)
+            for file in recipient.attachments
+        ]
+        if files:
+            c.execute(insert(delivery_attachment), files)
+        return ids[-1]
+
+    def _ids(self, c: Connection, recipients: Sequence[Recipient]) -> list[int]:
+        """The ids that the database gave to `recipients`, in their order; none while they are not in.
+
+        Nobody else adds to this job, and ids grow with the order of the rows. It is held against the addresses all the
+        same: a statement must never hang on another customer's email.
+        """
+        statement = (
+            select(delivery_email.c.id, delivery_email.c.recipient)
+            .where(delivery_email.c.job_id == self._job_id, delivery_email.c.id > self._last_id)
+            .order_by(delivery_email.c.id)
+        )
+        rows = c.execute(statement).all()
+        if rows and [row.recipient for row in rows] != [recipient.email for recipient in recipients]:
+            raise NotPossible(f"job {self._job_id}: somebody else adds emails to it; it stays {PREPARING!r}")
+        return [int(row.id) for row in rows]
+
+    def _email_row(self, recipient: Recipient) -> dict[str, Any]:
+        return {
+            "job_id": self._job_id,
+            "recipient": recipient.email,
+            "recipient_name": recipient.name,
+            "variables": dict(recipient.variables),
+            "status": self._pending,
+        }
+
+    def release(self) -> None:
+        """Mark the job ready: from here on the publisher may take it up."""
+        statement = (
+            update(delivery_job)
+            .where(delivery_job.c.id == self._job_id, delivery_job.c.status == PREPARING)
+            .values(status=self._ready)
+        )
+        self._database.run(lambda c: c.execute(statement))
+
+    def _in_source_time(self, moment: datetime | None) -> Any:
+        """The source's tables hold wall-clock times of the database session's zone; UTC on SQLite."""
+        if moment is None or self._database.dialect == "sqlite":
+            return moment and moment.astimezone(UTC).replace(tzinfo=None)
+        return func.from_unixtime(int(moment.timestamp()))
+
+
+def _file_row(job_id: int, email_id: int | None, file: AttachmentRef) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "email_id": email_id,
+        "location": file.location,
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "sha256": file.sha256,
+    }

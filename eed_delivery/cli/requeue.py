@@ -1,0 +1,133 @@
+"""`requeue`: failed emails get a new generation and are sent again. Works while the service runs."""
+
+import sys
+from datetime import datetime
+
+import click
+
+from eed_delivery.cli import options
+from eed_delivery.cli.options import takes_config, takes_json
+from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.ledger.operating import NotPossible, Selection
+from eed_delivery.model import EmailState
+
+SHOWN = 10
+
+
+@click.command()
+@click.option(
+    "--job", "jobs", metavar="JOB", multiple=True, type=options.key, help="Emails of this job; may be repeated."
+)
+@click.option(
+    "--email", "emails", metavar="EMAIL", multiple=True, type=options.key, help="This email; may be repeated."
+)
+@click.option("--all", "every", is_flag=True, help="Emails of all jobs.")
+@click.option("--since", type=options.since, help="Only those that ended since: 30m, 2h, 1d, or 2026-12-31T18:00:00Z.")
+@click.option("--error-like", metavar="TEXT", help="Only those whose reason contains TEXT.")
+@click.option("--state", type=click.Choice(["failed", "in_doubt"]), default="failed", show_default=True)
+@click.option("--accept-duplicates", is_flag=True, help="Needed for in_doubt: some may arrive twice.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@takes_json
+@takes_config
+@pass_session
+def requeue(
+    session: Session,
+    jobs: tuple[str, ...],
+    emails: tuple[str, ...],
+    every: bool,
+    since: float | datetime | None,
+    error_like: str | None,
+    state: str,
+    accept_duplicates: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Send failed emails again: shows how many, and asks. The service needs no restart, and may be running.
+
+    What is named narrows what is named before it: --job 42 --error-like mailbox means both.
+    Emails of a cancelled job stay as they are.
+
+    \b
+    Example:
+      eed-delivery requeue --job 42 --since 2h --error-like "mailbox full"
+    """
+    _refuse_unclear(jobs, emails, every, state, accept_duplicates)
+    selection = Selection(
+        state=EmailState(state),
+        jobs=tuple(session.job_id(key) for key in jobs),
+        emails=tuple(session.email_id(key) for key in emails),
+        since_seconds=_seconds(session, since),
+        error_like=None if error_like is None else contains(error_like),
+    )
+    count = session.operating.count(selection)
+    if emails and not count:
+        raise NotPossible(_why_none(session, selection))
+    done = 0
+    if count and not dry_run:
+        _ask(count, state, yes)
+        done = session.operating.requeue(selection)
+    if as_json:
+        session.screen.json({"state": state, "count": count, "dry_run": dry_run, "requeued": done})
+    else:
+        session.screen.line(_told(count, done, state, dry_run))
+
+
+def _refuse_unclear(
+    jobs: tuple[str, ...], emails: tuple[str, ...], every: bool, state: str, accept_duplicates: bool
+) -> None:
+    if not (jobs or emails or every):
+        raise click.UsageError("Say which emails: --job JOB, --email EMAIL, or --all.")
+    if every and (jobs or emails):
+        raise click.UsageError("--all means every job; leave it out, or leave out --job and --email.")
+    if state == EmailState.IN_DOUBT and not accept_duplicates:
+        raise click.UsageError(
+            "An email in doubt may have arrived. Look into the mail server's log and use eed-delivery settle, "
+            "or add --accept-duplicates to send them all again."
+        )
+
+
+def contains(text: str) -> str:
+    """The LIKE pattern for "contains `text`", its own % and _ taken literally; the escape character is /."""
+    for special in "/%_":
+        text = text.replace(special, f"/{special}")
+    return f"%{text}%"
+
+
+def _seconds(session: Session, since: float | datetime | None) -> float | None:
+    """How long ago, by the database's clock."""
+    if not isinstance(since, datetime):
+        return since
+    return max(0.0, (session.reporting.now() - since.replace(tzinfo=None)).total_seconds())
+
+
+def _why_none(session: Session, selection: Selection) -> str:
+    reports = [session.reporting.email(email_id) for email_id in selection.emails[:SHOWN]]
+    states = ", ".join(f"{report.key} is {report.state}" for report in reports if report is not None)
+    if all(report is not None and report.state == selection.state for report in reports):
+        return f"none of them is left: they don't match the other options, or their job is cancelled ({states})"
+    return f"only {selection.state} emails are requeued here: {states}"
+
+
+def _ask(count: int, state: str, yes: bool) -> None:
+    """Ask the person at the terminal. Where there is nobody to answer, refuse at once instead of waiting for ever."""
+    if yes:
+        return
+    question = f"{_emails(count)} {state} will be sent again"
+    if not sys.stdin.isatty():
+        raise NotPossible(f"{question}, and there is no terminal to ask at. Add --yes, or --dry-run to count only.")
+    click.confirm(f"{question}. Go on?", abort=True, err=True)
+
+
+def _told(count: int, done: int, state: str, dry_run: bool) -> str:
+    if dry_run:
+        return f"{_emails(count)} {state} would be sent again; nothing was changed"
+    if not count:
+        return f"there is nothing to requeue: no {state} email matches"
+    missing = f"; {count - done:,} had changed meanwhile" if done < count else ""
+    return f"{_emails(done)} will be sent again{missing}"
+
+
+def _emails(count: int) -> str:
+    return f"{count:,} email" if count == 1 else f"{count:,} emails"

@@ -1,0 +1,114 @@
+"""The commands that systemd starts: the whole service, or one of its roles."""
+
+import threading
+
+import click
+import sdnotify
+
+from eed_delivery import logs, migrations
+from eed_delivery.app import App, roles
+from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.config import Settings
+from eed_delivery.database import Database
+from eed_delivery.errors import ConfigError, DatabaseGone, Problem
+from eed_delivery.service import Supervisor, stop_on_signals
+
+
+@click.command()
+@takes_config
+@pass_session
+def run(session: Session) -> None:
+    """Run the service: publisher, workers and sweeper.
+
+    They live under one supervisor until SIGTERM, each in a process of its own.
+
+    \b
+    Example:
+      eed-delivery run --config /etc/eed-delivery/eed-delivery.toml
+    """
+    _supervise(session, "publisher", "worker", "sweeper")
+
+
+@click.command()
+@takes_config
+@pass_session
+def publisher(session: Session) -> None:
+    """Run the publisher alone: ready jobs become messages.
+
+    \b
+    Example:
+      eed-delivery publisher
+    """
+    _supervise(session, "publisher")
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="End, with exit code 0, when the queue holds nothing any more.")
+@takes_config
+@pass_session
+def worker(session: Session, drain: bool) -> None:
+    """Run the workers alone: messages become emails.
+
+    With --drain, retries that still wait for their time are waited for.
+
+    \b
+    Example:
+      eed-delivery worker --drain
+    """
+    _supervise(session, "worker", drain=drain)
+
+
+@click.command()
+@takes_config
+@pass_session
+def sweeper(session: Session) -> None:
+    """Run the sweeper alone: it puts back, settles and finishes.
+
+    One host at least must run it: without it no job is ever finished.
+
+    \b
+    Example:
+      eed-delivery sweeper
+    """
+    _supervise(session, "sweeper")
+
+
+def _supervise(session: Session, *names: str, drain: bool = False) -> None:
+    stop = threading.Event()
+    stop_on_signals(stop)  # before any other thread starts, so that all of them inherit the blocked signals
+    settings = session.settings
+    logs.configure(settings.logs, role="supervisor")
+    _check_ledger(settings)
+    supervisor = Supervisor(
+        roles(settings, *names, drain=drain),
+        sdnotify.SystemdNotifier(),
+        stop_seconds=settings.service.stop_seconds,
+        stall_seconds=settings.service.stall_seconds,
+    )
+    supervisor.run(stop)
+
+
+def _check_ledger(settings: Settings) -> None:
+    """Refuse to start without our tables: every loop would fail, and a restart would mend nothing.
+
+    A database that is away is no reason: the service waits for it.
+    """
+    database = App(settings).database(connections=1)
+    try:
+        problem = ledger_problem(database)
+    except DatabaseGone:
+        return
+    finally:
+        database.close()
+    if problem is not None:
+        raise ConfigError([problem])
+
+
+def ledger_problem(database: Database) -> Problem | None:
+    """What is wrong with the ledger's revision; None when it is this release's. Raises `DatabaseGone`."""
+    found, wanted = database.run(migrations.current), migrations.head()
+    if found == wanted:
+        return None
+    what = "it is not in this database" if found is None else f"its revision is {found}, this release wants {wanted}"
+    return Problem("the ledger (eed_ tables)", what, "Run: eed-delivery db init.")

@@ -1,0 +1,86 @@
+"""`job --watch`: a progress bar at a terminal, a line for each change elsewhere, until the job has finished."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from eed_delivery.cli.output import Screen, visible
+from eed_delivery.cli.session import Session
+from eed_delivery.ledger.reporting import JobReport
+
+LOOK_SECONDS = 1.0
+RATE_SECONDS = 30.0
+
+Record = Callable[[JobReport], dict[str, Any]]
+
+
+class Pace:
+    """Emails a second over the last half minute, from looks at the count."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, int]] = deque()
+
+    def rate(self, now: float, done: int) -> float:
+        """The rate, with this look taken in; `now` in seconds of a clock that never jumps."""
+        self._looks.append((now, done))
+        while now - self._looks[0][0] > RATE_SECONDS:
+            self._looks.popleft()
+        first, before = self._looks[0]
+        return max(0.0, (done - before) / (now - first)) if now > first else 0.0
+
+
+def watch_job(session: Session, job_id: int, to_json: Record | None) -> JobReport | None:
+    """Show the job each second until it has finished; returns its last report. Raises `DatabaseGone`."""
+    if to_json is not None:
+        return _follow(session, job_id, lambda report, _rate: session.screen.json(to_json(report), indent=None))
+    if not session.screen.terminal:
+        return _follow(session, job_id, lambda report, rate: session.screen.line(_line(report, rate)))
+    return _watch_bar(session, job_id, session.screen)
+
+
+def _follow(session: Session, job_id: int, tell: Callable[[JobReport, float], None]) -> JobReport | None:
+    told: object = None
+    pace, pause = Pace(), threading.Event()
+    while (report := session.reporting.job(job_id)) is not None:
+        news = (report.counts, report.state, report.total, report.finished_at)
+        rate = pace.rate(time.monotonic(), report.done)
+        if news != told:
+            tell(report, rate)
+        told = news
+        if report.finished_at is not None:
+            return report
+        pause.wait(LOOK_SECONDS)
+    return None
+
+
+def _line(report: JobReport, rate: float) -> str:
+    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count)
+    return f"{report.state}  {report.done:,}/{report.total:,}  {rate:,.1f}/s  {counts}"
+
+
+def _watch_bar(session: Session, job_id: int, screen: Screen) -> JobReport | None:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("{task.fields[news]}", markup=False), console=screen.console) as progress:
+        task = progress.add_task("", total=None, news="")
+
+        def tell(report: JobReport, rate: float) -> None:
+            about = f"job {visible(report.key)} {report.state}"
+            progress.update(
+                task, description=about, total=report.total or None, completed=report.done, news=_news(report, rate)
+            )
+
+        return _follow(session, job_id, tell)
+
+
+def _news(report: JobReport, rate: float) -> str:
+    left = report.total - report.done
+    remaining = f", {left / rate:,.0f} s left" if rate > 0 and left and report.enlisted else ""
+    troubles = [f"{count:,} {state}" for state, count in report.counts.items() if count and state in _TROUBLES]
+    return ", ".join([f"{rate:,.1f}/s{remaining}", *troubles])
+
+
+_TROUBLES = frozenset({"failed", "in_doubt", "suppressed", "cancelled"})

@@ -1,0 +1,392 @@
+"""The operator's commands: what they show, what they do, and what they refuse."""
+
+import csv
+import io
+import json
+import os
+import pty
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eed_delivery.ledger.delivering import Decision
+from eed_delivery.ledger.workers import Process
+from eed_delivery.model import EmailState, Outcome, Verdict
+from tests.command_line import CommandLine
+from tests.world import World
+
+YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
+NO = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, "550 5.1.1 no such user", 550, "5.1.1"), counted=True)
+FULL = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, "552 100% full", 552, "5.2.2"), counted=True)
+DOUBT = Decision(EmailState.IN_DOUBT, Outcome(Verdict.IN_DOUBT, "lost after the dot"), counted=True)
+SENT, FAILED, BOUNCED, DOUBTFUL = 1000, 1001, 1002, 1003
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file to copy from: its schema takes longer than most tests."""
+    path = tmp_path_factory.mktemp("filled") / "ledger.sqlite3"
+    world = World(f"sqlite:///{path}")
+    send(world)
+    world.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def world(filled: Path, tmp_path: Path) -> Iterator[World]:
+    """Job 1 with an email sent, two failed and one in doubt; it balances and is finished."""
+    path = shutil.copy(filled, tmp_path / "ledger.sqlite3")
+    world = World(f"sqlite:///{path}")
+    yield world
+    world.close()
+
+
+def send(world: World) -> None:
+    world.add_job(["a@example.com", "b@example.com", "+c@example.com", "d@example.com"])
+    world.enlist()
+    for email_id, decision in zip(range(SENT, DOUBTFUL + 1), (YES, NO, FULL, DOUBT), strict=True):
+        email = world.claimed(email_id)
+        assert world.delivering.wire(email, 60) is None
+        assert world.delivering.record(email, decision, 12)
+    assert world.sweeping.finish(1) is True
+
+
+@pytest.fixture
+def eed(world: World, tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path, world.url)
+
+
+def test_the_whole_way_of_an_operator_on_mariadb(database_url: str, tmp_path: Path) -> None:
+    eed = CommandLine(tmp_path, database_url)
+    assert "eed-delivery db init" in eed.refused("jobs")
+    assert "revision" in eed.good("db", "init", "--with-source")
+    world = World(database_url)
+    send(world)
+    assert eed.json("jobs")[0]["counts"]["sent"] == 1
+    report = eed.json("job", "1")
+    assert report["created_at"].endswith("Z")
+    assert {r["detail"] for r in report["reasons"]} == {"550 5.1.1 no such user", "552 100% full", "lost after the dot"}
+    assert eed.json("requeue", "--all", "--error-like", "0% F", "--yes")["requeued"] == 1
+    assert world.state(BOUNCED) == "pending" == world.source_status(BOUNCED)
+    assert eed.json("requeue", "--all", "--since", "1h", "--dry-run")["count"] == 1
+    since = eed.json("email", str(DOUBTFUL))["changed_at"]
+    assert eed.json("requeue", "--all", "--since", since, "--dry-run")["count"] in (0, 1)
+    eed.good("settle", str(DOUBTFUL), "--as", "failed")
+    eed.good("pause", "1", "--reason", "a look first")
+    assert "a look first" in eed.good("job", "1")
+    assert len(list(csv.reader(io.StringIO(eed.good("emails", "1", "--format", "csv"))))) == 5
+    world.close()
+
+
+# --- looking -----------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_listed_with_their_counts(world: World, eed: CommandLine) -> None:
+    world.add_job(job_id=2, name="second")
+    world.enlist(2)
+    header, second, first = eed.good("jobs").splitlines()
+    assert header.split() == ["JOB", "NAME", "STATE", "TOTAL", "SENT", "FAILED", "IN", "DOUBT", "OPEN", "CREATED"]
+    assert second.split()[:7] == ["2", "second", "active", "1", "0", "0", "0"]
+    assert first.split()[:9] == ["1", "job", "1", "finished", "4", "1", "2", "1", "0"]
+    assert first.endswith("Z")
+    assert [job["job"] for job in eed.json("jobs", "--unfinished")] == ["2"]
+    assert len(eed.json("jobs", "--all")) == 2
+
+
+def test_only_the_newest_jobs_are_listed_unless_all_are_asked_for(world: World, eed: CommandLine) -> None:
+    for job_id in range(2, 23):
+        world.add_job([], job_id=job_id)
+    world.registry.register(world.registry.new_jobs(100))
+    assert len(eed.json("jobs")) == 20
+    assert "--all" in eed.good("jobs").splitlines()[-1]
+    assert len(eed.json("jobs", "--all")) == 22
+
+
+def test_a_job_says_what_to_do_about_its_troubles(eed: CommandLine) -> None:
+    text = eed.good("job", "1")
+    assert "balanced: 4 = 1 sent + 2 failed + 1 in_doubt" in text
+    assert f"eed-delivery --config {eed.config} settle --as sent {DOUBTFUL}" in text
+    assert f"eed-delivery --config {eed.config} requeue --job 1" in text
+    assert "1  failed    550 5.1.1 no such user" in text
+    assert "lost after the dot" in text
+
+
+def test_a_job_as_json(eed: CommandLine) -> None:
+    report = eed.json("job", "1")
+    assert (report["job"], report["state"], report["total"], report["done"], report["balanced"]) == (
+        "1", "finished", 4, 4, True,
+    )  # fmt: skip
+    assert report["counts"] == dict.fromkeys(EmailState, 0) | {"sent": 1, "failed": 2, "in_doubt": 1}
+    assert report["finished_at"].endswith("Z")
+    assert [doubt["email"] for doubt in report["in_doubt"]] == [str(DOUBTFUL)]
+
+
+def test_only_ten_doubts_are_shown(world: World, eed: CommandLine) -> None:
+    ids = world.add_job([f"c{n}@example.com" for n in range(12)], job_id=2)
+    world.enlist(2)
+    world.execute("UPDATE eed_email SET state = 'in_doubt', detail = NULL WHERE job_id = 2")
+    text = eed.good("job", "2")
+    assert text.count("--as sent") == 10
+    assert f"{ids[0]}: no reason is known" in text
+    assert "emails 2 --state in_doubt" in text
+
+
+def test_watching_a_finished_job_ends_at_once(eed: CommandLine) -> None:
+    text = eed.good("job", "1", "--watch")
+    assert text.splitlines()[0] == "finished  4/4  0.0/s  1 sent, 2 failed, 1 in_doubt"
+    (line,) = eed.good("job", "1", "--watch", "--json").splitlines()
+    assert json.loads(line)["done"] == 4
+
+
+def test_watching_goes_on_until_the_job_has_finished(world: World, eed: CommandLine) -> None:
+    world.add_job(job_id=2)
+    world.enlist(2)
+    process = eed.process("job", "2", "--watch", "--json", stdout=-1)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["counts"]["pending"] == 1
+    email = world.claimed(2000)
+    world.delivering.wire(email, 60)
+    world.delivering.record(email, YES, 1)
+    world.sweeping.finish(2)
+    *_, last = process.stdout.read().splitlines()
+    assert process.wait(20) == 0
+    assert json.loads(last)["state"] == "finished"
+    process.stdout.close()
+
+
+def test_a_job_that_is_being_taken_up_or_sent(world: World, eed: CommandLine) -> None:
+    world.add_job(job_id=2)
+    world.registry.register(world.registry.new_jobs(10))
+    assert "still being taken up" in eed.good("job", "2")
+    world.enlist(2)
+    assert "0 of 1 emails have ended" in eed.good("job", "2")
+    world.operating.pause(2, "why not")
+    text = eed.good("job", "2")
+    assert "paused: why not" in text
+    assert "resume 2" in text
+
+
+def test_a_job_that_nobody_knows(world: World, eed: CommandLine) -> None:
+    assert "there is no job 99" in eed.refused("job", "99")
+    assert "there is no job x'y" in eed.refused("job", "x'y")
+    assert "there is no job 99999999999999999999999" in eed.refused("job", "9" * 23)
+    world.add_job(job_id=2)
+    assert "the publisher has not taken it up" in eed.refused("job", "2")
+    assert "printable" in eed.refused("job", "a\x1bb", code=2)
+
+
+def test_emails_as_a_table(eed: CommandLine) -> None:
+    lines = eed.good("emails", "1").splitlines()
+    assert lines[0].split() == ["EMAIL", "RECIPIENT", "STATE", "ATTEMPTS", "CHANGED", "DETAIL"]
+    assert lines[2].split()[:4] == ["1001", "b@example.com", "failed", "1"]
+    assert "550 5.1.1 no such user" in lines[2]
+    assert "only the first 2 are shown" in eed.good("emails", "1", "--limit", "2")
+    assert "there are none" in eed.good("emails", "1", "--state", "suppressed")
+
+
+def test_emails_as_csv_run_nothing_in_a_spreadsheet(eed: CommandLine) -> None:
+    header, *rows = csv.reader(io.StringIO(eed.good("emails", "1", "--state", "failed", "--format", "csv")))
+    assert header[:3] == ["email", "recipient", "state"]
+    assert [row[:3] for row in rows] == [["1001", "b@example.com", "failed"], ["1002", "'+c@example.com", "failed"]]
+
+
+def test_emails_as_json(eed: CommandLine) -> None:
+    found = eed.json("emails", "1")
+    assert [email["email"] for email in found] == ["1000", "1001", "1002", "1003"]
+    assert found[2]["recipient"] == "+c@example.com"
+    assert eed.json("emails", "1", "--format", "json", "--state", "cancelled") == []
+    assert len(eed.json("emails", "1", "--json", "--limit", "3")) == 3
+
+
+def test_an_email_with_everything_that_was_tried(world: World, eed: CommandLine) -> None:
+    text = eed.good("email", str(FAILED))
+    assert "email 1001 of job 1" in text
+    assert "b@example.com" in text
+    assert "550 5.1.1" in text
+    facts = eed.json("email", str(FAILED))
+    assert (facts["email"], facts["job"], facts["state"]) == ("1001", "1", "failed")
+    (attempt,) = facts["history"]
+    assert (attempt["verdict"], attempt["code"], attempt["counted"], attempt["took_ms"]) == ("permanent", 550, True, 12)
+    world.add_job(job_id=2)
+    world.enlist(2)
+    assert "nothing has been tried yet" in eed.good("email", "2000")
+
+
+@pytest.mark.parametrize("key", ["7", "abc", "99999999999999999999"])
+def test_an_email_that_nobody_knows(eed: CommandLine, key: str) -> None:
+    assert f"there is no email {key}" in eed.refused("email", key)
+
+
+def test_replies_cannot_move_the_cursor(world: World, eed: CommandLine) -> None:
+    world.execute("UPDATE eed_email SET detail = :d", d="550 \x1b[2Jgone\u202e")
+    text = eed.good("emails", "1")
+    assert "\x1b" not in text
+    assert "550 \\x1b[2Jgone\\x202e" in text
+
+
+def test_live_processes(world: World, eed: CommandLine) -> None:
+    assert "no worker was heard of" in eed.good("processes")
+    world.workers.beat(Process("h:1:ab", "h", "worker", 16), sending=False, detail="breaker open", alive_seconds=15)
+    assert "breaker open" in eed.good("processes")
+    (process,) = eed.json("processes")
+    assert (process["worker_id"], process["sending"], process["threads"]) == ("h:1:ab", False, 16)
+
+
+# --- requeue -----------------------------------------------------------------------------------------------------
+
+
+def test_requeue_needs_to_be_told_which(eed: CommandLine) -> None:
+    assert "--job JOB, --email EMAIL, or --all" in eed.refused("requeue", "--yes", code=2)
+    assert "leave it out" in eed.refused("requeue", "--all", "--job", "1", code=2)
+
+
+def test_requeue_sends_failed_emails_again(world: World, eed: CommandLine) -> None:
+    assert eed.good("requeue", "--job", "1", "--yes") == "2 emails will be sent again\n"
+    assert [world.row(i)["gen"] for i in (SENT, FAILED, BOUNCED, DOUBTFUL)] == [0, 1, 1, 0]
+    assert eed.good("requeue", "--job", "1", "--yes") == "there is nothing to requeue: no failed email matches\n"
+
+
+def test_requeue_by_reason_takes_percent_literally(world: World, eed: CommandLine) -> None:
+    assert eed.json("requeue", "--all", "--error-like", "100% FULL", "--yes") == {
+        "state": "failed", "count": 1, "dry_run": False, "requeued": 1,
+    }  # fmt: skip
+    assert world.state(BOUNCED) == "pending"
+    assert eed.json("requeue", "--all", "--error-like", "5%0", "--dry-run")["count"] == 0
+    assert eed.json("requeue", "--all", "--error-like", "n_ such", "--dry-run")["count"] == 0
+    assert eed.json("requeue", "--all", "--error-like", "", "--dry-run")["count"] == 1
+
+
+def test_requeue_by_time(world: World, eed: CommandLine) -> None:
+    world.lapse(FAILED, 7200)
+    moment = eed.json("email", str(FAILED))["changed_at"]
+    assert eed.json("requeue", "--all", "--since", "1h", "--dry-run")["count"] == 1
+    assert eed.json("requeue", "--all", "--since", "1d", "--dry-run")["count"] == 2
+    hour_later = moment[:-1] + "-01:00"
+    assert eed.json("requeue", "--all", "--since", hour_later, "--dry-run")["count"] == 1
+    assert "no time zone" in eed.refused("requeue", "--all", "--since", "2026-12-31T18:00", code=2)
+    assert "not a time" in eed.refused("requeue", "--all", "--since", "yesterday", code=2)
+
+
+def test_a_dry_run_changes_nothing(world: World, eed: CommandLine) -> None:
+    assert eed.good("requeue", "--job", "1", "--dry-run").startswith("2 emails failed would be sent again")
+    assert world.state(FAILED) == "failed"
+
+
+def test_requeue_of_named_emails(world: World, eed: CommandLine) -> None:
+    assert "1000 is sent" in eed.refused("requeue", "--email", str(SENT), "--yes")
+    eed.good("requeue", "--email", str(FAILED), "--email", str(SENT), "--yes")
+    assert (world.state(FAILED), world.state(BOUNCED)) == ("pending", "failed")
+    refused = eed.refused("requeue", "--email", str(BOUNCED), "--error-like", "xyz", "--yes")
+    assert "don't match the other options" in refused
+    assert "there is no email 5" in eed.refused("requeue", "--email", "5", "--yes")
+
+
+def test_doubtful_emails_are_sent_again_only_by_an_explicit_word(world: World, eed: CommandLine) -> None:
+    refused = eed.refused("requeue", "--job", "1", "--state", "in_doubt", "--yes", code=2)
+    assert "--accept-duplicates" in refused
+    assert world.state(DOUBTFUL) == "in_doubt"
+    eed.good("requeue", "--job", "1", "--state", "in_doubt", "--accept-duplicates", "--yes")
+    assert (world.state(DOUBTFUL), world.state(FAILED)) == ("pending", "failed")
+
+
+def test_requeue_never_waits_where_nobody_can_answer(world: World, eed: CommandLine) -> None:
+    result = eed("requeue", "--job", "1", stdin="y\n")
+    assert result.exit_code == 1
+    assert "Add --yes" in result.stderr
+    assert world.state(FAILED) == "failed"
+
+
+@pytest.mark.parametrize(("answer", "code", "state"), [(b"n\n", 1, "failed"), (b"y\n", 0, "pending")])
+def test_requeue_asks_at_a_terminal(world: World, eed: CommandLine, answer: bytes, code: int, state: str) -> None:
+    ours, theirs = pty.openpty()
+    process = eed.process("requeue", "--job", "1", stdin=theirs, stdout=-1, stderr=-1)
+    os.close(theirs)
+    os.write(ours, answer)
+    _, told = process.communicate(timeout=30)
+    os.close(ours)
+    assert process.returncode == code
+    assert b"2 emails failed will be sent again. Go on?" in told
+    assert world.state(FAILED) == state
+
+
+# --- settle, pause, resume, cancel -------------------------------------------------------------------------------
+
+
+def test_settling_doubts(world: World, eed: CommandLine) -> None:
+    told = eed.good("settle", str(DOUBTFUL), "--as", "sent", "--reason", "seen in  the log")
+    assert told == "email 1003 is settled as sent\n"
+    assert world.state(DOUBTFUL) == "sent" == world.source_status(DOUBTFUL)
+    *_, last = eed.json("email", str(DOUBTFUL))["history"]
+    assert (last["worker"], last["reply"]) == ("operator", "settled as sent by an operator: seen in the log")
+
+
+def test_only_doubts_can_be_settled(world: World, eed: CommandLine) -> None:
+    refused = eed.refused("settle", str(DOUBTFUL), str(FAILED), "--as", "failed")
+    assert "email 1001 is failed" in refused
+    assert world.row(DOUBTFUL)["detail"] == "settled as failed by an operator"
+    assert "Missing option '--as'" in eed.refused("settle", str(DOUBTFUL), code=2)
+
+
+def test_pause_resume_cancel(world: World, eed: CommandLine) -> None:
+    world.add_job(job_id=2)
+    world.enlist(2)
+    assert "Missing option '--reason'" in eed.refused("pause", "2", code=2)
+    assert "give a reason" in eed.refused("pause", "2", "--reason", " ", code=2)
+    assert "resume 2" in eed.good("pause", "2", "--reason", "wrong rate")
+    assert "only an active job" in (refused := eed.refused("pause", "2", "--reason", "again"))
+    assert "job 2 is paused (wrong rate)" in refused
+    assert eed.good("resume", "2", "--reason", "mended") == "job 2 goes on: mended\n"
+    assert "only a paused job can go on: job 2 is active" in eed.refused("resume", "2")
+    eed.good("cancel", "2", "--reason", "closed")
+    assert "job 2 is cancelled (closed)" in eed.refused("cancel", "2", "--reason", "closed")
+    assert "job 1 is finished" in eed.refused("cancel", "1", "--reason", "late")
+    assert "there is no job 9" in eed.refused("cancel", "9", "--reason", "none")
+
+
+def test_a_cancelled_job_takes_nothing_back(world: World, eed: CommandLine) -> None:
+    world.execute("UPDATE eed_job SET state = 'cancelled'")
+    assert "nothing to requeue" in eed.good("requeue", "--job", "1", "--yes")
+
+
+# --- trouble -----------------------------------------------------------------------------------------------------
+
+
+def test_every_mistake_in_the_configuration_has_its_line(eed: CommandLine) -> None:
+    eed.config.write_text(eed.config.read_text() + "\nlist_unsubscribe = 'no'\n[worker2]\nx = 1\n[smtp]\nport = 0\n")
+    lines = eed.refused("jobs", code=78).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("error: ") for line in lines)
+
+
+def test_a_file_that_is_not_there(eed: CommandLine) -> None:
+    eed.config.unlink()
+    assert "cannot be read" in eed.refused("jobs", code=78)
+
+
+def test_a_database_that_is_away(tmp_path: Path) -> None:
+    eed = CommandLine(tmp_path, "mysql+pymysql://eed@127.0.0.1:1/delivery")
+    assert "the database does not answer" in eed.refused("jobs", code=69)
+    assert eed.refused("db", "init", code=69)
+
+
+def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
+    eed = CommandLine(tmp_path, f"sqlite:///{tmp_path}/empty.sqlite3")
+    assert "run eed-delivery db init" in eed.refused("jobs")
+
+
+def test_help_names_every_command_and_gives_an_example(eed: CommandLine) -> None:
+    text = eed.good("--help")
+    for code in ("0 ", "1 ", "2 ", "69", "78"):
+        assert f"\n    {code}" in text
+    for name in ("run", "publisher", "worker", "sweeper", "check", "submit", "jobs", "job", "emails", "email"):
+        assert f"\n  {name} " in text
+        assert "Example:\n    eed-delivery " in eed.good(name, "--help")
+    for name in ("requeue", "settle", "pause", "resume", "cancel", "processes"):
+        assert "Example:\n    eed-delivery " in eed.good(name, "--help")
+    for group, name in (("db", "init"), ("db", "check"), ("queue", "init")):
+        assert "Example:\n    eed-delivery " in eed.good(group, name, "--help")
