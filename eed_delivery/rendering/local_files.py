@@ -76,12 +76,14 @@ def _failure(error: OSError, location: str) -> RenderError | InfrastructureFailu
 
 
 def _read(file: int, location: str, limit: int) -> bytes:
-    with os.fdopen(file, "rb", buffering=0) as opened:
+    try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
             raise RenderError(f"attachment {location!r}: it is not a regular file")
         check_length(status.st_size, location, limit)
-        content = _read_at_most(opened.fileno(), status.st_size + 1)  # one more, to see that it grows
+        content = _read_at_most(file, status.st_size + 1)  # one more, to see that it grows
+    finally:
+        os.close(file)
     if len(content) != status.st_size:
         raise RenderError(f"attachment {location!r}: it changed while it was read; requeue when it is complete")
     return content

@@ -197,6 +197,7 @@ def test_errors_do_not_repeat_a_customers_data() -> None:
         ("{{" + "(" * 3000 + "1" + ")" * 3000 + "}}", "html template: it cannot be compiled (RecursionError)"),
         ("{{ " + "1" * 5000 + " }}", "html template: it cannot be compiled (ValueError)"),
         ("{% for x in y %}" * 30 + "{% endfor %}" * 30, "html template: it cannot be compiled (SyntaxError)"),
+        ("{{ a }}\n" * 10_001, "html template, line 1: it has more than 20,000 parts"),
         ("x" * 1_000_001, "html template: it is longer than 1,000,000 characters"),
     ],
 )
