@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -64,14 +65,20 @@ class Place:
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Set `stop` on SIGTERM or SIGINT, by a thread that waits for them: no code ever runs inside a signal handler.
+    """Set `stop` on SIGTERM or SIGINT. To be called in the main thread.
 
-    To be called in the main thread before any other is started, so that all of them inherit the blocked signals.
+    The handlers do nothing: Python writes the signal to a socket, and a thread that waits there sets the event. An
+    event that is set inside a handler can meet its own lock half-way taken by the very thread it interrupted.
+    (Blocked signals and sigwait() would do as well, but multiprocessing's resource tracker unblocks them again.)
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(theirs.detach())
 
     def await_signal() -> None:
-        signal.sigwait(STOP_SIGNALS)
+        ours.recv(1)
         stop.set()
 
     threading.Thread(target=await_signal, name="signals", daemon=True).start()

@@ -67,7 +67,8 @@ def _longest_send(settings: Settings) -> tuple[float, tuple[str, ...]]:
     """How long an email may be on the wire, by the transport's timeouts, in seconds, and which settings say so."""
     match settings.transport.kind:
         case "smtp":
-            seconds = settings.smtp.command_timeout_seconds + settings.smtp.data_timeout_seconds
+            # DATA, the content, the dot and their answers, each with a timeout of its own: SmtpTransport.wire_seconds
+            seconds = 3 * settings.smtp.command_timeout_seconds + 2 * settings.smtp.data_timeout_seconds + 1
             return seconds, ("smtp.command_timeout_seconds", "smtp.data_timeout_seconds")
         case "ses":
             seconds = settings.ses.connect_timeout_seconds + settings.ses.read_timeout_seconds
