@@ -139,7 +139,7 @@ class ServiceSettings(Section):
     """The supervisor. `stop_seconds` must be less than the unit's TimeoutStopSec=90, or systemd kills us first."""
 
     stop_seconds: Annotated[float, Field(gt=0, lt=90, allow_inf_nan=False)] = 80
-    stall_seconds: Seconds = 900
+    stall_seconds: Seconds = 1800
 
 
 class TransportSettings(Section):

@@ -215,7 +215,7 @@ def test_values_of_the_wrong_form(problems: Any, text: str, expected: Any) -> No
             "[service]\nstall_seconds = 660",
             "service.stall_seconds and smtp.command_timeout_seconds and smtp.data_timeout_seconds",
         ),
-        ("[sweeper]\ninterval_seconds = 900", "sweeper.interval_seconds and service.stall_seconds"),
+        ("[sweeper]\ninterval_seconds = 1800", "sweeper.interval_seconds and service.stall_seconds"),
         (
             "[queue]\ndead_letter_url = 'https://sqs.us-east-2.amazonaws.com/123456789012/eed'",
             "queue.dead_letter_url and queue.url",
