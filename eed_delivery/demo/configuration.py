@@ -53,6 +53,8 @@ stop_seconds = 20
 host = {mail_host}
 port = {mail_port}
 tls = "none"
+command_timeout_seconds = 10
+data_timeout_seconds = 30
 
 [rendering]
 message_id_domain = "bank.example"

@@ -26,6 +26,8 @@ from eed_delivery.demo.workspace import NotOurs, Workspace
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
 from eed_delivery.model import EmailState, JobState
 
+PATIENCE_SECONDS = 120.0
+PATIENCE_PER_EMAIL_SECONDS = 0.2
 LOG_LINES = 5
 IDLE_SECONDS = 1.0
 
@@ -35,15 +37,24 @@ class DemoFailed(Exception):
 
 
 class Demo:
-    """One demo in one directory."""
+    """One demo in one directory. `program` is the service's; the job must have finished in `patience_seconds`."""
 
-    def __init__(self, directory: Path, emails: int, *, keep_running: bool) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        emails: int,
+        *,
+        keep_running: bool = False,
+        program: Path | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._workspace = Workspace(directory)
         self._customers = customers(emails)
         self._script = mishaps(self._customers)
         self._keep_running = keep_running
         self._console = Console(highlight=False)
-        self._program = Path(sysconfig.get_path("scripts")) / "eed-delivery"
+        self._program = program or Path(sysconfig.get_path("scripts")) / "eed-delivery"
+        self._patience = max(patience_seconds, emails * PATIENCE_PER_EMAIL_SECONDS)
         self._cli = say.Cli(_as_typed(self._program), shlex.quote(_shortest(self._workspace.configuration)))
 
     def play(self) -> bool:
@@ -86,7 +97,7 @@ class Demo:
         return settings
 
     def _follow(self, ledger: ReportingLedger, service: Service) -> JobReport:
-        report = follow(self._console, ledger, len(self._customers), service.wait)
+        report = follow(self._console, ledger, len(self._customers), self._patience, service.wait)
         if report is None or report.state is JobState.ACTIVE:
             raise DemoFailed(self._what_is_wrong(service, report))
         return report

@@ -12,18 +12,20 @@ from eed_delivery.model import OPEN_STATES, EmailState, JobState
 
 LOOK_SECONDS = 0.25
 LINE_SECONDS = 2.0
-PATIENCE_SECONDS = 120.0
-PATIENCE_PER_EMAIL_SECONDS = 0.5
 
 
 def follow(
-    console: Console, ledger: ReportingLedger, count: int, service_ended: Callable[[float], int | None]
+    console: Console,
+    ledger: ReportingLedger,
+    count: int,
+    patience_seconds: float,
+    service_ended: Callable[[float], int | None],
 ) -> JobReport | None:
-    """Show the job's progress until it has finished, the service has ended, or patience has.
+    """Show the job's progress until it has finished, the service has ended, or `patience_seconds` are over.
 
     `service_ended` waits so many seconds for the service to end. Returns the job as it then is.
     """
-    until = time.monotonic() + max(PATIENCE_SECONDS, count * PATIENCE_PER_EMAIL_SECONDS)
+    until = time.monotonic() + patience_seconds
     show = _Bar(console, count) if console.is_terminal else _Lines(console, count)
     with show:
         while True:

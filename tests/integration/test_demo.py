@@ -1,9 +1,12 @@
 """The demo as an operator has it: one command, its exit status, what it says, the files, the commands it names."""
 
 import email.policy
+import json
 import os
 import re
+import select
 import shlex
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Iterator
@@ -13,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from eed_delivery.demo.play import Demo, DemoFailed
+
 PROGRAM = Path(sysconfig.get_path("scripts")) / "eed-delivery"
 EMAILS = 40
+LIMIT_SECONDS = 200
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Played:
 
 
 def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=LIMIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +111,73 @@ def test_it_deletes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "nothing in it was touched" in done.stderr
     assert list(precious.parent.iterdir()) == [precious]
+
+
+class Terminal:
+    """A demo at a terminal."""
+
+    def __init__(self, arguments: list[str], directory: Path) -> None:
+        self._ours, theirs = os.openpty()
+        self.process = subprocess.Popen(
+            [str(PROGRAM), *arguments],
+            cwd=directory,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
+        )
+        os.close(theirs)
+        self.said = ""
+
+    def await_words(self, words: str) -> None:
+        """Read on until it has said `words`."""
+        while words not in self.said:
+            ready, _, _ = select.select([self._ours], [], [], LIMIT_SECONDS)
+            assert ready, f"it fell silent: {self.said[-2000:]}"
+            self.said += os.read(self._ours, 65536).decode(errors="replace")
+
+    def interrupt(self) -> int:
+        """Ctrl-C; returns its exit status."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(timeout=LIMIT_SECONDS)
+        finally:
+            os.close(self._ours)
+
+
+def test_at_a_terminal_it_runs_on_and_sends_what_is_requeued(tmp_path: Path) -> None:
+    terminal = Terminal(["demo", "--emails", "10", "--keep-running"], tmp_path)
+    try:
+        terminal.await_words("Ctrl-C ends the demo.")
+        assert "10/10" in terminal.said  # the bar
+        command = [str(PROGRAM), "--config", "demo-output/eed-delivery.toml"]
+        requeued = _run([*command, "requeue", "--job", "1", "--state", "failed", "--yes"], tmp_path)
+        assert requeued.returncode == 0, requeued.stderr
+        for _ in range(30):
+            counts = json.loads(_run([*command, "job", "1", "--json"], tmp_path).stdout)["counts"]
+            if counts["sent"] == 9:
+                break
+        assert counts["sent"] == 9 and counts["in_doubt"] == 1
+    finally:
+        status = terminal.interrupt()
+    assert status == 0
+    assert len(list((tmp_path / "demo-output" / "mail").glob("*.eml"))) == 10
+
+
+def _script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_service_that_dies_is_named_with_its_log(tmp_path: Path) -> None:
+    program = _script(tmp_path / "service", "echo 'no disk' >&2; exit 3")
+    with pytest.raises(DemoFailed, match=r"(?s)ended by itself, with status 3.*no disk"):
+        Demo(tmp_path / "out", 10, program=program).play()
+
+
+def test_a_service_that_does_nothing_is_named_with_its_warnings(tmp_path: Path) -> None:
+    line = json.dumps({"event": "waiting", "level": "warning", "reason": "the queue does not answer"})
+    program = _script(tmp_path / "service", f"echo '{line}'; exec sleep 600")
+    with pytest.raises(DemoFailed, match=r"(?s)did not pick up the job.*the queue does not answer"):
+        Demo(tmp_path / "out", 10, program=program, patience_seconds=1).play()
