@@ -468,7 +468,7 @@ def reserved(c: sa.Connection) -> sa.Connection:
         c.execute(
             sa.insert(run.jobs).values({"key": key_, "group": "N", "status": "processing", "from": "a@example.com"})
         )
-    for key_, job in (("e-1", "J-1"), ("e-2", "J-1"), ("E-3", "J-2")):
+    for key_, job in (("e-2", "J-1"), ("e-1", "J-1"), ("E-3", "J-2")):
         c.execute(sa.insert(run.emails).values({"index": key_, "order": job, "to": "b@example.com", "values": "{}"}))
     assert run.attachments is not None
     for owner, job, place in (("e-1", "J-1", "1.pdf"), (None, "J-1", "all.pdf"), ("E-3", "J-2", "3.pdf")):

@@ -118,7 +118,7 @@ def test_a_wrong_type(
     ("column", "statuses", "refused"),
     [
         ("VARCHAR(6)", {}, ["processing", "finished", "cancelled"]),
-        ("ENUM('new','Processing','finished','failed')", {}, ["cancelled"]),
+        ("ENUM('new','Processing','finished','failed')", {"finished": "Finished"}, ["cancelled"]),
         ("TINYINT", {"ready": 1, "finished": 2, "failed": -3, "cancelled": 300}, [300]),
         ("TINYINT UNSIGNED", {"ready": 1, "finished": 255, "failed": -1, "cancelled": 256}, [-1, 256]),
         ("VARCHAR(20)", {"ready": 1}, [1]),
