@@ -21,9 +21,12 @@ class Breaker:
     Pauses double from one second to `max_pause_seconds` as long as trips follow each other without such an answer.
     """
 
-    def __init__(self, probe: Callable[[], None], max_pause_seconds: float) -> None:
+    def __init__(
+        self, probe: Callable[[], None], max_pause_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._probe = probe
         self._max_pause = max_pause_seconds
+        self._clock = clock
         self._lock = threading.Lock()
         self._reason: str | None = None
         self._open = False
@@ -64,7 +67,7 @@ class Breaker:
                 return
             self._open, self._trial_by = True, None
             self._reason = reason
-            self._probe_at = time.monotonic() + self._pause
+            self._probe_at = self._clock() + self._pause
             pause, self._pause = self._pause, min(self._max_pause, self._pause * 2)
         log.error("breaker_open", reason=reason, probe_in_seconds=pause)
 
@@ -84,7 +87,7 @@ class Breaker:
         """The probe loop: one probe at a time, and only while open."""
         if not self._open:
             return IDLE_SECONDS
-        wait = self._probe_at - time.monotonic()
+        wait = self._probe_at - self._clock()
         if wait > 0:
             return min(wait, IDLE_SECONDS)
         try:
@@ -98,7 +101,7 @@ class Breaker:
     def _still_broken(self, reason: str) -> None:
         with self._lock:
             self._reason = reason
-            self._probe_at = time.monotonic() + self._pause
+            self._probe_at = self._clock() + self._pause
             self._pause = min(self._max_pause, self._pause * 2)
         log.warning("still_broken", reason=reason)
 

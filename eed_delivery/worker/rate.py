@@ -59,11 +59,12 @@ class Pace:
         while not self._known.is_set():
             if self._stop.wait(0.05):
                 raise Stopping("the service is stopping")
-        wait = self._reserve()
+        wait = self.reserve()
         if wait > 0 and self._stop.wait(wait):
             raise Stopping("the service is stopping")
 
-    def _reserve(self) -> float:
+    def reserve(self) -> float:
+        """Take the next turn; return how many seconds it is away."""
         with self._lock:
             now = self._clock()
             at = max(self._next_at, now)

@@ -1,0 +1,216 @@
+"""The breaker, the pace and the watch for equal answers, each on its own, with clocks that a test moves."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from eed_delivery.errors import InfrastructureFailure, Stopping
+from eed_delivery.model import Outcome, Verdict
+from eed_delivery.worker.breaker import Breaker
+from eed_delivery.worker.rate import Pace
+from eed_delivery.worker.watch import SameAnswers, sameness
+
+
+class Clock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Door:
+    """A way out that can be shut."""
+
+    def __init__(self) -> None:
+        self.shut = False
+        self.knocks = 0
+
+    def probe(self) -> None:
+        self.knocks += 1
+        if self.shut:
+            raise InfrastructureFailure("connection refused")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+def breaker(door: Door, clock: Clock) -> Breaker:
+    return Breaker(door.probe, max_pause_seconds=10, clock=clock)
+
+
+def in_another_thread(question: Callable[[], bool]) -> bool:
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(question()))
+    thread.start()
+    thread.join()
+    return answers[0]
+
+
+def test_a_closed_breaker_lets_everybody_through_and_probes_nothing(breaker: Breaker, door: Door) -> None:
+    assert breaker.enter() and in_another_thread(breaker.enter)
+    breaker.step()
+    assert door.knocks == 0
+
+
+def test_an_open_breaker_lets_nobody_through_until_a_probe_succeeds(breaker: Breaker, door: Door, clock: Clock) -> None:
+    door.shut = True
+    breaker.trip("connection refused")
+    assert breaker.open and not breaker.enter()
+    breaker.step()
+    assert door.knocks == 0  # the first pause has not passed
+    clock.now += 1
+    breaker.step()
+    assert (door.knocks, breaker.open) == (1, True)
+    door.shut = False
+    clock.now += 2
+    breaker.step()
+    assert (door.knocks, breaker.open) == (2, False)
+
+
+def test_after_a_probe_one_thread_is_on_trial_until_there_is_an_answer(breaker: Breaker, clock: Clock) -> None:
+    breaker.trip("421")
+    clock.now += 1
+    breaker.step()
+    assert breaker.enter()
+    assert not in_another_thread(breaker.enter)
+    breaker.leave()  # the queue was empty: no verdict
+    assert in_another_thread(lambda: breaker.enter() and (breaker.leave() is None))
+    assert breaker.enter()
+    breaker.answered()
+    assert breaker.reason is None
+    assert in_another_thread(breaker.enter)
+
+
+def test_pauses_double_until_an_answer_and_never_pass_their_limit(breaker: Breaker, door: Door, clock: Clock) -> None:
+    door.shut = True
+    breaker.trip("refused")
+    waits = []
+    for _ in range(7):
+        before, knocks = clock.now, door.knocks
+        while door.knocks == knocks:
+            clock.now += 0.5
+            breaker.step()
+        waits.append(clock.now - before)
+    assert waits == [1, 2, 4, 8, 10, 10, 10]
+
+
+def test_a_door_that_passes_every_probe_and_refuses_every_email_is_tried_less_and_less(
+    breaker: Breaker, clock: Clock
+) -> None:
+    breaker.trip("421 too busy")
+    clock.now += 1
+    breaker.step()
+    breaker.trip("421 too busy")
+    clock.now += 1
+    breaker.step()
+    assert breaker.open
+    clock.now += 1
+    breaker.step()
+    assert not breaker.open
+
+
+def test_an_answer_that_was_on_its_way_does_not_open_the_door(breaker: Breaker) -> None:
+    breaker.trip("refused")
+    breaker.answered()
+    assert breaker.open
+
+
+@pytest.fixture
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def pace(stop: threading.Event, clock: Clock) -> Pace:
+    return Pace(stop, clock)
+
+
+def test_the_pace_spaces_sends_evenly(pace: Pace, clock: Clock) -> None:
+    pace.set_share(10)
+    assert [round(pace.reserve(), 3) for _ in range(4)] == [0, 0.1, 0.2, 0.3]
+    clock.now += 100
+    assert [round(pace.reserve(), 3) for _ in range(2)] == [0, 0.1]  # idle time is not saved up
+
+
+def test_without_a_limit_nobody_waits(pace: Pace) -> None:
+    pace.set_share(None)
+    assert [pace.reserve() for _ in range(3)] == [0, 0, 0]
+
+
+def test_nothing_is_sent_before_the_share_is_known(pace: Pace, stop: threading.Event) -> None:
+    stop.set()
+    with pytest.raises(Stopping):
+        pace.take()
+
+
+def test_whoever_waits_for_a_turn_hears_of_the_stop(pace: Pace, stop: threading.Event) -> None:
+    pace.set_share(0.001)
+    pace.take()
+    threading.Timer(0.05, stop.set).start()
+    with pytest.raises(Stopping):
+        pace.take()
+
+
+def test_throttling_halves_the_pace_and_holds_the_next_send(pace: Pace, clock: Clock) -> None:
+    pace.set_share(10)
+    pace.slow_down()
+    pace.slow_down()  # an answer of the same crowd
+    assert pace.reserve() == pytest.approx(1.0)
+    assert pace.reserve() == pytest.approx(1.2)  # five a second now
+    clock.now += 60
+    pace.accepted()
+    assert pace.reserve() == 0
+    assert pace.reserve() == pytest.approx(0.1)
+
+
+def test_pauses_grow_while_throttling_goes_on_even_without_a_rate(pace: Pace, clock: Clock) -> None:
+    pace.set_share(None)
+    waits = []
+    for _ in range(7):
+        pace.slow_down()
+        waits.append(round(pace.reserve(), 3))
+        clock.now += waits[-1]
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_newcomer_waits_until_the_others_have_made_room(pace: Pace) -> None:
+    pace.set_share(10)
+    pace.hold_off(5)
+    assert pace.reserve() == pytest.approx(5)
+
+
+def refused(reply: str) -> Outcome:
+    return Outcome(Verdict.PERMANENT, reply, 550, "5.7.1")
+
+
+def test_one_refusal_of_everything_is_noticed_whatever_differs_in_it() -> None:
+    watch = SameAnswers(limit=100, window=200)
+    told = [watch.seen(1, refused(f"550 5.7.1 <c{n}@example.com> sender 'x{n}' not allowed")) for n in range(101)]
+    assert told[:100] == [None] * 100
+    assert told[100] == "550 5.7.1 <c100@example.com> sender 'x100' not allowed"
+    assert watch.seen(1, refused("550 5.7.1 <c0@example.com> sender 'x0' not allowed")) is None  # a clean slate
+
+
+def test_refusals_among_successes_or_of_many_kinds_or_of_other_jobs_are_none() -> None:
+    watch = SameAnswers(limit=100, window=200)
+    for n in range(600):
+        assert watch.seen(1, Outcome(Verdict.SENT) if n % 2 else refused("no such user")) is None
+        assert watch.seen(2, refused(f"kind {'abc'[n % 3]}")) is None
+        assert watch.seen(n + 10, refused("no such user")) is None
+
+
+def test_what_differs_from_email_to_email_does_not_count() -> None:
+    assert sameness(refused("<a@example.com>: user 17 unknown")) == sameness(refused("<b@example.org>: user 4 unknown"))
+    assert sameness(refused("user unknown")) != sameness(refused("mailbox full"))
