@@ -12,9 +12,7 @@ def test_mariadb_is_durable_and_survives_a_kill() -> None:
         with engine.begin() as c:
             c.execute(sa.text("CREATE TABLE t (a INT)"))
             c.execute(sa.text("INSERT INTO t VALUES (7)"))
-            durable = c.execute(
-                sa.text("SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@log_bin")
-            ).one()
+            durable = c.execute(sa.text("SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@log_bin")).one()
         engine.dispose()
         server.kill()
         server.restart()

@@ -29,9 +29,7 @@ def temporary_directory(name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"eed-{name}-"))
 
 
-def wait_until_up(
-    process: subprocess.Popen[bytes], is_up: Callable[[], bool], log: Path, seconds: float = 60
-) -> None:
+def wait_until_up(process: subprocess.Popen[bytes], is_up: Callable[[], bool], log: Path, seconds: float = 60) -> None:
     """Return as soon as `is_up` says so.
 
     Raises RuntimeError with the end of the log if the server dies or is too slow.
@@ -44,11 +42,7 @@ def wait_until_up(
                 return
         else:
             break
-    state = (
-        f"ended with status {process.returncode}"
-        if process.poll() is not None
-        else f"not up in {seconds:g} s"
-    )
+    state = f"ended with status {process.returncode}" if process.poll() is not None else f"not up in {seconds:g} s"
     raise RuntimeError(f"{process.args!r}: {state}. Its log ends:\n{log.read_text(errors='replace')[-3000:]}")
 
 

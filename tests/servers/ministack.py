@@ -81,9 +81,7 @@ class MiniStack:
             config=Config(max_pool_connections=50, s3={"addressing_style": "path"}),
         )
 
-    def make_queue(
-        self, name: str, *, max_receive_count: int = 10, visibility_timeout: int = 120
-    ) -> tuple[str, str]:
+    def make_queue(self, name: str, *, max_receive_count: int = 10, visibility_timeout: int = 120) -> tuple[str, str]:
         """A queue and its dead-letter queue `name-dead`; returns both URLs."""
         sqs = self.client("sqs")
         dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
