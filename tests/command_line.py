@@ -45,6 +45,10 @@ class CommandLine:
             kind = "outbox"
             [outbox]
             directory = "{self.outbox}"
+            [publisher]
+            poll_seconds = 0.2
+            [sweeper]
+            interval_seconds = 0.2
             [worker]
             processes = 1
             threads = 2

@@ -3,9 +3,9 @@
 - `running`    run, publisher, worker, sweeper
 - `preparing`  db init, db check, queue init
 - `checking`   check
-- `submit`     submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
+- `submitting` submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
 - `reading`    jobs, job, emails, email, processes, with `watching` for the progress bar
-- `requeue`    requeue
+- `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
 """
@@ -22,9 +22,9 @@ from eed_delivery.cli.failures import Failure, explained
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.preparing import database, queue
 from eed_delivery.cli.reading import email, emails, job, jobs, processes
-from eed_delivery.cli.requeue import requeue
+from eed_delivery.cli.requeueing import requeue
 from eed_delivery.cli.running import publisher, run, sweeper, worker
-from eed_delivery.cli.submit import submit
+from eed_delivery.cli.submitting import submit
 from eed_delivery.errors import EedError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}

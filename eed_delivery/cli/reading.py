@@ -77,7 +77,10 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
       eed-delivery job 42 --watch
     """
     job_id = session.job_id(key)
-    report = watch_job(session, job_id, job_record if as_json else None) if watch else session.reporting.job(job_id)
+    if watch:
+        report = watch_job(session.screen, session.reporting, job_id, job_record if as_json else None)
+    else:
+        report = session.reporting.job(job_id)
     if report is None:
         raise NotPossible(f"there is no job {key}. eed-delivery jobs lists them.")
     if not as_json:

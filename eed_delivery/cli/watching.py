@@ -9,8 +9,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from eed_delivery.cli.output import Screen, visible
-from eed_delivery.cli.session import Session
-from eed_delivery.ledger.reporting import JobReport
+from eed_delivery.ledger.reporting import JobReport, ReportingLedger
 
 LOOK_SECONDS = 1.0
 RATE_SECONDS = 30.0
@@ -33,19 +32,19 @@ class Pace:
         return max(0.0, (done - before) / (now - first)) if now > first else 0.0
 
 
-def watch_job(session: Session, job_id: int, to_json: Record | None) -> JobReport | None:
+def watch_job(screen: Screen, reporting: ReportingLedger, job_id: int, to_json: Record | None) -> JobReport | None:
     """Show the job each second until it has finished; returns its last report. Raises `DatabaseGone`."""
     if to_json is not None:
-        return _follow(session, job_id, lambda report, _rate: session.screen.json(to_json(report), indent=None))
-    if not session.screen.terminal:
-        return _follow(session, job_id, lambda report, rate: session.screen.line(_line(report, rate)))
-    return _watch_bar(session, job_id, session.screen)
+        return _follow(reporting, job_id, lambda report, _rate: screen.json(to_json(report), indent=None))
+    if not screen.terminal:
+        return _follow(reporting, job_id, lambda report, rate: screen.line(_line(report, rate)))
+    return _watch_bar(screen, reporting, job_id)
 
 
-def _follow(session: Session, job_id: int, tell: Callable[[JobReport, float], None]) -> JobReport | None:
+def _follow(reporting: ReportingLedger, job_id: int, tell: Callable[[JobReport, float], None]) -> JobReport | None:
     told: object = None
     pace, pause = Pace(), threading.Event()
-    while (report := session.reporting.job(job_id)) is not None:
+    while (report := reporting.job(job_id)) is not None:
         news = (report.counts, report.state, report.total, report.finished_at)
         rate = pace.rate(time.monotonic(), report.done)
         if news != told:
@@ -62,7 +61,7 @@ def _line(report: JobReport, rate: float) -> str:
     return f"{report.state}  {report.done:,}/{report.total:,}  {rate:,.1f}/s  {counts}"
 
 
-def _watch_bar(session: Session, job_id: int, screen: Screen) -> JobReport | None:
+def _watch_bar(screen: Screen, reporting: ReportingLedger, job_id: int) -> JobReport | None:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[news]}", markup=False), console=screen.console) as progress:
         task = progress.add_task("", total=None, news="")
@@ -73,7 +72,7 @@ def _watch_bar(session: Session, job_id: int, screen: Screen) -> JobReport | Non
                 task, description=about, total=report.total or None, completed=report.done, news=_news(report, rate)
             )
 
-        return _follow(session, job_id, tell)
+        return _follow(reporting, job_id, tell)
 
 
 def _news(report: JobReport, rate: float) -> str:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from eed_delivery.cli.output import Screen
+from eed_delivery.cli.watching import watch_job
 from eed_delivery.ledger.delivering import Decision
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, Outcome, Verdict
@@ -141,6 +144,18 @@ def test_watching_a_finished_job_ends_at_once(eed: CommandLine) -> None:
     assert text.splitlines()[0] == "finished  4/4  0.0/s  1 sent, 2 failed, 1 in_doubt"
     (line,) = eed.good("job", "1", "--watch", "--json").splitlines()
     assert json.loads(line)["done"] == 4
+
+
+def test_watching_at_a_terminal_draws_a_bar(world: World) -> None:
+    file = io.StringIO()
+    screen = Screen(Console(file=file, force_terminal=True, width=100), terminal=True)
+    report = watch_job(screen, world.reporting, 1, None)
+    assert report is not None
+    assert report.finished_at is not None
+    text = file.getvalue()
+    assert "job 1 finished" in text
+    assert "4/4" in text
+    assert "2 failed, 1 in_doubt" in text
 
 
 def test_watching_goes_on_until_the_job_has_finished(world: World, eed: CommandLine) -> None:
