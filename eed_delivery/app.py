@@ -54,6 +54,8 @@ LEASE_MARGIN_SECONDS = 30.0
 """How much longer the lease on the wire is than the longest send."""
 QUOTA_SECONDS = 60.0
 """How long SES's MaxSendRate is believed before it is asked for again."""
+HANDOVER_SECONDS = 5.0
+"""A worker is done so much earlier than its supervisor loses patience."""
 DRAIN_CHECK_SECONDS = 1.0
 DRAIN_CHECKS = 3
 """SQS's counts are approximate: it must have looked empty so often in a row."""
@@ -251,7 +253,7 @@ def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pu
     worker = app.worker(stop, pulse)
     if drain:
         Loop("drain", DrainWatch(app.queue(), stop).step, stop, pulse).start()
-    worker.run(settings.service.stop_seconds)
+    worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
 
 
 class DrainWatch:

@@ -1,0 +1,117 @@
+"""The supervisor with real processes: it starts, restarts, kills what is stuck, stops together, and tells systemd."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from eed_delivery.loops import Loop, Pulse
+from eed_delivery.service import Role, Supervisor
+
+SECONDS = 60
+
+
+def work(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
+    """A role that writes its pid down and works until it is stopped."""
+    (directory / f"{os.getpid()}.started").touch()
+    Loop("work", lambda: 0.05, stop, pulse).run()
+    (directory / f"{os.getpid()}.stopped").touch()
+
+
+def get_stuck(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
+    """A role whose only loop never comes back from its first step."""
+    (directory / f"{os.getpid()}.started").touch()
+    Loop("work", lambda: threading.Event().wait() and 0.0, stop, pulse).run()
+
+
+def do_once(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
+    (directory / "once").touch()
+
+
+class Systemd:
+    """Hears what sd_notify is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def notify(self, state: str) -> None:
+        self.heard.append(state)
+
+
+@pytest.fixture
+def systemd() -> Systemd:
+    return Systemd()
+
+
+@contextmanager
+def running(systemd: Systemd, *roles: Role, stall_seconds: float = 60) -> Iterator[threading.Event]:
+    stop = threading.Event()
+    supervisor = Supervisor(roles, systemd, stop_seconds=SECONDS, stall_seconds=stall_seconds)
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(2 * SECONDS)
+    assert not thread.is_alive()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + SECONDS
+    tick = threading.Event()
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass"
+        tick.wait(0.05)
+
+
+def pids(directory: Path, what: str = "started") -> list[int]:
+    return [int(path.stem) for path in directory.glob(f"*.{what}")]
+
+
+def test_roles_start_and_stop_together_and_systemd_is_told(tmp_path: Path, systemd: Systemd) -> None:
+    roles = [Role(f"role-{n}", partial(work, tmp_path)) for n in range(2)]
+    with running(systemd, *roles):
+        wait_for(lambda: "READY=1" in systemd.heard)
+        assert len(pids(tmp_path)) == 2
+    assert sorted(pids(tmp_path, "stopped")) == sorted(pids(tmp_path))
+    assert systemd.heard[-1] == "STOPPING=1"
+    assert any(state.startswith("WATCHDOG=1") for state in systemd.heard)
+
+
+def test_a_role_that_is_killed_is_started_again(tmp_path: Path, systemd: Systemd) -> None:
+    with running(systemd, Role("role", partial(work, tmp_path))):
+        wait_for(lambda: "READY=1" in systemd.heard)
+        os.kill(pids(tmp_path)[0], signal.SIGKILL)
+        wait_for(lambda: len(pids(tmp_path)) == 2)
+
+
+def test_a_role_that_makes_no_progress_is_killed_and_started_again(tmp_path: Path, systemd: Systemd) -> None:
+    with running(systemd, Role("role", partial(get_stuck, tmp_path)), stall_seconds=2):
+        wait_for(lambda: len(pids(tmp_path)) == 2)
+        stuck = pids(tmp_path)
+        for pid in stuck:  # the last one won't stop by itself
+            wait_for(lambda pid=pid: _gone(pid) or len(pids(tmp_path)) > 2)
+    assert all(_gone(pid) for pid in stuck)
+
+
+def test_a_role_that_is_to_run_once_ends_the_service(tmp_path: Path, systemd: Systemd) -> None:
+    supervisor = Supervisor(
+        [Role("once", partial(do_once, tmp_path), once=True)], systemd, stop_seconds=SECONDS, stall_seconds=SECONDS
+    )
+    supervisor.run(threading.Event())
+    assert (tmp_path / "once").exists()
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
