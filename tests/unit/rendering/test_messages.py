@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import cast
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from eed_delivery.config import RenderingSettings
 from eed_delivery.errors import ConfigError, RenderError
 from eed_delivery.rendering import AttachmentStore, Renderer
-from eed_delivery.rendering.headers import check_block, one_line
+from eed_delivery.rendering.headers import check_block, encoded_words, file_name, one_line
 from eed_delivery.rendering.mime import Part, attachment_part, body_part, message, new_boundary, text_part
 from tests.unit.rendering.making import (
     NOON,
@@ -74,6 +75,16 @@ def test_subject_in_any_script(subject: str) -> None:
     made = rendered(job(subject="{{ subject }}"), email(variables={"subject": subject}))
     assert read(made)["Subject"] == subject.strip()
     assert decoded(made, "Subject") == subject.strip()
+
+
+@given(words)
+def test_no_character_is_split_between_encoded_words_or_parameters(text: str) -> None:
+    """RFC 2047, section 5: each word stands alone. A lenient reader would not show it, so each is decoded by itself."""
+    pieces = re.findall(r"=\?utf-8\?b\?([^?]*)\?=", encoded_words(text))
+    assert "".join(base64.b64decode(piece).decode() for piece in pieces) == text
+    assert all(len(line) <= 75 - len("Reply-To: ") for line in encoded_words(text).split("\r\n"))
+    values = re.findall(r"filename(?:\*\d+)?\*=(?:utf-8'')?([^;]*)", file_name(f"ä{text}"))
+    assert "".join(unquote(value, errors="strict") for value in values) == f"ä{text}"
 
 
 @given(words)

@@ -41,15 +41,15 @@ TOO_MUCH = [
     "{{ range(10000)|map(attribute='x', default='y' * 100000)|list|length }}",
     "{{ range(10000)|map(attribute='x', default='y' * 100000)|join }}",
     "{{ range(10000)|map('replace', '1', 'y' * 100000)|list }}",
-    "{{ ('y' * 10000)|replace('y', 'z' * 10000) }}",
-    "{{ ('y' * 10000)|replace('', 'z' * 10000) }}",
-    "{{ ([1] * 10000)|join('z' * 10000) }}",
+    "{{ ('y' * 90000)|replace('y', 'z' * 10000) }}",
+    "{{ ('y' * 90000)|replace('', 'z' * 10000) }}",
+    "{{ ([1] * 90000)|join('z' * 10000) }}",
     "{{ '%0999999999d' % 1 }}",
     "{{ '%.999999999f' % 1 }}",
     "{{ '%*d' % (999999999, 1) }}",
     "{{ '%999999999s'|format('x') }}",
     "{{ '%(a)999999999s'|format(a='x') }}",
-    "{{ ('%(a)s' * 5000)|format(a='x' * 100000) }}",
+    "{{ ('%(a)s' * 1500)|format(a='x' * 400000) }}",
     "{{ '{:999999999}'.format(1) }}",
     "{{ '{:{w}}'.format(1, w=999999999) }}",
     "{{ ('{0}' * 3000).format('x' * 100000) }}",
@@ -119,8 +119,9 @@ def run(name: str, source: str, max_chars: int = 100_000) -> str:
     return Templates(max_chars).compile(name, source).render({})
 
 
-@pytest.mark.parametrize("name", [TEXT, HTML])
-@pytest.mark.parametrize("source", TOO_MUCH)
+@pytest.mark.parametrize(
+    ("name", "source"), [*((TEXT, source) for source in TOO_MUCH), *((HTML, source) for source in TOO_MUCH[::4])]
+)
 def test_too_much_is_stopped(name: str, source: str) -> None:
     started = time.thread_time()
     with pytest.raises(RenderError, match="template"):

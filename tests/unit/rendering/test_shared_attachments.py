@@ -1,8 +1,9 @@
 """A job's own attachments: read once for all of its emails, kept within bounds, and never kept when they failed."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Barrier, BrokenBarrierError, Lock
 
 import pytest
 
@@ -79,10 +80,12 @@ def test_cache_is_bounded_and_drops_what_was_used_longest_ago() -> None:
 
 
 def test_many_threads_render_one_job_and_read_once() -> None:
-    cache, lock, reads = SharedParts(), Lock(), []
+    cache, lock, reads, two_readers = SharedParts(), Lock(), [], Barrier(2)
 
     def read_it() -> tuple[Part, ...]:
         reads.append(1)
+        with suppress(BrokenBarrierError):  # a second reader would come within this time
+            two_readers.wait(0.2)
         return (part(10),)
 
     with ThreadPoolExecutor(8) as pool:
