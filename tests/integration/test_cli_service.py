@@ -3,13 +3,17 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import make_url
 
+from eed_delivery.cli import cli
 from eed_delivery.database import Database, make_engine
 from eed_delivery.model import Ticket
 from eed_delivery.sqs import Queue
@@ -217,3 +221,21 @@ def test_the_service_does_not_start_without_its_tables(tmp_path: Path) -> None:
     _, told = process.communicate(timeout=SOON)
     assert process.returncode == 78
     assert b"Run: eed-delivery db init." in told
+
+
+def test_check_tells_what_ses_allows(eed: CommandLine, ministack: MiniStack) -> None:
+    eed.environ |= {"EED_TRANSPORT__KIND": "ses", "EED_SES__ENDPOINT_URL": ministack.endpoint_url}
+    findings = json.loads(eed("check", "--json").stdout)["findings"]
+    assert any("SES allows" in finding["what"] for finding in findings if finding["where"] == "transport ses")
+
+
+def test_the_demo_is_loaded_only_when_it_is_called() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import sys, eed_delivery.cli; print('eed_delivery.demo' in sys.modules)"],
+        capture_output=True,
+        check=True,
+    )
+    assert told.stdout == b"False\n"
+    result = CliRunner().invoke(cli, ["demo", "--help"])
+    assert result.exit_code == 0
+    assert "Usage: cli demo" in result.stdout
