@@ -110,6 +110,7 @@ class SmtpServer:
         login: tuple[str, str] | None = None,
         extensions: Sequence[str] = ("SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
         on_message: Callable[[Received], None] | None = None,
+        port: int = 0,
     ) -> None:
         """`on_message` is called, in the connection's thread, before the dot is answered (a sink can fsync there)."""
         self.tls, self.login, self.extensions, self.on_message = tls, login, tuple(extensions), on_message
@@ -120,7 +121,7 @@ class SmtpServer:
         self.changed = threading.Condition()
         self.released = threading.Event()
         self._rules: list[Rule] = []
-        self._listener = socket.create_server((self.host, 0))
+        self._listener = socket.create_server((self.host, port))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []

@@ -1,0 +1,24 @@
+"""A whole installation for one test, with the session's MariaDB and ministack beneath it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.ministack import MiniStack
+from tests.stack import Stack
+
+NewStack = Callable[..., Stack]
+
+
+@pytest.fixture
+def new_stack(database_url: str, ministack: MiniStack, tmp_path: Path) -> Iterator[NewStack]:
+    """Makes the test's installation: `new_stack({"worker.threads": 2}, max_receive_count=3)`."""
+    with ExitStack() as at_the_end:
+
+        def make(settings: dict[str, Any] | None = None, **options: Any) -> Stack:
+            return at_the_end.enter_context(Stack(database_url, ministack, tmp_path / "stack", settings, **options))
+
+        yield make

@@ -1,0 +1,72 @@
+"""The service as systemd runs it: a real process in a group of its own, with its log in a file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+TAIL_BYTES = 4000
+
+
+class ServiceProcess:
+    """`eed-delivery ROLE` on one host. Whoever starts it ends it: by `terminate`, `kill` or `end`."""
+
+    def __init__(self, words: tuple[str, ...], config: Path, environ: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        command = [sys.executable, "-c", "from eed_delivery.cli import main; main()", *words, "--config", str(config)]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def terminate(self, seconds: float = 60) -> int:
+        """SIGTERM to the supervisor alone, as systemd's KillMode=mixed does; returns the exit code."""
+        self._process.terminate()
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the service did not stop in {seconds} s. Its log ends:\n{self.tail()}") from None
+
+    def stop_seconds(self, seconds: float = 60) -> float:
+        """SIGTERM; fails unless it ends with 0; returns how long it took."""
+        started = time.monotonic()
+        code = self.terminate(seconds)
+        assert code == 0, f"exit code {code}. Its log ends:\n{self.tail()}"
+        return time.monotonic() - started
+
+    def kill(self) -> None:
+        """kill -9 of the whole group: supervisor, publisher, workers, sweeper, at one moment."""
+        if self.running:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def log_events(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The lines of the log that are JSON, all or those of one event."""
+        events = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                events.append(json.loads(line))
+        return [e for e in events if event is None or e.get("event") == event]
+
+    def tail(self) -> str:
+        """The end of the log, for people."""
+        return self.log.read_text(errors="replace")[-TAIL_BYTES:]
