@@ -19,6 +19,7 @@ from eed_delivery.errors import ConfigError, RenderError
 from eed_delivery.rendering import AttachmentStore, Renderer
 from eed_delivery.rendering.headers import check_block, encoded_words, file_name, one_line
 from eed_delivery.rendering.mime import Part, attachment_part, body_part, message, new_boundary, text_part
+from eed_delivery.rendering.unsubscribe import unsubscribe_fields
 from tests.unit.rendering.making import (
     NOON,
     any_text,
@@ -75,6 +76,19 @@ def test_subject_in_any_script(subject: str) -> None:
     made = rendered(job(subject="{{ subject }}"), email(variables={"subject": subject}))
     assert read(made)["Subject"] == subject.strip()
     assert decoded(made, "Subject") == subject.strip()
+
+
+@given(st.text(st.sampled_from("ab :=?"), max_size=400))
+def test_plain_subjects_are_folded_and_unfold_to_the_same(subject: str) -> None:
+    made = rendered(job(subject="{{ subject }}"), email(variables={"subject": subject}))
+    assert read(made)["Subject"] == subject.strip()
+    assert all(len(line) <= 76 for line in made.content.split(b"\r\n\r\n")[0].split(b"\r\n"))
+
+
+def test_long_plain_subject_stays_readable_in_the_source() -> None:
+    made = rendered(job(subject="Your monthly statement " * 6), email())
+    assert b"Subject: Your monthly statement Your" in made.content
+    assert b"=?" not in made.content.split(b"\r\n\r\n")[0]
 
 
 @given(words)
@@ -175,6 +189,16 @@ def test_html_only_gets_a_text_part_made_from_it() -> None:
     assert "* one" in text
 
 
+def test_hidden_text_stays_hidden_and_styles_make_no_blanks() -> None:
+    html = '<div style="display:none; color: red">preheader</div>'
+    html += '<p style="padding-left: 99999em; margin-top: 99999em">x</p>y'
+    made = rendered(job(html_template=html, text_template=None), email())
+    body = read(made).get_body(("plain",))
+    assert body is not None
+    assert body.get_content().split() == ["x", "y"]
+    assert len(made.content) < 2000
+
+
 def test_html_without_words_has_no_text_part() -> None:
     seen = read(rendered(job(html_template="<img src='https://bank.example/x.png'>", text_template=None), email()))
     assert seen.get_content_type() == "text/html"
@@ -265,6 +289,10 @@ def test_one_click_unsubscribe_only_with_one_https_link(template: str, post: boo
     names = header_names(rendered(job(), email(), list_unsubscribe=template))
     assert "List-Unsubscribe" in names
     assert ("List-Unsubscribe-Post" in names) == post
+
+
+def test_list_unsubscribe_that_comes_out_blank_is_left_out() -> None:
+    assert unsubscribe_fields(" \n") == []
 
 
 @pytest.mark.parametrize(
