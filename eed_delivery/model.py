@@ -166,12 +166,13 @@ class ReadyJob:
     """A job that the source says may go out.
 
     `key` is an int where the source has integer keys. `expires_in_seconds` is counted by the source's own clock,
-    so that time zones don't matter; None: it never expires.
+    so that time zones don't matter; None: it never expires. `recipient` is known where the job's row is its one email.
     """
 
     key: int | str
     name: str
     expires_in_seconds: float | None = None
+    recipient: str | None = None
 
     @property
     def expired(self) -> bool:

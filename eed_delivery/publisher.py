@@ -25,7 +25,7 @@ from eed_delivery.sqs import MAX_BATCH, Published, Queue
 
 log = structlog.get_logger(__name__)
 
-JOBS_AT_ONCE = 50
+JOBS_AT_ONCE = 200
 NEW_JOBS_AT_ONCE = 500
 """In a single-table schema each row is a job: they come by the thousand."""
 
@@ -52,12 +52,8 @@ class Publisher:
         jobs = self._ledger.lease(self._token, self._settings.job_lease_seconds, JOBS_AT_ONCE, self._turn)
         self._turn = jobs[-1].job_id if jobs else 0
         enlisted = [self._enlist(job) for job in jobs]
-        published = self._publish(
-            [ticket for job in jobs for ticket in self._ledger.pending(job, self._settings.chunk)]
-        )
-        for job, more in zip(jobs, enlisted, strict=True):
-            if not more:
-                self._ledger.let_go(job)
+        published = self._publish(self._ledger.pending(jobs, self._settings.chunk))
+        self._ledger.let_go([job for job, more in zip(jobs, enlisted, strict=True) if not more])
         return 0.0 if any(enlisted) or published else self._settings.poll_seconds
 
     def close(self) -> None:

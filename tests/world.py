@@ -79,7 +79,7 @@ class World:
         job = next(j for j in self.registry.lease(new_token(), 60, 50, 0) if j.job_id == job_id)
         while self.registry.enlist(job, 100, 60):
             pass
-        self.registry.let_go(job)
+        self.registry.let_go([job])
         return job
 
     def claim(self, *email_ids: int, gen: int = 0, lease: float = 60) -> Claim:

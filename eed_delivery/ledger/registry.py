@@ -14,6 +14,9 @@ from eed_delivery.model import EmailState, Job, JobState, ReadyJob, Ticket
 from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 
+SMALL_JOB = 20
+"""Up to so many emails, a job is small: its pending emails are read together with those of others."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeasedJob:
@@ -24,6 +27,7 @@ class LeasedJob:
     name: str
     state: JobState
     token: int
+    total: int
     started: bool
     enlisted: bool
 
@@ -35,7 +39,7 @@ _LEASE_IS_FREE = or_(eed_job.c.lease_until.is_(None), eed_job.c.lease_until < ut
 
 LEASE = (
     update(eed_job)
-    .where(eed_job.c.job_id == bindparam("id"))
+    .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
     .where(eed_job.c.finished_at.is_(None))
     .where(_LEASE_IS_FREE)
     .values(token=bindparam("new_token"), lease_until=utc_in(bindparam("lease")))
@@ -47,8 +51,30 @@ _HELD = (
     .where(eed_job.c.lease_until > utc_now())
 )
 RENEW = _HELD.values(lease_until=utc_in(bindparam("lease")))
-LET_GO = _HELD.values(lease_until=None)
+LET_GO = (
+    update(eed_job)
+    .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_job.c.token == bindparam("our_token"))
+    .where(eed_job.c.lease_until > utc_now())
+    .values(lease_until=None)
+)
 ENLISTED = _HELD.values(enlisted_at=utc_now())
+ENLISTED_ALONE = (
+    update(eed_job)
+    .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_job.c.enlisted_at.is_(None))
+    .values(enlisted_at=utc_now(), total=1)
+)
+
+_INSERT_JOB = insert(eed_job).values(
+    job_id=bindparam("id"),
+    source_key=bindparam("key"),
+    name=bindparam("label"),
+    state=bindparam("new_state"),
+    reason=bindparam("why"),
+    expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
+    created_at=utc_now(),
+)
 
 MARK_QUEUED = (
     update(eed_email)
@@ -67,7 +93,7 @@ class RegistryLedger:
         self._source = source
         ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
         # Two publishers may see the same new job at once; the second insert is to be no error and no second row.
-        self._insert_job: Insert = insert(eed_job).prefix_with(ignore)
+        self._insert_job: Insert = _INSERT_JOB.prefix_with(ignore)
         self._insert_email: Insert = insert(eed_email).prefix_with(ignore)
 
     def new_jobs(self, limit: int) -> list[ReadyJob]:
@@ -80,19 +106,24 @@ class RegistryLedger:
             self._database.run(lambda c: self._register(c, jobs))
 
     def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
-        for job in jobs:
-            late = job.expires_in_seconds is not None and job.expires_in_seconds <= 0
-            values: dict[str, object] = {
-                "source_key": str(job.key),
-                "name": job.name[:255],
-                "state": JobState.CANCELLED if late else JobState.ACTIVE,
-                "reason": "expires_at had passed before the job could start" if late else None,
-                "expires_at": None if job.expires_in_seconds is None else utc_in(job.expires_in_seconds),
-                "created_at": utc_now(),
-            }
-            if isinstance(job.key, int):
-                values["job_id"] = job.key
-            c.execute(self._insert_job.values(values))
+        c.execute(self._insert_job, [_new_job(job) for job in jobs])
+        alone = [job for job in jobs if job.recipient is not None]
+        if alone:
+            self._enlist_alone(c, alone)
+
+    def _enlist_alone(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
+        """Jobs whose row is their one email are enlisted with it, many at once."""
+        rows = c.execute(
+            select(eed_job.c.job_id, eed_job.c.source_key)
+            .where(eed_job.c.source_key.in_([str(job.key) for job in jobs]))
+            .where(eed_job.c.enlisted_at.is_(None))
+            .with_for_update()
+        )
+        ids = {row.source_key: row.job_id for row in rows}
+        new = [(ids[str(job.key)], job) for job in jobs if str(job.key) in ids]
+        if new:
+            c.execute(self._insert_email, [_new_email(job_id, job.key, job.recipient or "") for job_id, job in new])
+            c.execute(ENLISTED_ALONE, {"ids": [job_id for job_id, _ in new]})
 
     def lease(self, token: int, lease_seconds: float, limit: int, beyond: int) -> list[LeasedJob]:
         """Take hold of up to `limit` jobs with work to do, in the order of their ids, starting after `beyond`."""
@@ -103,29 +134,28 @@ class RegistryLedger:
                 .where(eed_job.c.finished_at.is_(None), _LEASE_IS_FREE, _NEEDS_WORK)
                 .order_by(eed_job.c.job_id <= beyond, eed_job.c.job_id)
                 .limit(limit)
-            ).scalars()
-            for job_id in ids.all():
-                c.execute(LEASE, {"id": job_id, "new_token": token, "lease": lease_seconds})
+            )
+            values = {"ids": sorted(ids.scalars()), "new_token": token, "lease": lease_seconds}
+            c.execute(LEASE, values)
             return self._leased(c, token)
 
         return self._database.run(work)
 
     def _leased(self, c: Connection, token: int) -> list[LeasedJob]:
-        rows = c.execute(
-            select(eed_job).where(
-                eed_job.c.finished_at.is_(None), eed_job.c.token == token, eed_job.c.lease_until > utc_now()
-            )
-        )
-        return [_leased_job(row) for row in rows]
+        held = (eed_job.c.token == token) & (eed_job.c.lease_until > utc_now())
+        statement = select(eed_job).where(eed_job.c.finished_at.is_(None), held).order_by(eed_job.c.job_id)
+        return [_leased_job(row) for row in c.execute(statement)]
 
     def renew(self, job: LeasedJob, lease_seconds: float) -> bool:
         """Keep a job's lease; False when another publisher has it by now."""
         values = {"id": job.job_id, "our_token": job.token, "lease": lease_seconds}
         return self._database.run(lambda c: c.execute(RENEW, values).rowcount == 1)
 
-    def let_go(self, job: LeasedJob) -> None:
-        """Give a job's lease back, so that another publisher needn't wait for it to run out."""
-        self._database.run(lambda c: c.execute(LET_GO, {"id": job.job_id, "our_token": job.token}))
+    def let_go(self, jobs: Sequence[LeasedJob]) -> None:
+        """Give leases back, so that another publisher needn't wait for them to run out."""
+        if jobs:
+            values = {"ids": [job.job_id for job in jobs], "our_token": jobs[0].token}
+            self._database.run(lambda c: c.execute(LET_GO, values))
 
     def content(self, job: LeasedJob) -> Job:
         """The job's own content, to see whether its templates compile. Raises `RenderError` if its row has gone."""
@@ -162,21 +192,19 @@ class RegistryLedger:
         if not rows:
             c.execute(ENLISTED, fence)
             return 0
-        added = c.execute(self._insert_email, [_new_email(job, r.key, r.recipient) for r in rows]).rowcount
+        added = c.execute(self._insert_email, [_new_email(job.job_id, r.key, r.recipient) for r in rows]).rowcount
         c.execute(_HELD.values(enlist_after=str(rows[-1].key), total=eed_job.c.total + added), fence)
         return len(rows)
 
-    def pending(self, job: LeasedJob, size: int) -> list[Ticket]:
-        """The next emails of an active job that have no message yet, by id."""
-        statement = (
-            select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts)
-            .where(eed_email.c.job_id == job.job_id, eed_email.c.state == EmailState.PENDING)
-            .where(exists().where(eed_job.c.job_id == job.job_id, eed_job.c.state == JobState.ACTIVE))
-            .order_by(eed_email.c.email_id)
-            .limit(size)
-        )
+    def pending(self, jobs: Sequence[LeasedJob], size: int) -> list[Ticket]:
+        """Emails of active jobs that have no message yet: by id, and up to `size` of each job.
+
+        Small jobs are read together: where each row of the source is a job, they come by the hundred.
+        """
+        small = [job.job_id for job in jobs if job.enlisted and job.total <= SMALL_JOB]
+        groups = [[job.job_id] for job in jobs if job.job_id not in set(small)]
         return self._database.run(
-            lambda c: [Ticket(row.email_id, row.gen, row.attempts, str(job.job_id)) for row in c.execute(statement)]
+            lambda c: [ticket for ids in (small, *groups) if ids for ticket in _pending(c, ids, size)]
         )
 
     def mark_queued(self, tickets: Sequence[Ticket]) -> None:
@@ -197,15 +225,40 @@ def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
         name=row.name,
         state=JobState(row.state),
         token=row.token,
+        total=row.total,
         started=row.enlist_after is not None,
         enlisted=row.enlisted_at is not None,
     )
 
 
-def _new_email(job: LeasedJob, key: str | int, recipient: str) -> dict[str, object]:
+def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
+    statement = (
+        select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id)
+        .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+        .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
+        .where(eed_job.c.state == JobState.ACTIVE)
+        .order_by(eed_email.c.email_id)
+        .limit(size * len(job_ids))
+    )
+    return [Ticket(row.email_id, row.gen, row.attempts, str(row.job_id)) for row in c.execute(statement)]
+
+
+def _new_job(job: ReadyJob) -> dict[str, object]:
     values: dict[str, object] = {
-        "job_id": job.job_id,
+        "key": str(job.key),
+        "label": job.name[:255],
+        "new_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
+        "why": "expires_at had passed before the job could start" if job.expired else None,
+        "left": job.expires_in_seconds,
+    }
+    return {**values, "id": job.key if isinstance(job.key, int) else None}  # NULL: the database numbers it
+
+
+def _new_email(job_id: int, key: str | int, recipient: str) -> dict[str, object]:
+    return {
+        "job_id": job_id,
         "recipient": recipient[:RECIPIENT_LENGTH],  # too long to be an address either way; it will be refused
         "state": EmailState.PENDING,
+        "email_id": key if isinstance(key, int) else None,  # NULL: the database numbers it
+        "source_key": None if isinstance(key, int) else key,
     }
-    return {**values, "email_id": key} if isinstance(key, int) else {**values, "source_key": key}

@@ -43,8 +43,14 @@ class Source:
         string keys). In the order of their keys. Jobs that have expired are among them.
         """
         t, job = self._tables, self._settings.job
+        recipient = t.email(self._settings.email.recipient) if t.single else null()
         statement = (
-            select(t.job_id.label("key"), t.job(job.name).label("name"), self._expiry(job.expires_at).label("left"))
+            select(
+                t.job_id.label("key"),
+                t.job(job.name).label("name"),
+                self._expiry(job.expires_at).label("left"),
+                recipient.label("recipient"),
+            )
             .where(t.job_status == job.statuses.ready)
             .where(~exists().where(self._is(known)))
             .order_by(t.job_id)
@@ -54,7 +60,12 @@ class Source:
             scheduled = t.job(job.scheduled_for)
             statement = statement.where(or_(scheduled.is_(None), has_come(scheduled)))
         return [
-            ReadyJob(native(row.key, t.job_key_type), _text(row.name) or "", _until(row.left))
+            ReadyJob(
+                native(row.key, t.job_key_type),
+                _text(row.name) or "",
+                _until(row.left),
+                (_text(row.recipient) or "") if t.single else None,
+            )
             for row in c.execute(statement)
         ]
 

@@ -479,7 +479,7 @@ def test_a_failed_job_fails_its_emails_and_can_be_requeued_once_mended(world: Wo
     world.registry.fail(job, RenderError("html template, line 3: unexpected end"))
     while world.registry.enlist(job, 10, 60):
         pass
-    assert world.registry.pending(job, 10) == []  # nothing of it is published
+    assert world.registry.pending([job], 10) == []  # nothing of it is published
     world.sweeping.end_leftovers()
     assert world.sweeping.finish(1) is True
     assert (world.state(email_id), world.row(email_id)["detail"]) == ("failed", "html template, line 3: unexpected end")
