@@ -62,7 +62,7 @@ def publisher(registry: RegistryLedger, queue: Queue) -> Publisher:
 
 def run(*publishers: Publisher) -> None:
     """Step until nobody has more to do."""
-    while any([p.step() == 0 for p in publishers]):
+    while [p for p in publishers if p.step() == 0]:
         pass
 
 
