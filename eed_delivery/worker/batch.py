@@ -100,7 +100,14 @@ class Batch:
             elif refusal.standing is Standing.LATER:
                 self._hands.queue.later(messages, refusal.seconds + 1)
             else:
-                self._set_aside(messages, "unknown_email")
+                self._refuse_unknown(refusal.ticket, messages)
+
+    def _refuse_unknown(self, ticket: Ticket, messages: Sequence[Received]) -> None:
+        """A generation from the future is not ours; a message of the true one that came with it must not share its
+        way to the dead-letter queue, and comes again on its own."""
+        foreign = [message for message in messages if _ticket(message).gen == ticket.gen]
+        self._set_aside(foreign, "unknown_email")
+        self._hands.queue.later([message for message in messages if message not in foreign], 1)
 
     def _set_aside(self, messages: Sequence[Received], event: str) -> None:
         if not messages:
