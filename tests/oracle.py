@@ -58,7 +58,7 @@ class Books:
 
     def violations(self, *, twice_is_possible: bool = False) -> list[str]:
         """Everything that must not be, in words; `twice_is_possible` where an operator has accepted duplicates."""
-        found = {
+        found: dict[str, Sequence[str | int]] = {
             "lost": self.lost,
             "sent twice": [] if twice_is_possible else self.sent_twice,
             "arrived, but the ledger says otherwise": self._denied(),
@@ -97,7 +97,9 @@ class Books:
         if not self.source.single_table:
             emails = Counter(str(job) for _, job in self.emails_in_source.values())
             there = {j["source_key"]: j["total"] + j["not_enlisted"] for j in self.jobs.values()}
-            wrong += [f"{key}: {n} in the source, {there[key]} known" for key, n in emails.items() if n != there.get(key)]
+            wrong += [
+                f"{key}: {n} in the source, {there[key]} known" for key, n in emails.items() if n != there.get(key)
+            ]
         return wrong
 
     def _says_so(self, job: dict[str, Any]) -> bool:

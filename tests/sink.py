@@ -68,9 +68,7 @@ class Sink(SmtpServer):
         self._ledger.note(Taken(int(found[1]), int(found[2]), message.recipient, time.monotonic()))
         super().take(message if self._keep else replace(message, content=b""))
 
-    def mails(self) -> dict[str, EmailMessage]:
-        """The messages in memory, parsed, by recipient."""
-        return {
-            m.recipient: message_from_bytes(m.content, policy=policy.default)  # type: ignore[misc]
-            for m in list(self.received)
-        }
+    def mail(self, recipient: str) -> EmailMessage:
+        """The one message that this recipient got, parsed. Raises ValueError when it is not one."""
+        (received,) = [m for m in list(self.received) if m.recipient == recipient]
+        return message_from_bytes(received.content, policy=policy.default)

@@ -25,6 +25,7 @@ from sqlalchemy import text
 from eed_delivery.cli import cli
 from eed_delivery.config import SourceSettings
 from eed_delivery.config.load import load
+from eed_delivery.errors import DatabaseGone
 from tests.oracle import Books, open_books
 from tests.servers import free_port
 from tests.servers.ministack import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, MiniStack
@@ -230,9 +231,13 @@ class Stack:
 
     def story(self) -> str:
         """Where everything stands, for people."""
-        jobs = self.world.execute("SELECT job_id, state, reason, total, finished_at FROM eed_job")
+        try:
+            counts = dict(self.counts())
+            jobs = self.world.execute("SELECT job_id, state, reason, total, finished_at FROM eed_job")
+        except DatabaseGone as gone:
+            counts, jobs = {}, [str(gone)]
         logs = "".join(f"\n--- {s.log.name}, {'running' if s.running else 'ended'}\n{s.tail()}" for s in self._services)
-        return f"emails: {dict(self.counts())}\njobs: {jobs}\ntaken: {len(self.sink_ledger.read())}{logs}"
+        return f"emails: {counts}\njobs: {jobs}\ntaken: {len(self.sink_ledger.read())}{logs}"
 
     def log_events(self, event: str) -> list[dict[str, Any]]:
         """The lines of that event in the logs of all services."""
