@@ -78,7 +78,8 @@ def _run(stack: Stack, options: argparse.Namespace) -> tuple[float, float]:
     """Run to the end; how long the job and how long the stop took, in seconds."""
     started = time.monotonic()
     service = stack.start("run")
-    moments = sorted(random.Random(options.seed).randint(1, options.emails) for _ in range(options.kill))
+    chosen = random.Random(options.seed)
+    moments = sorted(chosen.randint(1, options.emails - 1) for _ in range(options.kill))
     for moment in moments:
         service = _kill_at(stack, service, moment)
     stack.wait_finished(1, seconds=HOURS)
