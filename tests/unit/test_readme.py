@@ -1,0 +1,50 @@
+"""The README's commands, exit codes and make targets are those that exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from eed_delivery.cli import cli
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+EXIT_CODE = re.compile(r"^\| (\d+) \| ", re.MULTILINE)
+
+
+def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def test_the_list_has_every_command_and_no_other() -> None:
+    listed = re.findall(r"^\| `eed-delivery ([a-z ]+)` \|", README, re.MULTILINE)
+    assert listed == [" ".join(path) for path in commands()]
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_every_command_has_help(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*path, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage:")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/cli.md"])
+def test_the_exit_codes_are_those_of_the_help(document: str) -> None:
+    epilog = CliRunner().invoke(cli, ["--help"]).output.partition("Exit codes:")[2]
+    told = re.findall(r"^ +(\d+)  +\w", epilog, re.MULTILINE)
+    assert told
+    assert EXIT_CODE.findall((ROOT / document).read_text()) == told
+
+
+def test_the_make_commands_exist_and_need_nothing_else() -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert blocks == ["make demo\n", "make test\n"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(f"\n{block.split()[1]}: " in makefile for block in blocks)
