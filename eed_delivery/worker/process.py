@@ -30,8 +30,11 @@ log = structlog.get_logger(__name__)
 COMPILED_JOBS = 50
 SHUT_SECONDS = 0.5
 """How long a thread waits before it asks the breaker again."""
-LAST_WORDS_SECONDS = 5.0
-"""Before the end of the grace, what could not be recorded is logged and given up."""
+LAST_WORDS_SECONDS = 6.0
+"""So long before the end of the grace, what could not be recorded is logged and given up."""
+FAREWELL_SECONDS = 3.0
+"""So long before the end of the grace, threads that still hang on a mail server are left behind: the supervisor counts
+the same grace from a little earlier, and must not have to kill us while we sign off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Worker:
         log.info("stopping", threads=len(threads))
         _join(threads, grace_seconds - LAST_WORDS_SECONDS)
         self._give_up.set()
-        _join(threads, LAST_WORDS_SECONDS)
+        _join(threads, LAST_WORDS_SECONDS - FAREWELL_SECONDS)
         side_stop.set()
         _join(side, 1.0)
         self._leave()

@@ -10,7 +10,7 @@ from tests.integration.conftest import NewStack
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
-from tests.servers.smtp_server import Accept, Close, Say
+from tests.servers.smtp_server import Accept, Close, Hang, Say
 from tests.stack import BRISK, Stack
 
 
@@ -303,6 +303,19 @@ def test_sigterm_under_load_leaves_nothing_in_doubt(new_stack: NewStack) -> None
     assert stack.world.scalar("SELECT COUNT(*) FROM eed_worker") == 1
     assert second.stop_seconds() < 10  # nothing is queued: every thread waits in a long poll
     assert stack.world.scalar("SELECT COUNT(*) FROM eed_worker") == 0
+
+
+def test_sigterm_does_not_wait_for_a_mail_server_that_never_answers(new_stack: NewStack) -> None:
+    stack = new_stack({"service.stop_seconds": 10, "smtp.data_timeout_seconds": 60})
+    (hung,) = stack.add_job(people(1))
+    stack.mail_up().on("dot", Accept(then=Hang()), recipient="customer1@example.com")
+    service = stack.start("run")
+    stack.wait_until(lambda: taken(stack, 1) == 1, "it hangs on the wire")
+    assert service.stop_seconds() < 15
+    assert not service.log_events("role_killed"), "the worker gives up by itself, before its supervisor must kill it"
+    assert stack.world.scalar("SELECT COUNT(*) FROM eed_worker") == 0
+    # Still with its lease: once that has run out, the sweeper of the next start shows it as in doubt.
+    assert stack.world.scalar("SELECT email_id FROM eed_email WHERE wire_at IS NOT NULL AND state = 'sending'") == hung
 
 
 def test_kill_9_of_the_whole_service_loses_nothing(new_stack: NewStack) -> None:
