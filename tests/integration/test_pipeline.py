@@ -48,7 +48,7 @@ def test_a_thousand_emails_over_two_hosts_balance(new_stack: NewStack) -> None:
         mail.on("RCPT", Say("550 5.1.1 no such user"), recipient=recipient)
     mail.on("dot", Accept(then=Close()), recipient="customer200@example.com")
     hosts = [stack.start("run"), stack.start("run")]
-    stack.wait_finished(1, 2, seconds=90)
+    stack.wait_finished(1, 2)
     books = stack.balance()
     assert books.counts == {"sent": 996, "failed": 3, "in_doubt": 1}
     assert set(replies(stack, "failed")) == gone
