@@ -42,7 +42,7 @@ def main() -> None:
         stack.mail_up()
         seconds, stopped_in = _run(stack, options)
         books = stack.books()
-        violations = books.violations()
+        violations = books.violations() + _too_much_doubt(books, options)
         _print_table(books, options, seconds, stopped_in)
     for violation in violations:
         print(f"VIOLATION  {violation}")
@@ -93,6 +93,13 @@ def _kill_at(stack: Stack, service: ServiceProcess, moment: int) -> ServiceProce
     service.kill()
     print(f"killed when {moment} had been sent", flush=True)
     return stack.start("run")
+
+
+def _too_much_doubt(books: Books, options: argparse.Namespace) -> list[str]:
+    """A kill puts no more in doubt than what was on the wire: one email a thread."""
+    bound = options.kill * options.processes * options.threads
+    doubts = books.counts["in_doubt"]
+    return [f"in doubt: {doubts}, and {options.kill} kills explain {bound} at most"] if doubts > bound else []
 
 
 def _print_table(books: Books, options: argparse.Namespace, seconds: float, stopped_in: float) -> None:
