@@ -177,7 +177,6 @@ class App:
             renderer=self.renderer(),
             make_transport=make_transport,
             rate=self.rate(),
-            ping_database=database.ping,
             process=process,
             send_lease_seconds=_send_lease(settings, make_transport),
             wait_seconds=self.settings.queue.wait_seconds,

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 # https://mariadb.com/kb/en/mariadb-error-code-reference/: deadlock, lock wait timeout, record changed since last read
 CONTENTION = frozenset({1213, 1205, 1020})
+# disk full (twice), Galera node not ready, query killed or timed out (three ways)
+UNABLE = frozenset({1021, 1114, 1047, 1317, 1969, 3024})
 # too many connections, server shutting down, connection killed, read-only server (twice), lost or refused connections
 AWAY = frozenset({1040, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1792, 1836, 1927, 2002, 2003, 2006, 2013, 2055})
 # access denied: a rotated password heals itself like an outage does, and must not end a worker thread
@@ -130,7 +132,7 @@ def is_away(error: BaseException) -> bool:
     """True when the server cannot be reached, has gone in mid-work, or takes no writes at the moment."""
     if not isinstance(error, DBAPIError):
         return False
-    return error.connection_invalidated or isinstance(error, InterfaceError) or _code(error) in AWAY | REFUSED
+    return error.connection_invalidated or isinstance(error, InterfaceError) or _code(error) in AWAY | UNABLE | REFUSED
 
 
 class Database:

@@ -9,18 +9,17 @@ record      the outcome, under the same token, with the source's row in the same
 """
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Literal
 
 import structlog
 
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
-from eed_delivery.ledger.delivering import Decision, DeliveryLedger, Standing
-from eed_delivery.model import NEUTRAL, Email, EmailState, Outcome, Verdict
+from eed_delivery.journal import Journal
+from eed_delivery.ledger.delivering import Decision
+from eed_delivery.model import Email, EmailState, Outcome, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.transports import Transport
 
@@ -28,8 +27,6 @@ log = structlog.get_logger(__name__)
 
 JITTER = 0.25
 """Retries come within ± a quarter of their delay, so that a refused crowd does not come back as one."""
-
-DATABASE_AWAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +38,6 @@ class RetryRules:
     growth: float = 4.0
     max_delay: float = 3600.0
     doubt: Literal["hold", "resend"] = "hold"
-
-
-class Fate(Enum):
-    """What becomes of an email's message once the ledger has its word."""
-
-    ACK = auto()  # delete it: the email has ended, or its row is `pending` again and will get a new message
-    LATER = auto()  # the same message again, after `seconds`: the queue counts the try
-    COPY = auto()  # a fresh copy with the true base, then delete this one: the try costs nothing (G4)
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """An email this thread is done with, and what is to be done with its message."""
-
-    email: Email
-    fate: Fate
-    seconds: float = 0.0
 
 
 def try_number(base: int, receive_count: int, attempts: int) -> int:
@@ -91,87 +71,6 @@ def retry_delay(number: int, rules: RetryRules) -> float:
     return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
 
 
-def fate_of(decision: Decision) -> Fate:
-    """What a decision means for the message that brought the email."""
-    if decision.state is not EmailState.QUEUED:
-        return Fate.ACK
-    return Fate.COPY if decision.outcome.verdict in NEUTRAL else Fate.LATER
-
-
-class Journal:
-    """One thread's way to the ledger: asks for the wire and records outcomes, the record of one email and the wire of
-    the next in one commit. What it holds is never forgotten while the process lives: it waits for the database."""
-
-    def __init__(self, ledger: DeliveryLedger, send_lease_seconds: float, give_up: threading.Event) -> None:
-        self._ledger = ledger
-        self._send_lease = send_lease_seconds
-        self._give_up = give_up
-        self._unrecorded: list[tuple[Email, Decision, int]] = []
-        self._settled: list[Settled] = []
-        self._on_wire: Email | None = None
-
-    def on_wire(self, email: Email) -> bool:
-        """Whether the last wire granted was this email's."""
-        return self._on_wire is email
-
-    def wire(self, email: Email) -> None:
-        """Return when the wire is granted. Raises `NoGrant` when it is not, `DatabaseGone` when nobody can say."""
-        refusal = self._ledger.record_and_wire(self._unrecorded, email, self._send_lease)
-        self._note_recorded()
-        if refusal is None:
-            self._on_wire = email
-            return
-        fate = Fate.ACK if refusal is Standing.OVER else Fate.LATER
-        self._settled.append(Settled(email, fate, seconds=1.0))
-        raise NoGrant(f"email {email.email_id}, gen {email.gen}: the ledger does not grant the wire")
-
-    def record(self, email: Email, decision: Decision, took_ms: int) -> None:
-        """Keep an outcome until the next `wire` or `flush` writes it."""
-        self._unrecorded.append((email, decision, took_ms))
-
-    def flush(self) -> list[Settled]:
-        """Write what is kept and return the emails settled since the last flush.
-
-        Waits for the database as long as it takes; only when the service must exit is an outcome given up. Then it is
-        logged, and the sweeper will show the email as in doubt: that is the truth of the ledger.
-        """
-        while self._unrecorded and not self._try_to_record():
-            if self._give_up.wait(DATABASE_AWAY_SECONDS):
-                self._say_given_up()
-        settled, self._settled = self._settled, []
-        return settled
-
-    def _try_to_record(self) -> bool:
-        try:
-            for email, decision, took_ms in self._unrecorded:
-                if not self._ledger.record(email, decision, took_ms):
-                    log.warning(
-                        "stale_outcome", email_id=email.email_id, gen=email.gen, verdict=decision.outcome.verdict
-                    )
-        except DatabaseGone as error:
-            log.warning("outcome_waits_for_database", count=len(self._unrecorded), reason=str(error))
-            return False
-        self._note_recorded()
-        return True
-
-    def _note_recorded(self) -> None:
-        for email, decision, _ in self._unrecorded:
-            self._settled.append(Settled(email, fate_of(decision), decision.delay))
-        self._unrecorded = []
-
-    def _say_given_up(self) -> None:
-        for email, decision, _ in self._unrecorded:
-            log.error(
-                "outcome_not_recorded",
-                email_id=email.email_id,
-                gen=email.gen,
-                verdict=decision.outcome.verdict,
-                message_id=decision.outcome.message_id,
-                todo=f"eed-delivery email {email.key}, then settle it by this line",
-            )
-        self._unrecorded = []
-
-
 class Delivery:
     """What one worker thread sends with: its own transport and journal, the process's renderer and pace."""
 
@@ -182,12 +81,15 @@ class Delivery:
         journal: Journal,
         rules: RetryRules,
         pace: Callable[[], None],
+        judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
     ) -> None:
+        """`pace` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email."""
         self._renderer = renderer
         self._transport = transport
         self._journal = journal
         self._rules = rules
         self._pace = pace
+        self._judge = judge
 
     def deliver(self, load_job: Callable[[], CompiledJob], email: Email, number: int) -> Outcome | None:
         """Take one claimed email as far as it can go; `number` says which try this is.
@@ -213,6 +115,7 @@ class Delivery:
             log.exception("defect", email_id=email.email_id, gen=email.gen)
             verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
             outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
+        outcome = self._judge(email, outcome)
         decision = decide(outcome, number, self._rules)
         self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
         _log_outcome(email, number, decision)

@@ -72,6 +72,10 @@ class PermanentFailure(DeliveryFailure):
 class RenderError(PermanentFailure):
     """The email cannot be made from its template, variables, attachments or addresses."""
 
+    def outcome(self) -> Outcome:
+        """Without a code: the mail server has said nothing, and its breaker must not take this for an answer."""
+        return Outcome(self.verdict, self.reply, None, self.enhanced)
+
 
 class TransientFailure(DeliveryFailure):
     """Not now: a 4xx for this recipient or content. Retried later, counted."""

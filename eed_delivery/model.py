@@ -25,8 +25,12 @@ END_STATES = frozenset(
 OPEN_STATES = frozenset(EmailState) - END_STATES
 
 TRANSITIONS: Mapping[EmailState, frozenset[EmailState]] = {
-    EmailState.PENDING: frozenset({EmailState.QUEUED, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}),
-    EmailState.QUEUED: frozenset({EmailState.PENDING, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED}),
+    EmailState.PENDING: frozenset(
+        {EmailState.QUEUED, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED, EmailState.SENT}
+    ),
+    EmailState.QUEUED: frozenset(
+        {EmailState.PENDING, EmailState.SENDING, EmailState.CANCELLED, EmailState.FAILED, EmailState.SENT}
+    ),
     EmailState.SENDING: frozenset(EmailState),
     EmailState.IN_DOUBT: frozenset({EmailState.SENT, EmailState.FAILED, EmailState.PENDING}),
     EmailState.FAILED: frozenset({EmailState.PENDING}),
@@ -137,6 +141,7 @@ class Ticket:
     gen: int
     base: int
     group: str = ""
+    token: int | None = field(default=None, compare=False)  # the row's token when its message was made; not sent
 
 
 @dataclass(frozen=True, slots=True)

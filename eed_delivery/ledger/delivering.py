@@ -7,11 +7,12 @@ from enum import Enum, auto
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Update, select
 
-from eed_delivery.database import Database, seconds_until, utc_in, utc_now
+from eed_delivery.database import Database
+from eed_delivery.ledger import delivering_sql as sql
 from eed_delivery.model import END_STATES, Email, EmailState, Job, JobState, Outcome, Ticket
-from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_job, eed_suppression
+from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 
 
@@ -69,122 +70,6 @@ def new_token() -> int:
     return secrets.randbits(62) | 1
 
 
-_expired_before_the_wire = (
-    (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_(None) & (eed_email.c.lease_until < utc_now())
-)
-_its_time_has_come = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
-_free = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _its_time_has_come
-
-CLAIM = (
-    update(eed_email)
-    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(or_(_free, _expired_before_the_wire))
-    .values(
-        state=EmailState.SENDING,
-        token=bindparam("new_token"),
-        lease_until=utc_in(bindparam("lease")),
-        wire_at=None,
-        not_before=None,
-        changed_at=utc_now(),
-    )
-)
-
-_STANDING = (
-    select(
-        eed_email.c.email_id,
-        eed_email.c.job_id,
-        eed_email.c.source_key,
-        eed_email.c.gen,
-        eed_email.c.token,
-        eed_email.c.state,
-        eed_email.c.attempts,
-        eed_email.c.recipient,
-        eed_email.c.wire_at,
-        seconds_until(eed_email.c.lease_until).label("lease_left"),
-        seconds_until(eed_email.c.not_before).label("wait_left"),
-        eed_job.c.state.label("job_state"),
-        eed_job.c.reason.label("job_reason"),
-        eed_job.c.source_key.label("job_key"),
-        eed_job.c.revision,
-        case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
-        exists()
-        .where(eed_suppression.c.address == func.lower(eed_email.c.recipient))
-        .where(or_(eed_suppression.c.expires_at.is_(None), eed_suppression.c.expires_at > utc_now()))
-        .label("suppressed"),
-    )
-    .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
-    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
-)
-
-WIRE = (
-    update(eed_email)
-    .where(eed_email.c.email_id == bindparam("id"))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .where(eed_email.c.state == EmailState.SENDING)
-    .where(eed_email.c.wire_at.is_(None))
-    .where(eed_email.c.lease_until > utc_now())
-    .where(
-        exists()
-        .where(eed_job.c.job_id == bindparam("of_job"))
-        .where(eed_job.c.state == JobState.ACTIVE)
-        .where(or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()))
-    )
-    .values(
-        wire_at=utc_now(),
-        attempts=bindparam("tries"),
-        lease_until=utc_in(bindparam("lease")),
-        changed_at=utc_now(),
-    )
-)
-
-_RECORD = (
-    update(eed_email)
-    .where(eed_email.c.email_id == bindparam("id"))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .values(
-        state=bindparam("to_state"),
-        attempts=bindparam("tries"),
-        detail=bindparam("reply"),
-        message_id=bindparam("provider_id"),
-        lease_until=None,
-        changed_at=utc_now(),
-    )
-)
-# Late truth may still settle an email that the sweeper has put in doubt meanwhile.
-RECORD_END = _RECORD.where(eed_email.c.state.in_([EmailState.SENDING, EmailState.IN_DOUBT]))
-RECORD_RETRY = _RECORD.where(eed_email.c.state == EmailState.SENDING).values(
-    wire_at=None, not_before=utc_in(bindparam("delay"))
-)
-
-ATTEMPT = insert(eed_attempt).values(ended_at=utc_now())
-
-_BEFORE_THE_WIRE = (
-    update(eed_email)
-    .where(eed_email.c.email_id == bindparam("id"))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .where(eed_email.c.state == EmailState.SENDING)
-    .where(eed_email.c.wire_at.is_(None))
-)
-PUT_BACK = _BEFORE_THE_WIRE.values(
-    state=bindparam("to_state"), detail=bindparam("reply"), lease_until=None, changed_at=utc_now()
-)
-RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
-
-RENEW = (
-    update(eed_email)
-    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .where(eed_email.c.state == EmailState.SENDING)
-    .where(eed_email.c.wire_at.is_(None))
-    .where(eed_email.c.lease_until > utc_now())
-    .values(lease_until=utc_in(bindparam("lease")))
-)
-
-
 class DeliveryLedger:
     """What a worker process may do to the ledger. Safe for many threads: each call is one transaction."""
 
@@ -203,8 +88,8 @@ class DeliveryLedger:
     def _claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
         for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), key=lambda t: t.gen):
             ids = [ticket.email_id for ticket in group]
-            c.execute(CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease})
-        rows = {row.email_id: row for row in c.execute(_STANDING, {"ids": [t.email_id for t in tickets]})}
+            c.execute(sql.CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease})
+        rows = {row.email_id: row for row in c.execute(sql.STANDING, {"ids": [t.email_id for t in tickets]})}
         refusals = [r for t in tickets if (r := _refusal(t, rows.get(t.email_id), token)) is not None]
         refused = {refusal.ticket for refusal in refusals}
         ours = [_email(rows[t.email_id]) for t in tickets if t not in refused]
@@ -223,6 +108,17 @@ class DeliveryLedger:
         refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in missing]
         jobs = {e.job_id: JobRef(e.job_id, rows[e.email_id].job_key, rows[e.email_id].revision) for e in loaded}
         return Claim(tuple(loaded), jobs, tuple(refusals))
+
+    def rehearse(self) -> None:
+        """Ask what a claim asks, about nobody. Raises `DatabaseGone`, or what a broken mapping or a lost right says."""
+        nobody = Email(0, 0, "0", 0, 0, 0, "")
+
+        def work(c: Connection) -> None:
+            c.execute(sql.STANDING, {"ids": [0]}).all()
+            c.execute(sql.CLAIM, {"ids": [0], "of_gen": -1, "new_token": 1, "lease": 0})
+            self._source.emails(c, [nobody])
+
+        self._database.run(work)
 
     def job(self, ref: JobRef) -> Job:
         """Load what all emails of a job share. Raises `RenderError` when its row has gone, or `DatabaseGone`."""
@@ -244,7 +140,7 @@ class DeliveryLedger:
 
     def _put_back(self, c: Connection, email: Email, state: EmailState, reason: str | None) -> bool:
         values = {**_fence(email), "to_state": state, "reply": _cut(reason)}
-        changed = c.execute(PUT_BACK, values).rowcount == 1
+        changed = c.execute(sql.PUT_BACK, values).rowcount == 1
         if changed and state in END_STATES:
             self._source.write_email(c, email.key, state, reason or "", email.attempts, None)
         return changed
@@ -256,12 +152,12 @@ class DeliveryLedger:
         """
         return self.record_and_wire((), email, lease_seconds)
 
-    def record(self, email: Email, decision: Decision, took_ms: int) -> bool:
-        """Write an attempt's outcome under our token, and the source's row with it.
+    def record(self, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True) -> bool:
+        """Write an attempt's outcome under our token, and the source's row with it unless `with_source` is False.
 
         False: the email is no longer ours, newer truth stands (G3). Raises `DatabaseGone`.
         """
-        return self._database.run(lambda c: self._record(c, email, decision, took_ms))
+        return self._database.run(lambda c: self._record(c, email, decision, took_ms, with_source=with_source))
 
     def record_and_wire(
         self, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease_seconds: float
@@ -280,23 +176,26 @@ class DeliveryLedger:
 
     def _wire(self, c: Connection, email: Email, lease: float, *, again: bool) -> Standing | None:
         values = {**_fence(email), "of_job": email.job_id, "tries": email.attempts + 1, "lease": lease}
-        if c.execute(WIRE, values).rowcount == 1:
+        if c.execute(sql.WIRE, values).rowcount == 1:
             return None
-        row = c.execute(_STANDING, {"ids": [email.email_id]}).one_or_none()
+        row = c.execute(sql.STANDING, {"ids": [email.email_id]}).one_or_none()
         if row is None or row.token != email.token or row.state != EmailState.SENDING:
             return Standing.LOST
         if row.wire_at is not None:
             # Only this thread knows this token, and it asks once an email. On a second run of this transaction
             # the grant is therefore our own, whose commit went through while its answer was lost.
-            return None if again else Standing.LOST
+            mine = again and c.execute(sql.WIRED_AGAIN, {**_fence(email), "lease": lease}).rowcount == 1
+            return None if mine else Standing.LOST
         exit_state = _exit(row)
         if exit_state is None:
             return Standing.LOST
         self._put_back(c, email, *exit_state)
         return Standing.OVER
 
-    def _record(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> bool:
-        if self._write_outcome(c, email, decision):
+    def _record(
+        self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True
+    ) -> bool:
+        if self._write_outcome(c, email, decision, with_source=with_source):
             self._append_attempt(c, email, decision, took_ms)
             return True
         row = c.execute(
@@ -305,32 +204,39 @@ class DeliveryLedger:
         if (row.token, row.gen) != (email.token, email.gen):
             return False
         if row.state == EmailState.IN_DOUBT and decision.state is EmailState.QUEUED:
-            # The sweeper has put it in doubt, and now the server's definite "not now" is here after all. Its job may
-            # be finished already, so it ends as failed: an operator can requeue it without risk.
-            return self._record(c, email, replace(decision, state=EmailState.FAILED), took_ms)
-        return bool(row.state == decision.state)  # our own earlier run, whose commit's answer was lost
+            late = replace(decision, state=EmailState.PENDING if self._job_is_open(c, email) else EmailState.FAILED)
+            return self._record(c, email, late, took_ms, with_source=with_source)
+        # If it stands as decided, this is a second run: the first one's commit went through, its answer was lost.
+        return bool(row.state == decision.state)
 
-    def _write_outcome(self, c: Connection, email: Email, decision: Decision) -> bool:
+    def _job_is_open(self, c: Connection, email: Email) -> bool:
+        """Whether the job still waits for its emails; it cannot finish until this transaction has ended."""
+        finished = select(eed_job.c.finished_at).where(eed_job.c.job_id == email.job_id).with_for_update()
+        return c.execute(finished).scalar_one() is None
+
+    def _write_outcome(self, c: Connection, email: Email, decision: Decision, *, with_source: bool) -> bool:
         outcome = decision.outcome
         tries = email.attempts + decision.counted
-        values = {
+        values: dict[str, object] = {
             **_fence(email),
             "to_state": decision.state,
             "tries": tries,
             "reply": _cut(outcome.reply),
             "provider_id": _ascii(outcome.message_id),
         }
-        if decision.state is EmailState.QUEUED:
-            return c.execute(RECORD_RETRY, {**values, "delay": decision.delay}).rowcount == 1
-        if c.execute(RECORD_END, values).rowcount != 1:
+        statement = _record_statement(decision.state)
+        if decision.state in (EmailState.QUEUED, EmailState.PENDING):
+            values["delay"] = decision.delay
+        if c.execute(statement, values).rowcount != 1:
             return False
-        self._source.write_email(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
+        if with_source and decision.state is not EmailState.QUEUED:
+            self._source.write_email(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
         return True
 
     def _append_attempt(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> None:
         outcome = decision.outcome
         c.execute(
-            ATTEMPT,
+            sql.ATTEMPT,
             {
                 "email_id": email.email_id,
                 "gen": email.gen,
@@ -349,14 +255,28 @@ class DeliveryLedger:
     def release(self, emails: Sequence[Email]) -> None:
         """Put emails that have not seen the wire back to `queued`, unharmed (G4). Raises `DatabaseGone`."""
         if emails:
-            self._database.run(lambda c: c.execute(RELEASE, [_fence(email) for email in emails]))
+            self._database.run(lambda c: c.execute(sql.RELEASE, [_fence(email) for email in emails]))
 
     def renew(self, emails: Sequence[Email], lease_seconds: float) -> None:
         """Lengthen the short lease of emails that wait in our hand; never revives one that has run out."""
         if emails:
             ids = [email.email_id for email in emails]
             values = {"ids": ids, "our_token": emails[0].token, "lease": lease_seconds}
-            self._database.run(lambda c: c.execute(RENEW, values))
+            self._database.run(lambda c: c.execute(sql.RENEW, values))
+
+
+def _record_statement(state: EmailState) -> Update:
+    match state:
+        case EmailState.SENT:
+            return sql.RECORD_SENT
+        case EmailState.IN_DOUBT:
+            return sql.RECORD_DOUBT
+        case EmailState.QUEUED:
+            return sql.RECORD_RETRY
+        case EmailState.PENDING:
+            return sql.RECORD_LATE_NO
+        case _:
+            return sql.RECORD_END
 
 
 def _refusal(ticket: Ticket, row: Row[*tuple[Any, ...]] | None, token: int) -> Refusal | None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from eed_delivery.delivery import Delivery, Fate, Journal, Settled, try_number
+from eed_delivery.delivery import Delivery, try_number
 from eed_delivery.errors import DatabaseGone, Stopping
+from eed_delivery.journal import Fate, Journal, Settled
 from eed_delivery.ledger.delivering import Claim, DeliveryLedger, JobRef, Refusal, Standing, new_token
 from eed_delivery.model import Email, Outcome, Ticket
 from eed_delivery.rendering import CompiledJob
@@ -38,8 +39,9 @@ class Hands:
 class Batch:
     """Up to ten messages. An email that came twice in one batch is one entry with two messages."""
 
-    def __init__(self, messages: Sequence[Received], hands: Hands) -> None:
+    def __init__(self, messages: Sequence[Received], hands: Hands, hold: Hold) -> None:
         self._hands = hands
+        self._hold = hold
         self._messages: dict[int, list[Received]] = {}
         self._foreign: list[Received] = []
         for message in messages:
@@ -55,21 +57,23 @@ class Batch:
         else:
             known.append(message)
 
-    def work(self, hold: Hold) -> None:
+    def work(self) -> None:
         """Take every message of this batch to its fate. Raises `DatabaseGone` or `QueueGone`: nothing is lost then."""
         self._set_aside(self._foreign, "not_our_message")
         if not self._messages:
             return
         claim = self._claim()
-        hold.emails = claim.emails
-        self._refuse(claim.refusals)
+        self._hold.emails = claim.emails
         waiting = deque(claim.emails)
         try:
+            self._refuse(claim.refusals)
             while waiting and self._hands.may_go_on() and self._deliver(waiting[0], claim):
                 waiting.popleft()
         finally:
-            self._settle(self._hands.journal.flush())
-            self._hand_back(waiting)
+            try:
+                self._settle(self._hands.journal.flush())
+            finally:
+                self._hand_back(waiting)
 
     def _claim(self) -> Claim:
         tickets = [_ticket(messages[0]) for messages in self._messages.values()]
@@ -78,6 +82,32 @@ class Batch:
         except DatabaseGone:
             self._copy_all_without_ledger()
             raise
+        except Exception:  # either nobody can be claimed, or one row of this batch spoils it for the others
+            log.exception("claim_failed", email_ids=[ticket.email_id for ticket in tickets])
+            return self._claim_one_by_one(tickets)
+
+    def _claim_one_by_one(self, tickets: Sequence[Ticket]) -> Claim:
+        """What cannot be claimed alone either is left to its receive count, which ends in the dead-letter queue."""
+        try:
+            self._hands.ledger.rehearse()
+        except Exception as error:  # a lost right, a changed table: everybody's trouble, and nobody's fault
+            self._copy_all_without_ledger()
+            raise DatabaseGone(f"the tables cannot be read as they are mapped: {type(error).__name__}") from error
+        claims = [claim for ticket in tickets if (claim := self._claim_alone(ticket)) is not None]
+        return Claim(
+            tuple(email for claim in claims for email in claim.emails),
+            {job_id: ref for claim in claims for job_id, ref in claim.jobs.items()},
+            tuple(refusal for claim in claims for refusal in claim.refusals),
+        )
+
+    def _claim_alone(self, ticket: Ticket) -> Claim | None:
+        try:
+            return self._hands.ledger.claim([ticket], new_token(), self._hands.lease_seconds)
+        except DatabaseGone:
+            raise
+        except Exception:  # its own row cannot be read: it must not take the others with it
+            log.exception("email_cannot_be_claimed", email_id=ticket.email_id, gen=ticket.gen)
+            return None
 
     def _deliver(self, email: Email, claim: Claim) -> bool:
         """One email; False when the service was asked to stop before it came to a send."""
@@ -96,9 +126,9 @@ class Batch:
         for refusal in refusals:
             messages = self._messages[refusal.ticket.email_id]
             if refusal.standing is Standing.OVER:
-                self._hands.queue.ack(messages)
+                self._ack(messages)
             elif refusal.standing is Standing.LATER:
-                self._hands.queue.later(messages, refusal.seconds + 1)
+                self._later(messages, refusal.seconds + 1)
             else:
                 self._refuse_unknown(refusal.ticket, messages)
 
@@ -107,7 +137,7 @@ class Batch:
         way to the dead-letter queue, and comes again on its own."""
         foreign = [message for message in messages if _ticket(message).gen == ticket.gen]
         self._set_aside(foreign, "unknown_email")
-        self._hands.queue.later([message for message in messages if message not in foreign], 1)
+        self._later([message for message in messages if message not in foreign], 1)
 
     def _set_aside(self, messages: Sequence[Received], event: str) -> None:
         if not messages:
@@ -120,13 +150,21 @@ class Batch:
                 problem=message.problem or "the ledger has no such email in such a generation",
                 then="the queue moves it to the dead-letter queue",
             )
-        self._hands.queue.later(messages, UNKNOWN_AGAIN_SECONDS)
+        self._later(messages, UNKNOWN_AGAIN_SECONDS)
+
+    def _ack(self, messages: Sequence[Received]) -> None:
+        self._hold.let_go(messages)
+        self._hands.queue.ack(messages)
+
+    def _later(self, messages: Sequence[Received], seconds: float) -> None:
+        self._hold.let_go(messages)
+        self._hands.queue.later(messages, seconds)
 
     def _settle(self, settled: Sequence[Settled]) -> None:
-        self._hands.queue.ack([m for s in settled if s.fate is Fate.ACK for m in self._messages[s.email.email_id]])
+        self._ack([m for s in settled if s.fate is Fate.ACK for m in self._messages[s.email.email_id]])
         for one in settled:
             if one.fate is Fate.LATER:
-                self._hands.queue.later(self._messages[one.email.email_id], one.seconds + 1)
+                self._later(self._messages[one.email.email_id], one.seconds + 1)
         self._copy([s.email for s in settled if s.fate is Fate.COPY])
 
     def _hand_back(self, waiting: Iterable[Email]) -> None:
@@ -153,7 +191,7 @@ class Batch:
         if not tickets:
             return
         published = self._hands.queue.publish(tickets, NEUTRAL_DELAY_SECONDS)
-        self._hands.queue.ack([m for t in published.accepted for m in self._messages[t.email_id]])
+        self._ack([m for t in published.accepted for m in self._messages[t.email_id]])
         if published.refused:
             log.warning("copy_refused", count=len(published.refused), reasons=sorted(set(published.refused)))
 

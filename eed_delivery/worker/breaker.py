@@ -12,6 +12,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 1.0
 IDLE_SECONDS = 0.25
+DOUBTS = 5
+"""So many emails in doubt without any answer between them are an outage that hides behind lost answers."""
 
 
 class Breaker:
@@ -33,6 +35,8 @@ class Breaker:
         self._trial_by: int | None = None
         self._pause = FIRST_PAUSE_SECONDS
         self._probe_at = 0.0
+        self._doubts = 0
+        self.answers = 0
 
     @property
     def reason(self) -> str | None:
@@ -71,8 +75,18 @@ class Breaker:
             pause, self._pause = self._pause, min(self._max_pause, self._pause * 2)
         log.error("breaker_open", reason=reason, probe_in_seconds=pause)
 
+    def doubted(self, reply: str) -> None:
+        """An email was left in doubt. A few in a row, and no more are put at risk."""
+        with self._lock:
+            self._doubts += 1
+            many = self._doubts >= DOUBTS
+        if many:
+            self.trip(f"{DOUBTS} emails or more in doubt without an answer between them, the last: {reply}")
+
     def answered(self) -> None:
-        """The mail server has answered for an email: the way out works."""
+        """The mail server has answered for an email: the way out works. `answers` counts them."""
+        self.answers += 1
+        self._doubts = 0
         if self._reason is None and self._pause == FIRST_PAUSE_SECONDS:
             return
         with self._lock:

@@ -1,7 +1,7 @@
 """Keeps what is in hand in hand: visibility timeouts in the queue, leases in the ledger."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,7 +22,13 @@ class Hold:
     messages: list[Received]
     emails: Sequence[Email] = ()
     rounds: int = 0
-    closed: bool = field(default=False)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def let_go(self, messages: Iterable[Received]) -> None:
+        """Extend these no more: their fate is decided, and a later extension would undo it."""
+        gone = {message.receipt for message in messages}
+        with self.lock:
+            self.messages = [message for message in self.messages if message.receipt not in gone]
 
 
 class Keeper:
@@ -47,23 +53,29 @@ class Keeper:
         finally:
             with self._lock:
                 self._holds.discard(hold)
-                hold.closed = True
+            hold.let_go(messages)
 
     def step(self) -> float:
         """Extend what is in hand; a failure is logged and the next round tries again."""
         with self._lock:
             holds = list(self._holds)
+        old = [hold for hold in holds if hold.rounds]
         for hold in holds:
-            if hold.rounds and not hold.closed:
-                self._extend(hold)
             hold.rounds += 1
+        for hold in old:  # the queue first for all of them: a database that hangs must not cost the visibility, too
+            self._extend(hold)
+        for hold in old:
+            self._renew(hold)
         return min(self._visibility, self._lease) / 3
 
     def _extend(self, hold: Hold) -> None:
-        try:
-            self._queue.later(hold.messages, self._visibility)
-        except QueueGone as error:
-            log.warning("visibility_not_extended", reason=str(error))
+        with hold.lock:
+            try:
+                self._queue.later(hold.messages, self._visibility)
+            except QueueGone as error:
+                log.warning("visibility_not_extended", reason=str(error))
+
+    def _renew(self, hold: Hold) -> None:
         try:
             self._ledger.renew(hold.emails, self._lease)
         except DatabaseGone as error:

@@ -5,12 +5,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from eed_delivery.config import WorkerSettings
-from eed_delivery.delivery import Delivery, Journal, RetryRules
+from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import DeliveryLedger, JobRef
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
@@ -23,7 +25,7 @@ from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.rate import Pace
-from eed_delivery.worker.watch import SameAnswers
+from eed_delivery.worker.watch import SameAnswers, Suspects
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +51,6 @@ class WorkerParts:
     renderer: Renderer
     make_transport: Callable[[], Transport]
     rate: Callable[[], float | None]
-    ping_database: Callable[[], None]
     process: Process
     send_lease_seconds: float
     wait_seconds: float
@@ -70,6 +71,7 @@ class Worker:
         self._probe = parts.make_transport()
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
+        self._suspects = Suspects(lambda: self._breaker.answers)
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._beats = 0
@@ -109,11 +111,13 @@ class Worker:
 
     def _thread(self, name: str) -> threading.Thread:
         transport = self._parts.make_transport()
-        journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up)
+        beat = partial(self._pulse.beat, name)
+        journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up, beat)
+        pace = partial(self._pace.take, beat)
         hands = Hands(
             ledger=self._parts.ledger,
             queue=self._parts.queue,
-            delivery=Delivery(self._parts.renderer, transport, journal, self._rules, self._pace.take),
+            delivery=Delivery(self._parts.renderer, transport, journal, self._rules, pace, self._suspects.judge),
             journal=journal,
             compiled=self._compiled.get,
             lease_seconds=self._settings.lease_seconds,
@@ -138,7 +142,7 @@ class Worker:
             messages = self._parts.queue.receive(MAX_BATCH, self._parts.wait_seconds, self._parts.visibility_seconds)
             if messages:
                 with self._keeper.holding(messages) as hold:
-                    Batch(messages, hands).work(hold)
+                    Batch(messages, hands, hold).work()
         except DatabaseGone:
             self._database_away.set()
             raise
@@ -149,7 +153,7 @@ class Worker:
     def _await_database(self) -> None:
         """Receive nothing that could not be claimed: a receive count would burn for it."""
         if self._database_away.is_set():
-            self._parts.ping_database()
+            self._parts.ledger.rehearse()
             self._database_away.clear()
             log.info("database_back")
 
@@ -165,7 +169,9 @@ class Worker:
         if outcome.verdict is Verdict.THROTTLED:
             self._pace.slow_down()
             return
-        if outcome.verdict is not Verdict.IN_DOUBT:
+        if outcome.verdict is Verdict.IN_DOUBT:
+            self._breaker.doubted(outcome.reply)
+        elif outcome.code is not None:  # without a code it was not the mail server who spoke
             self._breaker.answered()
         if outcome.verdict is Verdict.SENT:
             self._pace.accepted()

@@ -9,19 +9,23 @@ from eed_delivery.errors import Stopping
 SLOWEST = 0.05
 RECOVERY_PER_SECOND = 0.05
 LONGEST_PAUSE_SECONDS = 30.0
+SLICE_SECONDS = 0.5
+"""How long a waiting thread goes without a look at the stop event and a sign of life."""
 
 
 class Pace:
     """Spaces sends evenly. `share` is emails a second for this process; None is no limit.
 
-    After a throttling answer the pace halves, and the next send waits; it recovers by a twentieth each second.
+    After a throttling answer nothing is sent for a pause that doubles while throttling goes on. With a rate the pace
+    halves as well, and recovers by a twentieth each second; without one there is only the pause.
     """
 
     def __init__(self, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
         self._stop = stop
         self._clock = clock
         self._lock = threading.Lock()
-        self._known = threading.Event()
+        self._turnstile = threading.Lock()
+        self._known = False
         self._share: float | None = None
         self._factor = 1.0
         self._factor_at = clock()
@@ -29,10 +33,10 @@ class Pace:
         self._pause = 0.0
 
     def set_share(self, share: float | None) -> None:
-        """A new share of the rate; what is already waiting keeps its place."""
+        """A new share of the rate, felt from the next turn on."""
         with self._lock:
             self._share = share
-        self._known.set()
+            self._known = True
 
     def hold_off(self, seconds: float) -> None:
         """Send nothing for so long: the others have not made room yet."""
@@ -54,23 +58,36 @@ class Pace:
         """The provider took an email: the pauses may start small again."""
         self._pause = 0.0
 
-    def take(self) -> None:
-        """Wait for a turn, and first of all for a share. Raises `Stopping` when asked to stop meanwhile."""
-        while not self._known.is_set():
-            if self._stop.wait(0.05):
-                raise Stopping("the service is stopping")
-        wait = self.reserve()
-        if wait > 0 and self._stop.wait(wait):
+    def take(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Wait for a share, then for a turn; `beat` is called while waiting. Raises `Stopping` when asked to stop.
+
+        Threads queue at a turnstile and only the first watches the clock: a turn is taken when it is due and never
+        reserved ahead, so that a rate that rises again is felt at once.
+        """
+        while not self._turnstile.acquire(timeout=SLICE_SECONDS):
+            self._mind(0, beat)
+        try:
+            while (wait := self.turn()) > 0:
+                self._mind(min(wait, SLICE_SECONDS), beat)
+        finally:
+            self._turnstile.release()
+
+    def _mind(self, seconds: float, beat: Callable[[], None]) -> None:
+        beat()
+        if self._stop.wait(seconds):
             raise Stopping("the service is stopping")
 
-    def reserve(self) -> float:
-        """Take the next turn; return how many seconds it is away."""
+    def turn(self) -> float:
+        """Take a turn if one is due and return 0; else return how many seconds it is away."""
         with self._lock:
+            if not self._known:
+                return SLICE_SECONDS
             now = self._clock()
-            at = max(self._next_at, now)
+            if now < self._next_at:
+                return self._next_at - now
             if self._share is not None:
-                self._next_at = at + 1.0 / max(self._share * self._current_factor(now), 1e-3)
-            return at - now
+                self._next_at = now + 1.0 / max(self._share * self._current_factor(now), 1e-3)
+            return 0.0
 
     def _current_factor(self, now: float) -> float:
         return min(1.0, self._factor + (now - self._factor_at) * RECOVERY_PER_SECOND)

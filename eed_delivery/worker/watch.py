@@ -2,12 +2,15 @@
 
 import re
 import threading
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import replace
 
-from eed_delivery.model import Outcome, Verdict
+from eed_delivery.model import NEUTRAL, Email, Outcome, Verdict
 
 _PARTICULARS = re.compile(r"\S*@\S*|\d+|'[^']*'|\"[^\"]*\"|<[^>]*>")
 JOBS_REMEMBERED = 100
+SUSPECTS_REMEMBERED = 10_000
 
 
 class SameAnswers:
@@ -34,6 +37,37 @@ class SameAnswers:
     def _forget_old_jobs(self) -> None:
         while len(self._jobs) > JOBS_REMEMBERED:
             del self._jobs[next(iter(self._jobs))]
+
+
+class Suspects:
+    """Tells an email that breaks the way out from a way out that is broken.
+
+    An uncounted outcome is nobody's fault, so it may come for ever (G4). But a server that hangs up on this one
+    email's content, again and again, while others get their answers in between, is this email's affair: from the
+    `limit`th time on it is counted, and after its attempts it ends as failed, instead of stopping everybody for ever.
+    """
+
+    def __init__(self, answers: Callable[[], int], limit: int = 5) -> None:
+        self._answers = answers
+        self._limit = limit
+        self._seen: OrderedDict[tuple[int, int], tuple[int, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def judge(self, email: Email, outcome: Outcome) -> Outcome:
+        """The outcome as it is to be decided on."""
+        key = (email.email_id, email.gen)
+        with self._lock:
+            times, answers_then = self._seen.pop(key, (0, -1))
+            if outcome.verdict not in NEUTRAL:
+                return outcome
+            answers = self._answers()
+            times += answers > answers_then
+            self._seen[key] = (times, answers)
+            while len(self._seen) > SUSPECTS_REMEMBERED:
+                self._seen.popitem(last=False)
+        if times < self._limit:
+            return outcome
+        return replace(outcome, verdict=Verdict.TEMPORARY)
 
 
 def sameness(outcome: Outcome) -> str:

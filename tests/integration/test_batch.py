@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eed_delivery.config import RenderingSettings
-from eed_delivery.delivery import Delivery, Journal, RetryRules
+from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import (
     DatabaseGone,
     DeliveryFailure,
@@ -18,6 +18,7 @@ from eed_delivery.errors import (
     Throttled,
     TransientFailure,
 )
+from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.model import Accepted, Email, Outcome, Rendered, Ticket
 from eed_delivery.rendering import Renderer
@@ -94,7 +95,7 @@ class Room:
             react=self._react,
         )
         with self.keeper.holding(messages) as hold:
-            Batch(messages, hands).work(hold)
+            Batch(messages, hands, hold).work()
 
     def _react(self, email: Email, outcome: Outcome) -> None:
         self.seen.append((email.email_id, outcome))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from eed_delivery.errors import InfrastructureFailure, Stopping
-from eed_delivery.model import Outcome, Verdict
+from eed_delivery.model import Email, Outcome, Verdict
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.rate import Pace
-from eed_delivery.worker.watch import SameAnswers, sameness
+from eed_delivery.worker.watch import SameAnswers, Suspects, sameness
 
 
 class Clock:
@@ -137,16 +137,34 @@ def pace(stop: threading.Event, clock: Clock) -> Pace:
     return Pace(stop, clock)
 
 
+def waits(pace: Pace, clock: Clock, turns: int) -> list[float]:
+    """Take so many turns, each as soon as it is due; how long each had to be waited for."""
+    waited = []
+    for _ in range(turns):
+        before = clock.now
+        while (wait := pace.turn()) > 0:
+            clock.now += wait
+        waited.append(round(clock.now - before, 3))
+    return waited
+
+
 def test_the_pace_spaces_sends_evenly(pace: Pace, clock: Clock) -> None:
     pace.set_share(10)
-    assert [round(pace.reserve(), 3) for _ in range(4)] == [0, 0.1, 0.2, 0.3]
+    assert waits(pace, clock, 4) == [0, 0.1, 0.1, 0.1]
     clock.now += 100
-    assert [round(pace.reserve(), 3) for _ in range(2)] == [0, 0.1]  # idle time is not saved up
+    assert waits(pace, clock, 2) == [0, 0.1]  # idle time is not saved up
 
 
-def test_without_a_limit_nobody_waits(pace: Pace) -> None:
+def test_without_a_limit_nobody_waits(pace: Pace, clock: Clock) -> None:
     pace.set_share(None)
-    assert [pace.reserve() for _ in range(3)] == [0, 0, 0]
+    assert waits(pace, clock, 3) == [0, 0, 0]
+
+
+def test_a_rate_that_rises_is_felt_at_the_next_turn(pace: Pace, clock: Clock) -> None:
+    pace.set_share(0.01)
+    assert waits(pace, clock, 2) == [0, 100]
+    pace.set_share(10)
+    assert waits(pace, clock, 2) == [100, 0.1]
 
 
 def test_nothing_is_sent_before_the_share_is_known(pace: Pace, stop: threading.Event) -> None:
@@ -167,28 +185,55 @@ def test_throttling_halves_the_pace_and_holds_the_next_send(pace: Pace, clock: C
     pace.set_share(10)
     pace.slow_down()
     pace.slow_down()  # an answer of the same crowd
-    assert pace.reserve() == pytest.approx(1.0)
-    assert pace.reserve() == pytest.approx(1.2)  # five a second now
+    first, second = waits(pace, clock, 2)
+    assert first == 1.0
+    assert 0.15 < second < 0.2  # five a second, and recovering
     clock.now += 60
     pace.accepted()
-    assert pace.reserve() == 0
-    assert pace.reserve() == pytest.approx(0.1)
+    assert waits(pace, clock, 2) == [0, 0.1]
 
 
 def test_pauses_grow_while_throttling_goes_on_even_without_a_rate(pace: Pace, clock: Clock) -> None:
     pace.set_share(None)
-    waits = []
+    pauses = []
     for _ in range(7):
         pace.slow_down()
-        waits.append(round(pace.reserve(), 3))
-        clock.now += waits[-1]
-    assert waits == [1, 2, 4, 8, 16, 30, 30]
+        pauses += waits(pace, clock, 1)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
 
 
-def test_a_newcomer_waits_until_the_others_have_made_room(pace: Pace) -> None:
+def test_a_newcomer_waits_until_the_others_have_made_room(pace: Pace, clock: Clock) -> None:
     pace.set_share(10)
     pace.hold_off(5)
-    assert pace.reserve() == pytest.approx(5)
+    assert waits(pace, clock, 1) == [5]
+
+
+def test_lost_answers_in_a_row_open_the_breaker(breaker: Breaker) -> None:
+    for _ in range(4):
+        breaker.doubted("no answer")
+    breaker.answered()
+    for _ in range(4):
+        breaker.doubted("no answer")
+    assert not breaker.open
+    breaker.doubted("no answer")
+    assert breaker.open and "in doubt" in (breaker.reason or "")
+
+
+def hung_up(email_id: int, suspects: Suspects) -> Verdict:
+    email = Email(email_id, 1, str(email_id), 0, 1, 0, "a@example.com")
+    return suspects.judge(email, Outcome(Verdict.INFRASTRUCTURE, "the server hung up")).verdict
+
+
+def test_an_email_that_breaks_the_way_out_is_told_from_a_broken_way_out() -> None:
+    answers = iter(range(1000))
+    suspects = Suspects(lambda: next(answers), limit=5)
+    assert [hung_up(7, suspects) for _ in range(6)] == [Verdict.INFRASTRUCTURE] * 4 + [Verdict.TEMPORARY] * 2
+    assert hung_up(8, suspects) is Verdict.INFRASTRUCTURE
+
+
+def test_in_an_outage_nobody_is_suspected_however_long_it_lasts() -> None:
+    suspects = Suspects(lambda: 17, limit=5)
+    assert {hung_up(7, suspects) for _ in range(100)} == {Verdict.INFRASTRUCTURE}
 
 
 def refused(reply: str) -> Outcome:

@@ -1,0 +1,141 @@
+"""The worker's statements. What each WHERE keeps out is the product: a mutation run drops every term once."""
+
+from sqlalchemy import bindparam, case, exists, func, insert, or_, select, update
+
+from eed_delivery.database import seconds_until, utc_in, utc_now
+from eed_delivery.model import EmailState, JobState
+from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_suppression
+
+_expired_before_the_wire = (
+    (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_(None) & (eed_email.c.lease_until < utc_now())
+)
+_its_time_has_come = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
+_free = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _its_time_has_come
+
+CLAIM = (
+    update(eed_email)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(or_(_free, _expired_before_the_wire))
+    .values(
+        state=EmailState.SENDING,
+        token=bindparam("new_token"),
+        lease_until=utc_in(bindparam("lease")),
+        wire_at=None,
+        not_before=None,
+        changed_at=utc_now(),
+    )
+)
+
+STANDING = (
+    select(
+        eed_email.c.email_id,
+        eed_email.c.job_id,
+        eed_email.c.source_key,
+        eed_email.c.gen,
+        eed_email.c.token,
+        eed_email.c.state,
+        eed_email.c.attempts,
+        eed_email.c.recipient,
+        eed_email.c.wire_at,
+        seconds_until(eed_email.c.lease_until).label("lease_left"),
+        seconds_until(eed_email.c.not_before).label("wait_left"),
+        eed_job.c.state.label("job_state"),
+        eed_job.c.reason.label("job_reason"),
+        eed_job.c.source_key.label("job_key"),
+        eed_job.c.revision,
+        case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
+        exists()
+        .where(eed_suppression.c.address == func.lower(eed_email.c.recipient))
+        .where(or_(eed_suppression.c.expires_at.is_(None), eed_suppression.c.expires_at > utc_now()))
+        .label("suppressed"),
+    )
+    .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+)
+
+WIRE = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+    .where(eed_email.c.lease_until > utc_now())
+    .where(
+        exists()
+        .where(eed_job.c.job_id == bindparam("of_job"))
+        .where(eed_job.c.state == JobState.ACTIVE)
+        .where(or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()))
+    )
+    .values(
+        wire_at=utc_now(),
+        attempts=bindparam("tries"),
+        lease_until=utc_in(bindparam("lease")),
+        changed_at=utc_now(),
+    )
+)
+
+_RECORD = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .values(
+        state=bindparam("to_state"),
+        attempts=bindparam("tries"),
+        detail=bindparam("reply"),
+        message_id=bindparam("provider_id"),
+        lease_until=None,
+        changed_at=utc_now(),
+    )
+)
+# Late truth may still settle an email that the sweeper has put in doubt meanwhile.
+RECORD_END = _RECORD.where(eed_email.c.state.in_([EmailState.SENDING, EmailState.IN_DOUBT]))
+RECORD_RETRY = _RECORD.where(eed_email.c.state == EmailState.SENDING).values(
+    wire_at=None, not_before=utc_in(bindparam("delay"))
+)
+
+# Late success beats a sweeper's resend, too: no new claim has changed the token, so nothing is on its way yet.
+RECORD_SENT = _RECORD.where(
+    eed_email.c.state.in_([EmailState.SENDING, EmailState.IN_DOUBT, EmailState.PENDING, EmailState.QUEUED])
+)
+RECORD_DOUBT = _RECORD.where(eed_email.c.state == EmailState.SENDING)
+# A definite "not now" that comes after the sweeper's doubt: the email may go out again without risk.
+RECORD_LATE_NO = _RECORD.where(eed_email.c.state == EmailState.IN_DOUBT).values(
+    wire_at=None, not_before=utc_in(bindparam("delay"))
+)
+WIRED_AGAIN = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_not(None))
+    .values(lease_until=utc_in(bindparam("lease")))
+)
+
+ATTEMPT = insert(eed_attempt).values(ended_at=utc_now())
+
+_BEFORE_THE_WIRE = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+)
+PUT_BACK = _BEFORE_THE_WIRE.values(
+    state=bindparam("to_state"), detail=bindparam("reply"), lease_until=None, changed_at=utc_now()
+)
+RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
+
+RENEW = (
+    update(eed_email)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+    .where(eed_email.c.lease_until > utc_now())
+    .values(lease_until=utc_in(bindparam("lease")))
+)
