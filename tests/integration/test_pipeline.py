@@ -365,9 +365,10 @@ def test_a_database_that_dies_under_load(ministack: MiniStack, tmp_path: Path) -
         service = stack.start("run")
         for so_many in (50, 250):
             stack.wait_until(lambda: stack.counts()["sent"] >= so_many, "it is under way")  # noqa: B023
-            so_far = len(service.log_events("waiting"))
+            so_far = len(service.log_events("outcome_waits_for_database"))
             database.kill()
-            stack.wait_until(lambda: len(service.log_events("waiting")) > so_far, "it has noticed")  # noqa: B023
+            # Long enough that somebody holds the mail server's answer and cannot write it down.
+            stack.wait_until(lambda: len(service.log_events("outcome_waits_for_database")) > so_far, "it waits")  # noqa: B023
             database.restart()
         stack.wait_finished(1)
         books = stack.balance()
