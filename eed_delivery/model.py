@@ -127,6 +127,7 @@ class Email:
     variables: Any = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     attachments: tuple[AttachmentRef, ...] = ()
+    settled_elsewhere: bool = False  # the source's status no longer says that it is to be sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from eed_delivery.config import PublisherSettings
-from eed_delivery.errors import RenderError
+from eed_delivery.errors import DatabaseGone, RenderError
 from eed_delivery.ledger.delivering import new_token
 from eed_delivery.ledger.registry import LeasedJob, RegistryLedger
 from eed_delivery.model import JobState, Ticket
@@ -26,6 +26,10 @@ from eed_delivery.sqs import MAX_BATCH, Published, Queue
 log = structlog.get_logger(__name__)
 
 JOBS_AT_ONCE = 200
+TICKETS_AT_ONCE = 5000
+"""So many emails at most are published in one step, well within a job's lease."""
+MARK_AT_ONCE = 500
+"""So many rows at most are marked in one UPDATE: a longer list of ids makes the database scan the table."""
 NEW_JOBS_AT_ONCE = 500
 """In a single-table schema each row is a job: they come by the thousand."""
 
@@ -51,8 +55,9 @@ class Publisher:
         self._look()
         jobs = self._ledger.lease(self._token, self._settings.job_lease_seconds, JOBS_AT_ONCE, self._turn)
         self._turn = jobs[-1].job_id if jobs else 0
-        enlisted = [self._enlist(job) for job in jobs]
-        published = self._publish(self._ledger.pending(jobs, self._settings.chunk))
+        chunk = max(MAX_BATCH, min(self._settings.chunk, TICKETS_AT_ONCE // max(1, len(jobs))))
+        enlisted = [self._try_to_enlist(job, chunk) for job in jobs]
+        published = self._publish(self._ledger.pending(jobs, chunk)[:TICKETS_AT_ONCE])
         self._ledger.let_go([job for job, more in zip(jobs, enlisted, strict=True) if not more])
         return 0.0 if any(enlisted) or published else self._settings.poll_seconds
 
@@ -70,13 +75,23 @@ class Publisher:
         if len(jobs) < NEW_JOBS_AT_ONCE:
             self._looked_at = time.monotonic()
 
-    def _enlist(self, job: LeasedJob) -> bool:
+    def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
+        """As `_enlist`; a job that the database will not take stays behind alone, and the others go on."""
+        try:
+            return self._enlist(job, chunk)
+        except DatabaseGone:
+            raise
+        except Exception:  # a row the ledger refuses, a view that breaks: this job's affair
+            log.exception("enlist_failed", job_id=job.job_id)
+            return False
+
+    def _enlist(self, job: LeasedJob, chunk: int) -> bool:
         """One chunk of a job into the ledger; True while there may be more."""
         if job.enlisted:
             return False
         if job.state is JobState.ACTIVE and not job.started:
             self._check_templates(job)
-        rows = self._ledger.enlist(job, self._settings.chunk, self._settings.job_lease_seconds)
+        rows = self._ledger.enlist(job, chunk, self._settings.job_lease_seconds)
         if rows:
             log.debug("enlisted", job_id=job.job_id, emails=rows)
         return rows > 0
@@ -90,7 +105,10 @@ class Publisher:
             log.warning("job_failed", job_id=job.job_id, reason=error.reply)
 
     def _publish(self, tickets: Sequence[Ticket]) -> int:
-        """Publish, and mark what SQS named as taken. The rest stays `pending` for the next step."""
+        """Publish, and mark what SQS named as taken, a slice at a time. The rest stays `pending` for the next step."""
+        return sum(self._publish_slice(tickets[n : n + MARK_AT_ONCE]) for n in range(0, len(tickets), MARK_AT_ONCE))
+
+    def _publish_slice(self, tickets: Sequence[Ticket]) -> int:
         accepted: list[Ticket] = []
         refused: list[str] = []
         try:

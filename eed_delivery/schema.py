@@ -70,7 +70,7 @@ eed_job = Table(
     Column("lease_until", Time),
     Column("created_at", Time, nullable=False),
     Column("finished_at", Time),
-    Index("eed_job_by_state", "state", "finished_at"),
+    Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )
 

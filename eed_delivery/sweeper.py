@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from eed_delivery.config import SweeperSettings
+from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.sqs import MAX_BATCH, Queue, Received
@@ -19,6 +20,8 @@ DEAD_LETTERS_A_STEP = 50
 FOREIGN_VISIBILITY_SECONDS = 3600
 """A dead letter that is not ours stays in the dead-letter queue for a person; it is looked at once an hour."""
 RETENTION_MARGIN_SECONDS = 3600
+LEFTOVERS_A_STEP = 20
+"""So many chunks of a cancelled job are ended in one round, so that the other parts get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +46,41 @@ class Sweeper:
         self._rules = rules
         self._empty_since: float | None = None
         self._retention: float | None = None
+        self._outlived_at = float("-inf")
         self._unbalanced: set[int] = set()
 
     def step(self) -> float:
-        """One round. Raises `DatabaseGone` or `QueueGone`; the next round does what this one left."""
-        self._settle_the_wire()
-        _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))
-        _say("jobs_expired", self._ledger.expire_jobs())
-        while ended := self._ledger.end_leftovers():
-            _say("leftovers_ended", ended)
-        self._finish()
-        self._workers.forget_the_dead()
-        self._bury_dead_letters()
-        self._put_back_queued()
+        """One round. Raises `DatabaseGone` or `QueueGone`; the next round does what this one left.
+
+        Each part is tried for itself: a defect in one of them must not keep the others from their work.
+        """
+        for part in (
+            self._settle_the_wire,
+            self._pick_up_dropped,
+            self._end_jobs,
+            self._finish,
+            self._workers.forget_the_dead,
+            self._bury_dead_letters,
+            self._put_back_queued,
+        ):
+            try:
+                part()
+            except (DatabaseGone, QueueGone):
+                raise
+            except Exception:  # reported, and the next round tries again
+                log.exception("sweep_failed", part=part.__name__)
         return self._settings.interval_seconds
+
+    def _pick_up_dropped(self) -> None:
+        _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))
+
+    def _end_jobs(self) -> None:
+        _say("jobs_expired", self._ledger.expire_jobs())
+        for _ in range(LEFTOVERS_A_STEP):
+            ended = self._ledger.end_leftovers()
+            _say("leftovers_ended", ended)
+            if not ended:
+                return
 
     def _settle_the_wire(self) -> None:
         settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below)
@@ -65,7 +89,7 @@ class Sweeper:
 
     def _put_back_queued(self) -> None:
         """Queued rows whose message cannot exist any more: the queue is empty, or keeps nothing for so long."""
-        _say("put_back", self._ledger.put_back_queued(self._retention_seconds() + RETENTION_MARGIN_SECONDS))
+        self._put_back_outlived()
         depth = self._queue.depth()
         if depth is None or not depth.empty:
             self._empty_since = None
@@ -75,6 +99,13 @@ class Sweeper:
         # The counts are approximate and may lag by a minute: they must have said "empty" for the whole patience.
         if now - self._empty_since >= self._settings.queued_patience_seconds:
             _say("put_back", self._ledger.put_back_queued(self._settings.queued_patience_seconds))
+
+    def _put_back_outlived(self) -> None:
+        """Once in a while: this looks at every queued email there is."""
+        now = time.monotonic()
+        if now - self._outlived_at >= RETENTION_MARGIN_SECONDS:
+            self._outlived_at = now
+            _say("put_back", self._ledger.put_back_queued(self._retention_seconds() + RETENTION_MARGIN_SECONDS))
 
     def _retention_seconds(self) -> float:
         if self._retention is None:

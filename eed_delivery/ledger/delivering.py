@@ -15,6 +15,9 @@ from eed_delivery.model import END_STATES, Email, EmailState, Job, JobState, Out
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 
+SETTLED_ELSEWHERE = "not sent by us: the source table's status no longer says that it is to be sent"
+GONE = "its row has gone from the source table since the job was registered"
+
 
 class Standing(Enum):
     """Why a message was not turned into a claim, or a wire not granted; it decides the message's fate."""
@@ -97,7 +100,10 @@ class DeliveryLedger:
         refusals += [Refusal(t, Standing.OVER) for t in tickets if t not in refused and t.email_id in over]
         loaded = self._source.emails(c, held)
         missing = {e.email_id for e in held} - {e.email_id for e in loaded}
+        settled = {e.email_id for e in loaded if e.settled_elsewhere}
         for email in held:
+            if email.email_id in settled:
+                self._put_back(c, email, EmailState.CANCELLED, SETTLED_ELSEWHERE)
             if email.email_id in missing:
                 self._put_back(
                     c,
@@ -105,7 +111,8 @@ class DeliveryLedger:
                     EmailState.FAILED,
                     "its row has gone from the source table since the job was registered",
                 )
-        refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in missing]
+        refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in missing | settled]
+        loaded = [email for email in loaded if not email.settled_elsewhere]
         jobs = {e.job_id: JobRef(e.job_id, rows[e.email_id].job_key, rows[e.email_id].revision) for e in loaded}
         return Claim(tuple(loaded), jobs, tuple(refusals))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, Select, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, case, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
@@ -80,7 +80,11 @@ REOPEN = (
     update(eed_job)
     .where(eed_job.c.job_id == bindparam("id"))
     .where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED, JobState.FINISHED, JobState.FAILED]))
-    .values(revision=eed_job.c.revision + 1)
+    .values(
+        revision=eed_job.c.revision + 1,
+        # An operator who requeues wants it sent: a time that has passed would only cancel it again.
+        expires_at=case((eed_job.c.expires_at <= utc_now(), None), else_=eed_job.c.expires_at),
+    )
 )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
 from sqlalchemy.sql.dml import Insert
 
@@ -14,6 +15,10 @@ from eed_delivery.model import EmailState, Job, JobState, ReadyJob, Ticket
 from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 
+log = structlog.get_logger(__name__)
+
+KEY_LENGTH = 191
+UNUSABLE_KEY = f"its key cannot be kept: keys are numbers from 1 on, or text of up to {KEY_LENGTH} characters"
 SMALL_JOB = 20
 """Up to so many emails, a job is small: its pending emails are read together with those of others."""
 
@@ -81,6 +86,8 @@ MARK_QUEUED = (
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
     .where(eed_email.c.gen == bindparam("of_gen"))
     .where(eed_email.c.state == EmailState.PENDING)
+    # Every claim writes a new token. A row that a fast worker had, and put back to `pending`, needs a new message.
+    .where(or_(eed_email.c.token.is_(None), eed_email.c.token.in_(bindparam("tokens", expanding=True))))
     .values(state=EmailState.QUEUED, queued_at=utc_now(), changed_at=utc_now())
 )
 
@@ -106,8 +113,14 @@ class RegistryLedger:
             self._database.run(lambda c: self._register(c, jobs))
 
     def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
-        c.execute(self._insert_job, [_new_job(job) for job in jobs])
-        alone = [job for job in jobs if job.recipient is not None]
+        for job in jobs:
+            if not _usable(job.key):
+                log.error("unusable_key", job_id=str(job.key)[:KEY_LENGTH], reason=UNUSABLE_KEY)
+                self._source.write_job(c, job.key, JobState.FAILED)
+        usable = [job for job in jobs if _usable(job.key)]
+        if usable:
+            c.execute(self._insert_job, [_new_job(job) for job in usable])
+        alone = [job for job in usable if job.recipient is not None]
         if alone:
             self._enlist_alone(c, alone)
 
@@ -192,7 +205,10 @@ class RegistryLedger:
         if not rows:
             c.execute(ENLISTED, fence)
             return 0
-        added = c.execute(self._insert_email, [_new_email(job.job_id, r.key, r.recipient) for r in rows]).rowcount
+        usable = [row for row in rows if _usable(row.key)]
+        self._source.write_emails(c, [r.key for r in rows if not _usable(r.key)], EmailState.FAILED, UNUSABLE_KEY)
+        new = [_new_email(job.job_id, row.key, row.recipient) for row in usable]
+        added = c.execute(self._insert_email, new).rowcount if new else 0
         c.execute(_HELD.values(enlist_after=str(rows[-1].key), total=eed_job.c.total + added), fence)
         return len(rows)
 
@@ -212,7 +228,10 @@ class RegistryLedger:
 
         def work(c: Connection) -> None:
             for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), lambda t: t.gen):
-                c.execute(MARK_QUEUED, {"ids": [ticket.email_id for ticket in group], "of_gen": gen})
+                same = list(group)
+                tokens = [ticket.token for ticket in same if ticket.token is not None]
+                ids = [ticket.email_id for ticket in same]
+                c.execute(MARK_QUEUED, {"ids": ids, "of_gen": gen, "tokens": tokens or [0]})
 
         if tickets:
             self._database.run(work)
@@ -231,16 +250,20 @@ def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
     )
 
 
+def _usable(key: str | int) -> bool:
+    return key > 0 if isinstance(key, int) else 0 < len(key) <= KEY_LENGTH
+
+
 def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
     statement = (
-        select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id)
+        select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id, eed_email.c.token)
         .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
         .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
         .where(eed_job.c.state == JobState.ACTIVE)
         .order_by(eed_email.c.email_id)
         .limit(size * len(job_ids))
     )
-    return [Ticket(row.email_id, row.gen, row.attempts, str(row.job_id)) for row in c.execute(statement)]
+    return [Ticket(row.email_id, row.gen, row.attempts, str(row.job_id), row.token) for row in c.execute(statement)]
 
 
 def _new_job(job: ReadyJob) -> dict[str, object]:

@@ -5,8 +5,11 @@ deadlock with them.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
+import structlog
 from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
@@ -14,10 +17,15 @@ from eed_delivery.model import END_STATES, OPEN_STATES, EmailState, JobState, Ti
 from eed_delivery.schema import eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
 
+log = structlog.get_logger(__name__)
+
 DIED_ON_THE_WIRE = (
     "the worker died or lost the database after handing the email over: the mail server may or may not have taken it"
 )
 POISON = "its message was received too often without an answer and ended in the dead-letter queue"
+
+
+JOBS_A_QUERY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +38,6 @@ class Stray:
     token: int | None
     attempts: int
 
-
-_unfinished_job = exists().where(eed_job.c.job_id == eed_email.c.job_id).where(eed_job.c.finished_at.is_(None))
 
 _ON_THE_WIRE_TOO_LONG = (
     (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_not(None) & (eed_email.c.lease_until < utc_now())
@@ -63,7 +69,7 @@ PUT_BACK = _ONE.where(_MESSAGE_IS_GONE).values(state=EmailState.PENDING, changed
 END_LEFTOVER = _ONE.where(eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED])).values(
     state=bindparam("to_state"), detail=bindparam("reason"), changed_at=utc_now()
 )
-# An email that waits for its retry has a message of its own; a doubled one that died is no reason to fail it.
+# What waits for its retry has done nothing wrong: it gets a fresh message instead.
 _waits_for_nothing = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
 BURY = _ONE.where(
     or_(
@@ -73,6 +79,12 @@ BURY = _ONE.where(
         & (eed_email.c.lease_until < utc_now()),
     )
 ).values(state=EmailState.FAILED, detail=POISON, lease_until=None, changed_at=utc_now())
+
+REVIVE = (
+    _ONE.where(eed_email.c.state == EmailState.QUEUED)
+    .where(eed_email.c.not_before > utc_now())
+    .values(state=EmailState.PENDING, changed_at=utc_now())
+)
 
 EXPIRE_JOBS = (
     update(eed_job)
@@ -96,14 +108,16 @@ class SweepLedger:
     def settle_the_wire(self, *, resend_below: int) -> int:
         """Emails whose worker died after the wire become in doubt; under the policy `resend` those with fewer than
         `resend_below` attempts go out again, the doubt on record. Returns how many."""
+        settled = 0
+        for stray in self._database.run(lambda c: self._strays(c, _ON_THE_WIRE_TOO_LONG)):
+            resend = stray.attempts < resend_below
+            try:  # each for itself: one row that the source refuses must not leave the others unsettled
+                settled += self._database.run(partial(self._settle, stray, resend))
+            except DBAPIError:
+                log.exception("cannot_be_settled", email_id=stray.email_id)
+        return settled
 
-        def work(c: Connection) -> int:
-            strays = self._strays(c, _ON_THE_WIRE_TOO_LONG)
-            return sum(self._settle(c, stray, resend=stray.attempts < resend_below) for stray in strays)
-
-        return self._database.run(work)
-
-    def _settle(self, c: Connection, stray: Stray, *, resend: bool) -> bool:
+    def _settle(self, stray: Stray, resend: bool, c: Connection) -> bool:
         statement = RESEND if resend else DOUBT
         if c.execute(statement, {**_same(stray), "its_token": stray.token}).rowcount != 1:
             return False  # its worker has answered after all
@@ -145,7 +159,7 @@ class SweepLedger:
         return self._database.run(work)
 
     def bury(self, ticket: Ticket) -> bool:
-        """A dead letter: its email ends as failed, unless it has moved on by itself."""
+        """A dead letter: its email ends as failed, unless it has moved on by itself or waits for a retry."""
 
         def work(c: Connection) -> bool:
             row = c.execute(
@@ -153,6 +167,7 @@ class SweepLedger:
             ).one_or_none()
             values = {"id": ticket.email_id, "of_gen": ticket.gen}
             if row is None or c.execute(BURY, values).rowcount != 1:
+                c.execute(REVIVE, values)
                 return False
             key = row.source_key or str(ticket.email_id)
             self._source.write_email(c, key, EmailState.FAILED, POISON, row.attempts, None)
@@ -198,12 +213,14 @@ class SweepLedger:
         return len(ended)
 
     def finishable(self) -> list[int]:
-        """Jobs that are enlisted to the end and have no open email left."""
-        open_email = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state.in_(OPEN_STATES))
+        """Jobs that are enlisted to the end and have no open email left, up to a chunk of them."""
+        open_email = (
+            exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state.in_(sorted(OPEN_STATES)))
+        )
         statement = select(eed_job.c.job_id).where(
             eed_job.c.finished_at.is_(None), eed_job.c.enlisted_at.is_not(None), ~open_email
         )
-        return self._database.run(lambda c: list(c.execute(statement).scalars()))
+        return self._database.run(lambda c: list(c.execute(statement.limit(self._chunk)).scalars()))
 
     def finish(self, job_id: int) -> bool | None:
         """Finish a job that balances, and tell the source. None: it is open again; False: it does not balance."""
@@ -228,16 +245,25 @@ class SweepLedger:
         return True
 
     def _strays(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
-        return self._select(c, which & _unfinished_job, patience)
+        """Strays of unfinished jobs, found by the index on job and state; a walk over all emails ever sent is not
+        what a database should do every ten seconds."""
+        unfinished = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None))
+        jobs = list(c.execute(unfinished).scalars())
+        found: list[Stray] = []
+        for start in range(0, len(jobs), JOBS_A_QUERY):
+            if len(found) < self._chunk:
+                found += self._select(c, eed_email.c.job_id.in_(jobs[start : start + JOBS_A_QUERY]) & which, patience)
+        return found
 
     def _select(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
         columns = [eed_email.c[name] for name in ("email_id", "source_key", "gen", "token", "attempts")]
-        statement = select(*columns).where(which).order_by(eed_email.c.email_id).limit(self._chunk)
+        statement = select(*columns).where(which).limit(self._chunk)
         values = {"patience": patience} if "patience" in statement.compile().params else {}
-        return [
+        strays = [
             Stray(row.email_id, row.source_key or str(row.email_id), row.gen, row.token, row.attempts)
             for row in c.execute(statement, values)
         ]
+        return sorted(strays, key=lambda stray: stray.email_id)  # one order for everybody's row locks
 
 
 def _same(stray: Stray) -> dict[str, int]:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Row, exists, func, null, or_, select, update
+from sqlalchemy import Connection, FromClause, Row, case, exists, func, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.errors import RenderError
-from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
+from eed_delivery.model import END_STATES, AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
 from eed_delivery.source.clock import as_stored_key, has_come, seconds_left, source_now
 from eed_delivery.source.files import email_files, job_files
 from eed_delivery.source.live import LiveColumn, read_table
@@ -147,6 +147,7 @@ class Source:
             t.email(e.variables).label("variables"),
             t.email(e.attachment_location).label("location"),
             t.email(e.attachment_filename).label("filename"),
+            case((t.is_pending(), False), else_=True).label("settled"),
             *(t.email(column).label(f"column_{n}") for n, (_, column) in enumerate(named)),
         ).where(t.email_id.in_(keys))
         rows = {native(row.key, t.email_key_type): row for row in c.execute(statement)}
@@ -158,6 +159,7 @@ class Source:
                 variables=row.variables,
                 columns={name: row._mapping[f"column_{n}"] for n, (name, _) in enumerate(named)},
                 attachments=(*_own_file(row), *files.get(key, ())),
+                settled_elsewhere=bool(row.settled),
             )
             for email, key in zip(claimed, keys, strict=True)
             if (row := rows.get(key)) is not None
@@ -175,16 +177,23 @@ class Source:
         if message_id is not None and e.message_id:
             values[e.message_id] = self._fit(c, e.message_id, message_id)
         statement = update(t.emails).where(t.email_id == native(key, t.email_key_type))
+        if state is EmailState.CANCELLED:
+            statement = statement.where(t.is_pending())  # never over what another server has sent meanwhile
         c.execute(statement.values(_existing(values)))
 
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
-        """Write the same status to many emails; their attempts and message ids stay as they are."""
+        """Write the same status to many emails; their attempts and message ids stay as they are.
+
+        An end is written only where the source still says that the email is to be sent: what another server has sent
+        meanwhile stays as it is.
+        """
         t = self._tables
         values = _existing(self._status(c, state, detail))
         all_keys = [native(key, t.email_key_type) for key in keys]
         for start in range(0, len(all_keys), WRITE_CHUNK):
             chunk = all_keys[start : start + WRITE_CHUNK]
-            c.execute(update(t.emails).where(t.email_id.in_(chunk)).values(values))
+            statement = update(t.emails).where(t.email_id.in_(chunk))
+            c.execute((statement.where(t.is_pending()) if state in END_STATES else statement).values(values))
 
     def _status(self, c: Connection, state: EmailState, detail: str) -> dict[str, Any]:
         e = self._settings.email

@@ -303,6 +303,25 @@ def test_an_outcome_waits_for_the_database(room: Room, world: World) -> None:
     assert world.state(only) == "sent"
 
 
+def test_a_row_that_the_source_refuses_wedges_nobody(room: Room, ids: list[int]) -> None:
+    """A trigger of the delivery server's own, say: the email was sent, and the ledger must know it."""
+    room.world.execute(
+        f"CREATE TRIGGER no BEFORE UPDATE ON delivery_email WHEN NEW.id = {ids[0]}"
+        " BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    )
+    room.work(room.publish(*tickets(ids)))
+    assert states(room.world, ids) == ["sent"] * 3
+    assert room.left() == (0, 0, 0)
+    assert room.world.source_status(ids[0]) == "pending"
+
+
+def test_a_mapping_that_breaks_costs_no_receive(room: Room, ids: list[int]) -> None:
+    room.world.execute("ALTER TABLE delivery_email RENAME COLUMN variables TO vars")
+    with pytest.raises(DatabaseGone, match="as they are mapped"):
+        room.work(room.publish(*tickets(ids)))
+    assert room.left() == (0, 0, 3)
+
+
 def test_an_outcome_is_given_up_only_when_the_service_must_exit(room: Room, world: World) -> None:
     (only,) = world.add_job()
     world.enlist()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from eed_delivery.errors import RenderError
 from eed_delivery.ledger.delivering import Decision, Standing, new_token
@@ -179,6 +180,31 @@ def test_an_email_whose_source_row_has_gone_fails_and_the_others_go_on(world: Wo
     assert "gone from the source" in world.row(lost)["detail"]
 
 
+def test_what_another_server_has_sent_meanwhile_is_not_sent_again(world: World, one: int) -> None:
+    """Paused, rolled back to the old server, which sends the rest, and resumed by mistake."""
+    world.execute("UPDATE delivery_email SET status = 'sent' WHERE id = :i", i=one)
+    claim = world.claim(one)
+    assert (claim.emails, claim.refusals[0].standing) == ((), Standing.OVER)
+    assert (world.state(one), world.source_status(one)) == ("cancelled", "sent")
+
+
+def test_a_cancel_never_writes_over_what_another_server_has_sent(world: World) -> None:
+    first, second = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    world.execute("UPDATE delivery_email SET status = 'sent' WHERE id = :i", i=first)
+    world.operating.cancel(1, "rolled back")
+    assert world.sweeping.end_leftovers() == 2
+    assert (world.source_status(first), world.source_status(second)) == ("sent", "cancelled")
+
+
+def test_rehearse_says_whether_a_claim_could_work(world: World, one: int) -> None:
+    world.delivering.rehearse()
+    assert world.state(one) == "pending"
+    world.execute("ALTER TABLE delivery_email RENAME COLUMN variables TO vars")
+    with pytest.raises(OperationalError):
+        world.delivering.rehearse()
+
+
 # --- wire --------------------------------------------------------------------------------------------------------
 
 
@@ -260,13 +286,44 @@ def test_late_truth_settles_doubt(world: World, one: int) -> None:
     assert (world.state(one), world.source_status(one)) == ("sent", "sent")
 
 
-def test_a_late_not_now_ends_doubt_as_failed(world: World, one: int) -> None:
+@pytest.mark.parametrize(("answer", "attempts"), [(LATER, 1), (NEUTRAL, 0)])
+def test_a_late_not_now_ends_doubt_and_the_email_goes_out_again(
+    world: World, one: int, answer: Decision, attempts: int
+) -> None:
     email = world.claimed(one)
     world.delivering.wire(email, 60)
     world.lapse(one)
     world.sweeping.settle_the_wire(resend_below=0)
+    assert world.delivering.record(email, answer, 1)
+    assert (world.state(one), world.source_status(one)) == ("pending", "pending")
+    assert world.row(one)["attempts"] == attempts
+
+
+def test_a_late_not_now_after_its_job_has_finished_fails_and_can_be_requeued(world: World, one: int) -> None:
+    email = world.claimed(one)
+    world.delivering.wire(email, 60)
+    world.lapse(one)
+    world.sweeping.settle_the_wire(resend_below=0)
+    assert world.sweeping.finish(1) is True
     assert world.delivering.record(email, LATER, 1)
     assert world.state(one) == "failed"
+
+
+def test_late_success_beats_a_resend_that_has_not_left_yet(world: World, one: int) -> None:
+    email = world.claimed(one)
+    world.delivering.wire(email, 60)
+    world.lapse(one)
+    world.sweeping.settle_the_wire(resend_below=3)
+    assert world.delivering.record(email, YES, 1)
+    assert (world.state(one), world.claim(one).emails) == ("sent", ())
+
+
+def test_doubt_is_recorded_once(world: World, one: int) -> None:
+    doubt = Decision(EmailState.IN_DOUBT, Outcome(Verdict.IN_DOUBT, "no answer"), counted=True)
+    email = world.claimed(one)
+    world.delivering.wire(email, 60)
+    assert world.delivering.record(email, doubt, 1) and world.delivering.record(email, doubt, 1)
+    assert len(world.reporting.attempts(one)) == 1
 
 
 def test_a_record_that_runs_twice_writes_one_attempt(world: World, one: int) -> None:
@@ -363,6 +420,40 @@ def test_a_queued_email_without_a_message_goes_back(world: World, one: int) -> N
     world.lapse(one, 400)
     assert world.sweeping.put_back_queued(300) == 1
     assert world.state(one) == "pending"
+
+
+def test_a_dead_letter_of_an_email_that_waits_for_its_retry_gives_it_a_fresh_message(world: World, one: int) -> None:
+    email = world.claimed(one)
+    world.delivering.wire(email, 60)
+    world.delivering.record(email, LATER, 1)
+    assert not world.sweeping.bury(Ticket(one, 0, 0))
+    row = world.row(one)
+    assert (row["state"], row["attempts"]) == ("pending", 1)
+    assert row["not_before"] is not None
+
+
+def test_a_mark_that_comes_late_does_not_hide_that_a_new_message_is_needed(world: World, one: int) -> None:
+    """SQS takes the message, the job is paused, a fast worker puts the row back, and only then the publisher marks."""
+    job = world.registry.lease(new_token(), 60, 10, 0)[0]
+    tickets = world.registry.pending([job], 10)
+    world.operating.pause(1, "wait")
+    assert world.claim(one).emails == ()
+    world.registry.mark_queued(tickets)
+    assert world.state(one) == "pending"
+    world.operating.resume(1)
+    world.registry.mark_queued(world.registry.pending([job], 10))
+    assert world.state(one) == "queued"
+
+
+def test_keys_that_cannot_be_kept_fail_with_a_reason_and_the_others_go_on(world: World) -> None:
+    (good,) = world.add_job()
+    world.execute(
+        "INSERT INTO delivery_email (id, job_id, recipient, status) VALUES (-5, 1, 'b@example.com', 'pending')"
+    )
+    world.enlist()
+    assert (world.state(good), world.source_status(-5)) == ("pending", "failed")
+    report = world.reporting.job(1)
+    assert report is not None and report.total == 1
 
 
 def test_a_dead_letter_fails_its_email_and_only_that(world: World) -> None:

@@ -103,7 +103,7 @@ def _job() -> None:
         sa.UniqueConstraint("source_key"),
         **OPTIONS,
     )
-    op.create_index("eed_job_by_state", "eed_job", ["state", "finished_at"], unique=False)
+    op.create_index("eed_job_unfinished", "eed_job", ["finished_at", "job_id"], unique=False)
 
 
 def _suppression() -> None:

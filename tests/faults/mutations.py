@@ -1,0 +1,96 @@
+"""A small mutation run over the ledger's statements: drop one term of one WHERE, and some test must fail.
+
+    python -m tests.faults.mutations            every term of claim, wire, record, sweep, requeue and the rest
+    python -m tests.faults.mutations WIRE DOUBT only these statements
+
+Each mutant runs the ledger's tests on SQLite in a process of its own. Exit status 1 if any mutant survives.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy import Update, and_, or_, true
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
+
+from eed_delivery.ledger import delivering_sql, operating, registry, sweeping
+
+TESTS = "tests/integration/test_ledger.py"
+MODULES = (delivering_sql, registry, sweeping, operating)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A statement without one of its terms."""
+
+    module: ModuleType
+    name: str
+    dropped: str
+    statement: Update
+
+    def __str__(self) -> str:
+        return f"{self.module.__name__.rsplit('.', 1)[1]}.{self.name} without {self.dropped}"
+
+
+def statements() -> Iterator[tuple[ModuleType, str, Update]]:
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if isinstance(value, Update) and not name.startswith("_"):
+                yield module, name, value
+
+
+def mutants() -> Iterator[Mutant]:
+    for module, name, statement in statements():
+        whole = and_(true(), *statement._where_criteria)
+        for dropped, remainder in without_one(whole):
+            mutated = statement._clone()
+            mutated._where_criteria = (remainder,)
+            yield Mutant(module, name, " ".join(str(dropped).split()), mutated)
+
+
+def without_one(term: ColumnElement[Any]) -> Iterator[tuple[ColumnElement[Any], ColumnElement[Any]]]:
+    """Every way to leave one term out: of a conjunction directly, of a disjunction within its branches."""
+    inner = term.element if isinstance(term, Grouping) else term
+    if not isinstance(inner, BooleanClauseList):
+        return
+    clauses = list(inner.clauses)
+    combine = and_ if inner.operator is operators.and_ else or_
+    for n, clause in enumerate(clauses):
+        others = clauses[:n] + clauses[n + 1 :]
+        if inner.operator is operators.and_ and not isinstance(clause, type(true())):
+            yield clause, combine(true(), *others)
+        for dropped, remainder in without_one(clause):
+            yield dropped, combine(*clauses[:n], remainder, *clauses[n + 1 :])
+
+
+def survives(mutant: Mutant) -> bool:
+    """Run the tests with the mutant in place, in a child; True when they all pass."""
+    pid = os.fork()
+    if pid == 0:
+        setattr(mutant.module, mutant.name, mutant.statement)
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", "sqlite", TESTS])))
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) == 0
+
+
+def main(names: list[str]) -> int:
+    chosen = [m for m in mutants() if not names or m.name in names]
+    survivors = []
+    for mutant in chosen:
+        lives = survives(mutant)
+        print(f"{'SURVIVES' if lives else 'killed':8}  {mutant}", flush=True)
+        survivors += [mutant] if lives else []
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants killed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
