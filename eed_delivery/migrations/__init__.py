@@ -7,8 +7,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 VERSION_TABLE = "eed_alembic_version"
+TABLE_ACCESS_DENIED = 1142
 
 
 def _config() -> Config:
@@ -26,7 +28,16 @@ def upgrade(engine: Engine) -> None:
 
 
 def current(connection: Connection) -> str | None:
-    """The revision the database is at; None when the ledger is not there."""
+    """The revision the database is at; None when the ledger is not there, or is not ours to read."""
+    try:
+        return _revision(connection)
+    except DBAPIError as error:
+        if error.orig is not None and error.orig.args[0] == TABLE_ACCESS_DENIED:
+            return None  # without a right on it, MariaDB does not even say whether the table is there
+        raise
+
+
+def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
