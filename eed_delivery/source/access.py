@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.errors import RenderError
-from eed_delivery.model import END_STATES, AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
+from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
 from eed_delivery.source.clock import as_stored_key, has_come, seconds_left, source_now
 from eed_delivery.source.files import email_files, job_files
 from eed_delivery.source.live import LiveColumn, read_table
@@ -20,6 +20,9 @@ from eed_delivery.source.tables import Key, MappedTables, native
 
 NEVER_SECONDS = 100 * 365 * 86_400
 """An `expires_at` further away than this (often 9999-12-31) means that the job never expires."""
+
+NEVER_OVER_OTHERS = frozenset({EmailState.CANCELLED, EmailState.FAILED})
+"""The states in which a job's leftovers end."""
 
 WRITE_CHUNK = 500
 """So many keys at most are named in one UPDATE."""
@@ -184,8 +187,8 @@ class Source:
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
         """Write the same status to many emails; their attempts and message ids stay as they are.
 
-        An end is written only where the source still says that the email is to be sent: what another server has sent
-        meanwhile stays as it is.
+        Emails that end with their job are written only where the source still says that they are to be sent: what
+        another server has sent meanwhile stays as it is.
         """
         t = self._tables
         values = _existing(self._status(c, state, detail))
@@ -193,7 +196,7 @@ class Source:
         for start in range(0, len(all_keys), WRITE_CHUNK):
             chunk = all_keys[start : start + WRITE_CHUNK]
             statement = update(t.emails).where(t.email_id.in_(chunk))
-            c.execute((statement.where(t.is_pending()) if state in END_STATES else statement).values(values))
+            c.execute((statement.where(t.is_pending()) if state in NEVER_OVER_OTHERS else statement).values(values))
 
     def _status(self, c: Connection, state: EmailState, detail: str) -> dict[str, Any]:
         e = self._settings.email
