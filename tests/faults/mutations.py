@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 
 from eed_delivery.ledger import delivering_sql, operating, registry, sweeping
 
-TESTS = "tests/integration/test_ledger.py"
+TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
 MODULES = (delivering_sql, registry, sweeping, operating)
 
 
@@ -76,7 +76,7 @@ def survives(mutant: Mutant) -> bool:
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", "sqlite", TESTS])))
+        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", "sqlite or fences", *TESTS])))
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) == 0
 

@@ -1,0 +1,246 @@
+"""Every term of every WHERE that moves an email: spoil what one term expects, and nothing may change.
+
+Each case sets a row up so that its statement fits, shows that it changes this row and not its neighbour, and then
+spoils one column after the other. `python -m tests.faults.mutations` shows the converse: no term can be dropped.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import Update
+
+from eed_delivery.ledger import delivering_sql as worker
+from eed_delivery.ledger import operating, registry, sweeping
+from tests.world import World
+
+PAST, FUTURE = "2001-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
+FENCE = {"id": 1000, "of_gen": 2, "our_token": 77}
+SWEPT = {"id": 1000, "of_gen": 2}
+HELD = {"state": "sending", "gen": 2, "token": 77, "wire_at": None, "lease_until": FUTURE}
+WIRED = {**HELD, "wire_at": PAST}
+DEAD_ON_WIRE = {**WIRED, "lease_until": PAST}
+OTHER_HANDS = {"gen": 3, "token": 78}
+RECORD = {**FENCE, "to_state": "failed", "tries": 1, "reply": "550 no", "provider_id": None}
+JOB = {"state": "active", "token": 77, "lease_until": FUTURE, "finished_at": None, "enlisted_at": None}
+
+
+@dataclass
+class Case:
+    """A statement with its values, a row it fits, and spoilers: each alone must keep it from changing anything."""
+
+    statement: Update
+    values: dict[str, Any]
+    row: dict[str, Any]
+    spoil: list[dict[str, Any]]
+    job: dict[str, Any] = field(default_factory=dict)
+    spoil_job: list[dict[str, Any]] = field(default_factory=list)
+
+
+def one_each(**columns: Any) -> list[dict[str, Any]]:
+    return [{name: value} for name, value in columns.items()]
+
+
+EMAILS = {
+    "claim a waiting one": Case(
+        worker.CLAIM,
+        {"ids": [1000], "of_gen": 2, "new_token": 5, "lease": 9},
+        {"state": "queued", "gen": 2, "token": 77, "wire_at": None, "lease_until": PAST, "not_before": PAST},
+        one_each(gen=3, not_before=FUTURE, state="failed"),
+    ),
+    "claim one whose lease ran out": Case(
+        worker.CLAIM,
+        {"ids": [1000], "of_gen": 2, "new_token": 5, "lease": 9},
+        {**HELD, "lease_until": PAST},
+        [*one_each(gen=3, wire_at=PAST, lease_until=FUTURE), {"state": "in_doubt"}],
+    ),
+    "wire": Case(
+        worker.WIRE,
+        {**FENCE, "of_job": 1, "tries": 1, "lease": 9},
+        HELD,
+        one_each(**OTHER_HANDS, state="queued", wire_at=PAST, lease_until=PAST),
+        spoil_job=one_each(state="paused", expires_at=PAST),
+    ),
+    "wire, known from a lost commit": Case(
+        worker.WIRED_AGAIN, {**FENCE, "lease": 9}, WIRED, one_each(**OTHER_HANDS, state="in_doubt", wire_at=None)
+    ),
+    "record an end": Case(worker.RECORD_END, RECORD, WIRED, one_each(**OTHER_HANDS, state="cancelled")),
+    "record success": Case(worker.RECORD_SENT, RECORD, WIRED, one_each(**OTHER_HANDS, state="cancelled")),
+    "record doubt": Case(worker.RECORD_DOUBT, RECORD, WIRED, one_each(**OTHER_HANDS, state="in_doubt")),
+    "record a retry": Case(
+        worker.RECORD_RETRY, {**RECORD, "delay": 9}, WIRED, one_each(**OTHER_HANDS, state="in_doubt")
+    ),
+    "record a late no": Case(
+        worker.RECORD_LATE_NO,
+        {**RECORD, "delay": 9},
+        {**WIRED, "state": "in_doubt"},
+        one_each(**OTHER_HANDS, state="sending"),
+    ),
+    "put back": Case(
+        worker.PUT_BACK,
+        {**FENCE, "to_state": "pending", "reply": None},
+        HELD,
+        one_each(**OTHER_HANDS, state="queued", wire_at=PAST),
+    ),
+    "release": Case(worker.RELEASE, FENCE, HELD, one_each(**OTHER_HANDS, state="failed", wire_at=PAST)),
+    "renew": Case(
+        worker.RENEW,
+        {"ids": [1000], "our_token": 77, "lease": 9},
+        HELD,
+        one_each(token=78, state="queued", wire_at=PAST, lease_until=PAST),
+    ),
+    "mark queued": Case(
+        registry.MARK_QUEUED,
+        {"ids": [1000], "of_gen": 2, "tokens": [77]},
+        {"state": "pending", "gen": 2, "token": 77},
+        one_each(gen=3, token=78, state="sent"),
+    ),
+    "doubt": Case(
+        sweeping.DOUBT,
+        {**SWEPT, "its_token": 77},
+        DEAD_ON_WIRE,
+        one_each(**OTHER_HANDS, state="sent", wire_at=None, lease_until=FUTURE),
+    ),
+    "resend": Case(
+        sweeping.RESEND,
+        {**SWEPT, "its_token": 77},
+        DEAD_ON_WIRE,
+        one_each(**OTHER_HANDS, state="sent", wire_at=None, lease_until=FUTURE),
+    ),
+    "pick up": Case(
+        sweeping.PICK_UP,
+        {**SWEPT, "its_token": 77, "patience": 5},
+        {**HELD, "lease_until": PAST},
+        one_each(**OTHER_HANDS, state="queued", wire_at=PAST, lease_until=FUTURE),
+    ),
+    "put a queued one back": Case(
+        sweeping.PUT_BACK,
+        {**SWEPT, "patience": 5},
+        {"state": "queued", "gen": 2, "changed_at": PAST, "not_before": PAST},
+        one_each(gen=3, state="sent", changed_at=FUTURE, not_before=FUTURE),
+    ),
+    "end a leftover": Case(
+        sweeping.END_LEFTOVER,
+        {**SWEPT, "to_state": "cancelled", "reason": "x"},
+        {"state": "queued", "gen": 2},
+        one_each(gen=3, state="sending"),
+    ),
+    "bury a waiting one": Case(
+        sweeping.BURY,
+        SWEPT,
+        {"state": "queued", "gen": 2, "not_before": PAST, "wire_at": None, "lease_until": PAST},
+        one_each(gen=3, state="sent", not_before=FUTURE),
+    ),
+    "bury one whose worker died": Case(
+        sweeping.BURY,
+        SWEPT,
+        {**HELD, "lease_until": PAST},
+        one_each(gen=3, state="in_doubt", wire_at=PAST, lease_until=FUTURE),
+    ),
+    "revive": Case(
+        sweeping.REVIVE,
+        SWEPT,
+        {"state": "queued", "gen": 2, "not_before": FUTURE},
+        one_each(gen=3, state="sent", not_before=PAST),
+    ),
+    "requeue": Case(
+        operating.REQUEUE,
+        {**SWEPT, "from_state": "failed"},
+        {"state": "failed", "gen": 2},
+        one_each(gen=3, state="sent"),
+    ),
+    "settle": Case(
+        operating.SETTLE,
+        {"id": 1000, "to_state": "sent", "reason": "x", "new_token": 5},
+        {"state": "in_doubt"},
+        one_each(state="failed"),
+    ),
+}
+
+JOBS = {
+    "lease": Case(
+        registry.LEASE,
+        {"ids": [1], "new_token": 5, "lease": 9},
+        {**JOB, "lease_until": PAST},
+        one_each(finished_at=PAST, lease_until=FUTURE),
+    ),
+    "renew": Case(registry.RENEW, {"id": 1, "our_token": 77, "lease": 9}, JOB, one_each(token=78, lease_until=PAST)),
+    "let go": Case(registry.LET_GO, {"ids": [1], "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
+    "enlisted": Case(registry.ENLISTED, {"id": 1, "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
+    "enlisted alone": Case(registry.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
+    "pause": Case(operating.PAUSE, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="cancelled")),
+    "resume": Case(
+        operating.RESUME, {"id": 1}, {**JOB, "state": "paused"}, one_each(finished_at=PAST, state="cancelled")
+    ),
+    "cancel": Case(operating.CANCEL, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="failed")),
+    "reopen": Case(operating.REOPEN, {"id": 1}, {**JOB, "state": "finished"}, one_each(state="cancelled")),
+}
+
+EXPIRED = Case(
+    sweeping.EXPIRE_JOBS,
+    {},
+    {**JOB, "expires_at": PAST},
+    one_each(finished_at=PAST, state="failed", expires_at=FUTURE),
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(f"sqlite:///{tmp_path_factory.mktemp('fences')}/ledger.sqlite3")
+    world.add_job(["a@example.com", "b@example.com"])
+    world.add_job(["c@example.com"], job_id=2)
+    world.enlist()
+    yield world
+    world.close()
+
+
+def put(world: World, table: str, row: dict[str, Any], key: str = "") -> None:
+    columns = ", ".join(f"{name} = :{name}" for name in row)
+    world.execute(f"UPDATE {table} SET {columns} {key}", **row)
+
+
+def rows(world: World, table: str) -> list[tuple[Any, ...]]:
+    return list(world.execute(f"SELECT * FROM {table} ORDER BY 1"))
+
+
+def fits(world: World, case: Case) -> int:
+    return int(world.database.run(lambda c: c.execute(case.statement, case.values).rowcount))
+
+
+FRESH = {"not_before": None, "changed_at": PAST, "token": None, "wire_at": None, "lease_until": None}
+
+
+@pytest.mark.parametrize("case", EMAILS.values(), ids=EMAILS.keys())
+def test_a_statement_changes_the_email_it_is_about_and_no_other(world: World, case: Case) -> None:
+    put(world, "eed_job", {"state": "active", "expires_at": None, "finished_at": None})
+    put(world, "eed_email", {**FRESH, **case.row})
+    neighbours = rows(world, "eed_email")[1:]
+    assert fits(world, case) == 1
+    assert rows(world, "eed_email")[1:] == neighbours
+    for spoiler in case.spoil:
+        put(world, "eed_email", {**FRESH, **case.row, **spoiler})
+        assert fits(world, case) == 0, f"it fits although {spoiler}"
+    for spoiler in case.spoil_job:
+        put(world, "eed_email", {**FRESH, **case.row})
+        put(world, "eed_job", {"state": "active", "expires_at": None, **spoiler}, "WHERE job_id = 1")
+        assert fits(world, case) == 0, f"it fits although its job has {spoiler}"
+
+
+@pytest.mark.parametrize("case", JOBS.values(), ids=JOBS.keys())
+def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case: Case) -> None:
+    put(world, "eed_job", {"expires_at": None, **case.row})
+    neighbours = rows(world, "eed_job")[1:]
+    assert fits(world, case) == 1
+    assert rows(world, "eed_job")[1:] == neighbours
+    for spoiler in case.spoil:
+        put(world, "eed_job", {**case.row, **spoiler})
+        assert fits(world, case) == 0, f"it fits although {spoiler}"
+
+
+def test_only_jobs_whose_time_has_passed_expire(world: World) -> None:
+    put(world, "eed_job", EXPIRED.row)
+    assert fits(world, EXPIRED) == 2
+    for spoiler in EXPIRED.spoil:
+        put(world, "eed_job", {**EXPIRED.row, **spoiler})
+        assert fits(world, EXPIRED) == 0, f"it fits although {spoiler}"
