@@ -78,8 +78,8 @@ def stop_on_signals(stop: threading.Event) -> None:
     signal.set_wakeup_fd(theirs.detach())
 
     def await_signal() -> None:
-        ours.recv(1)
-        stop.set()
+        while ours.recv(1):  # a second signal must find somebody who reads, or Python complains on stderr
+            stop.set()
 
     threading.Thread(target=await_signal, name="signals", daemon=True).start()
 
