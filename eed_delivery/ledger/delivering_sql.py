@@ -6,6 +6,14 @@ from eed_delivery.database import seconds_until, utc_in, utc_now
 from eed_delivery.model import EmailState, JobState
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_suppression
 
+# Nothing is written under a token or a generation that is not ours any more (G3).
+_FENCED = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+)
+
 _expired_before_the_wire = (
     (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_(None) & (eed_email.c.lease_until < utc_now())
 )
@@ -55,11 +63,7 @@ STANDING = (
 )
 
 WIRE = (
-    update(eed_email)
-    .where(eed_email.c.email_id == bindparam("id"))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .where(eed_email.c.state == EmailState.SENDING)
+    _FENCED.where(eed_email.c.state == EmailState.SENDING)
     .where(eed_email.c.wire_at.is_(None))
     .where(eed_email.c.lease_until > utc_now())
     .where(
@@ -76,19 +80,13 @@ WIRE = (
     )
 )
 
-_RECORD = (
-    update(eed_email)
-    .where(eed_email.c.email_id == bindparam("id"))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .values(
-        state=bindparam("to_state"),
-        attempts=bindparam("tries"),
-        detail=bindparam("reply"),
-        message_id=bindparam("provider_id"),
-        lease_until=None,
-        changed_at=utc_now(),
-    )
+_RECORD = _FENCED.values(
+    state=bindparam("to_state"),
+    attempts=bindparam("tries"),
+    detail=bindparam("reply"),
+    message_id=bindparam("provider_id"),
+    lease_until=None,
+    changed_at=utc_now(),
 )
 # Late truth may still settle an email that the sweeper has put in doubt meanwhile.
 RECORD_END = _RECORD.where(eed_email.c.state.in_([EmailState.SENDING, EmailState.IN_DOUBT]))
@@ -106,25 +104,14 @@ RECORD_LATE_NO = _RECORD.where(eed_email.c.state == EmailState.IN_DOUBT).values(
     wire_at=None, not_before=utc_in(bindparam("delay"))
 )
 WIRED_AGAIN = (
-    update(eed_email)
-    .where(eed_email.c.email_id == bindparam("id"))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .where(eed_email.c.state == EmailState.SENDING)
+    _FENCED.where(eed_email.c.state == EmailState.SENDING)
     .where(eed_email.c.wire_at.is_not(None))
     .values(lease_until=utc_in(bindparam("lease")))
 )
 
 ATTEMPT = insert(eed_attempt).values(ended_at=utc_now())
 
-_BEFORE_THE_WIRE = (
-    update(eed_email)
-    .where(eed_email.c.email_id == bindparam("id"))
-    .where(eed_email.c.gen == bindparam("of_gen"))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .where(eed_email.c.state == EmailState.SENDING)
-    .where(eed_email.c.wire_at.is_(None))
-)
+_BEFORE_THE_WIRE = _FENCED.where(eed_email.c.state == EmailState.SENDING).where(eed_email.c.wire_at.is_(None))
 PUT_BACK = _BEFORE_THE_WIRE.values(
     state=bindparam("to_state"), detail=bindparam("reply"), lease_until=None, changed_at=utc_now()
 )

@@ -159,11 +159,6 @@ class RegistryLedger:
         statement = select(eed_job).where(eed_job.c.finished_at.is_(None), held).order_by(eed_job.c.job_id)
         return [_leased_job(row) for row in c.execute(statement)]
 
-    def renew(self, job: LeasedJob, lease_seconds: float) -> bool:
-        """Keep a job's lease; False when another publisher has it by now."""
-        values = {"id": job.job_id, "our_token": job.token, "lease": lease_seconds}
-        return self._database.run(lambda c: c.execute(RENEW, values).rowcount == 1)
-
     def let_go(self, jobs: Sequence[LeasedJob]) -> None:
         """Give leases back, so that another publisher needn't wait for them to run out."""
         if jobs:
