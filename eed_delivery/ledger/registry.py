@@ -36,6 +36,11 @@ class LeasedJob:
     started: bool
     enlisted: bool
 
+    @property
+    def is_small(self) -> bool:
+        """Whether its pending emails may be read together with those of other jobs."""
+        return self.enlisted and self.total <= SMALL_JOB
+
 
 _HAS_PENDING = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state == EmailState.PENDING)
 # A cancelled job is enlisted to its last email too, so that it balances; only an active one is published.
@@ -202,9 +207,10 @@ class RegistryLedger:
             return 0
         usable = [row for row in rows if _usable(row.key)]
         self._source.write_emails(c, [r.key for r in rows if not _usable(r.key)], EmailState.FAILED, UNUSABLE_KEY)
-        new = [_new_email(job.job_id, row.key, row.recipient) for row in usable]
-        added = c.execute(self._insert_email, new).rowcount if new else 0
-        c.execute(_HELD.values(enlist_after=str(rows[-1].key), total=eed_job.c.total + added), fence)
+        if usable:  # a key that cannot be kept is no cursor either; its row is failed now, and is not read again
+            new = [_new_email(job.job_id, row.key, row.recipient) for row in usable]
+            added = c.execute(self._insert_email, new).rowcount
+            c.execute(_HELD.values(enlist_after=str(usable[-1].key), total=eed_job.c.total + added), fence)
         return len(rows)
 
     def pending(self, jobs: Sequence[LeasedJob], size: int) -> list[Ticket]:
@@ -212,11 +218,10 @@ class RegistryLedger:
 
         Small jobs are read together: where each row of the source is a job, they come by the hundred.
         """
-        small = [job.job_id for job in jobs if job.enlisted and job.total <= SMALL_JOB]
-        groups = [[job.job_id] for job in jobs if job.job_id not in set(small)]
-        return self._database.run(
-            lambda c: [ticket for ids in (small, *groups) if ids for ticket in _pending(c, ids, size)]
-        )
+        small = [job.job_id for job in jobs if job.is_small]
+        groups = [small] if small else []
+        groups += [[job.job_id] for job in jobs if not job.is_small]
+        return self._database.run(lambda c: [ticket for ids in groups for ticket in _pending(c, ids, size)])
 
     def mark_queued(self, tickets: Sequence[Ticket]) -> None:
         """Mark what SQS has named as taken. A worker may have been faster: then the row is past `pending` already."""

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from eed_delivery.config import SourceSettings
 from eed_delivery.errors import RenderError
 from eed_delivery.ledger.delivering import Decision, Standing, new_token
 from eed_delivery.ledger.operating import NotPossible, Selection
+from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict
+from eed_delivery.source import Source
 from tests.world import World
 
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
@@ -454,6 +457,27 @@ def test_keys_that_cannot_be_kept_fail_with_a_reason_and_the_others_go_on(world:
     assert (world.state(good), world.source_status(-5)) == ("pending", "failed")
     report = world.reporting.job(1)
     assert report is not None and report.total == 1
+
+
+def test_a_string_key_that_is_too_long_is_no_cursor_and_stops_nobody(world: World) -> None:
+    world.execute(
+        "CREATE TABLE parcels (code VARCHAR(250) PRIMARY KEY, job_id INT, mail VARCHAR(99), status VARCHAR(20))"
+    )
+    for code in ("a", "b" * 200):
+        world.execute("INSERT INTO parcels VALUES (:code, 1, 'p@example.com', 'pending')", code=code)
+    world.add_job([])
+    absent = dict.fromkeys(("recipient_name", "variables", "status_detail", "attempts", "message_id", "sent_at"), "")
+    email = {"table": "parcels", "id": "code", "key_type": "string", "recipient": "mail", **absent}
+    registry = RegistryLedger(
+        world.database, Source(SourceSettings.model_validate({"email": email, "attachment": {"table": ""}}))
+    )
+    registry.register(registry.new_jobs(10))
+    (job,) = registry.lease(new_token(), 60, 10, 0)
+    while registry.enlist(job, 1, 60):
+        pass
+    report = world.reporting.job(1)
+    assert report is not None and (report.total, report.enlisted) == (1, True)
+    assert world.execute("SELECT status FROM parcels ORDER BY code") == [("pending",), ("failed",)]
 
 
 def test_a_dead_letter_fails_its_email_and_only_that(world: World) -> None:
