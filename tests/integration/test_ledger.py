@@ -473,7 +473,7 @@ def test_a_string_key_that_is_too_long_is_no_cursor_and_stops_nobody(world: Worl
     )
     registry.register(registry.new_jobs(10))
     (job,) = registry.lease(new_token(), 60, 10, 0)
-    while registry.enlist(job, 1, 60):
+    while registry.enlist(job, 10, 60):
         pass
     report = world.reporting.job(1)
     assert report is not None and (report.total, report.enlisted) == (1, True)
