@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from typing import Protocol
 
 import structlog
@@ -32,8 +32,9 @@ class Notifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One process of the service. `work` must be importable by name, since the process is spawned, not forked; it is
-    called with the stop event and the pulse, and returns when the stop event is set, or, with `once`, when it is done.
+    """One process of the service. `work` must be importable by name: the process is forked from a fork server, which
+    has neither threads nor connections, so that a role starts at once and starts clean. It is called with the stop
+    event and the pulse, and returns when the stop event is set, or, with `once`, when it is done.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Child:
     """A role's process as the supervisor sees it; times are `time.monotonic()`."""
 
     role: Role
-    process: SpawnProcess
+    process: ForkServerProcess
     pipe: Connection
     started_at: float
     progress_at: float
@@ -92,12 +93,22 @@ class Supervisor:
     The watchdog is fed only while every process makes progress.
     """
 
-    def __init__(self, roles: Sequence[Role], notifier: Notifier, *, stop_seconds: float, stall_seconds: float) -> None:
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        notifier: Notifier,
+        *,
+        stop_seconds: float,
+        stall_seconds: float,
+        preload: Sequence[str] = (),
+    ) -> None:
+        """`preload`: modules that every role needs; they are imported once, and not again in each process."""
         self._places = [Place(role) for role in roles]
         self._notifier = notifier
         self._stop_seconds = stop_seconds
         self._stall_seconds = stall_seconds
-        self._context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
         self._ready = False
 
     def run(self, stop: threading.Event) -> None:
