@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.credentials import CredentialResolver, InstanceMetadataProvider
 from botocore.utils import InstanceMetadataFetcher
 
-from eed_delivery import logs
-from eed_delivery.config import Settings, WorkerSettings
+from eed_delivery import failpoints, logs
+from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
 from eed_delivery.database import Database, make_engine
 from eed_delivery.errors import DeliveryFailure
 from eed_delivery.ledger.delivering import DeliveryLedger
@@ -233,7 +233,7 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
 
 def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The publisher's process."""
-    logs.configure(settings.logs, role="publisher")
+    _begin(settings, "publisher")
     publisher = App(settings, stop).publisher()
     Loop("publisher", publisher.step, stop, pulse).run()
     publisher.close()
@@ -241,18 +241,25 @@ def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> No
 
 def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The sweeper's process."""
-    logs.configure(settings.logs, role="sweeper")
+    _begin(settings, "sweeper")
     Loop("sweeper", App(settings, stop).sweeper().step, stop, pulse).run()
 
 
 def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
     """One worker process; with `drain` it ends when the queue holds nothing any more."""
-    logs.configure(settings.logs, role="worker")
+    _begin(settings, "worker")
     app = App(settings, stop)
     worker = app.worker(stop, pulse)
     if drain:
         Loop("drain", DrainWatch(app.queue(), stop).step, stop, pulse).start()
     worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
+
+
+def _begin(settings: Settings, role: str) -> None:
+    """What every process of the service does first."""
+    logs.configure(settings.logs, role=role)
+    if failpoints.arm(failpoints_wanted()):
+        log.warning("failpoints_armed", places=failpoints_wanted())
 
 
 class DrainWatch:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import structlog
 
+from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import Decision
@@ -99,8 +100,10 @@ class Delivery:
         started = time.monotonic()
         try:
             message = self._renderer.render(load_job(), email)
+            failpoints.reach("worker.rendered")
             self._pace()
             accepted = self._transport.send(message, grant=lambda: self._journal.wire(email))
+            failpoints.reach("worker.sent")
             outcome = Outcome(Verdict.SENT, accepted.reply, accepted.code, message_id=accepted.message_id)
         except NoGrant:
             return None

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 import structlog
 
+from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, NoGrant
 from eed_delivery.ledger.delivering import Decision, DeliveryLedger, Standing
 from eed_delivery.model import NEUTRAL, Email, EmailState
@@ -75,6 +76,7 @@ class Journal:
 
     def wire(self, email: Email) -> None:
         """Return when the wire is granted. Raises `NoGrant` when it is not, `DatabaseGone` when nobody can say."""
+        failpoints.reach("worker.before_wire")
         try:
             refusal = self._record_and_wire(email)
         except DatabaseGone:
@@ -84,6 +86,7 @@ class Journal:
             raise DatabaseGone(f"the ledger cannot grant the wire: {type(error).__name__}") from error
         if refusal is None:
             self._on_wire = email
+            failpoints.reach("worker.wired")
             return
         fate = Fate.ACK if refusal is Standing.OVER else Fate.LATER
         self._settled.append(Settled(email, fate, seconds=1.0))
@@ -118,6 +121,7 @@ class Journal:
             self._beat()
             if self._give_up.wait(DATABASE_AWAY_SECONDS):
                 self._give_up_all()
+        failpoints.reach("worker.recorded")
         settled, self._settled = self._settled, []
         return settled
 

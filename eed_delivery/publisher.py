@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from eed_delivery import failpoints
 from eed_delivery.config import PublisherSettings
 from eed_delivery.errors import DatabaseGone, RenderError
 from eed_delivery.ledger.delivering import new_token
@@ -54,11 +55,13 @@ class Publisher:
         """
         self._look()
         jobs = self._ledger.lease(self._token, self._settings.job_lease_seconds, JOBS_AT_ONCE, self._turn)
+        failpoints.reach("publisher.leased")
         self._turn = jobs[-1].job_id if jobs else 0
         chunk = max(MAX_BATCH, min(self._settings.chunk, TICKETS_AT_ONCE // max(1, len(jobs))))
         enlisted = [self._try_to_enlist(job, chunk) for job in jobs]
         published = self._publish(self._ledger.pending(jobs, chunk)[:TICKETS_AT_ONCE])
         self._ledger.let_go([job for job, more in zip(jobs, enlisted, strict=True) if not more])
+        failpoints.reach("publisher.let_go")
         return 0.0 if any(enlisted) or published else self._settings.poll_seconds
 
     def close(self) -> None:
@@ -70,6 +73,7 @@ class Publisher:
             return
         jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
         self._ledger.register(jobs)
+        failpoints.reach("publisher.registered")
         for job in jobs:
             log.info("job_registered", job_id=job.key, name=job.name)
         if len(jobs) < NEW_JOBS_AT_ONCE:
@@ -91,7 +95,9 @@ class Publisher:
             return False
         if job.state is JobState.ACTIVE and not job.started:
             self._check_templates(job)
+            failpoints.reach("publisher.compiled")
         rows = self._ledger.enlist(job, chunk, self._settings.job_lease_seconds)
+        failpoints.reach("publisher.enlisted")
         if rows:
             log.debug("enlisted", job_id=job.job_id, emails=rows)
         return rows > 0
@@ -115,8 +121,10 @@ class Publisher:
             for answer in self._answers(tickets):
                 accepted += answer.accepted
                 refused += answer.refused
+                failpoints.reach("publisher.published")
         finally:
             self._ledger.mark_queued(accepted)
+        failpoints.reach("publisher.marked")
         if refused:
             log.warning("publish_refused", count=len(refused), reasons=sorted(set(refused))[:5])
         return len(accepted)

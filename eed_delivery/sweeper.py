@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from eed_delivery import failpoints
 from eed_delivery.config import SweeperSettings
 from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.ledger.sweeping import SweepLedger
@@ -73,17 +74,21 @@ class Sweeper:
 
     def _pick_up_dropped(self) -> None:
         _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))
+        failpoints.reach("sweeper.picked_up")
 
     def _end_jobs(self) -> None:
         _say("jobs_expired", self._ledger.expire_jobs())
+        failpoints.reach("sweeper.expired")
         for _ in range(LEFTOVERS_A_STEP):
             ended = self._ledger.end_leftovers()
             _say("leftovers_ended", ended)
+            failpoints.reach("sweeper.leftovers_ended")
             if not ended:
                 return
 
     def _settle_the_wire(self) -> None:
         settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below)
+        failpoints.reach("sweeper.settled")
         if settled:
             log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")
 
@@ -99,6 +104,7 @@ class Sweeper:
         # The counts are approximate and may lag by a minute: they must have said "empty" for the whole patience.
         if now - self._empty_since >= self._settings.queued_patience_seconds:
             _say("put_back", self._ledger.put_back_queued(self._settings.queued_patience_seconds))
+            failpoints.reach("sweeper.put_back")
 
     def _put_back_outlived(self) -> None:
         """Once in a while: this looks at every queued email there is."""
@@ -115,9 +121,11 @@ class Sweeper:
     def _bury_dead_letters(self) -> None:
         for _ in range(0, DEAD_LETTERS_A_STEP, MAX_BATCH):
             messages = self._queue.receive_dead(MAX_BATCH, FOREIGN_VISIBILITY_SECONDS)
+            failpoints.reach("sweeper.dead_received")
             if not messages:
                 return
             self._queue.ack_dead([message for message in messages if self._bury(message)])
+            failpoints.reach("sweeper.dead_acked")
 
     def _bury(self, message: Received) -> bool:
         """End the email of a dead letter; False when the letter is not ours and must stay."""
@@ -126,11 +134,13 @@ class Sweeper:
             return False
         if self._ledger.bury(message.ticket):
             log.error("buried", email_id=message.ticket.email_id, gen=message.ticket.gen)
+        failpoints.reach("sweeper.buried")
         return True
 
     def _finish(self) -> None:
         for job_id in self._ledger.finishable():
             balances = self._ledger.finish(job_id)
+            failpoints.reach("sweeper.finished")
             if balances:
                 log.info("job_finished", job_id=job_id)
             elif balances is False and job_id not in self._unbalanced:

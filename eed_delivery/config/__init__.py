@@ -3,7 +3,7 @@
 Only this package reads the environment.
 """
 
-from eed_delivery.config.environment import Supervision, supervision, without_settings
+from eed_delivery.config.environment import Supervision, failpoints_wanted, supervision, without_settings
 from eed_delivery.config.load import load
 from eed_delivery.config.region import normalise_region
 from eed_delivery.config.settings import (
@@ -53,6 +53,7 @@ __all__ = [
     "SweeperSettings",
     "TransportSettings",
     "WorkerSettings",
+    "failpoints_wanted",
     "load",
     "normalise_region",
     "supervision",

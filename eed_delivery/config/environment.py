@@ -13,13 +13,15 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
+from eed_delivery import failpoints
 from eed_delivery.config.problems import variable
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.tree import Key
 from eed_delivery.errors import Problem
 
 PREFIX = "EED_"
-CONFIG_FILE = "EED_CONFIG"  # the one EED_ variable that is not a setting: where the file is
+CONFIG_FILE = "EED_CONFIG"  # where the file is
+NO_SETTINGS = frozenset({CONFIG_FILE, failpoints.VARIABLE})  # EED_ variables that set nothing
 
 # The names that LoadCredential= gives in the unit, and the settings they fill.
 # https://systemd.io/CREDENTIALS/
@@ -70,6 +72,11 @@ def without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]
     return {name: value for name, value in environ.items() if not name.startswith(ours) and name not in systemd}
 
 
+def failpoints_wanted(environ: Mapping[str, str] | None = None) -> str:
+    """What the fault tests want to strike this process with; empty everywhere else."""
+    return (os.environ if environ is None else environ).get(failpoints.VARIABLE, "")
+
+
 class _Variables(EnvSettingsSource):
     """pydantic-settings' reading of nested variables, from the environment we are given."""
 
@@ -95,7 +102,7 @@ def variables_by_key(environ: Mapping[str, str]) -> dict[Key, str]:
     return {
         tuple(name[len(PREFIX) :].lower().split("__")): name
         for name in environ
-        if name.upper().startswith(PREFIX) and name != CONFIG_FILE
+        if name.upper().startswith(PREFIX) and name not in NO_SETTINGS
     }
 
 

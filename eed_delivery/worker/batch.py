@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from eed_delivery import failpoints
 from eed_delivery.delivery import Delivery, try_number
 from eed_delivery.errors import DatabaseGone, Stopping
 from eed_delivery.journal import Fate, Journal, Settled
@@ -63,6 +64,7 @@ class Batch:
         if not self._messages:
             return
         claim = self._claim()
+        failpoints.reach("worker.claimed")
         self._hold.emails = claim.emails
         waiting = deque(claim.emails)
         try:
@@ -162,15 +164,19 @@ class Batch:
 
     def _settle(self, settled: Sequence[Settled]) -> None:
         self._ack([m for s in settled if s.fate is Fate.ACK for m in self._messages[s.email.email_id]])
+        failpoints.reach("worker.acked")
         for one in settled:
             if one.fate is Fate.LATER:
                 self._later(self._messages[one.email.email_id], one.seconds + 1)
+                failpoints.reach("worker.retried")
         self._copy([s.email for s in settled if s.fate is Fate.COPY])
 
     def _hand_back(self, waiting: Iterable[Email]) -> None:
         """What is not on the wire goes back unharmed: the row first, then a fresh copy, then the old message."""
         emails = list(waiting)
-        self._hands.ledger.release(emails)
+        if emails:
+            self._hands.ledger.release(emails)
+            failpoints.reach("worker.released")
         self._copy(emails)
 
     def _copy(self, emails: Sequence[Email]) -> None:
@@ -191,6 +197,7 @@ class Batch:
         if not tickets:
             return
         published = self._hands.queue.publish(tickets, NEUTRAL_DELAY_SECONDS)
+        failpoints.reach("worker.copied")
         self._ack([m for t in published.accepted for m in self._messages[t.email_id]])
         if published.refused:
             log.warning("copy_refused", count=len(published.refused), reasons=sorted(set(published.refused)))

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from eed_delivery import failpoints
 from eed_delivery.config import WorkerSettings
 from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
@@ -141,6 +142,7 @@ class Worker:
             self._await_database()
             messages = self._parts.queue.receive(MAX_BATCH, self._parts.wait_seconds, self._parts.visibility_seconds)
             if messages:
+                failpoints.reach("worker.received")
                 with self._keeper.holding(messages) as hold:
                     Batch(messages, hands, hold).work()
         except DatabaseGone:
