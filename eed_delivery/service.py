@@ -131,7 +131,7 @@ class Supervisor:
 
     def _start(self, role: Role) -> Child:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_child, args=(role, theirs), name=role.name, daemon=True)
+        process = self._context.Process(target=run_role, args=(role, theirs), name=role.name, daemon=True)
         process.start()
         theirs.close()  # the child's end must die with the child, and ours with us
         log.info("role_started", role=role.name, pid=process.pid)
@@ -199,7 +199,7 @@ class Supervisor:
         log.info("stopped")
 
 
-def _child(role: Role, pipe: Connection) -> None:
+def run_role(role: Role, pipe: Connection) -> None:
     """A role's process: it stops on a signal, and when its supervisor is gone, however it went."""
     stop = threading.Event()
     stop_on_signals(stop)

@@ -35,6 +35,8 @@ class Books:
     jobs_in_source: dict[str, Any]  # status, by key
     taken: tuple[Taken, ...]
     source: SourceSettings
+    doubted: frozenset[int] = frozenset()
+    """Emails that were in doubt at some time: an attempt of theirs says so, whatever came of it."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -115,6 +117,7 @@ def open_books(world: World, source: SourceSettings, taken: Sequence[Taken]) -> 
     )
     names = ("job_id", "source_key", "state", "total", "not_enlisted", "finished_at")
     jobs = [dict(zip(names, row, strict=True)) for row in world.execute(f"SELECT {', '.join(names)} FROM eed_job")]
+    doubted = world.execute("SELECT DISTINCT email_id FROM eed_attempt WHERE verdict = 'in_doubt'")
     e, j = source.email, source.job
     job_of_email = e.id if source.single_table else e.job_id
     emails = world.execute(f"SELECT `{e.id}`, `{e.status}`, `{job_of_email}` FROM `{e.table}`")
@@ -126,4 +129,5 @@ def open_books(world: World, source: SourceSettings, taken: Sequence[Taken]) -> 
         jobs_in_source={str(key): status for key, status in source_jobs},
         taken=tuple(taken),
         source=source,
+        doubted=frozenset(row[0] for row in doubted),
     )

@@ -61,12 +61,17 @@ class ServiceProcess:
 
     def log_events(self, event: str | None = None) -> list[dict[str, Any]]:
         """The lines of the log that are JSON, all or those of one event."""
-        events = []
-        for line in self.log.read_text(errors="replace").splitlines():
-            if line.startswith("{"):
-                events.append(json.loads(line))
-        return [e for e in events if event is None or e.get("event") == event]
+        return events_in(self.log, event)
 
     def tail(self) -> str:
         """The end of the log, for people."""
         return self.log.read_text(errors="replace")[-TAIL_BYTES:]
+
+
+def events_in(log: Path, event: str | None = None) -> list[dict[str, Any]]:
+    """The lines of a log that are JSON, all or those of one event; half a line of a killed process is none."""
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith("{") and line.endswith("}"):
+            found.append(json.loads(line))
+    return [entry for entry in found if event is None or entry.get("event") == event]

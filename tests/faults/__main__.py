@@ -1,0 +1,89 @@
+"""Try to break it.
+
+    python -m tests.faults                          the short set; the same as make faults
+    python -m tests.faults --size long              the release set
+    python -m tests.faults kill failpoints --seed 7 these scenarios alone, with this seed
+    python -m tests.faults --list                   what there is
+
+Prints one table, writes the same rows to build/faults.json, and exits with 1 when anything was lost, sent twice, left
+in doubt or failed without a reason.
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import tests.faults.scenarios  # noqa: F401 - importing them registers them
+from tests.faults.scenario import SCENARIOS, Row, Scenario, Verdict, run_one
+from tests.servers.mariadb import MariaDb
+from tests.servers.ministack import MiniStack
+
+OUTPUT = Path("build/faults.json")
+
+
+def main() -> int:
+    options = _options()
+    chosen = [SCENARIOS[name] for name in options.scenarios] or _in_size(options.size)
+    if options.list:
+        for one in chosen:
+            print(f"{one.name:<28}{one.says}")
+        return 0
+    verdicts = _run_all(chosen, options)
+    print(_table([verdict.row for verdict in verdicts]))
+    _write([verdict.row for verdict in verdicts], options.output)
+    return 1 if any(verdict.violations for verdict in verdicts) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], metavar="SCENARIO")
+    parser.add_argument("--size", choices=("quick", "short", "long"), default="short")
+    parser.add_argument("--seed", type=int, default=None, help="without it, a new one for each scenario")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--list", action="store_true")
+    return parser.parse_args()
+
+
+def _in_size(size: str) -> list[Scenario]:
+    return [one for one in SCENARIOS.values() if size in one.amounts]
+
+
+def _run_all(chosen: Sequence[Scenario], options: argparse.Namespace) -> list[Verdict]:
+    verdicts = []
+    with MariaDb() as mariadb, MiniStack() as ministack:
+        for one in chosen:
+            seed = random.randrange(10**6) if options.seed is None else options.seed
+            amount = one.amounts.get(options.size) or next(iter(one.amounts.values()))
+            print(f"{time.strftime('%H:%M:%S')}  {one.name}  --seed {seed}", flush=True)
+            verdict = run_one(one, amount, seed, mariadb, ministack)
+            for violation in verdict.violations:
+                print(f"VIOLATION  {violation}", flush=True)
+            verdicts.append(verdict)
+    return verdicts
+
+
+def _table(rows: Sequence[Row]) -> str:
+    """The rows as text, each column as wide as its widest cell."""
+    heads = [field.name.replace("_", " ") for field in fields(Row)]
+    lines = [heads, *([str(value) for value in asdict(row).values()] for row in rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(heads))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if n < 2 else cell.rjust(w) for n, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def _write(rows: Sequence[Row], output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
