@@ -42,8 +42,8 @@ class Amount:
 class Told:
     """What a scenario tells of its run.
 
-    `faults`: how many were injected; `doubt_at_most`: so many emails may be in doubt; `may_fail`: ids of the emails whose
-    failing is right; `problems`: what else went wrong, in words; `cancelled`: whether the scenario cancelled emails.
+    `faults`: how many were injected; `doubt_at_most`: so many emails may be in doubt; `may_fail`: ids of the emails
+    whose failing is right; `problems`: what else went wrong, in words.
     """
 
     stack: Stack
