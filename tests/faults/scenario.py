@@ -135,9 +135,13 @@ class Site:
         *,
         mariadb: MariaDb | None = None,
         ministack: MiniStack | None = None,
+        through: Callable[[str], str] | None = None,
         **options: Any,
     ) -> Stack:
-        """An installation over an empty database and queue of its own; `options` go to `Stack`."""
+        """An installation over an empty database and queue of its own; `options` go to `Stack`.
+
+        `through` turns the database's URL into the one that the service gets, as `MySqlProxy.url` does.
+        """
         self._databases += 1
         name = f"faults_{self.directory.name.replace('-', '_')}_{self._databases}"
         url = (mariadb or self.mariadb).create_database(name)
@@ -146,7 +150,7 @@ class Site:
             ministack or self.ministack,
             self.directory / f"stack{self._databases}",
             dict(settings or {}),
-            **{"keep_mail": False, **options},
+            **{"keep_mail": False, "service_url": through(url) if through else None, **options},
         )
         return self.at_the_end.enter_context(stack)
 
