@@ -11,17 +11,17 @@ in doubt or failed without a reason.
 
 import argparse
 import json
+import multiprocessing
 import random
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, fields
 from pathlib import Path
 
-import tests.faults.scenarios  # noqa: F401 - importing them registers them
-from tests.faults.scenario import SCENARIOS, Row, Scenario, Verdict, run_one
-from tests.servers.mariadb import MariaDb
-from tests.servers.ministack import MiniStack
+from tests.faults import lane
+from tests.faults.scenario import SCENARIOS, Row, Scenario, Verdict
 
 OUTPUT = Path("build/faults.json")
 
@@ -43,6 +43,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], metavar="SCENARIO")
     parser.add_argument("--size", choices=("quick", "short", "long"), default="short")
+    parser.add_argument("--jobs", type=int, default=2, help="so many scenarios at the same time")
     parser.add_argument("--seed", type=int, default=None, help="without it, a new one for each scenario")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--list", action="store_true")
@@ -54,17 +55,22 @@ def _in_size(size: str) -> list[Scenario]:
 
 
 def _run_all(chosen: Sequence[Scenario], options: argparse.Namespace) -> list[Verdict]:
-    verdicts = []
-    with MariaDb() as mariadb, MiniStack() as ministack:
-        for one in chosen:
-            seed = random.randrange(10**6) if options.seed is None else options.seed
-            amount = one.amounts.get(options.size) or next(iter(one.amounts.values()))
-            print(f"{time.strftime('%H:%M:%S')}  {one.name}  --seed {seed}", flush=True)
-            verdict = run_one(one, amount, seed, mariadb, ministack)
-            for violation in verdict.violations:
-                print(f"VIOLATION  {violation}", flush=True)
-            verdicts.append(verdict)
-    return verdicts
+    """Each scenario in a process of a pool; most of them wait more than they work."""
+    seeds = {one.name: random.randrange(10**6) if options.seed is None else options.seed for one in chosen}
+    lanes = min(options.jobs, len(chosen))
+    with ProcessPoolExecutor(lanes, multiprocessing.get_context("spawn"), initializer=lane.open_servers) as pool:
+        runs = [pool.submit(lane.run, one.name, options.size, seeds[one.name]) for one in chosen]
+        for done in as_completed(runs):
+            _tell(done.result())
+    return [run.result() for run in runs]
+
+
+def _tell(verdict: Verdict) -> None:
+    row = verdict.row
+    outcome = "VIOLATED" if verdict.violations else "holds"
+    print(f"{time.strftime('%H:%M:%S')}  {row.scenario} --seed {verdict.seed}: {outcome}, {row.seconds} s", flush=True)
+    for violation in verdict.violations:
+        print(f"VIOLATION  {violation}", flush=True)
 
 
 def _table(rows: Sequence[Row]) -> str:

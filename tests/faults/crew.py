@@ -44,6 +44,8 @@ class Member:
     log: Path
     armed: str = ""
     lives: int = 0
+    begun: bool = False
+    """Whether its present life has come as far as to say so: before that it knows nothing of SIGTERM."""
     process: ForkServerProcess | None = None
 
     @property
@@ -54,6 +56,11 @@ class Member:
     @property
     def alive(self) -> bool:
         return self.process is not None and self.process.is_alive()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How its last life ended: a status, or minus a signal's number."""
+        return self.process.exitcode if self.process is not None else None
 
     @property
     def frozen(self) -> bool:
@@ -144,7 +151,8 @@ class Crew:
         if member.alive:
             return f"{member.name} did not stop in time"
         code = member.process.exitcode
-        return f"{member.name} ended with status {code}" if code else None
+        unborn = code == -signal.SIGTERM and not member.begun
+        return f"{member.name} ended with status {code}" if code and not unborn else None
 
     def _start(self, member: Member) -> None:
         ours, theirs = _context.Pipe()
@@ -153,8 +161,8 @@ class Crew:
         member.process = _context.Process(target=_run, args=arguments, name=member.name, daemon=True)
         member.process.start()
         theirs.close()
-        member.lives += 1
-        threading.Thread(target=_hear, args=(ours,), daemon=True).start()
+        member.lives, member.begun = member.lives + 1, False
+        threading.Thread(target=_hear, args=(member, ours), daemon=True).start()
 
     def _end(self, member: Member) -> None:
         if member.process is not None:
@@ -174,11 +182,13 @@ def _run(role: str, config: Path, environ: Mapping[str, str], log: Path, pipe: C
     run_role(roles(settings, role)[0], pipe)
 
 
-def _hear(pipe: Connection) -> None:
+def _hear(member: Member, pipe: Connection) -> None:
     """The supervisor's part: each process tells once a second that it lives, and must find somebody who reads."""
+    life = member.lives
     with pipe, suppress(EOFError, OSError):
         while True:
             pipe.recv()
+            member.begun = member.begun or member.lives == life
 
 
 def _state(pid: int) -> str:

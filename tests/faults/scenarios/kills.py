@@ -1,6 +1,5 @@
 """kill -9: of random processes at random moments, and of each process at each failpoint."""
 
-from eed_delivery import failpoints
 from tests.faults.crew import Crew
 from tests.faults.load import THREADS, add_jobs, ended
 from tests.faults.scenario import Amount, Site, Told, scenario
@@ -24,4 +23,3 @@ def kill(site: Site, amount: Amount) -> Told:
     return Told(stack, faults=crew.kills, doubt_at_most=crew.kills * THREADS, problems=problems)
 
 
-_ROLES = {"publisher": failpoints.PUBLISHER, "worker": failpoints.WORKER, "sweeper": failpoints.SWEEPER}

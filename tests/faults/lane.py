@@ -1,0 +1,26 @@
+"""One process of the pool that runs scenarios, with a database and a queue of its own."""
+
+from multiprocessing.util import Finalize
+
+import tests.faults.scenarios  # noqa: F401 - importing them registers them
+from tests.faults.scenario import SCENARIOS, Size, Verdict, run_one
+from tests.servers.mariadb import MariaDb
+from tests.servers.ministack import MiniStack
+
+_servers: list[tuple[MariaDb, MiniStack]] = []
+
+
+def open_servers() -> None:
+    """Called once in each process, before its first scenario."""
+    mariadb, ministack = MariaDb(), MiniStack()
+    for server in (mariadb, ministack):
+        Finalize(server, server.stop, exitpriority=10)  # atexit is not run in such a process
+        server.start()
+    _servers.append((mariadb, ministack))
+
+
+def run(name: str, size: Size, seed: int) -> Verdict:
+    """One scenario, from its beginning to its judgement."""
+    chosen = SCENARIOS[name]
+    amount = chosen.amounts.get(size) or next(iter(chosen.amounts.values()))
+    return run_one(chosen, amount, seed, *_servers[0])

@@ -1,0 +1,130 @@
+"""kill -9 at each place between two steps: every failpoint of publisher, worker and sweeper, several times."""
+
+import signal
+
+from eed_delivery import failpoints
+from eed_delivery.model import Ticket
+from eed_delivery.sqs import write
+from tests.faults.crew import Crew, Member
+from tests.faults.load import THREADS, people
+from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.servers.smtp_server import Say
+from tests.sink import Sink
+from tests.stack import BRISK, Stack
+
+ROLES = {"publisher": failpoints.PUBLISHER, "worker": failpoints.WORKER, "sweeper": failpoints.SWEEPER}
+COMMON = ("worker.rendered", "worker.before_wire", "worker.wired", "worker.sent")
+"""Reached with every email: the third or the thirtieth time is as good as the first."""
+IN_CALM = "sweeper.put_back"
+"""Reached only while the queue is empty: it comes last, when nothing is added any more."""
+JOBS_AT_ONCE = 8
+LONGEST_SECONDS = 3600.0
+
+
+@scenario("failpoints", quick=Amount(0, 1), short=Amount(0, 5), long=Amount(0, 50))
+def at_each_failpoint(site: Site, amount: Amount) -> Told:
+    """kill -9 at each failpoint of publisher, worker and sweeper, so many times each."""
+    stack = site.stack({**BRISK, "publisher.job_lease_seconds": 2, "sweeper.queued_patience_seconds": 1})
+    load = _Load(stack, stack.mail_up())
+    turns = _Turns(site, amount.faults)
+    crew = Crew(stack)
+    for member in crew.members:
+        turns.arm(member)
+    with crew:
+
+        def strike_under_load() -> bool:
+            turns.take_the_dead(crew)
+            load.roll()
+            return turns.only_in_calm
+
+        def strike_in_calm() -> bool:
+            turns.take_the_dead(crew)
+            return load.over and not turns.left
+
+        stack.wait_until(strike_under_load, "every failpoint has struck", LONGEST_SECONDS)
+        stack.wait_until(strike_in_calm, "the queue has been empty and every job is finished", LONGEST_SECONDS)
+        problems = crew.stop()
+    doubts = turns.struck["worker"] * THREADS
+    return Told(stack, sum(turns.struck.values()), doubt_at_most=doubts, problems=problems + turns.problems)
+
+
+class _Turns:
+    """Which failpoints are still to be struck, and how often; each process has one of its role's at a time."""
+
+    def __init__(self, site: Site, times: int) -> None:
+        self._random = site.random
+        self._to_come = {role: [name for name in names for _ in range(times)] for role, names in ROLES.items()}
+        for names in self._to_come.values():
+            self._random.shuffle(names)
+            names.sort(key=lambda name: name != IN_CALM)  # they are taken from the end
+        self._armed: set[Member] = set()
+        self.struck = dict.fromkeys(ROLES, 0)
+        self.problems: list[str] = []
+
+    @property
+    def left(self) -> bool:
+        return bool(self._armed)
+
+    @property
+    def only_in_calm(self) -> bool:
+        """Whether nothing is left but what needs an empty queue."""
+        names = [name for names in self._to_come.values() for name in names]
+        names += [member.armed.partition("=")[0] for member in self._armed]
+        return set(names) <= {IN_CALM}
+
+    def arm(self, member: Member) -> None:
+        """Give it the next failpoint for its next life, if there is one."""
+        names = self._to_come[member.role]
+        member.armed = f"{names[-1]}=kill@{self._when(names.pop())}" if names else ""
+        if member.armed:
+            self._armed.add(member)
+        else:
+            self._armed.discard(member)
+
+    def take_the_dead(self, crew: Crew) -> None:
+        """Count who has been struck, arm it anew and start it again."""
+        for member in crew.members:
+            if not member.alive:
+                self._note(member)
+                self.arm(member)
+        crew.tend()
+
+    def _note(self, member: Member) -> None:
+        if member.armed and member.exit_code == -signal.SIGKILL:
+            self.struck[member.role] += 1
+        else:
+            self.problems.append(f"{member.name}, armed with {member.armed or 'nothing'}: ended {member.exit_code}")
+
+    def _when(self, name: str) -> int:
+        return self._random.randint(1, 30 if name in COMMON else 2)
+
+
+class _Load:
+    """Small jobs, some at a time, with all that makes the rarer steps happen: a temporary answer (retried), a server
+    that goes away in mid-batch (released, copied), a dead letter (buried)."""
+
+    def __init__(self, stack: Stack, mail: Sink) -> None:
+        self._stack = stack
+        self._mail = mail
+        self._jobs: list[int] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether every job is finished."""
+        return self._stack.finished(*self._jobs)
+
+    def roll(self) -> None:
+        """A few more jobs, unless those before still keep everybody busy."""
+        if self._stack.finished(*self._jobs[:-JOBS_AT_ONCE]):
+            for _ in range(JOBS_AT_ONCE // 2):
+                self._add(len(self._jobs) + 1)
+
+    def _add(self, job_id: int) -> None:
+        recipients = people(20, f"job{job_id}.example.com")
+        self._mail.on("RCPT", Say("451 4.2.0 come back later"), recipient=recipients[3], times=1)
+        self._mail.on("MAIL", Say("421 4.3.2 shutting down"), times=1)
+        self._stack.add_job(recipients, job_id=job_id)
+        self._jobs.append(job_id)
+        for (email_id,) in self._stack.world.execute("SELECT email_id FROM eed_email WHERE state = 'sent' LIMIT 1"):
+            body = write(Ticket(email_id, 0, 0))
+            self._stack.sqs.send_message(QueueUrl=self._stack.dead_letter_url, MessageBody=body)
