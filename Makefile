@@ -1,5 +1,7 @@
 # make demo    the whole service on this machine, with a mail server that misbehaves
 # make test    every test, with real servers
+# make faults  try to break it: every fault scenario, a table of what came of it (10 minutes)
+# make faults-long    the same for a release (hours)
 # make lint    style, types, and which module may import which
 # make clean   remove all of it again
 #
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint clean
+.PHONY: demo test faults faults-long lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
@@ -20,6 +22,14 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install
 	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=90
+
+faults: $(INSTALLED)
+	$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m tests.faults --size short
+
+faults-long: $(INSTALLED)
+	$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m tests.faults --size long
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

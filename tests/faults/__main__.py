@@ -16,12 +16,12 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, fields
 from pathlib import Path
 
 from tests.faults import lane
-from tests.faults.scenario import SCENARIOS, Row, Scenario, Verdict
+from tests.faults.scenario import SCENARIOS, Row, Scenario, Skipped, Verdict
 
 OUTPUT = Path("build/faults.json")
 
@@ -59,16 +59,22 @@ def _run_all(chosen: Sequence[Scenario], options: argparse.Namespace) -> list[Ve
     seeds = {one.name: random.randrange(10**6) if options.seed is None else options.seed for one in chosen}
     lanes = min(options.jobs, len(chosen))
     with ProcessPoolExecutor(lanes, multiprocessing.get_context("spawn"), initializer=lane.open_servers) as pool:
-        runs = [pool.submit(lane.run, one.name, options.size, seeds[one.name]) for one in chosen]
+        runs = {pool.submit(lane.run, one.name, options.size, seeds[one.name]): one for one in chosen}
         for done in as_completed(runs):
-            _tell(done.result())
-    return [run.result() for run in runs]
+            _tell(runs[done], done, seeds[runs[done].name])
+    return [run.result() for run in runs if run.exception() is None]
 
 
-def _tell(verdict: Verdict) -> None:
-    row = verdict.row
+def _tell(chosen: Scenario, run: Future[Verdict], seed: int) -> None:
+    """What came of it, as soon as it is known. Raises what is no scenario's affair."""
+    began = f"{time.strftime('%H:%M:%S')}  {chosen.name} --seed {seed}:"
+    try:
+        verdict = run.result()
+    except Skipped as reason:
+        print(f"{began} skipped, {reason}", flush=True)
+        return
     outcome = "VIOLATED" if verdict.violations else "holds"
-    print(f"{time.strftime('%H:%M:%S')}  {row.scenario} --seed {verdict.seed}: {outcome}, {row.seconds} s", flush=True)
+    print(f"{began} {outcome}, {verdict.row.seconds} s", flush=True)
     for violation in verdict.violations:
         print(f"VIOLATION  {violation}", flush=True)
 
