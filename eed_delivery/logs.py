@@ -66,13 +66,16 @@ class LineWriter:
     the database whether or not somebody reads the log. A closed pipe or a full disk costs the line, and is counted.
     """
 
-    def __init__(self, stream: TextIO, health: LogHealth) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None, health: LogHealth) -> None:
+        self._stream = stream  # None: Python found stdout closed when it started
         self._health = health
         self._lock = threading.Lock()
 
     def msg(self, line: str) -> None:
         """Write one line. structlog calls this by the level's name."""
+        if self._stream is None:
+            self._health.line_lost()
+            return
         try:
             with self._lock:
                 self._stream.write(line + "\n")

@@ -8,6 +8,7 @@
 - `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
+- `streams`    standard streams that the caller has closed
 """
 
 import importlib
@@ -24,6 +25,7 @@ from eed_delivery.cli.preparing import database, queue
 from eed_delivery.cli.reading import email, emails, job, jobs, processes
 from eed_delivery.cli.requeueing import requeue
 from eed_delivery.cli.running import publisher, run, sweeper, worker
+from eed_delivery.cli.streams import open_closed_streams
 from eed_delivery.cli.submitting import submit
 from eed_delivery.errors import EedError
 
@@ -100,4 +102,5 @@ for _command in (requeue, settle, pause, resume, cancel, demo_place):
 
 def main() -> None:
     """The entry point of the script `eed-delivery`."""
+    open_closed_streams()
     cli(prog_name="eed-delivery")

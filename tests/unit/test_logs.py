@@ -228,6 +228,27 @@ def test_a_stream_that_we_closed_costs_the_line() -> None:
     assert health.lost_lines == 1
 
 
+def test_a_stdout_that_was_closed_from_the_start_costs_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # what Python does when it is started with >&-
+    health = configure(LogSettings(), role="worker")
+    structlog.get_logger().info("x")
+    assert health.lost_lines == 1
+
+
+CLOSED_STREAMS = """
+import os
+from eed_delivery.cli.streams import open_closed_streams
+open_closed_streams()
+print("nobody hears this")
+os._exit(sum(os.path.samestat(os.fstat(number), os.stat(os.devnull)) for number in range(3)))
+"""
+
+
+def test_closed_streams_are_opened_so_that_no_connection_gets_their_numbers() -> None:
+    done = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, CLOSED_STREAMS], timeout=60)
+    assert done.returncode == 3
+
+
 READER_GONE = """
 import structlog, sys
 from eed_delivery.config import LogSettings
