@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,17 @@ TAIL_BYTES = 4000
 
 
 class ServiceProcess:
-    """`eed-delivery ROLE` on one host. Whoever starts it ends it: by `terminate`, `kill` or `end`."""
+    """`eed-delivery ROLE` on one host. Whoever starts it ends it: by `terminate`, `kill` or `end`.
 
-    def __init__(self, words: tuple[str, ...], config: Path, environ: Mapping[str, str], log: Path) -> None:
+    `within` is a command that runs another one, with its options (`nsenter --net=…`): the service is started by it.
+    """
+
+    def __init__(
+        self, words: tuple[str, ...], config: Path, environ: Mapping[str, str], log: Path, within: Sequence[str] = ()
+    ) -> None:
         self.log = log
-        command = [sys.executable, "-c", "from eed_delivery.cli import main; main()", *words, "--config", str(config)]
+        start = [sys.executable, "-c", "from eed_delivery.cli import main; main()"]
+        command = [*within, *start, *words, "--config", str(config)]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,

@@ -14,7 +14,7 @@ import itertools
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -153,10 +153,13 @@ class Stack:
 
     # --- the service ---------------------------------------------------------------------------------------------
 
-    def start(self, *words: str) -> ServiceProcess:
-        """Start `eed-delivery` with these words, as on one more host."""
+    def start(
+        self, *words: str, environ: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    ) -> ServiceProcess:
+        """Start `eed-delivery` with these words, as on one more host; `environ` is that host's own, `within` as in
+        `ServiceProcess`."""
         log = self.directory / f"{len(self._services) + 1}-{words[0]}.log"
-        service = ServiceProcess(words, self.config, self.environ, log)
+        service = ServiceProcess(words, self.config, {**self.environ, **(environ or {})}, log, within)
         self._services.append(service)
         return service
 
@@ -236,11 +239,13 @@ class Stack:
         """Where everything stands, for people."""
         try:
             counts = dict(self.counts())
-            jobs = self.world.execute("SELECT job_id, state, reason, total, finished_at FROM eed_job")
+            jobs = self.world.execute(
+                "SELECT job_id, state, reason, total FROM eed_job WHERE finished_at IS NULL LIMIT 10"
+            )
         except DatabaseGone as gone:
             counts, jobs = {}, [str(gone)]
         logs = "".join(f"\n--- {s.log.name}, {'running' if s.running else 'ended'}\n{s.tail()}" for s in self._services)
-        return f"emails: {counts}\njobs: {jobs}\ntaken: {len(self.sink_ledger.read())}{logs}"
+        return f"emails: {counts}\nunfinished jobs: {jobs}\ntaken: {len(self.sink_ledger.read())}{logs}"
 
     def log_events(self, event: str) -> list[dict[str, Any]]:
         """The lines of that event in the logs of all services."""

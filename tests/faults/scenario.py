@@ -30,6 +30,10 @@ Size = Literal["quick", "short", "long"]
 SHOWN = 5
 
 
+class Skipped(Exception):
+    """This machine cannot run the scenario; the text says what it lacks."""
+
+
 @dataclass(frozen=True)
 class Amount:
     """How much of it: emails, and faults to inject (0 where they are not counted beforehand)."""
@@ -43,13 +47,15 @@ class Told:
     """What a scenario tells of its run.
 
     `faults`: how many were injected; `doubt_at_most`: so many emails may be in doubt; `may_fail`: ids of the emails
-    whose failing is right; `problems`: what else went wrong, in words.
+    whose failing is right; `may_be_twice`: ids of those whom an operator has sent again at his own risk; `problems`:
+    what else went wrong, in words.
     """
 
     stack: Stack
     faults: int
     doubt_at_most: int = 0
     may_fail: Collection[int] = ()
+    may_be_twice: Collection[int] = ()
     problems: list[str] = field(default_factory=list)
     policy: Literal["hold", "resend"] = "hold"
     books: Books | None = None
@@ -164,7 +170,7 @@ class Site:
 
 
 def run_one(chosen: Scenario, amount: Amount, seed: int, mariadb: MariaDb, ministack: MiniStack) -> Verdict:
-    """Run a scenario and judge it. An error in it is a violation too, with all that is known."""
+    """Run a scenario and judge it. An error in it is a violation too, with all that is known. Raises `Skipped`."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="eed-faults-") as directory:
         site = Site(seed, mariadb, ministack, Path(directory))
@@ -172,6 +178,8 @@ def run_one(chosen: Scenario, amount: Amount, seed: int, mariadb: MariaDb, minis
             try:
                 told = chosen.run(site, amount)
                 return _judge(chosen.name, told, seed, time.monotonic() - started)
+            except Skipped:
+                raise
             except Exception:
                 row = Row(chosen.name, "?", amount.emails, 0, -1, -1, -1, -1, round(time.monotonic() - started, 1))
                 return Verdict(row, seed, [traceback.format_exc()])
@@ -179,7 +187,7 @@ def run_one(chosen: Scenario, amount: Amount, seed: int, mariadb: MariaDb, minis
 
 def _judge(name: str, told: Told, seed: int, seconds: float) -> Verdict:
     books = told.books or told.stack.books()
-    twice = wrongly_twice(books, told.policy)
+    twice = [i for i in wrongly_twice(books, told.policy) if i not in told.may_be_twice]
     failed = [e.email_id for e in books.entries if e.state == "failed" and e.email_id not in told.may_fail]
     violations = [*books.violations(twice_is_possible=True), *told.problems]
     if twice:
