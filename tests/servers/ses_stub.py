@@ -2,10 +2,10 @@
 
 with SesStub() as ses:
     ses.on_send(Refuse(429, "TooManyRequestsException", "slow down"), times=1)
-    ses.on_send(Lost())                      # it takes the message, and closes without an answer
+    ses.on_send(Lost(), recipient="a@example.com")  # it takes the message, and closes without an answer
     client = ses.client()
     ...
-    ses.posts, ses.taken                     # how often it was asked; what it took
+    ses.posts, ses.posts_to, ses.taken       # how often it was asked, and for whom; what it took
 """
 
 import base64
@@ -14,7 +14,9 @@ import json
 import socket
 import struct
 import threading
-from dataclasses import dataclass
+import time
+from collections import Counter
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -64,7 +66,7 @@ Answer = Refuse | Lost | Cut | Raw | Silence
 
 @dataclass(frozen=True)
 class Taken:
-    """A message SES took."""
+    """A message SES took; `at` by `time.monotonic()`."""
 
     message_id: str
     content: bytes
@@ -72,13 +74,28 @@ class Taken:
     tags: dict[str, str]
     configuration_set: str | None
     request: dict[str, Any]
+    at: float
+
+
+@dataclass
+class Rule:
+    """An answer for the next sends; to one recipient, a number of times. `struck`: to whom it was given so far."""
+
+    answer: Answer
+    times: int | None = None
+    recipient: str | None = None
+    struck: list[str] = field(default_factory=list)
+
+    def fits(self, recipient: str) -> bool:
+        """Whether it is to be given now."""
+        return self.recipient in (None, recipient) and (self.times is None or len(self.struck) < self.times)
 
 
 class SesStub:
     """Listens on 127.0.0.1 on a free port."""
 
     def __init__(self) -> None:
-        self.posts = 0
+        self.posts_to: Counter[str] = Counter()
         self.taken: list[Taken] = []
         self.account: dict[str, Any] = {
             "SendingEnabled": True,
@@ -87,7 +104,7 @@ class SesStub:
         self.account_answer: Answer | None = None
         self.released = threading.Event()
         self.connections: set[socket.socket] = set()
-        self._answers: list[tuple[Answer, int | None]] = []
+        self._rules: list[Rule] = []
         self._lock = threading.Lock()
         stub = self
 
@@ -115,15 +132,22 @@ class SesStub:
             config=Config(**{**config, **settings}),
         )
 
-    def on_send(self, answer: Answer, times: int | None = None) -> None:
-        """Answer the next sends so, `times` times (None: always)."""
+    @property
+    def posts(self) -> int:
+        """How often it was asked to send."""
+        return self.posts_to.total()
+
+    def on_send(self, answer: Answer, times: int | None = None, *, recipient: str | None = None) -> Rule:
+        """Answer the next sends so, `times` times (None: always). The first rule that fits is followed."""
+        rule = Rule(answer, times, recipient)
         with self._lock:
-            self._answers.append((answer, times))
+            self._rules.append(rule)
+        return rule
 
     def forget(self) -> None:
         """Be friendly again."""
         with self._lock:
-            self._answers.clear()
+            self._rules.clear()
 
     def release(self) -> None:
         """End every silence."""
@@ -147,16 +171,15 @@ class SesStub:
             with contextlib.suppress(OSError):  # the client has closed it already
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def next_answer(self) -> Answer | None:
+    def answer_to(self, recipient: str) -> Answer | None:
         """The answer to give now, used up by one; counts the POST."""
         with self._lock:
-            self.posts += 1
-            if not self._answers:
+            self.posts_to[recipient] += 1
+            rule = next((rule for rule in self._rules if rule.fits(recipient)), None)
+            if rule is None:
                 return None
-            answer, times = self._answers.pop(0)
-            if times is None or times > 1:
-                self._answers.insert(0, (answer, None if times is None else times - 1))
-            return answer
+            rule.struck.append(recipient)
+            return rule.answer
 
     def take(self, request: dict[str, Any]) -> Taken:
         """Keep a message."""
@@ -168,6 +191,7 @@ class SesStub:
                 {tag["Name"]: tag["Value"] for tag in request.get("EmailTags", ())},
                 request.get("ConfigurationSetName"),
                 request,
+                time.monotonic(),
             )
             self.taken.append(taken)
         return taken
@@ -196,12 +220,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json(200, self.ses.account)
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        answer = self.ses.next_answer()
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = self.ses.answer_to("".join(request.get("Destination", {}).get("ToAddresses", ())))
         if isinstance(answer, Refuse):
             self._json(answer.status, {"message": answer.message}, answer.code)
             return
-        taken = self.ses.take(json.loads(body))
+        taken = self.ses.take(request)
         match answer:
             case None:
                 self._json(200, {"MessageId": taken.message_id})

@@ -6,6 +6,10 @@
         ...
         server.received                                       # every message it took, in order
 
+    dice = random.Random(7)
+    drops = server.on("MAIL", Reset(), when=lambda recipient: dice.random() < 0.03)
+    drops.struck                                          # to whom it happened, one entry each time
+
 Phases: connect, EHLO, STARTTLS, handshake, AUTH, MAIL, RCPT, DATA, content, dot, RSET, NOOP, QUIT.
 Without a rule it is a plain, friendly server. (aiosmtpd is the independent one in the contract tests; it cannot
 reset at a byte, hang, or talk nonsense.)
@@ -17,6 +21,7 @@ import socket
 import ssl
 import struct
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -81,13 +86,26 @@ class Received:
 
 @dataclass
 class Rule:
-    """An action for a phase; for one recipient, after some bytes of the content, a number of times."""
+    """An action for a phase; for one recipient, after some bytes of the content, a number of times, if `when` agrees.
+
+    `struck`: the recipient ("" where it is not known yet) of each time it was followed.
+    """
 
     phase: str
     action: Action
     recipient: str | None = None
     times: int | None = None
     after_bytes: int = 0
+    when: Callable[[str], bool] | None = None
+    struck: list[str] = field(default_factory=list)
+
+    def fits(self, recipient: str, content_bytes: int) -> bool:
+        """Whether it is to be followed now. `when` is asked last, and only where everything else fits."""
+        if self.times is not None and len(self.struck) >= self.times:
+            return False
+        if content_bytes < self.after_bytes or self.recipient not in (None, recipient):
+            return False
+        return self.when is None or self.when(recipient)
 
 
 @dataclass
@@ -120,7 +138,7 @@ class SmtpServer:
         self.connections = 0
         self.changed = threading.Condition()
         self.released = threading.Event()
-        self._rules: list[Rule] = []
+        self._rules: defaultdict[str, list[Rule]] = defaultdict(list)  # by phase
         self._listener = socket.create_server((self.host, port))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -134,10 +152,16 @@ class SmtpServer:
         recipient: str | None = None,
         times: int | None = None,
         after_bytes: int = 0,
-    ) -> None:
-        """Add a rule. The first one that fits is used, `times` times (None: always)."""
+        when: Callable[[str], bool] | None = None,
+    ) -> Rule:
+        """Add a rule. The first one that fits is used, `times` times (None: always).
+
+        `when` is asked with the recipient, by one connection at a time: it may roll a seeded die.
+        """
+        rule = Rule(phase, action, recipient, times, after_bytes, when)
         with self.changed:
-            self._rules.append(Rule(phase, action, recipient, times, after_bytes))
+            self._rules[phase].append(rule)
+        return rule
 
     def forget(self) -> None:
         """Drop all rules: be friendly again."""
@@ -206,14 +230,10 @@ class SmtpServer:
     def rule(self, phase: str, recipient: str = "", content_bytes: int = 0) -> Rule | None:
         """The rule to follow now, used up by one."""
         with self.changed:
-            for rule in self._rules:
-                if rule.phase != phase or rule.times == 0 or content_bytes < rule.after_bytes:
-                    continue
-                if rule.recipient in (None, recipient):
-                    if rule.times is not None:
-                        rule.times -= 1
-                    return rule
-        return None
+            found = next((rule for rule in self._rules[phase] if rule.fits(recipient, content_bytes)), None)
+            if found:
+                found.struck.append(recipient)
+        return found
 
     def note_command(self, number: int, line: str) -> None:
         """For `commands`."""
@@ -263,6 +283,7 @@ class _Dialogue:
             case "AUTH":
                 self._log_in(line)
             case "MAIL":
+                self.recipient = ""  # of this transaction nobody knows it yet
                 self.sender, self.parameters = _ADDRESS.findall(line)[0], line.rpartition(">")[2].strip()
                 self._answer("MAIL", "250 2.1.0 ok")
             case "RCPT":
