@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -26,6 +27,19 @@ UNABLE = frozenset({1021, 1114, 1047, 1317, 1969, 3024})
 AWAY = frozenset({1040, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1792, 1836, 1927, 2002, 2003, 2006, 2013, 2055})
 # access denied: a rotated password heals itself like an outage does, and must not end a worker thread
 REFUSED = frozenset({1044, 1045, 1129, 1130, 4151})
+
+# A process that is frozen, or cut off from the network, in the middle of a transaction keeps its row locks for as long
+# as the server believes in its connection: eight hours by default. Nobody could claim, settle or finish what it holds.
+# MariaDB ends an idle transaction by itself; MySQL, which takes /*M! … */ for a comment, the idle connection.
+IDLE_TRANSACTION_SECONDS = 10
+IDLE_CONNECTION_SECONDS = 60
+LOCK_WAIT_SECONDS = 5
+RECYCLE_SECONDS = 45
+"""Before the server does it: a connection of the pool that was idle for longer is not used again."""
+SESSION = (
+    f"SET SESSION wait_timeout = {IDLE_CONNECTION_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS} "
+    f"/*M!100300 , idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */"
+)
 
 CONTENTION_TRIES = 20
 CONNECTION_TRIES = 3
@@ -91,9 +105,9 @@ def make_engine(url: URL, *, connections: int, connect_args: dict[str, Any] | No
         isolation_level="READ COMMITTED",
         pool_size=connections,
         max_overflow=connections,
-        pool_recycle=1800,
+        pool_recycle=RECYCLE_SECONDS,
         pool_timeout=30,
-        connect_args=connect_args or {},
+        connect_args={"init_command": SESSION, **(connect_args or {})},
         hide_parameters=True,  # an error's text must not carry a customer's data into the logs
     )
 
@@ -169,16 +183,9 @@ class Database:
             raise
 
     def _once(self, work: Callable[[Connection], T]) -> T:
-        with self.engine.connect() as connection:
-            try:
-                with connection.begin():
-                    return work(connection)
-            except BaseException as error:
-                # A query that was interrupted half-way leaves its answer in the socket; the next query on this
-                # connection would read it as its own (PyMySQL#724). Only a server's own error is safe to go on after.
-                if not isinstance(error, DBAPIError) or is_away(error):
-                    connection.invalidate()
-                raise
+        # Twice: the inner one before a ROLLBACK could read what was left, the outer one for an interrupted COMMIT.
+        with self.engine.connect() as c, _dropped_when_unsafe(c), c.begin(), _dropped_when_unsafe(c):
+            return work(c)
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises `DatabaseGone`."""
@@ -186,6 +193,18 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _dropped_when_unsafe(connection: Connection) -> Iterator[None]:
+    """A query that was interrupted half-way leaves its answer in the socket; the next query on this connection would
+    read it as its own (PyMySQL#724). Only a server's own error is safe to go on after."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, DBAPIError) or is_away(error):
+            connection.invalidate()
+        raise
 
 
 def _enough(state: RetryCallState) -> bool:

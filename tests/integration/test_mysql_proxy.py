@@ -85,7 +85,7 @@ def test_a_commit_that_is_cut_off_before_the_server_has_not_happened(proxy: MySq
 
 
 def test_the_first_of_each_kind_are_cut_for_certain(proxy: MySqlProxy, connect: Connect) -> None:
-    proxy.cut_after_commit(10, chance=0, each_first=1)
+    proxy.cut_after_commit(0, each_first=1)
     for statement in ("INSERT INTO t VALUES (1, 'x')", "UPDATE t SET b = 'y'"):
         client = connect(proxy.port)
         ask(client, statement)

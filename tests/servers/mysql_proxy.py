@@ -92,18 +92,13 @@ class MySqlProxy:
     # --- what a test may ask for ---------------------------------------------------------------------------------
 
     def cut_after_commit(self, times: int, chance: float = 1.0, *, each_first: int = 0, before: bool = False) -> None:
-        """Cut `times` commits off: each with this chance, but the `each_first` first ones of every kind for certain.
+        """Cut `times` commits off, each with this chance, and besides the `each_first` first ones of every kind.
 
         Only transactions that changed rows are cut. The server has answered OK before the client is cut; with `before`
         the server never gets the COMMIT, and rolls back.
         """
         self._cut_chance, self._cut_each_first, self._cut_before = chance, each_first, before
         self._cuts_left = times
-
-    @property
-    def cuts_left(self) -> int:
-        """How many commits are still to be cut."""
-        return self._cuts_left
 
     def contend(self, share: float, errors: Sequence[int] = (DEADLOCK, LOCK_TIMEOUT)) -> None:
         """Answer this share of the statements that work on rows with one of these errors; 0 ends it.
@@ -140,12 +135,13 @@ class MySqlProxy:
 
     def cut_of(self, changes: Sequence[str]) -> str | None:
         """Whether to cut the commit of these changes off: `before` or `after` it reaches the server, or not at all."""
-        if self._cuts_left <= 0 or not changes:
+        if not changes:
             return None
         kind = self.kind_of(changes)
-        if self.cuts[kind] >= self._cut_each_first and self._random.random() >= self._cut_chance:
-            return None
-        self._cuts_left -= 1
+        if self.cuts[kind] >= self._cut_each_first:
+            if self._cuts_left <= 0 or self._random.random() >= self._cut_chance:
+                return None
+            self._cuts_left -= 1
         self.cuts[kind] += 1
         return "before" if self._cut_before else "after"
 
