@@ -71,9 +71,18 @@ class WorkerLedger:
         self._database.run(lambda c: c.execute(gone))
 
     def forget_the_dead(self) -> None:
-        """Delete rows of processes that have been silent for a day."""
-        old = delete(eed_worker).where(eed_worker.c.heartbeat_at < utc_in(-FORGET_AFTER_SECONDS))
-        self._database.run(lambda c: c.execute(old))
+        """Delete rows of processes that have been silent for a day.
+
+        By their keys: a DELETE by age would lock the rows of the living one after the other, and wait for the
+        heartbeat of whoever was frozen in the middle of it.
+        """
+        old = eed_worker.c.heartbeat_at < utc_in(-FORGET_AFTER_SECONDS)
+
+        def work(c: Connection) -> None:
+            for worker_id in c.execute(select(eed_worker.c.worker_id).where(old)).scalars().all():
+                c.execute(delete(eed_worker).where(eed_worker.c.worker_id == worker_id, old))
+
+        self._database.run(work)
 
     def all(self) -> list[LiveProcess]:
         """Every process known, the most recently heard of first."""
