@@ -134,8 +134,8 @@ class Email:
 class Ticket:
     """What one SQS message says: which email, of which generation, and how many tries were counted before it.
 
-    `group` is the job (SQS's MessageGroupId): with it fair queues keep one huge job from starving a small one. It is
-    known to who publishes, not to who receives.
+    `group` is the job (SQS's MessageGroupId): with it fair queues keep one huge job from starving a small one. It
+    stands beside the body, not in it, and a copy of a message has it too.
     """
 
     email_id: int

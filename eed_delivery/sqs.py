@@ -5,7 +5,7 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,7 +124,7 @@ class Queue:
                 MaxNumberOfMessages=min(MAX_BATCH, limit),
                 WaitTimeSeconds=min(MAX_WAIT_SECONDS, round(wait)),
                 VisibilityTimeout=round(visibility),
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
             )
         )
         return [_received(message) for message in answer.get("Messages", [])]
@@ -200,9 +200,10 @@ def _entry(entry_id: str, ticket: Ticket, delay: int) -> dict[str, object]:
 
 
 def _received(message: Any) -> Received:
-    count = int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1"))
+    facts = message.get("Attributes", {})
+    count = int(facts.get("ApproximateReceiveCount", "1"))
     try:
-        ticket, problem = read(message["Body"]), ""
+        ticket, problem = replace(read(message["Body"]), group=facts.get("MessageGroupId", "")), ""
     except ValueError as error:
         ticket, problem = None, str(error)
     return Received(message["MessageId"], message["ReceiptHandle"], count, ticket, problem)

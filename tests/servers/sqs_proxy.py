@@ -117,6 +117,8 @@ class SqsProxy:
     injected: Counter[str] = field(default_factory=Counter)
     """How often each fault was injected: duplicate, held_back, failed, silent_done, silent, expired, expired_call,
     lost_send, lost_receive, lost_delete, swallowed, foreign, over_limit, unavailable."""
+    calls: Counter[str] = field(default_factory=Counter)
+    """Calls by action, counted when they come in."""
     ungrouped: int = 0
     """Messages of ours that were sent without a MessageGroupId."""
 
@@ -152,6 +154,8 @@ class SqsProxy:
 
     def answer(self, request: _Request, forward: Forward) -> _Answer:
         """One call, with what goes wrong in it. Raises `_Lost` where no answer is to be given."""
+        with self._lock:
+            self.calls[request.action] += 1
         if self.faults.down:
             self._note("unavailable")
             return _Answer(503, {"__type": "ServiceUnavailable", "message": "try again"}, "ServiceUnavailable;Receiver")
