@@ -182,6 +182,19 @@ class Database:
                 raise DatabaseGone(f"the database does not answer: {_brief(error)}") from error
             raise
 
+    def did(self, work: Callable[[Connection], T]) -> T:
+        """As `run`, for work that tells what it has done: how many rows, or whether. When the commit went through, its
+        answer was lost, and the second run therefore found nothing left to do, the first one's word stands."""
+        told: list[T] = []
+
+        def telling(c: Connection) -> T:
+            done = work(c)
+            if done or not told:
+                told[:] = [done]
+            return told[0]
+
+        return self.run(telling)
+
     def _once(self, work: Callable[[Connection], T]) -> T:
         # Twice: the inner one before a ROLLBACK could read what was left, the outer one for an interrupted COMMIT.
         with self.engine.connect() as c, _dropped_when_unsafe(c), c.begin(), _dropped_when_unsafe(c):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, Select, Update, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, case, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
@@ -14,6 +14,7 @@ from eed_delivery.model import EmailState, JobState, Verdict
 from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
 
+_Chosen = Row[tuple[int, int, int, str | None]]
 REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
 
 
@@ -108,25 +109,27 @@ class OperatingLedger:
         """
         done = 0
         after = 0
-        while batch := self._database.run(partial(self._requeue_chunk, selection, after)):
-            requeued, after = batch
-            done += requeued
+        while rows := self._database.run(partial(self._next, selection, after)):
+            # Chosen outside of the transaction that changes them: should that one run again, because its answer was
+            # lost, then for the same generations, and never for a doubt that has come since.
+            done += self._database.did(partial(self._requeue, selection.state, rows))
+            after = rows[-1].email_id
         return done
 
-    def _requeue_chunk(self, selection: Selection, after: int, c: Connection) -> tuple[int, int] | None:
+    def _next(self, selection: Selection, after: int, c: Connection) -> Sequence[_Chosen]:
         chosen = _chosen(selection).where(eed_email.c.email_id > after)
-        rows = c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
-        if not rows:
-            return None
+        return c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
+
+    def _requeue(self, state: EmailState, rows: Sequence[_Chosen], c: Connection) -> int:
         # Jobs first: the sweeper's `finish` takes the same lock, and so never finishes a job that is open again.
         open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if self._reopen(c, job_id)}
         requeued = []
         for row in rows:
-            values = {"id": row.email_id, "of_gen": row.gen, "from_state": selection.state}
+            values = {"id": row.email_id, "of_gen": row.gen, "from_state": state}
             if row.job_id in open_jobs and c.execute(REQUEUE, values).rowcount == 1:
                 requeued.append(row.source_key or str(row.email_id))
         self._source.write_emails(c, requeued, EmailState.PENDING, "")
-        return len(requeued), rows[-1].email_id
+        return len(requeued)
 
     def _reopen(self, c: Connection, job_id: int) -> bool:
         if c.execute(REOPEN, {"id": job_id}).rowcount != 1:
@@ -145,7 +148,7 @@ class OperatingLedger:
         """Write an operator's word on emails in doubt: `sent` or `failed`. Returns the ids that were settled."""
         if state not in (EmailState.SENT, EmailState.FAILED):
             raise NotPossible(f"an email in doubt can be settled as sent or failed, not as {state}")
-        return self._database.run(lambda c: [i for i in email_ids if self._settle(c, i, state, reason)])
+        return self._database.did(lambda c: [i for i in email_ids if self._settle(c, i, state, reason)])
 
     def _settle(self, c: Connection, email_id: int, state: EmailState, reason: str) -> bool:
         values = {
@@ -180,7 +183,7 @@ class OperatingLedger:
 
     def resume(self, job_id: int) -> bool:
         """Let a paused job go on, with its templates read anew; False when it is not paused."""
-        return self._database.run(lambda c: c.execute(RESUME, {"id": job_id}).rowcount == 1)
+        return self._database.did(lambda c: c.execute(RESUME, {"id": job_id}).rowcount == 1)
 
     def cancel(self, job_id: int, reason: str) -> bool:
         """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
@@ -188,7 +191,7 @@ class OperatingLedger:
 
     def _change(self, statement: Update, job_id: int, reason: str) -> bool:
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
-        return self._database.run(lambda c: c.execute(statement, values).rowcount == 1)
+        return self._database.did(lambda c: c.execute(statement, values).rowcount == 1)
 
 
 def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None]]:

@@ -112,7 +112,7 @@ class SweepLedger:
         for stray in self._database.run(lambda c: self._strays(c, _ON_THE_WIRE_TOO_LONG)):
             resend = stray.attempts < resend_below
             try:  # each for itself: one row that the source refuses must not leave the others unsettled
-                settled += self._database.run(partial(self._settle, stray, resend))
+                settled += self._database.did(partial(self._settle, stray, resend))
             except DBAPIError:
                 log.exception("cannot_be_settled", email_id=stray.email_id)
         return settled
@@ -147,7 +147,7 @@ class SweepLedger:
                 for s in strays
             )
 
-        return self._database.run(work)
+        return self._database.did(work)
 
     def put_back_queued(self, patience_seconds: float) -> int:
         """Emails that have been `queued` for longer than any message of theirs can exist go back to `pending`."""
@@ -156,7 +156,7 @@ class SweepLedger:
             strays = self._strays(c, _MESSAGE_IS_GONE, patience=patience_seconds)
             return sum(c.execute(PUT_BACK, {**_same(s), "patience": patience_seconds}).rowcount for s in strays)
 
-        return self._database.run(work)
+        return self._database.did(work)
 
     def bury(self, ticket: Ticket) -> bool:
         """A dead letter: its email ends as failed, unless it has moved on by itself or waits for a retry."""
@@ -173,7 +173,7 @@ class SweepLedger:
             self._source.write_email(c, key, EmailState.FAILED, POISON, row.attempts, None)
             return True
 
-        return self._database.run(work)
+        return self._database.did(work)
 
     def knows(self, ticket: Ticket) -> bool:
         """Whether the ledger has this email, in this gen or a later one."""
@@ -183,7 +183,7 @@ class SweepLedger:
 
     def expire_jobs(self) -> int:
         """Jobs whose `expires_at` has passed are cancelled, with that as the reason."""
-        return self._database.run(lambda c: c.execute(EXPIRE_JOBS).rowcount)
+        return self._database.did(lambda c: c.execute(EXPIRE_JOBS).rowcount)
 
     def end_leftovers(self) -> int:
         """Emails of cancelled or failed jobs that nobody holds end like their job. One chunk a call; how many."""
@@ -200,7 +200,7 @@ class SweepLedger:
                     done += self._end(c, job.job_id, _ENDED[JobState(job.state)], job.reason)
             return done
 
-        return self._database.run(work)
+        return self._database.did(work)
 
     def _end(self, c: Connection, job_id: int, state: EmailState, reason: str | None) -> int:
         waiting = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED])
@@ -224,7 +224,7 @@ class SweepLedger:
 
     def finish(self, job_id: int) -> bool | None:
         """Finish a job that balances, and tell the source. None: it is open again; False: it does not balance."""
-        return self._database.run(lambda c: self._finish(c, job_id))
+        return self._database.did(lambda c: self._finish(c, job_id))
 
     def _finish(self, c: Connection, job_id: int) -> bool | None:
         # The lock comes first: a requeue takes it too, so that it comes wholly before or wholly after this.
