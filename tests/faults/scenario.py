@@ -48,6 +48,7 @@ class Figures:
 
     emails: int
     in_doubt: int
+    policy: str
 
 
 @dataclass
@@ -198,7 +199,7 @@ def run_one(chosen: Scenario, amount: Amount, seed: int, mariadb: MariaDb, minis
 def _judge(name: str, told: Told, seed: int, seconds: float) -> Verdict:
     if told.figures is not None:
         counted = told.figures
-        row = Row(name, told.policy, counted.emails, told.faults, 0, 0, counted.in_doubt, 0, round(seconds, 1))
+        row = Row(name, counted.policy, counted.emails, told.faults, 0, 0, counted.in_doubt, 0, round(seconds, 1))
         return Verdict(row, seed, told.problems)
     assert told.stack is not None
     books = told.books or told.stack.books()
