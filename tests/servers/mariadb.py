@@ -12,6 +12,7 @@ from types import TracebackType
 import pymysql
 
 from tests.servers import end, free_port, temporary_directory, wait_until_up
+from tests.servers.packages import install
 
 _DURABLE = (
     "--innodb-flush-log-at-trx-commit=1",
@@ -44,7 +45,7 @@ def binaries() -> tuple[str, str]:
     Raises RuntimeError that says what to install.
     """
     for attempt in ("look", "install"):
-        if attempt == "install" and not _install():
+        if attempt == "install" and not install("mariadb-server"):
             break
         server, setup = _find("mariadbd"), _find("mariadb-install-db")
         if server and setup:
@@ -53,18 +54,6 @@ def binaries() -> tuple[str, str]:
         "The tests need MariaDB's server (mariadbd, mariadb-install-db), 10.6 or later, "
         "and could not install them. As root, run: apt-get update && apt-get install -y mariadb-server"
     )
-
-
-def _install() -> bool:
-    """Install Debian's mariadb-server without a question. False if that cannot be."""
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        return False
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "mariadb-server"]):
-        done = subprocess.run(
-            ["apt-get", *command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=600
-        )
-    return done.returncode == 0
 
 
 class MariaDb:
