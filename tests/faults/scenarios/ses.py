@@ -96,7 +96,7 @@ def quota(site: Site, amount: Amount) -> Told:
     return _stopped_in_mid_run(site, amount, ses, USED_UP, use_up, give_room)
 
 
-@scenario("ses-paused", quick=Amount(150, 10), short=Amount(400, 40), long=Amount(10_000, 400))
+@scenario("ses-paused", short=Amount(400, 40), long=Amount(10_000, 400))
 def paused(site: Site, amount: Amount) -> Told:
     """AWS pauses sending for the account in mid-run, and allows it again: no attempt is touched, all is sent later."""
     ses = _ses(site)

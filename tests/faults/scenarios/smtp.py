@@ -50,8 +50,8 @@ tests/unit/test_breaker_pauses.py."""
 )
 def outage(site: Site, amount: Amount) -> Told:
     """Connections refused for an hour (20 s here, everything else scaled with it) while a backlog waits."""
-    # A message may be received twice in all. Whatever an outage burns shows as a dead letter, and so as failed.
-    stack = site.stack(ON_THE_SCALED_CLOCK, max_receive_count=2)
+    # A message may be received once. Whatever an outage burns shows as a dead letter, and so as failed.
+    stack = site.stack(ON_THE_SCALED_CLOCK, max_receive_count=1)
     stack.mail_up()
     with Crew(stack) as crew:
         stack.add_job(people(20, "before.example.com"), job_id=1)
@@ -90,7 +90,7 @@ BIG_BYTES = 8_000_000
 """More than the buffers of a connection hold, so that the drop finds the sender still at its content."""
 
 
-@scenario("smtp-drops", quick=Amount(200, 22), short=Amount(800, 44), long=Amount(20_000, 1_100))
+@scenario("smtp-drops", quick=Amount(100, 11), short=Amount(300, 22), long=Amount(20_000, 1_100))
 def drops(site: Site, amount: Amount) -> Told:
     """The connection dropped, reset or answered 421 at each command and phase, before and after the dot."""
     stack = site.stack(IMPATIENT)
@@ -103,7 +103,7 @@ def drops(site: Site, amount: Amount) -> Told:
     for action, group in zip((*LOST_ANSWERS, CLOSING), groups[6:], strict=True):
         faults.for_each(group, "dot", action)
     faults.for_each(refused, "RCPT", Say("451 4.2.0 come back later"))  # each is followed by an RSET
-    for phase, every in {"connect": 40, "EHLO": 40, "MAIL": 60, "RSET": 3, "QUIT": 3}.items():
+    for phase, every in {"connect": 25, "EHLO": 25, "MAIL": 60, "RSET": 3, "QUIT": 3}.items():
         for action in DROPS:
             faults.now_and_then(phase, action, every)
     _add_big_emails(site, stack, faults, share)
@@ -150,7 +150,7 @@ def resend(site: Site, amount: Amount) -> Told:
     return Told(stack, faults.count, doubt_at_most=len(always), problems=problems, policy="resend")
 
 
-@scenario("smtp-250-then-reset", short=Amount(1_000), long=Amount(20_000))
+@scenario("smtp-250-then-reset", short=Amount(500), long=Amount(20_000))
 def yes_and_gone(site: Site, amount: Amount) -> Told:
     """A server that answers 250 and resets the connection at once, every time: the yes counts."""
     stack = site.stack()
@@ -182,7 +182,7 @@ def timeouts(site: Site, amount: Amount) -> Told:
     faults.for_each(at_data, "DATA", Hang())
     faults.for_each(taken, "dot", Accept(then=Hang()))
     faults.for_each(not_taken, "dot", Hang())
-    for phase, every in {"connect": 30, "EHLO": 30, "MAIL": 100}.items():
+    for phase, every in {"connect": 8, "EHLO": 8, "MAIL": 50}.items():
         faults.now_and_then(phase, Hang(), every)
     stack.add_job(people(amount.emails))
     problems = _see_through(stack, 1)
@@ -232,7 +232,7 @@ OFTEN_ENOUGH = 3
 """worker.max_attempts."""
 
 
-@scenario("smtp-answers", quick=Amount(200, 44), short=Amount(2_000, 220), long=Amount(50_000, 5_500))
+@scenario("smtp-answers", short=Amount(1_000, 116), long=Amount(50_000, 5_500))
 def answers(site: Site, amount: Amount) -> Told:
     """4xx and 5xx for the recipient and after the dot: exactly the refused fail, each with its reply."""
     stack = site.stack()
@@ -270,10 +270,10 @@ def _replies_lost(stack: Stack, replies: dict[str, str]) -> list[str]:
     return [f"the reply was not kept: {len(wrong)}, as {wrong[:3]}"] if wrong else []
 
 
-@scenario("smtp-535", quick=Amount(200, 10), short=Amount(1_000, 20), long=Amount(20_000, 200))
+@scenario("smtp-535", short=Amount(500, 20), long=Amount(20_000, 200))
 def wrong_credentials(site: Site, amount: Amount) -> Told:
     """The password is changed in mid-run, and mended later: nobody's attempt is touched."""
-    stack = site.stack({"smtp.max_messages_per_connection": 10, "worker.probe_seconds": 0.3}, max_receive_count=2)
+    stack = site.stack({"smtp.max_messages_per_connection": 10, "worker.probe_seconds": 0.3}, max_receive_count=1)
     stack.environ.update({"EED_SMTP__USERNAME": "statements", "EED_SMTP__PASSWORD": "right"})
     mail = stack.mail_up()
     mail.login = ("statements", "right")
