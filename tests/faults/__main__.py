@@ -21,7 +21,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from tests.faults import lane
-from tests.faults.scenario import SCENARIOS, Row, Scenario, Skipped, Verdict
+from tests.faults.judgement import Row
+from tests.faults.scenario import SCENARIOS, Scenario, Skipped, Verdict
 
 OUTPUT = Path("build/faults.json")
 

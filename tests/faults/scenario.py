@@ -15,19 +15,18 @@ import random
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.oracle import Books
+from tests.faults.judgement import Row, Told, judge
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
 from tests.stack import Stack
 
 Size = Literal["quick", "short", "long"]
-SHOWN = 5
 
 
 class Skipped(Exception):
@@ -40,52 +39,6 @@ class Amount:
 
     emails: int
     faults: int = 0
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What a scenario of many small runs has counted over all of them, each judged by the scenario itself."""
-
-    emails: int
-    in_doubt: int
-    policy: str
-
-
-@dataclass
-class Told:
-    """What a scenario tells of its run.
-
-    `faults`: how many were injected; `doubt_at_most`: so many emails may be in doubt; `may_fail`: ids of the emails
-    whose failing is right; `may_be_twice`: ids of those whom an operator has sent again at his own risk; `problems`:
-    what else went wrong, in words.
-    """
-
-    stack: Stack | None
-    faults: int
-    doubt_at_most: int = 0
-    may_fail: Collection[int] = ()
-    may_be_twice: Collection[int] = ()
-    problems: list[str] = field(default_factory=list)
-    policy: Literal["hold", "resend"] = "hold"
-    books: Books | None = None
-    """The books as they were to be judged; without it they are opened after the scenario."""
-    figures: Figures | None = None
-    """In place of a stack and its books."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table, and of build/faults.json."""
-
-    scenario: str
-    policy: str
-    emails: int
-    faults: int
-    lost: int
-    sent_twice: int
-    in_doubt: int
-    failed_wrongly: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -188,47 +141,11 @@ def run_one(chosen: Scenario, amount: Amount, seed: int, mariadb: MariaDb, minis
         with site.at_the_end:
             try:
                 told = chosen.run(site, amount)
-                return _judge(chosen.name, told, seed, time.monotonic() - started)
+                row, violations = judge(chosen.name, told, time.monotonic() - started)
             except Skipped:
                 raise
             except Exception:
                 row = Row(chosen.name, "?", amount.emails, 0, -1, -1, -1, -1, round(time.monotonic() - started, 1))
                 return Verdict(row, seed, [traceback.format_exc()])
-
-
-def _judge(name: str, told: Told, seed: int, seconds: float) -> Verdict:
-    if told.figures is not None:
-        counted = told.figures
-        row = Row(name, counted.policy, counted.emails, told.faults, 0, 0, counted.in_doubt, 0, round(seconds, 1))
-        return Verdict(row, seed, told.problems)
-    assert told.stack is not None
-    books = told.books or told.stack.books()
-    twice = [i for i in wrongly_twice(books, told.policy) if i not in told.may_be_twice]
-    failed = [e.email_id for e in books.entries if e.state == "failed" and e.email_id not in told.may_fail]
-    violations = [*books.violations(twice_is_possible=True), *told.problems]
-    if twice:
-        violations.append(f"sent twice: {len(twice)}, as {twice[:SHOWN]}")
-    if failed:
-        violations.append(f"failed, and should not have: {len(failed)}, as {failed[:SHOWN]}")
-    doubts = books.counts["in_doubt"]
-    if doubts > told.doubt_at_most:
-        violations.append(f"in doubt: {doubts}, and {told.doubt_at_most} at most can be explained")
-    if violations:
-        violations.append(told.stack.story())
-    row = Row(
-        scenario=name,
-        policy=told.policy,
-        emails=len(books.entries),
-        faults=told.faults,
-        lost=len(books.lost),
-        sent_twice=len(twice),
-        in_doubt=doubts,
-        failed_wrongly=len(failed),
-        seconds=round(seconds, 1),
-    )
-    return Verdict(row, seed, violations)
-
-
-def wrongly_twice(books: Books, policy: str) -> list[int]:
-    """Emails that arrived twice and had no right to: under `resend` one whose doubt is on record may."""
-    return [i for i in books.sent_twice if policy == "hold" or i not in books.doubted]
+            story = [told.stack.story()] if violations and told.stack is not None else []
+            return Verdict(row, seed, violations + story)

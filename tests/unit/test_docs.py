@@ -10,9 +10,12 @@ from pathlib import Path
 import click
 import pytest
 
+import tests.faults.scenarios  # noqa: F401 - importing them registers them
+from eed_delivery import failpoints
 from eed_delivery.cli import cli
 from eed_delivery.config import Settings, load
 from eed_delivery.model import TRANSITIONS
+from tests.faults.scenario import SCENARIOS
 from tests.unit.test_config_docs import ALL, leaves
 
 ROOT = Path(__file__).parents[2]
@@ -221,3 +224,10 @@ def test_the_diagram_is_the_state_machine() -> None:
 def test_a_test_that_is_named_exists(test: str) -> None:
     path, _, name = test.partition("::")
     assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+
+
+def test_every_fault_scenario_is_in_the_table_and_none_besides() -> None:
+    section = DOCUMENTS["docs/reliability.md"].partition("## How it is broken on purpose")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert sorted(name for row in rows for name in INLINE.findall(row)) == sorted(SCENARIOS)
+    assert f"each of the {len(failpoints.NAMES)} places" in section

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from tests.faults.crew import Crew, Member
+from tests.faults.judgement import Told
 from tests.faults.load import THREADS, add_jobs, attempts_beyond_one, ended
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.stack import Stack
 
 OUTAGES = 4

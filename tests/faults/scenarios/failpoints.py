@@ -6,8 +6,9 @@ from eed_delivery import failpoints
 from eed_delivery.model import Ticket
 from eed_delivery.sqs import write
 from tests.faults.crew import Crew, Member
+from tests.faults.judgement import Told
 from tests.faults.load import THREADS, people
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.servers.smtp_server import Say
 from tests.sink import Sink
 from tests.stack import BRISK, Stack

@@ -7,8 +7,9 @@ import time
 
 from tests.faults.crew import USUAL, Crew, Member
 from tests.faults.feed import Feed
+from tests.faults.judgement import Told
 from tests.faults.load import THREADS, attempts_beyond_one
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.stack import BRISK, Stack
 
 STEPS = (

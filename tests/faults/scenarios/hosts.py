@@ -5,8 +5,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from tests.faults.feed import Feed
+from tests.faults.judgement import Told
 from tests.faults.load import attempts_beyond_one, ended, people
-from tests.faults.scenario import Amount, Site, Skipped, Told, scenario
+from tests.faults.scenario import Amount, Site, Skipped, scenario
 from tests.servers.fake_clock import FakeClock, library
 from tests.service_process import ServiceProcess
 from tests.stack import Stack

@@ -1,8 +1,9 @@
 """kill -9: of random processes at random moments, and of each process at each failpoint."""
 
 from tests.faults.crew import Crew
+from tests.faults.judgement import Told
 from tests.faults.load import THREADS, add_jobs, ended
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.stack import BRISK
 
 

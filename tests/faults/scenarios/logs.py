@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.faults.judgement import Told
 from tests.faults.load import add_jobs, ended
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.stack import Stack
 
 DISK_BYTES = 64 * 1024

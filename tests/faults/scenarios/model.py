@@ -1,8 +1,9 @@
 """Every order of steps: the service as a state machine, with a death possible at every place (tests/faults/model)."""
 
+from tests.faults.judgement import Figures, Told
 from tests.faults.model.house import CHEAP_COMMITS
 from tests.faults.model.machine import run
-from tests.faults.scenario import Amount, Figures, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 
 
 @scenario("model", short=Amount(0, 500), long=Amount(0, 50_000))

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from eed_delivery.cli import cli
 from tests.faults.crew import Crew
 from tests.faults.feed import Feed
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.judgement import Told
+from tests.faults.scenario import Amount, Site, scenario
 from tests.servers.smtp_server import Accept, Close, Say
 from tests.sink import Sink
 from tests.stack import Stack

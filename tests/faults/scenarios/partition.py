@@ -3,8 +3,9 @@
 from sqlalchemy import make_url
 
 from tests.faults.feed import Feed
+from tests.faults.judgement import Told
 from tests.faults.load import THREADS
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.servers.network import Host
 from tests.service_process import ServiceProcess
 from tests.stack import BRISK, Stack

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.faults.crew import Crew
+from tests.faults.judgement import Told
 from tests.faults.load import THREADS, add_jobs, ended
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.servers.smtp_server import Say
 from tests.servers.sqs_proxy import Faults, SqsProxy
 from tests.stack import BRISK
@@ -186,7 +187,7 @@ def foreign_bodies(site: Site, amount: Amount) -> Told:
     return post.told("foreign")
 
 
-@scenario("sqs-everything", quick=Amount(100, 2), short=Amount(1_000, 6), long=Amount(50_000, 60))
+@scenario("sqs-everything", quick=Amount(100, 2), short=Amount(500, 4), long=Amount(50_000, 60))
 def everything(site: Site, amount: Amount) -> Told:
     """All of it at once, an outage and a purge in mid-run, and a few kill -9."""
     weather = {
