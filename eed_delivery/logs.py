@@ -6,6 +6,7 @@ Use structlog's own API anywhere: ``structlog.get_logger().info("email sent", em
 import logging
 import math
 import re
+import select
 import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -27,6 +28,9 @@ PRIVATE_WORDS = frozenset(
 ALWAYS_PRIVATE = frozenset({"password", "secret"})
 MASK = "***"
 MAX_DEPTH = 6
+PIPE_BUF = 4096
+"""As Linux has it (pipe(7)): a write of no more than that does not block once poll() has said that there is room."""
+READER_MILLISECONDS = 1000
 
 # A local part, quoted or not. Its length is bounded so that no text, however long, takes quadratic time.
 LOCAL_PART = re.compile(r"(?:\"[^\"\r\n]{1,128}\"|[^\s@<>\"(),:;\[\]\\]{1,128})@")
@@ -42,7 +46,7 @@ class LogHealth:
 
     @property
     def lost_lines(self) -> int:
-        """Lines that could not be written: stdout is closed, or its disk is full."""
+        """Lines that could not be written: stdout is closed, its disk is full, or nobody reads the pipe."""
         return self._lost_lines
 
     @property
@@ -60,16 +64,20 @@ class LogHealth:
 
 
 class LineWriter:
-    """Writes whole lines from any thread, and never raises.
+    """Writes whole lines from any thread; it never raises, and never waits for a reader who reads no more.
 
     This is the one place where an error is swallowed, and right so: an email that is on the wire must be recorded in
-    the database whether or not somebody reads the log. A closed pipe or a full disk costs the line, and is counted.
+    the database whether or not somebody reads the log. A closed pipe, one that is full or a full disk costs the line,
+    and is counted.
     """
 
     def __init__(self, stream: TextIO | None, health: LogHealth) -> None:
         self._stream = stream  # None: Python found stdout closed when it started
         self._health = health
         self._lock = threading.Lock()
+        self._poll = _poll_for(stream)
+        self._stuck = False
+        self._half_a_line = False
 
     def msg(self, line: str) -> None:
         """Write one line. structlog calls this by the level's name."""
@@ -78,12 +86,40 @@ class LineWriter:
             return
         try:
             with self._lock:
-                self._stream.write(line + "\n")
-                self._stream.flush()
+                self._write(self._stream, line + "\n")
         except (OSError, ValueError):  # ValueError: the stream has been closed on our side
             self._health.line_lost()
 
+    def _write(self, stream: TextIO, line: str) -> None:
+        text = "\n" + line if self._half_a_line else line
+        step = PIPE_BUF if text.isascii() else PIPE_BUF // 4  # so much can be written to a pipe that has room at all
+        for start in range(0, len(text), step):
+            self._await_room()
+            stream.write(text[start : start + step])
+            stream.flush()
+            self._half_a_line = start + step < len(text)
+
+    def _await_room(self) -> None:
+        """Raises TimeoutError when there is none; a reader who has kept us waiting once is not waited for again."""
+        if self._poll is not None:
+            self._stuck = not self._poll.poll(0 if self._stuck else READER_MILLISECONDS)
+            if self._stuck:
+                raise TimeoutError("nobody reads the log")
+
     debug = info = warning = error = critical = exception = msg
+
+
+def _poll_for(stream: TextIO | None) -> "select.poll | None":
+    """Asks whether a file descriptor takes more; None for a stream that has none."""
+    try:
+        descriptor = stream.fileno() if stream is not None else None
+    except (OSError, ValueError):
+        return None
+    if descriptor is None:
+        return None
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return poll
 
 
 class _Listeners:

@@ -228,6 +228,19 @@ def test_a_stream_that_we_closed_costs_the_line() -> None:
     assert health.lost_lines == 1
 
 
+def test_a_pipe_that_nobody_reads_costs_lines_and_no_waiting() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        health = configure(LogSettings(), role="worker", stream=stream)
+        for n in range(200):
+            structlog.get_logger().info("x" * 5000, n=n)
+        assert health.lost_lines > 150
+        assert os.read(reader, 10**6).startswith(b"{")
+        structlog.get_logger().info("somebody reads again")
+        assert json.loads(os.read(reader, 10**6).splitlines()[-1])["event"] == "somebody reads again"
+    os.close(reader)
+
+
 def test_a_stdout_that_was_closed_from_the_start_costs_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)  # what Python does when it is started with >&-
     health = configure(LogSettings(), role="worker")
