@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 HELD_BACK_SECONDS = (1, 2)
 COPY_DELAY_SECONDS = (0, 0, 1, 3)
 """A second delivery comes while the first is in hand, or when it is long over."""
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 MAX_BATCH = 10
 
 Json = dict[str, Any]
