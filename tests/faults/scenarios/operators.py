@@ -24,11 +24,12 @@ CANCELLABLE = 3
 that had arrived and is then cancelled would end as cancelled, although it did arrive."""
 SLOWLY = 0.05
 """Seconds that the mail server takes over a message, so that something is always on the wire."""
+WORDS = {"requeue", "requeue in doubt", "settle", "pause", "resume", "cancel"}
 NOT_POSSIBLE = 1
 """The exit code of a command that came too late."""
 
 
-@scenario("operators", quick=Amount(40, 15), short=Amount(50, 60), long=Amount(300, 3_000))
+@scenario("operators", quick=Amount(40, 10), short=Amount(50, 40), long=Amount(300, 3_000))
 def operators(site: Site, amount: Amount) -> Told:
     """Requeue, settle, pause, resume, cancel at random moments, while a mail server refuses some and drops some."""
     stack = site.stack({"worker.same_answer_limit": 10_000, "worker.same_answer_window": 20_000})
@@ -40,7 +41,7 @@ def operators(site: Site, amount: Amount) -> Told:
         def enough() -> bool:
             feed.top_up()
             office.act()
-            return office.felt >= amount.faults
+            return office.felt >= amount.faults and set(office.words) == WORDS
 
         stack.wait_until(enough, f"{amount.faults} words of an operator had an effect", seconds=3600)
         stack.wait_until(office.all_resumed, "no job is paused any more")
@@ -49,7 +50,6 @@ def operators(site: Site, amount: Amount) -> Told:
     books = stack.books()
     doubts = {entry.email_id for entry in books.entries if entry.state == "in_doubt"}
     twice_in_one_gen = [key for key, n in Counter((t.email_id, t.gen) for t in books.taken).items() if n > 1]
-    never_used = {"requeue", "requeue in doubt", "settle", "pause", "resume", "cancel"} - set(office.words)
     return Told(
         stack,
         faults=office.felt,
@@ -60,7 +60,6 @@ def operators(site: Site, amount: Amount) -> Told:
             *problems,
             *office.problems,
             *[f"email and generation {key} arrived more than once" for key in twice_in_one_gen],
-            *[f"nobody came to {word}" for word in never_used],
         ],
         books=books,
     )
@@ -129,7 +128,7 @@ class _Office:
 
     def act(self) -> None:
         words = (self._requeue, self._requeue_in_doubt, self._settle, self._pause, self._resume, self._cancel)
-        self._random.choices(words, weights=(4, 3, 4, 4, 4, 1))[0]()
+        self._random.choices(words, weights=(4, 4, 4, 4, 4, 2))[0]()
 
     def all_resumed(self) -> bool:
         """The end of the working day: nothing is left paused."""
@@ -184,7 +183,8 @@ class _Office:
         if done.exit_code not in (0, NOT_POSSIBLE):
             self.problems.append(f"{arguments}: exit code {done.exit_code}, {done.output} {done.exception!r}")
         felt = done.exit_code == 0 and not (word.startswith("requeue") and not json.loads(done.stdout)["requeued"])
-        self.words[word] += felt
+        if felt:
+            self.words[word] += 1
         return felt
 
     def _jobs(self, which: str) -> list[int]:
