@@ -48,19 +48,25 @@ class Stopping(EedError):
 
 
 class DeliveryFailure(EedError):
-    """An attempt that did not end in a yes. The subclass is the row of the answers table."""
+    """An attempt that did not end in a yes. The subclass is the row of the answers table.
+
+    `for_all`: any email would have got it, whatever its content and recipient.
+    """
 
     verdict: ClassVar[Verdict]
 
-    def __init__(self, reply: str, *, code: int | None = None, enhanced: str | None = None) -> None:
+    def __init__(
+        self, reply: str, *, code: int | None = None, enhanced: str | None = None, for_all: bool = False
+    ) -> None:
         super().__init__(reply)
         self.reply = reply
         self.code = code
         self.enhanced = enhanced
+        self.for_all = for_all
 
     def outcome(self) -> Outcome:
         """This failure as the ledger records it."""
-        return Outcome(self.verdict, self.reply, self.code, self.enhanced)
+        return Outcome(self.verdict, self.reply, self.code, self.enhanced, for_all=self.for_all)
 
 
 class PermanentFailure(DeliveryFailure):

@@ -78,6 +78,7 @@ class Outcome:
     code: int | None = None
     enhanced: str | None = None
     message_id: str | None = None
+    for_all: bool = False  # any email would have got it: it says nothing about this one
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select,
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
-from eed_delivery.database import Database, utc_in, utc_now
-from eed_delivery.model import END_STATES, OPEN_STATES, EmailState, JobState, Ticket, Verdict
+from eed_delivery.database import Database, is_away, is_contention, utc_in, utc_now
+from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict
 from eed_delivery.schema import eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
 
@@ -23,6 +23,7 @@ DIED_ON_THE_WIRE = (
     "the worker died or lost the database after handing the email over: the mail server may or may not have taken it"
 )
 POISON = "its message was received too often without an answer and ended in the dead-letter queue"
+UNREADABLE = "its row in the source cannot be read: see email_cannot_be_claimed in the log"
 
 
 JOBS_A_QUERY = 200
@@ -71,20 +72,14 @@ END_LEFTOVER = _ONE.where(eed_email.c.state.in_([EmailState.PENDING, EmailState.
 )
 # What waits for its retry has done nothing wrong: it gets a fresh message instead.
 _waits_for_nothing = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
+BURY_UNREADABLE = _ONE.where(
+    eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _waits_for_nothing
+).values(state=EmailState.FAILED, detail=UNREADABLE, changed_at=utc_now())
 BURY = _ONE.where(
-    or_(
-        eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _waits_for_nothing,
-        (eed_email.c.state == EmailState.SENDING)
-        & eed_email.c.wire_at.is_(None)
-        & (eed_email.c.lease_until < utc_now()),
-    )
+    (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_(None) & (eed_email.c.lease_until < utc_now())
 ).values(state=EmailState.FAILED, detail=POISON, lease_until=None, changed_at=utc_now())
-
-REVIVE = (
-    _ONE.where(eed_email.c.state == EmailState.QUEUED)
-    .where(eed_email.c.not_before > utc_now())
-    .values(state=EmailState.PENDING, changed_at=utc_now())
-)
+# Received too often, but never in anybody's hand: answers of the queue were lost, or workers died of something else.
+REVIVE = _ONE.where(eed_email.c.state == EmailState.QUEUED).values(state=EmailState.PENDING, changed_at=utc_now())
 
 EXPIRE_JOBS = (
     update(eed_job)
@@ -159,21 +154,40 @@ class SweepLedger:
         return self._database.did(work)
 
     def bury(self, ticket: Ticket) -> bool:
-        """A dead letter: its email ends as failed, unless it has moved on by itself or waits for a retry."""
+        """A dead letter: its email ends as failed when its worker died with it in hand, or when nobody can read its
+        row. One that was never in a worker's hand goes out again with a fresh message (G4). True: it has failed."""
 
         def work(c: Connection) -> bool:
             row = c.execute(
                 select(eed_email.c.source_key, eed_email.c.attempts).where(eed_email.c.email_id == ticket.email_id)
             ).one_or_none()
-            values = {"id": ticket.email_id, "of_gen": ticket.gen}
-            if row is None or c.execute(BURY, values).rowcount != 1:
-                c.execute(REVIVE, values)
+            if row is None:
                 return False
             key = row.source_key or str(ticket.email_id)
+            values = {"id": ticket.email_id, "of_gen": ticket.gen}
+            if not self._is_readable(c, key):  # and what cannot be read is not written either
+                return c.execute(BURY_UNREADABLE, values).rowcount == 1
+            if c.execute(BURY, values).rowcount != 1:
+                c.execute(REVIVE, values)
+                return False
             self._source.write_email(c, key, EmailState.FAILED, POISON, row.attempts, None)
             return True
 
         return self._database.did(work)
+
+    def _is_readable(self, c: Connection, key: str) -> bool:
+        """Whether a worker could load this email. Raises when none could be loaded: then it is not this row's fault."""
+        try:
+            self._source.emails(c, [Email(0, 0, key, 0, 0, 0, "")])
+        except DBAPIError as error:
+            if is_away(error) or is_contention(error):
+                raise
+        except Exception:
+            log.exception("email_cannot_be_read", key=key)
+        else:
+            return True
+        self._source.emails(c, [Email(0, 0, "0", 0, 0, 0, "")])
+        return False
 
     def knows(self, ticket: Ticket) -> bool:
         """Whether the ledger has this email, in this gen or a later one."""

@@ -121,7 +121,8 @@ def refused_call(error: ClientError) -> DeliveryFailure:
     code = str(detail.get("Code", "")).rsplit("#", 1)[-1].split(":", 1)[0]
     text = str(detail.get("Message", ""))
     kind = _kind(code, text, status)
-    return kind(clean(f"SES {status} {code}: {text}"), code=status, enhanced=clean(code) or None)
+    for_all = kind is Throttled or _DAILY_QUOTA.search(text) is not None
+    return kind(clean(f"SES {status} {code}: {text}"), code=status, enhanced=clean(code) or None, for_all=for_all)
 
 
 def _kind(code: str, text: str, status: int) -> type[DeliveryFailure]:

@@ -120,7 +120,15 @@ class SmtpTransport:
             return False
 
     def _open(self) -> Session:
-        """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure."""
+        """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure, which is nobody's: no
+        email has been named yet."""
+        try:
+            return self._connect()
+        except InfrastructureFailure as e:
+            e.for_all = True
+            raise
+
+    def _connect(self) -> Session:
         timeout = self._settings.connect_timeout_seconds
         try:
             session = Session.connect(self._settings.host, self._settings.port, timeout)

@@ -126,7 +126,8 @@ def failure(reply: Reply, phase: Phase) -> DeliveryFailure:
     """
     kind = _kind(reply, phase)
     text = reply.text if reply.negative else f"unexpected answer to {phase}: {reply.text}"
-    return kind(text, code=reply.code, enhanced=reply.enhanced)
+    # 454 is the provider's own (Amazon SES); a 4.7.x may be a policy about this one recipient.
+    return kind(text, code=reply.code, enhanced=reply.enhanced, for_all=reply.code == 454)
 
 
 def _kind(reply: Reply, phase: Phase) -> type[DeliveryFailure]:

@@ -45,6 +45,8 @@ class Suspects:
     An uncounted outcome is nobody's fault, so it may come for ever (G4). But a server that hangs up on this one
     email's content, again and again, while others get their answers in between, is this email's affair: from the
     `limit`th time on it is counted, and after its attempts it ends as failed, instead of stopping everybody for ever.
+    What any email would have got, throttling by the provider and a connection that never came about, is no sign of
+    that: while a rate is shared with others, one email can be throttled many times by bad luck alone.
     """
 
     def __init__(self, answers: Callable[[], int], limit: int = 5) -> None:
@@ -59,6 +61,9 @@ class Suspects:
         with self._lock:
             times, answers_then = self._seen.pop(key, (0, -1))
             if outcome.verdict not in NEUTRAL:
+                return outcome
+            if outcome.for_all:
+                self._seen[key] = (times, answers_then)
                 return outcome
             answers = self._answers()
             times += answers > answers_then

@@ -126,8 +126,8 @@ EMAILS = {
         {"state": "queued", "gen": 2},
         one_each(gen=3, state="sending"),
     ),
-    "bury a waiting one": Case(
-        sweeping.BURY,
+    "bury one that nobody can read": Case(
+        sweeping.BURY_UNREADABLE,
         SWEPT,
         {"state": "queued", "gen": 2, "not_before": PAST, "wire_at": None, "lease_until": PAST},
         one_each(gen=3, state="sent", not_before=FUTURE),
@@ -141,8 +141,8 @@ EMAILS = {
     "revive": Case(
         sweeping.REVIVE,
         SWEPT,
-        {"state": "queued", "gen": 2, "not_before": FUTURE},
-        one_each(gen=3, state="sent", not_before=PAST),
+        {"state": "queued", "gen": 2},
+        one_each(gen=3, state="sent"),
     ),
     "requeue": Case(
         operating.REQUEUE,

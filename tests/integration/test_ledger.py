@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.errors import RenderError
@@ -480,18 +480,49 @@ def test_a_string_key_that_is_too_long_is_no_cursor_and_stops_nobody(world: Worl
     assert world.execute("SELECT status FROM parcels ORDER BY code") == [("pending",), ("failed",)]
 
 
-def test_a_dead_letter_fails_its_email_and_only_that(world: World) -> None:
+def test_a_dead_letter_fails_an_email_whose_worker_died_with_it_in_hand(world: World) -> None:
     dead, sent, other_gen = world.add_job(["a@example.com", "b@example.com", "c@example.com"])
     world.enlist()
     email = world.claimed(sent)
     world.delivering.wire(email, 60)
     world.delivering.record(email, YES, 1)
+    world.claimed(dead)
+    assert not world.sweeping.bury(Ticket(dead, 0, 0)), "its worker still has it"
+    world.lapse(dead)
     assert world.sweeping.bury(Ticket(dead, 0, 0))
     assert not world.sweeping.bury(Ticket(sent, 0, 0))
     assert not world.sweeping.bury(Ticket(other_gen, 1, 0))
     assert not world.sweeping.bury(Ticket(999999, 0, 0))
     assert (world.state(dead), world.state(sent), world.state(other_gen)) == ("failed", "sent", "pending")
     assert world.source_status(dead) == "failed"
+
+
+def test_a_dead_letter_of_an_email_that_was_in_nobodys_hand_costs_it_nothing(world: World, one: int) -> None:
+    """Receives burn without a try where answers of the queue are lost: that is not the recipient's fault (G4)."""
+    world.registry.mark_queued([Ticket(one, 0, 0)])
+    assert not world.sweeping.bury(Ticket(one, 0, 0))
+    row = world.row(one)
+    assert (row["state"], row["attempts"], world.source_status(one)) == ("pending", 0, "pending")
+
+
+def test_a_dead_letter_fails_an_email_that_nobody_can_read(world: World) -> None:
+    odd, other = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    world.registry.mark_queued([Ticket(odd, 0, 0), Ticket(other, 0, 0)])
+    world.execute("UPDATE eed_email SET source_key = 'not a number' WHERE email_id = :id", id=odd)
+    assert world.sweeping.bury(Ticket(odd, 0, 0))
+    assert not world.sweeping.bury(Ticket(other, 0, 0))
+    assert (world.state(odd), world.state(other)) == ("failed", "pending")
+    assert "cannot be read" in world.row(odd)["detail"]
+
+
+def test_a_source_that_nobody_can_read_buries_nobody(world: World, one: int) -> None:
+    world.registry.mark_queued([Ticket(one, 0, 0)])
+    world.execute("ALTER TABLE delivery_email RENAME TO elsewhere")
+    with pytest.raises(DBAPIError):
+        world.sweeping.bury(Ticket(one, 0, 0))
+    assert world.state(one) == "queued"
+    world.execute("ALTER TABLE elsewhere RENAME TO delivery_email")
 
 
 def test_a_job_finishes_only_when_it_balances(world: World) -> None:

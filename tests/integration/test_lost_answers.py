@@ -154,6 +154,8 @@ def test_picking_up_and_putting_back(world: World, cut: Cut) -> None:
 
 def test_burying_a_dead_letter(world: World, cut: Cut) -> None:
     email_id = enlisted(world)[0]
+    world.claimed(email_id)
+    world.lapse(email_id)
     assert cut(lambda: world.sweeping.bury(Ticket(email_id, 0, 0))) is True
     assert (world.state(email_id), world.source_status(email_id)) == ("failed", "failed")
 

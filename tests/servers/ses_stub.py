@@ -15,7 +15,7 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -102,6 +102,10 @@ class SesStub:
             "SendQuota": {"MaxSendRate": 14.0, "Max24HourSend": 50000.0, "SentLast24Hours": 10.0},
         }
         self.account_answer: Answer | None = None
+        self.per_second: int | None = None
+        """What it takes in any second; more is throttled. None: no limit."""
+        self.throttled: Counter[str] = Counter()
+        self._last_second: deque[float] = deque()
         self.released = threading.Event()
         self.connections: set[socket.socket] = set()
         self._rules: list[Rule] = []
@@ -177,9 +181,19 @@ class SesStub:
             self.posts_to[recipient] += 1
             rule = next((rule for rule in self._rules if rule.fits(recipient)), None)
             if rule is None:
-                return None
+                return self._too_fast(recipient)
             rule.struck.append(recipient)
             return rule.answer
+
+    def _too_fast(self, recipient: str) -> Answer | None:
+        now = time.monotonic()
+        while self._last_second and self._last_second[0] < now - 1:
+            self._last_second.popleft()
+        if self.per_second is not None and len(self._last_second) >= self.per_second:
+            self.throttled[recipient] += 1
+            return Refuse(429, "TooManyRequestsException", "Maximum sending rate exceeded.")
+        self._last_second.append(now)
+        return None
 
     def take(self, request: dict[str, Any]) -> Taken:
         """Keep a message."""

@@ -236,6 +236,16 @@ def test_in_an_outage_nobody_is_suspected_however_long_it_lasts() -> None:
     assert {hung_up(7, suspects) for _ in range(100)} == {Verdict.INFRASTRUCTURE}
 
 
+def test_what_anybody_would_have_got_makes_nobody_suspect() -> None:
+    """A rate shared with other senders throttles one email many times by bad luck alone: it costs no attempt (G4)."""
+    answers = iter(range(1000))
+    suspects = Suspects(lambda: next(answers), limit=5)
+    email = Email(7, 1, "7", 0, 1, 0, "a@example.com")
+    throttled = Outcome(Verdict.THROTTLED, "SES 429 TooManyRequestsException", 429, for_all=True)
+    assert {suspects.judge(email, throttled).verdict for _ in range(20)} == {Verdict.THROTTLED}
+    assert [hung_up(7, suspects) for _ in range(5)][-1] is Verdict.TEMPORARY, "what it does by itself still counts"
+
+
 def refused(reply: str) -> Outcome:
     return Outcome(Verdict.PERMANENT, reply, 550, "5.7.1")
 
