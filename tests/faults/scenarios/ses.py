@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tests.faults.crew import Crew
+from tests.faults.judgement import Told
 from tests.faults.load import people
 from tests.faults.mail_faults import attempts_other_than, deal, differences, in_state
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.oracle import Books, open_books
 from tests.servers.ses_stub import Answer, Cut, Lost, Raw, Refuse, Rule, SesStub, Silence
 from tests.sink import Taken

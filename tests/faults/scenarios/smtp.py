@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from eed_delivery.config import SmtpSettings, SweeperSettings, WorkerSettings
 from tests.faults.crew import Crew
+from tests.faults.judgement import Told
 from tests.faults.load import people
 from tests.faults.mail_faults import (
     CLOSING,
@@ -18,7 +19,7 @@ from tests.faults.mail_faults import (
     differences,
     in_state,
 )
-from tests.faults.scenario import Amount, Site, Told, scenario
+from tests.faults.scenario import Amount, Site, scenario
 from tests.servers.smtp_server import Accept, Hang, Reset, Say
 from tests.stack import Stack
 
