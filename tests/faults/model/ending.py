@@ -65,7 +65,8 @@ def judge(place: Place, queue: MemoryQueue, mail: MailServer, watch: Watch, poli
         assert row.state in END_STATES, f"lost (G1): {row}"
         _judge_arrival(row, mail, watch, doubts if policy == "resend" else set())
         if row.state is EmailState.IN_DOUBT:
-            assert any(t.answer is None or t.granted for t in mail.of(row.email_id, row.gen)), f"why in doubt? {row}"
+            tries = mail.of(row.email_id, row.gen)
+            assert any(t.leaves_doubt for t in tries), f"why is it in doubt? {row}, {tries}"
         if row.state is EmailState.FAILED and row.email_id not in watch.words.failed:
             verdicts = [verdict for email_id, gen, verdict in attempts if (email_id, gen) == (row.email_id, row.gen)]
             assert _has_failed(row, queue, mail, verdicts), f"why has it failed (G4)? {row}, {mail.of(row.email_id)}"

@@ -19,8 +19,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from eed_delivery import failpoints
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.model import EmailState
+from eed_delivery.model import OPEN_STATES, EmailState
 from tests.faults.model.actors import TO_THE_END, Actor, Goal, attend_failpoints, leave_failpoints
 from tests.faults.model.ending import come_to_rest, judge
 from tests.faults.model.house import Place, Policy, PublisherPart, SweeperPart, WorkerPart
@@ -93,12 +94,19 @@ class ServiceMachine(RuleBasedStateMachine):
         self.mail.next = answer
         self._go_on(self.workers[1], goal)
 
+    @precondition(lambda self: self._is_to_publish())
+    @rule()
+    def publisher_publishes_all(self) -> None:
+        self._go_on(self.publisher)
+        self._go_on(self.publisher)
+
     @precondition(lambda self: self.queue.has_any())
     @rule(answer=_answers, which=st.sampled_from((0, 1)))
     def a_worker_sends_all(self, answer: Answer, which: int) -> None:
         self.mail.next = answer
         self._go_on(self.workers[which])
 
+    @precondition(lambda self: self.sweeper.at or self._unfinished())
     @rule(goal=_goals)
     def sweeper_goes_on(self, goal: Goal) -> None:
         self._go_on(self.sweeper, goal)
@@ -121,6 +129,31 @@ class ServiceMachine(RuleBasedStateMachine):
         self._count("crashes")
         standing[which % len(standing)].crash()
 
+    @precondition(lambda self: self.queue.has_any() or any(worker.at for worker in self.workers))
+    @rule(which=st.sampled_from((0, 1)), place=st.sampled_from(failpoints.WORKER), answer=_answers)
+    def worker_dies_at(self, which: int, place: str, answer: Answer) -> None:
+        self.mail.next = answer
+        self._die_at(self.workers[which], place)
+
+    @precondition(lambda self: self._is_to_publish())
+    @rule(place=st.sampled_from(failpoints.PUBLISHER))
+    def publisher_dies_at(self, place: str) -> None:
+        self._die_at(self.publisher, place)
+
+    @precondition(lambda self: self._in(EmailState.SENDING))
+    @rule(place=st.sampled_from(failpoints.SWEEPER))
+    def sweeper_dies_at(self, place: str) -> None:
+        self._die_at(self.sweeper, place)
+
+    def _die_at(self, actor: Actor, place: str) -> None:
+        """It may not come by there in this step."""
+        self._go_on(actor, place)
+        if actor.at == place:
+            self._count("crashes")
+            self._count(f"died at {place}")
+            actor.crash()
+
+    @precondition(lambda self: self._open())
     @rule(which=st.sampled_from((1, 2, 0, 3)), kind=st.sampled_from(Kind))
     def trouble_comes(self, which: int, kind: Kind) -> None:
         self._count("troubles")
@@ -134,6 +167,7 @@ class ServiceMachine(RuleBasedStateMachine):
 
     # --- what the world does -------------------------------------------------------------------------------------
 
+    @precondition(lambda self: self._open())
     @rule(seconds=st.sampled_from((9, 41, 150, 1000, 4000)))
     def time_passes(self, seconds: int) -> None:
         self.place.pass_time(seconds)
@@ -147,7 +181,7 @@ class ServiceMachine(RuleBasedStateMachine):
         if plays[what](which):
             self._count(f"messages {what}")
 
-    @precondition(lambda self: self.jobs < 2)
+    @precondition(lambda self: self.jobs < 2 or (self.jobs < 6 and not self._open()))
     @rule(emails=st.integers(1, 2), expires_in=st.sampled_from((None, 500)))
     def another_job_is_ready(self, emails: int, expires_in: int | None) -> None:
         self.jobs += 1
@@ -205,6 +239,9 @@ class ServiceMachine(RuleBasedStateMachine):
 
     def _is_to_publish(self) -> bool:
         return len(self.watch.jobs) < self.jobs or bool(self._in(EmailState.PENDING))
+
+    def _open(self) -> bool:
+        return self._is_to_publish() or any(row.state in OPEN_STATES for row in self.watch.emails.values())
 
     def _unfinished(self) -> list[int]:
         return [job.job_id for job in self.watch.jobs.values() if not job.finished]

@@ -50,15 +50,26 @@ _ERRORS = {
 }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Try:
     """One email on its way to the server. Without an answer when the process died, or got no grant from a database
     that was away."""
 
     email_id: int
     gen: int
+    life: Life
+    """Of the worker that made it."""
     granted: bool = False
     answer: Answer | None = None
+
+    def __repr__(self) -> str:
+        grant = "granted" if self.granted else "no grant"
+        return f"<{self.email_id}.{self.gen} by {self.life.name}: {grant}, {self.answer}>"
+
+    @property
+    def leaves_doubt(self) -> bool:
+        """Whether nobody heard an answer, or whoever heard it may have died with it."""
+        return self.answer is None or self.answer in DOUBTFUL or self.life.dead
 
     @property
     def was_refused(self) -> bool:
@@ -91,7 +102,7 @@ class ModelTransport:
         self._life = life
 
     def send(self, message: Rendered, grant: Grant) -> Accepted:
-        this = Try(message.email_id, message.gen)
+        this = Try(message.email_id, message.gen, self._life)
         self._server.tries.append(this)
         if self._server.next in EARLY:
             this.answer = self._server.next
