@@ -9,7 +9,7 @@ from tests.faults.model.house import CHEAP_COMMITS
 from tests.faults.model.machine import run
 from tests.servers.mariadb import MariaDb
 
-SEQUENCES = 25
+SEQUENCES = 20
 
 
 @pytest.fixture
