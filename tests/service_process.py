@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.servers import start
+
 TAIL_BYTES = 4000
 
 
@@ -23,17 +25,8 @@ class ServiceProcess:
         self, words: tuple[str, ...], config: Path, environ: Mapping[str, str], log: Path, within: Sequence[str] = ()
     ) -> None:
         self.log = log
-        start = [sys.executable, "-c", "from eed_delivery.cli import main; main()"]
-        command = [*within, *start, *words, "--config", str(config)]
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                env={**os.environ, **environ},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        program = [sys.executable, "-c", "from eed_delivery.cli import main; main()"]
+        self._process = start([*within, *program, *words, "--config", str(config)], log, {**os.environ, **environ})
 
     @property
     def pid(self) -> int:

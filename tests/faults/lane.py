@@ -4,6 +4,7 @@ from multiprocessing.util import Finalize
 
 import tests.faults.scenarios  # noqa: F401 - importing them registers them
 from tests.faults.scenario import SCENARIOS, Size, Verdict, run_one
+from tests.servers import die_with_parent
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
 
@@ -12,6 +13,7 @@ _servers: list[tuple[MariaDb, MiniStack]] = []
 
 def open_servers() -> None:
     """Called once in each process, before its first scenario."""
+    die_with_parent()
     mariadb, ministack = MariaDb(), MiniStack()
     for server in (mariadb, ministack):
         Finalize(server, server.stop, exitpriority=10)  # atexit is not run in such a process

@@ -1,15 +1,20 @@
 """Real servers for the tests: each is private to the run, on 127.0.0.1, and ended by its own process id."""
 
+import ctypes
 import random
+import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Below Linux's range of outgoing ports (32768 and up): a server that is killed and started again finds its
 # port still free, because no outgoing connection of another test can have taken it in between.
 _PORTS = range(15_000, 32_000)
+# setpriv(1) becomes the command, as `exec` does. Without it (no Debian), a killed test run leaves its servers behind.
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "SIGKILL") if shutil.which("setpriv") else ()
 
 
 def free_port() -> int:
@@ -27,6 +32,27 @@ def free_port() -> int:
 def temporary_directory(name: str) -> Path:
     """A new directory with a short path (a Unix socket's path may have 107 bytes at most)."""
     return Path(tempfile.mkdtemp(prefix=f"eed-{name}-"))
+
+
+def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a server, with its output at the end of `log`. It dies with us, even if we are killed.
+
+    It has a session of its own: Ctrl-C at the terminal must reach the tests, not the server beneath them.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*_DIES_WITH_US, *command],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def wait_until_up(process: subprocess.Popen[bytes], is_up: Callable[[], bool], log: Path, seconds: float = 60) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 import pymysql
 
-from tests.servers import end, free_port, temporary_directory, wait_until_up
+from tests.servers import end, free_port, start, temporary_directory, wait_until_up
 from tests.servers.packages import install
 
 _DURABLE = (
@@ -104,16 +104,7 @@ class MariaDb:
         server, setup = binaries()
         if not (self.directory / "data").exists():
             self._make_data_directory(setup)
-        with self._log.open("ab") as log:
-            # Its own session: Ctrl-C at the terminal must reach the tests, not the server beneath them.
-            self._process = subprocess.Popen(
-                [server, *self._arguments()],
-                env={**os.environ, "TZ": self._time_zone},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._process = start([server, *self._arguments()], self._log, {**os.environ, "TZ": self._time_zone})
         wait_until_up(self._process, self._answers, self._log)
 
     def kill(self) -> None:
