@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.servers import end, free_port, temporary_directory, wait_until_up
+from tests.servers import end, free_port, start, temporary_directory, wait_until_up
 
 REGION = "us-east-1"
 ACCESS_KEY_ID = "test"
@@ -33,6 +33,13 @@ class MiniStack:
         """Where every service listens."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """The server's process id. Raises RuntimeError when it is not running."""
+        if self._process is None:
+            raise RuntimeError("this ministack is not running")
+        return self._process.pid
+
     def __enter__(self) -> "MiniStack":
         self.start()
         return self
@@ -45,15 +52,7 @@ class MiniStack:
     def start(self) -> None:
         """Start it, also after a `kill`, on the same port; return when it answers."""
         log_path = self.directory / "ministack.log"
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._process = start([sys.executable, "-m", "ministack"], log_path, self._environment())
         wait_until_up(self._process, self._answers, log_path)
 
     def kill(self) -> None:
