@@ -2,6 +2,8 @@
 # make test    every test, with real servers
 # make faults  try to break it: every fault scenario, a table of what came of it (10 minutes)
 # make faults-long    the same for a release (hours)
+# make bench   how fast it is, beside Celery and others: a table (10 minutes)
+# make bench-500k     500,000 emails with a 60 KB attachment each, ours alone
 # make lint    style, types, and which module may import which
 # make clean   remove all of it again
 #
@@ -11,9 +13,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH := $(VENV)/.installed-bench
 
 .DELETE_ON_ERROR:
-.PHONY: demo test faults faults-long lint clean
+.PHONY: demo test faults faults-long bench bench-500k lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
@@ -30,6 +33,15 @@ faults: $(INSTALLED)
 faults-long: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install
 	$(BIN)/python -m tests.faults --size long
+
+# Nothing else should run on the machine meanwhile.
+bench: $(BENCH)
+	$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m benchmarks
+
+bench-500k: $(BENCH)
+	$(BIN)/python -m tests.servers.install
+	$(BIN)/python -m benchmarks half_million --output build/bench-500k.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -48,8 +60,12 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,test,dev]"
 	touch $(INSTALLED)
 
+$(BENCH): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	touch $(BENCH)
+
 clean:
 	rm -rf $(VENV) build eed_delivery.egg-info .coverage .coverage.* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find eed_delivery tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find eed_delivery tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -f demo-output/.eed-delivery-demo ]; then rm -rf demo-output; fi

@@ -1,0 +1,57 @@
+"""What processes have used, as the kernel counts it, and one measured run."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of the results. Of several repetitions it is the one with the middle speed."""
+
+    part: str
+    system: str
+    emails: int
+    attachment_bytes: int
+    transport: str
+    seconds: float | None = None
+    """From the first publish to the last status committed."""
+    emails_per_s: float | None = None
+    cpu_ms_per_email: float | None = None
+    """Of the system's own processes, children included: neither database nor queue nor mail server."""
+    peak_rss_mb: float | None = None
+    """The peaks of all its processes added up; what they share is counted in each."""
+    rates: list[float] = field(default_factory=list)
+    """`emails_per_s` of every repetition."""
+    peak_rss_mb_by_process: dict[str, float] = field(default_factory=dict)
+    servers_cpu_ms_per_email: dict[str, float] = field(default_factory=dict)
+    """What database, queue and mail server used, for this system, on the same cores."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    """Others, by name with their unit."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and everything below it, the dead included."""
+    return sum(sum(process.cpu_times()[:4]) for process in _tree(pid))
+
+
+def peak_rss_mb(pid: int, names: Mapping[int, str]) -> dict[str, float]:
+    """The most memory that each process of the tree has ever had, by the name it is known under, or its number."""
+    found = {}
+    for process in _tree(pid):
+        kilobytes = _PEAK.search(Path(f"/proc/{process.pid}/status").read_text())
+        if kilobytes:
+            found[names.get(process.pid, f"pid {process.pid}")] = round(int(kilobytes[1]) / 1024, 1)
+    return found
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]

@@ -1,0 +1,227 @@
+"""What is measured, part by part: functions that yield their runs. `python -m benchmarks --list` names them."""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from benchmarks.arena import Arena
+from benchmarks.ceiling import ceiling
+from benchmarks.measure import Run
+from benchmarks.ours import Ours
+from benchmarks.peers.crew import CELERY, DRAMATIQ, THREAD_PER_EMAIL, Kind, Peer
+from benchmarks.race import WARM_UP, Meter, await_so, await_taken, race, seconds_to_accepted, seconds_to_end
+from benchmarks.work import KB, STATEMENT_BYTES, Work
+
+SYSTEMS = ("thread_per_email", "celery", "dramatiq", "ours", "smtp-source")
+_PEERS: dict[str, Kind] = {kind.name: kind for kind in (THREAD_PER_EMAIL, CELERY, DRAMATIQ)}
+# The slow ones send fewer of the same emails, so that each takes about as long.
+_SHARE = {"thread_per_email": 0.1, "celery": 0.3, "dramatiq": 0.4}
+SINGLES = 5
+FEW = 10
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the command line asks for. `emails`: how many the fastest send in a run of usual length."""
+
+    arena: Arena
+    emails: int
+    attachment_bytes: int = STATEMENT_BYTES
+    repetitions: int = 3
+    systems: Sequence[str] = SYSTEMS
+    settings: dict[str, Any] = field(default_factory=dict)
+    long: bool = False
+
+    def ours(
+        self, part: str, work: Work, settings: dict[str, Any] | None = None, *, slow_ms: int = 0, ses: bool = False
+    ) -> Run:
+        """One run of our service."""
+        wanted = {**(settings or {}), **self.settings}
+        with ExitStack() as opened:
+            sink = opened.enter_context(self.arena.ses()) if ses else None
+            port = opened.enter_context(self.arena.relay(slow_ms)).port if slow_ms else None
+            if sink is not None:
+                wanted |= {"transport.kind": "ses", "ses.endpoint_url": f"http://127.0.0.1:{sink.port}"}
+            ground = self.arena.ground([work, WARM_UP], sink, port)
+            system = opened.enter_context(Ours(ground, wanted))
+            run = race(part, system, ground, work, "ses" if ses else "smtp")
+        return replace(run, settings={**(settings or {}), **self.settings})
+
+
+Part = Callable[[Bench], Iterator[Run]]
+PARTS: dict[str, Part] = {}
+EXTRA: set[str] = set()
+"""Those that run only when they are named."""
+
+
+def part(function: Part) -> Part:
+    """Make it one of PARTS, by its name."""
+    PARTS[function.__name__] = function
+    return function
+
+
+@part
+def systems(bench: Bench) -> Iterator[Run]:
+    """Everybody sends the same emails, in turns: the medians of these runs are the ratios."""
+    turns = [(name, turn) for turn in range(bench.repetitions) for name in bench.systems]
+    runs: dict[str, list[Run]] = {}
+    for name, _ in turns:
+        run = _one(bench, name)
+        if run is not None:
+            runs.setdefault(name, []).append(run)
+    for found in runs.values():
+        yield middle(found)
+
+
+def _one(bench: Bench, name: str) -> Run | None:
+    work = Work(max(1, round(bench.emails * _SHARE.get(name, 1))), bench.attachment_bytes)
+    if name == "smtp-source":
+        return ceiling("systems", bench.arena, work)
+    if name == "ours":
+        return bench.ours("systems", work)
+    ground = bench.arena.ground([work, WARM_UP])
+    with Peer(_PEERS[name], ground) as peer:
+        return race("systems", peer, ground, work)
+
+
+@part
+def transports(bench: Bench) -> Iterator[Run]:
+    """SMTP and SES."""
+    yield bench.ours("transports", Work(bench.emails, bench.attachment_bytes))
+    yield bench.ours("transports", Work(_fraction(bench, 2), bench.attachment_bytes), ses=True)
+    yield bench.ours("transports", Work(_fraction(bench, 2), 0), ses=True)
+
+
+@part
+def attachments(bench: Bench) -> Iterator[Run]:
+    """No attachment, 60 KB each, 1 MB each, and one file of 1 MB that all have in common."""
+    yield bench.ours("attachments", Work(bench.emails, 0))
+    yield bench.ours("attachments", Work(bench.emails, 60 * KB))
+    yield bench.ours("attachments", Work(_fraction(bench, 8), KB * KB))
+    shared = bench.ours("attachments", Work(_fraction(bench, 8), KB * KB, shared=True))
+    yield replace(shared, settings={**shared.settings, "attachment": "one for all"})
+
+
+@part
+def threads(bench: Bench) -> Iterator[Run]:
+    """Processes times threads."""
+    for processes in (1, 2):
+        for count in (4, 16, 32):
+            settings = {"worker.processes": processes, "worker.threads": count}
+            yield bench.ours("threads", Work(_fraction(bench, 2), bench.attachment_bytes), settings)
+
+
+@part
+def sizes(bench: Bench) -> Iterator[Run]:
+    """Jobs of 1,000 and 10,000 emails; with --long of 100,000 and 500,000 too. An email must not cost more in them."""
+    for emails in (1_000, 10_000, 100_000, 500_000) if bench.long else (1_000, 10_000):
+        yield bench.ours("sizes", Work(emails, bench.attachment_bytes))
+
+
+@part
+def latency(bench: Bench) -> Iterator[Run]:
+    """A mail server each of whose answers takes 1, 20, 100 ms: threads must hide it."""
+    for milliseconds, count in ((1, 16), (20, 16), (100, 16), (100, 64)):
+        work = Work(_fraction(bench, 2 if milliseconds < 100 else 4), bench.attachment_bytes)
+        run = bench.ours("latency", work, {"worker.threads": count}, slow_ms=milliseconds)
+        yield replace(run, settings={**run.settings, "each_answer_ms": milliseconds})
+
+
+@part
+def publish(bench: Bench) -> Iterator[Run]:
+    """The publisher alone: from a ready job to the last message in the queue."""
+    work = Work(100_000 if bench.long else 3 * bench.emails, 0)
+    ground = bench.arena.ground([work, WARM_UP])
+    with Ours(ground, bench.settings, "publisher") as system:
+        system.begin(2)
+        await_so(lambda: system.stack.counts(2) == {"queued": WARM_UP.emails}, system)
+        meter = Meter(system, ground)
+        system.begin(1)
+        await_so(lambda: system.stack.counts(1) == {"queued": work.emails}, system, 600)
+        yield meter.run("publish", work, "sqs", work.emails)
+
+
+@part
+def idle(bench: Bench) -> Iterator[Run]:
+    """One email into an idle service, several times one after the other: from submitting it to its acceptance."""
+    for name in bench.systems:
+        if name in _PEERS:
+            yield _idle_peer(bench, _PEERS[name])
+    if "ours" in bench.systems:
+        for poll_seconds in (0.3, 5):
+            yield _idle_ours(bench, {"publisher.poll_seconds": poll_seconds})
+
+
+def _idle_peer(bench: Bench, kind: Kind) -> Run:
+    ground = bench.arena.ground([Work(1, bench.attachment_bytes)] * (SINGLES + 1))
+    with Peer(kind, ground) as peer:
+        waits = [seconds_to_accepted(peer, ground, job_id) for job_id in range(1, SINGLES + 2)]
+        return _waits("idle", peer.name, bench, waits, peer.settings)
+
+
+def _idle_ours(bench: Bench, settings: dict[str, Any]) -> Run:
+    ground = bench.arena.ground([Work(1, bench.attachment_bytes)] * (SINGLES + 1))
+    wanted = {**settings, **bench.settings}
+    # Each at another moment of the poll, spread evenly: what it waits for the poll is then what anybody would wait.
+    pauses = [wanted["publisher.poll_seconds"] * n / SINGLES for n in range(SINGLES + 1)]
+    with Ours(ground, wanted) as system:
+        waits = [seconds_to_accepted(system, ground, n, pause) for n, pause in enumerate(pauses, start=1)]
+        return _waits("idle", "ours", bench, waits, system.settings)
+
+
+def _waits(part_name: str, name: str, bench: Bench, waits: Sequence[float], settings: dict[str, Any]) -> Run:
+    """The first one pays for connections and templates, and is shown apart."""
+    first, *others = waits
+    figures = {"first_s": first, "median_s": statistics.median(others), "longest_s": max(others)}
+    return Run(
+        part=part_name,
+        system=name,
+        emails=1,
+        attachment_bytes=bench.attachment_bytes,
+        transport="smtp",
+        settings=settings,
+        figures={key: round(value, 3) for key, value in figures.items()},
+    )
+
+
+@part
+def behind(bench: Bench) -> Iterator[Run]:
+    """A job of 10 emails that is submitted while one of 5,000 (with --long: 100,000) is under way."""
+    many = 100_000 if bench.long else 5_000
+    ground = bench.arena.ground([Work(many, bench.attachment_bytes), Work(FEW, bench.attachment_bytes)])
+    with Ours(ground, bench.settings) as system:
+        taken_before = ground.sink.taken
+        system.begin(1)
+        await_taken(system, ground, taken_before + many // 20)
+        ahead = many - (ground.sink.taken - taken_before)
+        seconds = seconds_to_end(system, ground, 2, patience_seconds=3600)
+    yield Run(
+        part="behind",
+        system="ours",
+        emails=FEW,
+        attachment_bytes=bench.attachment_bytes,
+        transport="smtp",
+        settings=system.settings,
+        figures={"ahead": ahead, "seconds_to_the_last": round(seconds, 2)},
+    )
+
+
+@part
+def half_million(bench: Bench) -> Iterator[Run]:
+    """The real thing: 500,000 emails with 60 KB each, ours alone."""
+    yield bench.ours("half_million", Work(500_000, STATEMENT_BYTES))
+
+
+EXTRA.add("half_million")
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """The run with the middle speed, which knows the speeds of all."""
+    ordered = sorted(runs, key=lambda run: run.emails_per_s or 0)
+    return replace(ordered[(len(ordered) - 1) // 2], rates=[run.emails_per_s or 0 for run in runs])
+
+
+def _fraction(bench: Bench, divisor: int) -> int:
+    return max(1, bench.emails // divisor)

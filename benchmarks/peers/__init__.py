@@ -1,0 +1,5 @@
+"""What a Python team would write in our place, as well as it can be done in an afternoon: the same work for each email.
+
+Each peer keeps its connections, compiles a job's templates once, and commits each email's status. None of them has a
+ledger, a grant before the wire or a word for doubt: they are measured for their speed only.
+"""

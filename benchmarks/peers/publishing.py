@@ -1,0 +1,13 @@
+"""A peer's publishing process: it is told the jobs' numbers on stdin, a line each."""
+
+import sys
+from collections.abc import Callable
+
+from benchmarks.peers.place import tell_ready
+
+
+def obey(publish: Callable[[int], None]) -> None:
+    """Say that we are ready, then publish every job that is named, until stdin ends."""
+    tell_ready("publisher")
+    for line in sys.stdin:
+        publish(int(line))
