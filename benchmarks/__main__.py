@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.arena import Arena
 from benchmarks.measure import Run
 from benchmarks.parts import EXTRA, PARTS, SYSTEMS, Bench
-from benchmarks.table import print_table, ratios, write
+from benchmarks.table import print_table, write
 from benchmarks.work import STATEMENT_BYTES
 
 
@@ -34,7 +34,7 @@ def main() -> int:
     with Arena() as arena:
         runs = _run(chosen, _bench(arena, options))
         write(options.output, runs, arena.sink.name)
-    print_table(runs, ratios(runs))
+    print_table(runs, arena.sink.name)
     return 0
 
 

@@ -37,9 +37,13 @@ def find() -> Postfix | None:
 def _fetch() -> bool:
     """Download and unpack. False where there is no apt, or no way to its mirror."""
     UNPACKED.mkdir(parents=True, exist_ok=True)
-    return _ran("apt-get", "download", "-q", "postfix") and any(
-        _ran("dpkg-deb", "-x", package.name, ".") for package in UNPACKED.glob("postfix_*.deb")
-    )
+    if not _download() and not (_ran("apt-get", "update", "-q") and _download()):
+        return False
+    return any(_ran("dpkg-deb", "-x", package.name, ".") for package in UNPACKED.glob("postfix_*.deb"))
+
+
+def _download() -> bool:
+    return _ran("apt-get", "download", "-q", "postfix")
 
 
 def _ran(*command: str) -> bool:

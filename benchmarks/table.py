@@ -17,14 +17,15 @@ from benchmarks.work import KB
 _COLUMNS = ("part", "system", "emails", "attached", "transport", "emails/s", "CPU ms", "RSS MB", "what else")
 
 
-def print_table(runs: Sequence[Run], ratios: dict[str, float]) -> None:
+def print_table(runs: Sequence[Run], mail_server: str) -> None:
     """Print everything."""
     table = Table(*_COLUMNS, title="CPU ms: of its own processes, an email. RSS MB: the peaks of all of them added up")
     for run in runs:
         table.add_row(*_cells(run), end_section=run is _last_of(runs, run.part))
     console = Console(width=None if Console().is_terminal else 170)
     console.print(table)
-    for name, ratio in ratios.items():
+    console.print(f"The mail server was {mail_server}.")
+    for name, ratio in ratios(runs).items():
         console.print(f"ours / {name}: {ratio:g}")
 
 

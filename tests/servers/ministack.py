@@ -23,7 +23,9 @@ SECRET_ACCESS_KEY = "test"
 class MiniStack:
     """`with MiniStack() as aws:` or `start()` … `stop()`. What it held is gone after `stop` or `kill`."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "ministack") -> None:
+        """`module`: what `python -m` starts, if not ministack as it is."""
+        self._module = module
         self.port = free_port()
         self.directory = temporary_directory("ministack")
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +54,7 @@ class MiniStack:
     def start(self) -> None:
         """Start it, also after a `kill`, on the same port; return when it answers."""
         log_path = self.directory / "ministack.log"
-        self._process = start([sys.executable, "-m", "ministack"], log_path, self._environment())
+        self._process = start([sys.executable, "-m", self._module], log_path, self._environment())
         wait_until_up(self._process, self._answers, log_path)
 
     def kill(self) -> None:
