@@ -25,7 +25,7 @@ class Held:
     descriptors: int
 
 
-@scenario("endurance", short=Amount(5_000), long=Amount(100_000))
+@scenario("endurance", short=Amount(2_000), long=Amount(100_000))
 def endurance(site: Site, amount: Amount) -> Told:
     """Many emails and some outages: memory and file descriptors stay flat, attempts untouched."""
     stack = site.stack()

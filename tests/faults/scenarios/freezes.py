@@ -74,7 +74,7 @@ def _doubts_while_frozen(stack: Stack) -> list[str]:
     return [f"{doubts} emails were in doubt while their workers were frozen: {SURELY_DOUBTED} surely are"]
 
 
-@scenario("freeze", short=Amount(300, 10), long=Amount(1_000, 200))
+@scenario("freeze", short=Amount(200, 6), long=Amount(1_000, 200))
 def freeze(site: Site, amount: Amount) -> Told:
     """SIGSTOP of random processes at random moments, for up to one and a half times their longest lease."""
     stack = site.stack(BRISK)

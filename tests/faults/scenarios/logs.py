@@ -16,7 +16,7 @@ ALWAYS_FULL = Path("/dev/full")
 HOSTS = 2
 
 
-@scenario("disk-full", short=Amount(1_500), long=Amount(20_000))
+@scenario("disk-full", short=Amount(500), long=Amount(20_000))
 def disk_full(site: Site, amount: Amount) -> Told:
     """Logs go to a full disk: /dev/full on one host; on the other, a small disk that fills up while it sends."""
     stack = site.stack()
@@ -28,7 +28,7 @@ def disk_full(site: Site, amount: Amount) -> Told:
     return Told(stack, faults=HOSTS, problems=problems)
 
 
-@scenario("stdout-closed", quick=Amount(200), short=Amount(1_500), long=Amount(20_000))
+@scenario("stdout-closed", short=Amount(500), long=Amount(20_000))
 def stdout_closed(site: Site, amount: Amount) -> Told:
     """No stdout and no stderr on one host; on the other, the reader of the pipe they go into leaves while it sends."""
     stack = site.stack()

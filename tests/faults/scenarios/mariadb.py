@@ -51,7 +51,7 @@ def kind_of(changes: Sequence[str]) -> str:
     return ", ".join(found) or f"other: {changes[0][:60]}"
 
 
-@scenario("mariadb-kill", short=Amount(800, 3), long=Amount(30_000, 20))
+@scenario("mariadb-kill", short=Amount(500, 2), long=Amount(30_000, 20))
 def mariadb_kill(site: Site, amount: Amount) -> Told:
     """kill -9 of MariaDB under load, back after a while; the processes live on and know their answers."""
     server = site.own_mariadb()
@@ -91,7 +91,7 @@ def cut_after_commit(site: Site, amount: Amount) -> Told:
     return Told(stack, faults=cuts, problems=[*problems, *_attempts(stack)])
 
 
-@scenario("contention", short=Amount(500), long=Amount(20_000))
+@scenario("contention", short=Amount(300), long=Amount(20_000))
 def contention(site: Site, amount: Amount) -> Told:
     """A deadlock or a lock timeout for one statement in twenty, from the first to the last."""
     with MySqlProxy(site.mariadb.port, site.seed) as proxy:
@@ -108,7 +108,7 @@ def contention(site: Site, amount: Amount) -> Told:
     return Told(stack, faults=sum(injected.values()), problems=[*problems, *_attempts(stack)])
 
 
-@scenario("read-only", short=Amount(600, 3), long=Amount(15_000, 20))
+@scenario("read-only", short=Amount(400, 2), long=Amount(15_000, 20))
 def read_only(site: Site, amount: Amount) -> Told:
     """SET GLOBAL read_only = ON and OFF under load, as in a failover, for a user without special rights."""
     server = site.own_mariadb()

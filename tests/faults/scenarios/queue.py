@@ -93,7 +93,7 @@ def _run(post: Post, amount: Amount) -> None:
         post.finish(jobs, crew)
 
 
-@scenario("sqs-duplicates", short=Amount(1_500), long=Amount(50_000))
+@scenario("sqs-duplicates", short=Amount(500), long=Amount(50_000))
 def duplicates(site: Site, amount: Amount) -> Told:
     """SQS delivers 10 % of the messages twice, and all in random order."""
     post = Post(site, Faults(duplicates=0.1, held_back=0.2))
@@ -102,7 +102,7 @@ def duplicates(site: Site, amount: Amount) -> Told:
     return post.told("duplicate", "held_back")
 
 
-@scenario("sqs-partial-failures", short=Amount(1_000), long=Amount(50_000))
+@scenario("sqs-partial-failures", short=Amount(500), long=Amount(50_000))
 def partial_failures(site: Site, amount: Amount) -> Told:
     """5 % of the entries of every batch request fail, or are named in neither list."""
     post = Post(site, Faults(partial=0.05))
@@ -111,7 +111,7 @@ def partial_failures(site: Site, amount: Amount) -> Told:
     return post.told("failed", "silent", "silent_done")
 
 
-@scenario("sqs-lost-answers", short=Amount(1_000), long=Amount(50_000))
+@scenario("sqs-lost-answers", short=Amount(400), long=Amount(50_000))
 def lost_answers(site: Site, amount: Amount) -> Told:
     """Sends, receives and deletes are done, and their answers never come."""
     post = Post(site, Faults(lost_sends=0.1, lost_receives=0.1, lost_deletes=0.1))
@@ -119,7 +119,7 @@ def lost_answers(site: Site, amount: Amount) -> Told:
     return post.told("lost_send", "lost_receive", "lost_delete")
 
 
-@scenario("sqs-expired-receipts", short=Amount(1_000), long=Amount(50_000))
+@scenario("sqs-expired-receipts", short=Amount(500), long=Amount(50_000))
 def expired_receipts(site: Site, amount: Amount) -> Told:
     """A receipt in ten has expired when it is used."""
     post = Post(site, Faults(expired=0.1, expired_calls=0.03), seconds=0.01)
@@ -128,7 +128,7 @@ def expired_receipts(site: Site, amount: Amount) -> Told:
     return post.told("expired", "expired_call")
 
 
-@scenario("sqs-outage", short=Amount(1_000, 5), long=Amount(50_000, 300))
+@scenario("sqs-outage", short=Amount(500, 5), long=Amount(50_000, 300))
 def outage(site: Site, amount: Amount) -> Told:
     """SQS says 503 to everything for so many seconds (`faults`); no attempt is lost on it."""
     post = Post(site, Faults(), seconds=0.005)
@@ -148,7 +148,7 @@ def outage(site: Site, amount: Amount) -> Told:
     return post.told("unavailable")
 
 
-@scenario("sqs-in-flight-limit", short=Amount(800, 15), long=Amount(20_000, 50))
+@scenario("sqs-in-flight-limit", short=Amount(500, 15), long=Amount(20_000, 50))
 def in_flight_limit(site: Site, amount: Amount) -> Told:
     """No more than `faults` messages may be in flight, and waiting retries take up that room."""
     post = Post(site, Faults(in_flight_limit=amount.faults), seconds=0.01)
@@ -157,7 +157,7 @@ def in_flight_limit(site: Site, amount: Amount) -> Told:
     return post.told("over_limit")
 
 
-@scenario("sqs-vanish", short=Amount(1_000), long=Amount(50_000))
+@scenario("sqs-vanish", short=Amount(500), long=Amount(50_000))
 def vanish(site: Site, amount: Amount) -> Told:
     """5 % of the messages vanish though SQS took them, and in mid-run the whole queue is purged."""
     post = Post(site, Faults(swallowed=0.05), {**HASTY, "sweeper.queued_patience_seconds": 1}, seconds=0.005)
@@ -172,7 +172,7 @@ def vanish(site: Site, amount: Amount) -> Told:
     return post.told("swallowed")
 
 
-@scenario("sqs-foreign-bodies", short=Amount(600), long=Amount(20_000))
+@scenario("sqs-foreign-bodies", short=Amount(400), long=Amount(20_000))
 def foreign_bodies(site: Site, amount: Amount) -> Told:
     """Messages that are none of ours come in between; not one of them is deleted."""
     post = Post(site, Faults(foreign=0.1))
@@ -187,7 +187,7 @@ def foreign_bodies(site: Site, amount: Amount) -> Told:
     return post.told("foreign")
 
 
-@scenario("sqs-everything", quick=Amount(100, 2), short=Amount(500, 4), long=Amount(50_000, 60))
+@scenario("sqs-everything", quick=Amount(100, 2), short=Amount(300, 3), long=Amount(50_000, 60))
 def everything(site: Site, amount: Amount) -> Told:
     """All of it at once, an outage and a purge in mid-run, and a few kill -9."""
     weather = {

@@ -47,7 +47,7 @@ PAUSED = (
 )
 
 
-@scenario("ses-lost-answers", quick=Amount(150, 8), short=Amount(600, 40), long=Amount(10_000, 800))
+@scenario("ses-lost-answers", quick=Amount(150, 8), short=Amount(300, 20), long=Amount(10_000, 800))
 def lost_answers(site: Site, amount: Amount) -> Told:
     """Answers lost, cut, too late, or 5xx: each such email is in doubt, no other, and none is posted twice."""
     ses = _ses(site)
@@ -66,7 +66,7 @@ def lost_answers(site: Site, amount: Amount) -> Told:
     return Told(stack, faults=len(hit), doubt_at_most=len(hit), problems=problems, books=_books(stack, ses))
 
 
-@scenario("ses-throttled", short=Amount(600, 15), long=Amount(10_000, 300))
+@scenario("ses-throttled", short=Amount(300, 15), long=Amount(10_000, 300))
 def throttled(site: Site, amount: Amount) -> Told:
     """Throttled now and again, one or two times an email: everything slows down, and no attempt is touched."""
     ses = _ses(site)
@@ -82,7 +82,7 @@ def throttled(site: Site, amount: Amount) -> Told:
     return Told(stack, faults=sum(len(r.struck) for r in rules), problems=problems, books=_books(stack, ses))
 
 
-@scenario("ses-quota", short=Amount(400, 40), long=Amount(10_000, 400))
+@scenario("ses-quota", short=Amount(300, 30), long=Amount(10_000, 400))
 def quota(site: Site, amount: Amount) -> Told:
     """The daily quota is used up in mid-run, and GetAccount says so late: no attempt is touched, all is sent later."""
     ses = _ses(site)
@@ -97,7 +97,7 @@ def quota(site: Site, amount: Amount) -> Told:
     return _stopped_in_mid_run(site, amount, ses, USED_UP, use_up, give_room)
 
 
-@scenario("ses-paused", short=Amount(400, 40), long=Amount(10_000, 400))
+@scenario("ses-paused", short=Amount(300, 30), long=Amount(10_000, 400))
 def paused(site: Site, amount: Amount) -> Told:
     """AWS pauses sending for the account in mid-run, and allows it again: no attempt is touched, all is sent later."""
     ses = _ses(site)
