@@ -32,8 +32,6 @@ class Run:
     peak_rss_mb_by_process: dict[str, float] = field(default_factory=dict)
     servers_cpu_ms_per_email: dict[str, float] = field(default_factory=dict)
     """What database, queue and mail server used, for this system, on the same cores."""
-    others_cores: float | None = None
-    """So many cores were busy with something else meanwhile: nearly 0 on an idle machine."""
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     """Others, by name with their unit."""
@@ -42,12 +40,6 @@ class Run:
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and everything below it, the dead included."""
     return sum(sum(process.cpu_times()[:4]) for process in _tree(pid))
-
-
-def busy_seconds() -> float:
-    """What all processes of the machine and the kernel have used since it was started."""
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system + times.irq + times.softirq)
 
 
 def peak_rss_mb(pid: int, names: Mapping[int, str]) -> dict[str, float]:

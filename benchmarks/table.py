@@ -14,7 +14,6 @@ from rich.table import Table
 from benchmarks.measure import Run
 from benchmarks.work import KB
 
-DISTURBED_CORES = 0.25
 _COLUMNS = ("part", "system", "emails", "attached", "transport", "emails/s", "CPU ms", "RSS MB", "what else")
 
 
@@ -26,12 +25,6 @@ def print_table(runs: Sequence[Run], mail_server: str) -> None:
     console = Console(width=None if Console().is_terminal else 170)
     console.print(table)
     console.print(f"The mail server was {mail_server}.")
-    disturbed = [run for run in runs if (run.others_cores or 0) > DISTURBED_CORES]
-    if disturbed:
-        console.print(
-            f"In {len(disturbed)} of {len(runs)} rows the machine was busy with something else as well, with up to "
-            f"{max(run.others_cores or 0 for run in disturbed):g} cores: these figures are too low."
-        )
     for name, ratio in ratios(runs).items():
         console.print(f"ours / {name}: {ratio:g}")
 

@@ -69,9 +69,10 @@ class App:
         self._stop = stop or threading.Event()
         self.source = Source(settings.source)
 
-    def database(self, connections: int = 2) -> Database:
+    def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
         """The database, over a pool of its own."""
-        return Database(make_engine(self.settings.database.sqlalchemy_url(), connections=connections), self._stop)
+        url = self.settings.database.sqlalchemy_url()
+        return Database(make_engine(url, connections=connections, volleys=volleys), self._stop)
 
     def queue(self, connections: int = 10) -> Queue:
         """The queue, over a client of its own."""
@@ -166,7 +167,7 @@ class App:
         """One worker process's worth of threads."""
         settings = self.settings.worker
         connections = settings.threads + SIDE_CONNECTIONS
-        database = self.database(connections)
+        database = self.database(connections, volleys=True)
         make_transport = self.transport_factory()
         process = _process("worker", settings.threads)
         parts = WorkerParts(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
+from pymysql.constants import CLIENT
 from sqlalchemy import URL, Connection, DateTime, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -96,8 +97,11 @@ def _seconds_until_sqlite(element: seconds_until, compiler: SQLCompiler, **kw: A
     return f"((julianday({compiler.process(element.clauses, **kw)}) - julianday('now')) * 86400.0)"
 
 
-def make_engine(url: URL, *, connections: int, connect_args: dict[str, Any] | None = None) -> Engine:
-    """An engine for `url` that keeps up to `connections` open: READ COMMITTED, found rows counted as matched."""
+def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
+    """An engine for `url` that keeps up to `connections` open: READ COMMITTED, found rows counted as matched.
+
+    `volleys`: whether several statements may come in one request (see `volley`).
+    """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     return create_engine(
@@ -107,7 +111,13 @@ def make_engine(url: URL, *, connections: int, connect_args: dict[str, Any] | No
         max_overflow=connections,
         pool_recycle=RECYCLE_SECONDS,
         pool_timeout=30,
-        connect_args={"init_command": SESSION, **(connect_args or {})},
+        # Every transaction here ends by itself: asking for one more rollback would cost a round trip each.
+        pool_reset_on_return=None,
+        connect_args={
+            "init_command": SESSION,
+            # In place of SQLAlchemy's own flags: a row that matched counts, whether or not that changed it.
+            "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if volleys else 0),
+        },
         hide_parameters=True,  # an error's text must not carry a customer's data into the logs
     )
 
@@ -159,7 +169,13 @@ class Database:
     def __init__(self, engine: Engine, stop: threading.Event | None = None) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
-        self._stop = stop or threading.Event()
+        self._retrying = Retrying(
+            retry=retry_if_exception(lambda e: is_contention(e) or is_away(e)),
+            stop=_enough,
+            wait=_pause,
+            sleep=sleep_using_event(stop or threading.Event()),
+            reraise=True,
+        )
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and return what it returns.
@@ -167,15 +183,8 @@ class Database:
         Deadlocks and lock timeouts are tried again, lost connections a few times at once. Raises `DatabaseGone` when
         the database stays away: the caller then knows nothing about whether the last try was committed.
         """
-        retrying = Retrying(
-            retry=retry_if_exception(lambda e: is_contention(e) or is_away(e)),
-            stop=_enough,
-            wait=_pause,
-            sleep=sleep_using_event(self._stop),
-            reraise=True,
-        )
         try:
-            done: T = retrying(self._once, work)
+            done: T = self._retrying(self._once, work)
             return done
         except DBAPIError as error:
             if is_contention(error) or is_away(error):

@@ -25,7 +25,7 @@ class World:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.database = Database(make_engine(make_url(url), connections=20))
+        self.database = Database(make_engine(make_url(url), connections=20, volleys=True))
         migrations.upgrade(self.database.engine)
         self.database.run(create_reference)
         self.source = Source(SourceSettings())

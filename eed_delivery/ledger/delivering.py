@@ -1,7 +1,7 @@
 """The worker's side of the ledger: claim, wire, record, release. Every UPDATE here is fenced by a token."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import groupby
@@ -14,6 +14,7 @@ from eed_delivery.ledger import delivering_sql as sql
 from eed_delivery.model import END_STATES, Email, EmailState, Job, JobState, Outcome, Ticket
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
+from eed_delivery.volley import Shot, fire
 
 SETTLED_ELSEWHERE = "not sent by us: the source table's status no longer says that it is to be sent"
 GONE = "its row has gone from the source table since the job was registered"
@@ -170,20 +171,44 @@ class DeliveryLedger:
         self, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease_seconds: float
     ) -> Standing | None:
         """Record what went before and ask for the next wire in one commit; as `record` and `wire`."""
-        tries = 0
+        volleys = tries = 0
+
+        def at_once(c: Connection) -> bool:
+            nonlocal volleys
+            volleys += 1
+            return self._at_once(c, finished, email, lease_seconds)
 
         def work(c: Connection) -> Standing | None:
             nonlocal tries
             tries += 1
             for done, decision, took_ms in finished:
                 self._record(c, done, decision, took_ms)
-            return self._wire(c, email, lease_seconds, again=tries > 1)
+            return self._wire(c, email, lease_seconds, again=tries > 1 or volleys > 1)
 
-        return self._database.run(work)
+        return None if self._database.run(at_once) else self._database.run(work)
+
+    def _at_once(
+        self, c: Connection, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease: float
+    ) -> bool:
+        """The usual case in one round trip: every outcome is still ours to write, and the wire is free. False, and
+        nothing changed, when anything is otherwise: then it has to be looked at one by one."""
+        shots = [shot for done, decision, took_ms in finished for shot in self._shots(c, done, decision, took_ms)]
+        granted = fire(c, [*shots, Shot(sql.WIRE, _wire_values(email, lease))])
+        if not granted:
+            c.rollback()
+        return granted
+
+    def _shots(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> Iterator[Shot]:
+        """What one outcome writes when nothing has come in between."""
+        yield Shot(*_outcome(email, decision))
+        yield Shot(sql.ATTEMPT, self._attempt(email, decision, took_ms))
+        if decision.state is not EmailState.QUEUED:
+            outcome, tries = decision.outcome, email.attempts + decision.counted
+            update = self._source.email_update(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
+            yield Shot(*update, must_match=False)
 
     def _wire(self, c: Connection, email: Email, lease: float, *, again: bool) -> Standing | None:
-        values = {**_fence(email), "of_job": email.job_id, "tries": email.attempts + 1, "lease": lease}
-        if c.execute(sql.WIRE, values).rowcount == 1:
+        if c.execute(sql.WIRE, _wire_values(email, lease)).rowcount == 1:
             return None
         row = c.execute(sql.STANDING, {"ids": [email.email_id]}).one_or_none()
         if row is None or row.token != email.token or row.state != EmailState.SENDING:
@@ -203,7 +228,7 @@ class DeliveryLedger:
         self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True
     ) -> bool:
         if self._write_outcome(c, email, decision, with_source=with_source):
-            self._append_attempt(c, email, decision, took_ms)
+            c.execute(sql.ATTEMPT, self._attempt(email, decision, took_ms))
             return True
         row = c.execute(
             select(eed_email.c.state, eed_email.c.token, eed_email.c.gen).where(eed_email.c.email_id == email.email_id)
@@ -222,42 +247,28 @@ class DeliveryLedger:
         return c.execute(finished).scalar_one() is None
 
     def _write_outcome(self, c: Connection, email: Email, decision: Decision, *, with_source: bool) -> bool:
-        outcome = decision.outcome
-        tries = email.attempts + decision.counted
-        values: dict[str, object] = {
-            **_fence(email),
-            "to_state": decision.state,
-            "tries": tries,
-            "reply": _cut(outcome.reply),
-            "provider_id": _ascii(outcome.message_id),
-        }
-        statement = _record_statement(decision.state)
-        if decision.state in (EmailState.QUEUED, EmailState.PENDING):
-            values["delay"] = decision.delay
-        if c.execute(statement, values).rowcount != 1:
+        if c.execute(*_outcome(email, decision)).rowcount != 1:
             return False
         if with_source and decision.state is not EmailState.QUEUED:
+            outcome, tries = decision.outcome, email.attempts + decision.counted
             self._source.write_email(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
         return True
 
-    def _append_attempt(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> None:
+    def _attempt(self, email: Email, decision: Decision, took_ms: int) -> dict[str, object]:
         outcome = decision.outcome
-        c.execute(
-            sql.ATTEMPT,
-            {
-                "email_id": email.email_id,
-                "gen": email.gen,
-                "attempt": email.attempts + 1,
-                "verdict": outcome.verdict,
-                "counted": decision.counted,
-                "code": outcome.code,
-                "enhanced": (outcome.enhanced or "")[:64] or None,
-                "reply": _cut(outcome.reply),
-                "message_id": _ascii(outcome.message_id),
-                "worker": self._worker,
-                "took_ms": took_ms,
-            },
-        )
+        return {
+            "its_email_id": email.email_id,
+            "its_gen": email.gen,
+            "its_attempt": email.attempts + 1,
+            "its_verdict": outcome.verdict,
+            "its_counted": decision.counted,
+            "its_code": outcome.code,
+            "its_enhanced": (outcome.enhanced or "")[:64] or None,
+            "its_reply": _cut(outcome.reply),
+            "its_message_id": _ascii(outcome.message_id),
+            "its_worker": self._worker,
+            "its_took_ms": took_ms,
+        }
 
     def release(self, emails: Sequence[Email]) -> None:
         """Put emails that have not seen the wire back to `queued`, unharmed (G4). Raises `DatabaseGone`."""
@@ -270,6 +281,24 @@ class DeliveryLedger:
             ids = [email.email_id for email in emails]
             values = {"ids": ids, "our_token": emails[0].token, "lease": lease_seconds}
             self._database.run(lambda c: c.execute(sql.RENEW, values))
+
+
+def _outcome(email: Email, decision: Decision) -> tuple[Update, dict[str, object]]:
+    """The statement that writes an outcome under our token, and its values."""
+    values: dict[str, object] = {
+        **_fence(email),
+        "to_state": decision.state,
+        "tries": email.attempts + decision.counted,
+        "reply": _cut(decision.outcome.reply),
+        "provider_id": _ascii(decision.outcome.message_id),
+    }
+    if decision.state in (EmailState.QUEUED, EmailState.PENDING):
+        values["delay"] = decision.delay
+    return _record_statement(decision.state), values
+
+
+def _wire_values(email: Email, lease: float) -> dict[str, object]:
+    return {**_fence(email), "of_job": email.job_id, "tries": email.attempts + 1, "lease": lease}
 
 
 def _record_statement(state: EmailState) -> Update:

@@ -1,10 +1,20 @@
 """The worker's statements. What each WHERE keeps out is the product: a mutation run drops every term once."""
 
-from sqlalchemy import bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import bindparam, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import seconds_until, utc_in, utc_now
 from eed_delivery.model import EmailState, JobState
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_suppression
+
+_BY_ITSELF = frozenset({"attempt_id", "ended_at"})
+"""Columns of an attempt that the database fills."""
+
+
+def _state_is_one_of(*states: EmailState) -> ColumnElement[bool]:
+    """`IN` over fixed values: a list would be spelt out at each execution, and these go out for each email."""
+    return eed_email.c.state.in_([literal(state) for state in states])
+
 
 # Nothing is written under a token or a generation that is not ours any more (G3).
 _FENCED = (
@@ -89,14 +99,14 @@ _RECORD = _FENCED.values(
     changed_at=utc_now(),
 )
 # Late truth may still settle an email that the sweeper has put in doubt meanwhile.
-RECORD_END = _RECORD.where(eed_email.c.state.in_([EmailState.SENDING, EmailState.IN_DOUBT]))
+RECORD_END = _RECORD.where(_state_is_one_of(EmailState.SENDING, EmailState.IN_DOUBT))
 RECORD_RETRY = _RECORD.where(eed_email.c.state == EmailState.SENDING).values(
     wire_at=None, not_before=utc_in(bindparam("delay"))
 )
 
 # Late success beats a sweeper's resend, too: no new claim has changed the token, so nothing is on its way yet.
 RECORD_SENT = _RECORD.where(
-    eed_email.c.state.in_([EmailState.SENDING, EmailState.IN_DOUBT, EmailState.PENDING, EmailState.QUEUED])
+    _state_is_one_of(EmailState.SENDING, EmailState.IN_DOUBT, EmailState.PENDING, EmailState.QUEUED)
 )
 RECORD_DOUBT = _RECORD.where(eed_email.c.state == EmailState.SENDING)
 # A definite "not now" that comes after the sweeper's doubt: the email may go out again without risk.
@@ -109,7 +119,10 @@ WIRED_AGAIN = (
     .values(lease_until=utc_in(bindparam("lease")))
 )
 
-ATTEMPT = insert(eed_attempt).values(ended_at=utc_now())
+ATTEMPT = insert(eed_attempt).values(
+    **{column.name: bindparam(f"its_{column.name}") for column in eed_attempt.c if column.name not in _BY_ITSELF},
+    ended_at=utc_now(),
+)
 
 _BEFORE_THE_WIRE = _FENCED.where(eed_email.c.state == EmailState.SENDING).where(eed_email.c.wire_at.is_(None))
 PUT_BACK = _BEFORE_THE_WIRE.values(

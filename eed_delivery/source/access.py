@@ -5,9 +5,10 @@ Every method works inside the caller's transaction and never opens one of its ow
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Row, case, exists, func, null, or_, select, update
+from sqlalchemy import Connection, FromClause, Row, Update, bindparam, case, exists, func, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.config import SourceSettings
@@ -175,14 +176,38 @@ class Source:
 
         States on the way are written as "pending". A row that has gone is no error: the ledger knows the email.
         """
+        c.execute(*self.email_update(c, key, state, detail, attempts, message_id))
+
+    def email_update(
+        self, c: Connection, key: Key, state: EmailState, detail: str, attempts: int, message_id: str | None
+    ) -> tuple[Update, dict[str, Any]]:
+        """The statement of `write_email` and its values, for those who send it together with others."""
         e, t = self._settings.email, self._tables
-        values = {**self._status(c, state, detail), e.attempts: attempts}
+        values: dict[str, Any] = {"its_key": native(key, t.email_key_type)}
+        if e.status_detail:
+            values["its_detail"] = self._fit(c, e.status_detail, detail)
+        if e.attempts:
+            values["its_attempts"] = attempts
         if message_id is not None and e.message_id:
-            values[e.message_id] = self._fit(c, e.message_id, message_id)
-        statement = update(t.emails).where(t.email_id == native(key, t.email_key_type))
-        if state is EmailState.CANCELLED:
-            statement = statement.where(t.is_pending())  # never over what another server has sent meanwhile
-        c.execute(statement.values(_existing(values)))
+            values["its_message_id"] = self._fit(c, e.message_id, message_id)
+        return self._email_update(state, "its_message_id" in values), values
+
+    @cache  # noqa: B019 - one source a process, and a few states
+    def _email_update(self, state: EmailState, with_message_id: bool) -> Update:
+        """Built once for each state: this is written for every single email."""
+        e, t = self._settings.email, self._tables
+        values: dict[str, Any] = {
+            e.status: self._word(state),
+            e.status_detail: bindparam("its_detail"),
+            e.attempts: bindparam("its_attempts"),
+        }
+        if state is EmailState.SENT:
+            values[e.sent_at] = source_now()
+        if with_message_id:
+            values[e.message_id] = bindparam("its_message_id")
+        statement = update(t.emails).where(t.email_id == bindparam("its_key")).values(_existing(values))
+        # never over what another server has sent meanwhile
+        return statement.where(t.is_pending()) if state is EmailState.CANCELLED else statement
 
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
         """Write the same status to many emails; their attempts and message ids stay as they are.

@@ -1,0 +1,124 @@
+"""Several statements in one request: all of them or none, with every value as it was given."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, insert, make_url, update
+from sqlalchemy.exc import DBAPIError
+
+from eed_delivery.database import Database, is_contention, make_engine
+from eed_delivery.volley import Shot, fire
+from tests.servers.mysql_proxy import MySqlProxy
+
+LINES = Table(
+    "lines", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("words", String(500))
+)
+ADD = insert(LINES).values(id=bindparam("its_id"), words=bindparam("its_words"))
+ODD = ["'; DROP TABLE lines; --", "\\", "%s", "%%", "\\'; --", ":a", "a\\\\'; --"]
+CHANGE = update(LINES).where(LINES.c.id == bindparam("its_id")).values(words=bindparam("its_words"))
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    url = f"sqlite:///{tmp_path_factory.mktemp('volley')}/x.sqlite3"
+    if request.param == "mariadb":
+        url = request.getfixturevalue("database_url")
+    made = Database(make_engine(make_url(url), connections=2, volleys=True))
+    LINES.metadata.create_all(made.engine)
+    request.addfinalizer(made.close)
+    return made
+
+
+def words(database: Database) -> dict[int, str]:
+    return {row.id: row.words for row in database.run(lambda c: c.execute(LINES.select()).all())}
+
+
+def fired(database: Database, *shots: Shot) -> bool:
+    """As the ledger does it: a volley that misses is taken back."""
+
+    def work(c: Connection) -> bool:
+        hit = fire(c, shots)
+        if not hit:
+            c.rollback()
+        return hit
+
+    return database.run(work)
+
+
+def line(number: int, text: str) -> dict[str, object]:
+    return {"its_id": number, "its_words": text}
+
+
+def test_all_of_them_or_none(database: Database) -> None:
+    assert fired(database, Shot(ADD, line(1, "a")), Shot(ADD, line(2, "b")), Shot(CHANGE, line(1, "c")))
+    assert words(database) == {1: "c", 2: "b"}
+    assert not fired(database, Shot(CHANGE, line(1, "x")), Shot(CHANGE, line(9, "y")), Shot(CHANGE, line(2, "z")))
+    assert words(database) == {1: "c", 2: "b"}
+    assert fired(database, Shot(CHANGE, line(1, "x")), Shot(CHANGE, line(9, "y"), must_match=False))
+    assert words(database) == {1: "x", 2: "b"}
+
+
+def test_a_row_that_matched_counts_though_nothing_in_it_changed(database: Database, database_url: str) -> None:
+    assert fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "a")))
+    plain = Database(make_engine(make_url(database_url), connections=1))
+    LINES.metadata.create_all(plain.engine)
+    plain.run(lambda c: c.execute(ADD, line(2, "b")))
+    assert plain.run(lambda c: c.execute(CHANGE, line(2, "b")).rowcount) == 1
+    plain.close()
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_an_error_of_any_of_them_is_the_errors_of_all(database: Database, wrong: int) -> None:
+    fired(database, Shot(ADD, line(7, "there already")))
+    shots = [Shot(ADD, line(n, "new")) for n in (1, 2, 3)]
+    shots[wrong] = Shot(ADD, line(7, "a second time"))
+    with pytest.raises(DBAPIError) as raised:
+        fired(database, *shots)
+    assert "new" not in str(raised.value), "values stay out of errors"
+    assert words(database) == {7: "there already"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@given(
+    st.lists(st.text(max_size=100) | st.sampled_from(["'; DROP TABLE lines; --", "\\", "%s", "%%", "\\'; --", ":a"]))
+)
+def test_values_arrive_as_they_were_given(database: Database, texts: list[str]) -> None:
+    texts = [text.replace("\0", "") for text in texts]
+    database.run(lambda c: c.execute(LINES.delete()))
+    fired(database, *[Shot(ADD, line(n, text)) for n, text in enumerate(texts)] or [Shot(ADD, line(0, ""))])
+    assert words(database) == dict(enumerate(texts or [""]))
+
+
+def test_a_lock_that_is_not_to_be_had_in_the_middle_is_known_as_contention(database_url: str) -> None:
+    database = Database(make_engine(make_url(database_url), connections=2, volleys=True))
+    LINES.metadata.create_all(database.engine)
+    fired(database, Shot(ADD, line(5, "free")))
+    met: list[DBAPIError] = []
+    with database.engine.connect() as holder:
+        holder.execute(CHANGE, line(5, "held"))
+
+        def work(c: Connection) -> bool:
+            c.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
+            try:
+                return fire(c, [Shot(ADD, line(1, "a")), Shot(CHANGE, line(5, "b"))])
+            except DBAPIError as error:
+                met.append(error)
+                holder.rollback()
+                raise
+
+        assert database.run(work)
+    assert [is_contention(error) for error in met] == [True]
+    assert words(database) == {1: "a", 5: "b"}
+    database.close()
+
+
+def test_it_is_one_request(database_url: str) -> None:
+    with MySqlProxy(make_url(database_url).port or 0) as proxy:
+        asked: list[str] = []
+        proxy.on_statement = asked.append
+        database = Database(make_engine(make_url(proxy.url(database_url)), connections=1, volleys=True))
+        LINES.metadata.create_all(database.engine)
+        asked.clear()
+        fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "b")), Shot(CHANGE, line(1, "c")))
+        database.close()
+    assert [statement.split()[0] for statement in asked] == ["INSERT", "COMMIT"]
