@@ -15,5 +15,7 @@ def clean(text: str | bytes) -> str:
         # The tail would be cut anyway: no need to decode a hostile server's 64 KiB. A character has at
         # most 4 bytes.
         text = text[: MAX_REPLY_CHARS * 8].decode("utf-8", errors="replace")
+    if text.isascii() and text.isprintable():  # nearly always, five times an email
+        return " ".join(text.split())[:MAX_REPLY_CHARS]
     printable = "".join(" " if unicodedata.category(c).startswith("C") else c for c in text)
     return " ".join(printable.split())[:MAX_REPLY_CHARS]

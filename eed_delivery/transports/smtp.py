@@ -168,7 +168,8 @@ class SmtpTransport:
 
     def _start_tls(self, session: Session) -> None:
         try:
-            session.wrap(_tls_context(self._settings.ca_file), self._settings.host, self._settings.connect_timeout_seconds)
+            settings = self._settings
+            session.wrap(_tls_context(settings.ca_file), settings.host, settings.connect_timeout_seconds)
         except OSError as e:
             raise self._broken(
                 f"TLS failed: {e}. Check [smtp] tls, that host is a name in the server's certificate, and ca_file"

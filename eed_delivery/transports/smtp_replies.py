@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from eed_delivery.errors import (
     DeliveryFailure,
@@ -105,6 +106,7 @@ def parse(lines: Sequence[bytes]) -> Reply:
     return Reply(code, clean(parts[0][0] + b" " + b" ".join(texts)), _enhanced(code, texts[0]), texts)
 
 
+@lru_cache(maxsize=256)  # servers say the same few lines again and again
 def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
     match = _LINE.fullmatch(line)
     if match is None:
@@ -112,6 +114,7 @@ def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
     return match[1], match[2] or b" ", match[3] or b""
 
 
+@lru_cache(maxsize=256)
 def _enhanced(code: int, text: bytes) -> str | None:
     match = _ENHANCED.match(clean(text))
     # RFC 2034, section 4: the classes must agree. Where they do not, the plain code is what counts.
