@@ -21,10 +21,11 @@ BENCH := $(VENV)/.installed-bench
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
 
+# In two processes, since most tests wait more than they work; a file's tests stay together, the longest files first.
 # The tests start a MariaDB of their own; its binaries are installed if they are missing and we may, else it says how.
 test: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install
-	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
 
 faults: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install
