@@ -32,6 +32,10 @@ class Run:
     peak_rss_mb_by_process: dict[str, float] = field(default_factory=dict)
     servers_cpu_ms_per_email: dict[str, float] = field(default_factory=dict)
     """What database, queue and mail server used, for this system, on the same cores."""
+    others_cores: float | None = None
+    """So many cores were busy with something else meanwhile: nearly 0 on an idle machine."""
+    stolen_cores: float | None = None
+    """On a virtual machine: so many of its cores the host gave to somebody else meanwhile."""
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     """Others, by name with their unit."""
@@ -40,6 +44,18 @@ class Run:
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and everything below it, the dead included."""
     return sum(sum(process.cpu_times()[:4]) for process in _tree(pid))
+
+
+def busy_seconds() -> float:
+    """What all processes of the machine but this one have used, without interrupts: where programs talk over the
+    loopback, these are the network's work for all of them."""
+    times, ours = psutil.cpu_times(), psutil.Process().cpu_times()
+    return float(times.user + times.nice + times.system - ours.user - ours.system)
+
+
+def stolen_seconds() -> float:
+    """What the host has given to somebody else although we wanted it, since the machine was started."""
+    return float(psutil.cpu_times().steal)
 
 
 def peak_rss_mb(pid: int, names: Mapping[int, str]) -> dict[str, float]:

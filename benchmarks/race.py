@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from benchmarks.arena import Ground
-from benchmarks.measure import Run, cpu_seconds, peak_rss_mb
+from benchmarks.measure import Run, busy_seconds, cpu_seconds, peak_rss_mb, stolen_seconds
 from benchmarks.work import Work, unsent
 
 STALLED_SECONDS = 120.0
@@ -41,13 +41,15 @@ class Meter:
 
     def __post_init__(self) -> None:
         self._begun = self._now()
+        self._busy, self._stolen = busy_seconds(), stolen_seconds()
         self.started = time.monotonic()
 
     def run(self, part: str, work: Work, transport: str, emails: int) -> Run:
         """What it came to, by now."""
         seconds = time.monotonic() - self.started
-        used = {name: (now - self._begun[name]) * 1000 / emails for name, now in self._now().items()}
-        own = used.pop("own")
+        used = {name: now - self._begun[name] for name, now in self._now().items()}
+        others = busy_seconds() - self._busy - sum(used.values())
+        an_email = {name: round(value * 1000 / emails, 3) for name, value in used.items()}
         memory = self._memory()
         return Run(
             part=part,
@@ -57,11 +59,13 @@ class Meter:
             transport=transport,
             seconds=round(seconds, 2),
             emails_per_s=round(emails / seconds, 1),
-            cpu_ms_per_email=round(own, 3),
+            cpu_ms_per_email=an_email.pop("own"),
             peak_rss_mb=round(sum(memory.values()), 1),
             rates=[round(emails / seconds, 1)],
             peak_rss_mb_by_process=memory,
-            servers_cpu_ms_per_email={name: round(value, 3) for name, value in used.items()},
+            servers_cpu_ms_per_email=an_email,
+            others_cores=round(others / seconds, 2),
+            stolen_cores=round((stolen_seconds() - self._stolen) / seconds, 2),
             settings=self.system.settings,
         )
 

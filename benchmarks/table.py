@@ -14,6 +14,7 @@ from rich.table import Table
 from benchmarks.measure import Run
 from benchmarks.work import KB
 
+DISTURBED_CORES = 0.25
 _COLUMNS = ("part", "system", "emails", "attached", "transport", "emails/s", "CPU ms", "RSS MB", "what else")
 
 
@@ -25,6 +26,12 @@ def print_table(runs: Sequence[Run], mail_server: str) -> None:
     console = Console(width=None if Console().is_terminal else 170)
     console.print(table)
     console.print(f"The mail server was {mail_server}.")
+    lacking = [cores for run in runs if (cores := _cores_lacking(run)) > DISTURBED_CORES]
+    if lacking:
+        console.print(
+            f"In {len(lacking)} of {len(runs)} rows up to {max(lacking):.1f} cores were busy with something else,"
+            " or taken by the host: these rows show less than the machine can do."
+        )
     for name, ratio in ratios(runs).items():
         console.print(f"ours / {name}: {ratio:g}")
 
@@ -51,6 +58,10 @@ def write(path: Path, runs: Sequence[Run], mail_server: str) -> None:
         "ratios": ratios(runs),
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _cores_lacking(run: Run) -> float:
+    return (run.others_cores or 0) + (run.stolen_cores or 0)
 
 
 def _machine() -> dict[str, Any]:
