@@ -20,7 +20,7 @@ TIMES = (("delivery_email", "sent_at"), ("eed_attempt", "ended_at"), ("eed_email
 """Times that the service writes: all of them by the database's clock."""
 
 
-@scenario("rolling-restarts", short=Amount(100, 20), long=Amount(400, 200))
+@scenario("rolling-restarts", short=Amount(40, 20), long=Amount(400, 200))
 def rolling_restarts(site: Site, amount: Amount) -> Told:
     """SIGTERM of one whole host after the other, under load; each is started again at once."""
     stack = site.stack()
