@@ -22,5 +22,3 @@ def kill(site: Site, amount: Amount) -> Told:
         stack.wait_finished(*jobs, seconds=3600)
         problems = crew.stop()
     return Told(stack, faults=crew.kills, doubt_at_most=crew.kills * THREADS, problems=problems)
-
-
