@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
@@ -23,6 +24,19 @@ def no_settings_from_outside() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """Where a test has not set up our own logs, an exception is written plainly: with every local variable of every
+    frame, as structlog would by default, it takes seconds, and leases run out meanwhile."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")
