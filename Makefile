@@ -1,8 +1,8 @@
 # make demo    the whole service on this machine, with a mail server that misbehaves
 # make test    every test, with real servers
-# make faults  try to break it: every fault scenario, a table of what came of it (10 minutes)
+# make faults  try to break it: every fault scenario, a table of what came of it
 # make faults-long    the same for a release (hours)
-# make bench   how fast it is, beside Celery and others: a table (10 minutes)
+# make bench   how fast it is, beside Celery and others: a table
 # make bench-500k     500,000 emails with a 60 KB attachment each, ours alone
 # make lint    style, types, and which module may import which
 # make clean   remove all of it again
