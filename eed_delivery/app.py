@@ -259,8 +259,9 @@ def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pu
 def _begin(settings: Settings, role: str) -> None:
     """What every process of the service does first."""
     logs.configure(settings.logs, role=role)
-    if failpoints.arm(failpoints_wanted()):
-        log.warning("failpoints_armed", places=failpoints_wanted())
+    places = failpoints_wanted()
+    if failpoints.arm(places):
+        log.warning("failpoints_armed", places=places)
 
 
 class DrainWatch:

@@ -36,7 +36,7 @@ IDLE_TRANSACTION_SECONDS = 10
 IDLE_CONNECTION_SECONDS = 60
 LOCK_WAIT_SECONDS = 5
 RECYCLE_SECONDS = 45
-"""Before the server does it: a connection of the pool that was idle for longer is not used again."""
+"""A connection of the pool that is older is replaced, so that none is used that the server has ended for idling."""
 SESSION = (
     f"SET SESSION wait_timeout = {IDLE_CONNECTION_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS} "
     f"/*M!100300 , idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */"

@@ -106,12 +106,7 @@ class DeliveryLedger:
             if email.email_id in settled:
                 self._put_back(c, email, EmailState.CANCELLED, SETTLED_ELSEWHERE)
             if email.email_id in missing:
-                self._put_back(
-                    c,
-                    email,
-                    EmailState.FAILED,
-                    "its row has gone from the source table since the job was registered",
-                )
+                self._put_back(c, email, EmailState.FAILED, GONE)
         refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in missing | settled]
         loaded = [email for email in loaded if not email.settled_elsewhere]
         jobs = {e.job_id: JobRef(e.job_id, rows[e.email_id].job_key, rows[e.email_id].revision) for e in loaded}
@@ -203,9 +198,7 @@ class DeliveryLedger:
         yield Shot(*_outcome(email, decision))
         yield Shot(sql.ATTEMPT, self._attempt(email, decision, took_ms))
         if decision.state is not EmailState.QUEUED:
-            outcome, tries = decision.outcome, email.attempts + decision.counted
-            update = self._source.email_update(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
-            yield Shot(*update, must_match=False)
+            yield Shot(*self._for_source(c, email, decision), must_match=False)
 
     def _wire(self, c: Connection, email: Email, lease: float, *, again: bool) -> Standing | None:
         if c.execute(sql.WIRE, _wire_values(email, lease)).rowcount == 1:
@@ -250,9 +243,13 @@ class DeliveryLedger:
         if c.execute(*_outcome(email, decision)).rowcount != 1:
             return False
         if with_source and decision.state is not EmailState.QUEUED:
-            outcome, tries = decision.outcome, email.attempts + decision.counted
-            self._source.write_email(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
+            c.execute(*self._for_source(c, email, decision))
         return True
+
+    def _for_source(self, c: Connection, email: Email, decision: Decision) -> tuple[Update, dict[str, Any]]:
+        """The statement that tells the source of an outcome, and its values."""
+        outcome, tries = decision.outcome, email.attempts + decision.counted
+        return self._source.email_update(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
 
     def _attempt(self, email: Email, decision: Decision, took_ms: int) -> dict[str, object]:
         outcome = decision.outcome
