@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers.ministack import MiniStack
 from tests.stack import Stack
+from tests.world import World
 
 NewStack = Callable[..., Stack]
 
@@ -22,3 +23,11 @@ def new_stack(database_url: str, ministack: MiniStack, tmp_path: Path) -> Iterat
             return at_the_end.enter_context(Stack(database_url, ministack, tmp_path / "stack", settings, **options))
 
         yield make
+
+
+@pytest.fixture
+def one(world: World) -> int:
+    """An email that is enlisted and pending, in the world of the module that asks."""
+    (email_id,) = world.add_job()
+    world.enlist()
+    return email_id

@@ -33,14 +33,6 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-@pytest.fixture
-def one(world: World) -> int:
-    """An email that is enlisted and pending."""
-    (email_id,) = world.add_job()
-    world.enlist()
-    return email_id
-
-
 # --- enlisting ---------------------------------------------------------------------------------------------------
 
 

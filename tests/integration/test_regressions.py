@@ -30,14 +30,6 @@ def world(database_url: str) -> Iterator[World]:
     world.close()
 
 
-@pytest.fixture
-def one(world: World) -> int:
-    """An email that is enlisted and pending."""
-    (email_id,) = world.add_job()
-    world.enlist()
-    return email_id
-
-
 # --- hexpm/hexpm#1825: work was rescued for its age alone, while whoever had it was still at it: it was done twice ---
 
 
