@@ -7,8 +7,11 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bin
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.database import Database, is_contention, make_engine
+from eed_delivery.ledger.delivering import Decision
+from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.volley import Shot, fire
 from tests.servers.mysql_proxy import MySqlProxy
+from tests.world import World
 
 LINES = Table(
     "lines", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("words", String(500))
@@ -122,3 +125,18 @@ def test_it_is_one_request(database_url: str) -> None:
         fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "b")), Shot(CHANGE, line(1, "c")))
         database.close()
     assert [statement.split()[0] for statement in asked] == ["INSERT", "COMMIT"]
+
+
+def test_a_volley_that_misses_leaves_nothing_of_a_stale_outcome(database_url: str) -> None:
+    """G3: another has it by now. Neither an attempt nor the source's row may tell what the stale one says."""
+    world = World(database_url)
+    stale_id, next_id = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    stale, following = world.claimed(stale_id), world.claimed(next_id)
+    world.lapse(stale_id)
+    world.claimed(stale_id)
+    yes = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250), counted=True)
+    assert world.delivering.record_and_wire([(stale, yes, 1)], following, 60) is None
+    assert (world.state(stale_id), world.source_status(stale_id)) == ("sending", "pending")
+    assert world.scalar("SELECT COUNT(*) FROM eed_attempt") == 0
+    world.close()
