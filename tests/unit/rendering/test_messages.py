@@ -143,13 +143,27 @@ def test_long_and_blank_lines(text: str) -> None:
         ("x" * 998 + "\n", "7bit"),
         ("x" * 999 + "\n", "quoted-printable"),
         ("Grüße und sonst nur ASCII\n", "quoted-printable"),
+        ("short\n" + "x" * 999 + "\nshort", "quoted-printable"),
+        ("a tab\tis 7bit, and so are \r\n and \r as ends of lines\n", "7bit"),
         ("\0 bell \a\n", "quoted-printable"),
+        ("form\ffeed\n", "quoted-printable"),
+        ("delete\x7f\n", "quoted-printable"),
         ("привет, мир\n", "base64"),
     ],
 )
 def test_plainest_encoding_that_is_safe(text: str, encoding: str) -> None:
     part = text_part("plain", text)
     assert f"Content-Transfer-Encoding: {encoding}\r\n".encode() in part.fields
+
+
+@given(st.lists(st.sampled_from(["\r", "\n", "\0", "\x1f", "\x7f", "\t", "ä", ".", "x" * 499])).map("".join))
+def test_7bit_is_exactly_what_may_go_as_it_is(text: str) -> None:
+    """RFC 2045, section 2.7: lines of at most 998 bytes that end in CRLF, all ASCII; we allow no controls but tabs."""
+    part = text_part("plain", text)
+    lines = in_lines(text).encode().split(b"\r\n")
+    plain = all(len(line) <= 998 and re.fullmatch(rb"[\t -~]*", line) for line in lines)
+    assert (b"Content-Transfer-Encoding: 7bit\r\n" in part.fields) == plain
+    assert not plain or b"".join(part.body) == b"\r\n".join(lines)
 
 
 @given(st.binary(max_size=6000))
