@@ -87,6 +87,7 @@ def _wait_for_refusals(stack: Stack, crew: Crew, so_many: int) -> int:
 # --- dropping connections ----------------------------------------------------------------------------------------
 
 IMPATIENT = {"smtp.command_timeout_seconds": 5, "smtp.max_messages_per_connection": 10, "queue.wait_seconds": 1}
+REFUSED_AT_LEAST = 8
 BIG_BYTES = 8_000_000
 """More than the buffers of a connection hold, so that the drop finds the sender still at its content."""
 
@@ -98,13 +99,13 @@ def drops(site: Site, amount: Amount) -> Told:
     faults = MailFaults(stack.mail_up(), site.random)
     share = amount.faults // 11
     everybody = people(amount.emails)
-    *groups, refused = deal(site.random, everybody, [share] * 11 + [share * 2])
+    *groups, refused = deal(site.random, everybody, [share] * 11 + [max(REFUSED_AT_LEAST, share * 2)])
     for phase, action, group in zip(["RCPT"] * 3 + ["DATA"] * 3, DROPS * 2, groups[:6], strict=True):
         faults.for_each(group, phase, action)
     for action, group in zip((*LOST_ANSWERS, CLOSING), groups[6:], strict=True):
         faults.for_each(group, "dot", action)
-    faults.for_each(refused, "RCPT", Say("451 4.2.0 come back later"))  # each is followed by an RSET
-    for phase, every in {"connect": 25, "EHLO": 25, "MAIL": 60, "RSET": 3, "QUIT": 3}.items():
+    faults.for_each(refused, "RCPT", Say("451 4.2.0 come back later"))  # an RSET comes next, or a QUIT
+    for phase, every in {"connect": 25, "EHLO": 25, "MAIL": 60, "RSET": 2, "QUIT": 3}.items():
         for action in DROPS:
             faults.now_and_then(phase, action, every)
     _add_big_emails(site, stack, faults, share)
