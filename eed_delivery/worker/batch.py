@@ -33,6 +33,7 @@ class Hands:
     journal: Journal
     compiled: Callable[[JobRef], CompiledJob]
     lease_seconds: float
+    visibility_seconds: float
     may_go_on: Callable[[], bool]
     react: Callable[[Email, Outcome], None]
 
@@ -130,9 +131,15 @@ class Batch:
             if refusal.standing is Standing.OVER:
                 self._ack(messages)
             elif refusal.standing is Standing.LATER:
-                self._later(messages, refusal.seconds + 1)
+                self._ask_again(messages, refusal.seconds + 1)
             else:
                 self._refuse_unknown(refusal.ticket, messages)
+
+    def _ask_again(self, messages: Sequence[Received], seconds: float) -> None:
+        """A lease on the wire is as long as the slowest mail server, and over in a moment as a rule: a doubled message
+        looks sooner than that, less often each time, so that its receives outlast the lease and a drain need not."""
+        for message in messages:
+            self._later([message], min(seconds, self._hands.visibility_seconds * message.receive_count))
 
     def _refuse_unknown(self, ticket: Ticket, messages: Sequence[Received]) -> None:
         """A generation from the future is not ours; a message of the true one that came with it must not share its

@@ -122,6 +122,7 @@ class Worker:
             journal=journal,
             compiled=self._compiled.get,
             lease_seconds=self._settings.lease_seconds,
+            visibility_seconds=self._parts.visibility_seconds,
             may_go_on=lambda: self._may_go_on(name),
             react=self._react,
         )

@@ -19,7 +19,7 @@ from eed_delivery.errors import (
     TransientFailure,
 )
 from eed_delivery.journal import Journal
-from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.delivering import DeliveryLedger, new_token
 from eed_delivery.model import Accepted, Email, Outcome, Rendered, Ticket
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -67,6 +67,7 @@ class Room:
         self.go_on: Callable[[], bool] = lambda: True
         self.pace: Callable[[], None] = lambda: None
         self.give_up = threading.Event()
+        self.visibility_seconds = 60.0
         self.seen: list[tuple[int, Outcome]] = []
         self.ledger: DeliveryLedger = world.delivering
         settings = RenderingSettings(message_id_domain="bank.example")
@@ -91,6 +92,7 @@ class Room:
             journal=journal,
             compiled=CompiledJobs(self.ledger, self.renderer).get,
             lease_seconds=30,
+            visibility_seconds=self.visibility_seconds,
             may_go_on=lambda: self.go_on(),
             react=self._react,
         )
@@ -212,6 +214,15 @@ def test_an_email_that_came_twice_in_one_batch_is_sent_once(room: Room, ids: lis
     room.work(room.publish(*tickets(ids)))
     assert len(room.transport.sent) == 3
     assert room.left() == (0, 0, 0)
+
+
+def test_a_doubled_message_does_not_wait_for_the_end_of_a_long_lease(room: Room, ids: list[int]) -> None:
+    room.world.delivering.claim(tickets(ids[:1]), new_token(), 1000)
+    room.visibility_seconds = 1
+    room.work(room.publish(*tickets(ids[:1])))
+    (again,) = room.queue.receive(10, 10, 60)
+    assert again.receive_count == 2
+    assert room.seen == []
 
 
 def test_an_older_generation_beside_a_newer_one_is_void(room: Room, ids: list[int]) -> None:

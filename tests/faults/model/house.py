@@ -90,7 +90,7 @@ class Place:
 
     def __init__(self, url: str) -> None:
         self.world = World(url)
-        self.engine = make_engine(make_url(url), connections=6)
+        self.engine = make_engine(make_url(url), connections=6, volleys=True)
         event.listen(self.engine, "do_connect", _connect)
         self.source = Source(SourceSettings())
         self.operating = OperatingLedger(Database(self.engine), self.source)
@@ -191,6 +191,7 @@ class WorkerPart:
             journal=journal,
             compiled=CompiledJobs(self._ledger, place.renderer).get,
             lease_seconds=LEASE,
+            visibility_seconds=VISIBILITY,
             may_go_on=lambda: not (self._stop or self._shut),
             react=self._react,
         )
