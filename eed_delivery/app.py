@@ -10,14 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-import boto3
-import botocore.session
 import structlog
 from botocore.config import Config
-from botocore.credentials import CredentialResolver, InstanceMetadataProvider
-from botocore.utils import InstanceMetadataFetcher
 
 from eed_delivery import failpoints, logs
+from eed_delivery.aws import session
 from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
 from eed_delivery.database import Database, make_engine
 from eed_delivery.errors import DeliveryFailure
@@ -87,7 +84,7 @@ class App:
             connect_timeout=5,
             read_timeout=self.settings.queue.wait_seconds + 10,
         )
-        return self._session().client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
+        return session(self.settings.aws).client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
 
     def ses_client(self) -> "SESV2Client":
         """A client that never tries twice: a second try would be a second email (DESIGN 4)."""
@@ -98,29 +95,14 @@ class App:
             connect_timeout=ses.connect_timeout_seconds,
             read_timeout=ses.read_timeout_seconds,
         )
-        return self._session().client("sesv2", endpoint_url=ses.endpoint_url, config=config)
+        return session(self.settings.aws).client("sesv2", endpoint_url=ses.endpoint_url, config=config)
 
     def _s3_client(self) -> "S3Client | None":
         rendering = self.settings.rendering
         if not rendering.attachments_s3:
             return None
         config = Config(max_pool_connections=self.settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
-        return self._session().client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
-
-    def _session(self) -> boto3.Session:
-        """Credentials from where the settings say, and from nowhere else: no silent search through files."""
-        aws = self.settings.aws
-        if aws.credentials == "environment":
-            return boto3.Session(
-                aws_access_key_id=aws.access_key_id.get_secret_value() if aws.access_key_id else None,
-                aws_secret_access_key=aws.secret_access_key.get_secret_value() if aws.secret_access_key else None,
-                aws_session_token=aws.session_token.get_secret_value() if aws.session_token else None,
-                region_name=aws.region,
-            )
-        core = botocore.session.Session()
-        role = InstanceMetadataProvider(InstanceMetadataFetcher(timeout=2, num_attempts=3))
-        core.register_component("credential_provider", CredentialResolver([role]))
-        return boto3.Session(botocore_session=core, region_name=aws.region)
+        return session(self.settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
 
     def renderer(self) -> Renderer:
         """The renderer with its attachment store."""

@@ -85,7 +85,7 @@ def _supervise(session: Session, *names: str, drain: bool = False) -> None:
         sdnotify.SystemdNotifier(),
         stop_seconds=settings.service.stop_seconds,
         stall_seconds=settings.service.stall_seconds,
-        preload=("eed_delivery.app",),
+        preload=("eed_delivery.preload",),
     )
     supervisor.run(stop)
 

@@ -32,7 +32,7 @@ from tests.stack import Stack
 
 USUAL = ("publisher", "publisher", "worker", "worker", "sweeper")
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["eed_delivery.app", "tests.faults.crew"])
+_context.set_forkserver_preload(["eed_delivery.preload", "tests.faults.crew"])
 
 
 @dataclass(eq=False)
