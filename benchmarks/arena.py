@@ -30,7 +30,7 @@ class Arena:
             opened.callback(shutil.rmtree, self.directory, ignore_errors=True)
             self.postfix = postfix.find()
             self.database = opened.enter_context(MariaDb(DATABASE_OPTIONS))
-            self.sqs = opened.enter_context(MiniStack("benchmarks.deep_ministack"))
+            self.sqs = opened.enter_context(MiniStack("tests.servers.deep_ministack"))
             self.sink = opened.enter_context(smtp_sink(self.directory, self.postfix))
             self._at_the_end = opened.pop_all()
         return self

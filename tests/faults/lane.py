@@ -14,7 +14,7 @@ _servers: list[tuple[MariaDb, MiniStack]] = []
 def open_servers() -> None:
     """Called once in each process, before its first scenario."""
     die_with_parent()
-    mariadb, ministack = MariaDb(), MiniStack()
+    mariadb, ministack = MariaDb(), MiniStack("tests.servers.deep_ministack")
     for server in (mariadb, ministack):
         Finalize(server, server.stop, exitpriority=10)  # atexit is not run in such a process
         server.start()

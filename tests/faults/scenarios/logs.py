@@ -11,7 +11,7 @@ from tests.faults.load import add_jobs, ended
 from tests.faults.scenario import Amount, Site, scenario
 from tests.stack import Stack
 
-DISK_BYTES = 64 * 1024
+DISK_BYTES = 16 * 1024
 ALWAYS_FULL = Path("/dev/full")
 HOSTS = 2
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.deep_ministack`: ministack with queues that stay quick when they are deep.
+"""`python -m tests.servers.deep_ministack`: ministack with queues that stay quick when they are deep.
 
 As it is, each of ministack's calls walks through every message of the queue, several times: with 10,000 messages in it,
 a receive takes 16 ms of CPU, with 500,000 half a second. SQS knows no such thing. So ministack gets to see
