@@ -57,7 +57,6 @@ class SmtpTransport:
         """Send one message. See `Transport.send`."""
         _check(message)
         session = self._begin(message)
-        self._expect(session, f"RCPT TO:<{message.recipient}>", Phase.RCPT)
         grant()
         # From here to the final dot a failure is a definite no: RFC 5321, 4.1.1.4 lets the server deliver
         # only what was ended by the dot.
@@ -84,23 +83,32 @@ class SmtpTransport:
     # Before the wire
 
     def _begin(self, message: Rendered) -> Session:
-        """A session that has accepted MAIL FROM.
+        """A session that has accepted MAIL FROM and RCPT TO.
 
-        A kept connection may have died since (a restart, an idle timeout). That shows at its first
-        command, before anything was granted, so it is safe to connect anew and ask again, once.
+        A kept connection may have died since (a restart, an idle timeout), or end before the grant. Nothing
+        has been granted then, so it is safe to connect anew and ask again, once.
         """
-        session, self._clean = self._kept(), False
+        session = self._kept()
         if session is not None:
-            line = _mail_from(message, session)
-            try:
-                reply = session.command(line, self._settings.command_timeout_seconds)
-            except ConnectionLost:
-                reply = None
-            if reply is not None and reply.code != 421:
-                return self._check_reply(session, reply, Phase.MAIL)
+            phase, answer = self._name(session, message)
+            if not _needs_another_connection(phase, answer):
+                return self._expect(session, answer, phase)
             self._drop()
-        session, self._clean = self._open(), False
-        return self._expect(session, _mail_from(message, session), Phase.MAIL)
+        session = self._open()
+        phase, answer = self._name(session, message)
+        return self._expect(session, answer, phase)
+
+    def _name(self, session: Session, message: Rendered) -> tuple[Phase, Reply | ConnectionLost]:
+        """Name sender and recipient. Returns the answer that decided, and to what it was one."""
+        commands = [
+            (Phase.MAIL, _mail_from(message, session)),
+            (Phase.RCPT, f"RCPT TO:<{message.recipient}>"),
+        ]
+        if not self._clean:
+            commands.insert(0, (Phase.RSET, "RSET"))
+        self._clean = False
+        at, answer = session.exchange([line for _, line in commands], self._settings.command_timeout_seconds)
+        return commands[at][0], answer
 
     def _kept(self) -> Session | None:
         """The open session, if it can take another transaction."""
@@ -111,16 +119,7 @@ class SmtpTransport:
         if spent or not session.in_step or time.monotonic() - self._last_use > IDLE_SECONDS:
             self.close()
             return None
-        if not self._clean and not self._reset(session):
-            self._drop()
-            return None
         return session
-
-    def _reset(self, session: Session) -> bool:
-        try:
-            return session.command("RSET", self._settings.command_timeout_seconds).positive
-        except ConnectionLost:
-            return False
 
     def _open(self) -> Session:
         """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure, which is nobody's: no
@@ -232,21 +231,23 @@ class SmtpTransport:
 
     # Commands and their answers
 
-    def _expect(self, session: Session, line: str, phase: Phase) -> Session:
-        """Send a command that must be answered by 2yz."""
-        return self._check_reply(session, self._ask(session, line, phase), phase)
-
-    def _check_reply(self, session: Session, reply: Reply, phase: Phase) -> Session:
-        if not reply.positive:
-            self._refuse(reply, phase)
+    def _expect(self, session: Session, answer: Reply | ConnectionLost, phase: Phase) -> Session:
+        """The session, if the answer is 2yz."""
+        if isinstance(answer, ConnectionLost):
+            raise self._lost(answer, phase) from answer
+        if not answer.positive:
+            self._refuse(answer, phase)
         return session
 
     def _ask(self, session: Session, line: str, phase: Phase) -> Reply:
         try:
             return session.command(line, self._settings.command_timeout_seconds)
         except ConnectionLost as e:
-            self._drop()
-            raise self._broken(f"the connection was lost at {phase}: {e}") from e
+            raise self._lost(e, phase) from e
+
+    def _lost(self, error: ConnectionLost, phase: Phase) -> InfrastructureFailure:
+        self._drop()
+        return self._broken(f"the connection was lost at {phase}: {error}")
 
     def _refuse(self, reply: Reply, phase: Phase) -> NoReturn:
         if reply.code == 421 or not reply.negative:  # it is closing the connection, or it is confused
@@ -293,6 +294,13 @@ def _check(message: Rendered) -> None:
     if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
         # RFC 5321, 2.3.8. Servers that take a bare LF for a line end can be made to see a second message.
         raise PermanentFailure("the message has a bare CR or LF: line ends must be CRLF")
+
+
+def _needs_another_connection(phase: Phase, answer: Reply | ConnectionLost) -> bool:
+    """Whether this kept connection has ended, by itself or by 421, or cannot be cleared of what was begun on it."""
+    if isinstance(answer, ConnectionLost) or answer.code == 421:
+        return True
+    return phase is Phase.RSET  # an answer that decided at RSET is never 2yz
 
 
 def _mail_from(message: Rendered, session: Session) -> str:

@@ -18,8 +18,9 @@ from eed_delivery.transports.reply_text import clean
 # RFC 5321, 4.2: three digits, then "-" on every line but the last. Some servers leave out the text and the
 # space.
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-# RFC 3463, section 2: class "." subject "." detail, at the start of the text (RFC 2034, section 4).
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
+# RFC 3463, section 2: class "." subject "." detail, at the start of the text (RFC 2034, section 4). The class
+# must be that of the code before it. Where they do not agree, the plain code is what counts.
+_ENHANCED = re.compile(r"([245])\d\d (\1\.\d{1,3}\.\d{1,3})(?=\s|$)")
 
 AUTH_CODES = frozenset({530, 534, 535, 538})
 """RFC 4954, section 6: authentication required, too weak, failed, needs encryption. Ours to put right, at
@@ -46,6 +47,7 @@ _QUEUE_IDS = (
 class Phase(StrEnum):
     """Where in a transaction an answer came; also the word in our messages."""
 
+    RSET = "RSET"
     MAIL = "MAIL FROM"
     RCPT = "RCPT TO"
     DATA = "DATA"
@@ -96,29 +98,34 @@ def parse(lines: Sequence[bytes]) -> Reply:
     differ."""
     if not lines:
         raise BadReply("an empty reply")
+    if len(lines) == 1:
+        return _of_one_line(lines[0])
     parts = [_parts(line) for line in lines]
     codes = {code for code, _, _ in parts}
     if len(codes) > 1:
         # RFC 5321, 4.2.1: every line of a reply has the same code. If not, we do not know what it says.
         raise BadReply(f"one reply with several codes: {clean(b' '.join(lines))}")
-    texts = tuple(text for _, _, text in parts)
-    code = int(parts[0][0])
-    return Reply(code, clean(parts[0][0] + b" " + b" ".join(texts)), _enhanced(code, texts[0]), texts)
+    return _reply(parts[0][0], tuple(text for _, _, text in parts))
 
 
 @lru_cache(maxsize=256)  # servers say the same few lines again and again
+def _of_one_line(line: bytes) -> Reply:
+    code, _, text = _parts(line)
+    return _reply(code, (text,))
+
+
+def _reply(code: bytes, texts: tuple[bytes, ...]) -> Reply:
+    text = clean(b" ".join((code, *texts)))
+    enhanced = _ENHANCED.match(text)
+    return Reply(int(code), text, enhanced[2] if enhanced else None, texts)
+
+
+@lru_cache(maxsize=256)
 def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
     match = _LINE.fullmatch(line)
     if match is None:
         raise BadReply(f"not an SMTP reply: {clean(line[:80])!r}")
     return match[1], match[2] or b" ", match[3] or b""
-
-
-@lru_cache(maxsize=256)
-def _enhanced(code: int, text: bytes) -> str | None:
-    match = _ENHANCED.match(clean(text))
-    # RFC 2034, section 4: the classes must agree. Where they do not, the plain code is what counts.
-    return match[1] if match and match[1][0] == str(code)[0] else None
 
 
 def failure(reply: Reply, phase: Phase) -> DeliveryFailure:

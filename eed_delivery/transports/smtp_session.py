@@ -7,17 +7,21 @@ of the four decides here whether an email is in doubt.
 """
 
 import base64
+import math
+import select
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from eed_delivery.transports.smtp_replies import BadReply, Reply, continues, parse
 
 MAX_REPLY_BYTES = 65_536  # RFC 5321, 4.5.3.1.5 allows 512 a line; a server that talks on is broken or hostile
-_BLOCK = 65_536
+_READ_BYTES = 4096  # a reply is one short line, nearly always
+_WOULD_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 CLOSED = "the server closed the connection"
 ENDLESS = "the server's reply does not end"
+NOT_ASKED = "the server said something that nobody had asked for"
 
 
 class ConnectionLost(Exception):
@@ -31,16 +35,22 @@ class Unsent(ConnectionLost):
 class Session:
     """A connected socket, in step: every command has had its whole answer.
 
-    `in_step` is False from the moment a command leaves until its answer has been read. A session that is
-    out of step must not be used again: a late answer would be taken for the answer to something else.
+    `in_step` is False from the moment a command leaves until its answer has been read; of several that left
+    together, until all have. A session that is out of step must not be used again: a late answer would be
+    taken for the answer to something else.
+
+    The socket itself never waits. With a timeout of its own Python would ask the kernel twice more for each
+    read and write, and start the timeout anew each time; we wait where there is nothing to do, until a
+    deadline.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         # The dot is a small write after a large one: with Nagle it would wait for the peer's delayed ACK
         # (40 ms).
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
         self._socket = sock
-        self._buffer = bytearray()
+        self._buffer = b""
         self.extensions: Mapping[str, str] = {}
         self.in_step = True
 
@@ -65,18 +75,65 @@ class Session:
             raise ConnectionLost("the server sent more than its answer to STARTTLS")
         self._socket.settimeout(timeout)
         self._socket = context.wrap_socket(self._socket, server_hostname=host)
+        self._socket.setblocking(False)
 
     def command(self, line: str, timeout: float) -> Reply:
         """Send one command and read its whole answer. Raises ConnectionLost."""
+        self._write_commands([line], timeout)
+        return self.reply(timeout)
+
+    def exchange(self, lines: Sequence[str], timeout: float) -> tuple[int, Reply | ConnectionLost]:
+        """Send commands, of which each is to be sent only if those before it were answered by 2yz.
+
+        Where the server offers PIPELINING they leave in one write all the same, and the answers are read
+        after it (RFC 2920, 3.1); only for commands that do no harm after a refusal: RSET, MAIL, RCPT.
+        `timeout` (seconds) holds for each answer.
+
+        Returns which command decided, counted from 0, and how: the first answer that is not 2yz, or the
+        loss of the connection while that command's answer was awaited, or else the last answer.
+        """
+        groups = [lines] if "PIPELINING" in self.extensions else [[line] for line in lines]
+        done = 0
+        try:
+            for group in groups:
+                self._write_commands(group, timeout)
+                for to_come in reversed(range(len(group))):
+                    reply = self._reply_of_many(to_come, timeout)
+                    if not reply.positive:
+                        self._pass_over(to_come, timeout)
+                        return done, reply
+                    done += 1
+        except ConnectionLost as e:
+            return done, e
+        # An answer too many among these has been read as another one's; what follows it shows that.
+        return done - 1, self._out_of_step(NOT_ASKED) if self._buffer else reply
+
+    def _write_commands(self, lines: Sequence[str], timeout: float) -> None:
         unasked = self.unasked()
         if unasked is not None:
             # Nothing may be waiting when a command leaves: it would be read as the answer to it.
-            why = "the server said something that nobody had asked for" if unasked else CLOSED
-            self.in_step = False
-            raise ConnectionLost(why)
+            raise self._out_of_step(NOT_ASKED if unasked else CLOSED)
         self.in_step = False
-        self.write(line.encode("utf-8") + b"\r\n", timeout)
-        return self.reply(timeout)
+        self.write("".join(line + "\r\n" for line in lines).encode(), timeout)
+
+    def _out_of_step(self, why: str) -> ConnectionLost:
+        self.in_step = False
+        return ConnectionLost(why)
+
+    def _reply_of_many(self, to_come: int, timeout: float) -> Reply:
+        """The next answer, after which so many more must come."""
+        reply = self.reply(timeout)
+        self.in_step = to_come == 0
+        return reply
+
+    def _pass_over(self, to_come: int, timeout: float) -> None:
+        """Read the answers to commands that left together with one that was refused. They mean nothing, but
+        the session is of use again only when they have been read."""
+        try:
+            for left in reversed(range(to_come)):
+                self._reply_of_many(left, timeout)
+        except ConnectionLost:
+            pass  # what counts is the refusal; the session stays out of step
 
     def ehlo(self, name: str, timeout: float) -> Reply:
         """EHLO; keeps what the server offers in `extensions`: keyword in capitals → parameters."""
@@ -128,14 +185,21 @@ class Session:
         view = memoryview(data)
         try:
             while view:
-                self._socket.settimeout(_left(deadline))
-                view = view[self._socket.send(view[:_BLOCK]) :]
+                view = view[self._send(view, deadline) :]
         except (BrokenPipeError, ConnectionResetError) as e:
             # EPIPE and ECONNRESET come from the write call itself: this block was not taken. What went
             # before it has no end, so the server has nothing that is complete.
             raise Unsent(_why(e)) from e
         except OSError as e:
             raise ConnectionLost(_why(e)) from e
+
+    def _send(self, data: memoryview, deadline: float) -> int:
+        while True:
+            try:
+                return self._socket.send(data)
+            except _WOULD_WAIT as e:
+                # With TLS a write may have to read first (a key update).
+                self._wait(select.POLLIN if isinstance(e, ssl.SSLWantReadError) else select.POLLOUT, deadline)
 
     def reply(self, timeout: float) -> Reply:
         """Read one whole reply. `timeout` (seconds) is for all of it, so that no server can keep us by
@@ -159,23 +223,39 @@ class Session:
         return reply
 
     def _line(self, deadline: float) -> bytes:
-        while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > MAX_REPLY_BYTES:
+        while True:
+            line, found, rest = self._buffer.partition(b"\n")
+            if found:
+                self._buffer = rest
+                return line.removesuffix(b"\r")
+            if len(line) > MAX_REPLY_BYTES:
                 raise ConnectionLost(ENDLESS)
             self._receive(deadline)
-        line = bytes(self._buffer[:end]).removesuffix(b"\r")
-        del self._buffer[: end + 1]
-        return line
 
     def _receive(self, deadline: float) -> None:
         try:
-            self._socket.settimeout(_left(deadline))
-            data = self._socket.recv(_BLOCK)
+            while (data := self._read()) is None:
+                self._wait(select.POLLIN, deadline)
         except OSError as e:
             raise ConnectionLost(_why(e)) from e
         if not data:
             raise ConnectionLost(CLOSED)
         self._buffer += data
+
+    def _read(self) -> bytes | None:
+        """What is there, b"" at the end; None for nothing yet."""
+        try:
+            return self._socket.recv(_READ_BYTES)
+        except _WOULD_WAIT:
+            return None
+
+    def _wait(self, event: int, deadline: float) -> None:
+        """Wait until the socket is ready for it, or broken. Raises TimeoutError."""
+        ready = select.poll()  # not `select`: that cannot wait for a descriptor above 1023
+        ready.register(self._socket, event)
+        milliseconds = math.ceil((deadline - time.monotonic()) * 1000)
+        if milliseconds <= 0 or not ready.poll(milliseconds):
+            raise TimeoutError("timed out")
 
     def unasked(self) -> bytes | None:
         """What the server has sent without being asked, up to now: bytes, b"" for a closed connection,
@@ -186,14 +266,13 @@ class Session:
         """
         if not self._buffer:
             try:
-                self._socket.settimeout(0)
-                data = self._socket.recv(_BLOCK)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return None
+                data = self._read()
             except OSError:
                 return b""
+            if data is None:
+                return None
             self._buffer += data
-        return bytes(self._buffer)
+        return self._buffer
 
     def quit(self, timeout: float) -> None:
         """Say QUIT and close. Never raises: whatever goes wrong here changes nothing."""
@@ -213,13 +292,6 @@ class Session:
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode("utf-8")).decode("ascii")
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
 
 
 def _why(error: OSError) -> str:

@@ -18,7 +18,7 @@ from eed_delivery.transports.smtp import SmtpTransport
 from tests.contract.messages import CONTENT, Wire, message, no_grant
 from tests.contract.smtp_client import smtp
 from tests.servers import free_port
-from tests.servers.smtp_server import Accept, Action, Close, Drip, Hang, Reset, Say, SmtpServer
+from tests.servers.smtp_server import ONE_BY_ONE, PIPELINING, Accept, Action, Close, Drip, Hang, Reset, Say, SmtpServer
 
 INFRA, PERM, TEMP, RATE, DOUBT = (
     InfrastructureFailure,
@@ -112,6 +112,16 @@ TABLE: list[tuple[str, Action, type[DeliveryFailure], int]] = [
 ]
 
 
+Offered = tuple[str, ...]
+
+
+@pytest.fixture(params=[PIPELINING, ONE_BY_ONE], ids=["pipelining", "one by one"])
+def offered(request: pytest.FixtureRequest) -> Offered:
+    """Whether commands may leave together (RFC 2920) or not, everything here holds."""
+    extensions: Offered = request.param
+    return extensions
+
+
 # More than the kernel takes while the server does not read.
 LARGE = b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 160_000
 
@@ -119,8 +129,10 @@ LARGE = b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 160_000
 @pytest.mark.parametrize(
     ("phase", "action", "kind", "grants"), TABLE, ids=[f"{phase}-{action!s:.60}" for phase, action, _, _ in TABLE]
 )
-def test_the_answers_table(phase: str, action: Action, kind: type[DeliveryFailure], grants: int) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_the_answers_table(
+    phase: str, action: Action, kind: type[DeliveryFailure], grants: int, offered: Offered
+) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on(phase, action, times=1)
         wire = Wire()
         with pytest.raises(DeliveryFailure) as raised:
@@ -137,8 +149,8 @@ def test_the_answers_table(phase: str, action: Action, kind: type[DeliveryFailur
         assert [m.content for m in server.received[taken:]] == [b"Subject: next\r\n\r\nnext\r\n"]
 
 
-def test_the_reply_is_kept_with_its_codes() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_the_reply_is_kept_with_its_codes(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on(
             "RCPT", Say(b"550-5.1.1 no \x1b[31msuch\x07 user \xe9\r\n550 5.1.1 see\thttps://x.example\r\n"), times=1
         )
@@ -149,8 +161,8 @@ def test_the_reply_is_kept_with_its_codes() -> None:
         assert raised.value.reply == "550 5.1.1 no [31msuch user � 5.1.1 see https://x.example"
 
 
-def test_a_long_reply_is_cut() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_a_long_reply_is_cut(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("RCPT", Say("550 5.1.1 " + "é" * 3000), times=1)
         with pytest.raises(PermanentFailure) as raised:
             transport.send(message(), Wire())
@@ -162,8 +174,8 @@ def test_nobody_listens() -> None:
         SmtpTransport(SmtpSettings(host="127.0.0.1", port=free_port(), tls="none")).send(message(), Wire())
 
 
-def test_a_250_is_final_whatever_comes_after_it() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_a_250_is_final_whatever_comes_after_it(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("dot", Say("250 2.0.0 Ok: queued as FINAL", Reset()), times=1)
         assert transport.send(message(), Wire()).message_id == "FINAL"
         assert transport.send(message(email_id=18), Wire()).message_id
@@ -175,8 +187,8 @@ def test_a_250_is_final_whatever_comes_after_it() -> None:
 
 @pytest.mark.parametrize("after", [0, 1, 100_000])
 @pytest.mark.parametrize("action", [Close(), Reset()])
-def test_lost_while_the_content_is_sent_is_a_definite_no(after: int, action: Action) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_lost_while_the_content_is_sent_is_a_definite_no(after: int, action: Action, offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("content", action, times=1, after_bytes=after)
         wire = Wire()
         with pytest.raises(InfrastructureFailure):
@@ -185,25 +197,25 @@ def test_lost_while_the_content_is_sent_is_a_definite_no(after: int, action: Act
         assert server.received == []
 
 
-def test_a_server_that_stops_reading_is_a_definite_no() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_a_server_that_stops_reading_is_a_definite_no(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("content", Hang(), times=1)
         with pytest.raises(InfrastructureFailure, match="timed out"):
             transport.send(message(content=LARGE), Wire())
         assert server.received == []
 
 
-def test_a_refusal_in_the_middle_of_the_content_is_about_this_email() -> None:
+def test_a_refusal_in_the_middle_of_the_content_is_about_this_email(offered: Offered) -> None:
     """It would come again every time: as an infrastructure failure this one email would stop all the others."""
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("content", Say("552 5.3.4 too big", Hang()), times=1, after_bytes=1)
         with pytest.raises(PermanentFailure, match=r"552 5\.3\.4 too big"):
             transport.send(message(content=LARGE), Wire())
 
 
-def test_an_answer_that_came_before_the_dot_is_not_taken_for_its_answer() -> None:
+def test_an_answer_that_came_before_the_dot_is_not_taken_for_its_answer(offered: Offered) -> None:
     """A server out of step says 250 twice. Believing the second one would lose the email."""
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("DATA", Say(b"354 go on\r\n250 2.0.0 Ok: queued as STRAY\r\n", Hang()), times=1)
         with pytest.raises(InfrastructureFailure, match="before the content had ended"):
             transport.send(message(), Wire())
@@ -211,8 +223,8 @@ def test_an_answer_that_came_before_the_dot_is_not_taken_for_its_answer() -> Non
 
 
 @pytest.mark.parametrize("phase", ["MAIL", "RCPT"])
-def test_a_second_answer_is_never_read_as_the_next_one(phase: str) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_a_second_answer_is_never_read_as_the_next_one(phase: str, offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on(phase, Say(b"250 ok\r\n250 ok\r\n250 ok\r\n"), times=1)
         with pytest.raises(InfrastructureFailure):
             transport.send(message(), Wire())
@@ -221,9 +233,9 @@ def test_a_second_answer_is_never_read_as_the_next_one(phase: str) -> None:
         assert len(server.received) == 1
 
 
-def test_stray_answers_after_a_250_do_not_answer_for_the_next_email() -> None:
+def test_stray_answers_after_a_250_do_not_answer_for_the_next_email(offered: Offered) -> None:
     stray = b"250 ok\r\n250 ok\r\n354 go on\r\n250 2.0.0 Ok: queued as STRAY\r\n"
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("dot", Say(b"250 2.0.0 Ok: queued as FIRST\r\n" + stray), times=1)
         assert transport.send(message(), Wire()).message_id == "FIRST"
         assert transport.send(message(email_id=18), Wire()).message_id == "2ABC"
@@ -231,15 +243,15 @@ def test_stray_answers_after_a_250_do_not_answer_for_the_next_email() -> None:
 
 
 @pytest.mark.parametrize("reply", [HUGE, ENDLESS])
-def test_a_reply_that_does_not_end_is_cut_off_at_once(reply: Action) -> None:
-    with SmtpServer() as server, smtp(server, command_timeout_seconds=20) as transport:
+def test_a_reply_that_does_not_end_is_cut_off_at_once(reply: Action, offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server, command_timeout_seconds=20) as transport:
         server.on("RCPT", reply, times=1)
         with pytest.raises(InfrastructureFailure, match="does not end"):
             transport.send(message(), Wire())
 
 
-def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_a_late_answer_is_never_read_as_the_next_ones(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("dot", Accept(Hang()), times=1)
         with pytest.raises(InDoubt, match="timed out"):
             transport.send(message(), Wire())
@@ -249,28 +261,31 @@ def test_a_late_answer_is_never_read_as_the_next_ones() -> None:
         assert server.connections == 2
 
 
+@pytest.mark.parametrize("phase", ["MAIL", "RCPT"])
 @pytest.mark.parametrize("ending", [Close(), Reset(), Say("421 4.4.2 idle too long", Close())])
-def test_a_kept_connection_that_died_is_replaced_quietly(ending: Action) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_a_kept_connection_that_died_is_replaced_quietly(phase: str, ending: Action, offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         transport.send(message(), Wire())
-        server.on("MAIL", ending, times=1)
+        server.on(phase, ending, times=1)
         wire = Wire()
         assert transport.send(message(email_id=18), wire).code == 250
         assert wire.asked == 1
         assert server.connections == 2
 
 
-def test_it_is_replaced_once_and_no_more() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+@pytest.mark.parametrize("phase", ["MAIL", "RCPT"])
+def test_it_is_replaced_once_and_no_more(phase: str, offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         transport.send(message(), Wire())
-        server.on("MAIL", Say("421 go away", Close()))
+        server.on(phase, Say("421 go away", Close()))
+        wire = Wire()
         with pytest.raises(InfrastructureFailure):
-            transport.send(message(), Wire())
-        assert server.connections == 2
+            transport.send(message(), wire)
+        assert (server.connections, wire.asked) == (2, 0)
 
 
-def test_after_a_refusal_the_transaction_is_reset_on_the_same_connection() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_after_a_refusal_the_transaction_is_reset_on_the_same_connection(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("RCPT", Say("550 5.1.1 no such user"), recipient="nobody@example.com")
         with pytest.raises(PermanentFailure):
             transport.send(message(recipient="nobody@example.com"), Wire())
@@ -282,8 +297,8 @@ def test_after_a_refusal_the_transaction_is_reset_on_the_same_connection() -> No
 
 
 @pytest.mark.parametrize("answer", [Say("500 what?"), Close(), Hang()])
-def test_if_the_reset_fails_the_connection_is_replaced_quietly(answer: Action) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_if_the_reset_fails_the_connection_is_replaced_quietly(answer: Action, offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         with pytest.raises(NoGrant):
             transport.send(message(), no_grant())
         server.on("RSET", answer, times=1)
@@ -292,23 +307,23 @@ def test_if_the_reset_fails_the_connection_is_replaced_quietly(answer: Action) -
         assert len(server.received) == 1
 
 
-def test_no_grant_comes_after_rcpt_and_before_data() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_no_grant_comes_after_rcpt_and_before_data(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         with pytest.raises(NoGrant):
             transport.send(message(), no_grant())
         assert [line.split(" ")[0] for _, line in server.commands] == ["EHLO", "MAIL", "RCPT"]
 
 
-def test_a_connection_carries_so_many_messages_and_no_more() -> None:
-    with SmtpServer() as server, smtp(server, max_messages_per_connection=2) as transport:
+def test_a_connection_carries_so_many_messages_and_no_more(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server, max_messages_per_connection=2) as transport:
         for _ in range(5):
             transport.send(message(), Wire())
         assert [m.connection for m in server.received] == [1, 1, 2, 2, 3]
         assert [n for n, line in server.commands if line == "QUIT"] == [1, 2]
 
 
-def test_close_says_quit_and_does_not_wait_for_ever() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_close_says_quit_and_does_not_wait_for_ever(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         transport.send(message(), Wire())
         server.on("QUIT", Hang())
         started = time.monotonic()
@@ -317,9 +332,9 @@ def test_close_says_quit_and_does_not_wait_for_ever() -> None:
         assert server.commands[-1][1] == "QUIT"
 
 
-def test_a_server_that_trickles_is_not_waited_for_longer_than_the_timeout() -> None:
+def test_a_server_that_trickles_is_not_waited_for_longer_than_the_timeout(offered: Offered) -> None:
     """A byte now and then would start a plain socket timeout anew each time."""
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         server.on("RCPT", Drip(b"250-" + b"x" * 100, every_seconds=0.1), times=1)
         started = time.monotonic()
         with pytest.raises(InfrastructureFailure, match="timed out"):
@@ -342,8 +357,10 @@ def test_a_server_that_trickles_is_not_waited_for_longer_than_the_timeout() -> N
         ("EHLO", Hang(), INFRA),
     ],
 )
-def test_the_probe_tells_what_is_wrong(phase: str, action: Action, kind: type[DeliveryFailure]) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_the_probe_tells_what_is_wrong(
+    phase: str, action: Action, kind: type[DeliveryFailure], offered: Offered
+) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         transport.send(message(), Wire())
         server.on(phase, action, times=1)
         with pytest.raises(DeliveryFailure) as raised:
@@ -353,8 +370,8 @@ def test_the_probe_tells_what_is_wrong(phase: str, action: Action, kind: type[De
         transport.send(message(), Wire())
 
 
-def test_the_probe_connects_anew() -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+def test_the_probe_connects_anew(offered: Offered) -> None:
+    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
         transport.send(message(), Wire())
         transport.probe()
         assert server.connections == 2

@@ -11,8 +11,9 @@
     drops.struck                                          # to whom it happened, one entry each time
 
 Phases: connect, EHLO, STARTTLS, handshake, AUTH, MAIL, RCPT, DATA, content, dot, RSET, NOOP, QUIT.
-Without a rule it is a plain, friendly server. (aiosmtpd is the independent one in the contract tests; it cannot
-reset at a byte, hang, or talk nonsense.)
+Without a rule it is a plain, friendly server, which offers PIPELINING as nearly all do; `extensions=ONE_BY_ONE` makes
+one that does not. (aiosmtpd is the independent one in the contract tests; it cannot reset at a byte, hang, or talk
+nonsense.)
 """
 
 import base64
@@ -30,6 +31,8 @@ from tests.servers.certificates import Certificate
 
 _RESET = struct.pack("ii", 1, 0)
 _ADDRESS = re.compile(r"<(.*)>")
+ONE_BY_ONE = ("SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+PIPELINING = (*ONE_BY_ONE, "PIPELINING")
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class SmtpServer:
         tls: str = "none",  # none, starttls, implicit
         certificate: Certificate | None = None,
         login: tuple[str, str] | None = None,
-        extensions: Sequence[str] = ("SIZE 52428800", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
+        extensions: Sequence[str] = PIPELINING,
         on_message: Callable[[Received], None] | None = None,
         port: int = 0,
     ) -> None:
@@ -262,6 +265,7 @@ class _Dialogue:
     sender: str = ""
     parameters: str = ""
     recipient: str = ""
+    begun: bool = False  # MAIL was not refused
 
     def run(self) -> None:
         if self.server.tls == "implicit":
@@ -285,12 +289,14 @@ class _Dialogue:
             case "MAIL":
                 self.recipient = ""  # of this transaction nobody knows it yet
                 self.sender, self.parameters = _ADDRESS.findall(line)[0], line.rpartition(">")[2].strip()
-                self._answer("MAIL", "250 2.1.0 ok")
+                self.begun = self._answer("MAIL", "250 2.1.0 ok") in ("2", "")
+            case "RCPT" if not self.begun:  # sent together with a MAIL that was refused: no rule is about it
+                self._send("503 5.5.1 MAIL first")
             case "RCPT":
                 self.recipient = _ADDRESS.findall(line)[0]
                 self._answer("RCPT", "250 2.1.5 ok")
             case "DATA":
-                if self._answer("DATA", "354 go on"):
+                if self._answer("DATA", "354 go on") == "3":
                     self._data()
             case "QUIT":
                 self._answer("QUIT", "221 bye")
@@ -355,14 +361,15 @@ class _Dialogue:
         del self.buffer[: end + 5]
         return content
 
-    def _answer(self, phase: str, friendly: str) -> bool:
-        """Say the friendly answer, or do what the rule says. Returns whether it was the friendly one."""
+    def _answer(self, phase: str, friendly: str) -> str:
+        """Say the friendly answer, or do what the rule says. Returns the first digit of what was said, or ""."""
         rule = self.server.rule(phase, self.recipient)
         if rule is None:
             self._send(friendly)
-            return True
+            return friendly[0]
         self._act(rule.action)
-        return False
+        said = rule.action.text if isinstance(rule.action, Say) else ""
+        return (said if isinstance(said, str) else said.decode("ascii", "replace"))[:1]
 
     def _act(self, action: Action | None) -> None:
         match action:
