@@ -184,6 +184,15 @@ class Database:
         the database stays away: the caller then knows nothing about whether the last try was committed.
         """
         try:
+            return self._once(work)
+        except DBAPIError as error:
+            if not (is_contention(error) or is_away(error)):
+                raise
+        return self._again(work)
+
+    def _again(self, work: Callable[[Connection], T]) -> T:
+        """After a first try that failed: tenacity takes as long as a statement, so it is not asked before."""
+        try:
             done: T = self._retrying(self._once, work)
             return done
         except DBAPIError as error:

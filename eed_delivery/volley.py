@@ -1,26 +1,34 @@
-"""Several statements in one round trip. For the one place where round trips are the cost: the worker's wire.
+"""Several statements in one round trip, compiled once. For the worker's hot path, where round trips and the making of
+SQL text are the cost.
 
 PyMySQL's multi-statements carry them (the engine must be made with them); a database without them gets one after the
-other. Every statement is one of ours, written with bind parameters, and its values are escaped by PyMySQL as always.
+other. Every statement is one of ours, written with bind parameters, and its values are escaped by PyMySQL's own rules.
 """
 
+import re
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from pymysql.constants import CLIENT
-from sqlalchemy import Connection, Dialect
-from sqlalchemy.engine.interfaces import Compiled
+from pymysql.converters import escape_item
+from sqlalchemy import Connection, Dialect, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert, Update
+
+Statement = Update | Insert | Select[Any]
+
+_LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
+"""Where SQLAlchemy would spell out a list at each execution, one parameter an element. PyMySQL writes it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
     """One statement with its values. `must_match`: whether it is in vain unless it matches one row."""
 
-    statement: Update | Insert
+    statement: Statement
     values: Mapping[str, Any]
     must_match: bool = True
 
@@ -28,8 +36,18 @@ class Shot:
 def fire(c: Connection, shots: Sequence[Shot]) -> bool:
     """Execute them in order; False when one that must match a row did not. The caller rolls back then."""
     if _takes_several(c):
-        return _together(c, shots)
-    return all(_one(c, shot) for shot in shots)
+        matched = [count for count, _ in _together(c, shots)]
+        return all(rows == 1 or not shot.must_match for rows, shot in zip(matched, shots, strict=True))
+    return all(_one(c, shot).rowcount == 1 or not shot.must_match for shot in shots)
+
+
+def ask(c: Connection, shots: Sequence[Shot]) -> list[Sequence[Any]]:
+    """Execute them in order, and give the rows of each, their columns as attributes. Values are as the driver has them:
+    0 and 1 for what is true or false, Decimal for what was divided. A list among the values must not be empty."""
+    if _takes_several(c):
+        return [rows for _, rows in _together(c, shots)]
+    answers = [_one(c, shot) for shot in shots]
+    return [answer.all() if answer.returns_rows else () for answer in answers]
 
 
 def _takes_several(c: Connection) -> bool:
@@ -37,30 +55,54 @@ def _takes_several(c: Connection) -> bool:
     return bool(getattr(c.connection.driver_connection, "client_flag", 0) & CLIENT.MULTI_STATEMENTS)
 
 
-def _one(c: Connection, shot: Shot) -> bool:
-    return c.execute(shot.statement, dict(shot.values)).rowcount == 1 or not shot.must_match
+def _one(c: Connection, shot: Shot) -> Any:
+    return c.execute(shot.statement, dict(shot.values))
 
 
-def _together(c: Connection, shots: Sequence[Shot]) -> bool:
+def _together(c: Connection, shots: Sequence[Shot]) -> list[tuple[int, Sequence[Any]]]:
+    """How many rows each statement matched or found, and what it found."""
     driver: Any = c.connection.driver_connection
-    cursor = driver.cursor()
-    texts = []
-    for shot in shots:
-        compiled = _compiled(shot.statement, c.dialect)
-        texts.append(cursor.mogrify(str(compiled), compiled.construct_params(dict(shot.values))))
-    text = ";".join(texts)
+    prepared = [_prepared(shot.statement, c.dialect) for shot in shots]
+    answers: list[tuple[int, Sequence[Any]]] = []
     try:
-        matched = [cursor.execute(text)]
-        while cursor.nextset():
-            matched.append(cursor.rowcount)
+        with driver.cursor() as cursor:
+            texts = [cursor.mogrify(one.text, shot.values) for one, shot in zip(prepared, shots, strict=True)]
+            cursor.execute(";".join(texts))
+            for one in prepared:
+                answers.append((cursor.rowcount, one.rows(cursor)))
+                cursor.nextset()
     except driver.Error as error:
         raise _as_sqlalchemy_would(c, error) from error
-    return all(rows == 1 or not shot.must_match for rows, shot in zip(matched, shots, strict=True))
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A statement's text with its fixed values in place, and what its rows are made of."""
+
+    text: str
+    row: Any
+
+    def rows(self, cursor: Any) -> Sequence[Any]:
+        return [self.row(*values) for values in cursor.fetchall()] if self.row else ()
 
 
 @lru_cache(maxsize=200)
-def _compiled(statement: Update | Insert, dialect: Dialect) -> Compiled:
-    return statement.compile(dialect=dialect)
+def _prepared(statement: Statement, dialect: Dialect) -> _Prepared:
+    compiled: Any = statement.compile(dialect=dialect)
+    text = _LIST.sub(r"%(\1)s", str(compiled)).replace("%%", "%%%%")  # it goes through two rounds of filling in
+    names = {name: _filled_in(name, parameter) for name, parameter in compiled.binds.items()}
+    columns = statement.selected_columns.keys() if isinstance(statement, Select) else None
+    return _Prepared(text % names, namedtuple("Row", columns) if columns else None)
+
+
+def _filled_in(name: str, parameter: Any) -> str:
+    """A fixed value, or a list of them, as SQL text; what comes with each shot stays open."""
+    if parameter.required:
+        return f"%({name})s"
+    value = parameter.effective_value
+    text = f"({', '.join(map(escape_item, value))})" if isinstance(value, list) else escape_item(value)
+    return str(text).replace("%", "%%")
 
 
 def _as_sqlalchemy_would(c: Connection, error: Exception) -> BaseException:

@@ -14,7 +14,7 @@ from eed_delivery.ledger import delivering_sql as sql
 from eed_delivery.model import END_STATES, Email, EmailState, Job, JobState, Outcome, Ticket
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
-from eed_delivery.volley import Shot, fire
+from eed_delivery.volley import Shot, ask, fire
 
 SETTLED_ELSEWHERE = "not sent by us: the source table's status no longer says that it is to be sent"
 GONE = "its row has gone from the source table since the job was registered"
@@ -90,10 +90,12 @@ class DeliveryLedger:
         return self._database.run(lambda c: self._claim(c, tickets, token, lease_seconds))
 
     def _claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
+        claims: list[Shot] = []
         for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), key=lambda t: t.gen):
             ids = [ticket.email_id for ticket in group]
-            c.execute(sql.CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease})
-        rows = {row.email_id: row for row in c.execute(sql.STANDING, {"ids": [t.email_id for t in tickets]})}
+            claims.append(Shot(sql.CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease}))
+        standing = Shot(sql.STANDING, {"ids": [ticket.email_id for ticket in tickets]})
+        rows = {row.email_id: row for row in ask(c, [*claims, standing])[-1]}
         refusals = [r for t in tickets if (r := _refusal(t, rows.get(t.email_id), token)) is not None]
         refused = {refusal.ticket for refusal in refusals}
         ours = [_email(rows[t.email_id]) for t in tickets if t not in refused]

@@ -5,19 +5,35 @@ Every method works inside the caller's transaction and never opens one of its ow
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Row, Update, bindparam, case, exists, func, null, or_, select, update
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    Select,
+    Subquery,
+    Update,
+    bindparam,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
 from eed_delivery.source.clock import as_stored_key, has_come, seconds_left, source_now
-from eed_delivery.source.files import email_files, job_files
-from eed_delivery.source.live import LiveColumn, read_table
+from eed_delivery.source.files import by_email, files_of_emails, job_files
+from eed_delivery.source.live import Kind, LiveColumn, read_table
 from eed_delivery.source.tables import Key, MappedTables, native
+from eed_delivery.volley import Shot, ask
 
 NEVER_SECONDS = 100 * 365 * 86_400
 """An `expires_at` further away than this (often 9999-12-31) means that the job never expires."""
@@ -88,18 +104,39 @@ class Source:
         without a recipient are listed with "", so that they fail with a reason instead of being forgotten.
         """
         t = self._tables
-        statement = (
-            select(t.email_id.label("key"), t.email(self._settings.email.recipient).label("recipient"))
-            .where(t.email_job == native(job_key, t.job_key_type))
-            .where(t.is_pending())
-            .order_by(t.email_id)
-            .limit(size)
-        )
+        statement = self._unsent(job_key).order_by(t.email_id).limit(size)
         if after is not None:
             statement = statement.where(t.email_id > native(after, t.email_key_type))
         return [
             SourceRow(native(row.key, t.email_key_type), _text(row.recipient) or "") for row in c.execute(statement)
         ]
+
+    def copies_plainly(self, c: Connection) -> bool:
+        """Whether the database can copy keys and recipients as `unsent` would give them: numbers, and texts with a
+        character set. Bytes are decoded here; in the database they could become another address."""
+        e = self._settings.email
+        key, recipient = self._live(c, e.id), self._live(c, e.recipient)
+        return key is not None and recipient is not None and (key.kind, recipient.kind) == (Kind.INTEGER, Kind.TEXT)
+
+    def unsent_until(self, c: Connection, job_key: Key, after: Key, size: int) -> tuple[int, Key | None]:
+        """How many rows `unsent` would list, and the key of the last one; None when there are none."""
+        t = self._tables
+        chunk = self._unsent(job_key).where(t.email_id > native(after, t.email_key_type))
+        keys = chunk.with_only_columns(t.email_id.label("key")).order_by(t.email_id).limit(size).subquery()
+        rows, last = c.execute(select(func.count(), func.max(keys.c.key))).one()
+        return rows, None if last is None else native(last, t.email_key_type)
+
+    def unsent_between(self, job_key: Key, after: Key, last: Key) -> Subquery:
+        """The rows that `unsent` would list, beyond `after` and up to `last`: `key` and `recipient`."""
+        t = self._tables
+        beyond = t.email_id > native(after, t.email_key_type)
+        return self._unsent(job_key).where(beyond, t.email_id <= native(last, t.email_key_type)).subquery()
+
+    def _unsent(self, job_key: Key) -> Select[Any]:
+        t = self._tables
+        recipient = func.coalesce(t.email(self._settings.email.recipient), "")
+        columns = select(t.email_id.label("key"), recipient.label("recipient"))
+        return columns.where(t.email_job == native(job_key, t.job_key_type)).where(t.is_pending())
 
     def already_settled_count(self, c: Connection, job_key: Key) -> int:
         """How many emails of a job `unsent` leaves out. To be asked before the first of them is sent by us."""
@@ -138,36 +175,43 @@ class Source:
     def emails(self, c: Connection, claimed: Sequence[Email]) -> list[Email]:
         """`claimed` with their content, in the same order; an email whose row has gone is left out.
 
-        One query for the emails and one for their attachments, however many they are.
+        One request for the emails and their attachments, however many they are.
         """
         if not claimed:
             return []
-        t, e = self._tables, self._settings.email
-        named = list(e.variable_columns.items())
+        t, names = self._tables, self._settings.email.variable_columns
         keys = [native(email.key, t.email_key_type) for email in claimed]
-        statement = select(
-            t.email_id.label("key"),
-            t.email(e.recipient_name).label("recipient_name"),
-            t.email(e.variables).label("variables"),
-            t.email(e.attachment_location).label("location"),
-            t.email(e.attachment_filename).label("filename"),
-            case((t.is_pending(), False), else_=True).label("settled"),
-            *(t.email(column).label(f"column_{n}") for n, (_, column) in enumerate(named)),
-        ).where(t.email_id.in_(keys))
-        rows = {native(row.key, t.email_key_type): row for row in c.execute(statement)}
-        files = email_files(c, t, keys)
+        found, *of_files = ask(c, [Shot(statement, {"keys": keys}) for statement in self._contents])
+        rows = {native(row.key, t.email_key_type): row for row in found}
+        files = by_email(chain.from_iterable(of_files), t, keys)
         return [
             replace(
                 email,
                 recipient_name=_text(row.recipient_name),
                 variables=row.variables,
-                columns={name: row._mapping[f"column_{n}"] for n, (name, _) in enumerate(named)},
+                columns={name: getattr(row, f"column_{n}") for n, name in enumerate(names)},
                 attachments=(*_own_file(row), *files.get(key, ())),
                 settled_elsewhere=bool(row.settled),
             )
             for email, key in zip(claimed, keys, strict=True)
             if (row := rows.get(key)) is not None
         ]
+
+    @cached_property
+    def _contents(self) -> list[Select[Any]]:
+        """What is read for emails whose keys are given as `keys`: their rows, and attachments where emails have any."""
+        t, e = self._tables, self._settings.email
+        rows = select(
+            t.email_id.label("key"),
+            t.email(e.recipient_name).label("recipient_name"),
+            t.email(e.variables).label("variables"),
+            t.email(e.attachment_location).label("location"),
+            t.email(e.attachment_filename).label("filename"),
+            case((t.is_pending(), False), else_=True).label("settled"),
+            *(t.email(column).label(f"column_{n}") for n, column in enumerate(e.variable_columns.values())),
+        ).where(t.email_id.in_(bindparam("keys", expanding=True)))
+        files = files_of_emails(t)
+        return [rows] if files is None else [rows, files]
 
     def write_email(
         self, c: Connection, key: Key, state: EmailState, detail: str, attempts: int, message_id: str | None
@@ -262,11 +306,14 @@ class Source:
 
     def _fit(self, c: Connection, column: str, words: str) -> str:
         """`words` as the live column can hold them. The table is looked at once a process."""
+        limit = self._live(c, column)
+        return limit.fit(words) if limit else words
+
+    def _live(self, c: Connection, column: str) -> LiveColumn | None:
         if self._limits is None:
             live = read_table(c, self._settings.email.table)
             self._limits = live.columns if live else {}
-        limit = self._limits.get(column.lower())
-        return limit.fit(words) if limit else words
+        return self._limits.get(column.lower())
 
 
 def _existing(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,6 +343,6 @@ def _job_text(role: str, value: Any) -> str | None:
         ) from error
 
 
-def _own_file(row: Row[Any]) -> tuple[AttachmentRef, ...]:
+def _own_file(row: Any) -> tuple[AttachmentRef, ...]:
     location = _text(row.location)
     return (AttachmentRef(location, _text(row.filename)),) if location else ()

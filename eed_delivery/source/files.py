@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, null, select
+from sqlalchemy import Connection, Row, Select, bindparam, null, select
 from sqlalchemy.sql.expression import TableClause
 
 from eed_delivery.config import AttachmentSource
@@ -24,16 +24,22 @@ def job_files(c: Connection, tables: MappedTables, job_key: Key) -> tuple[Attach
     return tuple(_reference(row) for row in c.execute(statement))
 
 
-def email_files(c: Connection, tables: MappedTables, keys: Sequence[Key]) -> Mapping[Key, Sequence[AttachmentRef]]:
-    """The attachments of each of these emails, in the order of their locations; one query for all of them."""
+def files_of_emails(tables: MappedTables) -> Select[Any] | None:
+    """The attachments of all emails whose keys are given as `keys`, in the order of their locations; None where no
+    attachment belongs to a single email."""
     a = tables.settings.attachment
     if tables.attachments is None or not a.email_id:
-        return {}
+        return None
     owner = tables.attachments.c[a.email_id]
-    statement = _files(a, tables.attachments).add_columns(owner.label("owner")).where(owner.in_(keys))
+    files = _files(a, tables.attachments).add_columns(owner.label("owner"))
+    return files.where(owner.in_(bindparam("keys", expanding=True)))
+
+
+def by_email(rows: Iterable[Any], tables: MappedTables, keys: Sequence[Key]) -> Mapping[Key, Sequence[AttachmentRef]]:
+    """The rows of `files_of_emails` by the keys that were asked for."""
     same = _Same(keys)
     found: defaultdict[Key, list[AttachmentRef]] = defaultdict(list)
-    for row in c.execute(statement):
+    for row in rows:
         found[same.as_asked(native(row.owner, tables.email_key_type))].append(_reference(row))
     return found
 
