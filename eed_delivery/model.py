@@ -157,6 +157,9 @@ class Rendered:
     message_id: str  # with its angle brackets
     content: bytes  # RFC 5322, CRLF line ends
     needs_smtputf8: bool = False
+    rows: tuple[tuple[int, int], ...] = ()
+    """Where `content` holds nothing but base64 in rows of 76 and CRLF: begin and end of each place, in order. A
+    transport may trust that there are no other line ends and no leading dots."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,17 +109,21 @@ class Renderer:
             f"Message-ID: {message_id}\r\n".encode("ascii"),
             *(unsubscribe_fields(self._unsubscribe.render(variables)) if self._unsubscribe else ()),
         ]
+        content, rows = self._content(compiled, email, variables, fields)
         return Rendered(
             email_id=email.email_id,
             gen=email.gen,
             envelope_sender=compiled.envelope_sender,
             recipient=recipient.address,
             message_id=message_id,
-            content=self._content(compiled, email, variables, fields),
+            content=content,
             needs_smtputf8=_needs_smtputf8(compiled, recipient),
+            rows=rows,
         )
 
-    def _content(self, compiled: CompiledJob, email: Email, variables: Mapping[str, Any], fields: list[bytes]) -> bytes:
+    def _content(
+        self, compiled: CompiledJob, email: Email, variables: Mapping[str, Any], fields: list[bytes]
+    ) -> tuple[bytes, mime.Places]:
         html = compiled.html.render(variables) if compiled.html else None
         text = compiled.text.render(variables) if compiled.text else text_of(html or "")
         boundary = mime.new_boundary()

@@ -21,13 +21,21 @@ _CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\r"})
 _HIGH = bytes(range(0x80, 0x100))
 
 
+Places = tuple[tuple[int, int], ...]
+"""Where there is nothing but what `base64_rows` made: begin and end of each place, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A body part: its header fields (ending in CRLF), their names, and its body in pieces that are joined once."""
+    """A body part: its header fields (ending in CRLF), their names, and its body in pieces that are joined once.
+
+    `rows` are places in the joined body.
+    """
 
     fields: bytes
     names: tuple[bytes, ...]
     body: tuple[bytes, ...]
+    rows: Places = ()
 
     @property
     def size(self) -> int:
@@ -45,7 +53,9 @@ def text_part(subtype: str, text: str) -> Part:
         data = data.replace(CRLF, b"\n").replace(b"\r", b"\n")
     lines = data.removesuffix(b"\n").split(b"\n")
     encoding, body = _encoded_text(CRLF.join([*lines, b""]), max(map(len, lines)))
-    return _part(f'text/{subtype}; charset="utf-8"', encoding, (body,))
+    fields = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n'
+    rows = ((0, len(body)),) if encoding == "base64" else ()
+    return Part(fields.encode("ascii"), (b"Content-Type", b"Content-Transfer-Encoding"), (body,), rows)
 
 
 def _encoded_text(data: bytes, longest_line: int) -> tuple[str, bytes]:
@@ -79,7 +89,8 @@ def attachment_part(filename: str, content_type: str, content: bytes) -> Part:
     ).encode("ascii")
     names = (b"Content-Type", b"Content-Transfer-Encoding", b"Content-Disposition")
     check_block(fields, list(names))
-    return Part(fields, names, (base64_rows(content),))
+    body = base64_rows(content)
+    return Part(fields, names, (body,), ((0, len(body)),) if body else ())
 
 
 def body_part(text: str | None, html: str | None, boundary: str) -> Part:
@@ -88,18 +99,20 @@ def body_part(text: str | None, html: str | None, boundary: str) -> Part:
     return parts[0] if len(parts) == 1 else _multipart("alternative", f"=_a_{boundary}", parts)
 
 
-def message(fields: Sequence[bytes], body: Part, attachments: Sequence[Part], boundary: str, limit: int) -> bytes:
-    """The whole message. Every element of `fields` is one header field with its CRLF.
+def message(
+    fields: Sequence[bytes], body: Part, attachments: Sequence[Part], boundary: str, limit: int
+) -> tuple[bytes, Places]:
+    """The whole message, and where in it base64 is. Every element of `fields` is one header field with its CRLF.
 
     RenderError when it is longer than `limit` bytes, or when its header block, read back from the bytes, is not exactly
     the fields that were meant.
     """
     top = _multipart("mixed", f"=_m_{boundary}", [body, *attachments]) if attachments else body
     check_size(sum(map(len, fields)) + top.size, limit)
-    content = b"".join([*fields, b"MIME-Version: 1.0\r\n", top.fields, CRLF, *top.body])
+    head = b"".join([*fields, b"MIME-Version: 1.0\r\n", top.fields])
     names = [field.partition(b":")[0] for field in fields]
-    check_block(content[: content.find(b"\r\n\r\n") + 2], [*names, b"MIME-Version", *top.names])
-    return content
+    check_block(head, [*names, b"MIME-Version", *top.names])
+    return b"".join([head, CRLF, *top.body]), _moved(top.rows, len(head) + len(CRLF))
 
 
 def check_size(size: int, limit: int) -> None:
@@ -115,16 +128,20 @@ def new_boundary() -> str:
     return secrets.token_hex(16)
 
 
-def _part(content_type: str, encoding: str, body: tuple[bytes, ...]) -> Part:
-    fields = f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: {encoding}\r\n".encode("ascii")
-    return Part(fields, (b"Content-Type", b"Content-Transfer-Encoding"), body)
-
-
 def _multipart(kind: str, boundary: str, parts: Sequence[Part]) -> Part:
-    line = b"--" + boundary.encode("ascii")
+    line = f"--{boundary}\r\n".encode("ascii")
     body: list[bytes] = []
+    rows: Places = ()
+    size = 0
     for part in parts:  # the CRLF before a boundary belongs to the boundary (RFC 2046, section 5.1.1)
-        body += (line, CRLF, part.fields, CRLF, *part.body, CRLF)
-    body += (line, b"--", CRLF)
+        size += len(line)
+        rows += _moved(part.rows, size + len(part.fields) + len(CRLF))
+        size += part.size + len(CRLF)
+        body += (line, part.fields, CRLF, *part.body, CRLF)
+    body.append(f"--{boundary}--\r\n".encode("ascii"))
     fields = f'Content-Type: multipart/{kind};\r\n boundary="{boundary}"\r\n'.encode("ascii")
-    return Part(fields, (b"Content-Type",), tuple(body))
+    return Part(fields, (b"Content-Type",), tuple(body), rows)
+
+
+def _moved(places: Places, by: int) -> Places:
+    return tuple((begin + by, end + by) for begin, end in places)

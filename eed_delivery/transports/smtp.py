@@ -18,6 +18,7 @@ from eed_delivery.errors import (
 )
 from eed_delivery.model import Accepted, Rendered
 from eed_delivery.transports import Grant
+from eed_delivery.transports.smtp_content import on_the_wire
 from eed_delivery.transports.smtp_replies import Phase, Reply, failure
 from eed_delivery.transports.smtp_session import ConnectionLost, Session, Unsent
 
@@ -56,12 +57,13 @@ class SmtpTransport:
     def send(self, message: Rendered, grant: Grant) -> Accepted:
         """Send one message. See `Transport.send`."""
         _check(message)
+        content = on_the_wire(message)
         session = self._begin(message)
         grant()
         # From here to the final dot a failure is a definite no: RFC 5321, 4.1.1.4 lets the server deliver
         # only what was ended by the dot.
         self._start_content(session)
-        self._send_content(session, message.content)
+        self._send_content(session, content)
         return self._end_content(session, message)
 
     def probe(self) -> None:
@@ -195,7 +197,7 @@ class SmtpTransport:
         left."""
         problem = "the server answered before the content had ended"
         try:
-            session.content(_stuffed(content), self._settings.data_timeout_seconds)
+            session.content(content, self._settings.data_timeout_seconds)
             if session.unasked() is None:
                 return
         except ConnectionLost as e:
@@ -285,15 +287,11 @@ def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _check(message: Rendered) -> None:
-    """Refuse what would break the protocol. The renderer should never make it; if it does, nothing must be
-    sent."""
+    """Refuse what would break the protocol, as `on_the_wire` does. The renderer should never make it; if it
+    does, nothing must be sent."""
     for address in (message.envelope_sender, message.recipient):
         if _NOT_IN_AN_ADDRESS.search(address):
             raise PermanentFailure("an envelope address has a control character or an angle bracket")
-    content = message.content
-    if not content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r"):
-        # RFC 5321, 2.3.8. Servers that take a bare LF for a line end can be made to see a second message.
-        raise PermanentFailure("the message has a bare CR or LF: line ends must be CRLF")
 
 
 def _needs_another_connection(phase: Phase, answer: Reply | ConnectionLost) -> bool:
@@ -330,11 +328,3 @@ def _check_size(size: int, limit: str) -> None:
 def _check_offered(session: Session, extension: str, reason: str) -> None:
     if extension not in session.extensions:
         raise PermanentFailure(f"{reason}, and the mail server does not offer {extension}")
-
-
-def _stuffed(content: bytes) -> bytes:
-    """`content` with its leading dots doubled (RFC 5321, 4.5.2) and a CRLF at the end."""
-    if not content.endswith(b"\r\n"):
-        content += b"\r\n"
-    stuffed = content.replace(b"\r\n.", b"\r\n..")
-    return b"." + stuffed if content.startswith(b".") else stuffed

@@ -170,7 +170,7 @@ def test_7bit_is_exactly_what_may_go_as_it_is(text: str) -> None:
 def test_attachment_bytes(content: bytes) -> None:
     boundary = new_boundary()
     parts = [attachment_part("a.bin", "application/octet-stream", content)]
-    made = message([], body_part("x", None, boundary), parts, boundary, 10**6)
+    made, _ = message([], body_part("x", None, boundary), parts, boundary, 10**6)
     [seen] = cast(EmailMessage, message_from_bytes(made, policy=policy.default)).iter_attachments()
     assert seen.get_content() == content
     assert max(map(len, made.split(b"\r\n"))) <= 78
