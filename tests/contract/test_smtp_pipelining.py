@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, NoGrant, PermanentFailure
+from eed_delivery.transports.smtp_session import Session
 from tests.contract.messages import Wire, message, no_grant
 from tests.contract.smtp_client import smtp
 from tests.servers.certificates import make_certificate
@@ -115,6 +116,19 @@ def test_it_is_said_which_answer_was_missing(action: Action) -> None:
         with pytest.raises(InfrastructureFailure, match="lost at MAIL FROM"):
             transport.send(message(), wire)
         assert wire.asked == 0
+
+
+def test_a_session_is_in_step_only_when_every_answer_has_been_read() -> None:
+    with SmtpServer() as server:
+        session = Session.connect(server.host, server.port, 2)
+        session.reply(2)
+        session.ehlo("client.example", 2)
+        assert session.exchange(["MAIL FROM:<a@example.com>", "RCPT TO:<b@example.com>"], 2)[0] == 1
+        assert session.in_step
+        server.on("RCPT", NOTHING)
+        at, answer = session.exchange(["RSET", "MAIL FROM:<a@example.com>", "RCPT TO:<b@example.com>"], 0.2)
+        assert (at, str(answer), session.in_step) == (2, "timed out", False)
+        session.drop()
 
 
 def test_an_answer_too_many_is_noticed_before_the_grant() -> None:

@@ -58,6 +58,14 @@ def test_mail_over_tls_with_a_login(tls: str, good: Certificate) -> None:
         assert server.connections == 1
 
 
+def test_more_than_the_kernel_takes_at_once_arrives_whole(good: Certificate) -> None:
+    """TLS is in the middle of a record then, and must be given the same bytes again."""
+    content = b"Subject: x\r\n\r\n" + b"".join(b"%098d\r\n" % number for number in range(200_000))
+    with SmtpServer(tls="implicit", certificate=good) as server, smtp(server, good) as transport:
+        transport.send(message(content=content), Wire())
+        assert server.received[0].content == content
+
+
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 def test_a_certificate_of_an_unknown_authority(tls: str, good: Certificate) -> None:
     with SmtpServer(tls=tls, certificate=good) as server, smtp(server, None) as transport:
