@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -231,8 +232,10 @@ def mask_private(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 def _masked(key: object, value: Any, words: frozenset[str], depth: int) -> Any:
     """The value as it may be logged, made of JSON's own types only."""
-    if isinstance(key, str) and not words.isdisjoint(key.lower().split("_")):
+    if isinstance(key, str) and _is_private(key, words):
         return MASK
+    if type(value) is str:  # nearly all of them, and one line is written for every email
+        return value if words is ALWAYS_PRIVATE else mask_addresses(value)
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if depth >= MAX_DEPTH:
@@ -242,6 +245,11 @@ def _masked(key: object, value: Any, words: frozenset[str], depth: int) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(None, inner, words, depth + 1) for inner in value]
     return _text(value, words)
+
+
+@lru_cache(maxsize=1000)  # the keys are ours, and few
+def _is_private(key: str, words: frozenset[str]) -> bool:
+    return not words.isdisjoint(key.lower().split("_"))
 
 
 def _text(value: object, words: frozenset[str]) -> str:

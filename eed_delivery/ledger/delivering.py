@@ -1,7 +1,7 @@
 """The worker's side of the ledger: claim, wire, record, release. Every UPDATE here is fenced by a token."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import groupby
@@ -162,6 +162,8 @@ class DeliveryLedger:
 
         False: the email is no longer ours, newer truth stands (G3). Raises `DatabaseGone`.
         """
+        if with_source and self._database.run(lambda c: self._fired(c, self._shots(c, email, decision, took_ms))):
+            return True
         return self._database.run(lambda c: self._record(c, email, decision, took_ms, with_source=with_source))
 
     def record_and_wire(
@@ -190,10 +192,13 @@ class DeliveryLedger:
         """The usual case in one round trip: every outcome is still ours to write, and the wire is free. False, and
         nothing changed, when anything is otherwise: then it has to be looked at one by one."""
         shots = [shot for done, decision, took_ms in finished for shot in self._shots(c, done, decision, took_ms)]
-        granted = fire(c, [*shots, Shot(sql.WIRE, _wire_values(email, lease))])
-        if not granted:
+        return self._fired(c, [*shots, Shot(sql.WIRE, _wire_values(email, lease))])
+
+    def _fired(self, c: Connection, shots: Iterable[Shot]) -> bool:
+        hit = fire(c, list(shots))
+        if not hit:
             c.rollback()
-        return granted
+        return hit
 
     def _shots(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> Iterator[Shot]:
         """What one outcome writes when nothing has come in between."""
