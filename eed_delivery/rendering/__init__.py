@@ -5,7 +5,7 @@ A job is compiled once, each of its emails rendered from that. A `Renderer` is s
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -122,7 +122,7 @@ class Renderer:
         )
 
     def _content(
-        self, compiled: CompiledJob, email: Email, variables: Mapping[str, Any], fields: list[bytes]
+        self, compiled: CompiledJob, email: Email, variables: dict[str, Any], fields: list[bytes]
     ) -> tuple[bytes, mime.Places]:
         html = compiled.html.render(variables) if compiled.html else None
         text = compiled.text.render(variables) if compiled.text else text_of(html or "")

@@ -1,6 +1,5 @@
 """Templates: compiled once for a job, run once for each email, with errors that name the template and the line."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +29,9 @@ class Template:
     max_chars: int
     compiled: JinjaTemplate
 
-    def render(self, variables: Mapping[str, Any]) -> str:
+    def render(self, variables: dict[str, Any]) -> str:
         """The text for one email; RenderError with the template's name and line."""
-        context = self.compiled.new_context(dict(variables))
+        context = self.compiled.new_context(variables)  # it takes a copy
         assert isinstance(context, BudgetedContext)  # noqa: S101 - tells mypy what Sandbox.context_class says
         context.budget = Budget(self.max_chars)
         try:
@@ -65,7 +64,7 @@ class Templates:
         try:
             tree = rewrite(self._sandbox, self._sandbox.parse(source, name, name))
             code = self._sandbox.compile(tree, name, name)
-            compiled = JinjaTemplate.from_code(self._sandbox, code, self._sandbox.make_globals(None))
+            compiled = JinjaTemplate.from_code(self._sandbox, code, self._sandbox.globals)
         except TemplateSyntaxError as error:
             raise RenderError(f"{name}, line {error.lineno}: {error.message}") from error
         except _COMPILE_ERRORS as error:

@@ -147,6 +147,15 @@ def test_output_is_capped_while_it_is_made() -> None:
         run(TEXT, "{% for i in range(1001) %}0123456789{% endfor %}", 10_000)
 
 
+@pytest.mark.parametrize("name", [TEXT, HTML])
+@pytest.mark.parametrize("x", ["y" * 90_000, "&" * 90_000])
+def test_what_is_written_into_a_set_block_is_charged(name: str, x: str) -> None:
+    source = "{% set a %}{{ x }}{% endset %}"
+    assert Templates(100_000).compile(name, source * 11).render({"x": x}) == ""
+    with pytest.raises(RenderError, match="it makes more than 1,000,000 characters"):
+        Templates(100_000).compile(name, source * 12).render({"x": x})
+
+
 def test_large_honest_template_is_fine() -> None:
     source = "{% for i in range(2000) %}<tr><td>{{ i }}</td><td>{{ '%.2f'|format(i) }}</td></tr>{% endfor %}"
     assert len(run(HTML, source)) > 50_000

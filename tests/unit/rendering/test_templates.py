@@ -7,9 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import Environment
 
 from eed_delivery.errors import PermanentFailure, RenderError
-from tests.unit.rendering.making import email, job, read, rendered, renderer
+from eed_delivery.rendering.templates import HTML, Templates
+from tests.unit.rendering.making import any_text, email, job, read, rendered, renderer
 
 
 def text_of(template: str, variables: Any = None, **of_email: Any) -> str:
@@ -37,6 +41,18 @@ def test_html_is_escaped_and_text_and_subject_are_not() -> None:
     assert html.get_content() == "&lt;b&gt;&amp;&#39;\r\n"
     assert text.get_content() == "<b>&'\r\n"
     assert seen["Subject"] == "<b>&'"
+
+
+EVERY_WAY_OUT = """{{ x }}{{ x|safe }}{{ x|upper }}{{ [x][0] }}{% set y %}<i>{{ x }}{% endset %}{{ y }}
+{% macro m(z) %}<b>{{ z }}{{ caller() if caller is defined else z }}{% endmacro %}{{ m(x) }}{{ m(m(x)) }}{{ x ~ "<" }}
+{% filter upper %}{{ x }}<p>{% endfilter %}{% for x in [x] %}{{ x }}{{ loop.index }}{% endfor %}
+{% call m(true) %}{{ x }}{% endcall %}{% if x %}{{ x }}{% endif %}{{ x == 1 }}{{ x|e }}{{ x|forceescape }}"""
+
+
+@given(st.one_of(st.text(st.sampled_from("&<>'\"a é")), any_text, st.integers(), st.floats(), st.booleans()))
+def test_html_is_escaped_as_jinja_escapes_it(x: Any) -> None:
+    plain = Environment(autoescape=True).from_string(EVERY_WAY_OUT)
+    assert Templates(100_000).compile(HTML, EVERY_WAY_OUT).render({"x": x}) == plain.render({"x": x})
 
 
 @pytest.mark.parametrize("joined", ["{{ '<i>'|safe ~ x }}", "{{ ['<i>'|safe, x]|join }}", "{{ '<i>'|safe + x }}"])
