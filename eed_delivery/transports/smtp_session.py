@@ -12,7 +12,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from eed_delivery.transports.smtp_replies import BadReply, Reply, continues, parse
 
@@ -50,6 +50,9 @@ class Session:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         self._socket = sock
+        self._incoming = select.poll()  # `select` cannot wait for a descriptor above 1023
+        self._incoming.register(sock, select.POLLIN)
+        self._deciphered: Callable[[], int] = int  # so many bytes, which do not show on the socket: none without TLS
         self._buffer = b""
         self.extensions: Mapping[str, str] = {}
         self.in_step = True
@@ -74,8 +77,9 @@ class Session:
         if self._buffer:
             raise ConnectionLost("the server sent more than its answer to STARTTLS")
         self._socket.settimeout(timeout)
-        self._socket = context.wrap_socket(self._socket, server_hostname=host)
-        self._socket.setblocking(False)
+        secure = context.wrap_socket(self._socket, server_hostname=host)  # it keeps the descriptor
+        secure.setblocking(False)
+        self._socket, self._deciphered = secure, secure.pending
 
     def command(self, line: str, timeout: float) -> Reply:
         """Send one command and read its whole answer. Raises ConnectionLost."""
@@ -182,10 +186,10 @@ class Session:
         ConnectionLost: then part of it, or with TLS all of it, may be on its way.
         """
         deadline = time.monotonic() + timeout
-        view = memoryview(data)
         try:
-            while view:
-                view = view[self._send(view, deadline) :]
+            sent = self._send(data, deadline)
+            while sent < len(data):
+                sent += self._send(memoryview(data)[sent:], deadline)
         except (BrokenPipeError, ConnectionResetError) as e:
             # EPIPE and ECONNRESET come from the write call itself: this block was not taken. What went
             # before it has no end, so the server has nothing that is complete.
@@ -193,13 +197,17 @@ class Session:
         except OSError as e:
             raise ConnectionLost(_why(e)) from e
 
-    def _send(self, data: memoryview, deadline: float) -> int:
+    def _send(self, data: bytes | memoryview, deadline: float) -> int:
         while True:
             try:
                 return self._socket.send(data)
-            except _WOULD_WAIT as e:
-                # With TLS a write may have to read first (a key update).
-                self._wait(select.POLLIN if isinstance(e, ssl.SSLWantReadError) else select.POLLOUT, deadline)
+            except ssl.SSLWantReadError:  # with TLS a write may have to read first: a key update
+                self._await_incoming(deadline)
+            except _WOULD_WAIT:
+                outgoing = select.poll()
+                outgoing.register(self._socket, select.POLLOUT)
+                if not outgoing.poll(_left(deadline)):
+                    raise TimeoutError("timed out") from None
 
     def reply(self, timeout: float) -> Reply:
         """Read one whole reply. `timeout` (seconds) is for all of it, so that no server can keep us by
@@ -234,39 +242,38 @@ class Session:
 
     def _receive(self, deadline: float) -> None:
         try:
-            while (data := self._read()) is None:
-                self._wait(select.POLLIN, deadline)
+            data = None
+            while data is None:
+                self._await_incoming(deadline)
+                data = self._read()
         except OSError as e:
             raise ConnectionLost(_why(e)) from e
         if not data:
             raise ConnectionLost(CLOSED)
         self._buffer += data
 
+    def _await_incoming(self, deadline: float) -> None:
+        if not self._is_readable(_left(deadline)):
+            raise TimeoutError("timed out")
+
+    def _is_readable(self, milliseconds: int) -> bool:
+        """Whether a read may find something now or within this time. Asking costs a tenth of a read in vain."""
+        return self._deciphered() > 0 or bool(self._incoming.poll(milliseconds))
+
     def _read(self) -> bytes | None:
-        """What is there, b"" at the end; None for nothing yet."""
+        """What is there, b"" at the end. None if it was nothing for us: a TLS 1.3 session ticket makes the
+        socket readable, too."""
         try:
             return self._socket.recv(_READ_BYTES)
         except _WOULD_WAIT:
             return None
 
-    def _wait(self, event: int, deadline: float) -> None:
-        """Wait until the socket is ready for it, or broken. Raises TimeoutError."""
-        ready = select.poll()  # not `select`: that cannot wait for a descriptor above 1023
-        ready.register(self._socket, event)
-        milliseconds = math.ceil((deadline - time.monotonic()) * 1000)
-        if milliseconds <= 0 or not ready.poll(milliseconds):
-            raise TimeoutError("timed out")
-
     def unasked(self) -> bytes | None:
         """What the server has sent without being asked, up to now: bytes, b"" for a closed connection,
-        None for nothing.
-
-        Asks by a read that does not wait. `select` would not do: a TLS 1.3 session ticket makes the socket
-        readable without a single byte for us.
-        """
+        None for nothing."""
         if not self._buffer:
             try:
-                data = self._read()
+                data = self._read() if self._is_readable(0) else None
             except OSError:
                 return b""
             if data is None:
@@ -292,6 +299,14 @@ class Session:
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode("utf-8")).decode("ascii")
+
+
+def _left(deadline: float) -> int:
+    """Milliseconds. Raises TimeoutError if there are none."""
+    milliseconds = math.ceil((deadline - time.monotonic()) * 1000)
+    if milliseconds <= 0:
+        raise TimeoutError("timed out")
+    return milliseconds
 
 
 def _why(error: OSError) -> str:

@@ -222,6 +222,15 @@ def test_an_answer_that_came_before_the_dot_is_not_taken_for_its_answer(offered:
         assert server.received == []
 
 
+def test_nor_is_one_that_came_while_the_content_was_sent(offered: Offered) -> None:
+    """Nothing is to be read then, so it must be looked for before the dot leaves."""
+    with SmtpServer(extensions=offered) as server, smtp(server, data_timeout_seconds=10) as transport:
+        server.on("content", Say("250 2.0.0 Ok: queued as STRAY"), times=1, after_bytes=1)
+        with pytest.raises(InfrastructureFailure, match="before the content had ended"):
+            transport.send(message(content=LARGE), Wire())
+        assert server.received == []
+
+
 @pytest.mark.parametrize("phase", ["MAIL", "RCPT"])
 def test_a_second_answer_is_never_read_as_the_next_one(phase: str, offered: Offered) -> None:
     with SmtpServer(extensions=offered) as server, smtp(server) as transport:
