@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -101,7 +102,7 @@ class Renderer:
         variables = variables_of(email)
         message_id = f"<{email.email_id}.{email.gen}@{self._domain}>"
         fields = [
-            f"Date: {format_datetime(self._clock())}\r\n".encode("ascii"),
+            _date_field(self._clock().replace(microsecond=0)),
             compiled.from_field,
             _address_field("To", recipient),
             *compiled.reply_to_fields,
@@ -150,6 +151,11 @@ class Renderer:
             size += parts[-1].size
             mime.check_size(size, self._settings.max_message_bytes)
         return parts
+
+
+@lru_cache(maxsize=4)  # once a second, not once an email
+def _date_field(moment: datetime) -> bytes:
+    return f"Date: {format_datetime(moment)}\r\n".encode("ascii")
 
 
 def _address_field(name: str, mailbox: Mailbox) -> bytes:

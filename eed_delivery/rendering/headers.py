@@ -21,7 +21,7 @@ _WORD_BYTES = 39  # 52 characters of base64, 64 with "=?utf-8?b?" and "?=", 75 w
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C0 and C1 controls, the line separators that str.splitlines() breaks at, and halves of surrogate pairs."""
 _PLAIN = re.compile(r"[ -~]*")
-_FIELD = re.compile(rb"([!-9;-~]+): ?[^\r\n\x00]*")  # RFC 5322, section 2.2: printable, without the colon
+_FIELD = re.compile(rb"([!-9;-~]+):")  # RFC 5322, section 2.2: printable, without the colon
 
 
 def one_line(text: str, what: str) -> str:
@@ -105,13 +105,15 @@ def check_block(block: bytes, names: list[bytes]) -> None:
     `block` ends with the CRLF of its last field. RenderError for any other name, a doubled one, a stray CR, LF or NUL,
     a line of more than 998 bytes, or a continuation line that is blank.
     """
+    lines = block.removesuffix(b"\r\n").split(b"\r\n")
+    stray = not block.count(b"\r\n") == block.count(b"\r") == block.count(b"\n") or b"\0" in block
+    if stray or max(map(len, lines)) > MAX_LINE:
+        raise RenderError("a header line is broken or too long; the email was not built")
     found: list[bytes] = []
-    for line in block.removesuffix(b"\r\n").split(b"\r\n"):
-        field = _FIELD.fullmatch(line)
-        if len(line) > MAX_LINE or b"\r" in line or b"\n" in line or b"\0" in line:
-            raise RenderError("a header line is broken or too long; the email was not built")
-        if line[:1] in (b" ", b"\t") and line.strip() and found:
+    for line in lines:
+        if line.startswith((b" ", b"\t")) and found and not line.isspace():
             continue
+        field = _FIELD.match(line)
         if field is None:
             raise RenderError("a header line is broken; the email was not built")
         found.append(field[1])
