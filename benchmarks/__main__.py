@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.arena import Arena
 from benchmarks.measure import Run
-from benchmarks.parts import EXTRA, PARTS, SYSTEMS, Bench
+from benchmarks.parts import EXTRA, PARTS, SYSTEMS, Bench, Skipped
 from benchmarks.table import print_table, write
 from benchmarks.work import STATEMENT_BYTES
 
@@ -34,8 +34,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that `timeout` leaves no server behind
     chosen = options.parts or [name for name in PARTS if name not in EXTRA]
     with Arena() as arena:
-        runs = _run(chosen, _bench(arena, options))
-        write(options.output, runs, arena.sink.name)
+        bench, runs = _bench(arena, options), list[Run]()
+        for name in chosen:
+            runs += _run(name, bench)
+            write(options.output, runs, arena.sink.name)  # what is there is kept, should a later part fail
     print_table(runs, arena.sink.name)
     return 0
 
@@ -78,16 +80,23 @@ def _settings(words: list[str]) -> dict[str, Any]:
     return found
 
 
-def _run(names: list[str], bench: Bench) -> list[Run]:
+def _run(name: str, bench: Bench) -> list[Run]:
+    """One part; nothing of one that this machine cannot have."""
     runs: list[Run] = []
-    for name in names:
-        started = time.monotonic()
+    started = time.monotonic()
+    try:
         for run in PARTS[name](bench):
             runs.append(run)
             speed = "" if run.emails_per_s is None else f"{run.emails_per_s:,.0f}/s"
-            print(f"{name}: {run.system}, {run.emails:,} emails {speed}", file=sys.stderr, flush=True)
-        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+            _say(f"{name}: {run.system}, {run.emails:,} emails {speed}")
+    except Skipped as reason:
+        _say(f"{name}: skipped, {reason}")
+    _say(f"{name}: {time.monotonic() - started:.0f} s")
     return runs
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

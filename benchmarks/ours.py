@@ -1,12 +1,16 @@
 """eed-delivery itself, as systemd starts it: `eed-delivery run`, a supervisor with all its processes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
+from sqlalchemy import make_url
+
 from benchmarks.arena import Ground
 from benchmarks.work import release
+from tests.servers.network import Host
+from tests.service_process import ServiceProcess
 from tests.stack import Stack
 
 # The product's own defaults again, where `tests.stack.DEFAULTS` is made for short tests. One is not the default: a new
@@ -28,16 +32,25 @@ SETTINGS: dict[str, Any] = {
     "smtp.data_timeout_seconds": 600,
 }
 
+CABLE = "servers"
+"""By this one a host reaches all of them; the other one that `Host` lays is left unused."""
+
 
 class Ours:
-    """The service at work on one ground, idle until `begin`. `settings`: dotted keys, over `SETTINGS`."""
+    """The service at work on one ground, idle until `begin`. `settings`: dotted keys, over `SETTINGS`.
+
+    `hosts`: each has a whole service of its own; without any there is one, on this machine as it is.
+    """
 
     name = "ours"
 
-    def __init__(self, ground: Ground, settings: Mapping[str, Any], role: str = "run") -> None:
+    def __init__(
+        self, ground: Ground, settings: Mapping[str, Any], role: str = "run", hosts: Sequence[Host] = ()
+    ) -> None:
         self.settings = dict(settings)
         self._ground = ground
         self._role = role
+        self._hosts = hosts
 
     def __enter__(self) -> "Ours":
         ground = self._ground
@@ -47,8 +60,8 @@ class Ours:
                 Stack(ground.url, ground.arena.sqs, ground.directory / "ours", {**SETTINGS, **places, **self.settings})
             )
             opened.callback(self._remove_queues)
-            self._service = self.stack.start(self._role)
-            self.stack.wait_until(lambda: bool(self._service.log_events("ready")), "the service is ready")
+            self._services = [self._on(host) for host in self._hosts] or [self.stack.start(self._role)]
+            self.stack.wait_until(lambda: all(s.log_events("ready") for s in self._services), "the service is ready")
             self._at_the_end = opened.pop_all()
         return self
 
@@ -63,17 +76,35 @@ class Ours:
 
     @property
     def roots(self) -> list[int]:
-        """The supervisor; all others are below it."""
-        return [self._service.pid]
+        """The supervisors; all others are below them."""
+        return [service.pid for service in self._services]
 
     @property
     def names(self) -> dict[int, str]:
-        roles = {event["pid"]: event["role"] for event in self._service.log_events("role_started")}
-        return {self._service.pid: "supervisor", **roles}
+        found: dict[int, str] = {}
+        for n, service in enumerate(self._services, start=1):
+            where = f" on host {n}" if self._hosts else ""
+            roles = {event["pid"]: f"{event['role']}{where}" for event in service.log_events("role_started")}
+            found |= {service.pid: f"supervisor{where}", **roles}
+        return found
 
     def story(self) -> str:
         """Where it stands, and the ends of the logs."""
         return self.stack.story()
+
+    def _on(self, host: Host) -> ServiceProcess:
+        """A service on that host, which reaches the servers by its cable."""
+        ground = self._ground
+        address, port = host.reach(CABLE, ground.arena.database.port)
+        url = make_url(ground.url).set(host=address, port=port)
+        queue, mail = host.reach(CABLE, ground.arena.sqs.port), host.reach(CABLE, ground.smtp_port)
+        environ = {
+            "EED_DATABASE__URL": url.render_as_string(hide_password=False),
+            "EED_QUEUE__ENDPOINT_URL": f"http://{queue[0]}:{queue[1]}",
+            "EED_SMTP__HOST": mail[0],
+            "EED_SMTP__PORT": str(mail[1]),
+        }
+        return self.stack.start(self._role, environ=environ, within=host.within)
 
     def _remove_queues(self) -> None:
         for url in (self.stack.queue_url, self.stack.dead_letter_url):

@@ -1,18 +1,20 @@
 """What is measured, part by part: functions that yield their runs. `python -m benchmarks --list` names them."""
 
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.arena import Arena
+from benchmarks.arena import Arena, Ground
 from benchmarks.ceiling import ceiling
 from benchmarks.measure import Run
-from benchmarks.ours import Ours
+from benchmarks.ours import CABLE, Ours
 from benchmarks.peers.crew import CELERY, DRAMATIQ, THREAD_PER_EMAIL, Kind, Peer
-from benchmarks.race import WARM_UP, Meter, await_so, await_taken, race, seconds_to_accepted, seconds_to_end
+from benchmarks.race import WARM_UP, Meter, System, await_so, await_taken, race, seconds_to_accepted, seconds_to_end
 from benchmarks.work import KB, STATEMENT_BYTES, Work
+from tests.servers.network import Host
 
 SYSTEMS = ("thread_per_email", "celery", "dramatiq", "ours", "smtp-source")
 _PEERS: dict[str, Kind] = {kind.name: kind for kind in (THREAD_PER_EMAIL, CELERY, DRAMATIQ)}
@@ -20,6 +22,8 @@ _PEERS: dict[str, Kind] = {kind.name: kind for kind in (THREAD_PER_EMAIL, CELERY
 _SHARE = {"thread_per_email": 0.1, "celery": 0.3, "dramatiq": 0.4}
 SINGLES = 5
 FEW = 10
+PATIENCE_SECONDS = 3 * 3600
+"""A thread per email takes more than an hour for 100,000."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Bench:
             system = opened.enter_context(Ours(ground, wanted))
             run = race(part, system, ground, work, "ses" if ses else "smtp")
         return replace(run, settings={**(settings or {}), **self.settings})
+
+
+class Skipped(Exception):
+    """This machine does not have what the part needs; in words."""
 
 
 Part = Callable[[Bench], Iterator[Run]]
@@ -111,6 +119,30 @@ def threads(bench: Bench) -> Iterator[Run]:
         for count in (4, 16, 32):
             settings = {"worker.processes": processes, "worker.threads": count}
             yield bench.ours("threads", Work(_fraction(bench, 2), bench.attachment_bytes), settings)
+
+
+@part
+def hosts(bench: Bench) -> Iterator[Run]:
+    """Two worker processes: both on one host, and one on each of two, which are network namespaces."""
+    with ExitStack() as opened:
+        there = [opened.enter_context(Host((CABLE, "unused"))) for _ in range(2)]
+        if not all(host.separate for host in there):
+            raise Skipped("this machine lets us make no network namespaces")
+        yield _on_hosts(bench, there[:1], processes=2)
+        yield _on_hosts(bench, there, processes=1)
+
+
+def _on_hosts(bench: Bench, there: Sequence[Host], processes: int) -> Run:
+    """The way to the servers leads through relays in this process: what they cost is told."""
+    work = Work(_fraction(bench, 2), bench.attachment_bytes)
+    ground = bench.arena.ground([work, WARM_UP])
+    wanted = {"worker.processes": processes, **bench.settings}
+    with Ours(ground, wanted, hosts=there) as system:
+        begun = time.process_time()
+        run = race("hosts", system, ground, work)
+        relays_ms = (time.process_time() - begun) * 1000 / (work.emails + WARM_UP.emails)
+    figures = {**run.figures, "relays_cpu_ms": round(relays_ms, 2)}
+    return replace(run, settings={"hosts": len(there), **run.settings}, figures=figures)
 
 
 @part
@@ -188,18 +220,27 @@ def _waits(part_name: str, name: str, bench: Bench, waits: Sequence[float], sett
 
 @part
 def behind(bench: Bench) -> Iterator[Run]:
-    """A job of 10 emails that is submitted while one of 5,000 (with --long: 100,000) is under way."""
-    many = 100_000 if bench.long else 5_000
-    ground = bench.arena.ground([Work(many, bench.attachment_bytes), Work(FEW, bench.attachment_bytes)])
-    with Ours(ground, bench.settings) as system:
-        taken_before = ground.sink.taken
-        system.begin(1)
-        await_taken(system, ground, taken_before + many // 20)
-        ahead = many - (ground.sink.taken - taken_before)
-        seconds = seconds_to_end(system, ground, 2, patience_seconds=3600)
-    yield Run(
+    """A job of 10 emails that is submitted while a big one is under way: with --long one of 100,000, for everybody."""
+    for name in bench.systems:
+        if name == "smtp-source":
+            continue
+        # As many as it sends in about the time in which we send ours: what each of them met is in its row.
+        many = 100_000 if bench.long else max(FEW, round(2.5 * bench.emails * _SHARE.get(name, 1)))
+        ground = bench.arena.ground([Work(many, bench.attachment_bytes), Work(FEW, bench.attachment_bytes)])
+        with Ours(ground, bench.settings) if name == "ours" else Peer(_PEERS[name], ground) as system:
+            yield _behind(bench, system, ground, many)
+
+
+def _behind(bench: Bench, system: System, ground: Ground, many: int) -> Run:
+    """Submitted when a twentieth of the big job is sent. `ahead`: emails that were not sent yet."""
+    taken_before = ground.sink.taken
+    system.begin(1)
+    await_taken(system, ground, taken_before + many // 20)
+    ahead = many - (ground.sink.taken - taken_before)
+    seconds = seconds_to_end(system, ground, 2, PATIENCE_SECONDS)
+    return Run(
         part="behind",
-        system="ours",
+        system=system.name,
         emails=FEW,
         attachment_bytes=bench.attachment_bytes,
         transport="smtp",
