@@ -3,15 +3,18 @@
     look     new jobs in the source are registered
     lease    this publisher takes hold of jobs with work to do
     enlist   their emails are copied into the ledger, a chunk at a time, behind a cursor
-    publish  pending emails get a message each, ten to a request, several requests in flight
+    publish  pending emails get a message each, ten to a request, several requests in flight; only so many ahead of the
+             workers that a new job's messages never stand behind all those of a huge one
 
 A crash between any two of these loses nothing: the cursor and the states say where to go on. Two publishers may run;
 leases keep them apart, and if both publish one email, the second message finds it taken.
 """
 
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import structlog
 
@@ -29,23 +32,106 @@ log = structlog.get_logger(__name__)
 JOBS_AT_ONCE = 200
 TICKETS_AT_ONCE = 5000
 """So many emails at most are published in one step, well within a job's lease."""
-MARK_AT_ONCE = 500
-"""So many rows at most are marked in one UPDATE: a longer list of ids makes the database scan the table."""
+SLICE = 50
+"""So many requests, of ten messages each, are marked in one UPDATE: a longer list of ids makes the database scan the
+table."""
 NEW_JOBS_AT_ONCE = 500
 """In a single-table schema each row is a job: they come by the thousand."""
+SHARE_OF_LOOKING = 0.05
+"""Looking for work takes no more than this part of the time, however long one look takes."""
+LONGEST_PAUSE_SECONDS = 60.0
+"""Nor does a slow database put off the next look for longer."""
+LOOKS_THAT_COUNT = 3
+"""What a look takes is what the quickest of the last three took: one that had to wait for a disk says nothing."""
+TOP_UP_SECONDS = 0.25
+"""How often the queue is counted: with the default of 2,000 ahead that is enough for 8,000 emails a second."""
+
+AILING_SECONDS = 5.0
+"""How long a job is left alone that cannot be enlisted, and a queue that refuses every message."""
+
+
+class Pace:
+    """When to look again: `seconds` after the last look, and later where the look itself takes long."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._took: deque[float] = deque([0.0] * LOOKS_THAT_COUNT, LOOKS_THAT_COUNT)
+        self._next_at = float("-inf")
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next look; 0 when it is due."""
+        return max(0.0, self._next_at - self._clock())
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Around the look. One that fails is due again at once."""
+        started = self._clock()
+        yield
+        self._took.append(self._clock() - started)
+        pause = min(LONGEST_PAUSE_SECONDS, min(self._took) * (1 / SHARE_OF_LOOKING - 1))
+        self._next_at = self._clock() + max(self._seconds, pause)
+
+    def hurry(self) -> None:
+        """There was more than one look could take: the next one is due."""
+        self._next_at = float("-inf")
+
+
+class Window:
+    """How many more messages may go into the queue. Between two counts, what was published is subtracted.
+
+    The count may be late or wrong: then a message is early or late, which none of the guarantees depends on.
+    """
+
+    def __init__(self, limit: int, pace: Pace) -> None:
+        self._limit = limit
+        self._pace = pace
+        self._room = 0
+
+    @property
+    def wait(self) -> float:
+        """Seconds until there may be room again; 0 while there is."""
+        return 0.0 if self._room > 0 else self._pace.wait
+
+    def recount(self, count: Callable[[int], int]) -> None:
+        """When it is time, ask `count`, which counts up to a limit, how many messages are ahead."""
+        if self._pace.wait == 0:
+            with self._pace.looking():
+                self._room = self._limit - count(self._limit)
+
+    def share(self, jobs: int) -> int:
+        """How many emails of each of so many jobs may be published: one at least while there is room, so that none of
+        them waits for another to end. 0: there is no room."""
+        return max(1, self._room // max(1, jobs)) if self._room > 0 else 0
+
+    def fill(self, messages: int) -> None:
+        """So many messages were published."""
+        self._room -= messages
 
 
 class Publisher:
     """One publisher process. `step()` does one round and says in how many seconds it wants the next."""
 
-    def __init__(self, ledger: RegistryLedger, queue: Queue, renderer: Renderer, settings: PublisherSettings) -> None:
+    def __init__(
+        self,
+        ledger: RegistryLedger,
+        queue: Queue,
+        renderer: Renderer,
+        settings: PublisherSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ledger = ledger
         self._queue = queue
         self._renderer = renderer
         self._settings = settings
         self._token = new_token()
         self._turn = 0
-        self._looked_at = float("-inf")
+        self._ailing: dict[int, float] = {}
+        self._clock = clock
+        self._look_pace = Pace(settings.poll_seconds, clock)
+        self._idle_pace = Pace(settings.poll_seconds, clock)
+        self._window = Window(settings.queue_ahead, Pace(TOP_UP_SECONDS, clock))
         self._flights = ThreadPoolExecutor(settings.connections, thread_name_prefix="publish")
 
     def step(self) -> float:
@@ -53,40 +139,48 @@ class Publisher:
 
         Raises `DatabaseGone` or `QueueGone`; the next step goes on where this one stopped.
         """
-        self._look()
-        jobs = self._ledger.lease(self._token, self._settings.job_lease_seconds, JOBS_AT_ONCE, self._turn)
+        with self._idle_pace.looking():
+            self._look()
+            jobs = self._ledger.lease(self._token, self._settings.job_lease_seconds, JOBS_AT_ONCE, self._turn)
         failpoints.reach("publisher.leased")
-        self._turn = jobs[-1].job_id if jobs else 0
-        chunk = max(MAX_BATCH, min(self._settings.chunk, TICKETS_AT_ONCE // max(1, len(jobs))))
+        if not jobs:
+            return self._idle_pace.wait
+        self._turn = jobs[-1].job_id
+        chunk = max(MAX_BATCH, min(self._settings.chunk, TICKETS_AT_ONCE // len(jobs)))
         enlisted = [self._try_to_enlist(job, chunk) for job in jobs]
-        published = self._publish(self._ledger.pending(jobs, chunk)[:TICKETS_AT_ONCE])
+        tickets = self._tickets(jobs, chunk)
+        published = self._publish(tickets)
         self._ledger.let_go([job for job, more in zip(jobs, enlisted, strict=True) if not more])
         failpoints.reach("publisher.let_go")
-        return 0.0 if any(enlisted) or published else self._settings.poll_seconds
+        return 0.0 if any(enlisted) else self._pause(len(tickets), published)
 
     def close(self) -> None:
         """Wait for the requests in flight."""
         self._flights.shutdown()
 
     def _look(self) -> None:
-        if time.monotonic() - self._looked_at < self._settings.poll_seconds:
+        if self._look_pace.wait:
             return
-        jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
+        with self._look_pace.looking():
+            jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
         self._ledger.register(jobs)
         failpoints.reach("publisher.registered")
         for job in jobs:
             log.info("job_registered", job_id=job.key, name=job.name)
-        if len(jobs) < NEW_JOBS_AT_ONCE:
-            self._looked_at = time.monotonic()
+        if len(jobs) == NEW_JOBS_AT_ONCE:
+            self._look_pace.hurry()
 
     def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
         """As `_enlist`; a job that the database will not take stays behind alone, and the others go on."""
+        if self._clock() < self._ailing.get(job.job_id, float("-inf")):
+            return False
         try:
             return self._enlist(job, chunk)
         except DatabaseGone:
             raise
         except Exception:  # a row the ledger refuses, a view that breaks: this job's affair
             log.exception("enlist_failed", job_id=job.job_id)
+            self._ailing[job.job_id] = self._clock() + AILING_SECONDS
             return False
 
     def _enlist(self, job: LeasedJob, chunk: int) -> bool:
@@ -110,25 +204,44 @@ class Publisher:
             self._ledger.fail(job, error)
             log.warning("job_failed", job_id=job.job_id, reason=error.reply)
 
-    def _publish(self, tickets: Sequence[Ticket]) -> int:
-        """Publish, and mark what SQS named as taken, a slice at a time. The rest stays `pending` for the next step."""
-        return sum(self._publish_slice(tickets[n : n + MARK_AT_ONCE]) for n in range(0, len(tickets), MARK_AT_ONCE))
+    def _tickets(self, jobs: Sequence[LeasedJob], chunk: int) -> Sequence[Ticket]:
+        """What there is room for in the queue: of each job as much as of every other."""
+        self._window.recount(lambda limit: self._ledger.queued(jobs, limit))
+        size = min(chunk, self._window.share(len(jobs)))
+        return self._ledger.pending(jobs, size)[:TICKETS_AT_ONCE] if size else []
 
-    def _publish_slice(self, tickets: Sequence[Ticket]) -> int:
+    def _pause(self, tried: int, published: int) -> float:
+        """Seconds until the next step, when everything is enlisted."""
+        if tried and not published:
+            return AILING_SECONDS
+        until_room = self._window.wait
+        return until_room if published or until_room else self._idle_pace.wait
+
+    def _publish(self, tickets: Sequence[Ticket]) -> int:
+        """Publish, and mark what SQS named as taken, a slice at a time while the next one is in flight. The rest stays
+        `pending` for the next step."""
+        batches = [tickets[start : start + MAX_BATCH] for start in range(0, len(tickets), MAX_BATCH)]
+        flights = [self._flights.submit(self._queue.publish, batch) for batch in batches]
+        try:
+            slices = [flights[n : n + SLICE] for n in range(0, len(flights), SLICE)]
+            return sum(self._mark_slice(slice_) for slice_ in slices)
+        finally:
+            for flight in flights:
+                flight.cancel()
+
+    def _mark_slice(self, flights: Sequence[Future[Published]]) -> int:
         accepted: list[Ticket] = []
         refused: list[str] = []
         try:
-            for answer in self._answers(tickets):
+            for flight in flights:
+                answer = flight.result()
                 accepted += answer.accepted
                 refused += answer.refused
                 failpoints.reach("publisher.published")
         finally:
+            self._window.fill(len(accepted))
             self._ledger.mark_queued(accepted)
         failpoints.reach("publisher.marked")
         if refused:
             log.warning("publish_refused", count=len(refused), reasons=sorted(set(refused))[:5])
         return len(accepted)
-
-    def _answers(self, tickets: Sequence[Ticket]) -> Iterable[Published]:
-        batches = [tickets[start : start + MAX_BATCH] for start in range(0, len(tickets), MAX_BATCH)]
-        return self._flights.map(self._queue.publish, batches)

@@ -103,8 +103,9 @@ class QueueSettings(Section):
 class PublisherSettings(Section):
     """How ready jobs become messages."""
 
-    poll_seconds: Seconds = 5
-    chunk: Annotated[int, Field(ge=1, le=10_000)] = 500
+    poll_seconds: Seconds = 0.25
+    chunk: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    queue_ahead: Annotated[int, Field(ge=10, le=1_000_000)] = 2000
     connections: Annotated[int, Field(ge=1, le=64)] = 4
     job_lease_seconds: Seconds = 60
 

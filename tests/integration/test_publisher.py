@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+import boto3
 import pytest
+from botocore.stub import Stubber
+from structlog.testing import capture_logs
 
 from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings
 from eed_delivery.ledger.registry import RegistryLedger
-from eed_delivery.publisher import Publisher
+from eed_delivery.publisher import AILING_SECONDS, Publisher
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.source import Source
@@ -55,9 +58,9 @@ def queue(ministack: MiniStack, queue_urls: tuple[str, str]) -> Queue:
     return Queue(ministack.client("sqs"), *queue_urls)
 
 
-def publisher(registry: RegistryLedger, queue: Queue) -> Publisher:
+def publisher(registry: RegistryLedger, queue: Queue, settings: PublisherSettings = SETTINGS) -> Publisher:
     renderer = Renderer(RenderingSettings(message_id_domain="bank.example"), AttachmentStore(None, None, (), 1000))
-    return Publisher(registry, queue, renderer, SETTINGS)
+    return Publisher(registry, queue, renderer, settings)
 
 
 def run(*publishers: Publisher) -> None:
@@ -130,6 +133,100 @@ def test_a_requeued_email_gets_a_message_of_its_new_generation(world: World, que
     run(publisher(world.registry, queue))
     found = [m.ticket.gen for m in queue.receive(10, 0, 300) if m.ticket]
     assert sorted(found) == [0, 3]
+
+
+def enlisted(world: World) -> list[tuple[int, str]]:
+    return list(world.execute("SELECT email_id, recipient FROM eed_email ORDER BY email_id"))
+
+
+def test_all_chunks_of_a_job_are_enlisted_by_the_same_rules(world: World, queue: Queue) -> None:
+    """The first chunk is read here, the others are copied inside the database."""
+    ids = world.add_job([f"zoë{n}@example.com" for n in range(60)])
+    world.execute("UPDATE delivery_email SET recipient = NULL WHERE id % 10 = 7")
+    world.execute("UPDATE delivery_email SET status = 'sent' WHERE id % 10 = 3")
+    world.execute("ALTER TABLE delivery_email MODIFY recipient TEXT")
+    world.execute("UPDATE delivery_email SET recipient = CONCAT(REPEAT('é', 600), '@x.example') WHERE id % 10 = 5")
+    run(publisher(world.registry, queue))
+    wanted = {3: None, 5: "é" * 500, 7: ""}
+    assert enlisted(world) == [
+        (i, recipient)
+        for n, i in enumerate(ids)
+        if (recipient := wanted.get(i % 10, f"zoë{n}@example.com")) is not None
+    ]
+    assert world.execute("SELECT total, not_enlisted FROM eed_job") == [(54, 6)]
+    assert messages(queue) == [i for i in ids if i % 10 != 3]
+
+
+def test_bytes_never_become_another_address(world: World, queue: Queue) -> None:
+    """The database would cut them at the first one that is no text, or write "?" in its place."""
+    ids = world.add_job([f"c{n}@example.com" for n in range(60)])
+    world.execute("ALTER TABLE delivery_email MODIFY recipient VARBINARY(320)")
+    world.execute("UPDATE delivery_email SET recipient = CONCAT(X'6D', X'FC', '@example.com') WHERE id % 10 = 5")
+    run(publisher(world.registry, queue))
+    assert [recipient for i, recipient in enlisted(world) if i % 10 == 5] == ["m\ufffd@example.com"] * 6
+    assert len(enlisted(world)) == len(ids)
+
+
+AHEAD = PublisherSettings(poll_seconds=0.01, chunk=20, connections=2, queue_ahead=30)
+
+
+def test_no_more_is_published_than_may_wait_in_the_queue(world: World, queue: Queue) -> None:
+    ids = world.add_job([f"c{n}@example.com" for n in range(100)])
+    run(publisher(world.registry, queue, AHEAD))
+    assert messages(queue) == ids[:30]
+    assert world.execute("SELECT state, COUNT(*) FROM eed_email GROUP BY state") == [("pending", 70), ("queued", 30)]
+
+
+def test_what_workers_have_taken_makes_room_that_all_jobs_share(world: World, queue: Queue) -> None:
+    huge = world.add_job([f"c{n}@example.com" for n in range(100)])
+    run(publisher(world.registry, queue, AHEAD))
+    small = world.add_job([f"c{n}@example.com" for n in range(5)], job_id=2)
+    run(publisher(world.registry, queue, AHEAD))
+    assert messages(queue) == huge[:30]  # no room, for whomever
+    world.claim(*huge[:10])
+    publisher(world.registry, queue, AHEAD).step()
+    assert messages(queue) == [*huge[30:35], *small]
+
+
+def test_what_waits_for_its_retry_takes_no_room(world: World, queue: Queue) -> None:
+    ids = world.add_job([f"c{n}@example.com" for n in range(100)])
+    run(publisher(world.registry, queue, AHEAD))
+    world.execute("UPDATE eed_email SET not_before = '2999-01-01' WHERE email_id < :i", i=ids[10])
+    run(publisher(world.registry, queue, AHEAD))
+    assert messages(queue) == ids[:40]
+
+
+def test_a_job_that_cannot_be_enlisted_is_left_alone_for_a_while(world: World, queue: Queue) -> None:
+    world.add_job(["a@example.com"])
+    world.execute("ALTER TABLE delivery_email DROP COLUMN recipient")
+    trying = publisher(world.registry, queue)
+    with capture_logs() as told:
+        trying.step()
+        trying.step()
+    assert [line["event"] for line in told].count("enlist_failed") == 1
+
+
+def test_a_queue_that_refuses_every_message_is_left_alone_for_a_while(world: World) -> None:
+    world.add_job(["a@example.com"])
+    world.enlist()
+    client = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    refused = [{"Id": "0", "SenderFault": False, "Code": "InternalError"}]
+    with Stubber(client) as stub:
+        stub.add_response("send_message_batch", {"Successful": [], "Failed": refused})
+        refusing = Queue(client, "https://sqs.us-east-1.amazonaws.com/000000000000/q")
+        assert publisher(world.registry, refusing).step() == AILING_SECONDS
+
+
+def test_leases_go_round(world: World) -> None:
+    """In a single-table schema there are more jobs than one step can take."""
+    for job_id in range(1, 6):
+        world.add_job(job_id=job_id)
+    world.registry.register(world.registry.new_jobs(10))
+    taken = [job.job_id for job in world.registry.lease(7, 60, 2, beyond=3)]
+    more = [job.job_id for job in world.registry.lease(8, 60, 2, beyond=5)]
+    assert (taken, more) == ([4, 5], [1, 2])
+    world.execute("UPDATE eed_job SET lease_until = NULL")
+    assert [job.job_id for job in world.registry.lease(9, 60, 2, beyond=4)] == [1, 5]
 
 
 def test_rows_that_are_jobs_of_one_email_are_registered_by_the_hundred(world: World, queue: Queue) -> None:

@@ -197,7 +197,10 @@ def test_values_of_the_wrong_form(problems: Any, text: str, expected: Any) -> No
     [
         ("[worker]\nlease_seconds = 120", "worker.lease_seconds and queue.visibility_timeout_seconds"),
         ("[worker]\nheartbeat_seconds = 60", "worker.heartbeat_seconds and worker.lease_seconds"),
-        ("[publisher]\njob_lease_seconds = 5", "publisher.poll_seconds and publisher.job_lease_seconds"),
+        (
+            "[publisher]\npoll_seconds = 5\njob_lease_seconds = 5",
+            "publisher.poll_seconds and publisher.job_lease_seconds",
+        ),
         (
             "[worker]\nsend_lease_seconds = 660",
             "worker.send_lease_seconds and smtp.command_timeout_seconds and smtp.data_timeout_seconds",

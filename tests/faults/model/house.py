@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Literal
 
 import pymysql
@@ -240,7 +241,8 @@ class PublisherPart:
     def __init__(self, place: Place, queue: MemoryQueue, life: Life) -> None:
         settings = PublisherSettings(poll_seconds=AT_ONCE, connections=1, job_lease_seconds=JOB_LEASE)
         ledger = RegistryLedger(place.database(life), place.source)
-        self._publisher = Publisher(ledger, queue_for(queue, life), place.renderer, settings)
+        always_due = count(0, 1000).__next__  # the same steps whenever they are taken again
+        self._publisher = Publisher(ledger, queue_for(queue, life), place.renderer, settings, always_due)
         self.step: Callable[[], float] = self._publisher.step
 
     def close(self) -> None:

@@ -36,6 +36,7 @@ ON_THE_SCALED_CLOCK = {
     "worker.retry_delay_seconds": WorkerSettings().retry_delay_seconds * SCALE,
     "worker.retry_max_delay_seconds": WorkerSettings().retry_max_delay_seconds * SCALE,
     "sweeper.queued_patience_seconds": SweeperSettings().queued_patience_seconds * SCALE,
+    "publisher.queue_ahead": 1_000_000,  # the whole backlog is to wait in the queue
 }
 FIRST_MAIL_SECONDS = WorkerSettings().probe_seconds * SCALE + 5
 """From the mail server's return to its first mail: the next probe, and what does not scale: half a second until a
