@@ -13,12 +13,11 @@ from tests.servers.network import Host
 from tests.service_process import ServiceProcess
 from tests.stack import Stack
 
-# The product's own defaults again, where `tests.stack.DEFAULTS` is made for short tests. One is not the default: a new
-# job is looked for every 0.3 s instead of every 5 s, or where in those 5 s a job comes in would decide short runs.
+# The product's own defaults again, where `tests.stack.DEFAULTS` is made for short tests.
 SETTINGS: dict[str, Any] = {
     "queue.wait_seconds": 20,
     "queue.visibility_timeout_seconds": 120,
-    "publisher.poll_seconds": 0.3,
+    "publisher.poll_seconds": 0.25,
     "publisher.job_lease_seconds": 60,
     "worker.processes": 0,
     "worker.threads": 16,
