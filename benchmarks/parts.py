@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.arena import Arena, Ground
 from benchmarks.ceiling import ceiling
 from benchmarks.measure import Run
-from benchmarks.ours import CABLE, Ours
+from benchmarks.ours import CABLE, SETTINGS, Ours
 from benchmarks.peers.crew import CELERY, DRAMATIQ, THREAD_PER_EMAIL, Kind, Peer
 from benchmarks.race import WARM_UP, Meter, System, await_so, await_taken, race, seconds_to_accepted, seconds_to_end
 from benchmarks.work import KB, STATEMENT_BYTES, Work
@@ -166,7 +166,7 @@ def publish(bench: Bench) -> Iterator[Run]:
     """The publisher alone: from a ready job to the last message in the queue."""
     work = Work(100_000 if bench.long else 3 * bench.emails, 0)
     ground = bench.arena.ground([work, WARM_UP])
-    with Ours(ground, bench.settings, "publisher") as system:
+    with Ours(ground, {**bench.settings, "publisher.queue_ahead": 1_000_000}, "publisher") as system:
         system.begin(2)
         await_so(lambda: system.stack.counts(2) == {"queued": WARM_UP.emails}, system)
         meter = Meter(system, ground)
@@ -182,8 +182,7 @@ def idle(bench: Bench) -> Iterator[Run]:
         if name in _PEERS:
             yield _idle_peer(bench, _PEERS[name])
     if "ours" in bench.systems:
-        for poll_seconds in (0.3, 5):
-            yield _idle_ours(bench, {"publisher.poll_seconds": poll_seconds})
+        yield _idle_ours(bench)
 
 
 def _idle_peer(bench: Bench, kind: Kind) -> Run:
@@ -193,12 +192,12 @@ def _idle_peer(bench: Bench, kind: Kind) -> Run:
         return _waits("idle", peer.name, bench, waits, peer.settings)
 
 
-def _idle_ours(bench: Bench, settings: dict[str, Any]) -> Run:
+def _idle_ours(bench: Bench) -> Run:
     ground = bench.arena.ground([Work(1, bench.attachment_bytes)] * (SINGLES + 1))
-    wanted = {**settings, **bench.settings}
     # Each at another moment of the poll, spread evenly: what it waits for the poll is then what anybody would wait.
-    pauses = [wanted["publisher.poll_seconds"] * n / SINGLES for n in range(SINGLES + 1)]
-    with Ours(ground, wanted) as system:
+    poll_seconds = bench.settings.get("publisher.poll_seconds", SETTINGS["publisher.poll_seconds"])
+    pauses = [poll_seconds * n / SINGLES for n in range(SINGLES + 1)]
+    with Ours(ground, bench.settings) as system:
         waits = [seconds_to_accepted(system, ground, n, pause) for n, pause in enumerate(pauses, start=1)]
         return _waits("idle", "ours", bench, waits, system.settings)
 
