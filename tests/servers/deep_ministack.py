@@ -24,10 +24,14 @@ class InSight(list[Message]):
     def __init__(self, messages: Iterable[Message], line: deque[Message]) -> None:
         super().__init__(messages)
         self._line = line
+
+    def refill(self) -> None:
+        """Bring the next of the line into sight. Not at any other moment than a receive: ministack tells by their
+        number whether it has deleted one."""
         now = time.time()
         missing = SHOWN - sum(message["visible_at"] <= now for message in self)
-        while missing > 0 and line:
-            super().append(line.popleft())
+        while missing > 0 and self._line:
+            super().append(self._line.popleft())
             missing -= 1
 
     def append(self, message: Message) -> None:
@@ -43,7 +47,7 @@ class InSight(list[Message]):
 
 
 class DeepQueue(dict[str, Any]):
-    """A queue of ministack's. Whenever it puts back the messages it has kept, new ones come into sight."""
+    """A queue of ministack's, with a line behind the messages in sight."""
 
     def __init__(self, queue: dict[str, Any]) -> None:
         super().__init__(queue)
@@ -66,7 +70,8 @@ def _create_deep_queue(data: dict[str, Any], url: str) -> Any:
 
 
 def _receive_and_refill(queue: dict[str, Any], *limits: int) -> Any:
-    queue["messages"] = queue["messages"]
+    if isinstance(queue, DeepQueue):
+        queue["messages"].refill()
     return _receive(queue, *limits)
 
 
