@@ -36,7 +36,8 @@ class TrackingEvent:
     `event_id` is the same whenever the same event comes again, and never for two. `email_id` and `gen` are there when
     our own tag (or VERP address, or signed link) names them, else `message_id` (the provider's) is to find the email.
     `occurred_at` is in UTC. `outcome` is None where the event says nothing about one. `detail` is for people, and
-    holds no address. `automatic`: by a machine (a mail proxy's prefetch, an out-of-office note).
+    holds no address. `user_agent` is an open's or a click's, to tell a mail proxy from a person. `automatic`: by a
+    machine (a mail proxy's prefetch, an out-of-office note).
     """
 
     event_id: str
@@ -51,4 +52,5 @@ class TrackingEvent:
     code: int | None = None
     enhanced: str | None = None
     detail: str = ""
+    user_agent: str = ""
     automatic: bool = False
