@@ -24,11 +24,7 @@ EDGE_12 = CHROME.replace("149.0.0.0 Safari/537.36", "42.0.2311.135 Safari/537.36
         ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", Reader.PERSON, False),
         ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17328; Pro)", Reader.PERSON, False),
         ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.0", Reader.PERSON, False),
-        (
-            "Mozilla/5.0 (Linux; Android 14; CUBOT X70) AppleWebKit/537.36",
-            Reader.SCANNER,
-            True,
-        ),  # a phone: we cannot tell
+        ("Mozilla/5.0 (Linux; Android 14; CUBOT X70) AppleWebKit/537.36", Reader.PERSON, False),
         ("Mozilla/5.0", Reader.APPLE_PRIVACY, True),
         ("Mozilla/5.0 ", Reader.APPLE_PRIVACY, True),
         (EDGE_12, Reader.GOOGLE_PREFETCH, True),
