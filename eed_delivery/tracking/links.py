@@ -19,7 +19,8 @@ MAX_URL = 2_000
 MAX_TOKEN = MAX_URL
 MIN_KEY = 32
 """A key of 32 random characters cannot be guessed; a word can, offline, from one email."""
-MAX_NAME = 200
+MAX_HEADER_URL = 900
+"""Longest address for List-Unsubscribe: it cannot be folded, and a line has 998 characters (RFC 5322, 2.1.1)."""
 PIXEL, CLICK, UNSUBSCRIBE = "o", "c", "u"
 """The first part of the path, and what the purposes' keys are told apart by."""
 
@@ -86,10 +87,14 @@ class Links:
         return url if len(url) <= MAX_URL else None
 
     def unsubscribe(self, email_id: int, gen: int, category: str = "", tenant: str = "") -> str:
-        """The one-click address of RFC 8058. ValueError for a category or tenant that is too long a name."""
-        if len(category) > MAX_NAME or len(tenant) > MAX_NAME:
-            raise ValueError(f"the name of a category or tenant has more than {MAX_NAME} characters")
-        return self._url(UNSUBSCRIBE, [email_id, gen, category, tenant])
+        """The one-click address of RFC 8058, for `rendering.unsubscribe` to make header fields of.
+
+        ValueError if category and tenant are names so long that no header could hold it.
+        """
+        url = self._url(UNSUBSCRIBE, [email_id, gen, category, tenant])
+        if len(url) > MAX_HEADER_URL:
+            raise ValueError("the names of category and tenant are too long for a List-Unsubscribe header")
+        return url
 
     def read_pixel(self, token: str) -> PixelLink | None:
         """What the picture's token says; None unless we made it."""
@@ -132,7 +137,8 @@ def _serializer(keys: Sequence[str], purpose: str) -> URLSafeSerializer:
         for key in reversed(keys)  # itsdangerous signs with the last one
     ]
     signing = {"key_derivation": "none", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(derived, salt=salt, signer_kwargs=signing)
+    plain = {"ensure_ascii": False}  # shorter for names that are not ASCII
+    return URLSafeSerializer(derived, salt=salt, serializer_kwargs=plain, signer_kwargs=signing)
 
 
 def _is_canonical(token: str) -> bool:

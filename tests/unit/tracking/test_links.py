@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eed_delivery.rendering.unsubscribe import unsubscribe_fields
 from eed_delivery.tracking.links import (
     MAX_TOKEN,
     MAX_URL,
@@ -186,6 +187,18 @@ def test_a_base_url_may_have_a_path() -> None:
     assert Links(f"{BASE}/mail/", [KEY]).pixel(1, 0).startswith(f"{BASE}/mail/o/")
 
 
-def test_the_name_of_a_category_is_bounded() -> None:
+def test_an_unsubscription_too_long_for_a_header_is_refused() -> None:
+    noise = "".join(random.Random(7).choices(string.ascii_letters, k=1_000))
     with pytest.raises(ValueError, match="category"):
-        LINKS.unsubscribe(1, 0, "x" * 201)
+        LINKS.unsubscribe(1, 0, noise)
+    with pytest.raises(ValueError, match="category"):
+        LINKS.unsubscribe(1, 0, "", noise)
+
+
+@given(ids, gens, st.text(max_size=50), st.text(max_size=50))
+def test_an_unsubscription_makes_both_fields_of_rfc_8058(email_id: int, gen: int, category: str, tenant: str) -> None:
+    url = LINKS.unsubscribe(email_id, gen, category, tenant)
+    assert unsubscribe_fields(f"<{url}>") == [
+        f"List-Unsubscribe: <{url}>\r\n".encode(),
+        b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+    ]

@@ -189,6 +189,7 @@ def test_our_own_addresses_are_not_led_through_the_redirect() -> None:
         ("<html><body>x", "</body></html>"),
         ("<body>x</body>y", "</BODY\n></html>"),
         ("<body>x", "</body><!-- </body> --></html>"),
+        ("<a>x", "</body></a>"),
         ("<p>x", ""),
         ("", ""),
         ("<body>x", "</body><style></body></style>"),
