@@ -61,7 +61,7 @@ def _report(group: Fields, words: str) -> RecipientReport | None:
     named = _DIAGNOSTIC_TYPE.match(said)
     text = said[named.end() :] if named else said
     if not text and _says_little(status):
-        text = words
+        text = f"{status} {words}"  # a status may have a comment: 5.0.0 (recipient reached disk quota)
     return RecipientReport(action, diagnose(status, text), text)
 
 

@@ -48,7 +48,8 @@ _PHRASES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"(?:quota|storage|mailbox size limit)[^.\n]{0,20}(?:exceed|full|reached)",
             r"insufficient (?:disk|system|mailbox) (?:space|storage)",
             r"not enough (?:disk )?space",
-            r"inbox is full",
+            r"inbox is full|full mailbox",
+            r"reached[^.\n]{0,30}quota",
         ),
     ),
     (
@@ -95,6 +96,7 @@ _PHRASES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"does(?: not|n't) have an? [^.\n]{0,60}account",
             r"mailbox[^.\n]{0,40}unavailable",
             r"unrouteable address",
+            r"invalid final delivery userid",
             r"not listed in (?:domino|public)",
             r"recipientnotfound",
             r"recipient address rejected: (?:access denied|undeliverable|unknown|invalid)",
@@ -108,7 +110,7 @@ _PHRASES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (
         Cause(Meaning.REFUSED, "too_large"),
         _words(
-            r"(?:message|mail|e-?mail|size)[^.\n]{0,40}(?:too (?:large|big|long)|exceeds)",
+            r"(?:message|mail|e-?mail|size)[^.\n]{0,40}(?:too (?:large|big)|exceed)",
             r"message size",
             r"size limit",
         ),
@@ -133,7 +135,7 @@ _PHRASES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"\brbl\b|\bdnsbl\b",
             r"access denied",
             r"not (?:authori[sz]ed|permitted|allowed|accepted)",
-            r"relay",
+            r"relaying|relay (?:access|not|denied)|unable to relay",
             r"unsolicited",
         ),
     ),

@@ -26,10 +26,12 @@ _OPENINGS = re.compile(
     r"this is the (?:qmail-send|postfix|mail system|mail delivery|mta|mailserver) ?(?:program|system)?"
     r"|this message was created automatically by (?:the )?mail delivery (?:software|system)"
     r"|(?:your message|message sent) did not reach (?:some or all of )?(?:the intended|the following) recipient"
-    r"|unable to deliver (?:your )?(?:message|mail|e-?mail) to the following"
+    r"|unable to deliver (?:your )?(?:message|mail|e-?mail) to"
     r"|delivery (?:to|of)[^\n]{0,80}(?:recipient|address|message)[^\n]{0,40}(?:failed|has failed|been delayed)"
     r"|delivery has failed to these recipients"
-    r"|(?:message|mail|e-?mail)[^.\n]{0,60}could not be delivered"
+    r"|(?:message|mail|e-?mail)[^.\n]{0,60}could not be delivered|could not be delivered to"
+    r"|(?:wasn't|was not) able to deliver|could not deliver|not delivered to|-- failed recipients"
+    r"|did not reach the following|has not yet been delivered|(?:was|has been) (?:aborted|postponed)"
     r"|we (?:were|are) (?:sorry|unable|not able)[^.\n]{0,60}deliver"
     r"|the following address(?:es)? (?:had|failed)"
     r"|the original message was received at"
@@ -38,9 +40,13 @@ _OPENINGS = re.compile(
     r"|message[^.\n]{0,60}(?:n'a pas pu|n'a pu) [êe]tre",
     re.IGNORECASE,
 )
-_FROM = re.compile(r"mailer-?daemon|postmaster|mail ?delivery|mail-?daemon|mdaemon", re.IGNORECASE)
+_FROM = re.compile(
+    r"mailer-?daemon|postmaster|mail ?delivery|mail-?daemon|mdaemon|system ?administrator", re.IGNORECASE
+)
+_DAEMON = re.compile(r"mailer-?daemon|mdaemon", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"undeliver|undelivered|unzustellbar|nicht zugestellt|failure notice|"
+    r"undeliver|non-?delivery|not delivered|failed mail|mail failed|user unknown|unzustellbar|nicht zugestellt"
+    r"|failure notice|"
     r"delivery (?:fail|status|notification|report|problem)"
     r"|returned mail|return(?:ed)? to sender|mail delivery|mail system error"
     r"|could not be delivered|rejected mail"
@@ -48,12 +54,12 @@ _SUBJECT = re.compile(
     r"|kunde inte levereras|ikke leveres|nie dostarczono|недостав|не доставлен|配信不能|配信できません|退信|반송",
     re.IGNORECASE,
 )
-_DELAY_SUBJECT = re.compile(r"delay|warning:|still being|verz[öo]gert|retard", re.IGNORECASE)
+_DELAY_SUBJECT = re.compile(r"delay|warning: (?:message|could not)|still being|verz[öo]gert|retard", re.IGNORECASE)
 _DELAY = re.compile(
     r"has not yet been delivered|not yet been delivered|this is a warning (?:message )?only"
     r"|delivery (?:has been |is )delayed"
     r"|no action is required|do not need to resend|(?:will|is still being) (?:be )?retried"
-    r"|will keep trying|will continue to",
+    r"|will keep trying|will continue to|has been postponed",
     re.IGNORECASE,
 )
 
@@ -90,14 +96,19 @@ def read_plain_bounce(mail: Mail, words: str) -> PlainBounce | None:
 def _has_a_known_form(mail: Mail, words: str) -> bool:
     if "x-failed-recipients" in mail.fields:  # Exim and Gmail write that into nothing but bounces
         return True
+    if mail.report_type == "delivery-status":
+        return True  # without a status that could be read, or we should not be here
+    if not _OPENINGS.search(words[:OPENING]):
+        return False
     # "I have left, your message could not be delivered": a person's words, where no mailer-daemon wrote them
-    return bool(_OPENINGS.search(words[:OPENING])) and (_by_a_machine(mail) or not is_auto_reply(mail))
+    return not is_auto_reply(mail) or bool(
+        _FROM.search(mail.fields.decoded("from")) or _SUBJECT.search(mail.fields.decoded("subject"))
+    )
 
 
 def _looks_like_one(mail: Mail, subject: str, diagnosis: Diagnosis) -> bool:
-    """By who wrote it and what about, where a reason can be read as well."""
-    return _by_a_machine(mail) and bool(_SUBJECT.search(subject)) and diagnosis.spoken
-
-
-def _by_a_machine(mail: Mail) -> bool:
-    return bool(_FROM.search(mail.fields.decoded("from")))
+    """By who wrote it, and what about: a postmaster may be a person, MAILER-DAEMON is none."""
+    sender = mail.fields.decoded("from")
+    if _SUBJECT.search(subject):
+        return bool(_FROM.search(sender))
+    return diagnosis.spoken and bool(_DAEMON.search(sender))

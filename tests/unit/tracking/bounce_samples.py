@@ -459,6 +459,16 @@ Content-Type: text/plain
 """,
         *(_BOUNCE, HARD, "moved", None, "5.1.6"),
     ),
+    Sample("a report without a recipient's group", dsn("").replace(b"MAILER-DAEMON", b"mx"), _BOUNCE, SOFT, "unknown"),
+    Sample(
+        "a reason in the status' comment",
+        dsn(group("5.0.0 (recipient reached disk quota)")),
+        _BOUNCE,
+        SOFT,
+        "full",
+        None,
+        "5.0.0",
+    ),
 )
 COMPLAINTS = (
     Sample(
@@ -612,8 +622,53 @@ OTHERS = (
         "full",
         550,
     ),
+    Sample(
+        "a daemon of few words",
+        note(
+            "From: postmaster@example.com\nSubject: Undeliverable Mail\nPrecedence: bulk",
+            "Delivery failed 20 attempts.",
+        ),
+        _BOUNCE,
+        SOFT,
+        "unknown",
+    ),
+    Sample(
+        "a daemon with a subject of its own",
+        note("From: MAILER-DAEMON@example.com\nSubject: Processing", "anna: user unknown"),
+        _BOUNCE,
+        HARD,
+        "no_mailbox",
+    ),
+    Sample(
+        "delayed by a full mailbox",
+        note(
+            "From: postmaster@example.com\nSubject: Mail Delivery Warning",
+            "Delivery of email to this address has been postponed due to a full mailbox.",
+        ),
+        _DELAY,
+        None,
+        "full",
+    ),
+    Sample(
+        "a bulk robot's own form",
+        note(
+            "From: <admin@example.com>\nSubject: Non-Delivery: x\nPrecedence: bulk",
+            "The email below could not be delivered to the following user",
+        ),
+        _BOUNCE,
+        SOFT,
+        "unknown",
+    ),
 )
 NO_BOUNCES = (
+    Sample(
+        "a postmaster on holiday",
+        note(
+            "From: postmaster@example.com\nSubject: I am away\nAuto-Submitted: auto-replied",
+            "My mailbox is full of mail.",
+        ),
+        _AUTO,
+    ),
     Sample(
         "RFC 3834",
         note(

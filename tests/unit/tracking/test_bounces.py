@@ -102,8 +102,13 @@ def test_no_half_address_remains_where_a_detail_is_cut(blanks: int) -> None:
 
 def test_what_is_beyond_the_limit_is_not_looked_at() -> None:
     raw = dsn(group("5.1.1"), words="x\n" * 2000)
-    assert parse_bounce(raw, ADDRESS, VERP, NOW).verdict is BounceVerdict.BOUNCE
-    assert parse_bounce(raw, ADDRESS, VERP, NOW, max_bytes=3000).verdict is not BounceVerdict.BOUNCE
+    whole, cut = (
+        parse_bounce(raw, ADDRESS, VERP, NOW).event,
+        parse_bounce(raw, ADDRESS, VERP, NOW, max_bytes=3000).event,
+    )
+    assert whole is not None and cut is not None
+    assert (whole.enhanced, whole.outcome) == ("5.1.1", DeliveryOutcome.HARD_BOUNCED)
+    assert (cut.enhanced, cut.outcome) == (None, DeliveryOutcome.SOFT_BOUNCED)
 
 
 @given(st.binary(max_size=4000), st.sampled_from(SAMPLES))
