@@ -140,6 +140,15 @@ def test_what_is_no_link_to_the_web_or_shall_not_be_tracked_stays(html: str) -> 
     assert _rewritten(html) == html
 
 
+@pytest.mark.parametrize(
+    "name", ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes", "STYLE"]
+)
+def test_what_looks_like_a_link_in_a_text_element_is_text(name: str) -> None:
+    text, link = f'<{name}><a href="https://b.example/"></{name}>', '<a href="https://a.example/">'
+    assert _rewritten(text) == text
+    assert _targets(text + link) == ["https://a.example/"]
+
+
 def test_a_letter_that_only_looks_like_an_s_ends_no_style() -> None:
     html = '<style></ſtyle><a href="https://a.example/"></style>'
     assert _rewritten(html) == html
