@@ -27,7 +27,6 @@ from eed_delivery.transports.reply_text import clean
 ID_CHARS = 32  # of SHA-256 in hexadecimal, 128 bits: no two events of a lifetime share them
 MAX_EMAIL_ID = 2**63 - 1  # the ledger's BIGINT
 MAX_GEN = 2**31 - 1  # the ledger's INTEGER
-MAX_TOPICS_SHOWN = 20  # "up to 20 topics for each list" (sending-email-list-management)
 
 SUBSCRIBED = "AmazonSnsSubscriptionSucceeded"  # an identity's notifications were turned on
 # "Indicates that the entity providing the report does not consider the message to be spam" (IANA, MARF parameters).
@@ -302,8 +301,7 @@ def _preferences(wanted: Any) -> str:
     topics = [one for one in field.entries(wanted.get("topicSubscriptionStatus")) if isinstance(one, dict)]
     said = ["unsubscribed from all"] if wanted.get("unsubscribeAll") is True else []
     said += [
-        _joined(" ", field.text(one.get("topicName")), field.word(one.get("subscriptionStatus")))
-        for one in topics[:MAX_TOPICS_SHOWN]
+        _joined(" ", field.text(one.get("topicName")), field.word(one.get("subscriptionStatus"))) for one in topics
     ]
     return ", ".join(said)
 

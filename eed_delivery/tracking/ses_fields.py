@@ -97,7 +97,7 @@ def time(value: Any) -> datetime:
     """ISO 8601 with an offset, as UTC: SES writes Z, and an offset is in its examples too. Raises ValueError."""
     try:
         at = datetime.fromisoformat(value)
-        if at.tzinfo is not None and at >= EPOCH:
+        if at >= EPOCH:  # which is a TypeError for a time without an offset
             return at.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         pass

@@ -257,6 +257,25 @@ def test_each_type_of_delay(kind: str) -> None:
     assert (event.sub_type, event.outcome) == (kind, None)
 
 
+@pytest.mark.parametrize(
+    ("preferences", "detail"),
+    [
+        ({"unsubscribeAll": False, "topicSubscriptionStatus": []}, "Readers"),
+        ({"unsubscribeAll": "no", "topicSubscriptionStatus": {"a": 1}}, "Readers"),
+        (
+            {"topicSubscriptionStatus": [{"topicName": "A", "subscriptionStatus": "OptIn"}, "B", {"topicName": "C"}]},
+            "Readers: A OptIn, C",
+        ),
+        ([], "Readers"),
+        (None, "Readers"),
+    ],
+)
+def test_what_a_contact_is_subscribed_to(preferences: object, detail: str) -> None:
+    event = ses.subscription()
+    event["subscription"]["newTopicPreferences"] = preferences
+    assert only(event).detail == detail
+
+
 # -- whom it is about
 
 
@@ -405,8 +424,9 @@ def test_all_examples_are_different_events() -> None:
     assert len({e.event_id for e in events}) == len(ses.PUBLISHED)
 
 
-def test_a_bounce_without_feedback_id_is_told_by_its_time() -> None:
-    first, second = ses.bounce(feedbackId=None), ses.bounce(feedbackId=None, timestamp=ses.SENT_AT)
+@pytest.mark.parametrize("missing", [None, "", 17])
+def test_a_bounce_without_feedback_id_is_told_by_its_time(missing: object) -> None:
+    first, second = ses.bounce(feedbackId=missing), ses.bounce(feedbackId=missing, timestamp=ses.SENT_AT)
     assert only(first).event_id != only(second).event_id
 
 
@@ -545,6 +565,7 @@ def test_a_message_id_that_the_ledger_could_not_hold_is_refused(message_id: obje
     ("said", "kept"),
     [
         ("550 <anna@example.com>: no\x1b[31m\r\nsuch user\u202e", "550 <***@example.com>: no [31m such user"),
+        ('550 "anna lisa"@example.com unknown', "550 ***@example.com unknown"),
         ("x" * 3000, "x" * 500),
         ("y" * 1900 + " anna.lisa@example.com", "y" * 500),
         # Masked and squeezed, the text is short, and would end in half an address: the cut is before its "@".
