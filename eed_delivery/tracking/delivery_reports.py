@@ -10,7 +10,8 @@ from eed_delivery.tracking.enhanced_codes import FIND, Meaning, cause_of
 from eed_delivery.tracking.mime_parts import Fields, Mail, field_groups
 
 CONTENT_TYPES = ("message/delivery-status", "message/global-delivery-status")
-MAX_GROUPS = 50
+MAX_GROUPS = 20
+"""An email has one recipient; a forwarding address may stand for some more."""
 _WORD = re.compile(r"[a-z]+")
 _DIAGNOSTIC_TYPE = re.compile(r"[\w-]{1,40}\s{0,10};\s{0,10}", re.ASCII)  # RFC 3464, 2.3.6: "smtp; 550 …"
 

@@ -78,6 +78,7 @@ class Mutations:
         self._bombs: tuple[Callable[[], bytes], ...] = (
             *(self._nested, self._wide, self._boundaries, self._fields, self._groups, self._one_line, self._open_tags),
             *(self._parameters, self._encoded_words, self._words, self._empty_lines, self._continued, self._messages),
+            *(self._heavy_parts, self._heavy_groups),
         )
 
     def next(self) -> bytes:
@@ -191,6 +192,20 @@ class Mutations:
 
     def _continued(self) -> bytes:
         return self._filled(b"Subject: x", b"\n x")
+
+    def _heavy_parts(self) -> bytes:
+        fill = (
+            self._chance.choice((b";", b'; a="', b"; a*0*=x", b";a=b", b"; a*=utf-8''%41", b"; boundary*0*=a")) * 4000
+        )
+        top, inner = (
+            b"Content-Type: multipart/mixed; boundary=" + name + fill[:3900] + b"\n\n" for name in (b"b", b"c")
+        )
+        return top + (b"--b\n" + inner + b"x\n") * 64
+
+    def _heavy_groups(self) -> bytes:
+        said = b"".join(self._chance.choices(TOKENS, k=3)).replace(b"\n", b" ") * 4000
+        group = b"Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; " + said[:3900] + b"\n\n"
+        return b"Content-Type: message/delivery-status\n\n" + group * 60
 
     def _messages(self) -> bytes:
         return self._filled(b"", b"Content-Type: message/rfc822\n\n")
