@@ -5,4 +5,6 @@
 - `bounces`     what mail servers and mailboxes send back, as events
 - `verp`        the envelope sender that tells which email a bounce is about
 - `links`       signed addresses: the pixel, the redirect, the unsubscription
+- `rewriting`   those put into an email's HTML (`markup` finds the places)
+- `machines`    which opens and clicks are no person's
 """

@@ -61,6 +61,11 @@ class Intake:
         self._held = []
         return PAUSE_SECONDS if self._queue.empty() else 0.0
 
+    def flush(self) -> None:
+        """Store all that is left, at the end, when nothing comes any more. Raises what `step` does."""
+        while self._held or not self._queue.empty():
+            self.step()
+
     def _drop(self, count: int) -> None:
         with self._lock:
             self._dropped += count

@@ -81,3 +81,16 @@ def test_a_batch_that_cannot_be_stored_does_not_stand_in_the_way_for_ever() -> N
     intake.put(_event(2))
     intake.step()
     assert (store.batches, intake.dropped) == ([["2"]], 1)
+
+
+def test_at_the_end_everything_is_stored_or_it_says_why_not() -> None:
+    store = Store()
+    intake = Intake(store)
+    store.fault = DatabaseGone("away")
+    for number in range(2 * BATCH + 1):
+        intake.put(_event(number))
+    with pytest.raises(DatabaseGone):
+        intake.flush()
+    store.fault = None
+    intake.flush()
+    assert [len(batch) for batch in store.batches] == [BATCH, BATCH, 1]
