@@ -62,6 +62,7 @@ def _opened(href: str) -> str | None:
         ("<a\nclass=b\thref = 'HTTPS://a.example/'/>", "HTTPS://a.example/"),
         ('<a href="http://a.example/?a=1&amp;b=2">', "http://a.example/?a=1&b=2"),
         ('<a href="http://a.example/?a=1&b=2&copy=3&reg4&lt">', "http://a.example/?a=1&b=2&copy=3&reg4<"),
+        ('<a href="http://a.example/?a&amp;=1&lt;=2">', "http://a.example/?a&=1<=2"),
         ('<a href="http://a.example/&#x26;&#38;&#0038&notit;&nosuch;">', "http://a.example/&&&&notit;&nosuch;"),
         ('<a href=" \n http://a.example/x\ny\t ">', "http://a.example/xy"),
         ('<a href="http://a.example/a b/ü?q=é">', "http://a.example/a%20b/%C3%BC?q=%C3%A9"),
