@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from eed_delivery.tracking.events import EventKind, TrackingEvent
 from eed_delivery.tracking.links import Links
 from eed_delivery.web.endpoint import AT_ONCE, Endpoint, Unsubscription
-from eed_delivery.web.forms import Wish
+from eed_delivery.web.forms import MAX_FIELDS, Wish
 from eed_delivery.web.server import MAX_BODY, MAX_HEADER, WebServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
@@ -276,11 +276,15 @@ def test_the_form_on_the_page_unsubscribes(site: Site) -> None:
     [
         ("", "application/x-www-form-urlencoded"),
         ("List-Unsubscribe=No", "application/x-www-form-urlencoded"),
-        ("x=1&" * 500 + ONE_CLICK, "application/x-www-form-urlencoded"),
+        ("x=1&" * MAX_FIELDS + ONE_CLICK, "application/x-www-form-urlencoded"),
         (b"\xff\xfe=\x80", "application/x-www-form-urlencoded"),
         (ONE_CLICK, "text/plain"),
         (ONE_CLICK, "application/x-www-form-urlencoded; charset=nonsense"),
         (ONE_CLICK, "multipart/form-data"),
+        (
+            '--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x\r\ncut off',
+            "multipart/form-data; boundary=x",
+        ),
         ("--x\r\nbroken", "multipart/form-data; boundary=x"),
         ("--x\r\n" * 500, "multipart/form-data; boundary=x"),
     ],
@@ -411,6 +415,16 @@ def test_a_hostile_request_gets_a_no_or_nothing_and_the_next_is_answered(site: S
     assert b"evil" not in answer and b"Traceback" not in answer
     assert site.ask("/healthz").status == 200
     assert site.events == [] == site.unsubscriptions
+
+
+def test_what_is_too_large_is_not_even_read(site: Site) -> None:
+    path = urlsplit(UNSUBSCRIBE).path.encode()
+    header = b"GET /healthz HTTP/1.0\r\nX: " + b"A" * MAX_HEADER + b"\r\n\r\n"
+    assert site.raw(header).split(b" ", 2)[1] == b"431"
+    body = ONE_CLICK.encode() + b"&x=" + b"A" * MAX_BODY
+    head = b"POST %b HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n"
+    assert site.raw(head % (path, len(body)) + body).split(b" ", 2)[1] == b"413"
+    assert site.unsubscriptions == []
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
