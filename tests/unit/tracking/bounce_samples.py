@@ -459,7 +459,13 @@ Content-Type: text/plain
 """,
         *(_BOUNCE, HARD, "moved", None, "5.1.6"),
     ),
-    Sample("a report without a recipient's group", dsn("").replace(b"MAILER-DAEMON", b"mx"), _BOUNCE, SOFT, "unknown"),
+    Sample(
+        "a report without a recipient's group",
+        dsn("", "…").replace(b"MAILER-DAEMON@mx.example.net (Mail Delivery System)", b"mx@example.net"),
+        _BOUNCE,
+        SOFT,
+        "unknown",
+    ),
     Sample(
         "a reason in the status' comment",
         dsn(group("5.0.0 (recipient reached disk quota)")),
@@ -602,6 +608,13 @@ OTHERS = (
         *(_BOUNCE, HARD, "disabled", 550, "5.2.1"),
     ),
     Sample(
+        "exim in its owner's words",
+        note("X-Failed-Recipients: anna@example.com\nFrom: robot@example.com\nSubject: Sorry", "anna: user unknown"),
+        _BOUNCE,
+        HARD,
+        "no_mailbox",
+    ),
+    Sample(
         "somebody's daemon",
         note(
             "From: postmaster@example.com\nSubject: =?utf-8?Q?Unzustellbar=3A_Ihr_Kontoauszug?=",
@@ -712,7 +725,7 @@ NO_BOUNCES = (
     Sample(
         "a receipt",
         note(
-            'From: anna@example.com\nSubject: Read: x\nContent-Type: multipart/report; report-type=disposition-notification; boundary="b"',
+            'From: anna@example.com\nSubject: x\nContent-Type: multipart/report; report-type=disposition-notification; boundary="b"',
             "--b\nContent-Type: text/plain\n\nRead.\n--b\nContent-Type: message/disposition-notification\n\nDisposition: manual-action/MDN-sent-manually; displayed\n--b--",
         ),
         _AUTO,

@@ -81,6 +81,12 @@ def test_events_of_two_emails_two_generations_or_two_kinds_differ() -> None:
     assert len({event.event_id for event in events if event is not None}) == len(events)
 
 
+def test_a_detail_is_the_server_s_words() -> None:
+    event = read(dsn(group("5.1.1", "smtp; 550 5.1.1 User\n  unknown"))).event
+    assert event is not None
+    assert event.detail == "550 5.1.1 User unknown"
+
+
 def test_a_detail_is_one_short_line_without_addresses() -> None:
     said = "smtp; 550 \x1b[31m \u202e <anna@example.com> " + "x" * 1600 + " " + "anna.smith@example.com " * 500
     event = read(dsn(group("5.1.1", said))).event
