@@ -123,7 +123,19 @@ def _queue(settings: Settings) -> Iterator[Clash]:
             "the dead-letter queue is the queue itself",
             "Give the URL of the queue that its RedrivePolicy names.",
         )
-    for key, url in (("queue.url", queue.url), ("queue.dead_letter_url", queue.dead_letter_url)):
+    events = settings.tracking.events_queue_url
+    if events is not None and events in (queue.url, queue.dead_letter_url):
+        yield Clash.of(
+            ("tracking.events_queue_url", "queue.url"),
+            "the queue of events is also the queue of emails, or its dead-letter queue",
+            "Give the URL of the queue that SES's topic publishes to.",
+        )
+    queues = {
+        "queue.url": queue.url,
+        "queue.dead_letter_url": queue.dead_letter_url,
+        "tracking.events_queue_url": events,
+    }
+    for key, url in queues.items():
         region = region_of_queue(url) if url else None
         if region not in (None, settings.aws.region):
             yield Clash.of(

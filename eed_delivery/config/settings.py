@@ -194,6 +194,19 @@ class RenderingSettings(Section):
     list_unsubscribe: Unsubscribe | None = None
 
 
+class TrackingSettings(Section):
+    """What becomes of emails after they have left. `suppression_days` and the thresholds: 0 is for ever, and never."""
+
+    events_queue_url: QueueUrl | None = None
+    threads: Annotated[int, Field(ge=1, le=64)] = 4
+    unmatched_after_seconds: SecondsOrNone = 900
+    suppress_hard_bounces: Annotated[int, Field(ge=0, le=1000)] = 1
+    suppress_soft_bounces: Annotated[int, Field(ge=0, le=1000)] = 0
+    suppress_complaints: Annotated[int, Field(ge=0, le=1000)] = 1
+    suppress_within_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    suppression_days: Annotated[int, Field(ge=0, le=3650)] = 0
+
+
 class LogSettings(Section):
     """What is logged: JSON lines on stdout, from this level up."""
 
@@ -217,6 +230,7 @@ class Settings(BaseSettings):
     ses: SesSettings = SesSettings()
     outbox: OutboxSettings = OutboxSettings()
     rendering: RenderingSettings
+    tracking: TrackingSettings = TrackingSettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()
 
