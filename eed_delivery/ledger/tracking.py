@@ -74,6 +74,10 @@ class TrackingLedger:
                 return taken
         raise DatabaseGone("other processes take the same events all the time")
 
+    def ping(self) -> None:
+        """Whether the database answers; raises `DatabaseGone`."""
+        self._database.ping()
+
     def _take(self, c: Connection, events: Sequence[TrackingEvent]) -> Taken | None:
         """None: another process has taken one of these in between; nothing was changed."""
         fresh = self._fresh(c, events)

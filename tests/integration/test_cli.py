@@ -401,7 +401,7 @@ def test_help_names_every_command_and_gives_an_example(eed: CommandLine) -> None
     for name in ("run", "publisher", "worker", "sweeper", "check", "submit", "jobs", "job", "emails", "email"):
         assert f"\n  {name} " in text
         assert "Example:\n    eed-delivery " in eed.good(name, "--help")
-    for name in ("requeue", "settle", "pause", "resume", "cancel", "processes"):
+    for name in ("requeue", "settle", "pause", "resume", "cancel", "processes", "events"):
         assert "Example:\n    eed-delivery " in eed.good(name, "--help")
     for group, name in (("db", "init"), ("db", "check"), ("queue", "init")):
         assert "Example:\n    eed-delivery " in eed.good(group, name, "--help")
