@@ -162,7 +162,8 @@ class App:
             resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
             drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
         )
-        ledger = SweepLedger(database, self.source)
+        reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
+        ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile)
         return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules)
 
     def collector(self, events_queue_url: str) -> Collector:

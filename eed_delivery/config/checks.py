@@ -15,7 +15,7 @@ SES_MESSAGE_BYTES = 40 * 1024 * 1024
 def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
-    checks += (_smtp, _database, _sizes)
+    checks += (_smtp, _database, _sizes, _reconciling)
     for check in checks:
         yield from check(settings)
     yield from source_clashes(settings.source)
@@ -170,6 +170,15 @@ def _rate(settings: Settings) -> Iterator[Clash]:
             ("transport.rate_per_second", "transport.kind"),
             f'the rate is to be what SES allows, and the transport is "{settings.transport.kind}"',
             "Give emails per second, or 0 for no limit.",
+        )
+
+
+def _reconciling(settings: Settings) -> Iterator[Clash]:
+    if settings.worker.doubt == "reconcile" and settings.tracking.events_queue_url is None:
+        yield Clash.of(
+            ("worker.doubt", "tracking.events_queue_url"),
+            "events are to settle what is in doubt, and no queue of events is given",
+            'Give the queue, or choose doubt = "hold".',
         )
 
 

@@ -121,7 +121,7 @@ class WorkerSettings(Section):
     retry_growth: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 4.0
     # SQS keeps a message invisible for 12 hours at most
     retry_max_delay_seconds: Annotated[float, Field(ge=0, le=43_200, allow_inf_nan=False)] = 3600
-    doubt: Literal["hold", "resend"] = "hold"
+    doubt: Literal["hold", "reconcile", "resend"] = "hold"
     heartbeat_seconds: Seconds = 5
     same_answer_limit: Annotated[int, Field(ge=1)] = 100
     same_answer_window: Annotated[int, Field(ge=1)] = 200
@@ -200,6 +200,7 @@ class TrackingSettings(Section):
     events_queue_url: QueueUrl | None = None
     threads: Annotated[int, Field(ge=1, le=64)] = 4
     unmatched_after_seconds: SecondsOrNone = 900
+    reconcile_seconds: Seconds = 600
     suppress_hard_bounces: Annotated[int, Field(ge=0, le=1000)] = 1
     suppress_soft_bounces: Annotated[int, Field(ge=0, le=1000)] = 0
     suppress_complaints: Annotated[int, Field(ge=0, le=1000)] = 1

@@ -15,6 +15,7 @@ from eed_delivery.config import EmailSource, SourceSettings, TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.ledger.delivering import Decision
 from eed_delivery.ledger.operating import Selection
+from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking import TrackingLedger
 from eed_delivery.ledger.tracking_sql import OUTCOME, SETTLE
 from eed_delivery.model import EmailState, Outcome, Verdict
@@ -367,6 +368,29 @@ def test_jobs_that_ended_long_ago_are_not_looked_at(world: World, one: int) -> N
     world.execute("INSERT INTO eed_event (event_id, email_id, gen, kind, automatic, occurred_at, received_at) VALUES"
                   " ('x', :i, 0, 'send', 0, '2026-01-01', '2026-01-01')", i=one)  # fmt: skip
     assert ledger(world).settle_late_doubts() == 0
+
+
+def test_a_job_waits_for_the_events_of_its_doubts_where_they_are_to_reconcile_it(world: World, one: int) -> None:
+    patient = SweepLedger(world.database, world.source, reconcile_seconds=600)
+    email = world.claimed(one)
+    world.delivering.wire(email, 60)
+    assert world.delivering.record(email, replace(NO, state=EmailState.IN_DOUBT), 1)
+    assert (patient.finishable(), world.sweeping.finishable()) == ([], [1])
+    world.lapse(one, 601)  # no event has come
+    assert patient.finishable() == [1]
+
+
+def test_a_settled_doubt_is_waited_for_no_longer(world: World, one: int) -> None:
+    patient = SweepLedger(world.database, world.source, reconcile_seconds=600)
+    email = world.claimed(one)
+    world.delivering.wire(email, 60)
+    world.delivering.record(email, replace(NO, state=EmailState.IN_DOUBT), 1)
+    world.add_job(["b@example.com"], job_id=2)
+    world.enlist(2)
+    world.execute("UPDATE eed_email SET state = 'cancelled' WHERE job_id = 2")
+    assert patient.finishable() == [2]  # another job's doubt is not its own
+    ledger(world).take([event(one, "send")])
+    assert patient.finishable() == [1, 2]
 
 
 # --- suppression -------------------------------------------------------------------------------------------------
