@@ -49,7 +49,7 @@ class Suppressor:
         threshold = self._thresholds[outcome]
         if threshold <= 1:
             return threshold == 1  # the event itself is enough
-        values = {"address": address, "its_outcome": outcome, "within": self._within}
+        values = {"address": address, "its_outcome": outcome, "within": self._within, "threshold": threshold}
         return len(c.execute(sql.COUNTED, values).all()) >= threshold
 
     def _enter(self, c: Connection, address: str, event: TrackingEvent) -> bool:

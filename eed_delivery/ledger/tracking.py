@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database import Database, utc_now
@@ -23,10 +25,14 @@ from eed_delivery.model import EmailState, Verdict
 from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_event
 from eed_delivery.source import Source
 
+log = structlog.get_logger(__name__)
+
 RACES = 20
 """So often another process may have taken one of a batch's events in between, before it is called an outage."""
-JOBS_A_QUERY = 200
-DAY_SECONDS = 86_400
+FIRST_LOOK = 1_000_000
+"""So many of the newest attempts are looked at for doubts when a process starts."""
+LOOK_BACK = 50_000
+"""So many attempts are looked at again: a number is drawn before its row is committed, and an event may be, too."""
 
 _EmailRow = Row[*tuple[Any, ...]]
 
@@ -57,13 +63,12 @@ class TrackingLedger:
     """What tracking may do to the ledger. Safe for many threads: each call is one transaction, or a few that may be
     repeated. Each raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, settings: TrackingSettings, chunk: int = 500) -> None:
+    def __init__(self, database: Database, source: Source, settings: TrackingSettings) -> None:
         self._database = database
         self._source = source
         self._unmatched_after = timedelta(seconds=settings.unmatched_after_seconds)
         self._suppressor = Suppressor(settings, database.dialect)
         self._insert = insert(eed_event).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
-        self._chunk = chunk
 
     def take(self, events: Sequence[TrackingEvent]) -> Taken:
         """Store a batch in one transaction, with everything that follows from it. An event that was here before
@@ -166,21 +171,28 @@ class TrackingLedger:
         if c.execute(sql.OUTCOME, values).rowcount == 1:
             self._source.write_outcome(c, row.source_key or str(row.email_id), event.outcome)
 
-    def settle_late_doubts(self) -> int:
+    def settle_late_doubts(self, beyond: int | None) -> tuple[int, int]:
         """Settle emails whose event had come before the doubt did: a worker dies, SES's event is taken while its lease
-        still runs, and the sweeper calls it in doubt only then. Returns how many."""
-        jobs = self._database.run(lambda c: list(c.execute(sql.RECENT_JOBS, {"patience": DAY_SECONDS}).scalars()))
-        settled = 0
-        for start in range(0, len(jobs), JOBS_A_QUERY):
-            some = jobs[start : start + JOBS_A_QUERY]
-            settled += self._database.did(partial(self._settle_late, some))
-        return settled
+        still runs, and the sweeper calls it in doubt only then.
 
-    def _settle_late(self, jobs: Sequence[int], c: Connection) -> int:
+        `beyond` is what the call before has returned, None at the start. Returns how many were settled, and up to
+        which attempt it has looked.
+        """
+        last = self._database.run(lambda c: int(c.execute(sql.LAST_ATTEMPT).scalar_one()))
+        start = last - FIRST_LOOK if beyond is None else beyond - LOOK_BACK
+        settled = 0
+        for (email_id, gen), kinds in self._database.run(lambda c: self._late(c, start)).items():
+            try:  # each for itself: one row that the source refuses must not leave the others unsettled
+                settled += self._database.did(partial(self._settle, email_id=email_id, gen=gen, kinds=kinds))
+            except DBAPIError:
+                log.exception("cannot_be_settled", email_id=email_id)
+        return settled, last
+
+    def _late(self, c: Connection, beyond: int) -> dict[tuple[int, int], dict[str, str | None]]:
         told: dict[tuple[int, int], dict[str, str | None]] = {}
-        for row in c.execute(sql.DOUBTS_WITH_EVENTS, {"jobs": jobs, "chunk": self._chunk}):
+        for row in c.execute(sql.DOUBTS_WITH_EVENTS, {"beyond": beyond}):
             told.setdefault((row.email_id, row.gen), {})[row.kind] = row.message_id
-        return sum(self._settle(c, email_id, gen, kinds) for (email_id, gen), kinds in told.items())
+        return told
 
     def _settle(self, c: Connection, email_id: int, gen: int, kinds: Mapping[str, str | None]) -> bool:
         """Let events end a doubt; `kinds` are theirs, with the provider's ids. A refusal goes before acceptance."""

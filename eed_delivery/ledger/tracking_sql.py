@@ -4,8 +4,8 @@ from sqlalchemy import DateTime, bindparam, case, func, literal, or_, select, up
 
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.events import DeliveryOutcome, EventKind
-from eed_delivery.model import EmailState
-from eed_delivery.schema import eed_attempt, eed_email, eed_event, eed_job, eed_suppression
+from eed_delivery.model import EmailState, Verdict
+from eed_delivery.schema import eed_attempt, eed_email, eed_event, eed_suppression
 
 PROOFS_OF_ACCEPTANCE = frozenset(
     {
@@ -76,18 +76,17 @@ SETTLE = (
     )
 )
 
-RECENT_JOBS = select(eed_job.c.job_id).where(
-    or_(eed_job.c.finished_at.is_(None), eed_job.c.finished_at > utc_in(-bindparam("patience")))
-)
-# Its event was there before the doubt was: found by the index on job and state, then by the events' own.
+LAST_ATTEMPT = select(func.coalesce(func.max(eed_attempt.c.attempt_id), 0))
+# Every doubt leaves an attempt that says so: a walk over the newest attempts finds those whose event was there first.
 DOUBTS_WITH_EVENTS = (
     select(eed_email.c.email_id, eed_email.c.gen, eed_event.c.kind, eed_event.c.message_id)
+    .select_from(eed_attempt)
+    .join(eed_email, (eed_email.c.email_id == eed_attempt.c.email_id) & (eed_email.c.gen == eed_attempt.c.gen))
     .join(eed_event, (eed_event.c.email_id == eed_email.c.email_id) & (eed_event.c.gen == eed_email.c.gen))
-    .where(eed_email.c.job_id.in_(bindparam("jobs", expanding=True)))
+    .where(eed_attempt.c.attempt_id > bindparam("beyond"))
+    .where(eed_attempt.c.verdict == Verdict.IN_DOUBT)
     .where(eed_email.c.state == EmailState.IN_DOUBT)
     .where(eed_event.c.kind.in_(sorted(PROOFS_OF_ACCEPTANCE | PROOFS_OF_REFUSAL)))
-    .order_by(eed_email.c.email_id)
-    .limit(bindparam("chunk"))
 )
 
 # Locking: two bounces that come at once must see each other, or a threshold of two is never reached.
@@ -96,6 +95,7 @@ COUNTED = (
     .where(eed_event.c.address == bindparam("address"))
     .where(eed_event.c.outcome == bindparam("its_outcome"))
     .where(eed_event.c.occurred_at > utc_in(-bindparam("within")))
+    .limit(bindparam("threshold"))
     .with_for_update()
 )
 

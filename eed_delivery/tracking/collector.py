@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import TrackingEvent
 from eed_delivery.ledger.tracking import Taken, TrackingLedger
-from eed_delivery.sqs import MAX_BATCH, Letter, Queue
+from eed_delivery.sqs import MAX_BATCH, MAX_VISIBILITY_SECONDS, Letter, Queue
 from eed_delivery.tracking.ses_events import parse
 
 log = structlog.get_logger(__name__)
@@ -38,6 +38,7 @@ class Collector:
         self._queue = queue
         self._wait_seconds = wait_seconds
         self._database_away = False
+        self._looked_at: int | None = None
 
     def step(self) -> float:
         """One batch. Raises `DatabaseGone` or `QueueGone`: the messages then come again."""
@@ -55,7 +56,8 @@ class Collector:
 
     def settle(self) -> float:
         """Settle what came into doubt after its event; to be run by one loop."""
-        _say("doubts_settled_by_events", self._ledger.settle_late_doubts())
+        settled, self._looked_at = self._ledger.settle_late_doubts(self._looked_at)
+        _say("doubts_settled_by_events", settled)
         return DOUBTS_SECONDS
 
     def _receive(self) -> list[Letter]:
@@ -85,8 +87,8 @@ class Collector:
         unknown = {event.event_id for event in taken.unknown}
         late = [letter for letter, events in opened if any(event.event_id in unknown for event in events)]
         self._queue.ack([letter for letter, _ in opened if letter not in late])
-        for count, letters in groupby(sorted(late, key=_times), key=_times):
-            self._queue.later(list(letters), FIRST_WAIT_SECONDS * 2 ** (count - 1))
+        for seconds, letters in groupby(sorted(late, key=wait_seconds), key=wait_seconds):
+            self._queue.later(list(letters), seconds)
 
 
 def _open(letter: Letter) -> list[TrackingEvent] | None:
@@ -100,8 +102,9 @@ def _open(letter: Letter) -> list[TrackingEvent] | None:
     return None
 
 
-def _times(letter: Letter) -> int:
-    return min(letter.receive_count, 20)  # the queue caps the wait long before
+def wait_seconds(letter: Letter) -> int:
+    """How long a message whose email is not known yet is to be out of sight."""
+    return int(min(MAX_VISIBILITY_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(letter.receive_count - 1, 20)))
 
 
 def _tell(taken: Taken) -> None:

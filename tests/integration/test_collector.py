@@ -16,8 +16,8 @@ from eed_delivery.config import EmailSource, SourceSettings, TrackingSettings
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.tracking import TrackingLedger
 from eed_delivery.source import Source
-from eed_delivery.sqs import Queue
-from eed_delivery.tracking.collector import Collector
+from eed_delivery.sqs import Letter, Queue
+from eed_delivery.tracking.collector import Collector, wait_seconds
 from tests.command_line import CommandLine
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
@@ -123,6 +123,11 @@ def test_an_email_that_is_not_known_yet_is_waited_for(world: World, queue: Queue
     assert [(entry["event"], entry["count"]) for entry in logs] == [("events_wait_for_their_email", 1)]
     assert outcomes(world) == {known: "delivered"}
     assert left(queue) == (0, 1)
+
+
+def test_the_wait_for_an_email_doubles_up_to_the_queues_limit() -> None:
+    waits = [wait_seconds(Letter("id", "receipt", count, "")) for count in (1, 2, 3, 10, 11, 1000)]
+    assert waits == [60, 120, 240, 30_720, 43_200, 43_200]
 
 
 def test_an_event_that_waited_too_long_is_kept_without_an_email(world: World, queue: Queue) -> None:

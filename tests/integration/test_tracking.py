@@ -16,7 +16,7 @@ from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.ledger.delivering import Decision
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.sweeping import SweepLedger
-from eed_delivery.ledger.tracking import TrackingLedger
+from eed_delivery.ledger.tracking import LOOK_BACK, TrackingLedger
 from eed_delivery.ledger.tracking_sql import OUTCOME, SETTLE
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.source import Source
@@ -306,7 +306,7 @@ def test_an_old_generations_event_settles_nothing(world: World, one: int) -> Non
     doubted(world, one)
     world.execute("UPDATE eed_email SET gen = 1")
     assert ledger(world).take([event(one, "send")]).settled == 0
-    assert ledger(world).settle_late_doubts() == 0
+    assert ledger(world).settle_late_doubts(None)[0] == 0
     assert world.state(one) == "in_doubt"
 
 
@@ -345,29 +345,60 @@ def test_a_doubt_that_comes_after_its_event_is_settled_too(world: World, one: in
     world.lapse(one)
     world.sweeping.settle_the_wire(resend_below=0)
     world.sweeping.finish(1)
-    assert tracking.settle_late_doubts() == 1
+    assert tracking.settle_late_doubts(None) == (1, 1)
     assert (world.state(one), world.source_status(one), world.row(one)["message_id"]) == ("sent", "sent", "ses-9")
-    assert tracking.settle_late_doubts() == 0
+    assert tracking.settle_late_doubts(None) == (0, 2)
 
 
 def test_doubts_without_an_event_stay(world: World) -> None:
     first, second = world.add_job(["a@example.com", "b@example.com"])
     world.enlist()
     doubted(world, first)
-    world.execute("INSERT INTO eed_event (event_id, email_id, gen, kind, automatic, occurred_at, received_at) VALUES"
-                  " ('x', :i, 0, 'subscription', 0, '2026-01-01', '2026-01-01')", i=first)  # fmt: skip
+    silently_told(world, first, kind="subscription")
     ledger(world).take([event(second, "send")])
-    assert ledger(world).settle_late_doubts() == 0
+    assert ledger(world).settle_late_doubts(None)[0] == 0
     assert world.state(first) == "in_doubt"
 
 
-def test_jobs_that_ended_long_ago_are_not_looked_at(world: World, one: int) -> None:
+def test_attempts_that_were_looked_at_long_ago_are_not_again(world: World, one: int) -> None:
     doubted(world, one)
-    world.sweeping.finish(1)
-    world.execute("UPDATE eed_job SET finished_at = '2026-01-01 00:00:00'")
-    world.execute("INSERT INTO eed_event (event_id, email_id, gen, kind, automatic, occurred_at, received_at) VALUES"
-                  " ('x', :i, 0, 'send', 0, '2026-01-01', '2026-01-01')", i=one)  # fmt: skip
-    assert ledger(world).settle_late_doubts() == 0
+    silently_told(world, one)
+    assert ledger(world).settle_late_doubts(LOOK_BACK + 1) == (0, 1)
+    assert ledger(world).settle_late_doubts(LOOK_BACK) == (1, 1)
+
+
+def test_an_email_that_was_once_in_doubt_and_goes_out_again_is_left_alone(world: World, one: int) -> None:
+    assert world.delivering.wire(world.claimed(one), 60) is None
+    world.lapse(one)
+    world.sweeping.settle_the_wire(resend_below=3)
+    silently_told(world, one)
+    assert ledger(world).settle_late_doubts(None)[0] == 0
+    assert world.state(one) == "pending"
+
+
+def test_the_doubt_of_an_earlier_generation_is_over(world: World, one: int) -> None:
+    doubted(world, one)
+    assert world.operating.requeue(Selection(EmailState.IN_DOUBT, emails=(one,))) == 1
+    silently_told(world, one, gen=0)
+    world.execute("UPDATE eed_email SET state = 'in_doubt'")
+    assert ledger(world).settle_late_doubts(None)[0] == 0
+
+
+def test_one_late_doubt_that_the_source_refuses_keeps_no_other_unsettled(world: World) -> None:
+    first, second = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    for email_id in (first, second):
+        doubted(world, email_id)
+        silently_told(world, email_id)
+    refuse = "SIGNAL SQLSTATE '45000'" if world.database.dialect != "sqlite" else "SELECT RAISE(ABORT, 'no')"
+    condition = f"NEW.id = {first}"
+    if world.database.dialect == "sqlite":
+        world.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON delivery_email WHEN {condition} BEGIN {refuse}; END")
+    else:
+        body = f"IF {condition} THEN {refuse}; END IF"
+        world.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON delivery_email FOR EACH ROW BEGIN {body}; END")
+    assert ledger(world).settle_late_doubts(None)[0] == 1
+    assert (world.state(first), world.state(second)) == ("in_doubt", "sent")
 
 
 def test_a_job_waits_for_the_events_of_its_doubts_where_they_are_to_reconcile_it(world: World, one: int) -> None:
@@ -456,14 +487,27 @@ def test_a_later_entry_never_shortens_one(
         " VALUES ('a@example.com', 'asked', 'operator', '2026-01-01', :e)",
         e=stands and f"{stands} 00:00:00.000000",
     )
+    world.execute("INSERT INTO eed_suppression VALUES ('z@example.com', 'asked', 'x', '2026-01-01', '2026-01-02')")
     changed = ledger(world, suppression_days=days).take([hard(one)]).suppressed
-    ((reason, expires),) = world.execute("SELECT reason, expires_at FROM eed_suppression")
+    ((reason, expires),) = world.execute(
+        "SELECT reason, expires_at FROM eed_suppression WHERE address = 'a@example.com'"
+    )
     until = None if expires is None else datetime.fromisoformat(str(expires)).replace(tzinfo=UTC)
     if ends == "later":
         assert until is not None and abs(until - datetime.now(UTC) - timedelta(days=30)) < timedelta(minutes=5)
     else:
         assert str(until)[:4] == str(ends)[:4]
     assert (reason, changed) == (("hard bounce", 1) if str(stands)[:4] == "2026" else ("asked", 0))
+    assert world.scalar("SELECT reason FROM eed_suppression WHERE address = 'z@example.com'") == "asked"
+
+
+def silently_told(world: World, email_id: int, gen: int = 0, kind: str = "send") -> None:
+    """An event in the ledger that has settled nothing when it came."""
+    world.execute(
+        "INSERT INTO eed_event (event_id, email_id, gen, kind, automatic, occurred_at, received_at)"
+        " VALUES (:e, :i, :g, :k, 0, '2026-01-01', '2026-01-01')",
+        e=f"silent-{email_id}", i=email_id, g=gen, k=kind,
+    )  # fmt: skip
 
 
 def requeued(world: World, email_id: int) -> None:
