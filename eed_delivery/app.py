@@ -170,8 +170,12 @@ class App:
         """What all threads of the role `events` share."""
         tracking = self.settings.tracking
         ledger = TrackingLedger(self.database(tracking.threads + 1), self.source, tracking)
-        queue = Queue(self.sqs_client(tracking.threads), events_queue_url)
+        queue = self.events_queue(events_queue_url, tracking.threads)
         return Collector(ledger, queue, self.settings.queue.wait_seconds)
+
+    def events_queue(self, url: str, connections: int = 2) -> Queue:
+        """The queue that SES's events arrive in, over a client of its own."""
+        return Queue(self.sqs_client(connections), url)
 
     def worker(self, stop: threading.Event, pulse: Pulse) -> Worker:
         """One worker process's worth of threads."""

@@ -24,8 +24,11 @@ PROOFS_OF_REFUSAL = frozenset({EventKind.REJECT, EventKind.RENDERING_FAILURE})
 
 ALREADY_TAKEN = select(eed_event.c.event_id).where(eed_event.c.event_id.in_(bindparam("ids", expanding=True)))
 
-BY_MESSAGE_ID = select(eed_attempt.c.message_id, eed_attempt.c.email_id, eed_attempt.c.gen).where(
-    eed_attempt.c.message_id.in_(bindparam("ids", expanding=True))
+# In the order of time: should a mail server have given an id twice, the newer email is meant.
+BY_MESSAGE_ID = (
+    select(eed_attempt.c.message_id, eed_attempt.c.email_id, eed_attempt.c.gen)
+    .where(eed_attempt.c.message_id.in_(bindparam("ids", expanding=True)))
+    .order_by(eed_attempt.c.attempt_id)
 )
 
 EMAILS = select(

@@ -196,17 +196,18 @@ def test_the_loop_settles_what_came_into_doubt_after_its_event(world: World, que
     assert world.state(email_id) == "sent"
 
 
-def test_the_command_takes_events_until_it_is_told_to_stop(
-    world: World, queue: Queue, ministack: MiniStack, queue_urls: tuple[str, str], tmp_path: Path
+@pytest.mark.parametrize("command", ["events", "run"])
+def test_the_commands_take_events_until_they_are_told_to_stop(
+    world: World, ministack: MiniStack, queue_urls: tuple[str, str], tmp_path: Path, command: str
 ) -> None:
     (email_id,) = world.add_job()
     world.enlist()
-    events_url, _ = ministack.make_queue("command-events")
+    events_url, _ = ministack.make_queue(f"events-for-{command}")
     eed = CommandLine(tmp_path, world.url, queue_urls, ministack.endpoint_url)
     eed.environ["EED_TRACKING__EVENTS_QUEUE_URL"] = events_url
     put(Queue(ministack.client("sqs"), events_url), ses.raw(about(email_id, ses.complaint())))
     with (tmp_path / "log").open("wb") as log:
-        role = eed.process("events", stdout=log, stderr=log)
+        role = eed.process(command, stdout=log, stderr=log)
     try:
         pause = threading.Event()
         for _ in range(SOON * 10):

@@ -255,6 +255,15 @@ def test_the_providers_id_finds_the_generation_that_had_it(world: World, one: in
     assert world.execute("SELECT email_id, gen FROM eed_event") == [(one, 0)]
 
 
+def test_an_id_that_a_mail_server_gave_twice_means_the_newer_email(world: World) -> None:
+    first, second = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    sent(world, second)
+    sent(world, first)
+    ledger(world).take([untagged(delivered(1))])
+    assert (outcome(world, first)[0], outcome(world, second)[0]) == ("delivered", None)
+
+
 def test_a_tag_without_its_generation_names_nothing(world: World, one: int) -> None:
     told = replace(delivered(one), gen=None, occurred_at=datetime.now(UTC))
     assert ledger(world).take([told]).unknown == (told,)
