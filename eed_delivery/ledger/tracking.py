@@ -113,13 +113,11 @@ class TrackingLedger:
         known = set(c.execute(sql.ALREADY_TAKEN, {"ids": list(each)}).scalars())
         return [event for event_id, event in each.items() if event_id not in known]
 
-    def _match(
-        self, c: Connection, events: Sequence[TrackingEvent]
-    ) -> tuple[list[_Match], list[TrackingEvent]]:  # fmt: skip
+    def _match(self, c: Connection, events: Sequence[TrackingEvent]) -> tuple[list[_Match], list[TrackingEvent]]:
         """Events with their emails, and those that have none, or one of a generation that has not been yet."""
         by_message = self._by_message_id(c, events)
         matches, strangers = [], []
-        named = {event.event_id: _tag(event) or by_message.get(event.message_id or "") for event in events}
+        named = {event.event_id: _tag(event) or by_message.get(_ascii(event.message_id)) for event in events}
         rows = self._rows(c, {place[0] for place in named.values() if place})
         for event in events:
             place = named[event.event_id]
@@ -130,13 +128,11 @@ class TrackingLedger:
                 matches.append(_Match(event, place[1], row))
         return matches, strangers
 
-    def _by_message_id(self, c: Connection, events: Sequence[TrackingEvent]) -> dict[str, tuple[int, int]]:
+    def _by_message_id(self, c: Connection, events: Sequence[TrackingEvent]) -> dict[str | None, tuple[int, int]]:
         """(email, gen) of each provider's id among events that carry no tag of ours. From the attempts: the email's
         own row forgets the id of an earlier generation."""
-        ids = {event.message_id for event in events if event.message_id and _tag(event) is None}
-        if not ids:
-            return {}
-        found = c.execute(sql.BY_MESSAGE_ID, {"ids": sorted(ids)})
+        ids = {message_id for e in events if _tag(e) is None and (message_id := _ascii(e.message_id)) is not None}
+        found = c.execute(sql.BY_MESSAGE_ID, {"ids": sorted(ids)}) if ids else ()
         return {row.message_id: (row.email_id, row.gen) for row in found}
 
     def _rows(self, c: Connection, email_ids: Iterable[int]) -> dict[int, _EmailRow]:

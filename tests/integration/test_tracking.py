@@ -20,6 +20,8 @@ from eed_delivery.ledger.tracking import LOOK_BACK, TrackingLedger
 from eed_delivery.ledger.tracking_sql import OUTCOME, SETTLE
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.source import Source
+from tests.servers.mariadb import MariaDb
+from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
 NOON = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
@@ -138,6 +140,22 @@ def test_an_event_that_another_process_takes_at_the_same_time_is_taken_once(data
         assert ours.result(60).stored == 1
     assert (outcome(world, one)[0], suppressed(world)) == ("delivered", [])  # the other one will say the rest
     world.close()
+
+
+def test_a_commit_whose_answer_is_lost_is_no_second_event(mariadb: MariaDb, database_url: str) -> None:
+    with MySqlProxy(mariadb.port) as proxy:
+        world = World(proxy.url(database_url))
+        known, other = world.add_job(["a@example.com", "b@example.com"])
+        world.enlist()
+        doubted(world, other)
+        new = replace(delivered(4242), occurred_at=datetime.now(UTC))
+        proxy.cut_after_commit(1)
+        taken = ledger(world).take([hard(known), event(other, "send"), new])
+        assert sum(proxy.cuts.values()) == 1
+        assert taken.unknown == (new,)  # what is to come again is told by the second run, too
+        assert (outcome(world, known)[0], world.state(other)) == ("hard_bounced", "sent")
+        assert [a.worker for a in world.reporting.attempts(other)].count("events") == 1
+        world.close()
 
 
 def test_an_empty_batch_is_no_work(world: World) -> None:
@@ -262,6 +280,11 @@ def test_an_id_that_a_mail_server_gave_twice_means_the_newer_email(world: World)
     sent(world, first)
     ledger(world).take([untagged(delivered(1))])
     assert (outcome(world, first)[0], outcome(world, second)[0]) == ("delivered", None)
+
+
+def test_an_id_in_another_script_finds_nothing(world: World, one: int) -> None:
+    sent(world, one)
+    assert ledger(world).take([untagged(delivered(one), "ses-①")]).unmatched == 1
 
 
 def test_a_tag_without_its_generation_names_nothing(world: World, one: int) -> None:
