@@ -56,9 +56,8 @@ OUTCOME = (
             eed_email.c.outcome.is_(None),
             _class < bindparam("its_class"),
             (_class == bindparam("its_class")) & (eed_email.c.outcome_at < _AT),
-            (eed_email.c.outcome == literal(DeliveryOutcome.DELIVERED))
-            & (eed_email.c.outcome_at == _AT)
-            & (bindparam("to_outcome") == literal(DeliveryOutcome.SOFT_BOUNCED)),
+            # of the same moment: whatever comes beside a delivery weighs as much or more
+            (eed_email.c.outcome == literal(DeliveryOutcome.DELIVERED)) & (eed_email.c.outcome_at == _AT),
         )
     )
     .values(outcome=bindparam("to_outcome"), outcome_at=_AT)

@@ -171,6 +171,8 @@ def test_an_empty_batch_is_no_work(world: World) -> None:
         (delivered(1000, 1), soft(1000, 2), "soft_bounced"),
         (delivered(1000, 2), soft(1000, 1), "delivered"),
         (delivered(1000, 1), soft(1000, 1), "soft_bounced"),  # of the same moment
+        (hard(1000, 1), soft(1000, 1), "hard_bounced"),
+        (complained(1000, 1), delivered(1000, 1), "complained"),
         (delivered(1000, 9), hard(1000, 1), "hard_bounced"),
         (soft(1000, 9), hard(1000, 1), "hard_bounced"),
         (hard(1000, 9), complained(1000, 1), "complained"),
