@@ -19,7 +19,6 @@ from eed_delivery.database import Database, utc_now
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import DeliveryOutcome, TrackingEvent, decisive, in_utc, weight
 from eed_delivery.ledger import tracking_sql as sql
-from eed_delivery.ledger.delivering import new_token
 from eed_delivery.ledger.suppressing import Suppressor
 from eed_delivery.model import EmailState, Verdict
 from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_event
@@ -203,7 +202,6 @@ class TrackingLedger:
             "id": email_id,
             "of_gen": gen,
             "to_state": state,
-            "new_token": new_token(),
             "reason": reason,
             "provider_id": _ascii(message_id),
         }

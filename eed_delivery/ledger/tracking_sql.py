@@ -63,7 +63,6 @@ OUTCOME = (
     .values(outcome=bindparam("to_outcome"), outcome_at=_AT)
 )
 
-# A new token: what the worker whose answer was lost still has to say comes too late.
 SETTLE = (
     update(eed_email)
     .where(eed_email.c.email_id == bindparam("id"))
@@ -71,7 +70,6 @@ SETTLE = (
     .where(eed_email.c.state == EmailState.IN_DOUBT)
     .values(
         state=bindparam("to_state"),
-        token=bindparam("new_token"),
         detail=bindparam("reason"),
         message_id=func.coalesce(bindparam("provider_id"), eed_email.c.message_id),
         changed_at=utc_now(),
@@ -80,15 +78,15 @@ SETTLE = (
 
 LAST_ATTEMPT = select(func.coalesce(func.max(eed_attempt.c.attempt_id), 0))
 # Every doubt leaves an attempt that says so: a walk over the newest attempts finds those whose event was there first.
+# The verdict is asked for speed alone: without it each attempt's email would be looked up.
 DOUBTS_WITH_EVENTS = (
     select(eed_email.c.email_id, eed_email.c.gen, eed_event.c.kind, eed_event.c.message_id)
     .select_from(eed_attempt)
-    .join(eed_email, (eed_email.c.email_id == eed_attempt.c.email_id) & (eed_email.c.gen == eed_attempt.c.gen))
+    .join(eed_email, eed_email.c.email_id == eed_attempt.c.email_id)
     .join(eed_event, (eed_event.c.email_id == eed_email.c.email_id) & (eed_event.c.gen == eed_email.c.gen))
     .where(eed_attempt.c.attempt_id > bindparam("beyond"))
     .where(eed_attempt.c.verdict == Verdict.IN_DOUBT)
     .where(eed_email.c.state == EmailState.IN_DOUBT)
-    .where(eed_event.c.kind.in_(sorted(PROOFS_OF_ACCEPTANCE | PROOFS_OF_REFUSAL)))
 )
 
 # Locking: two bounces that come at once must see each other, or a threshold of two is never reached.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.event import listen
 
 from eed_delivery.config import EmailSource, SourceSettings, TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
@@ -81,8 +82,8 @@ def sent(world: World, email_id: int, gen: int = 0) -> None:
     assert world.delivering.record(email, YES, 1)
 
 
-def doubted(world: World, email_id: int) -> None:
-    assert world.delivering.wire(world.claimed(email_id), 60) is None
+def doubted(world: World, email_id: int, gen: int = 0) -> None:
+    assert world.delivering.wire(world.claimed(email_id, gen), 60) is None
     world.lapse(email_id)
     assert world.sweeping.settle_the_wire(resend_below=0) == 1
 
@@ -322,10 +323,10 @@ def test_a_sign_of_life_settles_a_doubt_as_sent(world: World, one: int, kind: st
     assert (last.verdict, last.counted, last.gen) == ("sent", False, 0)
 
 
-@pytest.mark.parametrize("kind", ["reject", "rendering_failure"])
-def test_a_refusal_settles_a_doubt_as_failed(world: World, one: int, kind: str) -> None:
+@pytest.mark.parametrize("kinds", [["send", "reject"], ["reject"], ["rendering_failure"]])
+def test_a_refusal_settles_a_doubt_as_failed(world: World, one: int, kinds: list[str]) -> None:
     doubted(world, one)
-    ledger(world).take([event(one, "send"), event(one, kind)])
+    ledger(world).take([event(one, kind) for kind in kinds])
     assert (world.state(one), world.source_status(one)) == ("failed", "failed")
     assert world.reporting.attempts(one)[-1].verdict == "permanent"
 
@@ -357,7 +358,7 @@ def test_an_event_without_an_id_of_its_own_takes_none_away(world: World, one: in
 )
 def test_only_the_doubt_of_that_generation_is_settled(world: World, one: int, state: str, gen: int) -> None:
     world.execute("UPDATE eed_email SET state = :s, gen = :g", s=state, g=gen)
-    values = {"id": one, "of_gen": 0, "to_state": "sent", "new_token": 1, "reason": "", "provider_id": None}
+    values = {"id": one, "of_gen": 0, "to_state": "sent", "reason": "", "provider_id": None}
     assert world.database.run(lambda c: c.execute(SETTLE, values).rowcount) == 0
     assert world.state(one) == state
 
@@ -397,8 +398,14 @@ def test_doubts_without_an_event_stay(world: World) -> None:
 def test_attempts_that_were_looked_at_long_ago_are_not_again(world: World, one: int) -> None:
     doubted(world, one)
     silently_told(world, one)
-    assert ledger(world).settle_late_doubts(LOOK_BACK + 1) == (0, 1)
-    assert ledger(world).settle_late_doubts(LOOK_BACK) == (1, 1)
+    world.add_job(["b@example.com"], job_id=2)
+    world.enlist(2)
+    doubted(world, 2000)
+    silently_told(world, 2000)
+    assert ledger(world).settle_late_doubts(LOOK_BACK + 2) == (0, 2)
+    assert ledger(world).settle_late_doubts(LOOK_BACK + 1) == (1, 2)
+    assert (world.state(one), world.state(2000)) == ("in_doubt", "sent")
+    assert ledger(world).settle_late_doubts(LOOK_BACK)[0] == 1
 
 
 def test_an_email_that_was_once_in_doubt_and_goes_out_again_is_left_alone(world: World, one: int) -> None:
@@ -410,12 +417,22 @@ def test_an_email_that_was_once_in_doubt_and_goes_out_again_is_left_alone(world:
     assert world.state(one) == "pending"
 
 
-def test_the_doubt_of_an_earlier_generation_is_over(world: World, one: int) -> None:
+def test_an_event_of_an_earlier_generation_settles_no_later_doubt(world: World, one: int) -> None:
     doubted(world, one)
     assert world.operating.requeue(Selection(EmailState.IN_DOUBT, emails=(one,))) == 1
     silently_told(world, one, gen=0)
-    world.execute("UPDATE eed_email SET state = 'in_doubt'")
+    doubted(world, one, gen=1)
     assert ledger(world).settle_late_doubts(None)[0] == 0
+    assert world.state(one) == "in_doubt"
+
+
+def test_what_is_settled_is_not_asked_about_again(world: World, one: int) -> None:
+    doubted(world, one)
+    silently_told(world, one)
+    tracking, changes = ledger(world), []
+    listen(world.database.engine, "before_cursor_execute", lambda *told: changes.append(told[2][:6]))
+    assert [tracking.settle_late_doubts(None)[0] for _ in range(2)] == [1, 0]
+    assert changes.count("UPDATE") == 2  # the ledger's and the source's, the first time
 
 
 def test_one_late_doubt_that_the_source_refuses_keeps_no_other_unsettled(world: World) -> None:
@@ -495,7 +512,8 @@ def test_thresholds_of_nought_are_never_reached(world: World, one: int) -> None:
 def test_a_threshold_counts_one_address_one_outcome_and_its_days(world: World) -> None:
     ids = world.add_job(["a@example.com", "A@example.com", "a@example.com", "a@example.com", "b@example.com"])
     world.enlist()
-    twice = ledger(world, suppress_soft_bounces=2, suppress_within_days=1)
+    twice = ledger(world, suppress_soft_bounces=2, suppress_within_days=1, suppress_hard_bounces=0)
+    twice.take([hard(ids[3])])
     twice.take(
         [soft(ids[0], minutes=-3 * 1440), soft(ids[4]), delivered(ids[2]), replace(soft(ids[3]), automatic=True)]
     )
@@ -511,7 +529,13 @@ def test_a_complaint_in_the_same_batch_gives_the_reason(world: World, one: int) 
 
 @pytest.mark.parametrize(
     ("stands", "days", "ends"),
-    [(None, 30, None), ("2099-01-01", 30, "2099"), ("2026-01-01", 0, None), ("2026-01-01", 30, "later")],
+    [
+        (None, 30, None),
+        (None, 0, None),
+        ("2099-01-01", 30, "2099"),
+        ("2026-01-01", 0, None),
+        ("2026-01-01", 30, "later"),
+    ],
 )
 def test_a_later_entry_never_shortens_one(
     world: World, one: int, stands: str | None, days: int, ends: str | None
