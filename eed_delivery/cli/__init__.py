@@ -4,7 +4,7 @@
 - `preparing`  db init, db check, queue init
 - `checking`   check
 - `submitting` submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
-- `reading`    jobs, job, emails, email, processes, with `watching` for the progress bar
+- `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
 - `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
@@ -20,9 +20,10 @@ from eed_delivery import __version__
 from eed_delivery.cli.checking import check
 from eed_delivery.cli.deciding import cancel, pause, resume, settle
 from eed_delivery.cli.failures import Failure, explained
+from eed_delivery.cli.one_email import email
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.preparing import database, queue
-from eed_delivery.cli.reading import email, emails, job, jobs, processes
+from eed_delivery.cli.reading import emails, job, jobs, processes
 from eed_delivery.cli.requeueing import requeue
 from eed_delivery.cli.running import events, publisher, run, sweeper, worker
 from eed_delivery.cli.streams import open_closed_streams
