@@ -23,6 +23,7 @@ from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
+from eed_delivery.ledger.tracking import TrackingLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.loops import Loop, Pulse
 from eed_delivery.publisher import Publisher
@@ -32,6 +33,7 @@ from eed_delivery.service import Role
 from eed_delivery.source import Source
 from eed_delivery.sqs import Queue
 from eed_delivery.sweeper import Sweeper, SweepRules
+from eed_delivery.tracking.collector import Collector
 from eed_delivery.transports import Transport
 from eed_delivery.transports.outbox import OutboxTransport
 from eed_delivery.transports.ses import SesTransport, account
@@ -149,8 +151,20 @@ class App:
             resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
             drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
         )
-        ledger = SweepLedger(database, self.source)
+        reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
+        ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile)
         return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules)
+
+    def collector(self, events_queue_url: str) -> Collector:
+        """What all threads of the role `events` share."""
+        tracking = self.settings.tracking
+        ledger = TrackingLedger(self.database(tracking.threads + 1), self.source, tracking)
+        queue = self.events_queue(events_queue_url, tracking.threads)
+        return Collector(ledger, queue, self.settings.queue.wait_seconds)
+
+    def events_queue(self, url: str, connections: int = 2) -> Queue:
+        """The queue that SES's events arrive in, over a client of its own."""
+        return Queue(self.sqs_client(connections), url)
 
     def worker(self, stop: threading.Event, pulse: Pulse) -> Worker:
         """One worker process's worth of threads."""
@@ -209,15 +223,16 @@ def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport
 
 
 def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
-    """The processes of the service: `publisher`, `sweeper`, and as many of `worker` as are configured."""
+    """The processes of the service: `publisher`, `sweeper`, `events`, and as many of `worker` as are configured."""
     found = []
+    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "events": run_events}
     for name in names:
         if name == "worker":
             count = settings.worker.processes or os.cpu_count() or 1
             work = partial(run_worker, settings, drain)
             found += [Role(f"worker-{n}", work, once=drain) for n in range(1, count + 1)]
         else:
-            found.append(Role(name, partial({"publisher": run_publisher, "sweeper": run_sweeper}[name], settings)))
+            found.append(Role(name, partial(alone[name], settings)))
     return found
 
 
@@ -233,6 +248,17 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     """The sweeper's process."""
     _begin(settings, "sweeper")
     Loop("sweeper", App(settings, stop).sweeper().step, stop, pulse).run()
+
+
+def run_events(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that takes SES's events in."""
+    _begin(settings, "events")
+    collector = App(settings, stop).collector(settings.tracking.events_queue_url or "")
+    names = [f"events-{n}" for n in range(1, settings.tracking.threads + 1)]
+    threads = [Loop(name, collector.step, stop, pulse).start() for name in names]
+    Loop("doubts", collector.settle, stop, pulse).run()
+    for thread in threads:
+        thread.join()
 
 
 def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:

@@ -38,7 +38,7 @@ class RetryRules:
     delay: float = 60.0
     growth: float = 4.0
     max_delay: float = 3600.0
-    doubt: Literal["hold", "resend"] = "hold"
+    doubt: Literal["hold", "reconcile", "resend"] = "hold"
 
 
 def try_number(base: int, receive_count: int, attempts: int) -> int:

@@ -92,6 +92,8 @@ eed_email = Table(
     Column("detail", prose(DETAIL_LENGTH)),
     Column("message_id", word(255)),
     Column("changed_at", Time),
+    Column("outcome", word(16)),  # of this gen: what became of it after acceptance; NULL: no word yet
+    Column("outcome_at", Time),  # when that happened, as the one who told us says; only compared with its like
     # The one index that counts, publishes, lists and sweeps: a second would cost every change of state.
     Index("eed_email_by_job_state", "job_id", "state"),
     **_OPTIONS,
@@ -114,6 +116,32 @@ eed_attempt = Table(
     Column("took_ms", Integer),  # from the hand-over to the transport to its answer
     Column("ended_at", Time, nullable=False),
     Index("eed_attempt_by_email", "email_id"),
+    # For events that carry no tag of ours. It costs one entry an attempt, written once and never changed; SES's ids
+    # begin with the time, so it grows at its end. On eed_email it would cost a change, and forget a requeue's first id.
+    Index("eed_attempt_by_message", "message_id"),
+    **_OPTIONS,
+)
+
+eed_event = Table(
+    "eed_event",
+    metadata,
+    Column("event_id", word(64), primary_key=True),  # the same event that comes again finds itself here
+    Column("email_id", BigInteger),  # NULL: nobody knows which email it was about
+    Column("gen", Integer),
+    Column("kind", word(32), nullable=False),
+    Column("outcome", word(16)),
+    Column("sub_type", prose(100), nullable=False, server_default=""),
+    Column("code", Integer),
+    Column("enhanced", prose(64)),
+    Column("detail", prose(DETAIL_LENGTH), nullable=False, server_default=""),
+    Column("message_id", word(255)),
+    Column("automatic", Boolean, nullable=False),
+    # Only where it counts towards suppression, from the ledger and never from the event: for the thresholds.
+    Column("address", key(320)),
+    Column("occurred_at", Time, nullable=False),
+    Column("received_at", Time, nullable=False),
+    Index("eed_event_by_email", "email_id"),
+    Index("eed_event_by_address", "address"),
     **_OPTIONS,
 )
 

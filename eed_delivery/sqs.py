@@ -42,6 +42,19 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """A message in our hand that somebody else has written, unread."""
+
+    sqs_id: str
+    receipt: str
+    receive_count: int
+    body: str
+
+
+Message = Received | Letter
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """What SQS said to a batch: the tickets it named as taken, and the reasons for the others, by how many."""
 
@@ -116,6 +129,13 @@ class Queue:
         """Long-poll for up to `limit` messages."""
         return self._receive(self.url, limit, wait_seconds, visibility_seconds)
 
+    def letters(self, limit: int, wait_seconds: float, visibility_seconds: float) -> list[Letter]:
+        """Long-poll a queue whose messages are not ours, for up to `limit` of them."""
+        return [
+            Letter(message["MessageId"], message["ReceiptHandle"], _count(message), message["Body"])
+            for message in self._messages(self.url, limit, wait_seconds, visibility_seconds)
+        ]
+
     def receive_dead(self, limit: int, visibility_seconds: float) -> list[Received]:
         """Look at the dead-letter queue; nothing when none is configured."""
         if self.dead_letter_url is None:
@@ -123,6 +143,9 @@ class Queue:
         return self._receive(self.dead_letter_url, limit, 0, visibility_seconds)
 
     def _receive(self, url: str, limit: int, wait: float, visibility: float) -> list[Received]:
+        return [_received(message) for message in self._messages(url, limit, wait, visibility)]
+
+    def _messages(self, url: str, limit: int, wait: float, visibility: float) -> list[Any]:
         answer = self._call(
             lambda: self._client.receive_message(
                 QueueUrl=url,
@@ -132,9 +155,9 @@ class Queue:
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
             )
         )
-        return [_received(message) for message in answer.get("Messages", [])]
+        return list(answer.get("Messages", []))
 
-    def ack(self, messages: Sequence[Received]) -> None:
+    def ack(self, messages: Sequence[Message]) -> None:
         """Delete messages whose work is done. One that is not deleted comes again and finds its email ended."""
         self._delete(self.url, messages)
 
@@ -143,7 +166,7 @@ class Queue:
         if self.dead_letter_url is not None:
             self._delete(self.dead_letter_url, messages)
 
-    def _delete(self, url: str, messages: Sequence[Received]) -> None:
+    def _delete(self, url: str, messages: Sequence[Message]) -> None:
         # A message delivered twice in one batch has one id and two receipts; the later receipt is the valid one, and
         # SQS refuses a batch that names one message twice (awspring/spring-cloud-aws#1634).
         receipts = list({message.sqs_id: message.receipt for message in messages}.values())
@@ -155,7 +178,7 @@ class Queue:
             answer = self._call(partial(self._client.delete_message_batch, QueueUrl=url, Entries=entries))
             _say_refused("delete", answer.get("Failed", []))
 
-    def later(self, messages: Sequence[Received], seconds: float) -> None:
+    def later(self, messages: Sequence[Message], seconds: float) -> None:
         """Make messages visible again in so many seconds (at most twelve hours)."""
         timeout = min(MAX_VISIBILITY_SECONDS, max(0, round(seconds)))
         receipts = list({message.sqs_id: message.receipt for message in messages}.values())
@@ -200,12 +223,15 @@ def _entry(entry_id: str, ticket: Ticket, delay: int) -> dict[str, object]:
 
 def _received(message: Any) -> Received:
     facts = message.get("Attributes", {})
-    count = int(facts.get("ApproximateReceiveCount", "1"))
     try:
         ticket, problem = replace(read(message["Body"]), group=facts.get("MessageGroupId", "")), ""
     except ValueError as error:
         ticket, problem = None, str(error)
-    return Received(message["MessageId"], message["ReceiptHandle"], count, ticket, problem)
+    return Received(message["MessageId"], message["ReceiptHandle"], _count(message), ticket, problem)
+
+
+def _count(message: Any) -> int:
+    return int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1"))
 
 
 def _say_refused(action: str, failed: Sequence[Any]) -> None:

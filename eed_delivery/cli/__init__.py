@@ -1,10 +1,10 @@
 """The command line, `eed-delivery`. One room a topic:
 
-- `running`    run, publisher, worker, sweeper
+- `running`    run, publisher, worker, sweeper, events
 - `preparing`  db init, db check, queue init
 - `checking`   check
 - `submitting` submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
-- `reading`    jobs, job, emails, email, processes, with `watching` for the progress bar
+- `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
 - `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
@@ -20,11 +20,12 @@ from eed_delivery import __version__
 from eed_delivery.cli.checking import check
 from eed_delivery.cli.deciding import cancel, pause, resume, settle
 from eed_delivery.cli.failures import Failure, explained
+from eed_delivery.cli.one_email import email
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.preparing import database, queue
-from eed_delivery.cli.reading import email, emails, job, jobs, processes
+from eed_delivery.cli.reading import emails, job, jobs, processes
 from eed_delivery.cli.requeueing import requeue
-from eed_delivery.cli.running import publisher, run, sweeper, worker
+from eed_delivery.cli.running import events, publisher, run, sweeper, worker
 from eed_delivery.cli.streams import open_closed_streams
 from eed_delivery.cli.submitting import submit
 from eed_delivery.errors import EedError
@@ -94,9 +95,9 @@ def _load_demo() -> click.Command:
     return command
 
 
-for _command in (run, publisher, worker, sweeper, database, queue, check, submit, jobs, job, emails, email, processes):
+for _command in (run, publisher, worker, sweeper, events, database, queue, check, submit, jobs, job, emails, email):
     cli.add_command(_command)
-for _command in (requeue, settle, pause, resume, cancel, demo_place):
+for _command in (processes, requeue, settle, pause, resume, cancel, demo_place):
     cli.add_command(_command)
 
 

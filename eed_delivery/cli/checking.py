@@ -37,6 +37,7 @@ def check(session: Session, as_json: bool) -> None:
         ("database", _database),
         ("queue", _queue),
         ("queue.dead_letter_url", _dead_letters),
+        ("tracking.events_queue_url", _events),
         (f"transport {kind}", _transport),
         ("rendering.attachments_root", _attachments),
     )
@@ -122,6 +123,21 @@ def _dead_letters(session: Session) -> Iterator[Finding]:
         count = depth.visible + depth.in_flight + depth.delayed
         what = f"about {count} dead letters are in it"
         yield Finding("warning", where, what, "The sweeper settles ours within an hour; look at those that stay.")
+
+
+def _events(session: Session) -> Iterator[Finding]:
+    where, url = "tracking.events_queue_url", session.settings.tracking.events_queue_url
+    if url is None:
+        yield Finding("ok", where, "it is not set: what becomes of emails after they have left is not tracked")
+        return
+    facts = session.app.events_queue(url).attributes()
+    yield Finding("ok", where, f"it answers; about {facts.get('ApproximateNumberOfMessages', '0')} messages wait")
+    if "RedrivePolicy" not in facts:
+        what = "it has no RedrivePolicy: what cannot be understood comes again until the queue forgets it"
+        yield Finding("warning", where, what, "Give it a dead-letter queue, with a maxReceiveCount of 10.")
+    if session.settings.transport.kind == "ses" and not session.settings.ses.configuration_set:
+        what = "ses.configuration_set is not set: SES publishes events only for emails that name one"
+        yield Finding("warning", where, what, "Set it to the configuration set whose events go to this queue.")
 
 
 def _transport(session: Session) -> Iterator[Finding]:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eed_delivery.untrusted import inert, visible
+
 STYLES: Mapping[str, str] = {
     "ok": "green",
     "sent": "green",
@@ -25,12 +27,11 @@ STYLES: Mapping[str, str] = {
     "error": "bold red",
     "failed": "red",
     "permanent": "red",
+    "delivered": "green",
+    "soft_bounced": "yellow",
+    "hard_bounced": "red",
+    "complained": "red",
 }
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would run: https://owasp.org/www-community/attacks/CSV_Injection"""
-
-HARMLESS = "\n\u200c\u200d"
-"""Line ends, and the joiners that Persian and Indic names are written with."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +86,11 @@ class Screen:
         """CSV (RFC 4180), written as the rows come. A cell that a spreadsheet would run gets a ' before it."""
         writer = csv.writer(self.file)
         writer.writerow(columns)
-        writer.writerows([_inert(value) for value in row] for row in rows)
+        writer.writerows([_csv_cell(value) for value in row] for row in rows)
 
     def _write(self, text: str) -> None:
         self.file.write(text + "\n")
         self.file.flush()
-
-
-def visible(text: str) -> str:
-    """`text` without anything that could move the cursor or reverse the line: replies and names are others' words."""
-    return "".join(c if c.isprintable() or c in HARMLESS else f"\\x{ord(c):02x}" for c in text)
 
 
 def when(moment: datetime | None, timespec: str = "seconds") -> str:
@@ -126,9 +122,8 @@ def _cell(value: object) -> str:
     return "" if value is None else visible(str(value)).replace("\n", " ")
 
 
-def _inert(value: object) -> str:
-    text = when(value, "milliseconds") if isinstance(value, datetime) else "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _csv_cell(value: object) -> str:
+    return inert(when(value, "milliseconds") if isinstance(value, datetime) else "" if value is None else str(value))
 
 
 def _numeric(count: int, cells: Sequence[Sequence[str]]) -> frozenset[int]:

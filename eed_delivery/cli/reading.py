@@ -1,4 +1,4 @@
-"""What became of it: jobs, one job, its emails, one email with everything that was tried, and the live processes."""
+"""What became of it: jobs, one job, its emails, and the live processes."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -7,12 +7,15 @@ from typing import Any
 import click
 
 from eed_delivery.cli import options
+from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import watch_job
+from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.operating import NotPossible
-from eed_delivery.ledger.reporting import AttemptReport, EmailReport, JobReport
+from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
+from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import EmailState
 
@@ -20,7 +23,11 @@ NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
 DOUBTS_SHOWN = 10
 TABLE_ROWS = 1000
-EMAIL_COLUMNS = ("email", "recipient", "state", "attempts", "gen", "detail", "message_id", "not_before", "changed_at")
+OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
+EMAIL_COLUMNS = (
+    *("email", "recipient", "state", "attempts", "gen", "detail", "message_id", "not_before", "changed_at"),
+    *("outcome", "outcome_at"),
+)
 
 
 @click.command()
@@ -70,7 +77,8 @@ def job_record(report: JobReport) -> dict[str, Any]:
 def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     """Show a job: its counts, its rate, its troubles.
 
-    Says why emails failed and what to do about it. With --watch and --json there is a line of JSON for each change.
+    Says what became of the sent emails, why others failed, and what to do about it.
+    With --watch and --json there is a line of JSON for each change.
 
     \b
     Example:
@@ -86,7 +94,12 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     if not as_json:
         _show_job(session, report)
     elif not watch:
-        session.screen.json(job_record(report) | _job_troubles(session, report))
+        session.screen.json(job_record(report) | _job_outcomes(session, report) | _job_troubles(session, report))
+
+
+def _job_outcomes(session: Session, report: JobReport) -> dict[str, Any]:
+    facts = record(OutcomeLedger(session.database).of_job(report.job_id))
+    return {"outcomes": {name: count for name, count in facts.items() if count is not None}}
 
 
 def _job_troubles(session: Session, report: JobReport) -> dict[str, Any]:
@@ -117,6 +130,7 @@ def _show_job(session: Session, report: JobReport) -> None:
     screen.line(_balance(report))
     if report.not_enlisted:
         screen.line(f"{report.not_enlisted:,} more had been settled before this service took the job up")
+    _show_outcomes(session, report)
     _show_reasons(session, report)
     _show_doubts(session, report)
     _show_next(session, report)
@@ -129,6 +143,21 @@ def _balance(report: JobReport) -> str:
         return f"{report.done:,} of {report.total:,} emails have ended"
     ended = [(state, count) for state, count in report.counts.items() if count] or [(EmailState.SENT, 0)]
     return f"balanced: {report.total:,} = " + " + ".join(f"{count:,} {state}" for state, count in ended)
+
+
+def _show_outcomes(session: Session, report: JobReport) -> None:
+    """Of the sent emails; nothing where nobody would tell."""
+    outcomes = OutcomeLedger(session.database).of_job(report.job_id)
+    sent = report.counts[EmailState.SENT]
+    if not (outcomes.known or (sent and session.settings.tracking.events_queue_url)):
+        return
+    session.screen.line()
+    session.screen.table((f"of {sent:,} sent", "emails"), _outcome_rows(outcomes))
+
+
+def _outcome_rows(outcomes: OutcomeReport) -> list[tuple[str, int]]:
+    counts = [(name.replace("_", " "), count) for name, count in record(outcomes).items() if count is not None]
+    return [(name, count) for name, count in counts if count or name in ("delivered", "no word yet")]
 
 
 def _show_reasons(session: Session, report: JobReport) -> None:
@@ -167,21 +196,23 @@ def _show_next(session: Session, report: JobReport) -> None:
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
 @click.option("--state", type=click.Choice([state.value for state in EmailState]), help="Only those in this state.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those of which this became, once sent.")
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option("--json", "kind", flag_value="json", help="The same as --format json.")
 @click.option("--limit", type=click.IntRange(min=1), help=f"At most so many; a table shows {TABLE_ROWS} by itself.")
 @takes_config
 @pass_session
-def emails(session: Session, key: str, state: str | None, kind: str, limit: int | None) -> None:
+def emails(session: Session, key: str, state: str | None, outcome: str | None, kind: str, limit: int | None) -> None:
     """List a job's emails, as a table, CSV or JSON. CSV and JSON are written as they are read, half a million too.
 
-    In CSV a cell that a spreadsheet would take for a formula gets a ' before it.
+    In CSV a cell that a spreadsheet would take for a formula gets a ' before it, and so does one that begins with a '.
+    --outcome no_word_yet: sent, and nothing was heard since.
 
     \b
     Example:
       eed-delivery emails 42 --state failed --format csv > failed.csv
     """
-    found = session.reporting.emails(session.job_id(key), EmailState(state) if state else None)
+    found = session.reporting.emails(session.job_id(key), EmailState(state) if state else None, outcome)
     if kind == "table":
         _show_emails(session, found, limit or TABLE_ROWS)
     elif kind == "json":
@@ -196,78 +227,15 @@ def _values(facts: dict[str, Any]) -> list[object]:
 
 def _show_emails(session: Session, found: Iterator[EmailReport], limit: int) -> None:
     shown = list(islice(found, limit))
-    columns = ("email", "recipient", "state", "attempts", "changed", "detail")
+    columns = ("email", "recipient", "state", "outcome", "attempts", "changed", "detail")
     rows: Iterable[tuple[object, ...]] = [
-        (e.key, e.recipient, e.state, e.attempts, e.changed_at, e.detail) for e in shown
+        (e.key, e.recipient, e.state, e.outcome, e.attempts, e.changed_at, e.detail) for e in shown
     ]
     session.screen.table(columns, rows)
     if not shown:
         session.screen.line("there are none")
     if next(found, None) is not None:
         session.screen.line(f"only the first {limit:,} are shown; see --limit, or --format csv for all")
-
-
-def email_record(report: EmailReport) -> dict[str, Any]:
-    """An email as JSON."""
-    facts = record(report)
-    return {"email": facts.pop("key")} | facts
-
-
-@click.command()
-@click.argument("key", type=options.key)
-@takes_json
-@takes_config
-@pass_session
-def email(session: Session, key: str, as_json: bool) -> None:
-    """Show one email: where it stands, and every attempt.
-
-    \b
-    Example:
-      eed-delivery email 1047
-    """
-    email_id = session.email_id(key)
-    report = session.reporting.email(email_id)
-    if report is None:
-        raise NotPossible(f"there is no email {key} in the ledger.")
-    parent = session.reporting.job(report.job_id)
-    job_key = parent.key if parent else str(report.job_id)
-    if as_json:
-        history = [record(attempt) for attempt in session.reporting.attempts(email_id)]
-        session.screen.json(email_record(report) | {"job": job_key, "history": history})
-        return
-    _show_email(session, report, job_key)
-
-
-def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
-    screen = session.screen
-    screen.line(f"email {report.key} of job {job_key}", style="bold")
-    facts = {
-        "recipient": report.recipient,
-        "state": report.state,
-        "reason": report.detail,
-        "taken as": report.message_id,
-        "header id": f"<{report.email_id}.{report.gen}@{session.settings.rendering.message_id_domain}>",
-        "not before": report.not_before,
-        "changed": report.changed_at,
-        "attempts": report.attempts,
-        "generation": report.gen,
-    }
-    for name, value in facts.items():
-        if value is not None:
-            screen.line(f"{name + ':':<12}{value if isinstance(value, str | int) else when(value)}")
-    screen.line()
-    attempts = session.reporting.attempts(report.email_id)
-    if not attempts:
-        screen.line("nothing has been tried yet")
-        return
-    columns = ("ended", "gen", "attempt", "verdict", "counted", "code", "reply", "took ms", "by")
-    screen.table(columns, map(_attempt_row, attempts))
-
-
-def _attempt_row(a: AttemptReport) -> tuple[object, ...]:
-    code = " ".join(str(part) for part in (a.code, a.enhanced) if part is not None)
-    counted = "yes" if a.counted else "no"
-    return (a.ended_at, a.gen, a.attempt, a.verdict, counted, code, a.reply, a.took_ms, a.worker)
 
 
 @click.command()

@@ -19,7 +19,7 @@ from eed_delivery.service import Supervisor, stop_on_signals
 @takes_config
 @pass_session
 def run(session: Session) -> None:
-    """Run the service: publisher, workers and sweeper.
+    """Run the service: publisher, workers and sweeper, and events where their queue is configured.
 
     They live under one supervisor until SIGTERM, each in a process of its own.
 
@@ -27,7 +27,8 @@ def run(session: Session) -> None:
     Example:
       eed-delivery run --config /etc/eed-delivery/eed-delivery.toml
     """
-    _supervise(session, "publisher", "worker", "sweeper")
+    tracking = ("events",) if session.settings.tracking.events_queue_url else ()
+    _supervise(session, "publisher", "worker", "sweeper", *tracking)
 
 
 @click.command()
@@ -72,6 +73,22 @@ def sweeper(session: Session) -> None:
       eed-delivery sweeper
     """
     _supervise(session, "sweeper")
+
+
+@click.command()
+@takes_config
+@pass_session
+def events(session: Session) -> None:
+    """Run alone what takes SES's events in: bounces, complaints and deliveries become outcomes.
+
+    \b
+    Example:
+      eed-delivery events
+    """
+    if session.settings.tracking.events_queue_url is None:
+        what = "it is not set, and so there are no events to be taken in"
+        raise ConfigError([Problem("tracking.events_queue_url", what, "Give the queue that SES's topic publishes to.")])
+    _supervise(session, "events")
 
 
 def _supervise(session: Session, *names: str, drain: bool = False) -> None:

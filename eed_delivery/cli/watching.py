@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from eed_delivery.cli.output import Screen, visible
+from eed_delivery.cli.output import Screen
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
+from eed_delivery.untrusted import visible
 
 LOOK_SECONDS = 1.0
 RATE_SECONDS = 30.0

@@ -19,6 +19,7 @@ from eed_delivery.config.settings import (
     Settings,
     SmtpSettings,
     SweeperSettings,
+    TrackingSettings,
     TransportSettings,
     WorkerSettings,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "SourceSettings",
     "Supervision",
     "SweeperSettings",
+    "TrackingSettings",
     "TransportSettings",
     "WorkerSettings",
     "failpoints_wanted",

@@ -15,7 +15,7 @@ SES_MESSAGE_BYTES = 40 * 1024 * 1024
 def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
-    checks += (_smtp, _database, _sizes)
+    checks += (_smtp, _database, _sizes, _reconciling)
     for check in checks:
         yield from check(settings)
     yield from source_clashes(settings.source)
@@ -123,7 +123,19 @@ def _queue(settings: Settings) -> Iterator[Clash]:
             "the dead-letter queue is the queue itself",
             "Give the URL of the queue that its RedrivePolicy names.",
         )
-    for key, url in (("queue.url", queue.url), ("queue.dead_letter_url", queue.dead_letter_url)):
+    events = settings.tracking.events_queue_url
+    if events is not None and events in (queue.url, queue.dead_letter_url):
+        yield Clash.of(
+            ("tracking.events_queue_url", "queue.url"),
+            "the queue of events is also the queue of emails, or its dead-letter queue",
+            "Give the URL of the queue that SES's topic publishes to.",
+        )
+    queues = {
+        "queue.url": queue.url,
+        "queue.dead_letter_url": queue.dead_letter_url,
+        "tracking.events_queue_url": events,
+    }
+    for key, url in queues.items():
         region = region_of_queue(url) if url else None
         if region not in (None, settings.aws.region):
             yield Clash.of(
@@ -158,6 +170,15 @@ def _rate(settings: Settings) -> Iterator[Clash]:
             ("transport.rate_per_second", "transport.kind"),
             f'the rate is to be what SES allows, and the transport is "{settings.transport.kind}"',
             "Give emails per second, or 0 for no limit.",
+        )
+
+
+def _reconciling(settings: Settings) -> Iterator[Clash]:
+    if settings.worker.doubt == "reconcile" and settings.tracking.events_queue_url is None:
+        yield Clash.of(
+            ("worker.doubt", "tracking.events_queue_url"),
+            "events are to settle what is in doubt, and no queue of events is given",
+            'Give the queue, or choose doubt = "hold".',
         )
 
 

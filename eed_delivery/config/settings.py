@@ -122,7 +122,7 @@ class WorkerSettings(Section):
     retry_growth: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 4.0
     # SQS keeps a message invisible for 12 hours at most
     retry_max_delay_seconds: Annotated[float, Field(ge=0, le=43_200, allow_inf_nan=False)] = 3600
-    doubt: Literal["hold", "resend"] = "hold"
+    doubt: Literal["hold", "reconcile", "resend"] = "hold"
     heartbeat_seconds: Seconds = 5
     same_answer_limit: Annotated[int, Field(ge=1)] = 100
     same_answer_window: Annotated[int, Field(ge=1)] = 200
@@ -195,6 +195,20 @@ class RenderingSettings(Section):
     list_unsubscribe: Unsubscribe | None = None
 
 
+class TrackingSettings(Section):
+    """What becomes of emails after they have left. `suppression_days` and the thresholds: 0 is for ever, and never."""
+
+    events_queue_url: QueueUrl | None = None
+    threads: Annotated[int, Field(ge=1, le=64)] = 4
+    unmatched_after_seconds: SecondsOrNone = 900
+    reconcile_seconds: Seconds = 600
+    suppress_hard_bounces: Annotated[int, Field(ge=0, le=1000)] = 1
+    suppress_soft_bounces: Annotated[int, Field(ge=0, le=1000)] = 0
+    suppress_complaints: Annotated[int, Field(ge=0, le=1000)] = 1
+    suppress_within_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    suppression_days: Annotated[int, Field(ge=0, le=3650)] = 0
+
+
 class LogSettings(Section):
     """What is logged: JSON lines on stdout, from this level up."""
 
@@ -218,6 +232,7 @@ class Settings(BaseSettings):
     ses: SesSettings = SesSettings()
     outbox: OutboxSettings = OutboxSettings()
     rendering: RenderingSettings
+    tracking: TrackingSettings = TrackingSettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()
 

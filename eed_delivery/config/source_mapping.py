@@ -92,6 +92,7 @@ class EmailSource(Section):
     attempts: OptionalColumn = "attempts"
     message_id: OptionalColumn = "message_id"
     sent_at: OptionalColumn = "sent_at"
+    outcome: OptionalColumn = ""  # what became of it after acceptance
     statuses: EmailStatuses = EmailStatuses()
 
 

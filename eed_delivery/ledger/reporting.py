@@ -1,17 +1,20 @@
 """Reads for people: what a job came to, where an email stands, what the mail server said."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from eed_delivery.database import Database, seconds_until, utc_now
+from eed_delivery.events import DeliveryOutcome
 from eed_delivery.model import OPEN_STATES, EmailState, JobState
 from eed_delivery.schema import eed_attempt, eed_email, eed_job
 
 LARGEST_ID = 2**63 - 1
+NO_WORD_YET = "no_word_yet"
+"""Sent, and nothing was heard since that says what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class JobReport:
 
 @dataclass(frozen=True, slots=True)
 class EmailReport:
-    """One email as an operator sees it; times are UTC."""
+    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word."""
 
     email_id: int
     key: str
@@ -62,6 +65,8 @@ class EmailReport:
     message_id: str | None
     not_before: datetime | None
     changed_at: datetime | None
+    outcome: DeliveryOutcome | None
+    outcome_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +149,27 @@ class ReportingLedger:
             running_seconds=float(row.running if row.took is None else row.took),
         )
 
-    def emails(self, job_id: int, state: EmailState | None = None, page: int = 1000) -> Iterator[EmailReport]:
-        """The emails of a job by id, a page at a time: half a million never stand in memory at once."""
+    def emails(
+        self, job_id: int, state: EmailState | None = None, outcome: str | None = None, page: int = 1000
+    ) -> Iterator[EmailReport]:
+        """The emails of a job by id, a page at a time: half a million never stand in memory at once.
+
+        `outcome`: a `DeliveryOutcome`, or `NO_WORD_YET` for those without one, which only what was sent can be.
+        """
+        wanted = [eed_email.c.job_id == job_id]
+        if state is not None:
+            wanted.append(eed_email.c.state == state)
+        if outcome == NO_WORD_YET:
+            wanted += [eed_email.c.state == EmailState.SENT, eed_email.c.outcome.is_(None)]
+        elif outcome is not None:
+            wanted.append(eed_email.c.outcome == outcome)
         after = 0
-        while rows := self._page(job_id, state, after, page):
+        while rows := self._page(wanted, after, page):
             yield from rows
             after = rows[-1].email_id
 
-    def _page(self, job_id: int, state: EmailState | None, after: int, page: int) -> list[EmailReport]:
-        statement = select(eed_email).where(eed_email.c.job_id == job_id, eed_email.c.email_id > after)
-        if state is not None:
-            statement = statement.where(eed_email.c.state == state)
+    def _page(self, wanted: Sequence[ColumnElement[bool]], after: int, page: int) -> list[EmailReport]:
+        statement = select(eed_email).where(*wanted, eed_email.c.email_id > after)
         statement = statement.order_by(eed_email.c.email_id).limit(page)
         return self._database.run(lambda c: [_email(row) for row in c.execute(statement)])
 
@@ -200,4 +215,6 @@ def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:
         message_id=row.message_id,
         not_before=row.not_before,
         changed_at=row.changed_at,
+        outcome=DeliveryOutcome(row.outcome) if row.outcome else None,
+        outcome_at=row.outcome_at,
     )

@@ -89,16 +89,26 @@ EXPIRE_JOBS = (
     .values(state=JobState.CANCELLED, reason="expires_at passed before all its emails were sent")
 )
 
+_FRESH_DOUBT = (
+    exists()
+    .where(eed_email.c.job_id == eed_job.c.job_id)
+    .where(eed_email.c.state == EmailState.IN_DOUBT)
+    .where(eed_email.c.wire_at > utc_in(-bindparam("reconcile")))
+)
+
 _ENDED = {JobState.CANCELLED: EmailState.CANCELLED, JobState.FAILED: EmailState.FAILED}
 
 
 class SweepLedger:
     """What a sweeper may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, chunk: int = 500) -> None:
+    def __init__(self, database: Database, source: Source, chunk: int = 500, *, reconcile_seconds: float = 0) -> None:
+        """`reconcile_seconds`: how long after its wire an email in doubt keeps its job from being finished, so that
+        its events may settle it first; 0: not at all."""
         self._database = database
         self._source = source
         self._chunk = chunk
+        self._reconcile_seconds = reconcile_seconds
 
     def settle_the_wire(self, *, resend_below: int) -> int:
         """Emails whose worker died after the wire become in doubt; under the policy `resend` those with fewer than
@@ -227,13 +237,16 @@ class SweepLedger:
         return len(ended)
 
     def finishable(self) -> list[int]:
-        """Jobs that are enlisted to the end and have no open email left, up to a chunk of them."""
+        """Jobs that are enlisted to the end and have no email left that is open, or whose doubt an event may still
+        settle; up to a chunk of them."""
         open_email = (
             exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state.in_(sorted(OPEN_STATES)))
         )
         statement = select(eed_job.c.job_id).where(
             eed_job.c.finished_at.is_(None), eed_job.c.enlisted_at.is_not(None), ~open_email
         )
+        if self._reconcile_seconds:
+            statement = statement.where(~_FRESH_DOUBT).params(reconcile=self._reconcile_seconds)
         return self._database.run(lambda c: list(c.execute(statement.limit(self._chunk)).scalars()))
 
     def finish(self, job_id: int) -> bool | None:

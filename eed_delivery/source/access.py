@@ -253,6 +253,13 @@ class Source:
         # never over what another server has sent meanwhile
         return statement.where(t.is_pending()) if state is EmailState.CANCELLED else statement
 
+    def write_outcome(self, c: Connection, key: Key, outcome: str) -> None:
+        """Write what became of an email after it was accepted; nothing where no column is mapped for it."""
+        column, t = self._settings.email.outcome, self._tables
+        if column:
+            statement = update(t.emails).where(t.email_id == native(key, t.email_key_type))
+            c.execute(statement.values({column: self._fit(c, column, outcome)}))
+
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
         """Write the same status to many emails; their attempts and message ids stay as they are.
 
@@ -273,6 +280,8 @@ class Source:
         values: dict[str, Any] = {e.status: self._word(state), e.status_detail: self._fit(c, e.status_detail, detail)}
         if state is EmailState.SENT:
             values[e.sent_at] = source_now()
+        if state is EmailState.PENDING:  # a requeue: the next try has no outcome yet
+            values[e.outcome] = ""
         return values
 
     def _word(self, state: EmailState) -> int | str | None:

@@ -15,6 +15,8 @@ MESSAGE_ID_LENGTH = 100
 """Room for the message ids of SES (60 characters) and of the usual mail servers."""
 DETAIL_LENGTH = 100
 """Less than this cuts nearly every mail server's reply."""
+OUTCOME_LENGTH = 12
+"""The longest outcome is `soft_bounced`, or `hard_bounced`."""
 
 _WORDS = frozenset({Kind.TEXT, Kind.ENUM})
 _TEXT = frozenset({Kind.TEXT})
@@ -123,6 +125,7 @@ def _written(e: EmailSource) -> Iterator[Expected]:
     yield Expected("source.email.attempts", e.attempts, _NUMBER, written=True)
     yield Expected("source.email.message_id", e.message_id, _CONTENT, at_least=message_id, written=True)
     yield Expected("source.email.sent_at", e.sent_at, _TIME, written=True)
+    yield Expected("source.email.outcome", e.outcome, _TEXT, at_least=OUTCOME_LENGTH, written=True)
 
 
 def _attachment(settings: SourceSettings) -> Iterator[Expected]:

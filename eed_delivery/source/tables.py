@@ -69,7 +69,7 @@ class MappedTables:
     def _email_columns(self) -> tuple[str, ...]:
         e = self.settings.email
         read = (e.id, "" if self.single else e.job_id, e.recipient, e.recipient_name, e.variables)
-        written = (e.status, e.status_detail, e.attempts, e.message_id, e.sent_at)
+        written = (e.status, e.status_detail, e.attempts, e.message_id, e.sent_at, e.outcome)
         files = (e.attachment_location, e.attachment_filename)
         return (*read, *e.variable_columns.values(), *files, *written)
 

@@ -197,7 +197,7 @@ def test_a_job_that_nobody_knows(world: World, eed: CommandLine) -> None:
 
 def test_emails_as_a_table(eed: CommandLine) -> None:
     lines = eed.good("emails", "1").splitlines()
-    assert lines[0].split() == ["EMAIL", "RECIPIENT", "STATE", "ATTEMPTS", "CHANGED", "DETAIL"]
+    assert lines[0].split() == ["EMAIL", "RECIPIENT", "STATE", "OUTCOME", "ATTEMPTS", "CHANGED", "DETAIL"]
     assert lines[2].split()[:4] == ["1001", "b@example.com", "failed", "1"]
     assert "550 5.1.1 no such user" in lines[2]
     assert "only the first 2 are shown" in eed.good("emails", "1", "--limit", "2")
@@ -401,7 +401,7 @@ def test_help_names_every_command_and_gives_an_example(eed: CommandLine) -> None
     for name in ("run", "publisher", "worker", "sweeper", "check", "submit", "jobs", "job", "emails", "email"):
         assert f"\n  {name} " in text
         assert "Example:\n    eed-delivery " in eed.good(name, "--help")
-    for name in ("requeue", "settle", "pause", "resume", "cancel", "processes"):
+    for name in ("requeue", "settle", "pause", "resume", "cancel", "processes", "events"):
         assert "Example:\n    eed-delivery " in eed.good(name, "--help")
     for group, name in (("db", "init"), ("db", "check"), ("queue", "init")):
         assert "Example:\n    eed-delivery " in eed.good(group, name, "--help")

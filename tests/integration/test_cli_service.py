@@ -229,6 +229,22 @@ def test_check_tells_what_ses_allows(eed: CommandLine, ministack: MiniStack) -> 
     assert any("SES allows" in finding["what"] for finding in findings if finding["where"] == "transport ses")
 
 
+def test_check_looks_at_the_queue_of_events(eed: CommandLine, ministack: MiniStack) -> None:
+    assert "is not tracked" in eed.good("check")
+    plain = ministack.client("sqs").create_queue(QueueName="events-without-redrive")["QueueUrl"]
+    eed.environ |= {"EED_TRANSPORT__KIND": "ses", "EED_SES__ENDPOINT_URL": ministack.endpoint_url}
+    eed.environ["EED_TRACKING__EVENTS_QUEUE_URL"] = plain
+    findings = json.loads(eed("check", "--json").stdout)["findings"]
+    told = [(f["level"], f["what"]) for f in findings if f["where"] == "tracking.events_queue_url"]
+    assert [level for level, _ in told] == ["ok", "warning", "warning"]
+    assert "RedrivePolicy" in told[1][1]
+    assert "configuration_set" in told[2][1]
+    eed.environ["EED_SES__CONFIGURATION_SET"] = "set"
+    eed.environ["EED_TRACKING__EVENTS_QUEUE_URL"] = ministack.make_queue("events-with-redrive")[0]
+    findings = json.loads(eed("check", "--json").stdout)["findings"]
+    assert [f["level"] for f in findings if f["where"] == "tracking.events_queue_url"] == ["ok"]
+
+
 def test_the_demo_is_loaded_only_when_it_is_called() -> None:
     told = subprocess.run(
         [sys.executable, "-c", "import sys, eed_delivery.cli; print('eed_delivery.demo' in sys.modules)"],

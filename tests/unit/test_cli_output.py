@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from eed_delivery.cli import failures, options, requeueing, watching
-from eed_delivery.cli.output import Screen, visible, when
+from eed_delivery.cli.output import Screen, when
 from eed_delivery.cli.recipients import BadRow, Recipient, read_recipients
+from eed_delivery.untrusted import bare, inert, visible
 
 NOW = datetime(2026, 11, 22, 22, 45, 59, 123000, tzinfo=UTC).replace(tzinfo=None)  # as the ledger gives it
 
@@ -58,8 +59,13 @@ def test_no_cell_of_a_csv_is_a_formula(row: list[Any]) -> None:
     out, file = screen(terminal=False)
     out.csv(["n"] * len(row), [row])
     _, found = csv.reader(io.StringIO(file.getvalue(), newline=""))
-    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in found)
-    assert [cell.removeprefix("'") for cell in found] == ["" if v is None else str(v).removeprefix("'") for v in row]
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝")) for cell in found)
+    assert [bare(cell) for cell in found] == ["" if v is None else str(v) for v in row]
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\t=", "\r=", "\n=", "＝1", "＋1", "－1", "＠a", "'=1", "'"])
+def test_a_mark_is_taken_away_again(text: str) -> None:
+    assert (inert(text), bare(inert(text))) == (f"'{text}", text)
 
 
 @given(st.text())

@@ -227,6 +227,15 @@ def test_values_of_the_wrong_form(problems: Any, text: str, expected: Any) -> No
             "[queue]\ndead_letter_url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/dead'",
             "queue.dead_letter_url and aws.region",
         ),
+        (
+            "[tracking]\nevents_queue_url = 'https://sqs.us-east-2.amazonaws.com/123456789012/eed'",
+            "tracking.events_queue_url and queue.url",
+        ),
+        (
+            "[tracking]\nevents_queue_url = 'https://sqs.eu-west-1.amazonaws.com/123456789012/events'",
+            "tracking.events_queue_url and aws.region",
+        ),
+        ("[worker]\ndoubt = 'reconcile'", "worker.doubt and tracking.events_queue_url"),
         ("[aws]\ncredentials = 'environment'", "aws.credentials and aws.access_key_id and aws.secret_access_key"),
         ("[transport]\nrate_per_second = 'ses'", "transport.rate_per_second and transport.kind"),
         ("[smtp]\nusername = 'u'", "smtp.username and smtp.password"),

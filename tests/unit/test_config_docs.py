@@ -13,6 +13,9 @@ from pydantic.fields import FieldInfo
 
 from eed_delivery.config import Settings, WorkerSettings, load
 from eed_delivery.config.environment import CREDENTIALS
+from eed_delivery.events import EventKind
+from eed_delivery.sqs import Letter
+from eed_delivery.tracking.collector import VISIBILITY_SECONDS, wait_seconds
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "eed-delivery.toml"
@@ -145,9 +148,44 @@ def test_no_policy_allows_more_than_it_needs(queue_template: dict[str, Any]) -> 
     assert "sqs:SendMessage" not in allowed["Sweeper"]
 
 
-def test_every_reference_in_the_template_leads_somewhere(queue_template: dict[str, Any]) -> None:
-    known = {*queue_template["Resources"], *queue_template["Parameters"]}
-    for reference in references(queue_template):
+@pytest.fixture(scope="module")
+def events_template() -> dict[str, Any]:
+    template: dict[str, Any] = yaml.safe_load((ROOT / "config" / "events.yaml").read_text())
+    return template
+
+
+def test_the_queue_of_events_takes_the_topics_word_alone(events_template: dict[str, Any]) -> None:
+    resources = events_template["Resources"]
+    allow, deny = resources["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (allow["Action"], allow["Principal"]) == ("sqs:SendMessage", {"Service": "sns.amazonaws.com"})
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "Topic"}}}
+    assert deny["Effect"] == "Deny"
+    (publish,) = resources["SesMayPublish"]["Properties"]["PolicyDocument"]["Statement"]
+    assert set(publish["Condition"]["StringEquals"]) == {"AWS:SourceAccount", "AWS:SourceArn"}
+    (reader,) = resources["EventsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert "sqs:SendMessage" not in reader["Action"]
+
+
+def test_opens_and_clicks_are_not_published_unless_they_are_asked_for(events_template: dict[str, Any]) -> None:
+    types = set(events_template["Parameters"]["EventTypes"]["Default"].split(","))
+    spelt = {"rendering_failure": "renderingFailure", "delay": "deliveryDelay"}
+    known = {spelt.get(kind, kind.value) for kind in EventKind}
+    assert types == known - {"open", "click", "subscription"}
+
+
+def test_events_wait_long_enough_to_be_counted_as_unmatched(events_template: dict[str, Any]) -> None:
+    """Before its last receive, an event about an unknown email must be old enough to be kept without one."""
+    queue = events_template["Resources"]["Queue"]["Properties"]
+    waited = sum(wait_seconds(Letter("", "", n, "")) for n in range(1, queue["RedrivePolicy"]["maxReceiveCount"]))
+    assert waited > load(EXAMPLE, {}).tracking.unmatched_after_seconds
+    assert queue["VisibilityTimeout"] == VISIBILITY_SECONDS
+
+
+@pytest.mark.parametrize("template", ["queue.yaml", "events.yaml"])
+def test_every_reference_in_the_template_leads_somewhere(template: str) -> None:
+    made = yaml.safe_load((ROOT / "config" / template).read_text())
+    known = {*made["Resources"], *made["Parameters"]}
+    for reference in references(made):
         assert reference in known or reference.startswith("AWS::"), reference
 
 

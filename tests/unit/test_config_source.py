@@ -97,6 +97,7 @@ def test_names_and_words_that_cannot_be(text: str) -> None:
         ("job.statuses.ready = 7", ["job.statuses"]),
         ("email.status_detail = 'STATUS'", ["email.status and email.status_detail"]),
         ("email.sent_at = 'recipient'", ["email.sent_at and email.recipient"]),
+        ("email.outcome = 'status'", ["email.status and email.outcome"]),
     ],
 )
 def test_mappings_that_would_do_the_wrong_thing(text: str, expected: list[str]) -> None:

@@ -1,0 +1,259 @@
+"""Tracking's side of the ledger: events come in, and say what became of emails that have left.
+
+The same event may come any number of times, and events in any order: the outcome of an email is a function of the set
+of its generation's events (`events.weight`), whoever comes first.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy.exc import DBAPIError
+
+from eed_delivery.config import TrackingSettings
+from eed_delivery.database import Database, utc_now
+from eed_delivery.errors import DatabaseGone
+from eed_delivery.events import DeliveryOutcome, TrackingEvent, decisive, in_utc, weight
+from eed_delivery.ledger import tracking_sql as sql
+from eed_delivery.ledger.suppressing import Suppressor
+from eed_delivery.model import EmailState, Verdict
+from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_event
+from eed_delivery.source import Source
+
+log = structlog.get_logger(__name__)
+
+RACES = 20
+"""So often another process may have taken one of a batch's events in between, before it is called an outage."""
+FIRST_LOOK = 1_000_000
+"""So many of the newest attempts are looked at for doubts when a process starts."""
+LOOK_BACK = 50_000
+"""So many attempts are looked at again: a number is drawn before its row is committed, and an event may be, too."""
+
+_EmailRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a batch. `unknown` are events about emails that the ledger does not know yet: nothing is kept of
+    them, and they are to be brought again. The others are counts: new events that are stored, of these those without
+    an email (`unmatched`), emails in doubt that were settled, addresses newly suppressed."""
+
+    unknown: tuple[TrackingEvent, ...] = ()
+    stored: int = 0
+    unmatched: int = 0
+    settled: int = 0
+    suppressed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """An event with the email it is about; `gen` is the event's own, which may be older than the row's."""
+
+    event: TrackingEvent
+    gen: int
+    row: _EmailRow
+
+
+class TrackingLedger:
+    """What tracking may do to the ledger. Safe for many threads: each call is one transaction, or a few that may be
+    repeated. Each raises `DatabaseGone`."""
+
+    def __init__(self, database: Database, source: Source, settings: TrackingSettings) -> None:
+        self._database = database
+        self._source = source
+        self._unmatched_after = timedelta(seconds=settings.unmatched_after_seconds)
+        self._suppressor = Suppressor(settings, database.dialect)
+        self._insert = insert(eed_event).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
+
+    def take(self, events: Sequence[TrackingEvent]) -> Taken:
+        """Store a batch in one transaction, with everything that follows from it. An event that was here before
+        changes nothing."""
+        for _ in range(RACES):
+            taken = self._database.run(lambda c: self._take(c, events))
+            if taken is not None:
+                return taken
+        raise DatabaseGone("other processes take the same events all the time")
+
+    def ping(self) -> None:
+        """Whether the database answers; raises `DatabaseGone`."""
+        self._database.ping()
+
+    def _take(self, c: Connection, events: Sequence[TrackingEvent]) -> Taken | None:
+        """None: another process has taken one of these in between; nothing was changed."""
+        fresh = self._fresh(c, events)
+        if not fresh:
+            return Taken()
+        matches, strangers = self._match(c, fresh)
+        now = c.execute(select(utc_now())).scalar_one()
+        unmatched = [e for e in strangers if in_utc(e.occurred_at) < now - self._unmatched_after]
+        rows = [_row(m.event, now, m) for m in matches] + [_row(event, now) for event in unmatched]
+        rows.sort(key=lambda row: str(row["event_id"]))  # one order for everybody's row locks
+        if rows and c.execute(self._insert, rows).rowcount != len(rows):
+            c.rollback()
+            return None
+        settled = self._apply(c, matches)
+        return Taken(
+            unknown=tuple(event for event in strangers if event not in unmatched),
+            stored=len(rows),
+            unmatched=len(unmatched),
+            settled=settled,
+            suppressed=self._suppressor.enter(c, [(m.event, str(m.row.address)) for m in matches]),
+        )
+
+    def _fresh(self, c: Connection, events: Sequence[TrackingEvent]) -> list[TrackingEvent]:
+        """Those that are not in the ledger, each once."""
+        each = {event.event_id: event for event in events}
+        if not each:
+            return []
+        known = set(c.execute(sql.ALREADY_TAKEN, {"ids": list(each)}).scalars())
+        return [event for event_id, event in each.items() if event_id not in known]
+
+    def _match(self, c: Connection, events: Sequence[TrackingEvent]) -> tuple[list[_Match], list[TrackingEvent]]:
+        """Events with their emails, and those that have none, or one of a generation that has not been yet."""
+        by_message = self._by_message_id(c, events)
+        matches, strangers = [], []
+        named = {event.event_id: _tag(event) or by_message.get(_ascii(event.message_id)) for event in events}
+        rows = self._rows(c, {place[0] for place in named.values() if place})
+        for event in events:
+            place = named[event.event_id]
+            row = rows.get(place[0]) if place else None
+            if place is None or row is None or place[1] > row.gen:
+                strangers.append(event)
+            else:
+                matches.append(_Match(event, place[1], row))
+        return matches, strangers
+
+    def _by_message_id(self, c: Connection, events: Sequence[TrackingEvent]) -> dict[str | None, tuple[int, int]]:
+        """(email, gen) of each provider's id among events that carry no tag of ours. From the attempts: the email's
+        own row forgets the id of an earlier generation."""
+        ids = {message_id for e in events if _tag(e) is None and (message_id := _ascii(e.message_id)) is not None}
+        found = c.execute(sql.BY_MESSAGE_ID, {"ids": sorted(ids)}) if ids else ()
+        return {row.message_id: (row.email_id, row.gen) for row in found}
+
+    def _rows(self, c: Connection, email_ids: Iterable[int]) -> dict[int, _EmailRow]:
+        ids = sorted(email_ids)
+        return {row.email_id: row for row in c.execute(sql.EMAILS, {"ids": ids})} if ids else {}
+
+    def _apply(self, c: Connection, matches: Sequence[_Match]) -> int:
+        """Write what a batch says of each email, in the order of their keys; returns how many doubts it settled."""
+        told: dict[int, list[_Match]] = {}
+        for match in matches:
+            if match.gen == match.row.gen:
+                told.setdefault(match.row.email_id, []).append(match)
+        settled = 0
+        for email_id in sorted(told):
+            row, events = told[email_id][0].row, [match.event for match in told[email_id]]
+            self._write_outcome(c, row, events)
+            if row.state == EmailState.IN_DOUBT:
+                settled += self._settle(c, row.email_id, row.gen, {str(e.kind): e.message_id for e in events})
+        return settled
+
+    def _write_outcome(self, c: Connection, row: _EmailRow, events: Sequence[TrackingEvent]) -> None:
+        event = decisive(events)
+        if event is None or event.outcome is None:
+            return
+        values = {
+            "id": row.email_id,
+            "of_gen": row.gen,
+            "its_class": weight(event)[0],
+            "at": in_utc(event.occurred_at),
+            "to_outcome": event.outcome,
+        }
+        if c.execute(sql.OUTCOME, values).rowcount == 1:
+            self._source.write_outcome(c, row.source_key or str(row.email_id), event.outcome)
+
+    def settle_late_doubts(self, beyond: int | None) -> tuple[int, int]:
+        """Settle emails whose event had come before the doubt did: a worker dies, SES's event is taken while its lease
+        still runs, and the sweeper calls it in doubt only then.
+
+        `beyond` is what the call before has returned, None at the start. Returns how many were settled, and up to
+        which attempt it has looked.
+        """
+        last = self._database.run(lambda c: int(c.execute(sql.LAST_ATTEMPT).scalar_one()))
+        start = last - FIRST_LOOK if beyond is None else beyond - LOOK_BACK
+        settled = 0
+        for (email_id, gen), kinds in self._database.run(lambda c: self._late(c, start)).items():
+            try:  # each for itself: one row that the source refuses must not leave the others unsettled
+                settled += self._database.did(partial(self._settle, email_id=email_id, gen=gen, kinds=kinds))
+            except DBAPIError:
+                log.exception("cannot_be_settled", email_id=email_id)
+        return settled, last
+
+    def _late(self, c: Connection, beyond: int) -> dict[tuple[int, int], dict[str, str | None]]:
+        told: dict[tuple[int, int], dict[str, str | None]] = {}
+        for row in c.execute(sql.DOUBTS_WITH_EVENTS, {"beyond": beyond}):
+            told.setdefault((row.email_id, row.gen), {})[row.kind] = row.message_id
+        return told
+
+    def _settle(self, c: Connection, email_id: int, gen: int, kinds: Mapping[str, str | None]) -> bool:
+        """Let events end a doubt; `kinds` are theirs, with the provider's ids. A refusal goes before acceptance."""
+        refusals = sorted(kinds.keys() & sql.PROOFS_OF_REFUSAL)
+        proofs = refusals or sorted(kinds.keys() & sql.PROOFS_OF_ACCEPTANCE)
+        if not proofs:
+            return False
+        state = EmailState.FAILED if refusals else EmailState.SENT
+        reason = f"settled by the provider's event: {', '.join(proofs)}"
+        message_id = next((kinds[kind] for kind in proofs if kinds[kind]), None)
+        values = {
+            "id": email_id,
+            "of_gen": gen,
+            "to_state": state,
+            "reason": reason,
+            "provider_id": _ascii(message_id),
+        }
+        if c.execute(sql.SETTLE, values).rowcount != 1:
+            return False
+        self._tell(c, email_id, state, reason)
+        return True
+
+    def _tell(self, c: Connection, email_id: int, state: EmailState, reason: str) -> None:
+        """The attempt on record, and the source's row, of a doubt that is settled."""
+        row = c.execute(select(eed_email).where(eed_email.c.email_id == email_id)).one()
+        c.execute(
+            insert(eed_attempt).values(
+                email_id=email_id,
+                gen=row.gen,
+                attempt=row.attempts,
+                verdict=Verdict.SENT if state is EmailState.SENT else Verdict.PERMANENT,
+                counted=False,
+                reply=reason,
+                message_id=row.message_id,
+                worker="events",
+                ended_at=utc_now(),
+            )
+        )
+        key = row.source_key or str(email_id)
+        self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
+
+
+def _tag(event: TrackingEvent) -> tuple[int, int] | None:
+    """Which email and generation the event itself names; one without the other names nothing."""
+    return None if event.email_id is None or event.gen is None else (event.email_id, event.gen)
+
+
+def _row(event: TrackingEvent, now: datetime, match: _Match | None = None) -> dict[str, object]:
+    counts = event.outcome not in (None, DeliveryOutcome.DELIVERED) and not event.automatic
+    return {
+        "event_id": event.event_id,
+        "email_id": match.row.email_id if match else None,
+        "gen": match.gen if match else None,
+        "kind": event.kind,
+        "outcome": event.outcome,
+        "sub_type": event.sub_type[:100],
+        "code": event.code,
+        "enhanced": event.enhanced[:64] if event.enhanced else None,
+        "detail": event.detail[:DETAIL_LENGTH],
+        "message_id": _ascii(event.message_id),
+        "automatic": event.automatic,
+        "address": str(match.row.address)[:320] if match and counts else None,
+        "occurred_at": in_utc(event.occurred_at),
+        "received_at": now,
+    }
+
+
+def _ascii(message_id: str | None) -> str | None:
+    return message_id.encode("ascii", "replace").decode()[:255] if message_id else None

@@ -1,0 +1,82 @@
+"""Delivery status notifications (RFC 3464; RFC 6533 for addresses beyond ASCII): what each recipient's group says."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eed_delivery.tracking.diagnosis import Diagnosis, diagnose
+from eed_delivery.tracking.enhanced_codes import FIND, Meaning, cause_of
+from eed_delivery.tracking.mime_parts import Fields, Mail, field_groups
+
+CONTENT_TYPES = ("message/delivery-status", "message/global-delivery-status")
+MAX_GROUPS = 20
+"""An email has one recipient; a forwarding address may stand for some more."""
+_WORD = re.compile(r"[a-z]+")
+_DIAGNOSTIC_TYPE = re.compile(r"[\w-]{1,40}\s{0,10};\s{0,10}", re.ASCII)  # RFC 3464, 2.3.6: "smtp; 550 …"
+
+
+class Action(StrEnum):
+    """RFC 3464, 2.3.3, the gravest first."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+    EXPANDED = "expanded"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientReport:
+    """What became of the email at one address. Which address that is we don't read: the VERP address decides."""
+
+    action: Action
+    diagnosis: Diagnosis
+    text: str
+
+
+def read_delivery_report(mail: Mail, words: str) -> list[RecipientReport]:
+    """The groups about recipients; none if it is no such report. `words`: what the report says to people, for the
+    groups that say too little themselves."""
+    part = next(mail.of_type(*CONTENT_TYPES), None)
+    if part is None:
+        return []
+    reports = (_report(group, words) for group in field_groups(part.content(), MAX_GROUPS))
+    return [report for report in reports if report is not None]
+
+
+def gravest(reports: Sequence[RecipientReport]) -> RecipientReport:
+    """The report that stands for the email: by action, then one with a living address rather than a dead one.
+
+    An address that forwards to three people, one of whom has left, is alive.
+    """
+    order = list(Action)
+    return min(reports, key=lambda report: (order.index(report.action), report.diagnosis.cause.meaning is Meaning.DEAD))
+
+
+def _report(group: Fields, words: str) -> RecipientReport | None:
+    status, said = group.get("status"), group.decoded("diagnostic-code")
+    action = _action(group.get("action"), status)
+    if action is None:
+        return None  # the group about the message as a whole (RFC 3464, 2.2)
+    named = _DIAGNOSTIC_TYPE.match(said)
+    text = said[named.end() :] if named else said
+    if not text and _says_little(status):
+        text = f"{status} {words}"  # a status may have a comment: 5.0.0 (recipient reached disk quota)
+    return RecipientReport(action, diagnose(status, text), text)
+
+
+def _action(word: str, status: str) -> Action | None:
+    """The field is required, and some leave it out: then the status' class decides."""
+    found = _WORD.match(word.strip().lower())
+    if found is not None and found[0] in list(Action):
+        return Action(found[0])
+    code = FIND.search(status)
+    by_class = {"2": Action.DELIVERED, "4": Action.DELAYED, "5": Action.FAILED}
+    return by_class[code[1]] if code else None
+
+
+def _says_little(status: str) -> bool:
+    code = FIND.search(status)
+    cause = cause_of(code[0]) if code else None
+    return cause is None or cause.vague

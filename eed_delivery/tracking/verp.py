@@ -1,0 +1,100 @@
+"""The envelope sender that tells which email a bounce is about (VERP: variable envelope return path), and proves it.
+
+`b+<email_id>.<gen>.<mac>@bounces.bank.example`: whoever has not been sent the email cannot name its address, so
+nobody can make another email bounce. What the bounce itself says about whom it concerns is never believed.
+"""
+
+import hmac
+import re
+from base64 import b32encode
+from collections.abc import Sequence
+from hashlib import sha256
+
+from eed_delivery.errors import ConfigError, Problem
+
+PLACE = "{}"
+DEFAULT_LOCAL_PART = "b+{}"
+HIGHEST = 2**63 - 1
+MAC_CHARS = 16
+"""80 bits in base32. Each guess costs the guesser one email to us, so that is far more than enough."""
+MAX_LOCAL_PART = 64
+"""Octets; RFC 5321, 4.5.3.1.1."""
+MAX_ADDRESS = 254
+"""Octets; RFC 5321, 4.5.3.1.3 allows 256 with the angle brackets."""
+SHORTEST_SECRET = 16
+_LONGEST_TOKEN = len(f"{HIGHEST}.{HIGHEST}.") + MAC_CHARS
+
+# Only what survives a server that changes the case (RFC 5321, 2.4 forbids it, and many do it), and needs no quotes.
+_LOCAL_PART = re.compile(r"[a-z0-9+_-]+(?:\.[a-z0-9+_-]+)*")
+_DOMAIN = re.compile(r"(?=.{1,189}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+_TOKEN = re.compile(rf"(0|[1-9][0-9]{{0,18}})\.(0|[1-9][0-9]{{0,18}})\.([a-z2-7]{{{MAC_CHARS}}})")
+
+
+class Verp:
+    """Makes envelope senders and reads them again.
+
+    `setting` is a domain (`bounces.bank.example`) or an address with `{}` where the email's own part goes
+    (`bounce+{}@bank.example`). `former` are secrets that were in use until lately: what was sent with them still
+    bounces to us. Raises ConfigError.
+    """
+
+    def __init__(self, setting: str, secret: bytes, former: Sequence[bytes] = ()) -> None:
+        secrets = (secret, *former)
+        self._template = _template(setting)
+        if any(len(one) < SHORTEST_SECRET for one in secrets):
+            raise _mistake(f"a secret has fewer than {SHORTEST_SECRET} bytes", "Make one: openssl rand -hex 32.")
+        before, after = self._template.split(PLACE)
+        self._shape = re.compile(re.escape(before) + f"({_TOKEN.pattern})" + re.escape(after))
+        self._keys = tuple(self._key(one) for one in secrets)
+
+    def sender(self, email_id: int, gen: int) -> str:
+        """The envelope sender of one email. Raises ValueError for a number that no email has."""
+        if not (0 <= email_id <= HIGHEST and 0 <= gen <= HIGHEST):
+            raise ValueError(f"no email has the number {email_id} and the generation {gen}")
+        return self._template.replace(PLACE, f"{email_id}.{gen}.{_mac(self._keys[0], email_id, gen)}")
+
+    def read(self, address: str) -> tuple[int, int] | None:
+        """The email's id and generation, or None for an address that we did not make. Never raises."""
+        if len(address) > 2 * MAX_ADDRESS or not address.isascii():  # lower() makes a k of the sign for Kelvin
+            return None
+        found = self._shape.fullmatch(address.strip(" \t\r\n<>").lower())
+        if found is None:
+            return None
+        email_id, gen = int(found[2]), int(found[3])
+        if email_id > HIGHEST or gen > HIGHEST or not self._made_by_us(email_id, gen, found[4]):
+            return None
+        return email_id, gen
+
+    def _made_by_us(self, email_id: int, gen: int, mac: str) -> bool:
+        # All keys every time, each compared in constant time: how long it takes says nothing.
+        matches = [hmac.compare_digest(_mac(key, email_id, gen), mac) for key in self._keys]
+        return any(matches)
+
+    def _key(self, secret: bytes) -> bytes:
+        """A key for this one use: no other signature by the same secret, and no other tenant's address, fits here."""
+        return hmac.digest(secret, b"eed-delivery verp 1\0" + self._template.encode("ascii"), sha256)
+
+
+def _mac(key: bytes, email_id: int, gen: int) -> str:
+    digest = hmac.digest(key, f"{email_id}.{gen}".encode("ascii"), sha256)
+    return b32encode(digest[: MAC_CHARS * 5 // 8]).decode("ascii").lower()
+
+
+def _template(setting: str) -> str:
+    """The whole address in small letters, with `{}` once in its local part."""
+    address = setting.strip().lower()
+    if "@" not in address:
+        address = f"{DEFAULT_LOCAL_PART}@{address}"
+    local_part, _, domain = address.rpartition("@")
+    if local_part.count(PLACE) != 1 or PLACE in domain:
+        raise _mistake(f"{setting!r} has no single {PLACE} before the @", "Write bounce+{}@bounces.bank.example.")
+    if not _LOCAL_PART.fullmatch(local_part.replace(PLACE, "0.0.a")) or not _DOMAIN.fullmatch(domain):
+        raise _mistake(f"{setting!r} is not an address of plain ASCII", "Write bounce+{}@bounces.bank.example.")
+    if len(local_part) - len(PLACE) + _LONGEST_TOKEN > MAX_LOCAL_PART:
+        room = MAX_LOCAL_PART - _LONGEST_TOKEN
+        raise _mistake(f"{setting!r} is too long before the @", f"At most {room} characters besides the {PLACE}.")
+    return address
+
+
+def _mistake(what: str, remedy: str) -> ConfigError:
+    return ConfigError([Problem("the address for bounces", what, remedy)])
