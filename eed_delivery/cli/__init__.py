@@ -6,6 +6,7 @@
 - `checking`   check
 - `submitting` submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
 - `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
+- `reporting`  report
 - `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
@@ -26,6 +27,7 @@ from eed_delivery.cli.one_email import email
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.preparing import database, queue
 from eed_delivery.cli.reading import emails, job, jobs, processes
+from eed_delivery.cli.reporting import report
 from eed_delivery.cli.requeueing import requeue
 from eed_delivery.cli.running import bounces, events, publisher, run, sweeper, worker
 from eed_delivery.cli.streams import open_closed_streams
@@ -102,7 +104,7 @@ for _command in (run, publisher, worker, sweeper, events, bounces, bounce):
     cli.add_command(_command)
 for _command in (database, queue, check, submit, jobs, job, emails, email):
     cli.add_command(_command)
-for _command in (processes, requeue, settle, pause, resume, cancel, demo_place):
+for _command in (report, processes, requeue, settle, pause, resume, cancel, demo_place):
     cli.add_command(_command)
 
 
