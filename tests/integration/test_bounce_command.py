@@ -1,5 +1,6 @@
 """`eed-delivery bounce` and `eed-delivery bounces` as a mail server and systemd meet them: real processes."""
 
+import json
 import os
 import signal
 import smtplib
@@ -132,3 +133,22 @@ def test_the_command_wants_its_address_and_port(eed: CommandLine) -> None:
 def test_a_mistake_in_the_address_is_told_at_the_start(eed: CommandLine, command: str) -> None:
     eed.environ["EED_BOUNCES__ADDRESS"] = "bounces@bank.example"
     assert "the address for bounces" in eed.refused(command, code=78)
+
+
+@pytest.mark.parametrize(
+    ("environ", "level", "word"),
+    [
+        ({}, "ok", "taken by eed-delivery bounce alone"),
+        ({"EED_BOUNCES__LISTEN": "127.0.0.1:2424"}, "ok", "listened for at 127.0.0.1:2424"),
+        ({"EED_TRANSPORT__KIND": "ses"}, "ok", "SES tells by events"),
+        ({"EED_BOUNCES__ADDRESS": ""}, "ok", "not tracked"),
+        ({"EED_BOUNCES__ADDRESS": "b@bank.example"}, "error", "the address for bounces"),
+    ],
+    ids=str,
+)
+def test_check_says_where_bounces_come_back_to(
+    eed: CommandLine, environ: dict[str, str], level: str, word: str
+) -> None:
+    eed.environ |= environ
+    findings = json.loads(eed("check", "--json").stdout)["findings"]
+    assert [(f["level"], word in f["what"]) for f in findings if f["where"] == "bounces.address"] == [(level, True)]
