@@ -27,12 +27,19 @@ class BounceServer:
     database is away the mail server is told to come again, and nothing is lost."""
 
     def __init__(
-        self, intake: BounceIntake, protocol: str, connections: int = CONNECTIONS, idle_seconds: float = IDLE_SECONDS
+        self,
+        intake: BounceIntake,
+        protocol: str,
+        connections: int = CONNECTIONS,
+        idle_seconds: float = IDLE_SECONDS,
+        away_seconds: float = AWAY_SECONDS,
     ) -> None:
+        """`away_seconds`: between tries to have a port that somebody else has."""
         self._intake = intake
         self._conversation = _CONVERSATIONS[protocol]
         self._most = connections
         self._idle_seconds = idle_seconds
+        self._away_seconds = away_seconds
         self._hooks = BounceHooks(intake.knows, self._take)
         self._open: set[SmtpConversation] = set()
         self._stopping = False
@@ -53,19 +60,16 @@ class BounceServer:
             beat()
             if server is None:
                 server = await self._listen(host, port)
-            await asyncio.to_thread(stop.wait, LOOK_UP_SECONDS if server else AWAY_SECONDS)
+            await asyncio.to_thread(stop.wait, LOOK_UP_SECONDS if server else self._away_seconds)
         if server is not None:
             server.close()
             await self._end()
 
     async def _end(self) -> None:
+        """What is left after it are conversations that wait for a word: asyncio.run ends them."""
         self._stopping = True
         while self._storing:
             await asyncio.sleep(LOOK_UP_SECONDS / 10)
-        for conversation in list(self._open):
-            if conversation.transport is not None:
-                conversation.transport.close()
-        await asyncio.sleep(0)  # the transports tell their conversations
 
     async def _listen(self, host: str, port: int) -> asyncio.Server | None:
         """None if the port is not ours to have; somebody else may let go of it."""

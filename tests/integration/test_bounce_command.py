@@ -42,7 +42,11 @@ def piped(eed: CommandLine, raw: bytes, *words: str, environ: dict[str, str] | N
     """The command with `raw` on its stdin; its exit code, and what it says on stderr."""
     eed.environ |= environ or {}
     process = eed.process("bounce", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate(raw, timeout=SOON)
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(raw)  # BrokenPipeError if not all of it is read
+    process.stdin = None
+    out, err = process.communicate(timeout=SOON)
     assert out == b""
     return process.returncode, err.decode()
 
