@@ -17,7 +17,7 @@ from eed_delivery import failpoints, logs
 from eed_delivery.aws import session
 from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
 from eed_delivery.database import Database, make_engine
-from eed_delivery.errors import DeliveryFailure
+from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.registry import RegistryLedger
@@ -33,7 +33,9 @@ from eed_delivery.service import Role
 from eed_delivery.source import Source
 from eed_delivery.sqs import Queue
 from eed_delivery.sweeper import Sweeper, SweepRules
+from eed_delivery.tracking.bounce_intake import BounceIntake
 from eed_delivery.tracking.collector import Collector
+from eed_delivery.tracking.verp import Verp
 from eed_delivery.transports import Transport
 from eed_delivery.transports.outbox import OutboxTransport
 from eed_delivery.transports.ses import SesTransport, account
@@ -119,7 +121,26 @@ class App:
         store = AttachmentStore(
             rendering.attachments_root, self._s3_client(), rendering.attachments_s3, rendering.max_attachment_bytes
         )
-        return Renderer(rendering, store)
+        verp = self.verp() if self.settings.transport.kind != "ses" else None
+        return Renderer(rendering, store, sender_of=verp.sender if verp else None)
+
+    def verp(self) -> Verp | None:
+        """What makes and reads the addresses that bounces come back to; None if they are off. Raises `ConfigError`."""
+        bounces = self.settings.bounces
+        if not bounces.address or bounces.secret is None:
+            return None
+        former = bounces.former_secrets.get_secret_value().split() if bounces.former_secrets else []
+        secret = bounces.secret.get_secret_value().strip()
+        return Verp(bounces.address, secret.encode(), [one.encode() for one in former])
+
+    def bounce_intake(self, connections: int = 2) -> BounceIntake:
+        """What takes bounces in. Raises `ConfigError` if they are off."""
+        verp = self.verp()
+        if verp is None:
+            what = "it is not set, and so no bounce can be for us"
+            raise ConfigError([Problem("bounces.address", what, "Give the domain whose mail comes to us.")])
+        ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking)
+        return BounceIntake(verp, ledger)
 
     def transport_factory(self) -> Callable[[], Transport]:
         """Makes one transport a thread; the SES client behind them is shared."""
@@ -223,9 +244,9 @@ def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport
 
 
 def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
-    """The processes of the service: `publisher`, `sweeper`, `events`, and as many of `worker` as are configured."""
+    """The processes of the service: as many of `worker` as are configured, and one of each other that is named."""
     found = []
-    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "events": run_events}
+    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "events": run_events, "bounces": run_bounces}
     for name in names:
         if name == "worker":
             count = settings.worker.processes or os.cpu_count() or 1
@@ -259,6 +280,17 @@ def run_events(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     Loop("doubts", collector.settle, stop, pulse).run()
     for thread in threads:
         thread.join()
+
+
+def run_bounces(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that listens for bounces."""
+    from eed_delivery.tracking.bounce_server import THREADS, BounceServer  # asyncio and all: no other role needs it
+
+    _begin(settings, "bounces")
+    server = BounceServer(App(settings, stop).bounce_intake(THREADS), settings.bounces.protocol)
+    host, port = settings.bounces.place()
+    server.run(host, port, stop, lambda: pulse.beat("bounces"))
+    pulse.forget("bounces")
 
 
 def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:

@@ -1,10 +1,12 @@
 """The command line, `eed-delivery`. One room a topic:
 
-- `running`    run, publisher, worker, sweeper, events
+- `running`    run, publisher, worker, sweeper, events, bounces
+- `bouncing`   bounce
 - `preparing`  db init, db check, queue init
 - `checking`   check
 - `submitting` submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
 - `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
+- `reporting`  report
 - `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
@@ -17,6 +19,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery import __version__
+from eed_delivery.cli.bouncing import bounce
 from eed_delivery.cli.checking import check
 from eed_delivery.cli.deciding import cancel, pause, resume, settle
 from eed_delivery.cli.failures import Failure, explained
@@ -24,8 +27,9 @@ from eed_delivery.cli.one_email import email
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.preparing import database, queue
 from eed_delivery.cli.reading import emails, job, jobs, processes
+from eed_delivery.cli.reporting import report
 from eed_delivery.cli.requeueing import requeue
-from eed_delivery.cli.running import events, publisher, run, sweeper, worker
+from eed_delivery.cli.running import bounces, events, publisher, run, sweeper, worker
 from eed_delivery.cli.streams import open_closed_streams
 from eed_delivery.cli.submitting import submit
 from eed_delivery.errors import EedError
@@ -37,6 +41,7 @@ Exit codes:
   1   not possible as things are, or a check found an error; the message says why
   2   the command line is wrong
   69  the database or the queue cannot be reached
+  75  bounce alone: it was not taken, and the mail server is to try again
   78  the configuration is wrong; every mistake is named
 
 \b
@@ -95,9 +100,11 @@ def _load_demo() -> click.Command:
     return command
 
 
-for _command in (run, publisher, worker, sweeper, events, database, queue, check, submit, jobs, job, emails, email):
+for _command in (run, publisher, worker, sweeper, events, bounces, bounce):
     cli.add_command(_command)
-for _command in (processes, requeue, settle, pause, resume, cancel, demo_place):
+for _command in (database, queue, check, submit, jobs, job, emails, email):
+    cli.add_command(_command)
+for _command in (report, processes, requeue, settle, pause, resume, cancel, demo_place):
     cli.add_command(_command)
 
 

@@ -38,6 +38,7 @@ def check(session: Session, as_json: bool) -> None:
         ("queue", _queue),
         ("queue.dead_letter_url", _dead_letters),
         ("tracking.events_queue_url", _events),
+        ("bounces.address", _bounces),
         (f"transport {kind}", _transport),
         ("rendering.attachments_root", _attachments),
     )
@@ -138,6 +139,17 @@ def _events(session: Session) -> Iterator[Finding]:
     if session.settings.transport.kind == "ses" and not session.settings.ses.configuration_set:
         what = "ses.configuration_set is not set: SES publishes events only for emails that name one"
         yield Finding("warning", where, what, "Set it to the configuration set whose events go to this queue.")
+
+
+def _bounces(session: Session) -> Iterator[Finding]:
+    where, bounces = "bounces.address", session.settings.bounces
+    if session.app.verp() is None:
+        yield Finding("ok", where, "it is not set: bounces by mail are not tracked")
+    elif session.settings.transport.kind == "ses":
+        yield Finding("ok", where, "it is for what was sent by SMTP; SES tells by events")
+    else:
+        way = f"listened for at {bounces.listen}" if bounces.listen else "taken by eed-delivery bounce alone"
+        yield Finding("ok", where, f"each email has a sender of its own at {bounces.address}; bounces are {way}")
 
 
 def _transport(session: Session) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from eed_delivery.service import Supervisor, stop_on_signals
 @takes_config
 @pass_session
 def run(session: Session) -> None:
-    """Run the service: publisher, workers and sweeper, and events where their queue is configured.
+    """Run the service: publisher, workers and sweeper; events and bounces where they are configured.
 
     They live under one supervisor until SIGTERM, each in a process of its own.
 
@@ -27,8 +27,8 @@ def run(session: Session) -> None:
     Example:
       eed-delivery run --config /etc/eed-delivery/eed-delivery.toml
     """
-    tracking = ("events",) if session.settings.tracking.events_queue_url else ()
-    _supervise(session, "publisher", "worker", "sweeper", *tracking)
+    wanted = {"events": session.settings.tracking.events_queue_url, "bounces": session.settings.bounces.listen}
+    _supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
 
 
 @click.command()
@@ -91,11 +91,28 @@ def events(session: Session) -> None:
     _supervise(session, "events")
 
 
+@click.command()
+@takes_config
+@pass_session
+def bounces(session: Session) -> None:
+    """Run alone what listens for bounces by mail: they become outcomes of the emails.
+
+    \b
+    Example:
+      eed-delivery bounces
+    """
+    if session.settings.bounces.listen is None:
+        what = "it is not set, and so there is nowhere to listen"
+        raise ConfigError([Problem("bounces.listen", what, "Give an address and port, like 127.0.0.1:2424.")])
+    _supervise(session, "bounces")
+
+
 def _supervise(session: Session, *names: str, drain: bool = False) -> None:
     stop = threading.Event()
     stop_on_signals(stop)  # before any other thread starts, so that all of them inherit the blocked signals
     settings = session.settings
     logs.configure(settings.logs, role="supervisor")
+    App(settings).verp()  # a mistake in its settings is to be told now, and not by every process
     _check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),

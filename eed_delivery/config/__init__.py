@@ -8,6 +8,7 @@ from eed_delivery.config.load import load
 from eed_delivery.config.region import normalise_region
 from eed_delivery.config.settings import (
     AwsSettings,
+    BouncesSettings,
     DatabaseSettings,
     LogSettings,
     OutboxSettings,
@@ -35,6 +36,7 @@ from eed_delivery.config.source_mapping import (
 __all__ = [
     "AttachmentSource",
     "AwsSettings",
+    "BouncesSettings",
     "DatabaseSettings",
     "EmailSource",
     "EmailStatuses",

@@ -15,7 +15,7 @@ SES_MESSAGE_BYTES = 40 * 1024 * 1024
 def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
-    checks += (_smtp, _database, _sizes, _reconciling)
+    checks += (_smtp, _database, _sizes, _reconciling, _bounces)
     for check in checks:
         yield from check(settings)
     yield from source_clashes(settings.source)
@@ -179,6 +179,23 @@ def _reconciling(settings: Settings) -> Iterator[Clash]:
             ("worker.doubt", "tracking.events_queue_url"),
             "events are to settle what is in doubt, and no queue of events is given",
             'Give the queue, or choose doubt = "hold".',
+        )
+
+
+def _bounces(settings: Settings) -> Iterator[Clash]:
+    bounces = settings.bounces
+    if bounces.address and bounces.secret is None:
+        yield Clash.of(
+            ("bounces.address", "bounces.secret"),
+            "bounces are to come back to addresses that nobody can forge, and the secret for that is not there",
+            "Make one with: openssl rand -hex 32. Give it as the systemd credential bounces_secret or "
+            "EED_BOUNCES__SECRET.",
+        )
+    if bounces.listen is not None and not bounces.address:
+        yield Clash.of(
+            ("bounces.listen", "bounces.address"),
+            "bounces are to be listened for, and no address is given that they come back to",
+            "Give the address, or take bounces.listen away.",
         )
 
 

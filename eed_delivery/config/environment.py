@@ -29,6 +29,8 @@ CREDENTIALS: dict[str, Key] = {
     "database_url": ("database", "url"),
     "database_password": ("database", "password"),
     "smtp_password": ("smtp", "password"),
+    "bounces_secret": ("bounces", "secret"),
+    "bounces_former_secrets": ("bounces", "former_secrets"),
     "aws_access_key_id": ("aws", "access_key_id"),
     "aws_secret_access_key": ("aws", "secret_access_key"),
     "aws_session_token": ("aws", "session_token"),

@@ -89,6 +89,14 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
+def _endpoint(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not _is_ip_address(host) or not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65_535:
+        raise mistake(f"{text!r} is not an IP address and a port", "Give them like 127.0.0.1:2424 or [::1]:2424.")
+    return text
+
+
 def _address(text: str) -> str:
     found = ADDRESS.fullmatch(text)
     if found is None or not HOST_NAME.fullmatch(found["domain"]):
@@ -173,6 +181,7 @@ QueueUrl = Annotated[str, AfterValidator(_queue_url)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 MailHost = Annotated[str, AfterValidator(_mail_host)]
 HeloName = Annotated[str, AfterValidator(_helo_name)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Address = Annotated[str, AfterValidator(_address)]
 S3Prefix = Annotated[str, AfterValidator(_s3_prefix)]
 Unsubscribe = Annotated[str, AfterValidator(_unsubscribe)]

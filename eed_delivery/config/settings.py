@@ -14,6 +14,7 @@ from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
 from eed_delivery.config.formats import (
     Address,
+    Endpoint,
     HeloName,
     HostName,
     HttpUrl,
@@ -209,6 +210,21 @@ class TrackingSettings(Section):
     suppression_days: Annotated[int, Field(ge=0, le=3650)] = 0
 
 
+class BouncesSettings(Section):
+    """The address that bounces come back to, and what listens for them. `former_secrets`: separated by spaces."""
+
+    address: str = ""
+    secret: SecretStr | None = None
+    former_secrets: SecretStr | None = None
+    listen: Endpoint | None = None
+    protocol: Literal["lmtp", "smtp"] = "lmtp"
+
+    def place(self) -> tuple[str, int]:
+        """Host and port of `listen`, which must be set."""
+        host, _, port = (self.listen or "").rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class LogSettings(Section):
     """What is logged: JSON lines on stdout, from this level up."""
 
@@ -233,6 +249,7 @@ class Settings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
+    bounces: BouncesSettings = BouncesSettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()
 

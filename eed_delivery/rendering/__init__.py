@@ -50,7 +50,8 @@ class CompiledJob:
 
 
 class Renderer:
-    """Makes messages. `clock` gives the time of the Date header.
+    """Makes messages. `clock` gives the time of the Date header; `sender_of`, if there is one, the envelope sender of
+    an email (by id and generation), in ASCII.
 
     Raises ConfigError when the settings can't be used: message_id_domain, envelope_sender or list_unsubscribe.
     """
@@ -60,10 +61,12 @@ class Renderer:
         settings: RenderingSettings,
         store: AttachmentStore,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sender_of: Callable[[int, int], str] | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
+        self._sender_of = sender_of
         self._templates = Templates(settings.max_output_chars)
         self._shared = SharedParts()
         self._domain = _checked_domain(settings.message_id_domain)
@@ -114,13 +117,16 @@ class Renderer:
         return Rendered(
             email_id=email.email_id,
             gen=email.gen,
-            envelope_sender=compiled.envelope_sender,
+            envelope_sender=self._envelope_sender_of(compiled, email),
             recipient=recipient.address,
             message_id=message_id,
             content=content,
             needs_smtputf8=_needs_smtputf8(compiled, recipient),
             rows=rows,
         )
+
+    def _envelope_sender_of(self, compiled: CompiledJob, email: Email) -> str:
+        return self._sender_of(email.email_id, email.gen) if self._sender_of else compiled.envelope_sender
 
     def _content(
         self, compiled: CompiledJob, email: Email, variables: dict[str, Any], fields: list[bytes]

@@ -139,6 +139,11 @@ def test_emails_show_their_outcome_and_can_be_chosen_by_it(eed: CommandLine) -> 
     assert emails(eed) == [str(n) for n in range(DELIVERED, FAILED + 1)]
 
 
+def test_only_what_was_sent_is_waited_for(world: World, eed: CommandLine) -> None:
+    world.execute("UPDATE eed_email SET outcome = NULL WHERE email_id = :i", i=FAILED)
+    assert emails(eed, "--outcome", "no_word_yet") == [str(SILENT)]
+
+
 def test_emails_as_csv_end_with_the_outcome(eed: CommandLine) -> None:
     header, *rows = csv.reader(io.StringIO(eed.good("emails", "1", "--format", "csv")))
     assert header[-2:] == ["outcome", "outcome_at"]
@@ -188,6 +193,7 @@ def test_bounces_are_counted_by_their_reason(world: World) -> None:
         BounceReason("hard_bounced", "NoEmail", 550, "5.1.1", 1),
         BounceReason("soft_bounced", "MailboxFull", 452, "4.2.2", 1),
     ]
-    take(world, [told(HARD, "bounce", "hard_bounced", 9, sub_type="NoEmail", code=550, enhanced="5.1.1")])
+    again = told(HARD, "bounce", "hard_bounced", 9, sub_type="NoEmail", code=550, enhanced="5.1.1")
+    take(world, [again, told(HARD, "bounce", "hard_bounced", 10, sub_type="a machine's", automatic=True)])
     assert OutcomeLedger(world.database).bounces(1) == found
     assert OutcomeLedger(world.database).bounces(1, limit=2) == found[:2]

@@ -239,6 +239,8 @@ def test_values_of_the_wrong_form(problems: Any, text: str, expected: Any) -> No
         ("[aws]\ncredentials = 'environment'", "aws.credentials and aws.access_key_id and aws.secret_access_key"),
         ("[transport]\nrate_per_second = 'ses'", "transport.rate_per_second and transport.kind"),
         ("[smtp]\nusername = 'u'", "smtp.username and smtp.password"),
+        ("[bounces]\naddress = 'bounces.example.com'", "bounces.address and bounces.secret"),
+        ("[bounces]\nlisten = '127.0.0.1:2424'", "bounces.listen and bounces.address"),
         ("[smtp]\ntls = 'none'\nca_file = '/ca.pem'", "smtp.tls and smtp.ca_file"),
         (
             "[rendering]\nmax_attachment_bytes = 20000000",
@@ -282,6 +284,22 @@ def test_an_outbox_needs_no_longer_lease_than_any(loaded: Any) -> None:
     assert loaded("[transport]\nkind = 'outbox'\n[worker]\nsend_lease_seconds = 1\n").worker.send_lease_seconds == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("127.0.0.1:2424", ("127.0.0.1", 2424)), ("[::1]:24", ("::1", 24)), ("0.0.0.0:1", ("0.0.0.0", 1))],
+)
+def test_where_bounces_are_listened_for(loaded: Any, text: str, place: tuple[str, int]) -> None:
+    environ = {"EED_BOUNCES__ADDRESS": "bounces.example.com", "EED_BOUNCES__SECRET": "x" * 32}
+    assert loaded(f"[bounces]\nlisten = '{text}'", environ).bounces.place() == place
+
+
+@pytest.mark.parametrize(
+    "text", ["2424", ":2424", "localhost:2424", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "::1", ""]
+)
+def test_what_is_no_place_to_listen_at(problems: Any, text: str) -> None:
+    assert "is not an IP address and a port" in problems(f"[bounces]\nlisten = '{text}'")["bounces.listen"]
+
+
 def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) -> None:
     environ = {"EED_SMTP__PASSWORD": "hunter2"}
     for host in ("localhost", "127.0.0.1", "::1"):
@@ -296,6 +314,7 @@ def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) 
     [
         ("[smtp]\nusername = 'u'\npassword = 'hunter2'", "smtp.password"),
         ("[database]\npassword = 'hunter2'", "database.password"),
+        ("[bounces]\nsecret = 'hunter2'", "bounces.secret"),
         (
             "[aws]\ncredentials = 'environment'\naccess_key_id = 'hunter2'\nsecret_access_key = 'hunter2'",
             "aws.access_key_id",

@@ -179,7 +179,7 @@ def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Each event with its level. A function that logs its own parameter logs what its callers give it."""
     passed_on: dict[str, tuple[str, str]] = {}
     for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         for call in log_calls(function):
             assert isinstance(call.func, ast.Attribute)
@@ -195,7 +195,7 @@ def logged(tree: ast.Module) -> Iterator[tuple[str, str]]:
             yield from ((text, passed_on[called][1]) for text in texts)
 
 
-def log_calls(function: ast.FunctionDef) -> Iterator[ast.Call]:
+def log_calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.Call]:
     for node in ast.walk(function):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Checks a report of eed-delivery against its certificate. It needs Python 3.9 or later and nothing else.
+
+    python3 check_certificate.py 42.csv [42.csv.certificate.json]
+
+Counts the rows again, hashes the file again, and does the sums again. Exit code 0: everything agrees (whether the job
+balances is said); 1: something differs, and every difference is named; 2: a file cannot be read.
+
+This shares no code with eed-delivery, so that an error there is not made here, too.
+"""
+
+import csv
+import hashlib
+import json
+import sys
+from collections import Counter
+
+COLUMNS = ["email", "recipient", "state", "attempts", "changed_at", "message_id", "detail", "outcome", "outcome_at"]
+ENDED = ["sent", "failed", "suppressed", "cancelled", "in_doubt"]
+OPEN = ["pending", "queued", "sending"]
+OUTCOMES = ["delivered", "soft_bounced", "hard_bounced", "complained"]
+SILENT = "no_word_yet"
+
+
+def digest(path):
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            found.update(block)
+    return found.hexdigest()
+
+
+def count(path, problems):
+    """Emails by state, sent ones by outcome, and how many others have one. Names rows that no report has."""
+    states, outcomes, others, seen = Counter(), Counter(), 0, set()
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, strict=True)
+        if next(rows, None) != COLUMNS:
+            problems.append("the first line does not name the columns of a report")
+            return states, outcomes, others
+        for row in rows:
+            if len(row) != len(COLUMNS):
+                problems.append(f"line {rows.line_num}: {len(row)} cells instead of {len(COLUMNS)}")
+                continue
+            email, state, outcome = row[0], row[2], row[7]
+            problems += [f"line {rows.line_num}: {wrong}" for wrong in wrongs(email, state, outcome, seen)]
+            seen.add(email)
+            states[state] += 1
+            if state == "sent":
+                outcomes[outcome or SILENT] += 1
+            elif outcome:
+                others += 1
+    return states, outcomes, others
+
+
+def wrongs(email, state, outcome, seen):
+    """What is wrong with a row by itself."""
+    if email in seen:
+        yield f"email {email} is there twice"
+    if state not in ENDED + OPEN:
+        yield f"{state!r} is no state"
+    if outcome not in ["", *OUTCOMES]:
+        yield f"{outcome!r} is no outcome"
+
+
+def sums(states, outcomes):
+    """The two sums as the certificate has them in words."""
+    still_open = sum(states[state] for state in OPEN)
+    parts = [f"{states[state]} {state}" for state in ENDED] + ([f"{still_open} open"] if still_open else [])
+    heard = [f"{outcomes[outcome]} {outcome}" for outcome in [*OUTCOMES, SILENT]]
+    return [f"{sum(states.values())} = {' + '.join(parts)}", f"{states['sent']} sent = {' + '.join(heard)}"]
+
+
+def expected(certificate, path, problems):
+    """What the certificate must say of these rows."""
+    states, outcomes, others = count(path, problems)
+    rows, still_open = sum(states.values()), sum(states[state] for state in OPEN)
+    balanced = (
+        certificate.get("all_enlisted") is True
+        and certificate.get("changed_while_read") is False
+        and certificate.get("total") == rows
+        and rows == sum(states[state] for state in ENDED)
+        and states["sent"] == sum(outcomes.values())
+    )
+    return {
+        "format": "eed-delivery reconciliation certificate",
+        "version": 1,
+        "verdict": "BALANCED" if balanced else "NOT BALANCED YET",
+        "rows": rows,
+        "states": {state: states[state] for state in OPEN + ENDED},
+        "open": still_open,
+        "outcomes_of_sent": {outcome: outcomes[outcome] for outcome in [*OUTCOMES, SILENT]},
+        "outcomes_of_others": others,
+        "sums": sums(states, outcomes),
+        "sha256": digest(path),
+    }
+
+
+def check(path, certificate):
+    """Every difference, in words."""
+    problems = []
+    for name, value in expected(certificate, path, problems).items():
+        if certificate.get(name) != value:
+            problems.append(f"{name}: the certificate says {certificate.get(name)!r}, the rows say {value!r}")
+    return problems
+
+
+def main(arguments):
+    if len(arguments) not in (1, 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    path = arguments[0]
+    beside = arguments[1] if len(arguments) == 2 else path + ".certificate.json"
+    try:
+        with open(beside, encoding="utf-8") as file:
+            certificate = json.load(file)
+        problems = check(path, certificate) if isinstance(certificate, dict) else ["the certificate is no object"]
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (ValueError, csv.Error) as error:  # no JSON, no UTF-8, no CSV
+        problems = [str(error)]
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"{certificate['rows']} rows agree with the certificate: {certificate['verdict']}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

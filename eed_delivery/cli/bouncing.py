@@ -1,0 +1,65 @@
+"""`eed-delivery bounce`: one bounce from a mail server's pipe."""
+
+import sys
+from typing import BinaryIO
+
+import click
+import structlog
+
+from eed_delivery import logs
+from eed_delivery.app import App
+from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.config import LogSettings
+from eed_delivery.errors import DatabaseGone
+from eed_delivery.tracking.bounces import MAX_BYTES
+
+log = structlog.get_logger(__name__)
+
+TEMPORARY = 75
+"""EX_TEMPFAIL (https://man.openbsd.org/sysexits): the mail server keeps the bounce and calls again. With any other
+failure it would bounce the bounce, to nobody."""
+BLOCK = 65_536
+
+
+@click.command()
+@click.option(
+    "--recipient",
+    required=True,
+    envvar=["ORIGINAL_RECIPIENT", "RECIPIENT"],
+    help="The envelope's recipient; from $ORIGINAL_RECIPIENT or $RECIPIENT (postfix's local) if not given.",
+)
+@takes_config
+@pass_session
+def bounce(session: Session, recipient: str) -> None:
+    """Take one bounce in from stdin, for a mail server's pipe.
+
+    Ends with 0 when it is stored, or of no interest, and with 75 when the mail server is to try again.
+
+    \b
+    Example:
+      eed-delivery bounce --recipient b+1047.0.k3xw5ckgqnbajy2a@returns.example.com < bounce.eml
+    """
+    logs.configure(LogSettings(), role="bounce", stream=sys.stderr)  # before anything can go wrong
+    try:
+        _take(session, recipient)
+    except DatabaseGone as error:
+        log.warning("bounce_waits", reason=str(error))
+        raise SystemExit(TEMPORARY) from None
+    except Exception:  # a mistake in the configuration, too: it will be mended
+        log.exception("bounce_not_taken")
+        raise SystemExit(TEMPORARY) from None
+
+
+def _take(session: Session, recipient: str) -> None:
+    settings = session.settings
+    logs.configure(settings.logs, role="bounce", stream=sys.stderr)
+    App(settings).bounce_intake(connections=1).take(_read(sys.stdin.buffer), recipient)
+
+
+def _read(stream: BinaryIO) -> bytes:
+    """As much of it as is looked at. The rest is read and forgotten: who writes must not find the pipe broken."""
+    content = stream.read(MAX_BYTES)
+    while stream.read(BLOCK):
+        pass
+    return content

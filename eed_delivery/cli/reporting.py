@@ -1,0 +1,130 @@
+"""`report`: a job as CSV, JSON or a page, with the certificate that its sums come out even."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import click
+
+from eed_delivery.cli import options
+from eed_delivery.cli.failures import Failure
+from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.ledger.outcomes import OutcomeLedger
+from eed_delivery.ledger.reporting import EmailReport
+from eed_delivery.reports.certificate import Certificate, Reconciliation
+from eed_delivery.reports.digest import Digest
+from eed_delivery.reports.page import REASONS_LISTED, page
+from eed_delivery.reports.rows import facts, utc
+
+
+@click.command()
+@click.argument("key", metavar="JOB", type=options.key)
+@click.option("--format", "kind", type=click.Choice(["csv", "json", "html"]), default="csv", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Into this file, not to stdout.")
+@takes_config
+@pass_session
+def report(session: Session, key: str, kind: str, output: Path | None) -> None:
+    """Write a job's report, with its reconciliation certificate.
+
+    csv: a row for each email; the certificate goes into FILE.certificate.json, or to stderr. json: rows and certificate
+    in one object. html: a page to read and print, without recipients' addresses.
+
+    \b
+    Example:
+      eed-delivery report 42 --format html --output 42.html
+    """
+    making = Making(session, session.job_id(key))
+    beside = output.with_name(output.name + ".certificate.json") if output and kind == "csv" else None
+    with _opened(output) as file:
+        making.write(kind, file)
+    if beside is not None:
+        with _opened(beside) as file:
+            file.write(making.written_certificate())
+    elif kind == "csv":
+        sys.stderr.buffer.write(making.written_certificate())
+
+
+class Making:
+    """The making of one report. Each format is written as its rows are read."""
+
+    def __init__(self, session: Session, job_id: int) -> None:
+        self._session = session
+        self._job_id = job_id
+        self._reconciliation = Reconciliation()
+        self._read_from = session.reporting.now()
+
+    def write(self, kind: str, file: IO[bytes]) -> None:
+        """As `csv`, `json` or `html`."""
+        writers: dict[str, Callable[[IO[bytes]], None]] = {"csv": self._csv, "json": self._json, "html": self._html}
+        writers[kind](file)
+
+    def _csv(self, file: IO[bytes]) -> None:
+        """A row for each email."""
+        file.write(self._reconciliation.header)
+        for email in self._emails():
+            file.write(self._reconciliation.row(email))
+
+    def _json(self, file: IO[bytes]) -> None:
+        """One object: `emails`, one in a line, then the `certificate`."""
+        start = b'{"emails": [\n'
+        for email in self._emails():
+            self._reconciliation.row(email)
+            file.write(start + _json(facts(email)))
+            start = b",\n"
+        file.write(b'{"emails": [' if start != b",\n" else b"\n")
+        file.write(b'],\n"certificate": ' + self.written_certificate().rstrip() + b"}\n")
+
+    def _html(self, file: IO[bytes]) -> None:
+        """The page."""
+        digest = Digest()
+        for email in self._emails():
+            self._reconciliation.row(email)
+            digest.add(email)
+        bounces = OutcomeLedger(self._session.database).bounces(self._job_id, REASONS_LISTED)
+        text = page(self._certificate(), digest, bounces, self._session.command)
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+    def written_certificate(self) -> bytes:
+        """The certificate of what was written, as JSON."""
+        return _json(self._certificate().as_json(), indent=2) + b"\n"
+
+    def _emails(self) -> Iterator[EmailReport]:
+        return self._session.reporting.emails(self._job_id)
+
+    def _certificate(self) -> Certificate:
+        job = self._session.reporting.job(self._job_id)
+        if job is None:
+            raise NotPossible("the job has gone from the ledger while it was read")
+        return self._reconciliation.certificate(job, self._read_from, self._session.reporting.now())
+
+
+def _json(data: object, indent: int | None = None) -> bytes:
+    def plain(value: object) -> str:
+        return utc(value) if isinstance(value, datetime) else str(value)
+
+    return json.dumps(data, indent=indent, ensure_ascii=False, default=plain).encode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[IO[bytes]]:
+    """The file to write to; what was there stays until the new one is whole. None: stdout."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    if output.exists() and not output.is_file():  # a device or a pipe, which must not be replaced
+        raise Failure(f"error: {output} is no regular file. Leave out --output, and redirect stdout instead.")
+    part = output.with_name(f".{output.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(output)
+    except OSError as error:
+        raise Failure(f"error: {output} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,124 @@
+"""The reconciliation certificate: sums over a report's rows that must come out even, and the rows' SHA-256.
+
+Everything is counted from the very rows that are handed out, and held against the ledger's own counts, which are taken
+when the last row has been read: a job that changes meanwhile does not balance yet. Who is given both can check them
+with docs/check_certificate.py, which has no line in common with this.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
+from eed_delivery.model import OPEN_STATES, EmailState
+from eed_delivery.reports.rows import CsvRows, utc
+
+FORMAT = "eed-delivery reconciliation certificate"
+VERSION = 1
+ENDED = (EmailState.SENT, EmailState.FAILED, EmailState.SUPPRESSED, EmailState.CANCELLED, EmailState.IN_DOUBT)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """`states` and `outcomes` are counts of rows; the outcomes are those of the sent emails. `read_from` and `read_to`
+    are the database's time when the first and the last row were read."""
+
+    job: JobReport
+    rows: int
+    states: dict[EmailState, int]
+    outcomes: dict[str, int]
+    outcomes_of_others: int
+    sha256: str
+    read_from: datetime
+    read_to: datetime
+
+    @property
+    def open(self) -> int:
+        """Emails that have not ended."""
+        return sum(self.states[state] for state in OPEN_STATES)
+
+    @property
+    def balanced(self) -> bool:
+        """All emails are there, each has ended, and nothing changed while they were read."""
+        return self.job.balanced and not self.changed and self.rows == self.job.total
+
+    @property
+    def changed(self) -> bool:
+        """Whether the ledger's counts are not those of the rows any more."""
+        return self.job.counts != self.states
+
+    @property
+    def verdict(self) -> str:
+        return "BALANCED" if self.balanced else "NOT BALANCED YET"
+
+    @property
+    def sums(self) -> tuple[str, str]:
+        """The two sums, in words."""
+        parts = [f"{self.states[state]} {state}" for state in ENDED] + ([f"{self.open} open"] if self.open else [])
+        outcomes = [f"{count} {outcome}" for outcome, count in self.outcomes.items()]
+        sent = self.states[EmailState.SENT]
+        return f"{self.rows} = {' + '.join(parts)}", f"{sent} sent = {' + '.join(outcomes)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is handed out."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "verdict": self.verdict,
+            "job": self.job.key,
+            "name": self.job.name,
+            "state": self.job.state,
+            "registered_at": utc(self.job.created_at),
+            "finished_at": utc(self.job.finished_at) or None,
+            "read_from": utc(self.read_from),
+            "read_to": utc(self.read_to),
+            "all_enlisted": self.job.enlisted,
+            "changed_while_read": self.changed,
+            "total": self.job.total,
+            "rows": self.rows,
+            "states": dict(self.states),
+            "open": self.open,
+            "outcomes_of_sent": self.outcomes,
+            "outcomes_of_others": self.outcomes_of_others,
+            "sums": list(self.sums),
+            "sha256": self.sha256,
+        }
+
+
+class Reconciliation:
+    """Counts and hashes a report's rows as they go by. `header` is the CSV's first line, which is hashed too."""
+
+    def __init__(self) -> None:
+        self._rows = CsvRows()
+        self.header = self._rows.header()
+        self._hash = hashlib.sha256(self.header)
+        self._states: Counter[EmailState] = Counter()
+        self._outcomes: Counter[str] = Counter()
+        self._of_others = 0
+
+    def row(self, email: EmailReport) -> bytes:
+        """An email's line of the CSV, once it is counted and hashed."""
+        self._states[email.state] += 1
+        if email.state is EmailState.SENT:
+            self._outcomes[email.outcome or NO_WORD_YET] += 1
+        elif email.outcome is not None:
+            self._of_others += 1
+        line = self._rows.row(email)
+        self._hash.update(line)
+        return line
+
+    def certificate(self, job: JobReport, read_from: datetime, read_to: datetime) -> Certificate:
+        """What has come of it; `job` as it is after the last row was read."""
+        return Certificate(
+            job=job,
+            rows=self._states.total(),
+            states={state: self._states[state] for state in EmailState},
+            outcomes={name: self._outcomes[name] for name in (*DeliveryOutcome, NO_WORD_YET)},
+            outcomes_of_others=self._of_others,
+            sha256=self._hash.hexdigest(),
+            read_from=read_from,
+            read_to=read_to,
+        )

@@ -1,0 +1,76 @@
+"""The report as one page of HTML that a manager can read and print: it needs nothing from anywhere and runs nothing.
+
+Names, reasons and replies are others' words: everything is escaped, and no email address of a recipient is on the page.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from eed_delivery.ledger.outcomes import BounceReason
+from eed_delivery.model import EmailState
+from eed_delivery.reports.certificate import Certificate
+from eed_delivery.reports.chart import HEIGHT, LEFT, RIGHT, WIDTH, chart
+from eed_delivery.reports.digest import Digest
+from eed_delivery.reports.reasons import alike
+from eed_delivery.untrusted import visible
+
+REASONS_LISTED = 20
+Command = Callable[..., str]
+
+
+def page(certificate: Certificate, digest: Digest, bounces: Sequence[BounceReason], command: Command) -> str:
+    """The page. `command` makes the line to type from a command's words."""
+    reasons, more = digest.reasons.commonest(REASONS_LISTED)
+    sent = certificate.states[EmailState.SENT]
+    values = {
+        "certificate": certificate,
+        "record": json.dumps(certificate.as_json(), indent=2, ensure_ascii=False),
+        "job": certificate.job,
+        "states": certificate.states,
+        "outcomes": certificate.outcomes,
+        "chart": chart(digest.accepted),
+        "plot": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+        "reasons": reasons,
+        "more_reasons": more,
+        "bounces": bounces,
+        "doubts": [_doubt(doubt.key, doubt.detail, doubt.changed_at, command) for doubt in digest.doubts],
+        "more_doubts": certificate.states[EmailState.IN_DOUBT] - len(digest.doubts),
+        "all_doubts": command("emails", certificate.job.key, "--state", "in_doubt"),
+        "share": lambda count: f"{100 * count / sent:.1f} %" if sent else "",
+    }
+    return _ENVIRONMENT.get_template("page.html").render(values)
+
+
+def _doubt(key: str, detail: str | None, since: datetime | None, command: Command) -> dict[str, object]:
+    words = ["--", key] if key.startswith("-") else [key]
+    return {
+        "key": key,
+        "since": since,
+        "reason": alike(detail or "") or "no reason is known",
+        "sent": command("settle", "--as", "sent", *words),
+        "failed": command("settle", "--as", "failed", *words),
+    }
+
+
+def _moment(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Escaping keeps others' words from being markup; this keeps them from reversing the line, or hiding in it.
+    found.filters.update(words=lambda text: visible(str(text)), number=lambda n: f"{n:,}", moment=_moment)
+    return found
+
+
+_ENVIRONMENT = _environment()

@@ -1,0 +1,45 @@
+"""Replies grouped by what they have in common: without addresses, numbers and quoted text, as the breaker's watch
+compares them, but with the reply's own codes, which people look up."""
+
+import re
+from collections import Counter
+
+from eed_delivery.model import EmailState
+
+# RFC 5321 4.2: the code, and RFC 3463 2: the enhanced one
+_CODES = re.compile(r"\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3})?(?=[ :-]|$)|\d\.\d{1,3}\.\d{1,3}(?= |$)")
+_PARTICULARS = re.compile(r"[^\s@]*+@\S*+|\d+(?:[.:]\d+)*+|'[^']*'|\"[^\"]*\"|<[^>]*>")
+_REPEATED = re.compile(r"…(?:\s*…)+")
+LENGTH = 200
+KINDS_KEPT = 5000
+"""A server may put something else into every one of half a million replies."""
+
+
+def alike(reply: str) -> str:
+    """What a reply has in common with those to other recipients."""
+    reply = " ".join(reply.split())
+    codes = _CODES.match(reply)
+    start = codes.end() if codes else 0
+    return (reply[:start] + _REPEATED.sub("…", _PARTICULARS.sub("…", reply[start:])))[:LENGTH]
+
+
+class Reasons:
+    """Counts why emails were not sent. `other` are those whose reason is none of those counted by name."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[EmailState, str]] = Counter()
+        self.other = 0
+
+    def add(self, state: EmailState, reply: str | None) -> None:
+        """Count an email."""
+        kind = (state, alike(reply or "") or "no reason is known")
+        if kind in self._counts or len(self._counts) < KINDS_KEPT:
+            self._counts[kind] += 1
+        else:
+            self.other += 1
+
+    def commonest(self, most: int) -> tuple[list[tuple[EmailState, str, int]], int]:
+        """State, reason and count, the largest first, and how many emails are not among these."""
+        ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        listed = [(state, reason, count) for (state, reason), count in ordered[:most]]
+        return listed, self.other + sum(count for _, count in ordered[most:])

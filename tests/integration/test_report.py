@@ -1,0 +1,360 @@
+"""`report` in its three formats, and the certificate, checked by the script that auditors are given."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from eed_delivery.ledger.delivering import Decision
+from eed_delivery.model import EmailState, Outcome, Verdict
+from tests.command_line import CommandLine
+from tests.integration.test_outcomes import EVENTS, HARD, NO, YES, take
+from tests.world import World
+
+CHECKER = Path(__file__).parents[2] / "docs" / "check_certificate.py"
+HOSTILE = '<script>alert("x")</script>&\u202e\x1b[2J'
+DOUBT = Decision(EmailState.IN_DOUBT, Outcome(Verdict.IN_DOUBT, f"lost after the dot {HOSTILE}"), counted=True)
+SENT = range(1000, 1005)
+FAILED, DOUBTFUL, OPEN = 1005, 1006, 1007
+RECIPIENTS = [*(f"c{n}@example.com" for n in range(5)), "=cmd@example.com", '"a,\n b"@example.com', "Zoë@example.com"]
+
+
+@pytest.fixture(params=["mariadb", "sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Job 1: five sent, one failed, one in doubt, one still to send; job 2 is another's."""
+    if request.param == "mariadb":
+        url = request.getfixturevalue("database_url")
+    else:
+        url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    world = World(url)
+    world.add_job(RECIPIENTS, name=f"Statements {HOSTILE}")
+    world.enlist()
+    decisions = {**dict.fromkeys(SENT, YES), FAILED: NO, DOUBTFUL: DOUBT}
+    for email_id, decision in decisions.items():
+        email = world.claimed(email_id)
+        assert world.delivering.wire(email, 60) is None
+        assert world.delivering.record(email, decision, 12)
+    world.add_job(job_id=2)
+    world.enlist(2)
+    take(world, EVENTS)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def eed(world: World, tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path, world.url)
+
+
+@pytest.fixture
+def finished(world: World) -> World:
+    """The last email of job 1 is sent, and the job is finished."""
+    email = world.claimed(OPEN)
+    world.delivering.wire(email, 60)
+    world.delivering.record(email, YES, 1)
+    assert world.sweeping.finish(1) is True
+    return world
+
+
+def check(path: Path) -> tuple[int, str]:
+    """The auditor's script, without a way to our code."""
+    command = [sys.executable, "-I", str(CHECKER), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/")
+    return done.returncode, done.stdout + done.stderr
+
+
+def written(eed: CommandLine, tmp_path: Path) -> Path:
+    path = tmp_path / "job 1.csv"
+    eed.good("report", "1", "--output", str(path))
+    return path
+
+
+def test_the_script_agrees_with_a_finished_job(finished: World, eed: CommandLine, tmp_path: Path) -> None:
+    path = written(eed, tmp_path)
+    assert check(path) == (0, "8 rows agree with the certificate: BALANCED\n")
+    certificate = json.loads((tmp_path / "job 1.csv.certificate.json").read_text())
+    assert certificate["sums"] == [
+        "8 = 6 sent + 1 failed + 0 suppressed + 0 cancelled + 1 in_doubt",
+        "6 sent = 1 delivered + 1 soft_bounced + 1 hard_bounced + 1 complained + 2 no_word_yet",
+    ]
+    assert certificate["outcomes_of_others"] == 1
+    assert (certificate["job"], certificate["name"], certificate["total"]) == ("1", f"Statements {HOSTILE}", 8)
+    assert certificate["registered_at"] <= certificate["finished_at"] <= certificate["read_from"]
+    assert certificate["read_from"] <= certificate["read_to"]
+    assert all(certificate[name].endswith("Z") for name in ("registered_at", "finished_at", "read_from", "read_to"))
+
+
+def test_a_job_that_goes_on_does_not_balance_yet(eed: CommandLine, tmp_path: Path) -> None:
+    path = written(eed, tmp_path)
+    assert check(path) == (0, "8 rows agree with the certificate: NOT BALANCED YET\n")
+    certificate = json.loads((tmp_path / "job 1.csv.certificate.json").read_text())
+    assert (certificate["open"], certificate["finished_at"]) == (1, None)
+    assert certificate["sums"][0].endswith(" + 1 in_doubt + 1 open")
+
+
+def test_a_job_of_which_emails_may_be_missing_does_not_balance(finished: World, eed: CommandLine) -> None:
+    finished.execute("UPDATE eed_job SET enlisted_at = NULL WHERE job_id = 1")
+    assert json.loads(eed("report", "1").stderr)["verdict"] == "NOT BALANCED YET"
+    finished.execute("UPDATE eed_job SET enlisted_at = created_at, total = 9 WHERE job_id = 1")
+    assert json.loads(eed("report", "1").stderr)["verdict"] == "NOT BALANCED YET"
+
+
+Edit = Callable[[list[bytes]], list[bytes]]
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda lines: [lines[0], lines[1].replace(b"c0@", b"c9@"), *lines[2:]], "sha256"),
+        (lambda lines: [lines[0], lines[1].replace(b",sent,", b",failed,"), *lines[2:]], "states"),
+        (lambda lines: [lines[0], lines[1].replace(b"delivered", b"complained"), *lines[2:]], "outcomes_of_sent"),
+        (lambda lines: [lines[0], lines[1].replace(b",sent,", b",lost,"), *lines[2:]], "is no state"),
+        (lambda lines: [lines[0], *lines[2:]], "rows: the certificate says 8, the rows say 7"),
+        (lambda lines: [*lines[:2], lines[1], *lines[2:]], "email 1000 is there twice"),
+        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "sha256"),
+        (lambda lines: [lines[0], lines[1].replace(b",sent,", b"sent"), *lines[2:]], "7 cells instead of 9"),
+        (lambda lines: lines[1:], "the first line"),
+        (lambda lines: [lines[0].replace(b"\r\n", b"\n"), *lines[1:]], "sha256"),
+        (lambda lines: [*lines, b"\xff"], "utf-8"),
+        (lambda lines: [], "the first line"),
+    ],
+)
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_a_report_that_was_changed_is_found_out(
+    finished: World, eed: CommandLine, tmp_path: Path, edit: Edit, told: str
+) -> None:
+    path = written(eed, tmp_path)
+    before = path.read_bytes()
+    path.write_bytes(b"".join(edit(before.splitlines(keepends=True))))
+    assert path.read_bytes() != before
+    code, text = check(path)
+    assert code == 1
+    assert told in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sha256", "0" * 64),
+        ("total", 9),
+        ("rows", 9),
+        ("open", 1),
+        ("verdict", "NOT BALANCED YET"),
+        ("version", 2),
+        ("format", "another"),
+        ("all_enlisted", False),
+        ("changed_while_read", True),
+        ("sums", []),
+        ("outcomes_of_others", 0),
+        ("states", {}),
+        ("outcomes_of_sent", {}),
+    ],
+)
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_a_certificate_that_was_changed_is_found_out(
+    finished: World, eed: CommandLine, tmp_path: Path, name: str, value: object
+) -> None:
+    path = written(eed, tmp_path)
+    beside = tmp_path / "job 1.csv.certificate.json"
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | {name: value}))
+    assert check(path)[0] == 1
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_the_script_says_what_it_cannot_read(finished: World, eed: CommandLine, tmp_path: Path) -> None:
+    path = written(eed, tmp_path)
+    beside = tmp_path / "job 1.csv.certificate.json"
+    beside.write_text("[]")
+    assert check(path) == (1, "the certificate is no object\n")
+    beside.write_text("{")
+    assert check(path)[0] == 1
+    beside.unlink()
+    assert check(path)[0] == 2
+
+
+def test_the_rows_are_the_emails_and_run_nothing_in_a_spreadsheet(finished: World, eed: CommandLine) -> None:
+    result = eed("report", "1")
+    header, *rows = csv.reader(io.StringIO(result.stdout_bytes.decode(), newline=""))
+    assert header == [
+        *("email", "recipient", "state", "attempts", "changed_at", "message_id", "detail"),
+        *("outcome", "outcome_at"),
+    ]
+    assert [row[0] for row in rows] == [str(n) for n in range(1000, 1008)]
+    assert [row[1] for row in rows] == [*RECIPIENTS[:5], "'=cmd@example.com", *RECIPIENTS[6:]]
+    hard = rows[HARD - 1000]
+    assert (hard[2], hard[3], hard[5:]) == (
+        "sent", "1", ["m", "250 ok", "hard_bounced", "2026-11-22T12:02:00.000Z"]
+    )  # fmt: skip
+    assert json.loads(result.stderr)["verdict"] == "BALANCED"
+
+
+def test_json_has_rows_and_certificate_in_one_object(finished: World, eed: CommandLine) -> None:
+    report = json.loads(eed.good("report", "1", "--format", "json"))
+    assert [email["recipient"] for email in report["emails"]] == RECIPIENTS
+    assert report["emails"][HARD - 1000]["outcome"] == "hard_bounced"
+    assert report["emails"][OPEN - 1000]["outcome"] is None
+    of_csv = json.loads(eed("report", "1").stderr)
+    times = ("read_from", "read_to")
+    assert {**report["certificate"], **dict.fromkeys(times)} == {**of_csv, **dict.fromkeys(times)}
+
+
+def test_a_job_without_emails_has_a_report(world: World, eed: CommandLine) -> None:
+    world.add_job([], job_id=3)
+    world.enlist(3)
+    report = json.loads(eed.good("report", "3", "--format", "json"))
+    assert (report["emails"], report["certificate"]["rows"]) == ([], 0)
+    assert len(eed.good("report", "3").splitlines()) == 1
+    assert "None was accepted." in eed.good("report", "3", "--format", "html")
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_what_cannot_be_written_is_said_and_leaves_nothing_behind(eed: CommandLine, tmp_path: Path) -> None:
+    assert "cannot be written" in eed.refused("report", "1", "--output", str(tmp_path / "nowhere" / "x.csv"))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert "no regular file" in eed.refused("report", "1", "--output", str(pipe))
+    assert pipe.is_fifo()
+    assert "there is no job 99" in eed.refused("report", "99", "--output", str(tmp_path / "99.csv"))
+    assert not [path.name for path in tmp_path.iterdir() if "99" in path.name or path.name.endswith(".part")]
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_a_report_that_fails_half_way_leaves_the_old_one(world: World, eed: CommandLine, tmp_path: Path) -> None:
+    path = written(eed, tmp_path)
+    before = path.read_bytes()
+    world.execute("UPDATE eed_email SET outcome = 'nonsense' WHERE email_id = :i", i=OPEN)
+    with pytest.raises(ValueError, match="nonsense"):
+        eed("report", "1", "--output", str(path))
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob(".*.part"))
+
+
+# --- the page ----------------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page, and whether every element is closed."""
+
+    EMPTY = frozenset({"meta", "br", "line", "rect"})
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self._open == []
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.EMPTY:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.EMPTY:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.words.append(data)
+
+
+def page(eed: CommandLine, job: str = "1") -> tuple[str, Page]:
+    source = eed.good("report", job, "--format", "html")
+    return source, Page(source)
+
+
+def test_the_page_tells_the_whole_story(finished: World, eed: CommandLine) -> None:
+    _, found = page(eed)
+    for words in (
+        "Balanced. Every one of the 8 emails has ended.",
+        "Total 8", "Sent 6", "Failed 1", "In doubt 1", "Delivered 1 16.7 %", "No word yet 2 33.3 %",
+        "of 1 that do not count as sent",
+        "1 failed 550 5.1.1 no such user",
+        "1 hard bounced NoEmail 550 5.1.1",
+        f"eed-delivery --config {eed.config} settle --as sent {DOUBTFUL}",
+        "8 = 6 sent + 1 failed + 0 suppressed + 0 cancelled + 1 in_doubt",
+        json.loads(eed("report", "1").stderr)["sha256"],
+    ):  # fmt: skip
+        assert words in found.text
+    assert found.tags.count("rect") >= 1
+
+
+def test_a_page_of_a_job_that_goes_on_says_so(world: World, eed: CommandLine) -> None:
+    _, found = page(eed)
+    assert "Not balanced yet. 1 of 8 emails have not ended." in found.text
+    assert "Still open 1" in found.text
+    world.execute("UPDATE eed_job SET enlisted_at = NULL")
+    assert "The job is still being taken up." in page(eed)[1].text
+
+
+def test_others_words_are_no_markup_and_move_nothing(finished: World, eed: CommandLine) -> None:
+    finished.execute("UPDATE eed_job SET reason = :r", r=HOSTILE)
+    finished.execute("UPDATE eed_event SET sub_type = :s", s=HOSTILE)
+    finished.execute("UPDATE eed_email SET detail = :d WHERE state = 'failed'", d=f"550 {HOSTILE}")
+    source, found = page(eed)
+    assert "script" not in found.tags
+    assert "\u202e" not in source
+    assert "\x1b" not in source
+    assert found.text.count('<script>alert("x")</script>&') >= 2  # the name and the reason
+
+
+def test_the_page_needs_nothing_from_anywhere_and_runs_nothing(finished: World, eed: CommandLine) -> None:
+    source, found = page(eed)
+    names = {name for name, _ in found.attributes}
+    assert not names & {"src", "href", "style", "action", "srcset", "data"}
+    assert not [name for name in names if name.startswith("on")]
+    assert not set(found.tags) & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    assert "url(" not in source
+    assert "@import" not in source
+    assert ("lang", "en") in found.attributes
+    assert "@media print" in source
+
+
+def test_no_address_of_a_recipient_is_on_the_page(finished: World, eed: CommandLine) -> None:
+    for email_id, address in zip(range(1000, 1008), RECIPIENTS, strict=True):
+        finished.execute(
+            "UPDATE eed_email SET detail = :d WHERE email_id = :i", d=f"550 <{address}> {address}: no", i=email_id
+        )
+    source, _ = page(eed)
+    assert "example.com" not in source.replace(str(eed.config), "")
+
+
+def test_the_page_is_bounded(world: World, eed: CommandLine) -> None:
+    words = [f"{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(60)]
+    world.add_job([f"{word}@example.com" for word in words], job_id=4)
+    world.enlist(4)
+    world.execute("UPDATE eed_email SET state = 'in_doubt' WHERE job_id = 4")
+    for email_id, word in enumerate(words, start=4000):
+        world.execute("UPDATE eed_email SET detail = :d WHERE email_id = :i", d=f"lost {word}", i=email_id)
+    _, found = page(eed, "4")
+    assert found.text.count("settle --as sent") == 50
+    assert "10 more; all of them:" in found.text
+    assert "emails 4 --state in_doubt" in found.text
+    assert "40 more, for other reasons." in found.text
+
+
+def test_a_key_that_looks_like_an_option_stays_a_key(world: World, eed: CommandLine) -> None:
+    world.execute("UPDATE eed_email SET source_key = '-x' WHERE email_id = :i", i=DOUBTFUL)
+    assert "settle --as sent -- -x" in page(eed)[1].text

@@ -1,0 +1,176 @@
+"""For any emails whatever: the sums are right, the CSV gives every text back, and the auditor's script agrees."""
+
+import csv
+import importlib.util
+import io
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.reporting import EmailReport, JobReport
+from eed_delivery.model import OPEN_STATES, EmailState, JobState
+from eed_delivery.reports.certificate import Certificate, Reconciliation
+from eed_delivery.reports.rows import COLUMNS, facts
+from eed_delivery.untrusted import bare
+
+SCRIPT = Path(__file__).parents[3] / "docs" / "check_certificate.py"
+NOW = datetime.fromisoformat("2026-11-22T12:00:00")
+
+# What a database can hold as text: no surrogates.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+AWKWARD = st.none() | TEXT | st.sampled_from(["=1", "'=1", "a\r\nb", '"', ""])
+MOMENTS = st.none() | st.datetimes(NOW - timedelta(days=10_000), NOW + timedelta(days=10_000))
+
+
+def checker() -> Any:
+    spec = importlib.util.spec_from_file_location("check_certificate", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CHECKER = checker()
+
+
+@st.composite
+def emails(draw: st.DrawFn) -> list[EmailReport]:
+    """Any number of emails, each with a key of its own."""
+    return [
+        EmailReport(
+            email_id=n,
+            key=draw(st.sampled_from(["", "=", "'", "-", "é,"])) + str(n),
+            job_id=1,
+            recipient=draw(AWKWARD) or "",
+            state=draw(st.sampled_from(EmailState)),
+            gen=0,
+            attempts=draw(st.integers(0, 9)),
+            detail=draw(AWKWARD),
+            message_id=draw(AWKWARD),
+            not_before=None,
+            changed_at=draw(MOMENTS),
+            outcome=draw(st.none() | st.sampled_from(DeliveryOutcome)),
+            outcome_at=draw(MOMENTS),
+        )
+        for n in range(draw(st.integers(0, 8)))
+    ]
+
+
+def job(found: Sequence[EmailReport], **facts: Any) -> JobReport:
+    """The job that has just these emails, unless `facts` say otherwise."""
+    counts = {state: sum(email.state is state for email in found) for state in EmailState}
+    told = {"total": len(found), "enlisted": True, "counts": counts} | facts
+    return JobReport(
+        job_id=1, key="1", name="n", state=JobState.ACTIVE, reason=None, not_enlisted=0, created_at=NOW,
+        finished_at=None, running_seconds=1.0, **told,
+    )  # fmt: skip
+
+
+def report(found: Sequence[EmailReport], **of_job: Any) -> tuple[bytes, Certificate]:
+    reconciliation = Reconciliation()
+    content = reconciliation.header + b"".join(reconciliation.row(email) for email in found)
+    return content, reconciliation.certificate(job(found, **of_job), NOW, NOW)
+
+
+def differences(directory: Path, content: bytes, certificate: dict[str, Any]) -> list[str]:
+    path = directory / "report.csv"
+    path.write_bytes(content)
+    found: list[str] = CHECKER.check(str(path), json.loads(json.dumps(certificate)))
+    return found
+
+
+@given(emails())
+def test_every_text_comes_back_from_the_csv(found: list[EmailReport]) -> None:
+    content, _ = report(found)
+    header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+    assert tuple(header) == COLUMNS
+    for row, email in zip(rows, found, strict=True):
+        back = dict(zip(COLUMNS, map(bare, row), strict=True))
+        expected = facts(email)
+        for name in ("email", "recipient", "message_id", "detail"):
+            assert back[name] == (expected[name] or "")
+        assert (back["state"], back["outcome"]) == (email.state, email.outcome or "")
+
+
+@given(emails())
+def test_the_sums_come_out_even(found: list[EmailReport]) -> None:
+    _, certificate = report(found)
+    assert sum(certificate.states.values()) == certificate.rows == len(found)
+    assert sum(certificate.outcomes.values()) == certificate.states[EmailState.SENT]
+    silent = [e for e in found if e.state is not EmailState.SENT and e.outcome is not None]
+    assert certificate.outcomes_of_others == len(silent)
+    assert certificate.balanced == (not any(email.state in OPEN_STATES for email in found))
+    for words in certificate.sums:
+        total, _, parts = words.partition(" = ")
+        assert int(total.split()[0]) == sum(int(part.split()[0]) for part in parts.split(" + "))
+
+
+@given(found=emails())
+def test_the_auditors_script_agrees(tmp_path_factory: pytest.TempPathFactory, found: list[EmailReport]) -> None:
+    content, certificate = report(found)
+    assert differences(tmp_path_factory.getbasetemp(), content, certificate.as_json()) == []
+
+
+@given(found=emails(), data=st.data())
+def test_no_byte_can_be_changed_unseen(
+    tmp_path_factory: pytest.TempPathFactory, found: list[EmailReport], data: st.DataObject
+) -> None:
+    content, certificate = report(found)
+    at = data.draw(st.integers(0, len(content) - 1))
+    changed = content[:at] + bytes([(content[at] + data.draw(st.integers(1, 255))) % 256]) + content[at + 1 :]
+    with suppress(ValueError, csv.Error):  # no UTF-8 any more, or no CSV: the script says so, and ends with 1
+        assert differences(tmp_path_factory.getbasetemp(), changed, certificate.as_json())
+
+
+@pytest.mark.parametrize(
+    "of_job",
+    [
+        {"total": 2},
+        {"enlisted": False},
+        {"counts": dict.fromkeys(EmailState, 0) | {EmailState.FAILED: 1}},
+        {"counts": dict.fromkeys(EmailState, 0) | {EmailState.SENT: 1, EmailState.PENDING: 1}, "total": 2},
+    ],
+)
+def test_what_the_ledger_says_differently_does_not_balance(tmp_path: Path, of_job: dict[str, Any]) -> None:
+    email = EmailReport(1, "1", 1, "a@b", EmailState.SENT, 0, 1, None, None, None, NOW, None, None)
+    content, certificate = report([email])
+    assert certificate.verdict == "BALANCED"
+    content, certificate = report([email], **of_job)
+    assert certificate.verdict == "NOT BALANCED YET"
+    assert differences(tmp_path, content, certificate.as_json()) == []
+    assert differences(tmp_path, content, certificate.as_json() | {"verdict": "BALANCED"})
+
+
+def test_an_open_email_beside_the_total_does_not_balance(tmp_path: Path) -> None:
+    """The ledger says that one email is the whole job, and has two."""
+    first = EmailReport(1, "1", 1, "a@b", EmailState.SENT, 0, 1, None, None, None, NOW, None, None)
+    content, certificate = report([first, replace(first, key="2", state=EmailState.PENDING)], total=1)
+    assert certificate.verdict == "NOT BALANCED YET"
+    assert differences(tmp_path, content, certificate.as_json()) == []
+
+
+def test_the_bytes_of_version_1_stay_as_they_are() -> None:
+    email = EmailReport(
+        7, "k", 1, "a@b", EmailState.SENT, 0, 2, '250 "ok", é', "m", None, NOW, DeliveryOutcome.DELIVERED, NOW
+    )
+    content, certificate = report([email])
+    assert content.decode() == (
+        "email,recipient,state,attempts,changed_at,message_id,detail,outcome,outcome_at\r\n"
+        'k,a@b,sent,2,2026-11-22T12:00:00.000Z,m,"250 ""ok"", é",delivered,2026-11-22T12:00:00.000Z\r\n'
+    )
+    assert certificate.as_json()["version"] == 1
+
+
+def test_half_a_surrogate_stops_no_report() -> None:
+    email = EmailReport(1, "1", 1, "a\ud800@b", EmailState.SENT, 0, 1, None, None, None, NOW, None, None)
+    assert b"a\\ud800@b" in report([email])[0]
