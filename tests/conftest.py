@@ -26,10 +26,12 @@ def no_settings_from_outside() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def plain_tracebacks() -> None:
-    """Where a test has not set up our own logs, an exception is written plainly: with every local variable of every
-    frame, as structlog would by default, it takes seconds, and leases run out meanwhile."""
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Where a test has not set up our own logs, everything is logged, whatever the test before has set up. An exception
+    is written plainly: with every local variable of every frame, as structlog would by default, it takes seconds, and
+    leases run out meanwhile."""
+    structlog.reset_defaults()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
