@@ -1,7 +1,7 @@
 """Tracking: what became of an email after it left. Events and bounces in, delivery outcomes out.
 
-- `events`      what one event says, wherever it comes from
-- `ses_events`  SES's notifications, as events
+- `ses_events`  SES's notifications, as events (`eed_delivery.events`)
+- `collector`   the role that takes them from their queue into the ledger
 - `bounces`     what mail servers and mailboxes send back, as events
 - `verp`        the envelope sender that tells which email a bounce is about
 - `links`       signed addresses: the pixel, the redirect, the unsubscription

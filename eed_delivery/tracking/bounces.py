@@ -9,11 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
+from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.logs import mask_addresses
 from eed_delivery.tracking.auto_replies import is_auto_reply
 from eed_delivery.tracking.delivery_reports import Action, RecipientReport, gravest, read_delivery_report
 from eed_delivery.tracking.diagnosis import Diagnosis
-from eed_delivery.tracking.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.tracking.feedback_reports import NO_COMPLAINTS, feedback_type
 from eed_delivery.tracking.mime_parts import Mail, take_apart
 from eed_delivery.tracking.plain_bounces import PlainBounce, read_plain_bounce, words_of

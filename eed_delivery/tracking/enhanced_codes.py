@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from eed_delivery.tracking.events import DeliveryOutcome
+from eed_delivery.events import DeliveryOutcome
 
 # In running text: not within an IP address, a date or a program's version. qmail writes (#5.1.1), Exchange #5.1.1.
 FIND = re.compile(r"(?<![\d.])([245])\.([0-7])\.(\d{1,3})(?!\d|\.\d)", re.ASCII)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from eed_delivery.tracking.events import TrackingEvent
+from eed_delivery.events import TrackingEvent
 
 
 class Reader(StrEnum):

@@ -19,8 +19,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.tracking import ses_fields as field
-from eed_delivery.tracking.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.tracking.sns_envelope import message_in
 from eed_delivery.transports.reply_text import clean
 

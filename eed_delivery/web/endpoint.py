@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
 
-from eed_delivery.tracking.events import EventKind, TrackingEvent
+from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.tracking.links import CLICK, PIXEL, UNSUBSCRIBE, ClickLink, Links, PixelLink
 from eed_delivery.tracking.machines import Request, reader_of
 from eed_delivery.web import answers

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.tracking.events import TrackingEvent
+from eed_delivery.events import TrackingEvent
 
 log = structlog.get_logger(__name__)
 

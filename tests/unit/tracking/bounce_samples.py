@@ -4,8 +4,8 @@
 
 from dataclasses import dataclass
 
+from eed_delivery.events import DeliveryOutcome
 from eed_delivery.tracking.bounces import BounceVerdict
-from eed_delivery.tracking.events import DeliveryOutcome
 
 HARD, SOFT = DeliveryOutcome.HARD_BOUNCED, DeliveryOutcome.SOFT_BOUNCED
 COMPLAINED, DELIVERED = DeliveryOutcome.COMPLAINED, DeliveryOutcome.DELIVERED

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eed_delivery.tracking.events import DeliveryOutcome, EventKind, TrackingEvent
+from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.tracking.ses_events import parse
 from tests.unit.tracking import ses_examples as ses
 from tests.unit.tracking.ses_examples import ANNA, BERTA, CARLA, Json

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eed_delivery.tracking.events import EventKind, TrackingEvent
+from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.tracking.links import Links
 from eed_delivery.web.endpoint import AT_ONCE, Endpoint, Unsubscription
 from eed_delivery.web.forms import MAX_FIELDS, Wish

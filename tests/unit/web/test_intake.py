@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.tracking.events import EventKind, TrackingEvent
+from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.web.intake import BATCH, PAUSE_SECONDS, Intake
 
 
