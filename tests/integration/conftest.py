@@ -25,6 +25,18 @@ def new_stack(database_url: str, ministack: MiniStack, tmp_path: Path) -> Iterat
         yield make
 
 
+@pytest.fixture(params=["mariadb", "sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Source and ledger, empty, over each database in turn; a module may fill it, or have its own."""
+    if request.param == "mariadb":
+        url = request.getfixturevalue("database_url")
+    else:
+        url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    world = World(url)
+    yield world
+    world.close()
+
+
 @pytest.fixture
 def one(world: World) -> int:
     """An email that is enlisted and pending, in the world of the module that asks."""

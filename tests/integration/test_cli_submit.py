@@ -19,14 +19,6 @@ bob@example.com,,,8
 """
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    sqlite = f"sqlite:///{tmp_path}/ledger.sqlite3"
-    world = World(sqlite if request.param == "sqlite" else request.getfixturevalue("database_url"))
-    yield world
-    world.close()
-
-
 @pytest.fixture
 def on_sqlite(tmp_path: Path) -> Iterator[World]:
     world = World(f"sqlite:///{tmp_path}/ledger.sqlite3")

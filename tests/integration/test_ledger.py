@@ -1,8 +1,5 @@
 """Every conditional UPDATE of the ledger: what it lets through, and what each of its conditions keeps out."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -20,17 +17,6 @@ YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id=
 NO = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, "550 5.1.1 no", 550, "5.1.1"), counted=True)
 LATER = Decision(EmailState.QUEUED, Outcome(Verdict.TEMPORARY, "451 later", 451), counted=True, delay=60)
 NEUTRAL = Decision(EmailState.QUEUED, Outcome(Verdict.INFRASTRUCTURE, "no route"), counted=False)
-
-
-@pytest.fixture(params=["mariadb", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "mariadb":
-        url = request.getfixturevalue("database_url")
-    else:
-        url = f"sqlite:///{tmp_path}/ledger.sqlite3"
-    world = World(url)
-    yield world
-    world.close()
 
 
 # --- enlisting ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,14 +53,9 @@ LOOKS = [
 ]
 
 
-@pytest.fixture(params=["mariadb", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def world(world: World) -> World:
     """Job 1: four emails of which something was heard, one of which nothing was, one that failed. Job 2: one sent."""
-    if request.param == "mariadb":
-        url = request.getfixturevalue("database_url")
-    else:
-        url = f"sqlite:///{tmp_path}/ledger.sqlite3"
-    world = World(url)
     world.add_job([f"c{n}@example.com" for n in range(6)])
     world.enlist()
     world.add_job(job_id=2)
@@ -71,8 +65,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
         assert world.delivering.wire(email, 60) is None
         assert world.delivering.record(email, NO if email_id == FAILED else YES, 12)
     take(world, EVENTS)
-    yield world
-    world.close()
+    return world
 
 
 def take(world: World, events: list[TrackingEvent]) -> None:

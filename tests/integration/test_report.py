@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -26,14 +26,9 @@ FAILED, DOUBTFUL, OPEN = 1005, 1006, 1007
 RECIPIENTS = [*(f"c{n}@example.com" for n in range(5)), "=cmd@example.com", '"a,\n b"@example.com', "Zoë@example.com"]
 
 
-@pytest.fixture(params=["mariadb", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def world(world: World) -> World:
     """Job 1: five sent, one failed, one in doubt, one still to send; job 2 is another's."""
-    if request.param == "mariadb":
-        url = request.getfixturevalue("database_url")
-    else:
-        url = f"sqlite:///{tmp_path}/ledger.sqlite3"
-    world = World(url)
     world.add_job(RECIPIENTS, name=f"Statements {HOSTILE}")
     world.enlist()
     decisions = {**dict.fromkeys(SENT, YES), FAILED: NO, DOUBTFUL: DOUBT}
@@ -44,8 +39,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     world.add_job(job_id=2)
     world.enlist(2)
     take(world, EVENTS)
-    yield world
-    world.close()
+    return world
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """What events make of the ledger: every rule, and what each condition of the SQL keeps out."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,17 +26,6 @@ from tests.world import World
 NOON = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="ses-1"), counted=True)
 NO = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, "550 no", 550), counted=True)
-
-
-@pytest.fixture(params=["mariadb", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "mariadb":
-        url = request.getfixturevalue("database_url")
-    else:
-        url = f"sqlite:///{tmp_path}/ledger.sqlite3"
-    world = World(url)
-    yield world
-    world.close()
 
 
 def ledger(world: World, **settings: Any) -> TrackingLedger:
