@@ -50,30 +50,31 @@ class ClickLink:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeLink:
-    """The wish to get no more emails of this category of this tenant; empty: of any."""
+    """The wish to get no more emails of this category; empty: of any."""
 
     email_id: int
     gen: int
     category: str = ""
-    tenant: str = ""
 
 
 class Links:
     """Makes the addresses below `base_url`, and reads them. Safe to use from many threads.
 
     The first of `keys` signs, each of them is accepted: to change keys, put the new one in front, and take the old one
-    away when the emails signed with it are too old to matter. ValueError for a key that is too short, or a base URL
-    that is none.
+    away when the emails signed with it are too old to matter. What one `tenant` signs is nothing to another, even with
+    the same keys: their emails have the same numbers. ValueError for a key that is too short, or a base URL that
+    is none.
     """
 
-    def __init__(self, base_url: str, keys: Sequence[str]) -> None:
+    def __init__(self, base_url: str, keys: Sequence[str], tenant: str = "") -> None:
         base_url = base_url.rstrip("/")
         if not _BASE_URL.fullmatch(base_url):
             raise ValueError("the base URL is not http(s)://host, perhaps with a port and a path of plain characters")
         if not keys or any(len(key) < MIN_KEY for key in keys):
             raise ValueError(f"there must be at least one key, and each of {MIN_KEY} characters or more")
         self._base = base_url
-        self._serializers = {purpose: _serializer(keys, purpose) for purpose in (PIXEL, CLICK, UNSUBSCRIBE)}
+        purposes = (PIXEL, CLICK, UNSUBSCRIBE)
+        self._serializers = {purpose: _serializer(keys, f"{purpose}/{tenant}") for purpose in purposes}
 
     def pixel(self, email_id: int, gen: int) -> str:
         """The address of the picture."""
@@ -86,14 +87,14 @@ class Links:
         url = self._url(CLICK, [email_id, gen, target])
         return url if len(url) <= MAX_URL else None
 
-    def unsubscribe(self, email_id: int, gen: int, category: str = "", tenant: str = "") -> str:
+    def unsubscribe(self, email_id: int, gen: int, category: str = "") -> str:
         """The one-click address of RFC 8058, for `rendering.unsubscribe` to make header fields of.
 
-        ValueError if category and tenant are names so long that no header could hold it.
+        ValueError if the category is a name so long that no header could hold it.
         """
-        url = self._url(UNSUBSCRIBE, [email_id, gen, category, tenant])
+        url = self._url(UNSUBSCRIBE, [email_id, gen, category])
         if len(url) > MAX_HEADER_URL:
-            raise ValueError("the names of category and tenant are too long for a List-Unsubscribe header")
+            raise ValueError("the name of the job's category is too long for a List-Unsubscribe header")
         return url
 
     def read_pixel(self, token: str) -> PixelLink | None:
@@ -107,7 +108,7 @@ class Links:
 
     def read_unsubscribe(self, token: str) -> UnsubscribeLink | None:
         """What an unsubscription's token says; None unless we made it."""
-        return _made(UnsubscribeLink, (int, int, str, str), self._read(UNSUBSCRIBE, token))
+        return _made(UnsubscribeLink, (int, int, str), self._read(UNSUBSCRIBE, token))
 
     def _url(self, purpose: str, fields: list[int | str]) -> str:
         return f"{self._base}/{purpose}/{self._serializers[purpose].dumps(fields)}"
@@ -129,9 +130,9 @@ def is_target(url: str) -> bool:
     return len(url) <= MAX_URL and _TARGET.fullmatch(url) is not None
 
 
-def _serializer(keys: Sequence[str], purpose: str) -> URLSafeSerializer:
+def _serializer(keys: Sequence[str], use: str) -> URLSafeSerializer:
     # The key of each purpose is derived here, once, and not by itsdangerous at each signature: the mail path waits.
-    salt = f"eed-delivery/{purpose}"
+    salt = f"eed-delivery/{use}"
     derived = [
         Signer(key, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256).derive_key()
         for key in reversed(keys)  # itsdangerous signs with the last one

@@ -31,12 +31,11 @@ _MAX_DETAIL = 500
 
 @dataclass(frozen=True, slots=True)
 class Unsubscription:
-    """Somebody who was sent this email wants no more of this category of this tenant (empty: of any)."""
+    """Somebody who was sent this email wants no more of this category (empty: of any)."""
 
     email_id: int
     gen: int
     category: str
-    tenant: str
     wish: Wish
     occurred_at: datetime
 
@@ -111,7 +110,7 @@ class Endpoint:
         wish = wish_in(environ)
         if wish is None:
             return answers.NO_WISH
-        done = self._stored(Unsubscription(link.email_id, link.gen, link.category, link.tenant, wish, self._now()))
+        done = self._stored(Unsubscription(link.email_id, link.gen, link.category, wish, self._now()))
         return answers.UNSUBSCRIBED if done else answers.LATER
 
     def _stored(self, unsubscription: Unsubscription) -> bool:
