@@ -22,6 +22,8 @@ from eed_delivery.config.settings import (
     SweeperSettings,
     TrackingSettings,
     TransportSettings,
+    WatchSettings,
+    WebSettings,
     WorkerSettings,
 )
 from eed_delivery.config.source_mapping import (
@@ -32,6 +34,7 @@ from eed_delivery.config.source_mapping import (
     JobStatuses,
     SourceSettings,
 )
+from eed_delivery.config.webhooks import WebhooksSettings
 
 __all__ = [
     "AttachmentSource",
@@ -56,6 +59,9 @@ __all__ = [
     "SweeperSettings",
     "TrackingSettings",
     "TransportSettings",
+    "WatchSettings",
+    "WebSettings",
+    "WebhooksSettings",
     "WorkerSettings",
     "failpoints_wanted",
     "load",
