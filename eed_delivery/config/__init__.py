@@ -3,6 +3,7 @@
 Only this package reads the environment.
 """
 
+from eed_delivery.config.alert_settings import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.config.environment import Supervision, failpoints_wanted, supervision, without_settings
 from eed_delivery.config.load import load
 from eed_delivery.config.region import normalise_region
@@ -37,6 +38,9 @@ from eed_delivery.config.source_mapping import (
 from eed_delivery.config.webhooks import WebhooksSettings
 
 __all__ = [
+    "AlertFact",
+    "AlertRule",
+    "AlertsSettings",
     "AttachmentSource",
     "AwsSettings",
     "BouncesSettings",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
+from eed_delivery.config.alert_checks import alert_clashes
 from eed_delivery.config.clash import Clash
 from eed_delivery.config.formats import region_of_queue
 from eed_delivery.config.settings import Settings
@@ -15,9 +16,10 @@ SES_MESSAGE_BYTES = 40 * 1024 * 1024
 def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
-    checks += (_smtp, _database, _sizes, _reconciling, _bounces, _watch, _web)
+    checks += (_smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks)
     for check in checks:
         yield from check(settings)
+    yield from alert_clashes(settings)
     yield from source_clashes(settings.source)
 
 
@@ -231,6 +233,16 @@ def _web(settings: Settings) -> Iterator[Clash]:
             ("web.unsubscribe", "rendering.list_unsubscribe"),
             "both give an https address for List-Unsubscribe, and one click needs exactly one (RFC 8058, section 3.1)",
             "Take the https address out of rendering.list_unsubscribe; a mailto address may stay.",
+        )
+
+
+def _webhooks(settings: Settings) -> Iterator[Clash]:
+    if settings.webhooks.url is not None and settings.webhooks.secret is None:
+        yield Clash.of(
+            ("webhooks.url", "webhooks.secret"),
+            "whoever is told must be able to know that it was us, and the secret for that is not there",
+            'Make one with: echo "whsec_$(openssl rand -base64 32)". Give it as the systemd credential webhooks_secret or '
+            "EED_WEBHOOKS__SECRET.",
         )
 
 

@@ -35,6 +35,7 @@ CREDENTIALS: dict[str, Key] = {
     "web_former_secrets": ("web", "former_secrets"),
     "webhooks_secret": ("webhooks", "secret"),
     "webhooks_former_secrets": ("webhooks", "former_secrets"),
+    "alerts_webhook_token": ("alerts", "webhook_token"),
     "aws_access_key_id": ("aws", "access_key_id"),
     "aws_secret_access_key": ("aws", "secret_access_key"),
     "aws_session_token": ("aws", "session_token"),

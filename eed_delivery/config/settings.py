@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
+from eed_delivery.config.alert_settings import AlertsSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
 from eed_delivery.config.formats import (
@@ -316,6 +317,7 @@ class Settings(BaseSettings):
     bounces: BouncesSettings = BouncesSettings()
     web: WebSettings = WebSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
+    alerts: AlertsSettings = AlertsSettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()
 
