@@ -18,10 +18,10 @@ from sqlalchemy import Update, and_, or_, true
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 
-from eed_delivery.ledger import delivering_sql, operating, registry, sweeping
+from eed_delivery.ledger import delivering_sql, operating, registry, sweeping, watching
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-MODULES = (delivering_sql, registry, sweeping, operating)
+MODULES = (delivering_sql, registry, sweeping, operating, watching)
 
 
 @dataclass(frozen=True)
