@@ -4,6 +4,7 @@ Every part is safe to run on several hosts at once: each change is conditional o
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +24,10 @@ FOREIGN_VISIBILITY_SECONDS = 3600
 RETENTION_MARGIN_SECONDS = 3600
 LEFTOVERS_A_STEP = 20
 """So many chunks of a cancelled job are ended in one round, so that the other parts get their turn."""
+ENDINGS_SECONDS = 0.5
+"""An operator who cancels a job waits for it: so often its emails are ended, between the rounds."""
+SHARE_OF_LOOKING = 0.05
+"""But looking for such jobs takes no more than this part of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Sweeper:
             self._settle_the_wire,
             self._pick_up_dropped,
             self._end_jobs,
-            self._finish,
+            self._finish_all,
             self._workers.forget_the_dead,
             self._bury_dead_letters,
             self._put_back_queued,
@@ -71,6 +76,17 @@ class Sweeper:
             except Exception:  # reported, and the next round tries again
                 log.exception("sweep_failed", part=part.__name__)
         return self._settings.interval_seconds
+
+    def end_jobs(self) -> float:
+        """Between the rounds, in a loop of its own: one chunk of what cancelled or failed jobs have left; those with
+        nothing left are finished. Raises `DatabaseGone`."""
+        started = time.monotonic()
+        ended = self._ledger.end_leftovers()
+        _say("leftovers_ended", ended)
+        if ended:
+            return 0.0
+        self._finish(self._ledger.finishable(ended_only=True))
+        return max(ENDINGS_SECONDS, (time.monotonic() - started) * (1 / SHARE_OF_LOOKING - 1))
 
     def _pick_up_dropped(self) -> None:
         _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))
@@ -137,8 +153,11 @@ class Sweeper:
         failpoints.reach("sweeper.buried")
         return True
 
-    def _finish(self) -> None:
-        for job_id in self._ledger.finishable():
+    def _finish_all(self) -> None:
+        self._finish(self._ledger.finishable())
+
+    def _finish(self, job_ids: Sequence[int]) -> None:
+        for job_id in job_ids:
             balances = self._ledger.finish(job_id)
             failpoints.reach("sweeper.finished")
             if balances:
