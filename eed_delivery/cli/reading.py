@@ -49,7 +49,7 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     if as_json:
         session.screen.json([job_record(report) for report in found])
         return
-    columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created")
+    columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created", "reason")
     session.screen.table(columns, map(_job_row, found))
     if not found:
         session.screen.line("there are none")
@@ -60,7 +60,9 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
 def _job_row(report: JobReport) -> tuple[object, ...]:
     c = report.counts
     ended = (c[EmailState.SENT], c[EmailState.FAILED], c[EmailState.IN_DOUBT])
-    return (report.key, report.name, report.state, report.total, *ended, report.total - report.done, report.created_at)
+    still_open = report.total - report.done
+    facts = (report.key, report.name, report.state, report.total, *ended, still_open, report.created_at)
+    return (*facts, report.reason)
 
 
 def job_record(report: JobReport) -> dict[str, Any]:
@@ -124,6 +126,8 @@ def _show_job(session: Session, report: JobReport) -> None:
     screen = session.screen
     screen.line(f"job {report.key}  {report.name}", style="bold")
     screen.line(f"{report.state}{f': {report.reason}' if report.reason else ''}")
+    if not report.watched:
+        screen.line("unwatched: bounces and complaints do not pause it")
     finished = f"finished {when(report.finished_at)}" if report.finished_at else "not finished"
     pace = f"{report.running_seconds:,.0f} s, {report.rate:,.1f} emails a second"
     screen.line(f"registered {when(report.created_at)}, {finished}; {pace}")
