@@ -6,7 +6,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,37 +15,55 @@ import structlog
 from botocore.config import Config
 
 from eed_delivery import failpoints, logs
+from eed_delivery.alerts import assembly
+from eed_delivery.alerts.desk import Desk
+from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.aws import session
 from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
 from eed_delivery.database import Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
+from eed_delivery.job_watch import JobWatch, limits
+from eed_delivery.ledger.acceptance import AcceptanceLedger
+from eed_delivery.ledger.alert_facts import AlertFacts
 from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.forgetting import ForgettingLedger
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.outbox import Outbox
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking import TrackingLedger
+from eed_delivery.ledger.watching import WatchLedger
+from eed_delivery.ledger.webhook_list import WebhookList
+from eed_delivery.ledger.webhooks import WebhookLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.loops import Loop, Pulse
 from eed_delivery.publisher import Publisher
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.retention import Retention
 from eed_delivery.service import Role
 from eed_delivery.source import Source
 from eed_delivery.sqs import Queue
 from eed_delivery.sweeper import Sweeper, SweepRules
+from eed_delivery.tracking import job_links
 from eed_delivery.tracking.bounce_intake import BounceIntake
 from eed_delivery.tracking.collector import Collector
+from eed_delivery.tracking.links import Links
 from eed_delivery.tracking.verp import Verp
 from eed_delivery.transports import Transport
 from eed_delivery.transports.outbox import OutboxTransport
 from eed_delivery.transports.ses import SesTransport, account
 from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.webhooks.endpoint import Endpoint
+from eed_delivery.webhooks.signing import Signer
+from eed_delivery.webhooks.teller import Housekeeper, Teller
 from eed_delivery.worker import Worker, WorkerParts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sesv2.client import SESV2Client
+    from mypy_boto3_sns.client import SNSClient
     from mypy_boto3_sqs.client import SQSClient
 
 log = structlog.get_logger(__name__)
@@ -58,6 +77,12 @@ QUOTA_SECONDS = 60.0
 HANDOVER_SECONDS = 5.0
 """A worker is done so much earlier than its supervisor loses patience."""
 USER_AGENT = "eed-delivery"
+LAST_ALERTS_SECONDS = 4.0
+"""At its end a process waits so long for the alerts about its last lines; less than HANDOVER_SECONDS."""
+ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 8.0}
+"""An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
+ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
+"""An alert may come twice, so less patience does no harm."""
 DRAIN_CHECK_SECONDS = 1.0
 DRAIN_CHECKS = 3
 """SQS's counts are approximate: it must have looked empty so often in a row."""
@@ -70,6 +95,7 @@ class App:
         self.settings = settings
         self._stop = stop or threading.Event()
         self.source = Source(settings.source)
+        self.outbox = Outbox.of(settings.webhooks)
 
     def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
         """The database, over a pool of its own."""
@@ -122,7 +148,14 @@ class App:
             rendering.attachments_root, self._s3_client(), rendering.attachments_s3, rendering.max_attachment_bytes
         )
         verp = self.verp() if self.settings.transport.kind != "ses" else None
-        return Renderer(rendering, store, sender_of=verp.sender if verp else None)
+        links = self.links()
+        links_of = partial(job_links.links_of, links, self.settings.web.unsubscribe) if links else None
+        return Renderer(rendering, store, sender_of=verp.sender if verp else None, links_of=links_of)
+
+    def links(self) -> Links | None:
+        """What makes and reads the signed addresses of emails; None if there are none."""
+        web = self.settings.web
+        return Links(web.base_url, web.keys(), web.tenant) if web.base_url and web.keys() else None
 
     def verp(self) -> Verp | None:
         """What makes and reads the addresses that bounces come back to; None if they are off. Raises `ConfigError`."""
@@ -139,7 +172,7 @@ class App:
         if verp is None:
             what = "it is not set, and so no bounce can be for us"
             raise ConfigError([Problem("bounces.address", what, "Give the domain whose mail comes to us.")])
-        ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking)
+        ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking, self.outbox)
         return BounceIntake(verp, ledger)
 
     def transport_factory(self) -> Callable[[], Transport]:
@@ -162,7 +195,7 @@ class App:
 
     def publisher(self) -> Publisher:
         settings = self.settings.publisher
-        ledger = RegistryLedger(self.database(), self.source)
+        ledger = RegistryLedger(self.database(), self.source, self.outbox)
         return Publisher(ledger, self.queue(settings.connections), self.renderer(), settings)
 
     def sweeper(self) -> Sweeper:
@@ -173,15 +206,38 @@ class App:
             drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
         )
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
-        ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile)
+        ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
         return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules)
+
+    def retention(self) -> Retention | None:
+        """What forgets old events; None where they are kept for ever."""
+        if not self.settings.tracking.event_retention_days:
+            return None
+        ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
+        return Retention(ledger, self.settings.sweeper.interval_seconds)
+
+    def job_watch(self) -> JobWatch | None:
+        """What watches the bounces and complaints of running jobs; None where it is turned off."""
+        watch = self.settings.watch
+        return JobWatch(WatchLedger(self.database(connections=1), self.outbox), watch) if limits(watch) else None
 
     def collector(self, events_queue_url: str) -> Collector:
         """What all threads of the role `events` share."""
         tracking = self.settings.tracking
-        ledger = TrackingLedger(self.database(tracking.threads + 1), self.source, tracking)
+        ledger = TrackingLedger(self.database(tracking.threads + 1), self.source, tracking, self.outbox)
         queue = self.events_queue(events_queue_url, tracking.threads)
         return Collector(ledger, queue, self.settings.queue.wait_seconds)
+
+    def webhook_endpoint(self) -> Endpoint:
+        """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""
+        webhooks = self.settings.webhooks
+        if webhooks.url is None:
+            what = "it is not set, and so there is nobody to be told"
+            raise ConfigError([Problem("webhooks.url", what, "Give the address that is to be told.")])
+        return Endpoint(webhooks.url, Signer(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
+
+    def webhook_list(self, database: Database) -> WebhookList:
+        return WebhookList(database, self.settings.webhooks)
 
     def events_queue(self, url: str, connections: int = 2) -> Queue:
         """The queue that SES's events arrive in, over a client of its own."""
@@ -195,7 +251,7 @@ class App:
         make_transport = self.transport_factory()
         process = _process("worker", settings.threads)
         parts = WorkerParts(
-            ledger=DeliveryLedger(database, self.source, process.worker_id),
+            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox),
             operating=self.operating(database),
             workers=WorkerLedger(database),
             queue=self.queue(connections),
@@ -209,8 +265,44 @@ class App:
         )
         return Worker(parts, settings, stop, pulse)
 
+    def alert_makers(self) -> assembly.Makers:
+        """What makes the clients of alerts: of their own, so that neither side ever waits for the other."""
+        return assembly.Makers(self._alert_database, self._alert_transport, self._sns_client)
+
+    def alert_desk(self) -> Desk:
+        """The alerts of one process."""
+        return assembly.desk(self.settings, self.alert_makers())
+
+    def _alert_database(self) -> Database:
+        settings = self.settings.database.model_copy(update=ALERT_DATABASE_SECONDS)
+        return Database(make_engine(settings.sqlalchemy_url(), connections=1), self._stop)
+
+    def _alert_transport(self) -> Transport:
+        """One for alerts: less patient, and without the configuration set, whose events are about jobs' emails."""
+        settings = self.settings
+        match settings.transport.kind:
+            case "smtp":
+                limits = {name: min(getattr(settings.smtp, name), most) for name, most in ALERT_SMTP_SECONDS.items()}
+                return SmtpTransport(settings.smtp.model_copy(update=limits))
+            case "ses":
+                return SesTransport(self.ses_client(), settings.ses.model_copy(update={"configuration_set": None}))
+            case "outbox":
+                return OutboxTransport(settings.outbox)
+
+    def _sns_client(self) -> "SNSClient":
+        config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)
+        return session(self.settings.aws).client(
+            "sns", endpoint_url=self.settings.alerts.sns_endpoint_url, config=config
+        )
+
+    def fact_watch(self, desk: Desk) -> FactWatch:
+        """What looks at the facts of `[[alerts.fact]]`."""
+        alerts = self.settings.alerts
+        known = measures(AlertFacts(self.database(connections=1)), self.queue(connections=1), self.ses_client)
+        return FactWatch(alerts.fact, known, desk.observe, alerts.check_seconds)
+
     def operating(self, database: Database) -> OperatingLedger:
-        return OperatingLedger(database, self.source)
+        return OperatingLedger(database, self.source, outbox=self.outbox)
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)
@@ -244,22 +336,33 @@ def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport
 
 
 def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
-    """The processes of the service: as many of `worker` as are configured, and one of each other that is named."""
+    """The processes of the service: as many of `worker` and `events` as are configured, and one of each other that is
+    named."""
     found = []
-    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "events": run_events, "bounces": run_bounces}
+    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces, "web": run_web, "webhooks": run_webhooks}
     for name in names:
         if name == "worker":
-            count = settings.worker.processes or os.cpu_count() or 1
-            work = partial(run_worker, settings, drain)
-            found += [Role(f"worker-{n}", work, once=drain) for n in range(1, count + 1)]
+            work = partial(in_role, settings, name, partial(run_worker, settings, drain))
+            found += [Role(f"worker-{n}", work, once=drain) for n in _each(settings.worker.processes)]
+        elif name == "events":
+            numbers = _each(settings.tracking.processes)
+            eventful = [partial(run_events, settings, n == 1) for n in numbers]
+            found += [
+                Role(f"events-{n}", partial(in_role, settings, name, work))
+                for n, work in zip(numbers, eventful, strict=True)
+            ]
         else:
-            found.append(Role(name, partial(alone[name], settings)))
+            found.append(Role(name, partial(in_role, settings, name, partial(alone[name], settings))))
     return found
+
+
+def _each(processes: int) -> range:
+    """The numbers of so many processes; 0: one for each core."""
+    return range(1, (processes or os.cpu_count() or 1) + 1)
 
 
 def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The publisher's process."""
-    _begin(settings, "publisher")
     publisher = App(settings, stop).publisher()
     Loop("publisher", publisher.step, stop, pulse).run()
     publisher.close()
@@ -267,17 +370,24 @@ def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> No
 
 def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The sweeper's process."""
-    _begin(settings, "sweeper")
-    Loop("sweeper", App(settings, stop).sweeper().step, stop, pulse).run()
+    app = App(settings, stop)
+    sweeper, watch, retention = app.sweeper(), app.job_watch(), app.retention()
+    beside = [Loop("endings", sweeper.end_jobs, stop, pulse)]
+    beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
+    beside += [Loop("retention", retention.step, stop, pulse)] if retention else []
+    threads = [loop.start() for loop in beside]
+    Loop("sweeper", sweeper.step, stop, pulse).run()
+    for thread in threads:
+        thread.join()
 
 
-def run_events(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The process that takes SES's events in."""
-    _begin(settings, "events")
+def run_events(settings: Settings, settles: bool, stop: threading.Event, pulse: Pulse) -> None:
+    """A process that takes SES's events in; one on each host `settles` late doubts, too."""
     collector = App(settings, stop).collector(settings.tracking.events_queue_url or "")
     names = [f"events-{n}" for n in range(1, settings.tracking.threads + 1)]
     threads = [Loop(name, collector.step, stop, pulse).start() for name in names]
-    Loop("doubts", collector.settle, stop, pulse).run()
+    if settles:
+        Loop("doubts", collector.settle, stop, pulse).run()
     for thread in threads:
         thread.join()
 
@@ -286,16 +396,42 @@ def run_bounces(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     """The process that listens for bounces."""
     from eed_delivery.tracking.bounce_server import THREADS, BounceServer  # asyncio and all: no other role needs it
 
-    _begin(settings, "bounces")
     server = BounceServer(App(settings, stop).bounce_intake(THREADS), settings.bounces.protocol)
     host, port = settings.bounces.place()
     server.run(host, port, stop, lambda: pulse.beat("bounces"))
     pulse.forget("bounces")
 
 
+def run_web(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that answers where the links in emails lead."""
+    from eed_delivery.ledger.unsubscribing import UnsubscribeLedger
+    from eed_delivery.web import role  # an HTTP server: no other role needs it
+    from eed_delivery.web.recording import Recording
+
+    app = App(settings, stop)
+    links = app.links()
+    if links is None:
+        raise ConfigError([Problem("web.base_url", "it is not set, and so no link leads here", "Give it.")])
+    database = app.database(role.CONNECTIONS)
+    tracking = TrackingLedger(database, app.source, settings.tracking, app.outbox)
+    recording = Recording(tracking, AcceptanceLedger(database), UnsubscribeLedger(database, app.outbox))
+    role.run(links, recording, settings.web.place(), stop, pulse)
+
+
+def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that tells the tenant's own system."""
+    app = App(settings, stop)
+    threads = settings.webhooks.threads
+    ledger = WebhookLedger(app.database(threads + 1), settings.webhooks)
+    tellers = [Teller(ledger, app.webhook_endpoint(), settings.webhooks, stop) for _ in range(threads)]
+    running = [Loop(f"webhooks-{n}", one.step, stop, pulse).start() for n, one in enumerate(tellers, 1)]
+    Loop("housekeeping", Housekeeper(ledger).step, stop, pulse).run()
+    for thread in running:
+        thread.join()
+
+
 def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
     """One worker process; with `drain` it ends when the queue holds nothing any more."""
-    _begin(settings, "worker")
     app = App(settings, stop)
     worker = app.worker(stop, pulse)
     if drain:
@@ -303,12 +439,33 @@ def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pu
     worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
 
 
-def _begin(settings: Settings, role: str) -> None:
-    """What every process of the service does first."""
-    logs.configure(settings.logs, role=role)
-    places = failpoints_wanted()
-    if failpoints.arm(places):
-        log.warning("failpoints_armed", places=places)
+def in_role(
+    settings: Settings, role: str, work: Callable[[threading.Event, Pulse], None], stop: threading.Event, pulse: Pulse
+) -> None:
+    """Do a role's `work` as every process of the service does: it logs, and somebody may hear it."""
+    with hearing(settings, role) as desk:
+        places = failpoints_wanted()
+        if failpoints.arm(places):
+            log.warning("failpoints_armed", places=places)
+        if desk is not None and role == "sweeper" and settings.alerts.fact:  # it has the ledger and the queue
+            Loop("facts", App(settings, stop).fact_watch(desk).step, stop, pulse).start()
+        work(stop, pulse)
+
+
+@contextmanager
+def hearing(settings: Settings, role: str) -> Iterator[Desk | None]:
+    """Log as `role`, with the alerts hearing it, if there are any; what they heard last is handed over at the end."""
+    if not settings.alerts.wanted:
+        logs.configure(settings.logs, role=role)
+        yield None
+        return
+    desk = App(settings).alert_desk()
+    logs.configure(settings.logs, role=role, listeners=[desk.hear] if settings.alerts.rule else [])
+    desk.start()
+    try:
+        yield desk
+    finally:
+        desk.close(LAST_ALERTS_SECONDS)
 
 
 class DrainWatch:

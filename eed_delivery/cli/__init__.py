@@ -1,6 +1,6 @@
 """The command line, `eed-delivery`. One room a topic:
 
-- `running`    run, publisher, worker, sweeper, events, bounces
+- `running`    run, publisher, worker, sweeper, events, bounces, web
 - `bouncing`   bounce
 - `preparing`  db init, db check, queue init
 - `checking`   check
@@ -9,6 +9,8 @@
 - `reporting`  report
 - `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
+- `suppression` suppression list, add, remove; `suppression_moving` import and export, of a `suppression_file`
+- `alerting`   alerts list, alerts test
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
 - `streams`    standard streams that the caller has closed
 """
@@ -19,6 +21,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery import __version__
+from eed_delivery.cli.alerting import alerts
 from eed_delivery.cli.bouncing import bounce
 from eed_delivery.cli.checking import check
 from eed_delivery.cli.deciding import cancel, pause, resume, settle
@@ -29,9 +32,11 @@ from eed_delivery.cli.preparing import database, queue
 from eed_delivery.cli.reading import emails, job, jobs, processes
 from eed_delivery.cli.reporting import report
 from eed_delivery.cli.requeueing import requeue
-from eed_delivery.cli.running import bounces, events, publisher, run, sweeper, worker
+from eed_delivery.cli.running import bounces, events, publisher, run, sweeper, web, worker
 from eed_delivery.cli.streams import open_closed_streams
 from eed_delivery.cli.submitting import submit
+from eed_delivery.cli.suppression import suppression
+from eed_delivery.cli.suppression_moving import export_list, import_list
 from eed_delivery.errors import EedError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -100,12 +105,14 @@ def _load_demo() -> click.Command:
     return command
 
 
-for _command in (run, publisher, worker, sweeper, events, bounces, bounce):
+for _command in (run, publisher, worker, sweeper, events, bounces, web, bounce):
     cli.add_command(_command)
 for _command in (database, queue, check, submit, jobs, job, emails, email):
     cli.add_command(_command)
-for _command in (report, processes, requeue, settle, pause, resume, cancel, demo_place):
+for _command in (report, processes, requeue, settle, pause, resume, cancel, suppression, alerts, demo_place):
     cli.add_command(_command)
+for _command in (import_list, export_list):
+    suppression.add_command(_command)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import click
 import sdnotify
 
 from eed_delivery import logs, migrations
-from eed_delivery.app import App, roles
+from eed_delivery.app import App, hearing, roles
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings
@@ -19,7 +19,7 @@ from eed_delivery.service import Supervisor, stop_on_signals
 @takes_config
 @pass_session
 def run(session: Session) -> None:
-    """Run the service: publisher, workers and sweeper; events and bounces where they are configured.
+    """Run the service: publisher, workers and sweeper; events, bounces and web where they are configured.
 
     They live under one supervisor until SIGTERM, each in a process of its own.
 
@@ -27,7 +27,12 @@ def run(session: Session) -> None:
     Example:
       eed-delivery run --config /etc/eed-delivery/eed-delivery.toml
     """
-    wanted = {"events": session.settings.tracking.events_queue_url, "bounces": session.settings.bounces.listen}
+    settings = session.settings
+    wanted = {
+        "events": settings.tracking.events_queue_url,
+        "bounces": settings.bounces.listen,
+        "web": settings.web.listen,
+    }
     _supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
 
 
@@ -107,6 +112,22 @@ def bounces(session: Session) -> None:
     _supervise(session, "bounces")
 
 
+@click.command()
+@takes_config
+@pass_session
+def web(session: Session) -> None:
+    """Run alone what answers the links in emails: opens, clicks and one-click unsubscription.
+
+    \b
+    Example:
+      eed-delivery web
+    """
+    if session.settings.web.listen is None:
+        what = "it is not set, and so there is nowhere to listen"
+        raise ConfigError([Problem("web.listen", what, "Give an address and port, like 127.0.0.1:8025.")])
+    _supervise(session, "web")
+
+
 def _supervise(session: Session, *names: str, drain: bool = False) -> None:
     stop = threading.Event()
     stop_on_signals(stop)  # before any other thread starts, so that all of them inherit the blocked signals
@@ -121,7 +142,8 @@ def _supervise(session: Session, *names: str, drain: bool = False) -> None:
         stall_seconds=settings.service.stall_seconds,
         preload=("eed_delivery.preload",),
     )
-    supervisor.run(stop)
+    with hearing(settings, "supervisor"):
+        supervisor.run(stop)
 
 
 def _check_ledger(settings: Settings) -> None:
