@@ -4,8 +4,9 @@ from sqlalchemy import DateTime, bindparam, case, func, literal, or_, select, up
 
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.events import DeliveryOutcome, EventKind
+from eed_delivery.ledger.suppression_sql import ADDRESS
 from eed_delivery.model import EmailState, Verdict
-from eed_delivery.schema import eed_attempt, eed_email, eed_event, eed_suppression
+from eed_delivery.schema import eed_attempt, eed_email, eed_event
 
 PROOFS_OF_ACCEPTANCE = frozenset(
     {
@@ -36,7 +37,7 @@ EMAILS = select(
     eed_email.c.source_key,
     eed_email.c.gen,
     eed_email.c.state,
-    func.lower(eed_email.c.recipient).label("address"),  # as a claim compares it with the suppressed ones
+    ADDRESS.label("address"),
 ).where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
 
 _AT = bindparam("at", type_=DateTime())
@@ -97,18 +98,4 @@ COUNTED = (
     .where(eed_event.c.occurred_at > utc_in(-bindparam("within")))
     .limit(bindparam("threshold"))
     .with_for_update()
-)
-
-# Never shortens: what stands for ever stays, and what ends later stays.
-PROLONG = (
-    update(eed_suppression)
-    .where(eed_suppression.c.address == bindparam("its_address"))
-    .where(eed_suppression.c.expires_at < utc_in(bindparam("lasting")))
-    .values(reason=bindparam("why"), source=bindparam("by"), expires_at=utc_in(bindparam("lasting")))
-)
-FOR_EVER = (
-    update(eed_suppression)
-    .where(eed_suppression.c.address == bindparam("its_address"))
-    .where(eed_suppression.c.expires_at.is_not(None))
-    .values(reason=bindparam("why"), source=bindparam("by"), expires_at=None)
 )
