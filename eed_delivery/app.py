@@ -339,7 +339,8 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
     """The processes of the service: as many of `worker` and `events` as are configured, and one of each other that is
     named."""
     found = []
-    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces, "web": run_web, "webhooks": run_webhooks}
+    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces}
+    alone |= {"web": run_web, "webhooks": run_webhooks}
     for name in names:
         if name == "worker":
             work = partial(in_role, settings, name, partial(run_worker, settings, drain))

@@ -11,6 +11,7 @@
 - `deciding`   settle, pause, resume, cancel
 - `suppression` suppression list, add, remove; `suppression_moving` import and export, of a `suppression_file`
 - `alerting`   alerts list, alerts test
+- `webhooks`   webhooks run, list, retry, test
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
 - `streams`    standard streams that the caller has closed
 """
@@ -37,6 +38,7 @@ from eed_delivery.cli.streams import open_closed_streams
 from eed_delivery.cli.submitting import submit
 from eed_delivery.cli.suppression import suppression
 from eed_delivery.cli.suppression_moving import export_list, import_list
+from eed_delivery.cli.webhooks import webhooks
 from eed_delivery.errors import EedError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -109,7 +111,7 @@ for _command in (run, publisher, worker, sweeper, events, bounces, web, bounce):
     cli.add_command(_command)
 for _command in (database, queue, check, submit, jobs, job, emails, email):
     cli.add_command(_command)
-for _command in (report, processes, requeue, settle, pause, resume, cancel, suppression, alerts, demo_place):
+for _command in (report, processes, requeue, settle, pause, resume, cancel, suppression, alerts, webhooks, demo_place):
     cli.add_command(_command)
 for _command in (import_list, export_list):
     suppression.add_command(_command)

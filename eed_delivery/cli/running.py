@@ -19,7 +19,7 @@ from eed_delivery.service import Supervisor, stop_on_signals
 @takes_config
 @pass_session
 def run(session: Session) -> None:
-    """Run the service: publisher, workers and sweeper; events, bounces and web where they are configured.
+    """Run the service: publisher, workers and sweeper; events, bounces, web and webhooks where they are configured.
 
     They live under one supervisor until SIGTERM, each in a process of its own.
 
@@ -32,8 +32,9 @@ def run(session: Session) -> None:
         "events": settings.tracking.events_queue_url,
         "bounces": settings.bounces.listen,
         "web": settings.web.listen,
+        "webhooks": settings.webhooks.url,
     }
-    _supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
+    supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
 
 
 @click.command()
@@ -46,7 +47,7 @@ def publisher(session: Session) -> None:
     Example:
       eed-delivery publisher
     """
-    _supervise(session, "publisher")
+    supervise(session, "publisher")
 
 
 @click.command()
@@ -62,7 +63,7 @@ def worker(session: Session, drain: bool) -> None:
     Example:
       eed-delivery worker --drain
     """
-    _supervise(session, "worker", drain=drain)
+    supervise(session, "worker", drain=drain)
 
 
 @click.command()
@@ -77,7 +78,7 @@ def sweeper(session: Session) -> None:
     Example:
       eed-delivery sweeper
     """
-    _supervise(session, "sweeper")
+    supervise(session, "sweeper")
 
 
 @click.command()
@@ -93,7 +94,7 @@ def events(session: Session) -> None:
     if session.settings.tracking.events_queue_url is None:
         what = "it is not set, and so there are no events to be taken in"
         raise ConfigError([Problem("tracking.events_queue_url", what, "Give the queue that SES's topic publishes to.")])
-    _supervise(session, "events")
+    supervise(session, "events")
 
 
 @click.command()
@@ -109,7 +110,7 @@ def bounces(session: Session) -> None:
     if session.settings.bounces.listen is None:
         what = "it is not set, and so there is nowhere to listen"
         raise ConfigError([Problem("bounces.listen", what, "Give an address and port, like 127.0.0.1:2424.")])
-    _supervise(session, "bounces")
+    supervise(session, "bounces")
 
 
 @click.command()
@@ -125,10 +126,11 @@ def web(session: Session) -> None:
     if session.settings.web.listen is None:
         what = "it is not set, and so there is nowhere to listen"
         raise ConfigError([Problem("web.listen", what, "Give an address and port, like 127.0.0.1:8025.")])
-    _supervise(session, "web")
+    supervise(session, "web")
 
 
-def _supervise(session: Session, *names: str, drain: bool = False) -> None:
+def supervise(session: Session, *names: str, drain: bool = False) -> None:
+    """Run these roles until a signal comes. Raises `ConfigError`."""
     stop = threading.Event()
     stop_on_signals(stop)  # before any other thread starts, so that all of them inherit the blocked signals
     settings = session.settings

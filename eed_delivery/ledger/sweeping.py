@@ -85,14 +85,14 @@ REVIVE = _ONE.where(eed_email.c.state == EmailState.QUEUED).values(state=EmailSt
 
 EXPIRED = "expires_at passed before all its emails were sent"
 _HAS_EXPIRED = (
-    eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED])
-    & eed_job.c.finished_at.is_(None)
-    & (eed_job.c.expires_at <= utc_now())
+    eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED]),
+    eed_job.c.finished_at.is_(None),
+    eed_job.c.expires_at <= utc_now(),
 )
 EXPIRE_JOB = (
     update(eed_job)
     .where(eed_job.c.job_id == bindparam("id"))
-    .where(_HAS_EXPIRED)
+    .where(*_HAS_EXPIRED)
     .values(state=JobState.CANCELLED, reason=EXPIRED)
 )
 
@@ -231,7 +231,7 @@ class SweepLedger:
 
 
         def work(c: Connection) -> int:
-            ids = c.execute(select(eed_job.c.job_id).where(_HAS_EXPIRED).order_by(eed_job.c.job_id)).scalars().all()
+            ids = c.execute(select(eed_job.c.job_id).where(*_HAS_EXPIRED).order_by(eed_job.c.job_id)).scalars().all()
             expired = [job_id for job_id in ids if c.execute(EXPIRE_JOB, {"id": job_id}).rowcount == 1]
             facts = with_reason(EXPIRED)
             self._outbox.put(c, [Notice(NoticeKind.JOB_CANCELLED, job_id, facts=facts) for job_id in expired])

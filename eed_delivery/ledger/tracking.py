@@ -17,10 +17,12 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database import Database, utc_now
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.events import DeliveryOutcome, TrackingEvent, decisive, in_utc, weight
+from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent, decisive, in_utc, weight
 from eed_delivery.ledger import tracking_sql as sql
+from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.suppressing import Suppressor
 from eed_delivery.model import EmailState, Verdict
+from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_event
 from eed_delivery.source import Source
 
@@ -62,9 +64,11 @@ class TrackingLedger:
     """What tracking may do to the ledger. Safe for many threads: each call is one transaction, or a few that may be
     repeated. Each raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, settings: TrackingSettings) -> None:
+    def __init__(self, database: Database, source: Source, settings: TrackingSettings, outbox: Outbox = SILENT) -> None:
+        """`outbox`: takes what is to be told of the events."""
         self._database = database
         self._source = source
+        self._outbox = outbox
         self._unmatched_after = timedelta(seconds=settings.unmatched_after_seconds)
         self._suppressor = Suppressor(settings, database.dialect)
         self._insert = insert(eed_event).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
@@ -96,6 +100,7 @@ class TrackingLedger:
             c.rollback()
             return None
         settled = self._apply(c, matches)
+        self._outbox.put(c, (notice for m in matches if (notice := _notice(m)) is not None))
         return Taken(
             unknown=tuple(event for event in strangers if event not in unmatched),
             stored=len(rows),
@@ -228,6 +233,8 @@ class TrackingLedger:
         )
         key = row.source_key or str(email_id)
         self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
+        if state is EmailState.FAILED:
+            self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, row.job_id, email_id, row.gen)])
 
 
 def _tag(event: TrackingEvent) -> tuple[int, int] | None:
@@ -253,6 +260,39 @@ def _row(event: TrackingEvent, now: datetime, match: _Match | None = None) -> di
         "occurred_at": in_utc(event.occurred_at),
         "received_at": now,
     }
+
+
+_TOLD = {
+    EventKind.DELIVERY: NoticeKind.EMAIL_DELIVERED,
+    EventKind.BOUNCE: NoticeKind.EMAIL_BOUNCED,
+    EventKind.COMPLAINT: NoticeKind.EMAIL_COMPLAINED,
+    EventKind.OPEN: NoticeKind.EMAIL_OPENED,
+    EventKind.CLICK: NoticeKind.EMAIL_CLICKED,
+}
+
+
+def _notice(match: _Match) -> Notice | None:
+    """What is told of an event; nothing of an out-of-office note, which is no bounce."""
+    event = match.event
+    kind = _TOLD.get(event.kind)
+    looked = kind in (NoticeKind.EMAIL_OPENED, NoticeKind.EMAIL_CLICKED)
+    if kind is None or (event.automatic and not looked):
+        return None
+    facts: dict[str, object] = {
+        "outcome": event.outcome,
+        "sub_type": event.sub_type or None,
+        "code": event.code,
+        "enhanced": event.enhanced,
+        "automatic": event.automatic if looked else None,
+    }
+    return Notice(
+        kind,
+        email_id=match.row.email_id,
+        gen=match.gen,
+        event_id=event.event_id,
+        occurred_at=in_utc(event.occurred_at),
+        facts={name: value for name, value in facts.items() if value is not None},
+    )
 
 
 def _ascii(message_id: str | None) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Update
 
 from eed_delivery.ledger import delivering_sql as worker
-from eed_delivery.ledger import operating, registry, sweeping
+from eed_delivery.ledger import operating, registry, sweeping, watching
 from tests.world import World
 
 PAST, FUTURE = "2001-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
@@ -171,18 +171,38 @@ JOBS = {
     "enlisted alone": Case(registry.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
     "pause": Case(operating.PAUSE, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="cancelled")),
     "resume": Case(
-        operating.RESUME, {"id": 1}, {**JOB, "state": "paused"}, one_each(finished_at=PAST, state="cancelled")
+        operating.RESUME,
+        {"id": 1, "is_watched": True},
+        {**JOB, "state": "paused"},
+        one_each(finished_at=PAST, state="cancelled"),
+    ),
+    "pause by the watch": Case(
+        watching.PAUSE,
+        {"id": 1, "as_read": 3, "why": "x"},
+        {**JOB, "revision": 3},
+        one_each(finished_at=PAST, state="cancelled", revision=4),
+    ),
+    "warn of bounces": Case(
+        watching.WARN_OF_BOUNCES,
+        {"id": 1, "as_read": 3},
+        {**JOB, "revision": 3, "warned_of_bounces": False},
+        one_each(finished_at=PAST, state="paused", revision=4, warned_of_bounces=True),
+    ),
+    "warn of complaints": Case(
+        watching.WARN_OF_COMPLAINTS,
+        {"id": 1, "as_read": 3},
+        {**JOB, "revision": 3, "warned_of_complaints": False},
+        one_each(finished_at=PAST, state="paused", revision=4, warned_of_complaints=True),
     ),
     "cancel": Case(operating.CANCEL, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="failed")),
+    "expire": Case(
+        sweeping.EXPIRE_JOB,
+        {"id": 1},
+        {**JOB, "expires_at": PAST},
+        one_each(finished_at=PAST, state="failed", expires_at=FUTURE),
+    ),
     "reopen": Case(operating.REOPEN, {"id": 1}, {**JOB, "state": "finished"}, one_each(state="cancelled")),
 }
-
-EXPIRED = Case(
-    sweeping.EXPIRE_JOBS,
-    {},
-    {**JOB, "expires_at": PAST},
-    one_each(finished_at=PAST, state="failed", expires_at=FUTURE),
-)
 
 
 @pytest.fixture(scope="module")
@@ -236,11 +256,3 @@ def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case
     for spoiler in case.spoil:
         put(world, "eed_job", {**case.row, **spoiler})
         assert fits(world, case) == 0, f"it fits although {spoiler}"
-
-
-def test_only_jobs_whose_time_has_passed_expire(world: World) -> None:
-    put(world, "eed_job", EXPIRED.row)
-    assert fits(world, EXPIRED) == 2
-    for spoiler in EXPIRED.spoil:
-        put(world, "eed_job", {**EXPIRED.row, **spoiler})
-        assert fits(world, EXPIRED) == 0, f"it fits although {spoiler}"
