@@ -241,6 +241,14 @@ def test_values_of_the_wrong_form(problems: Any, text: str, expected: Any) -> No
         ("[smtp]\nusername = 'u'", "smtp.username and smtp.password"),
         ("[bounces]\naddress = 'bounces.example.com'", "bounces.address and bounces.secret"),
         ("[bounces]\nlisten = '127.0.0.1:2424'", "bounces.listen and bounces.address"),
+        (
+            "[watch]\nbounces_warn_percent = 11",
+            "watch.bounces_warn_percent and watch.bounces_pause_percent",
+        ),
+        (
+            "[watch]\ncomplaints_pause_percent = 0.05",
+            "watch.complaints_warn_percent and watch.complaints_pause_percent",
+        ),
         ("[smtp]\ntls = 'none'\nca_file = '/ca.pem'", "smtp.tls and smtp.ca_file"),
         (
             "[rendering]\nmax_attachment_bytes = 20000000",
