@@ -54,7 +54,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A start or end tag: its name in lower case, where its `<` stands, its attributes as written and where they are."""
+    """A start or end tag: its name in lower case, where its `<` is, its attributes as written and where they are."""
 
     name: str
     is_end: bool
