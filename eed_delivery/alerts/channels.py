@@ -113,14 +113,15 @@ def _said(alert: Alert) -> list[tuple[str, str]]:
 class WebhookChannel:
     """A POST of JSON to one address. Nobody is led elsewhere: a redirect is an error."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, answer_seconds: float = ANSWER_SECONDS) -> None:
+        """`token` takes the place of `{token}` in `url`."""
         self._url = url.replace(TOKEN, token or "")
         self.label = f"webhook {urlsplit(url).netloc}"  # its path may be the secret
         self._http = urllib3.PoolManager(
             num_pools=1,
             maxsize=1,
             retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=answer_seconds),
         )
 
     def send(self, alert: Alert) -> None:
