@@ -61,10 +61,11 @@ def init(session: Session, with_source: bool) -> None:
 
 
 def is_reference(source: SourceSettings) -> bool:
-    """True when `[source]` maps the reference schema, whatever status words it uses, and whether or not its jobs have
-    a category: tables that were made before there were any lack the column."""
+    """True when `[source]` maps the reference schema: whatever status words it uses, whatever is the same for all jobs,
+    and whether or not they have a category, since tables that were made before there were any lack the column."""
     plain = SourceSettings()
-    same: dict[str, object] = {"statuses": plain.job.statuses, "category_value": None}
+    same: dict[str, object] = dict.fromkeys(("category_value", "track_opens_value", "track_clicks_value"))
+    same["statuses"] = plain.job.statuses
     if source.job.category == CATEGORY:
         same["category"] = plain.job.category
     job = source.job.model_copy(update=same)
