@@ -179,7 +179,7 @@ def remove(session: Session, addresses: tuple[str, ...], category: str, every_ca
 def _remove(session: Session, listed: SuppressionList, each: str, category: str | None) -> bool:
     gone = listed.remove(each, category)
     if gone:
-        session.screen.line(f"{each} is off the list ({gone} entries)" if gone > 1 else f"{each} is off the list")
+        session.screen.line(f"{each} is off the list{f': {gone} entries' if gone > 1 else ''}")
     for entry in listed.of(each):
         session.screen.line(f"{each} is still on it {_scope(entry)}, {_end(entry)}: {entry.reason}")
     return gone > 0

@@ -113,7 +113,7 @@ def _tell(session: Session, tally: Tally, dry_run: bool, as_json: bool) -> None:
     elif dry_run:
         session.screen.line(f"{good:,} of {tally.read:,} lines are good; nothing was changed")
     else:
-        done = f"{tally.added:,} added, {tally.prolonged:,} kept longer now, {tally.there_already:,} there already"
+        done = f"{tally.added:,} added, {tally.prolonged:,} kept longer, {tally.there_already:,} there already"
         session.screen.line(f"{good:,} of {tally.read:,} lines are good: {done}")
     if tally.bad:
         words = "nothing was changed" if dry_run else "the others are on the list"
