@@ -132,7 +132,7 @@ class Endpoint:
         purpose = " ".join(environ.get(name, "") for name in _PURPOSES)
         request = Request(environ["REQUEST_METHOD"], environ.get("HTTP_USER_AGENT", ""), purpose)
         reader, now = reader_of(request), self._now()
-        same = (kind, link.email_id, link.gen, target, request.method, request.agent, int(now.timestamp()))
+        same = (kind, link.email_id, link.gen, target, reader, request.agent, int(now.timestamp()))
         return TrackingEvent(
             event_id="web-" + hashlib.blake2b(repr(same).encode(), digest_size=16).hexdigest(),
             kind=kind,
