@@ -13,11 +13,9 @@ import structlog
 from eed_delivery.config import WatchSettings
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.watching import Tally, WatchedJob, WatchLedger
+from eed_delivery.looking import Pace
 
 log = structlog.get_logger(__name__)
-
-SHARE_OF_LOOKING = 0.05
-"""Looking takes no more than this part of the time, however many jobs there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +68,22 @@ class JobWatch:
         self._ledger = ledger
         self._settings = settings
         self._limits = limits(settings)
+        self._pace = Pace(settings.interval_seconds, time.monotonic)
         self._sent: dict[int, int] = {}
 
     def step(self) -> float:
         """One look. Raises `DatabaseGone`."""
-        started = time.monotonic()
+        with self._pace.looking():
+            self._look()
+        return self._pace.wait
+
+    def _look(self) -> None:
         jobs = self._ledger.jobs(self._settings.after_sent)
         harmed = self._ledger.harmed(jobs)
         self._sent = {job.job_id: self._sent.get(job.job_id, 0) for job in jobs}
         for job in jobs:
             if job.job_id in harmed and self._may_matter(job, harmed[job.job_id]):
                 self._judge(job)
-        took = time.monotonic() - started
-        return max(self._settings.interval_seconds, took * (1 / SHARE_OF_LOOKING - 1))
 
     def _may_matter(self, job: WatchedJob, at_most: Tally) -> bool:
         sent_at_least = max(self._settings.after_sent, self._sent[job.job_id] - job.sent_before)

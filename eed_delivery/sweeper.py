@@ -14,6 +14,7 @@ from eed_delivery.config import SweeperSettings
 from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
+from eed_delivery.looking import Pace
 from eed_delivery.sqs import MAX_BATCH, Queue, Received
 
 log = structlog.get_logger(__name__)
@@ -26,8 +27,6 @@ LEFTOVERS_A_STEP = 20
 """So many chunks of a cancelled job are ended in one round, so that the other parts get their turn."""
 ENDINGS_SECONDS = 0.5
 """An operator who cancels a job waits for it: so often its emails are ended, between the rounds."""
-SHARE_OF_LOOKING = 0.05
-"""But looking for such jobs takes no more than this part of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ class Sweeper:
         self._retention: float | None = None
         self._outlived_at = float("-inf")
         self._unbalanced: set[int] = set()
+        self._endings_pace = Pace(ENDINGS_SECONDS, time.monotonic)
 
     def step(self) -> float:
         """One round. Raises `DatabaseGone` or `QueueGone`; the next round does what this one left.
@@ -80,13 +80,12 @@ class Sweeper:
     def end_jobs(self) -> float:
         """Between the rounds, in a loop of its own: one chunk of what cancelled or failed jobs have left; those with
         nothing left are finished. Raises `DatabaseGone`."""
-        started = time.monotonic()
-        ended = self._ledger.end_leftovers()
-        _say("leftovers_ended", ended)
-        if ended:
-            return 0.0
-        self._finish(self._ledger.finishable(ended_only=True))
-        return max(ENDINGS_SECONDS, (time.monotonic() - started) * (1 / SHARE_OF_LOOKING - 1))
+        with self._endings_pace.looking():
+            ended = self._ledger.end_leftovers()
+            _say("leftovers_ended", ended)
+            if not ended:
+                self._finish(self._ledger.finishable(ended_only=True))
+        return 0.0 if ended else self._endings_pace.wait
 
     def _pick_up_dropped(self) -> None:
         _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))
