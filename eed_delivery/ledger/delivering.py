@@ -83,7 +83,7 @@ class DeliveryLedger:
     """What a worker process may do to the ledger. Safe for many threads: each call is one transaction."""
 
     def __init__(self, database: Database, source: Source, worker: str, outbox: Outbox = SILENT) -> None:
-        """`outbox`: takes what is to be told of emails that failed, or are in doubt; a sent one writes nothing there."""
+        """`outbox`: takes what is to be told of emails that failed or are in doubt; a sent one writes nothing there."""
         self._database = database
         self._source = source
         self._outbox = outbox

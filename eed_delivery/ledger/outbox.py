@@ -46,7 +46,7 @@ class Outbox:
         return kind in self._kinds
 
     def put(self, c: Connection, notices: Iterable[Notice]) -> None:
-        """Write what is wanted of these in the caller's transaction; where nothing is wanted, they are not looked at."""
+        """Write what is wanted of these in the caller's transaction; if nothing is, they are not looked at."""
         if not self._kinds:
             return
         rows = [values_of(notice) for notice in notices if notice.kind in self._kinds]

@@ -71,9 +71,11 @@ class Endpoint:
             **self._signer.headers(message_id, body, time.time()),
         }
         connection = self._connection = self._connection or self._new_connection()
-        with _cut_off_after(self._timeout, connection):
+        with _cut_off_after(self._timeout, connection) as late:
             connection.request("POST", self._url.request_uri, body, headers, preload_content=False)
             response = connection.getresponse()
+            if late.is_set():  # the end that we made is not the answer's
+                raise TimeoutError
             return Answer(response.status, _redirect(response) or self._read(response))
 
     def _new_connection(self) -> HTTPConnection:
@@ -103,9 +105,9 @@ def _redirect(response: HTTPResponse) -> str:
 
 
 @contextmanager
-def _cut_off_after(seconds: float, connection: HTTPConnection) -> Iterator[None]:
+def _cut_off_after(seconds: float, connection: HTTPConnection) -> Iterator[threading.Event]:
     """A socket's timeout is for each piece that comes: who sends a byte now and then would be waited for for ever.
-    Raises TimeoutError when it had to be cut off."""
+    Gives whether it was cut off; what then breaks becomes a TimeoutError."""
     late = threading.Event()
 
     def cut_off() -> None:
@@ -119,7 +121,7 @@ def _cut_off_after(seconds: float, connection: HTTPConnection) -> Iterator[None]
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield late
     except OUT_THERE as error:
         if late.is_set():
             raise TimeoutError from error
