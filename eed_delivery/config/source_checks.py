@@ -10,9 +10,8 @@ WRITTEN = ("status", "status_detail", "attempts", "message_id", "sent_at", "outc
 READ = ("id", "job_id", "recipient", "recipient_name", "variables", "attachment_location", "attachment_filename")
 JOB_READ = (
     *("sender", "reply_to", "subject", "html_template", "text_template", "scheduled_for", "expires_at", "name"),
-    "category",
+    *("category", "track_opens", "track_clicks"),
 )
-JOB_READ += ("track_opens", "track_clicks")
 EMAIL_ENDS = ("sent", "failed", "in_doubt", "suppressed", "cancelled")
 JOB_ENDS = ("finished", "failed", "cancelled")
 
