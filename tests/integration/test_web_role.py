@@ -214,3 +214,11 @@ def test_the_role_alone_needs_a_place(new_stack: NewStack, missing: str) -> None
     service = stack.start("web")
     stack.wait_until(lambda: not service.running, "it ends")
     assert missing in service.tail()
+
+
+def test_what_cannot_be_stored_at_the_end_is_counted(new_stack: NewStack, mariadb: MariaDb, database_url: str) -> None:
+    with MySqlProxy(mariadb.port) as proxy, running(new_stack, "web", service_url=proxy.url(database_url)) as site:
+        proxy.refuse()
+        for email_id in range(3):
+            assert site.ask(Links(BASE, [SECRET]).pixel(email_id, 0))[0] == 200
+    assert [e["count"] for e in site.stack.log_events("opens_and_clicks_lost")] == [3]
