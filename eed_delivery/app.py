@@ -224,9 +224,11 @@ class App:
     def collector(self, events_queue_url: str) -> Collector:
         """What all threads of the role `events` share."""
         tracking = self.settings.tracking
-        ledger = TrackingLedger(self.database(tracking.threads + 1), self.source, tracking, self.outbox)
-        queue = self.events_queue(events_queue_url, tracking.threads)
-        return Collector(ledger, queue, self.settings.queue.wait_seconds)
+        database = self.database(tracking.threads + 1, volleys=True)
+        ledger = TrackingLedger(database, self.source, tracking, self.outbox)
+        queue = self.settings.queue
+        events = self.events_queue(events_queue_url, tracking.threads)
+        return Collector(ledger, events, queue.wait_seconds, queue.visibility_timeout_seconds)
 
     def webhook_endpoint(self) -> Endpoint:
         """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""

@@ -23,6 +23,7 @@ PROOFS_OF_ACCEPTANCE = frozenset(
 PROOFS_OF_REFUSAL = frozenset({EventKind.REJECT, EventKind.RENDERING_FAILURE})
 """Kinds that say it was stopped before it left."""
 
+NOW = select(utc_now().label("now"))
 ALREADY_TAKEN = select(eed_event.c.event_id).where(eed_event.c.event_id.in_(bindparam("ids", expanding=True)))
 
 # In the order of time: should a mail server have given an id twice, the newer email is meant.

@@ -267,12 +267,21 @@ class Source:
         # never over what another server has sent meanwhile
         return statement.where(t.is_pending()) if state is EmailState.CANCELLED else statement
 
-    def write_outcome(self, c: Connection, key: Key, outcome: str) -> None:
-        """Write what became of an email after it was accepted; nothing where no column is mapped for it."""
-        column, t = self._settings.email.outcome, self._tables
-        if column:
-            statement = update(t.emails).where(t.email_id == native(key, t.email_key_type))
-            c.execute(statement.values({column: self._fit(c, column, outcome)}))
+    def outcome_update(self, c: Connection, key: Key, outcome: str) -> tuple[Update, dict[str, Any]] | None:
+        """The statement that writes what became of an email after it was accepted, and its values; None where no column
+        is mapped for it."""
+        column = self._settings.email.outcome
+        if not column:
+            return None
+        values = {"its_key": native(key, self._tables.email_key_type), "its_outcome": self._fit(c, column, outcome)}
+        return self._outcome_update, values
+
+    @cached_property
+    def _outcome_update(self) -> Update:
+        """Built once, like the others: it is written for every email that is tracked."""
+        t = self._tables
+        statement = update(t.emails).where(t.email_id == bindparam("its_key"))
+        return statement.values({self._settings.email.outcome: bindparam("its_outcome")})
 
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
         """Write the same status to many emails; their attempts and message ids stay as they are.
