@@ -81,8 +81,7 @@ class Sweeper:
         """Between the rounds, in a loop of its own: one chunk of what cancelled or failed jobs have left; those with
         nothing left are finished. Raises `DatabaseGone`."""
         with self._endings_pace.looking():
-            ended = self._ledger.end_leftovers()
-            _say("leftovers_ended", ended)
+            ended = self._end_some()
             if not ended:
                 self._finish(self._ledger.finishable(ended_only=True))
         return 0.0 if ended else self._endings_pace.wait
@@ -95,11 +94,14 @@ class Sweeper:
         _say("jobs_expired", self._ledger.expire_jobs())
         failpoints.reach("sweeper.expired")
         for _ in range(LEFTOVERS_A_STEP):
-            ended = self._ledger.end_leftovers()
-            _say("leftovers_ended", ended)
-            failpoints.reach("sweeper.leftovers_ended")
-            if not ended:
+            if not self._end_some():
                 return
+
+    def _end_some(self) -> int:
+        ended = self._ledger.end_leftovers()
+        _say("leftovers_ended", ended)
+        failpoints.reach("sweeper.leftovers_ended")
+        return ended
 
     def _settle_the_wire(self) -> None:
         settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below)
