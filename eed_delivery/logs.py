@@ -21,7 +21,8 @@ from structlog.typing import Processor
 from eed_delivery.config import LogSettings
 
 Listener = Callable[[Mapping[str, Any]], None]
-"""Hears every line that is logged, after masking. It must be quick: the email being sent waits for it."""
+"""Hears every line that is logged, after masking. It must be quick: the email being sent waits for it. It may keep the
+line, and must not change it."""
 
 LIBRARIES = ("botocore", "boto3", "urllib3", "sqlalchemy", "alembic")
 PRIVATE_WORDS = frozenset(
@@ -150,14 +151,17 @@ class _Listeners:
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if getattr(_thread, "unheard", False):
             return event
-        with unheard():  # a listener that logs must not hear itself
+        _thread.unheard = True  # a listener that logs must not hear itself
+        try:
             for listener in self._listeners:
                 self._tell(listener, event)
+        finally:
+            _thread.unheard = False
         return event
 
     def _tell(self, listener: Listener, event: Mapping[str, Any]) -> None:
         try:
-            listener(dict(event))
+            listener(event)
         except Exception:  # noqa: BLE001 - somebody else's code: whatever it raises, the line is still logged
             self._health.listener_failed()
 

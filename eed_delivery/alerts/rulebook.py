@@ -26,7 +26,7 @@ class Rulebook:
     def hits(self, line: Mapping[str, Any]) -> list[AlertRule]:
         """The rules that this line fits. It is looked at as it stands in the log."""
         level = rank(line)
-        text = as_logged(line)
+        text = as_logged(line).encode("utf-8", "replace")  # once, and not for each expression
         return [rule for least, pattern, rule in self._rules if level >= least and pattern.search(text) is not None]
 
 

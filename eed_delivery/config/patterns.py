@@ -14,7 +14,7 @@ _NO_WORD = r"[^\pL\pN_]"
 class Pattern(Protocol):
     """What is used of RE2's compiled expressions, which have no types of their own."""
 
-    def search(self, text: str) -> object | None: ...
+    def search(self, text: bytes) -> object | None: ...
 
 
 def compile_regex(pattern: str) -> Pattern:
