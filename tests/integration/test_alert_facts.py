@@ -187,3 +187,35 @@ def test_a_quota_that_ses_does_not_tell_is_said_and_not_raised(facts: AlertFacts
         60,  # type: ignore[arg-type]
     )
     assert watch.step() == watch.step() == 60
+
+
+def test_a_look_reads_a_bounded_part_however_much_there_is(database_url: str) -> None:
+    world = World(database_url)
+    facts = AlertFacts(world.database)
+    world.add_job(["a@example.com"])
+    world.enlist()
+    for state, first in (("queued", 100_000), ("pending", 200_000), ("in_doubt", 300_000), ("sent", 400_000)):
+        world.execute(
+            "INSERT INTO eed_email (email_id, job_id, recipient, state, gen, attempts, queued_at, changed_at)"
+            " SELECT :first + seq, 1, 'a@example.com', :state, 0, 0, UTC_TIMESTAMP(6) - INTERVAL 1 HOUR,"
+            " UTC_TIMESTAMP(6) FROM seq_1_to_40000",
+            first=first, state=state,
+        )  # fmt: skip
+    world.execute(
+        "INSERT INTO eed_attempt (email_id, gen, attempt, verdict, counted, ended_at)"
+        " SELECT 100000 + seq, 0, 1, 'temporary', 1, UTC_TIMESTAMP(6) - INTERVAL 5 MINUTE FROM seq_1_to_60000"
+    )
+    world.execute("ANALYZE TABLE eed_email, eed_attempt, eed_job")
+    before = rows_read(world)
+    assert facts.silence_seconds() == pytest.approx(300, abs=60)
+    assert facts.oldest_queued_seconds() == pytest.approx(3600, abs=60)
+    assert rows_read(world) - before < 60_000
+    before = rows_read(world)
+    assert facts.in_doubt() == 40_000
+    assert rows_read(world) - before < 45_000
+    world.close()
+
+
+def rows_read(world: World) -> int:
+    """What this connection (there is but one at work) has had the storage engine read."""
+    return sum(int(row[1]) for row in world.execute("SHOW SESSION STATUS LIKE 'Handler_read%'"))
