@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.event import listen, remove
 
 from eed_delivery.config import JobSource, SourceSettings
 from eed_delivery.ledger.operating import Selection
@@ -149,6 +150,20 @@ def test_an_entry_is_prolonged_and_never_shortened(
     expected = (second, "again", "other") if prolonged else (first, "asked", "test")
     assert (kept.expires_at, kept.reason, kept.source) == expected
     assert kept.created_at == PAST
+
+
+def test_what_stands_already_costs_one_question_however_many_there_are(world: World) -> None:
+    many = [entry(f"{n}@example.com", expires_at=SOON) for n in range(100)]
+    suppression(world).enter(many)
+    said: list[str] = []
+
+    def hear(*args: Any) -> None:
+        said.append(args[2].split()[0])
+
+    listen(world.database.engine, "before_cursor_execute", hear)
+    assert suppression(world).enter(many) == Entered(0, 0)
+    remove(world.database.engine, "before_cursor_execute", hear)
+    assert [word for word in said if word != "BEGIN"] == ["SELECT"]
 
 
 @pytest.mark.parametrize("order", [1, -1])
