@@ -1,5 +1,6 @@
 """The watch on running jobs, over a real ledger: what it counts, when it acts, what an operator's word does to it."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -13,9 +14,11 @@ from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.job_watch import JobWatch
 from eed_delivery.ledger.delivering import Decision
 from eed_delivery.ledger.operating import Selection
+from eed_delivery.ledger.outbox import Outbox
 from eed_delivery.ledger.tracking import TrackingLedger
 from eed_delivery.ledger.watching import WatchLedger
 from eed_delivery.model import EmailState, Outcome, Verdict
+from eed_delivery.notices import NoticeKind
 from tests.world import World
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -100,6 +103,19 @@ def test_the_log_names_the_job_and_its_counts(world: World, ids: list[int]) -> N
         ("warning", "3 of 10 emails sent bounced hard: 30 %"),
         ("warning", "1 of 10 emails sent were complained about: 10 %"),
     ]
+
+
+def test_its_pause_is_told_to_the_tenants_own_system(world: World, ids: list[int]) -> None:
+    send(world, ids[:10])
+    tell(world, ids[:2], HARD)
+    telling = JobWatch(WatchLedger(world.database, Outbox(NoticeKind)), RULES)
+    telling.step()
+    assert world.execute("SELECT kind FROM eed_webhook") == [], "a warning is for the log"
+    tell(world, ids[2:4], HARD)
+    telling.step()
+    ((kind, job_id, facts),) = world.execute("SELECT kind, job_id, facts FROM eed_webhook")
+    assert (kind, job_id) == ("job.paused", 1)
+    assert json.loads(facts) == {"reason": state(world)[1]}
 
 
 def test_complaints_pause_a_job_too(world: World, ids: list[int]) -> None:
