@@ -273,7 +273,7 @@ class DeliveryLedger:
 
     def _notice(self, email: Email, decision: Decision) -> Notice | None:
         """What is told of an outcome; nothing of one that is good, or not the last."""
-        kind = _TOLD.get(decision.state)
+        kind = None if decision.state is EmailState.SENT else _TOLD.get(decision.state)  # nearly all are sent
         if kind is None or not self._outbox.wants(kind):
             return None
         outcome = decision.outcome
