@@ -226,6 +226,13 @@ def test_a_machines_request_is_marked(site: Site, method: str, headers: dict[str
     assert [(event.sub_type, event.automatic) for event in site.events] == [(sub_type, True)] * 2
 
 
+def test_a_prefetch_does_not_stand_for_the_person_who_comes_after_it(site: Site) -> None:
+    for headers in ({"Sec-Purpose": "prefetch"}, {}):
+        site.ask(_click(), headers=headers)
+    assert [event.sub_type for event in site.events] == ["prefetch", "person"]
+    assert len({event.event_id for event in site.events}) == 2
+
+
 def test_the_same_request_within_a_second_is_the_same_event_and_another_is_not(site: Site) -> None:
     site.ask(_click())
     site.now = NOW.replace(microsecond=999_999)
