@@ -268,3 +268,32 @@ def test_what_nobody_wants_is_not_even_looked_at(world: World) -> None:
         yield
 
     world.database.run(lambda c: SILENT.put(c, never()))
+
+
+def test_a_sent_email_costs_its_worker_nothing_more_and_a_failed_one_one_statement(database_url: str) -> None:
+    """As MariaDB counts them; the statement goes in the request that the worker makes anyway."""
+    world = World(database_url)
+    cost = {}
+    for job_id, (name, outbox) in enumerate((("without", SILENT), ("with", ALL)), start=1):
+        ids = world.add_job([f"{n}@example.com" for n in range(6)], job_id=job_id)
+        world.enlist(job_id)
+        ledger = DeliveryLedger(world.database, world.source, "test", outbox)
+        emails = ledger.claim([Ticket(i, 0, 0) for i in ids], new_token(), 60).emails
+        ledger.wire(emails[0], 60)
+        for decision, first in ((YES, 0), (NO, 2)):
+            before = counted(world)
+            for one, other in zip(emails[first : first + 2], emails[first + 1 : first + 3], strict=True):
+                assert ledger.record_and_wire([(one, decision, 1)], other, 60) is None
+            after = counted(world)
+            cost[name, decision.state] = {key: after[key] - before[key] for key in after}
+    assert cost["with", EmailState.SENT] == cost["without", EmailState.SENT]
+    without = cost["without", EmailState.FAILED]
+    more = {key: value - without[key] for key, value in cost["with", EmailState.FAILED].items()}
+    assert {key: value for key, value in more.items() if value} == {"Com_insert": 2, "Questions": 2}
+    world.close()
+
+
+def counted(world: World) -> dict[str, int]:
+    names = ("Com_insert", "Com_update", "Com_select", "Com_commit", "Com_rollback", "Questions")
+    found = dict(world.execute("SHOW GLOBAL STATUS"))
+    return {name: int(found[name]) for name in names}
