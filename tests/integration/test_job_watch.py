@@ -178,6 +178,16 @@ def test_resume_overrides_and_counts_only_what_leaves_after_it(world: World, ids
     assert "4 of 10 emails sent since it was resumed bounced hard: 40 %" in str(state(world)[1])
 
 
+def test_what_was_warned_of_before_a_resume_is_warned_of_again(world: World, ids: list[int]) -> None:
+    one = watch(world)
+    for start in (0, 10):
+        send(world, ids[start : start + 10])
+        tell(world, ids[start : start + 2], HARD)
+        tell(world, ids[start + 2 : start + 3], COMPLAINED)
+        assert said(one) == ["job_watch_warning", "job_watch_warning"]
+        resumed(world)
+
+
 def test_a_job_that_is_resumed_unwatched_goes_on(world: World, ids: list[int]) -> None:
     one = watch(world)
     send(world, ids[:10])
@@ -239,6 +249,7 @@ def test_a_job_that_does_not_run_is_left_alone(world: World, ids: list[int], wor
     {"pause": world.operating.pause, "cancel": world.operating.cancel}[word](1, "his reason")
     assert said(watch(world)) == []
     assert state(world)[1] == "his reason"
+    assert len(statements(world, watch(world).step)) == 1, "it is not even counted"
 
 
 # --- races: the operator's word comes between the watch's counting and its pause ------------------------------------
