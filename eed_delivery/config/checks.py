@@ -228,6 +228,12 @@ def _web(settings: Settings) -> Iterator[Clash]:
             "links are to be made that nobody can forge, and the secret for that is not there",
             "Make one with: openssl rand -hex 32. Give it as the systemd credential web_secret or EED_WEB__SECRET.",
         )
+    if web.unsubscribe == "category" and not (settings.source.job.category or settings.source.job.category_value):
+        yield Clash.of(
+            ("web.unsubscribe", "source.job.category"),
+            "jobs with a category are to offer to unsubscribe, and no job has one",
+            'Name the column in source.job.category, or set source.job.category_value, or choose "every".',
+        )
     if web.unsubscribe != "off" and "<https:" in (settings.rendering.list_unsubscribe or ""):
         yield Clash.of(
             ("web.unsubscribe", "rendering.list_unsubscribe"),

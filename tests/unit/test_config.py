@@ -362,11 +362,18 @@ def test_former_secrets_come_behind_the_secret(loaded: Any) -> None:
 
 
 def test_two_https_addresses_are_one_too_many_for_one_click(loaded: Any, problems: Any) -> None:
-    web = "\n[web]\nbase_url = 'https://l.example.com'\nunsubscribe = 'category'"
+    web = "\n[web]\nbase_url = 'https://l.example.com'\nunsubscribe = 'every'"
     told = problems("[rendering]\nlist_unsubscribe = '<mailto:u@example.com>, <https://example.com/u>'" + web, WEB)
     assert list(told) == ["web.unsubscribe and rendering.list_unsubscribe"]
     assert loaded("[rendering]\nlist_unsubscribe = '<mailto:u@example.com>'" + web, WEB)
-    assert loaded("[rendering]\nlist_unsubscribe = '<https://example.com/u>'" + web.replace("category", "off"), WEB)
+    assert loaded("[rendering]\nlist_unsubscribe = '<https://example.com/u>'" + web.replace("every", "off"), WEB)
+
+
+def test_an_offer_for_categories_needs_categories(loaded: Any, problems: Any) -> None:
+    text = "[web]\nbase_url = 'https://l.example.com'\nunsubscribe = 'category'\n"
+    assert list(problems(text, WEB)) == ["web.unsubscribe and source.job.category"]
+    assert loaded(text + "[source.job]\ncategory = 'kind'", WEB)
+    assert loaded(text + "[source.job]\ncategory_value = 'news'", WEB)
 
 
 @pytest.mark.parametrize("text", ["tenant = 'a b'", "tenant = 'ä'", f"tenant = '{'a' * 65}'", "unsubscribe = 'yes'"])

@@ -23,7 +23,7 @@ SECRET, OLD = "a secret of the tests, 32 bytes!".replace(" ", "_"), "the_secret_
 BASE = "https://links.bank.example"
 LINKS = Links(BASE, [SECRET])
 WEB = {"EED_WEB__BASE_URL": BASE, "EED_WEB__SECRET": f"{SECRET}\n"}
-OFFERED = {**WEB, "EED_WEB__UNSUBSCRIBE": "category"}
+OFFERED = {**WEB, "EED_WEB__UNSUBSCRIBE": "category", "EED_SOURCE__JOB__CATEGORY": "category"}
 HTML = (
     '<p>Dear {{ name }}</p><a href="https://shop.example/a?x=1&amp;y=2">shop</a>'
     '<a href="mailto:a@bank.example">us</a><a data-eed-no-track href="https://shop.example/terms">terms</a>'
