@@ -72,7 +72,7 @@ def list_entries(
     Example:
       eed-delivery suppression list --source complaint --domain example.com
     """
-    wanted = Wanted(address, domain, category, source, expired)
+    wanted = Wanted(address, domain.removeprefix("@") if domain else None, category, source, expired)
     found = SuppressionList(session.database).entries(wanted, after or "")
     if kind == "json":
         session.screen.json_array(map(record, _page(found, limit)[0] if limit else found))

@@ -55,6 +55,7 @@ def test_what_counts_is_listed_with_its_reason(world: World, eed: CommandLine) -
         "550 no such user", "bounce", "2099-12-31T00:00:00.000Z",
     )  # fmt: skip
     assert eed.json(*LIST, "--source", "operator") == eed.json(*LIST, "--domain", "example.net") == []
+    assert len(eed.json(*LIST, "--domain", "@Example.com")) == 3
     assert "there are none" in eed.good(*LIST, "--category", "offers")
 
 
