@@ -79,7 +79,7 @@ HANDOVER_SECONDS = 5.0
 USER_AGENT = "eed-delivery"
 LAST_ALERTS_SECONDS = 4.0
 """At its end a process waits so long for the alerts about its last lines; less than HANDOVER_SECONDS."""
-ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 8.0}
+ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
 """An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
 ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
 """An alert may come twice, so less patience does no harm."""

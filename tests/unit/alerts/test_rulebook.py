@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eed_delivery.alerts.alert import MAX_SUBJECT_CHARS, Alert
@@ -69,6 +69,7 @@ def test_no_expression_runs_away(pattern: str) -> None:
 
 
 @given(st.text(max_size=3 * MAX_LINE_CHARS))
+@example("x" * 3 * MAX_LINE_CHARS)
 def test_a_long_line_is_looked_at_from_both_ends(text: str) -> None:
     shown = as_logged({"event": "first", "reply": text, "last": "end"})
     assert len(shown) <= MAX_LINE_CHARS + 1
@@ -76,6 +77,7 @@ def test_a_long_line_is_looked_at_from_both_ends(text: str) -> None:
     assert shown.endswith('"last": "end"}')
 
 
+@example(event="x" * 500, service="s" * 60)
 @given(event=st.text(), service=st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
 def test_a_subject_is_one_line_of_ascii(event: str, service: str) -> None:
     subject = Alert("1", service, "h", "rule", "error", event, "now").subject()
