@@ -188,6 +188,17 @@ def test_what_was_warned_of_before_a_resume_is_warned_of_again(world: World, ids
         resumed(world)
 
 
+def test_what_was_known_before_a_resume_is_not_taken_for_what_left_after_it(world: World, ids: list[int]) -> None:
+    one = watch(world)
+    send(world, ids[:30])
+    tell(world, ids[:1], COMPLAINED)
+    assert said(one) == [], "it has counted the 30"
+    resumed(world)
+    send(world, ids[30:])
+    tell(world, ids[30:34], HARD)
+    assert said(one) == ["job_paused_by_watch"]
+
+
 def test_a_job_that_is_resumed_unwatched_goes_on(world: World, ids: list[int]) -> None:
     one = watch(world)
     send(world, ids[:10])
