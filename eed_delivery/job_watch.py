@@ -34,8 +34,7 @@ class Limit:
         return self._reaches(tally, self.pause_percent)
 
     def _reaches(self, tally: Tally, percent: float) -> bool:
-        count = tally.of(self.outcome)
-        return count > 0 and percent > 0 and count * 100 >= percent * tally.sent
+        return percent > 0 and tally.of(self.outcome) * 100 >= percent * tally.sent
 
 
 def limits(settings: WatchSettings) -> tuple[Limit, ...]:
