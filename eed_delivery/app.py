@@ -348,12 +348,9 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
             work = partial(in_role, settings, name, partial(run_worker, settings, drain))
             found += [Role(f"worker-{n}", work, once=drain) for n in _each(settings.worker.processes)]
         elif name == "events":
-            numbers = _each(settings.tracking.processes)
-            eventful = [partial(run_events, settings, n == 1) for n in numbers]
-            found += [
-                Role(f"events-{n}", partial(in_role, settings, name, work))
-                for n, work in zip(numbers, eventful, strict=True)
-            ]
+            for n in _each(settings.tracking.processes):
+                work = partial(in_role, settings, name, partial(run_events, settings, n == 1))
+                found.append(Role(f"events-{n}", work))
         else:
             found.append(Role(name, partial(in_role, settings, name, partial(alone[name], settings))))
     return found
@@ -450,7 +447,7 @@ def in_role(
         places = failpoints_wanted()
         if failpoints.arm(places):
             log.warning("failpoints_armed", places=places)
-        if desk is not None and role == "sweeper" and settings.alerts.fact:  # it has the ledger and the queue
+        if desk is not None and _looks_at_facts(settings, role):
             Loop("facts", App(settings, stop).fact_watch(desk).step, stop, pulse).start()
         work(stop, pulse)
 
@@ -458,7 +455,7 @@ def in_role(
 @contextmanager
 def hearing(settings: Settings, role: str) -> Iterator[Desk | None]:
     """Log as `role`, with the alerts hearing it, if there are any; what they heard last is handed over at the end."""
-    if not settings.alerts.wanted:
+    if not (settings.alerts.rule or _looks_at_facts(settings, role)):
         logs.configure(settings.logs, role=role)
         yield None
         return
@@ -469,6 +466,11 @@ def hearing(settings: Settings, role: str) -> Iterator[Desk | None]:
         yield desk
     finally:
         desk.close(LAST_ALERTS_SECONDS)
+
+
+def _looks_at_facts(settings: Settings, role: str) -> bool:
+    """Whether this role does: the sweeper, which has the ledger and the queue, and of which one host must have one."""
+    return role == "sweeper" and bool(settings.alerts.fact)
 
 
 class DrainWatch:

@@ -98,11 +98,6 @@ class AlertsSettings(Section):
     sns_endpoint_url: HttpUrl | None = None
 
     @property
-    def wanted(self) -> bool:
-        """Whether there is anything to be told."""
-        return bool(self.rule or self.fact)
-
-    @property
     def all_rules(self) -> "tuple[AlertRule | AlertFact, ...]":
         """Those of both kinds."""
         return (*self.rule, *self.fact)

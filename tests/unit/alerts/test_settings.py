@@ -55,11 +55,11 @@ def test_rules_are_read_with_their_defaults(loaded: Load) -> None:
     (rule,), (fact,) = alerts.rule, alerts.fact
     assert (rule.level, rule.count, rule.cooldown_seconds, rule.audience) == ("warning", 1, 900, ("devops",))
     assert (fact.at_least, fact.cooldown_seconds) == (600, 3600)
-    assert alerts.wanted
+    assert [one.name for one in alerts.all_rules] == ["breaker", "silence"]
 
 
 def test_without_rules_there_is_nothing_to_be_told(loaded: Load) -> None:
-    assert not loaded("\n[alerts]\n").alerts.wanted
+    assert loaded("\n[alerts]\n").alerts.all_rules == ()
 
 
 CASES: dict[str, tuple[str, str, str]] = {
