@@ -3,7 +3,8 @@
 import http.client
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from structlog.testing import capture_logs
 
@@ -24,6 +25,15 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never came to that")
 
 
+@contextmanager
+def ending(work: threading.Thread, stop: threading.Event) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        stop.set()
+        work.join(PATIENCE)
+
+
 def test_a_port_that_is_taken_is_waited_for() -> None:
     stop, beats, port = threading.Event(), [0], free_port()
     endpoint = Endpoint(LINKS, lambda _: None, lambda _: None, lambda _: None)
@@ -32,7 +42,7 @@ def test_a_port_that_is_taken_is_waited_for() -> None:
         beats[0] += 1
 
     work = threading.Thread(target=serve, args=(endpoint, "127.0.0.1", port, stop, beat, 0.1))
-    with capture_logs() as logs:
+    with capture_logs() as logs, ending(work, stop):
         with socket.create_server(("127.0.0.1", port)):
             work.start()
             until(lambda: beats[0] > 1)
@@ -43,8 +53,6 @@ def test_a_port_that_is_taken_is_waited_for() -> None:
         connection.close()
         heard = beats[0]
         until(lambda: beats[0] > heard)
-        stop.set()
-        work.join(PATIENCE)
     assert not work.is_alive()
     assert logs[0]["event"] == "web_not_listened_for"
     assert (logs[0]["port"], logs[0]["log_level"]) == (port, "error")
