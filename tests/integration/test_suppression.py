@@ -112,7 +112,9 @@ def test_what_is_rendered_and_what_is_asked_is_the_same_category(world: World, s
     world.add_job(category=" news ")
     taken_up(world, **settings)
     source = Source(SourceSettings(job=JobSource(**settings)))
-    assert world.database.run(lambda c: source.job(c, 1, 1, 0)).category == world.scalar("SELECT category FROM eed_job")
+    category = world.database.run(lambda c: source.job(c, 1, 1, 0)).category
+    assert category == world.scalar("SELECT category FROM eed_job")
+    assert 0 < len(category) <= 191
 
 
 # --- entering ----------------------------------------------------------------------------------------------------
@@ -275,8 +277,11 @@ def test_a_wish_is_kept_for_its_category_and_for_ever(world: World) -> None:
         ("a@example.com", "", "asked", "test", SOON),
         ("a@example.com", "news", "unsubscribed: one_click", "unsubscribe", None),
     ]
-    assert UnsubscribeLedger(world.database).store(second, 0, "", "", NOON)
-    assert stands(world)[-1] == ("b@example.com", "", "unsubscribed", "unsubscribe", None)
+    for category in ("offers", ""):
+        assert UnsubscribeLedger(world.database).store(second, 0, category, "", NOON)
+        found = [e.category for e in suppression(world).of("b@example.com")]
+        assert found == sorted({category, "offers"})
+    assert stands(world)[-1] == ("b@example.com", "offers", "unsubscribed", "unsubscribe", None)
 
 
 def test_a_wish_is_among_the_events_of_its_email_once_and_says_nothing_else(world: World, one: int) -> None:
