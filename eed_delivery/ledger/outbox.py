@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import Connection, bindparam, func, insert
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from eed_delivery.config import WebhooksSettings
 from eed_delivery.database import utc_now
@@ -16,7 +16,7 @@ NONCE_BYTES = 12
 WAITING, DONE, FAILED = "waiting", "done", "failed"
 """Where a webhook stands: to be told, taken by the endpoint, given up."""
 
-PUT = insert(eed_webhook).values(
+_ROW = insert(eed_webhook).values(
     nonce=bindparam("its_nonce"),
     kind=bindparam("its_kind"),
     job_id=bindparam("its_job_id"),
@@ -24,10 +24,14 @@ PUT = insert(eed_webhook).values(
     gen=bindparam("its_gen"),
     event_id=bindparam("its_event_id"),
     facts=bindparam("its_facts"),
-    occurred_at=func.coalesce(bindparam("its_occurred_at"), utc_now()),
     state=WAITING,
-    waiting_since=utc_now(),
-    due_at=utc_now(),
+)
+PUT = _ROW.values(
+    occurred_at=func.coalesce(bindparam("its_occurred_at"), utc_now()), waiting_since=utc_now(), due_at=utc_now()
+)
+# Of plain parameters alone: PyMySQL makes one statement of many rows then, and not one a row.
+PUT_MANY = _ROW.values(
+    occurred_at=bindparam("its_occurred_at"), waiting_since=bindparam("put_at"), due_at=bindparam("put_at")
 )
 
 
@@ -50,8 +54,13 @@ class Outbox:
         if not self._kinds:
             return
         rows = [values_of(notice) for notice in notices if notice.kind in self._kinds]
-        if rows:
-            c.execute(PUT, rows)
+        if len(rows) == 1:
+            c.execute(PUT, rows[0])
+        elif rows:
+            now = c.execute(select(utc_now())).scalar_one()
+            c.execute(
+                PUT_MANY, [{**row, "put_at": now, "its_occurred_at": row["its_occurred_at"] or now} for row in rows]
+            )
 
 
 SILENT = Outbox(())

@@ -7,6 +7,7 @@ whoever was late then writes into the void.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -109,23 +110,23 @@ class WebhookLedger:
     def _record(
         self, c: Connection, token: int, tries: Sequence[Try], untried: Sequence[Held], news: EndpointNews
     ) -> int:
-        given_up = sum(self._write(c, token, one) for one in sorted(tries, key=lambda one: one.webhook_id))
+        for status, group in groupby(sorted((t for t in tries if t.taken), key=_status), _status):
+            ids = sorted(one.webhook_id for one in group)
+            c.execute(sql.TOLD, {"ids": ids, "our_token": token, "its_status": status, "keep": self._keep_done})
+        given_up = sum(self._refused(c, token, one) for one in tries if not one.taken)
         for held in untried:
             c.execute(sql.RELEASE, {"id": held.webhook_id, "our_token": token, "was_due": held.was_due})
         self._endpoint.write(c, news)
         return given_up
 
-    def _write(self, c: Connection, token: int, one: Try) -> bool:
-        """Whether it was given up."""
+    def _refused(self, c: Connection, token: int, one: Try) -> bool:
+        """Let it be told again, or give it up; whether the latter."""
         values = {
             "id": one.webhook_id,
             "our_token": token,
             "its_status": one.status,
             "words": one.words[:DETAIL_LENGTH] or None,
         }
-        if one.taken:
-            c.execute(sql.TOLD, {**values, "keep": self._keep_done})
-            return False
         within = self._max_age - one.delay
         if within > 0 and c.execute(sql.AGAIN, {**values, "delay": one.delay, "within": within}).rowcount == 1:
             return False
@@ -151,6 +152,10 @@ class WebhookLedger:
             return sum(c.execute(sql.FORGET, {"id": one}).rowcount for one in sorted(ids))
 
         return self._database.did(work)
+
+
+def _status(one: Try) -> int:
+    return one.status or 0
 
 
 def _held(row: Row[*tuple[Any, ...]], was_due: datetime) -> Held:

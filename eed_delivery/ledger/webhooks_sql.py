@@ -13,14 +13,10 @@ ENDPOINT = select(eed_webhook_endpoint).where(_endpoint.endpoint_id == bindparam
 NEW_ENDPOINT = insert(eed_webhook_endpoint).values(endpoint_id=bindparam("its_id"), failures=0, probe_at=utc_now())
 _THIS = update(eed_webhook_endpoint).where(_endpoint.endpoint_id == bindparam("its_id"))
 # Whoever gets this tells one, and nobody else tells any for as long as that may take.
-PROBE = (
-    _THIS.where(_endpoint.paused_at.is_(None))
-    .where(_endpoint.probe_at <= utc_now())
-    .values(probe_at=utc_in(bindparam("lease")))
-)
-UP = _THIS.where(_endpoint.failures > 0).values(failures=0)
+PROBE = _THIS.where(_endpoint.probe_at <= utc_now()).values(probe_at=utc_in(bindparam("lease")))
+UP = _THIS.values(failures=0)
 DOWN = _THIS.values(failures=bindparam("in_a_row"), probe_at=utc_in(bindparam("pause")))
-PAUSE = _THIS.where(_endpoint.paused_at.is_(None)).values(paused_at=utc_now(), reason=bindparam("why"))
+PAUSE = _THIS.values(paused_at=utc_now(), reason=bindparam("why"))
 GO_ON = _THIS.values(paused_at=None, reason=None, failures=0, probe_at=utc_now())
 
 _row = eed_webhook.c
@@ -69,8 +65,22 @@ _OURS = (
     .where(_row.token == bindparam("our_token"))
     .where(_row.state == WAITING)
 )
+# Those that were taken, all at once: there are many, and nothing is to be told apart.
+TOLD = (
+    update(eed_webhook)
+    .where(_row.webhook_id.in_(bindparam("ids", expanding=True)))
+    .where(_row.token == bindparam("our_token"))
+    .where(_row.state == WAITING)
+    .values(
+        state=DONE,
+        token=None,
+        due_at=utc_in(bindparam("keep")),
+        tried_at=utc_now(),
+        status=bindparam("its_status"),
+        answer=None,
+    )
+)
 _ANSWERED = _OURS.values(token=None, tried_at=utc_now(), status=bindparam("its_status"), answer=bindparam("words"))
-TOLD = _ANSWERED.values(state=DONE, due_at=utc_in(bindparam("keep")))
 # Once more, unless it would be too old by then.
 AGAIN = _ANSWERED.where(_row.waiting_since > utc_in(-bindparam("within"))).values(due_at=utc_in(bindparam("delay")))
 GIVE_UP = _ANSWERED.values(state=FAILED, due_at=utc_in(bindparam("keep")))

@@ -62,7 +62,6 @@ class Teller:
     def _tell(self, work: Work, until: float) -> tuple[list[Try], EndpointNews]:
         """Tell them one after the other, as long as there is time and the endpoint is neither down nor gone."""
         tries: list[Try] = []
-        news = EndpointNews()
         failures = work.endpoint.failures
         for held in work.held:
             if self._stop.is_set() or time.monotonic() > until:
@@ -71,11 +70,15 @@ class Teller:
             delay = self._pause(held.tries, self._settings.retry_max_delay_seconds)
             tries.append(Try(held.webhook_id, answer.status, answer.words, delay))
             failures = 0 if tries[-1].taken else _one_more(failures, answer)
-            pause = self._pause(failures - TOO_MANY_FAILURES + 1, LONGEST_PROBE_SECONDS)
-            news = EndpointNews(failures, pause, answer.words if answer.status == GONE else None)
-            if failures >= TOO_MANY_FAILURES or news.gone is not None:
+            if failures >= TOO_MANY_FAILURES or answer.status == GONE:
                 break
-        return tries, news
+        return tries, self._news(work.endpoint, failures, tries[-1] if tries else None)
+
+    def _news(self, before: EndpointState, failures: int, last: Try | None) -> EndpointNews:
+        if last is None or failures == before.failures == 0:
+            return EndpointNews()
+        pause = self._pause(failures - TOO_MANY_FAILURES + 1, LONGEST_PROBE_SECONDS)
+        return EndpointNews(failures, pause, last.words if last.status == GONE else None)
 
     def _pause(self, times: int, longest: float) -> float:
         """Seconds to wait after so many failures: they double, and are spread so that not all come at once."""

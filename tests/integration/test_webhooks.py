@@ -220,8 +220,7 @@ def test_an_answer_without_an_end_is_taken_for_what_its_status_says(world: World
     receiver.behave = each(flooding, taking)
     telling.put(2)
     telling.tell()
-    assert telling.rows("state, status, answer")[1] == ("done", 200, "thank you")
-    assert telling.rows("state, status, answer")[0][2] == "x" * 200
+    assert telling.rows() == [("done", 1, 200)] * 2
 
 
 def test_a_connection_that_died_in_between_is_no_failure(telling: Telling, receiver: Receiver) -> None:
@@ -357,6 +356,21 @@ def test_gone_pauses_the_endpoint_until_it_takes_a_test_or_has_another_url(
     moved.lapse()
     moved.tell()
     assert len(receiver.taken) == 4
+
+
+def test_what_one_url_does_is_nothing_to_another(world: World) -> None:
+    here, there = (Telling(world, f"http://127.0.0.1:{port}/") for port in (1, 2))
+    there.list.go_on()
+    world.execute("UPDATE eed_webhook_endpoint SET failures = 5, probe_at = '2020-01-01 00:00:00.000000'")
+    before = there.list.endpoint()
+    for news in (EndpointNews(4, 0.0), EndpointNews(0), EndpointNews(1, gone="x")):
+        here.ledger.record(1, [], [], news)
+        assert there.list.endpoint() == before
+    here.list.go_on()
+    here.put()
+    here.ledger.record(1, [], [], EndpointNews(4, -1.0))
+    assert len(here.ledger.take(2, 60, 1).held) == 1  # it is our probe
+    assert there.list.endpoint() == before
 
 
 # --- leases and tokens ---------------------------------------------------------------------------------------------
