@@ -192,6 +192,11 @@ def test_a_plain_file_is_entered_and_its_bad_lines_are_named(world: World, eed: 
     assert [e.expires_at for e in entries(world)] == [None, None, None, SOON]
 
 
+def test_a_plain_file_may_be_for_one_category(world: World, eed: CommandLine, tmp_path: Path) -> None:
+    eed.good("suppression", "import", csv_file(tmp_path, "a@example.com\n"), "--category", " news ")
+    assert [(e.address, e.category, e.reason) for e in entries(world)] == [("a@example.com", "news", "imported")]
+
+
 def test_a_dry_run_only_reads(world: World, eed: CommandLine, tmp_path: Path) -> None:
     path = csv_file(tmp_path, "a@example.com\nb@example.com\n")
     assert eed.good("suppression", "import", path, "--dry-run") == "2 of 2 lines are good; nothing was changed\n"
