@@ -191,6 +191,17 @@ def test_what_fails_is_tried_again_and_what_is_lost_is_told_with_the_next() -> N
     assert [(one.rule, one.lost) for one in channel.sent] == [("second", 1), ("third", 0)]
 
 
+def test_at_the_end_what_waits_is_tried_once_and_not_for_minutes() -> None:
+    channel = Counting([NotHandedOver("no")] * 9)
+    way = Outgoing(channel, pauses_seconds=(600, 600, 600))
+    way.put(alert("first"))
+    assert channel.entered.wait(60)
+    way.put(alert("second"))
+    closed(way)
+    assert len(channel.problems) >= 6, "the first twice, the second once"
+    assert way.lost == 2
+
+
 def test_a_way_that_hangs_keeps_nobody_and_gives_up_what_is_too_much() -> None:
     channel = Counting([])
     channel.gate.clear()

@@ -49,11 +49,16 @@ def other() -> Iterator[AlertReceiver]:
 
 
 @pytest.fixture
-def turns(tmp_path: Path) -> Iterator[Turns]:
+def ledger(tmp_path: Path) -> Iterator[AlertLedger]:
     database = Database(make_engine(make_url(f"sqlite:///{tmp_path}/alerts.sqlite3"), connections=1))
     migrations.upgrade(database.engine)
-    yield Turns(AlertLedger(database, 60), LocalTurns(60))
+    yield AlertLedger(database, 60)
     database.close()
+
+
+@pytest.fixture
+def turns(ledger: AlertLedger) -> Turns:
+    return Turns(ledger, LocalTurns(60))
 
 
 @pytest.fixture
@@ -144,17 +149,20 @@ def test_a_receiver_that_hangs_harms_neither_the_log_nor_the_other_ways(
     assert "alert_lost" in {line["event"] for line in events(stream)}, "what is too much for a way is said"
 
 
-def test_its_own_lines_do_not_come_back_to_it(new_desk: NewDesk, other: AlertReceiver, receiver: AlertReceiver) -> None:
-    """A rule that fits every line, and a way that fails and says so: without care, that goes round for ever."""
+def test_its_own_lines_do_not_come_back_to_it(new_desk: NewDesk, ledger: AlertLedger, other: AlertReceiver) -> None:
+    """A rule that fits every line, a desk that has something to say, and a way that fails and says so: without care,
+    that goes round for ever."""
     other.answers = [500, 500, 500]
-    desk = new_desk({"name": "all", "regex": ".", "level": "info", "cooldown_seconds": 1, "audience": "hung"})
+    desk = new_desk({"name": "all", "regex": ".", "level": "info", "audience": "hung"})
+    for _ in range(WAITING + 1):
+        desk.hear({"event": "first", "level": "error"})
     stream = logged(desk)
-    structlog.get_logger().error("first")
     other.wait_until_asked(3)
     desk.close(60)
-    assert {line["event"] for line in events(stream)} == {"first", "alert_delayed", "alert_lost"}
-    assert [posted.alert["event"] for posted in other.posted] == ["first"] * 3
-    assert {posted.alert["times"] for posted in other.posted} == {1}
+    assert {line["event"] for line in events(stream)} == {"alert_lines_unread", "alert_delayed", "alert_lost"}
+    assert {posted.alert["event"] for posted in other.posted} == {"first"}
+    (told,) = {posted.alert["times"] for posted in other.posted}
+    assert told + ledger.told(["all"])["all"].times == WAITING
 
 
 def test_lines_that_come_too_fast_are_counted_and_that_is_told(
