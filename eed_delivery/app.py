@@ -200,7 +200,7 @@ class App:
 
     def sweeper(self) -> Sweeper:
         worker = self.settings.worker
-        database = self.database()
+        database = self.database(volleys=True)
         rules = SweepRules(
             resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
             drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,

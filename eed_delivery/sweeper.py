@@ -3,6 +3,7 @@
 Every part is safe to run on several hosts at once: each change is conditional on what was read.
 """
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Sweeper:
         self._outlived_at = float("-inf")
         self._unbalanced: set[int] = set()
         self._endings_pace = Pace(ENDINGS_SECONDS, time.monotonic)
+        self._ending = threading.Lock()
 
     def step(self) -> float:
         """One round. Raises `DatabaseGone` or `QueueGone`; the next round does what this one left.
@@ -98,7 +100,8 @@ class Sweeper:
                 return
 
     def _end_some(self) -> int:
-        ended = self._ledger.end_leftovers()
+        with self._ending:  # two loops at it would wait for each other's rows
+            ended = self._ledger.end_leftovers()
         _say("leftovers_ended", ended)
         failpoints.reach("sweeper.leftovers_ended")
         return ended

@@ -18,6 +18,7 @@ from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobSt
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
+from eed_delivery.volley import Shot, matched
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +28,9 @@ DIED_ON_THE_WIRE = (
 POISON = "its message was received too often without an answer and ended in the dead-letter queue"
 UNREADABLE = "its row in the source cannot be read: see email_cannot_be_claimed in the log"
 
-
 JOBS_A_QUERY = 200
+VOLLEY = 100
+"""So many emails are ended in one request; still one key at a time, in the order of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,6 @@ class SweepLedger:
     def expire_jobs(self) -> int:
         """Jobs whose `expires_at` has passed are cancelled, with that as the reason."""
 
-
         def work(c: Connection) -> int:
             ids = c.execute(select(eed_job.c.job_id).where(*_HAS_EXPIRED).order_by(eed_job.c.job_id)).scalars().all()
             expired = [job_id for job_id in ids if c.execute(EXPIRE_JOB, {"id": job_id}).rowcount == 1]
@@ -258,11 +259,10 @@ class SweepLedger:
 
     def _end(self, c: Connection, job_id: int, state: EmailState, reason: str | None) -> int:
         waiting = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED])
-        ended = []
-        for stray in self._select(c, (eed_email.c.job_id == job_id) & waiting):
-            values = {**_same(stray), "to_state": state, "reason": reason}
-            if c.execute(END_LEFTOVER, values).rowcount == 1:
-                ended.append(stray.key)
+        strays = self._select(c, (eed_email.c.job_id == job_id) & waiting)
+        shots = [Shot(END_LEFTOVER, {**_same(stray), "to_state": state, "reason": reason}) for stray in strays]
+        counts = [n for start in range(0, len(shots), VOLLEY) for n in matched(c, shots[start : start + VOLLEY])]
+        ended = [stray.key for stray, count in zip(strays, counts, strict=True) if count == 1]
         self._source.write_emails(c, ended, state, reason or "")
         return len(ended)
 

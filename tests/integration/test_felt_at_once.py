@@ -63,11 +63,13 @@ def test_nothing_leaves_after_a_pause_and_all_goes_on_after_a_resume(new_stack: 
 def test_nothing_leaves_after_a_cancel_and_its_emails_end_without_the_sweepers_round(new_stack: NewStack) -> None:
     stack = new_stack(IN_NO_HURRY)
     under_way(stack, emails=1500, sent=20)
-    stack.command("cancel", "1", "--reason", "closed")
+    stack.command("cancel", "1", "--reason", "it's 10 % too much")
     cancelled_at = now(stack)
     stack.wait_finished(1)
     assert left_after(stack, cancelled_at) == 0
     assert stack.balance().counts.keys() == {"sent", "cancelled"}
+    details = stack.world.execute("SELECT DISTINCT detail FROM eed_email WHERE state = 'cancelled'")
+    assert details == [("it's 10 % too much",)]
 
 
 def bounce_all(stack: Stack) -> None:
