@@ -84,6 +84,7 @@ def test_a_job_warns_once_and_pauses_itself_with_a_reason(world: World, ids: lis
     tell(world, ids[1:2], HARD)
     assert said(one, watch(world)) == ["job_watch_warning"]
     assert (said(one), state(world)) == ([], ("active", None))
+    assert len(statements(world, one.step)) == 2, "what was said is not counted again"
     tell(world, ids[2:4], HARD)
     assert said(one, watch(world)) == ["job_paused_by_watch"]
     reason = "4 of 10 emails sent bounced hard: 40 %, and the watch pauses a job at 40 %"

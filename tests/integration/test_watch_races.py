@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from eed_delivery.config import WatchSettings
 from eed_delivery.events import DeliveryOutcome
@@ -65,7 +65,6 @@ class Races(RuleBasedStateMachine):
         self.since: list[int] = []
         self.outcomes: dict[int, DeliveryOutcome] = {}
         self.resumes = 0
-        self.resumes_when_read = 0
 
     def teardown(self) -> None:
         self.world.close()
@@ -93,6 +92,11 @@ class Races(RuleBasedStateMachine):
             self.outcomes[email_id] = outcome
             self.world.execute("UPDATE eed_email SET outcome = :o WHERE email_id = :i", o=outcome, i=email_id)
 
+    @initialize()
+    def begin_badly(self) -> None:
+        self.send(6)
+        self.come_back(3, newest=True, outcome=DeliveryOutcome.HARD_BOUNCED)
+
     @precondition(lambda self: self.state != "cancelled")
     @rule(word=st.sampled_from(["pause", "resume", "pause", "resume", "pause", "resume", "cancel"]))
     def say(self, word: str) -> None:
@@ -111,18 +115,16 @@ class Races(RuleBasedStateMachine):
         if self.state == "active" and self.is_bad():
             self.state = "paused"
 
-    @precondition(lambda self: self.slow.held is None)
-    @rule()
-    def look_on_a_slow_host(self) -> None:
-        self.resumes_when_read = self.resumes
+    @rule(meanwhile=st.lists(st.sampled_from(["pause", "resume", "resume", "cancel", "look"]), max_size=3))
+    def look_on_a_slow_host(self, meanwhile: list[str]) -> None:
         JobWatch(self.slow, RULES).step()
-
-    @precondition(lambda self: self.slow.held is not None)
-    @rule()
-    def write_on_the_slow_host(self) -> None:
-        is_as_read = self.state == "active" and self.resumes == self.resumes_when_read
-        assert self.slow.let_go() is is_as_read, "what was read before a resume is void, and nothing else"
-        self.state = "paused" if is_as_read else self.state
+        resumes = self.resumes
+        for word in meanwhile:
+            self.look() if word == "look" else self.say(word)
+        if self.slow.held is not None:
+            is_as_read = self.state == "active" and self.resumes == resumes
+            assert self.slow.let_go() is is_as_read, "what was read before a resume is void, and nothing else"
+            self.state = "paused" if is_as_read else self.state
 
     # --- what must hold ----------------------------------------------------------------------------------------------
 
