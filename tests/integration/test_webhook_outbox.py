@@ -188,9 +188,9 @@ def test_a_job_that_pauses_itself_is_told(world: World, one: int) -> None:
         (DOUBT, [("email.in_doubt", {})]),
     ],
 )
-@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("how", ["with the next wire", "alone", "without the source"])
 def test_an_email_that_failed_or_is_in_doubt_is_told_by_its_worker(
-    world: World, decision: Decision, told: list[tuple[str, dict[str, Any]]], at_once: bool
+    world: World, decision: Decision, told: list[tuple[str, dict[str, Any]]], how: str
 ) -> None:
     """Recorded alone, and in one request with the next email's wire; no reply is told, it may hold an address."""
     first, second = world.add_job(["a@example.com", "b@example.com"])
@@ -198,10 +198,10 @@ def test_an_email_that_failed_or_is_in_doubt_is_told_by_its_worker(
     ledger = DeliveryLedger(world.database, world.source, "test", ALL)
     email, other = (ledger.claim([Ticket(i, 0, 0)], new_token(), 60).emails[0] for i in (first, second))
     assert ledger.wire(email, 60) is None
-    if at_once:
+    if how == "with the next wire":
         assert ledger.record_and_wire([(email, decision, 1)], other, 60) is None
     else:
-        assert ledger.record(email, decision, 1)
+        assert ledger.record(email, decision, 1, with_source=how == "alone")
     assert ledger.record(email, decision, 1)  # again, as when the first answer was lost
     assert waiting(world) == [(kind, 1, first, 0, facts) for kind, facts in told]
 

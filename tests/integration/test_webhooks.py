@@ -223,6 +223,17 @@ def test_an_answer_without_an_end_is_taken_for_what_its_status_says(world: World
     assert telling.rows() == [("done", 1, 200)] * 2
 
 
+def test_who_floods_is_hung_up_on_at_once(receiver: Receiver) -> None:
+    receiver.behave = flooding
+    endpoint = Endpoint(receiver.url, Signer(WebhooksSettings(secret=SecretStr(SECRET)).keys()), 30)
+    assert endpoint.post("msg_1_a", b"{}").status == 200
+    for _ in range(600):
+        if receiver.taken:
+            break
+        receiver.ended.wait(0.05)
+    assert receiver.taken == ["msg_1_a"]
+
+
 def test_a_connection_that_died_in_between_is_no_failure(telling: Telling, receiver: Receiver) -> None:
     def last_words(handler: Handler, told: Told) -> None:
         taking(handler, told)
@@ -324,6 +335,7 @@ def test_two_hosts_have_one_probe(telling: Telling, receiver: Receiver) -> None:
         other = telling.teller()
         assert other.step() > 0
         assert len(receiver.told) == 1
+        assert telling.world.scalar("SELECT COUNT(*) FROM eed_webhook WHERE token IS NOT NULL") == 1
         answered.set()
         assert probe.result(30) == 0.0
     telling.tell()
@@ -430,14 +442,26 @@ def test_four_threads_never_tell_the_same_one_at_the_same_time(telling: Telling,
 # --- ages ----------------------------------------------------------------------------------------------------------
 
 
-def age(telling: Telling, days: int) -> None:
+def age(telling: Telling, days: float) -> None:
     """Make everything so much older."""
     sqlite = telling.world.database.dialect == "sqlite"
     back = (
-        f"strftime('%Y-%m-%d %H:%M:%f000', {{}}, '-{days} days')" if sqlite else f"{{}} - INTERVAL {days} DAY"
+        f"strftime('%Y-%m-%d %H:%M:%f000', {{}}, '-{days} days')"
+        if sqlite
+        else f"{{}} - INTERVAL {days * 86_400} SECOND"
     )  # as the database writes its times
     moved = ", ".join(f"{column} = {back.format(column)}" for column in ("waiting_since", "due_at"))
     telling.world.execute(f"UPDATE eed_webhook SET {moved}")
+
+
+def test_it_is_given_up_when_the_next_try_would_be_too_late(telling: Telling, receiver: Receiver) -> None:
+    receiver.behave = answering(500)
+    telling.put(2)
+    age(telling, 2.99)  # the first wait is three quarters of an hour or more
+    telling.world.execute("UPDATE eed_webhook SET waiting_since = due_at WHERE webhook_id = 1")
+    telling.world.execute("UPDATE eed_webhook SET waiting_since = '2999-01-01 00:00:00.000000' WHERE webhook_id = 2")
+    telling.tell()
+    assert telling.rows("state, tries") == [("failed", 1), ("waiting", 1)]
 
 
 def test_after_its_time_it_is_given_up_and_kept(telling: Telling, receiver: Receiver) -> None:
