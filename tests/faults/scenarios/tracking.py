@@ -4,7 +4,7 @@ import json
 import smtplib
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,8 @@ TWICE = 2
 SHARED = 10
 """So many addresses have a second email, and so two bounces in truth."""
 RECENT = timedelta(hours=1)
+# What was in hand comes again soon.
+SOON = {**BRISK, "queue.visibility_timeout_seconds": 4, "worker.lease_seconds": 3}
 
 
 class MailServer:
@@ -91,7 +93,7 @@ def bounces_kill(site: Site, amount: Amount) -> Told:
         mail_server = MailServer(port)
         for n, message in enumerate(list(sink.received)):
             mail_server.queue(message.sender, HARD.replace(b"4CX1@", f"4CX{n}@".encode()))
-        _kill(site, stack, crew, "bounces", amount, lambda: mail_server.accepted.total())
+        _kill(crew, "bounces", _moments(site, amount, amount.emails), lambda: mail_server.accepted.total())
         stack.wait_until(lambda: len(mail_server.accepted) == len(sink.received), "every bounce is accepted")
         mail_server.stop()
         problems = crew.stop()
@@ -106,11 +108,11 @@ def bounces_kill(site: Site, amount: Amount) -> Told:
     return Told(stack, faults=crew.kills, problems=problems)
 
 
-@scenario("events-kill", short=Amount(300, 4), long=Amount(20_000, 100))
+@scenario("events-kill", short=Amount(200, 3), long=Amount(20_000, 100))
 def events_kill(site: Site, amount: Amount) -> Told:
     """kill -9 of what takes SES's events in, while each comes twice and in any order."""
     url, _ = site.ministack.make_queue(f"events-{site.directory.name}", max_receive_count=1000)
-    stack = site.stack({**BRISK, "tracking.events_queue_url": url, "tracking.threads": 2})
+    stack = site.stack({**SOON, "tracking.events_queue_url": url, "tracking.threads": 2})
     stack.mail_up()
     stack.add_job(people(amount.emails))
     with Crew(stack, ("publisher", "worker", "sweeper")) as crew:
@@ -122,25 +124,31 @@ def events_kill(site: Site, amount: Amount) -> Told:
         _publish(stack, url, coming)
         crew.add("events")
         crew.tend()
-        _kill(site, stack, crew, "events", amount, lambda: stack.world.scalar("SELECT COUNT(*) FROM eed_event"))
+        _kill(crew, "events", _moments(site, amount, 2 * amount.emails), lambda: _stored(stack))
         stack.wait_until(lambda: _is_empty(stack, url), "every event is taken")
         problems = crew.stop()
     expected = {email_id: outcome for email_id, (_, outcome) in zip(ids, told, strict=True)}
     problems += _differences("outcomes", _outcomes(stack), expected)
-    stored = stack.world.scalar("SELECT COUNT(*) FROM eed_event")
-    if stored != len(coming) // 2:
-        problems.append(f"{stored} events are stored, and {len(coming) // 2} have happened")
+    if _stored(stack) != len(coming) // 2:
+        problems.append(f"{_stored(stack)} events are stored, and {len(coming) // 2} have happened")
     return Told(stack, faults=crew.kills, problems=problems)
 
 
-def _kill(site: Site, stack: Stack, crew: Crew, role: str, amount: Amount, done: Callable[[], int]) -> None:
-    """Kill this role so many times, each time when it has done a little more."""
+def _moments(site: Site, amount: Amount, most: int) -> list[int]:
+    return sorted(site.random.sample(range(1, most), amount.faults))
+
+
+def _kill(crew: Crew, role: str, moments: Sequence[int], done: Callable[[], int]) -> None:
+    """Kill this role each time when so many are done."""
     (member,) = crew.of(role)
-    moments = sorted(site.random.sample(range(1, amount.emails), amount.faults))
     for moment in moments:
-        stack.wait_until(lambda: done() >= moment, f"{moment} are done")  # noqa: B023
+        crew.stack.wait_until(lambda: done() >= moment, f"{moment} are done")  # noqa: B023
         crew.kill(member)
         crew.tend()
+
+
+def _stored(stack: Stack) -> int:
+    return int(stack.world.scalar("SELECT COUNT(*) FROM eed_event"))
 
 
 def _told(email_id: int, number: int) -> tuple[list[str], str]:
