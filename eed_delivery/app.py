@@ -16,7 +16,7 @@ from botocore.config import Config
 from eed_delivery import failpoints, logs
 from eed_delivery.aws import session
 from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
@@ -74,7 +74,8 @@ class App:
     def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
         """The database, over a pool of its own."""
         url = self.settings.database.sqlalchemy_url()
-        return Database(make_engine(url, connections=connections, volleys=volleys), self._stop)
+        engine = make_engine(url, connections=connections, volleys=volleys)
+        return Database(engine, self._stop, hold_seconds=HOLD_SECONDS if volleys else 0)
 
     def queue(self, connections: int = 10) -> Queue:
         """The queue, over a client of its own."""
