@@ -205,10 +205,13 @@ def test_an_answer_that_does_not_come_is_given_up_in_time_and_in_botocores_words
         assert outcome(receive, calls(boto)) == outcome(receive, boto)
 
 
+def test_an_answer_may_take_longer_than_connecting() -> None:
+    with ScriptedHttp([ok()], seconds=1) as server:
+        assert receive(calls(client(server.url, connect_timeout=0.5))) == {"Messages": []}
+
+
 def test_half_an_answer_is_given_up_in_time() -> None:
-    half = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-    with ScriptedHttp([half + b"{}", b""]) as server:
-        server.answers = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"]
+    with ScriptedHttp([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"]) as server:
         assert outcome(receive, calls(client(server.url, read_timeout=0.3)))[0].__name__ == "ReadTimeoutError"
 
 

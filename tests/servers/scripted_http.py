@@ -39,12 +39,19 @@ def ok(body: bytes = b"{}") -> bytes:
 
 class ScriptedHttp:
     """Listens on 127.0.0.1 on a free port. The n-th request gets the n-th answer, and those after the last one none,
-    while the connection stays open. `close_after`: requests after which a connection is closed, unasked."""
+    while the connection stays open. `close_after`: requests after which a connection is closed, unasked. `seconds`: how
+    long each answer takes, as a long poll's does."""
 
     def __init__(
-        self, answers: list[bytes], *, tls: ssl.SSLContext | None = None, close_after: int | None = None
+        self,
+        answers: list[bytes],
+        *,
+        tls: ssl.SSLContext | None = None,
+        close_after: int | None = None,
+        seconds: float = 0,
     ) -> None:
         self.answers = answers
+        self.seconds = seconds
         self.tls = tls
         self.close_after = close_after
         self.requests: list[Request] = []
@@ -119,6 +126,7 @@ class _Connection(socketserver.StreamRequestHandler):
                 if said is None:
                     script.over.wait(60)
                     return
+                script.over.wait(script.seconds)
                 self.wfile.write(said)
                 if said == HANG_UP or not _whole(said):
                     return
