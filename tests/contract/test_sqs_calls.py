@@ -136,6 +136,12 @@ def test_the_way_is_botocores(region: str, options: dict[str, Any], host: str) -
     assert user_agent.startswith("x")
 
 
+def test_a_port_that_goes_without_saying_is_not_said() -> None:
+    """A signature is over the `Host` that is sent, and botocore leaves the scheme's own port out of both."""
+    hosts = {url: learn(client(url), URL)[0].host for url in ("https://sqs.example:443", "http://[::1]:4566/a")}
+    assert list(hosts.values()) == ["sqs.example", "[::1]:4566"]
+
+
 def test_learning_the_way_sends_nothing_and_leaves_the_client_as_it_was() -> None:
     with ScriptedHttp([ok(b'{"Messages": []}')]) as server:
         boto = client(server.url)
