@@ -117,6 +117,12 @@ def test_a_field_that_comes_twice_is_one_with_both_values() -> None:
     assert read_answer(stream(b"HTTP/1.1 204 -\r\nA: 1\r\na: 2\r\n\r\n")).fields == {"a": "1, 2"}
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_has_no_body_ends_with_its_head(status: int) -> None:
+    answer = read_answer(stream(b"HTTP/1.1 %d -\r\n\r\nHTTP/1.1 200 OK\r\n" % status))
+    assert (answer.body, answer.kept) == (b"", True)
+
+
 def test_a_server_of_http_1_0_closes_the_connection() -> None:
     assert not read_answer(stream(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")).kept
 
