@@ -14,6 +14,7 @@ from benchmarks.ours import CABLE, SETTINGS, Ours
 from benchmarks.peers.crew import CELERY, DRAMATIQ, THREAD_PER_EMAIL, Kind, Peer
 from benchmarks.race import WARM_UP, Meter, System, await_so, await_taken, race, seconds_to_accepted, seconds_to_end
 from benchmarks.work import KB, STATEMENT_BYTES, Work
+from benchmarks.yardstick import yardstick as measured
 from tests.servers.network import Host
 
 SYSTEMS = ("thread_per_email", "celery", "dramatiq", "ours", "smtp-source")
@@ -68,6 +69,13 @@ def part(function: Part) -> Part:
     """Make it one of PARTS, by its name."""
     PARTS[function.__name__] = function
     return function
+
+
+@part
+def yardstick(bench: Bench) -> Iterator[Run]:
+    """What a millisecond is worth here: the CPU to build the email with the standard library, and nothing else."""
+    yield measured(bench.arena, 0)
+    yield measured(bench.arena, bench.attachment_bytes)
 
 
 @part

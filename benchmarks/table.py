@@ -15,6 +15,7 @@ from benchmarks.measure import Run
 from benchmarks.work import KB
 
 DISTURBED_CORES = 0.25
+_CPU_PARTS = ("systems", "transports", "attachments")
 _COLUMNS = ("part", "system", "emails", "attached", "transport", "emails/s", "CPU ms", "RSS MB", "what else")
 
 
@@ -34,6 +35,19 @@ def print_table(runs: Sequence[Run], mail_server: str) -> None:
         )
     for name, ratio in ratios(runs).items():
         console.print(f"ours / {name}: {ratio:g}")
+    for row, ratio in cpu_in_yardsticks(runs):
+        console.print(f"CPU of an email, ours / built by EmailMessage alone: {ratio:g} ({row})")
+
+
+def cpu_in_yardsticks(runs: Sequence[Run]) -> list[tuple[str, float]]:
+    """For each row of ours with a yardstick of its size: how many of those its CPU is."""
+    sticks = {run.attachment_bytes: run.cpu_ms_per_email for run in runs if run.part == "yardstick"}
+    return [
+        (f"{run.part}, {run.transport}, {run.attachment_bytes // KB} KB", round(run.cpu_ms_per_email / stick, 2))
+        for run in runs
+        if run.system == "ours" and run.part in _CPU_PARTS and run.cpu_ms_per_email
+        if (stick := sticks.get(run.attachment_bytes))
+    ]
 
 
 def ratios(runs: Sequence[Run]) -> dict[str, float]:
@@ -56,6 +70,7 @@ def write(path: Path, runs: Sequence[Run], mail_server: str) -> None:
         "machine": {**_machine(), "mail_server": mail_server},
         "runs": [asdict(run) for run in runs],
         "ratios": ratios(runs),
+        "cpu_in_yardsticks": dict(cpu_in_yardsticks(runs)),
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+import boto3
 import structlog
 from botocore.config import Config
 
@@ -18,9 +19,9 @@ from eed_delivery import failpoints, logs
 from eed_delivery.alerts import assembly
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
-from eed_delivery.aws import session
+from eed_delivery.aws import core, session
 from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.job_watch import JobWatch, limits
 from eed_delivery.ledger.acceptance import AcceptanceLedger
@@ -45,6 +46,7 @@ from eed_delivery.retention import Retention
 from eed_delivery.service import Role
 from eed_delivery.source import Source
 from eed_delivery.sqs import Queue
+from eed_delivery.sqs_calls import SqsCalls, quick
 from eed_delivery.sweeper import Sweeper, SweepRules
 from eed_delivery.tracking import job_links
 from eed_delivery.tracking.bounce_intake import BounceIntake
@@ -100,14 +102,24 @@ class App:
     def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
         """The database, over a pool of its own."""
         url = self.settings.database.sqlalchemy_url()
-        return Database(make_engine(url, connections=connections, volleys=volleys), self._stop)
+        engine = make_engine(url, connections=connections, volleys=volleys)
+        return Database(engine, self._stop, hold_seconds=HOLD_SECONDS if volleys else 0)
 
     def queue(self, connections: int = 10) -> Queue:
-        """The queue, over a client of its own."""
+        """The queue, over connections of its own."""
         queue = self.settings.queue
-        return Queue(self.sqs_client(connections), queue.url, queue.dead_letter_url)
+        return Queue(self._sqs_calls(connections), queue.url, queue.dead_letter_url)
 
-    def sqs_client(self, connections: int = 10) -> "SQSClient":
+    def _sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
+        within = core(self.settings.aws)
+        client = self._sqs_client(boto3.Session(botocore_session=within), connections)
+        return quick(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+
+    def sqs_client(self) -> "SQSClient":
+        """boto3's client, for what is done once."""
+        return self._sqs_client(session(self.settings.aws))
+
+    def _sqs_client(self, boto: boto3.Session, connections: int = 10) -> "SQSClient":
         """A client whose reads outlast the longest poll; tries are counted by `Queue`, not by botocore too.
 
         Botocore would check each request against its description, and put its name together anew, which takes a fifth
@@ -121,7 +133,7 @@ class App:
             connect_timeout=5,
             read_timeout=self.settings.queue.wait_seconds + 10,
         )
-        return session(self.settings.aws).client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
+        return boto.client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
 
     def ses_client(self) -> "SESV2Client":
         """A client that never tries twice: a second try would be a second email (DESIGN 4)."""
@@ -242,8 +254,8 @@ class App:
         return WebhookList(database, self.settings.webhooks)
 
     def events_queue(self, url: str, connections: int = 2) -> Queue:
-        """The queue that SES's events arrive in, over a client of its own."""
-        return Queue(self.sqs_client(connections), url)
+        """The queue that SES's events arrive in, over connections of its own."""
+        return Queue(self._sqs_calls(connections), url)
 
     def worker(self, stop: threading.Event, pulse: Pulse) -> Worker:
         """One worker process's worth of threads."""

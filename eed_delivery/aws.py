@@ -16,20 +16,24 @@ SERVICES = ("sqs", "sesv2")
 
 def session(settings: AwsSettings) -> boto3.Session:
     """Credentials from where the settings say, and from nowhere else: no silent search through files."""
-    core = botocore.session.Session()
-    core.register_component("data_loader", _descriptions())
+    return boto3.Session(botocore_session=core(settings))
+
+
+def core(settings: AwsSettings) -> botocore.session.Session:
+    """What is beneath such a session."""
+    made = botocore.session.Session()
+    made.register_component("data_loader", _descriptions())
+    made.set_config_variable("region", settings.region)
     if settings.credentials == "environment":
-        secret, token = settings.secret_access_key, settings.session_token
-        return boto3.Session(
-            aws_access_key_id=settings.access_key_id.get_secret_value() if settings.access_key_id else None,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            aws_session_token=token.get_secret_value() if token else None,
-            region_name=settings.region,
-            botocore_session=core,
-        )
+        key, secret, token = settings.access_key_id, settings.secret_access_key, settings.session_token
+        if key and secret:
+            made.set_credentials(
+                key.get_secret_value(), secret.get_secret_value(), token.get_secret_value() if token else None
+            )
+        return made
     role = InstanceMetadataProvider(InstanceMetadataFetcher(timeout=2, num_attempts=3))
-    core.register_component("credential_provider", CredentialResolver([role]))
-    return boto3.Session(region_name=settings.region, botocore_session=core)
+    made.register_component("credential_provider", CredentialResolver([role]))
+    return made
 
 
 @cache

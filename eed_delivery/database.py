@@ -2,8 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -16,6 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
 
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.mysql_connection import connect
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -37,6 +38,8 @@ IDLE_CONNECTION_SECONDS = 60
 LOCK_WAIT_SECONDS = 5
 RECYCLE_SECONDS = 45
 """A connection of the pool that is older is replaced, so that none is used that the server has ended for idling."""
+HOLD_SECONDS = 5
+"""How long a worker's thread keeps its connection: to ask the pool for it each time costs as much as two statements."""
 SESSION = (
     f"SET SESSION wait_timeout = {IDLE_CONNECTION_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS} "
     f"/*M!100300 , idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */"
@@ -104,7 +107,7 @@ def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=connections,
@@ -120,6 +123,8 @@ def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
         },
         hide_parameters=True,  # an error's text must not carry a customer's data into the logs
     )
+    event.listen(engine, "do_connect", connect)
+    return engine
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -166,8 +171,12 @@ class Database:
     nature recognises its own earlier run by the fencing token it wrote.
     """
 
-    def __init__(self, engine: Engine, stop: threading.Event | None = None) -> None:
+    def __init__(self, engine: Engine, stop: threading.Event | None = None, *, hold_seconds: float = 0) -> None:
+        """`hold_seconds`: so long a thread keeps its connection from one transaction to the next, for threads that have
+        one all the time. The pool looks at a connection's age whenever it comes by, so this is much less than that."""
         self.engine = engine
+        self._hold_seconds = hold_seconds
+        self._kept = _Kept()
         self.dialect = engine.dialect.name
         self._retrying = Retrying(
             retry=retry_if_exception(lambda e: is_contention(e) or is_away(e)),
@@ -214,28 +223,69 @@ class Database:
         return self.run(telling)
 
     def _once(self, work: Callable[[Connection], T]) -> T:
-        # Twice: the inner one before a ROLLBACK could read what was left, the outer one for an interrupted COMMIT.
-        with self.engine.connect() as c, _dropped_when_unsafe(c), c.begin(), _dropped_when_unsafe(c):
-            return work(c)
+        c = self._take()
+        try:
+            done = _transaction(c, work)
+        except BaseException:
+            c.close()
+            raise
+        self._keep(c)
+        return done
+
+    def _take(self) -> Connection:
+        kept, self._kept.connection = self._kept.connection, None
+        if kept is not None:
+            if time.monotonic() < self._kept.until:
+                return kept
+            kept.close()
+        self._kept.until = time.monotonic() + self._hold_seconds
+        return self.engine.connect()
+
+    def _keep(self, c: Connection) -> None:
+        if self._hold_seconds:
+            self._kept.connection = c
+        else:
+            c.close()
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises `DatabaseGone`."""
         self.run(lambda c: c.execute(text("SELECT 1")).scalar())
 
     def close(self) -> None:
+        """Close what nobody uses at the moment."""
+        if self._kept.connection is not None:
+            self._kept.connection.close()
+            self._kept.connection = None
         self.engine.dispose()
 
 
-@contextmanager
-def _dropped_when_unsafe(connection: Connection) -> Iterator[None]:
+class _Kept(threading.local):
+    """A thread's connection between two of its transactions."""
+
+    connection: Connection | None = None
+    until = 0.0
+
+
+def _transaction(c: Connection, work: Callable[[Connection], T]) -> T:
+    """One transaction. It looks twice whether the connection is safe to go on with: inside, before a ROLLBACK could
+    read what was left in the socket, and outside, for a COMMIT that was interrupted."""
+    try:
+        with c.begin():
+            try:
+                return work(c)
+            except BaseException as error:
+                _drop_unless_safe(c, error)
+                raise
+    except BaseException as error:
+        _drop_unless_safe(c, error)
+        raise
+
+
+def _drop_unless_safe(c: Connection, error: BaseException) -> None:
     """A query that was interrupted half-way leaves its answer in the socket; the next query on this connection would
     read it as its own (PyMySQL#724). Only a server's own error is safe to go on after."""
-    try:
-        yield
-    except BaseException as error:
-        if not isinstance(error, DBAPIError) or is_away(error):
-            connection.invalidate()
-        raise
+    if not isinstance(error, DBAPIError) or is_away(error):
+        c.invalidate()
 
 
 def _enough(state: RetryCallState) -> bool:

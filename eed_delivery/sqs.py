@@ -19,6 +19,8 @@ from eed_delivery.model import Ticket
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
+    from eed_delivery.sqs_calls import SqsCalls
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -103,7 +105,9 @@ class Queue:
     Every call is tried a few times on trouble and then raises `QueueGone`.
     """
 
-    def __init__(self, client: "SQSClient", url: str, dead_letter_url: str | None = None, *, tries: int = 3) -> None:
+    def __init__(
+        self, client: "SqsCalls | SQSClient", url: str, dead_letter_url: str | None = None, *, tries: int = 3
+    ) -> None:
         self._client = client
         self.url = url
         self.dead_letter_url = dead_letter_url

@@ -7,7 +7,7 @@ other. Every statement is one of ours, written with bind parameters, and its val
 
 import re
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -73,7 +73,7 @@ def _together(c: Connection, shots: Sequence[Shot]) -> list[tuple[int, Sequence[
     answers: list[tuple[int, Sequence[Any]]] = []
     try:
         with driver.cursor() as cursor:
-            texts = [cursor.mogrify(one.text, shot.values) for one, shot in zip(prepared, shots, strict=True)]
+            texts = [one.filled_in(shot.values, driver.escape) for one, shot in zip(prepared, shots, strict=True)]
             cursor.execute(";".join(texts))
             for one in prepared:
                 answers.append((cursor.rowcount, one.rows(cursor)))
@@ -89,6 +89,13 @@ class _Prepared:
 
     text: str
     row: Any
+
+    def filled_in(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> str:
+        """The text with its values. Most are numbers, or not there: those need nobody to escape them."""
+        return self.text % {
+            name: str(value) if type(value) is int else "NULL" if value is None else escape(value)
+            for name, value in values.items()
+        }
 
     def rows(self, cursor: Any) -> Sequence[Any]:
         return [self.row(*values) for values in cursor.fetchall()] if self.row else ()

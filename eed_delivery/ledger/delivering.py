@@ -302,12 +302,20 @@ class DeliveryLedger:
         if emails:
             self._database.run(lambda c: c.execute(sql.RELEASE, [_fence(email) for email in emails]))
 
-    def renew(self, emails: Sequence[Email], lease_seconds: float) -> None:
-        """Lengthen the short lease of emails that wait in our hand; never revives one that has run out."""
-        if emails:
-            ids = [email.email_id for email in emails]
-            values = {"ids": ids, "our_token": emails[0].token, "lease": lease_seconds}
-            self._database.run(lambda c: c.execute(sql.RENEW, values))
+    def renew(self, batches: Iterable[Sequence[Email]], lease_seconds: float) -> None:
+        """Lengthen the short lease of emails that wait in our hand, a batch with one token each; never revives one that
+        has run out. Raises `DatabaseGone`."""
+        shots = [
+            Shot(
+                sql.RENEW,
+                {"ids": [email.email_id for email in emails], "our_token": emails[0].token, "lease": lease_seconds},
+                must_match=False,
+            )
+            for emails in batches
+            if emails
+        ]
+        if shots:
+            self._database.run(lambda c: fire(c, shots))
 
 
 def _outcome(email: Email, decision: Decision) -> tuple[Update, dict[str, object]]:

@@ -1,6 +1,7 @@
 """Keeps what is in hand in hand: visibility timeouts in the queue, leases in the ledger."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,7 @@ class Keeper:
 
     def step(self) -> float:
         """Extend what is in hand; a failure is logged and the next round tries again."""
+        began = time.monotonic()
         with self._lock:
             holds = list(self._holds)
         old = [hold for hold in holds if hold.rounds]
@@ -64,9 +66,9 @@ class Keeper:
             hold.rounds += 1
         for hold in old:  # the queue first for all of them: a database that hangs must not cost the visibility, too
             self._extend(hold)
-        for hold in old:
-            self._renew(hold)
-        return min(self._visibility, self._lease) / 3
+        self._renew(old)
+        # A round that takes long, on a host that is short of CPU, must not put off the next one as well.
+        return max(0.0, min(self._visibility, self._lease) / 3 - (time.monotonic() - began))
 
     def _extend(self, hold: Hold) -> None:
         with hold.lock:
@@ -75,8 +77,8 @@ class Keeper:
             except QueueGone as error:
                 log.warning("visibility_not_extended", reason=str(error))
 
-    def _renew(self, hold: Hold) -> None:
+    def _renew(self, holds: Sequence[Hold]) -> None:
         try:
-            self._ledger.renew(hold.emails, self._lease)
+            self._ledger.renew([hold.emails for hold in holds], self._lease)
         except DatabaseGone as error:
             log.warning("lease_not_renewed", reason=str(error))

@@ -1,13 +1,15 @@
-"""The queue, held to one contract on moto's server and on ministack; and what a message says on the wire."""
+"""The queue, held to one contract on moto's server and on ministack, over boto3's client and over our own calls; and
+what a message says on the wire."""
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
@@ -15,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from eed_delivery.errors import QueueGone
 from eed_delivery.model import Ticket
 from eed_delivery.sqs import Published, Queue, Received, read, write
+from eed_delivery.sqs_calls import SqsCalls, quick
 from tests.servers import free_port
 
 _names = itertools.count(1)
@@ -29,6 +32,12 @@ def client(endpoint_url: str) -> Any:
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10),
     )
+
+
+def calls(client: Any) -> SqsCalls:
+    made = quick(client, Credentials("test", "test"), None)
+    assert isinstance(made, SqsCalls)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +56,14 @@ def sqs(request: pytest.FixtureRequest) -> Any:
     return client(request.getfixturevalue("ministack").endpoint_url)
 
 
-@pytest.fixture
-def queue(sqs: Any) -> Queue:
+@pytest.fixture(params=["boto3", "calls"])
+def queue(request: pytest.FixtureRequest, sqs: Any) -> Queue:
     name = f"contract-{next(_names)}"
     dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
     url = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": redrive})["QueueUrl"]
-    return Queue(sqs, url, dead)
+    return Queue(sqs if request.param == "boto3" else calls(sqs), url, dead)
 
 
 def tickets(number: int) -> list[Ticket]:
@@ -131,9 +140,10 @@ def test_more_than_ten_are_acked_in_batches(queue: Queue) -> None:
     assert len(messages) == 15 and depth is not None and depth.empty
 
 
-def test_a_queue_that_is_not_there_is_gone() -> None:
+@pytest.mark.parametrize("way", [lambda client: client, calls], ids=["boto3", "calls"])
+def test_a_queue_that_is_not_there_is_gone(way: Callable[[Any], Any]) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
-    queue = Queue(client(endpoint), f"{endpoint}/000000000000/none")
+    queue = Queue(way(client(endpoint)), f"{endpoint}/000000000000/none")
     for question in (lambda: queue.publish(tickets(1)), lambda: queue.receive(1, 0, 1), queue.depth):
         with pytest.raises(QueueGone, match="does not answer"):
             question()

@@ -356,3 +356,18 @@ def test_the_keeper_extends_what_has_been_in_hand_for_a_round(room: Room, ids: l
         room.keeper.step()
         assert room.world.row(ids[0])["lease_until"] > before
     room.keeper.step()
+
+
+def test_the_keeper_renews_every_batch_whatever_its_token(room: Room, ids: list[int]) -> None:
+    first, second = room.world.claim(ids[0], lease=20), room.world.claim(*ids[1:], lease=20)
+    with room.keeper.holding([]) as one, room.keeper.holding([]) as other:
+        one.emails, other.emails = first.emails, second.emails
+        room.keeper.step()
+        before = [room.world.row(i)["lease_until"] for i in ids]
+        room.keeper.step()
+        after = [room.world.row(i)["lease_until"] for i in ids]
+    assert all(old < new for old, new in zip(before, after, strict=True))
+
+
+def test_the_keepers_next_round_begins_on_time_however_long_this_one_takes(room: Room) -> None:
+    assert room.keeper.step() < 30 / 3  # a third of the shorter timeout, less what this round took

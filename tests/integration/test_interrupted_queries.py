@@ -24,11 +24,11 @@ class Interrupted(Exception):
     """As a signal's handler or a timeout might raise it."""
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+@pytest.fixture(params=[0, 3600], ids=["from the pool", "kept by the thread"])
+def database(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """With a single connection, which everybody gets in turn."""
     engine = make_engine(make_url(database_url), connections=1)
-    database = Database(engine)
+    database = Database(engine, hold_seconds=request.param)
     database.run(lambda c: c.execute(text("CREATE TABLE t (a INT) ENGINE=InnoDB")))
     database.run(lambda c: c.execute(text("INSERT INTO t VALUES (1)")))
     yield database

@@ -356,12 +356,12 @@ def test_release_is_only_for_what_has_not_seen_the_wire(world: World) -> None:
 def test_renew_never_revives_a_lease(world: World, one: int) -> None:
     email = world.claimed(one, lease=30)
     before = world.row(one)["lease_until"]
-    world.delivering.renew([email], 90)
+    world.delivering.renew([[email]], 90)
     renewed = world.row(one)["lease_until"]
     assert renewed > before
     world.lapse(one)
     lapsed = world.row(one)["lease_until"]
-    world.delivering.renew([email], 90)
+    world.delivering.renew([[email]], 90)
     assert world.row(one)["lease_until"] == lapsed
 
 
