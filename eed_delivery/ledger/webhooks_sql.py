@@ -36,7 +36,8 @@ HOLD = (
 )
 _its_email = eed_email.c.email_id == _row.email_id
 _its_job = eed_job.c.job_id == func.coalesce(_row.job_id, eed_email.c.job_id)
-# With the keys that the reader knows. Where an email's or job's row has gone, its key is not told.
+# By ids for speed alone: the token says whose they are. With the keys that the reader knows; where an email's or job's
+# row has gone, its key is not told.
 HELD = (
     select(
         _row.webhook_id,
@@ -59,18 +60,13 @@ HELD = (
     .order_by(_row.webhook_id)
 )
 
-_OURS = (
-    update(eed_webhook)
-    .where(_row.webhook_id == bindparam("id"))
-    .where(_row.token == bindparam("our_token"))
-    .where(_row.state == WAITING)
-)
+# A token is on what waits alone: whatever ends a row takes it away.
+_OURS = update(eed_webhook).where(_row.webhook_id == bindparam("id")).where(_row.token == bindparam("our_token"))
 # Those that were taken, all at once: there are many, and nothing is to be told apart.
 TOLD = (
     update(eed_webhook)
     .where(_row.webhook_id.in_(bindparam("ids", expanding=True)))
     .where(_row.token == bindparam("our_token"))
-    .where(_row.state == WAITING)
     .values(
         state=DONE,
         token=None,

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from eed_delivery.config import WebhooksSettings
+from eed_delivery.ledger import webhooks_sql as sql
 from eed_delivery.ledger.outbox import Outbox
 from eed_delivery.ledger.webhook_endpoint import TOO_MANY_FAILURES, EndpointNews
 from eed_delivery.ledger.webhook_list import WebhookList
@@ -396,6 +397,17 @@ def test_what_one_has_in_hand_another_does_not_see_until_the_lease_has_run_out(t
     assert telling.ledger.take(3, 60, 5).held == ()
     telling.lapse()
     assert len(telling.ledger.take(4, 60, 5).held) == 3
+
+
+def test_a_row_is_held_only_while_it_waits_and_is_due(telling: Telling) -> None:
+    """What two who have read the same ids at the same time come to."""
+    telling.put(3)
+    telling.world.execute("UPDATE eed_webhook SET state = 'failed', token = 4 WHERE webhook_id = 1")
+    telling.world.execute("UPDATE eed_webhook SET due_at = '2999-01-01 00:00:00.000000' WHERE webhook_id = 2")
+    run, ids = telling.world.database.run, [1, 2, 3]
+    assert run(lambda c: c.execute(sql.HOLD, {"ids": ids, "new_token": 5, "lease": 60}).rowcount) == 1
+    held = run(lambda c: c.execute(sql.HELD, {"ids": ids, "our_token": 5}).all())
+    assert [row.webhook_id for row in held] == [3]
 
 
 def test_whoever_is_late_writes_into_the_void(telling: Telling) -> None:
