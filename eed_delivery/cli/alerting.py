@@ -15,9 +15,8 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
-from eed_delivery.errors import DatabaseGone
+from eed_delivery.errors import DatabaseGone, NotPossible
 from eed_delivery.ledger.alerting import AlertLedger, Told
-from eed_delivery.ledger.operating import NotPossible
 
 COLUMNS = ("rule", "looks for", "level", "audience", "last alert", "since then")
 

@@ -5,7 +5,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.reporting import JobReport
 from eed_delivery.model import EmailState, JobState
 

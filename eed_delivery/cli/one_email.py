@@ -8,8 +8,8 @@ from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.engagement import EngagementLedger
-from eed_delivery.ledger.operating import NotPossible
 from eed_delivery.ledger.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
 from eed_delivery.ledger.reporting import AttemptReport, EmailReport
 

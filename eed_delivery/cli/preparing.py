@@ -15,8 +15,7 @@ from eed_delivery.cli.output import Screen
 from eed_delivery.cli.running import ledger_problem
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import SourceSettings
-from eed_delivery.errors import QueueGone
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible, QueueGone
 from eed_delivery.source.check import check as check_source
 from eed_delivery.source.findings import Finding
 from eed_delivery.source.reference import create_reference, delivery_job

@@ -12,9 +12,9 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import watch_job
+from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
-from eed_delivery.ledger.operating import NotPossible
 from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
 from eed_delivery.ledger.workers import WorkerLedger

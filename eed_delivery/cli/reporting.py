@@ -15,8 +15,8 @@ from eed_delivery.cli import options
 from eed_delivery.cli.failures import Failure
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.engagement import Engagement, EngagementLedger
-from eed_delivery.ledger.operating import NotPossible
 from eed_delivery.ledger.outcomes import OutcomeLedger
 from eed_delivery.ledger.reporting import EmailReport
 from eed_delivery.reports.certificate import Certificate, Reconciliation

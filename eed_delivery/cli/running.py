@@ -6,13 +6,14 @@ import click
 import sdnotify
 
 from eed_delivery import logs, migrations
-from eed_delivery.app import App, hearing, roles
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings
-from eed_delivery.database import Database
+from eed_delivery.database import Database, make_engine
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
+from eed_delivery.roles import hearing, roles
 from eed_delivery.service import Supervisor, stop_on_signals
+from eed_delivery.tracking.verp import Verp
 
 
 @click.command()
@@ -135,7 +136,7 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     stop_on_signals(stop)  # before any other thread starts, so that all of them inherit the blocked signals
     settings = session.settings
     logs.configure(settings.logs, role="supervisor")
-    App(settings).verp()  # a mistake in its settings is to be told now, and not by every process
+    Verp.configured(settings.bounces)  # a mistake in its settings is to be told now, and not by every process
     _check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),
@@ -153,7 +154,7 @@ def _check_ledger(settings: Settings) -> None:
 
     A database that is away is no reason: the service waits for it.
     """
-    database = App(settings).database(connections=1)
+    database = Database(make_engine(settings.database.sqlalchemy_url(), connections=1))
     try:
         problem = ledger_problem(database)
     except DatabaseGone:

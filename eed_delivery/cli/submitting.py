@@ -20,8 +20,7 @@ from eed_delivery.cli.recipients import BadRow, Kind, Recipient, read_recipients
 from eed_delivery.cli.registering import Registration
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.text_input import opened_text
-from eed_delivery.errors import EedError, RenderError
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import EedError, NotPossible, RenderError
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.source.reference import delivery_job
 

@@ -11,7 +11,7 @@ from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.suppression_file import ADDRESS
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppressing import ADDRESS_LENGTH
 from eed_delivery.ledger.suppression_list import Entered, Entry, SuppressionList, Wanted
 from eed_delivery.ledger.suppression_sql import EVERY_EMAIL

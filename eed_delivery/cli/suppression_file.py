@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TextIO
 
 from eed_delivery.cli.recipients import BadRow
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression_list import Entry
 from eed_delivery.schema import eed_suppression
 from eed_delivery.untrusted import bare, inert

@@ -16,7 +16,7 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record
 from eed_delivery.cli.recipients import BadRow
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.cli.suppression import category, moment_until
+from eed_delivery.cli.suppression import category, moment_until, suppression
 from eed_delivery.cli.suppression_file import Defaults, read_entries
 from eed_delivery.cli.text_input import opened_text
 from eed_delivery.ledger.suppression_list import Entered, Entry, SuppressionList, Wanted
@@ -57,7 +57,7 @@ class Tally:
         self.prolonged += entered.prolonged
 
 
-@click.command("import")
+@suppression.command("import")
 @click.argument("file", type=_INPUT)
 @click.option("--category", type=category, help="Only for jobs of this category, unless the file has that column.")
 @click.option("--reason", type=text, help="Kept with each entry, unless the file has that column.")
@@ -120,7 +120,7 @@ def _tell(session: Session, tally: Tally, dry_run: bool, as_json: bool) -> None:
         raise Failure(f"error: {tally.bad:,} of {tally.read:,} lines are bad; {words}.", NOT_POSSIBLE)
 
 
-@click.command("export")
+@suppression.command("export")
 @takes_config
 @pass_session
 def export_list(session: Session) -> None:

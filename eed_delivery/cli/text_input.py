@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.running import supervise
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.outbox import DONE, FAILED, WAITING
 from eed_delivery.ledger.webhook_endpoint import EndpointState
 from eed_delivery.ledger.webhook_list import WebhookList

@@ -247,8 +247,8 @@ def _webhooks(settings: Settings) -> Iterator[Clash]:
         yield Clash.of(
             ("webhooks.url", "webhooks.secret"),
             "whoever is told must be able to know that it was us, and the secret for that is not there",
-            'Make one with: echo "whsec_$(openssl rand -base64 32)". Give it as the systemd credential webhooks_secret or '
-            "EED_WEBHOOKS__SECRET.",
+            'Make one with: echo "whsec_$(openssl rand -base64 32)". Give it as the systemd credential webhooks_secret '
+            "or EED_WEBHOOKS__SECRET.",
         )
 
 

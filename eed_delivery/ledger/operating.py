@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, Update, bindparam, case, func, i
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
-from eed_delivery.errors import EedError
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.delivering import new_token
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState, Verdict
@@ -18,10 +18,6 @@ from eed_delivery.source import Source
 
 _Chosen = Row[tuple[int, int, int, str | None]]
 REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
-
-
-class NotPossible(EedError):
-    """The operator asked for something that the present state does not allow; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

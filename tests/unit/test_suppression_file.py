@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.cli.recipients import BadRow
 from eed_delivery.cli.suppression_file import COLUMNS, Defaults, header, read_entries, row
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression_list import Entry
 
 END = datetime.fromisoformat("2099-12-31T23:59:59.999999")
