@@ -431,6 +431,8 @@ def test_at_the_end_of_the_process_what_was_not_tried_goes_back_unharmed(telling
 
     receiver.behave = behave
     telling.put(3)
+    telling.world.execute("UPDATE eed_webhook SET due_at = '2026-11-23 00:00:00.000000' WHERE webhook_id = 3")
+    telling.world.execute("UPDATE eed_webhook SET due_at = '2026-11-22 00:00:00.000000' WHERE webhook_id = 1")
     before = telling.rows("due_at")
     telling.teller().step()
     assert sorted(telling.rows("state, tries, token")) == [("done", 1, None)] + [("waiting", 0, None)] * 2
@@ -526,6 +528,29 @@ def test_what_waits_is_never_forgotten(telling: Telling) -> None:
     age(telling, 1)
     assert telling.ledger.forget() == 0
     assert telling.rows("state") == [("waiting",)]
+
+
+def test_the_housekeeping_changes_what_it_has_found_and_only_while_it_is_so(telling: Telling) -> None:
+    telling.put(4)
+    standing = {1: ("waiting", 2020), 2: ("waiting", 2999), 3: ("done", 2020), 4: ("failed", 2999)}
+    for number, (state, year) in standing.items():
+        moved = f"state = '{state}', due_at = '{year}-01-01 00:00:00.000000'"
+        telling.world.execute(f"UPDATE eed_webhook SET {moved} WHERE webhook_id = {number}")
+    age_and_keep = {"max_age": 259_200, "keep": 60}
+
+    def found(statement: Any, **values: Any) -> list[int]:
+        return telling.world.database.run(lambda c: list(c.execute(statement, {"at_most": 9, **values}).scalars()))
+
+    def changed(statement: Any, *ids: int, **values: Any) -> list[int]:
+        return [
+            telling.world.database.run(lambda c, i=i: c.execute(statement, {"id": i, **values}).rowcount) for i in ids
+        ]
+
+    assert found(sql.TOO_OLD, max_age=259_200) == [1]
+    assert [found(sql.FORGETTABLE, ended=state) for state in ("done", "failed")] == [[3], []]
+    assert changed(sql.EXPIRE, 2, 3, 4, 1, **age_and_keep) == [0, 0, 0, 1]
+    telling.world.execute("UPDATE eed_webhook SET due_at = '2020-01-01 00:00:00.000000' WHERE webhook_id = 2")
+    assert changed(sql.FORGET, 2, 4, 1, 3) == [0, 0, 0, 1]
 
 
 # --- an operator ---------------------------------------------------------------------------------------------------
