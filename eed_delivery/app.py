@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from eed_delivery import failpoints, logs
 from eed_delivery.aws import core, session
+from eed_delivery.aws_calls import SqsCalls, quick_sqs
 from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
 from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
@@ -33,7 +34,6 @@ from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.service import Role
 from eed_delivery.source import Source
 from eed_delivery.sqs import Queue
-from eed_delivery.sqs_calls import SqsCalls, quick
 from eed_delivery.sweeper import Sweeper, SweepRules
 from eed_delivery.tracking.bounce_intake import BounceIntake
 from eed_delivery.tracking.collector import Collector
@@ -87,7 +87,7 @@ class App:
     def _sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
         within = core(self.settings.aws)
         client = self._sqs_client(boto3.Session(botocore_session=within), connections)
-        return quick(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+        return quick_sqs(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
 
     def sqs_client(self) -> "SQSClient":
         """boto3's client, for what is done once."""
