@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from eed_delivery import failpoints, logs
 from eed_delivery.aws import core, session
-from eed_delivery.aws_calls import SqsCalls, quick_sqs
+from eed_delivery.aws_calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
 from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
@@ -110,6 +110,15 @@ class App:
         return boto.client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
 
     def ses_client(self) -> "SESV2Client":
+        """boto3's client, for what is asked now and then."""
+        return self._ses_client(session(self.settings.aws))
+
+    def _ses_calls(self) -> "SesCalls | SESV2Client":
+        within = core(self.settings.aws)
+        client = self._ses_client(boto3.Session(botocore_session=within))
+        return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+
+    def _ses_client(self, boto: boto3.Session) -> "SESV2Client":
         """A client that never tries twice: a second try would be a second email (DESIGN 4)."""
         ses = self.settings.ses
         config = Config(
@@ -118,7 +127,7 @@ class App:
             connect_timeout=ses.connect_timeout_seconds,
             read_timeout=ses.read_timeout_seconds,
         )
-        return session(self.settings.aws).client("sesv2", endpoint_url=ses.endpoint_url, config=config)
+        return boto.client("sesv2", endpoint_url=ses.endpoint_url, config=config)
 
     def _s3_client(self) -> "S3Client | None":
         rendering = self.settings.rendering
@@ -161,7 +170,7 @@ class App:
             case "smtp":
                 return partial(SmtpTransport, settings.smtp)
             case "ses":
-                return partial(SesTransport, self.ses_client(), settings.ses)
+                return partial(SesTransport, self._ses_calls(), settings.ses)
             case "outbox":
                 return partial(OutboxTransport, settings.outbox)
 
