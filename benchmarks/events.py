@@ -85,7 +85,8 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=20_000, help="different ones; each comes twice")
     parser.add_argument("--emails", type=int, default=10_000)
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=4, help="of each process")
+    parser.add_argument("--processes", type=int, default=1, help="of the role")
     asked = parser.parse_args(words)
     chance = random.Random(5)
     bodies = [one_event(n, chance.randint(1, asked.emails), chance) for n in range(asked.events)]
@@ -94,7 +95,7 @@ def main(words: Sequence[str]) -> int:
     mariadb = MariaDb()
     mariadb.start()
     try:
-        with MiniStack("benchmarks.deep_ministack") as ministack, tempfile.TemporaryDirectory() as directory:
+        with MiniStack("tests.servers.deep_ministack") as ministack, tempfile.TemporaryDirectory() as directory:
             return measure(mariadb, ministack, Path(directory), bodies, coming, asked)
     finally:
         mariadb.stop()
@@ -109,6 +110,7 @@ def measure(
     publish(ministack, url, coming)
     eed = CommandLine(directory, world.url, ministack.make_queue("mail"), ministack.endpoint_url)
     eed.environ |= {"EED_TRACKING__EVENTS_QUEUE_URL": url, "EED_TRACKING__THREADS": str(asked.threads)}
+    eed.environ["EED_TRACKING__PROCESSES"] = str(asked.processes)
     servers = {"mariadbd": mariadb.pid, "ministack": ministack.pid}
     before = {name: cpu_seconds(pid) for name, pid in servers.items()}
     sqs, started = ministack.client("sqs"), time.monotonic()

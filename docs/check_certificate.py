@@ -16,6 +16,9 @@ import sys
 from collections import Counter
 
 COLUMNS = ["email", "recipient", "state", "attempts", "changed_at", "message_id", "detail", "outcome", "outcome_at"]
+ENGAGEMENT = ["opens", "clicks", "machine_opens", "machine_clicks"]
+COLUMNS_OF = {1: COLUMNS, 2: COLUMNS + ENGAGEMENT}
+EMAILS_OF = ["opened", "clicked", "machine_opened", "machine_clicked"]
 ENDED = ["sent", "failed", "suppressed", "cancelled", "in_doubt"]
 OPEN = ["pending", "queued", "sending"]
 OUTCOMES = ["delivered", "soft_bounced", "hard_bounced", "complained"]
@@ -30,37 +33,43 @@ def digest(path):
     return found.hexdigest()
 
 
-def count(path, problems):
-    """Emails by state, sent ones by outcome, and how many others have one. Names rows that no report has."""
-    states, outcomes, others, seen = Counter(), Counter(), 0, set()
+def count(path, columns, problems):
+    """Emails by state, sent ones by outcome, how many others have one, how many were opened or clicked in. Names rows
+    that no report has."""
+    states, outcomes, others, engaged, seen = Counter(), Counter(), 0, Counter(), set()
     with open(path, encoding="utf-8", newline="") as file:
         rows = csv.reader(file, strict=True)
-        if next(rows, None) != COLUMNS:
+        if next(rows, None) != columns:
             problems.append("the first line does not name the columns of a report")
-            return states, outcomes, others
+            return states, outcomes, others, engaged
         for row in rows:
-            if len(row) != len(COLUMNS):
-                problems.append(f"line {rows.line_num}: {len(row)} cells instead of {len(COLUMNS)}")
+            if len(row) != len(columns):
+                problems.append(f"line {rows.line_num}: {len(row)} cells instead of {len(columns)}")
                 continue
             email, state, outcome = row[0], row[2], row[7]
-            problems += [f"line {rows.line_num}: {wrong}" for wrong in wrongs(email, state, outcome, seen)]
+            problems += [f"line {rows.line_num}: {wrong}" for wrong in wrongs(row, seen)]
+            engaged.update(name for name, times in zip(EMAILS_OF, row[len(COLUMNS) :]) if times != "0")  # noqa: B905
             seen.add(email)
             states[state] += 1
             if state == "sent":
                 outcomes[outcome or SILENT] += 1
             elif outcome:
                 others += 1
-    return states, outcomes, others
+    return states, outcomes, others, engaged
 
 
-def wrongs(email, state, outcome, seen):
+def wrongs(row, seen):
     """What is wrong with a row by itself."""
+    email, state, outcome, times = row[0], row[2], row[7], row[len(COLUMNS) :]
     if email in seen:
         yield f"email {email} is there twice"
     if state not in ENDED + OPEN:
         yield f"{state!r} is no state"
     if outcome not in ["", *OUTCOMES]:
         yield f"{outcome!r} is no outcome"
+    for word in times:
+        if not word.isdecimal():
+            yield f"{word!r} is no count"
 
 
 def sums(states, outcomes):
@@ -73,7 +82,8 @@ def sums(states, outcomes):
 
 def expected(certificate, path, problems):
     """What the certificate must say of these rows."""
-    states, outcomes, others = count(path, problems)
+    version = 2 if certificate.get("version") == 2 else 1
+    states, outcomes, others, engaged = count(path, COLUMNS_OF[version], problems)
     rows, still_open = sum(states.values()), sum(states[state] for state in OPEN)
     balanced = (
         certificate.get("all_enlisted") is True
@@ -84,7 +94,7 @@ def expected(certificate, path, problems):
     )
     return {
         "format": "eed-delivery reconciliation certificate",
-        "version": 1,
+        "version": version,
         "verdict": "BALANCED" if balanced else "NOT BALANCED YET",
         "rows": rows,
         "states": {state: states[state] for state in OPEN + ENDED},
@@ -93,6 +103,7 @@ def expected(certificate, path, problems):
         "outcomes_of_others": others,
         "sums": sums(states, outcomes),
         "sha256": digest(path),
+        "engagement": {name: engaged[name] for name in EMAILS_OF} if version == 2 else None,
     }
 
 

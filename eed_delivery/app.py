@@ -14,39 +14,52 @@ import boto3
 import structlog
 from botocore.config import Config
 
-from eed_delivery import failpoints, logs
+from eed_delivery.alerts import assembly
+from eed_delivery.alerts.desk import Desk
+from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.aws import core, session
 from eed_delivery.aws_calls import SesCalls, SqsCalls, quick_ses, quick_sqs
-from eed_delivery.config import Settings, WorkerSettings, failpoints_wanted
+from eed_delivery.config import Settings, WorkerSettings
 from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
+from eed_delivery.job_watch import JobWatch, limits
+from eed_delivery.ledger.alert_facts import AlertFacts
 from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.forgetting import ForgettingLedger
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.outbox import Outbox
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking import TrackingLedger
+from eed_delivery.ledger.watching import WatchLedger
+from eed_delivery.ledger.webhook_list import WebhookList
 from eed_delivery.ledger.workers import Process, WorkerLedger
-from eed_delivery.loops import Loop, Pulse
+from eed_delivery.loops import Pulse
 from eed_delivery.publisher import Publisher
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
-from eed_delivery.service import Role
+from eed_delivery.retention import Retention
 from eed_delivery.source import Source
 from eed_delivery.sqs import Queue
 from eed_delivery.sweeper import Sweeper, SweepRules
+from eed_delivery.tracking import job_links
 from eed_delivery.tracking.bounce_intake import BounceIntake
 from eed_delivery.tracking.collector import Collector
+from eed_delivery.tracking.links import Links
 from eed_delivery.tracking.verp import Verp
 from eed_delivery.transports import Transport
 from eed_delivery.transports.outbox import OutboxTransport
 from eed_delivery.transports.ses import SesTransport, account
 from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.webhooks.endpoint import Endpoint
+from eed_delivery.webhooks.signing import Signer
 from eed_delivery.worker import Worker, WorkerParts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sesv2.client import SESV2Client
+    from mypy_boto3_sns.client import SNSClient
     from mypy_boto3_sqs.client import SQSClient
 
 log = structlog.get_logger(__name__)
@@ -57,12 +70,11 @@ LEASE_MARGIN_SECONDS = 30.0
 """How much longer the lease on the wire is than the longest send."""
 QUOTA_SECONDS = 60.0
 """How long SES's MaxSendRate is believed before it is asked for again."""
-HANDOVER_SECONDS = 5.0
-"""A worker is done so much earlier than its supervisor loses patience."""
 USER_AGENT = "eed-delivery"
-DRAIN_CHECK_SECONDS = 1.0
-DRAIN_CHECKS = 3
-"""SQS's counts are approximate: it must have looked empty so often in a row."""
+ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
+"""An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
+ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
+"""An alert may come twice, so less patience does no harm."""
 
 
 class App:
@@ -72,6 +84,7 @@ class App:
         self.settings = settings
         self._stop = stop or threading.Event()
         self.source = Source(settings.source)
+        self.outbox = Outbox.of(settings.webhooks)
 
     def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
         """The database, over a pool of its own."""
@@ -143,16 +156,18 @@ class App:
             rendering.attachments_root, self._s3_client(), rendering.attachments_s3, rendering.max_attachment_bytes
         )
         verp = self.verp() if self.settings.transport.kind != "ses" else None
-        return Renderer(rendering, store, sender_of=verp.sender if verp else None)
+        links = self.links()
+        links_of = partial(job_links.links_of, links, self.settings.web.unsubscribe) if links else None
+        return Renderer(rendering, store, sender_of=verp.sender if verp else None, links_of=links_of)
+
+    def links(self) -> Links | None:
+        """What makes and reads the signed addresses of emails; None if there are none."""
+        web = self.settings.web
+        return Links(web.base_url, web.keys(), web.tenant) if web.base_url and web.keys() else None
 
     def verp(self) -> Verp | None:
         """What makes and reads the addresses that bounces come back to; None if they are off. Raises `ConfigError`."""
-        bounces = self.settings.bounces
-        if not bounces.address or bounces.secret is None:
-            return None
-        former = bounces.former_secrets.get_secret_value().split() if bounces.former_secrets else []
-        secret = bounces.secret.get_secret_value().strip()
-        return Verp(bounces.address, secret.encode(), [one.encode() for one in former])
+        return Verp.configured(self.settings.bounces)
 
     def bounce_intake(self, connections: int = 2) -> BounceIntake:
         """What takes bounces in. Raises `ConfigError` if they are off."""
@@ -160,7 +175,7 @@ class App:
         if verp is None:
             what = "it is not set, and so no bounce can be for us"
             raise ConfigError([Problem("bounces.address", what, "Give the domain whose mail comes to us.")])
-        ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking)
+        ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking, self.outbox)
         return BounceIntake(verp, ledger)
 
     def transport_factory(self) -> Callable[[], Transport]:
@@ -183,26 +198,51 @@ class App:
 
     def publisher(self) -> Publisher:
         settings = self.settings.publisher
-        ledger = RegistryLedger(self.database(), self.source)
+        ledger = RegistryLedger(self.database(), self.source, self.outbox)
         return Publisher(ledger, self.queue(settings.connections), self.renderer(), settings)
 
     def sweeper(self) -> Sweeper:
         worker = self.settings.worker
-        database = self.database()
+        database = self.database(volleys=True)
         rules = SweepRules(
             resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
             drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
         )
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
-        ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile)
+        ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
         return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules)
+
+    def retention(self) -> Retention | None:
+        """What forgets old events; None where they are kept for ever."""
+        if not self.settings.tracking.event_retention_days:
+            return None
+        ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
+        return Retention(ledger, self.settings.sweeper.interval_seconds)
+
+    def job_watch(self) -> JobWatch | None:
+        """What watches the bounces and complaints of running jobs; None where it is turned off."""
+        watch = self.settings.watch
+        return JobWatch(WatchLedger(self.database(connections=1), self.outbox), watch) if limits(watch) else None
 
     def collector(self, events_queue_url: str) -> Collector:
         """What all threads of the role `events` share."""
         tracking = self.settings.tracking
-        ledger = TrackingLedger(self.database(tracking.threads + 1), self.source, tracking)
-        queue = self.events_queue(events_queue_url, tracking.threads)
-        return Collector(ledger, queue, self.settings.queue.wait_seconds)
+        database = self.database(tracking.threads + 1, volleys=True)
+        ledger = TrackingLedger(database, self.source, tracking, self.outbox)
+        queue = self.settings.queue
+        events = self.events_queue(events_queue_url, tracking.threads)
+        return Collector(ledger, events, queue.wait_seconds, queue.visibility_timeout_seconds)
+
+    def webhook_endpoint(self) -> Endpoint:
+        """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""
+        webhooks = self.settings.webhooks
+        if webhooks.url is None:
+            what = "it is not set, and so there is nobody to be told"
+            raise ConfigError([Problem("webhooks.url", what, "Give the address that is to be told.")])
+        return Endpoint(webhooks.url, Signer(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
+
+    def webhook_list(self, database: Database) -> WebhookList:
+        return WebhookList(database, self.settings.webhooks)
 
     def events_queue(self, url: str, connections: int = 2) -> Queue:
         """The queue that SES's events arrive in, over connections of its own."""
@@ -216,7 +256,7 @@ class App:
         make_transport = self.transport_factory()
         process = _process("worker", settings.threads)
         parts = WorkerParts(
-            ledger=DeliveryLedger(database, self.source, process.worker_id),
+            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox),
             operating=self.operating(database),
             workers=WorkerLedger(database),
             queue=self.queue(connections),
@@ -230,8 +270,44 @@ class App:
         )
         return Worker(parts, settings, stop, pulse)
 
+    def alert_makers(self) -> assembly.Makers:
+        """What makes the clients of alerts: of their own, so that neither side ever waits for the other."""
+        return assembly.Makers(self._alert_database, self._alert_transport, self._sns_client)
+
+    def alert_desk(self) -> Desk:
+        """The alerts of one process."""
+        return assembly.desk(self.settings, self.alert_makers())
+
+    def _alert_database(self) -> Database:
+        settings = self.settings.database.model_copy(update=ALERT_DATABASE_SECONDS)
+        return Database(make_engine(settings.sqlalchemy_url(), connections=1), self._stop)
+
+    def _alert_transport(self) -> Transport:
+        """One for alerts: less patient, and without the configuration set, whose events are about jobs' emails."""
+        settings = self.settings
+        match settings.transport.kind:
+            case "smtp":
+                limits = {name: min(getattr(settings.smtp, name), most) for name, most in ALERT_SMTP_SECONDS.items()}
+                return SmtpTransport(settings.smtp.model_copy(update=limits))
+            case "ses":
+                return SesTransport(self.ses_client(), settings.ses.model_copy(update={"configuration_set": None}))
+            case "outbox":
+                return OutboxTransport(settings.outbox)
+
+    def _sns_client(self) -> "SNSClient":
+        config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)
+        return session(self.settings.aws).client(
+            "sns", endpoint_url=self.settings.alerts.sns_endpoint_url, config=config
+        )
+
+    def fact_watch(self, desk: Desk) -> FactWatch:
+        """What looks at the facts of `[[alerts.fact]]`."""
+        alerts = self.settings.alerts
+        known = measures(AlertFacts(self.database(connections=1)), self.queue(connections=1), self.ses_client)
+        return FactWatch(alerts.fact, known, desk.observe, alerts.check_seconds)
+
     def operating(self, database: Database) -> OperatingLedger:
-        return OperatingLedger(database, self.source)
+        return OperatingLedger(database, self.source, outbox=self.outbox)
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)
@@ -262,88 +338,3 @@ def _process(role: str, threads: int = 0) -> Process:
 
 def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:
     return settings.send_lease_seconds or make_transport().wire_seconds + LEASE_MARGIN_SECONDS
-
-
-def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
-    """The processes of the service: as many of `worker` as are configured, and one of each other that is named."""
-    found = []
-    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "events": run_events, "bounces": run_bounces}
-    for name in names:
-        if name == "worker":
-            count = settings.worker.processes or os.cpu_count() or 1
-            work = partial(run_worker, settings, drain)
-            found += [Role(f"worker-{n}", work, once=drain) for n in range(1, count + 1)]
-        else:
-            found.append(Role(name, partial(alone[name], settings)))
-    return found
-
-
-def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The publisher's process."""
-    _begin(settings, "publisher")
-    publisher = App(settings, stop).publisher()
-    Loop("publisher", publisher.step, stop, pulse).run()
-    publisher.close()
-
-
-def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The sweeper's process."""
-    _begin(settings, "sweeper")
-    Loop("sweeper", App(settings, stop).sweeper().step, stop, pulse).run()
-
-
-def run_events(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The process that takes SES's events in."""
-    _begin(settings, "events")
-    collector = App(settings, stop).collector(settings.tracking.events_queue_url or "")
-    names = [f"events-{n}" for n in range(1, settings.tracking.threads + 1)]
-    threads = [Loop(name, collector.step, stop, pulse).start() for name in names]
-    Loop("doubts", collector.settle, stop, pulse).run()
-    for thread in threads:
-        thread.join()
-
-
-def run_bounces(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The process that listens for bounces."""
-    from eed_delivery.tracking.bounce_server import THREADS, BounceServer  # asyncio and all: no other role needs it
-
-    _begin(settings, "bounces")
-    server = BounceServer(App(settings, stop).bounce_intake(THREADS), settings.bounces.protocol)
-    host, port = settings.bounces.place()
-    server.run(host, port, stop, lambda: pulse.beat("bounces"))
-    pulse.forget("bounces")
-
-
-def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
-    """One worker process; with `drain` it ends when the queue holds nothing any more."""
-    _begin(settings, "worker")
-    app = App(settings, stop)
-    worker = app.worker(stop, pulse)
-    if drain:
-        Loop("drain", DrainWatch(app.queue(), stop).step, stop, pulse).start()
-    worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
-
-
-def _begin(settings: Settings, role: str) -> None:
-    """What every process of the service does first."""
-    logs.configure(settings.logs, role=role)
-    places = failpoints_wanted()
-    if failpoints.arm(places):
-        log.warning("failpoints_armed", places=places)
-
-
-class DrainWatch:
-    """Sets the stop event when the queue has looked empty a few times in a row: nothing visible, in flight or
-    delayed, so that retries that still wait are waited for."""
-
-    def __init__(self, queue: Queue, stop: threading.Event) -> None:
-        self._queue = queue
-        self._stop = stop
-        self._seen_empty = 0
-
-    def step(self) -> float:
-        depth = self._queue.depth()
-        self._seen_empty = self._seen_empty + 1 if depth is not None and depth.empty else 0
-        if self._seen_empty >= DRAIN_CHECKS:
-            self._stop.set()
-        return DRAIN_CHECK_SECONDS

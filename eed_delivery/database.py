@@ -16,6 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
 
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.mysql_connection import connect
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -106,7 +107,7 @@ def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=connections,
@@ -122,6 +123,8 @@ def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
         },
         hide_parameters=True,  # an error's text must not carry a customer's data into the logs
     )
+    event.listen(engine, "do_connect", connect)
+    return engine
 
 
 def _sqlite_engine(url: URL) -> Engine:

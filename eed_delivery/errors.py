@@ -11,6 +11,10 @@ class EedError(Exception):
     """The root of every error this service raises itself."""
 
 
+class NotPossible(EedError):
+    """The operator asked for something that the present state does not allow; the text says why and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in the configuration or its surroundings: where it is, what is wrong, what would be right."""

@@ -9,7 +9,8 @@ import re
 import select
 import sys
 import threading
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -20,7 +21,8 @@ from structlog.typing import Processor
 from eed_delivery.config import LogSettings
 
 Listener = Callable[[Mapping[str, Any]], None]
-"""Hears every line that is logged, after masking. It must be quick: the email being sent waits for it."""
+"""Hears every line that is logged, after masking. It must be quick: the email being sent waits for it. It may keep the
+line, and must not change it."""
 
 LIBRARIES = ("botocore", "boto3", "urllib3", "sqlalchemy", "alembic")
 PRIVATE_WORDS = frozenset(
@@ -35,6 +37,22 @@ READER_MILLISECONDS = 1000
 
 # A local part, quoted or not. Its length is bounded so that no text, however long, takes quadratic time.
 LOCAL_PART = re.compile(r"(?:\"[^\"\r\n]{1,128}\"|[^\s@<>\"(),:;\[\]\\]{1,128})@")
+
+
+_thread = threading.local()
+"""Of the running thread: whether its lines are kept from the listeners."""
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """What this thread logs meanwhile is written, and no listener hears it: for a listener's own threads, and for the
+    libraries they call."""
+    before = getattr(_thread, "unheard", False)
+    _thread.unheard = True
+    try:
+        yield
+    finally:
+        _thread.unheard = before
 
 
 class LogHealth:
@@ -129,22 +147,21 @@ class _Listeners:
     def __init__(self, listeners: Sequence[Listener], health: LogHealth) -> None:
         self._listeners = tuple(listeners)
         self._health = health
-        self._busy = threading.local()
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if getattr(self._busy, "now", False):
-            return event  # a listener that logs must not hear itself
-        self._busy.now = True
+        if getattr(_thread, "unheard", False):
+            return event
+        _thread.unheard = True  # a listener that logs must not hear itself
         try:
             for listener in self._listeners:
                 self._tell(listener, event)
         finally:
-            self._busy.now = False
+            _thread.unheard = False
         return event
 
     def _tell(self, listener: Listener, event: Mapping[str, Any]) -> None:
         try:
-            listener(dict(event))
+            listener(event)
         except Exception:  # noqa: BLE001 - somebody else's code: whatever it raises, the line is still logged
             self._health.listener_failed()
 
@@ -176,7 +193,8 @@ def configure(
     health = LogHealth()
     writer = LineWriter(sys.stdout if stream is None else stream, health)
     shared = _processors(role)
-    last: list[Processor] = [_Listeners(listeners, health), structlog.processors.JSONRenderer(sort_keys=False)]
+    heard: list[Processor] = [_Listeners(listeners, health)] if listeners else []
+    last: list[Processor] = [*heard, structlog.processors.JSONRenderer(sort_keys=False)]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),

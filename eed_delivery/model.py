@@ -96,6 +96,7 @@ class Job:
     """A job as the ledger and the source know it together: what every one of its emails shares.
 
     `revision` grows whenever an operator requeues or resumes, so that cached templates are read anew.
+    `category` is what its recipients may want no more of, as the suppression list names it; "": none.
     """
 
     job_id: int
@@ -107,6 +108,9 @@ class Job:
     html_template: str | None = None
     text_template: str | None = None
     attachments: tuple[AttachmentRef, ...] = ()
+    category: str = ""
+    track_opens: bool = False
+    track_clicks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,7 @@ class ReadyJob:
     name: str
     expires_in_seconds: float | None = None
     recipient: str | None = None
+    category: str = ""
 
     @property
     def expired(self) -> bool:

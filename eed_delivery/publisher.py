@@ -11,10 +11,8 @@ leases keep them apart, and if both publish one email, the second message finds 
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 import structlog
 
@@ -23,6 +21,7 @@ from eed_delivery.config import PublisherSettings
 from eed_delivery.errors import DatabaseGone, RenderError
 from eed_delivery.ledger.delivering import new_token
 from eed_delivery.ledger.registry import LeasedJob, RegistryLedger
+from eed_delivery.looking import Pace
 from eed_delivery.model import JobState, Ticket
 from eed_delivery.rendering import Renderer
 from eed_delivery.sqs import MAX_BATCH, Published, Queue
@@ -37,45 +36,11 @@ SLICE = 50
 table."""
 NEW_JOBS_AT_ONCE = 500
 """In a single-table schema each row is a job: they come by the thousand."""
-SHARE_OF_LOOKING = 0.05
-"""Looking for work takes no more than this part of the time, however long one look takes."""
-LONGEST_PAUSE_SECONDS = 60.0
-"""Nor does a slow database put off the next look for longer."""
-LOOKS_THAT_COUNT = 3
-"""What a look takes is what the quickest of the last three took: one that had to wait for a disk says nothing."""
 TOP_UP_SECONDS = 0.25
 """How often the queue is counted: with the default of 2,000 ahead that is enough for 8,000 emails a second."""
 
 AILING_SECONDS = 5.0
 """How long a job is left alone that cannot be enlisted, and a queue that refuses every message."""
-
-
-class Pace:
-    """When to look again: `seconds` after the last look, and later where the look itself takes long."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._took: deque[float] = deque([0.0] * LOOKS_THAT_COUNT, LOOKS_THAT_COUNT)
-        self._next_at = float("-inf")
-
-    @property
-    def wait(self) -> float:
-        """Seconds until the next look; 0 when it is due."""
-        return max(0.0, self._next_at - self._clock())
-
-    @contextmanager
-    def looking(self) -> Iterator[None]:
-        """Around the look. One that fails is due again at once."""
-        started = self._clock()
-        yield
-        self._took.append(self._clock() - started)
-        pause = min(LONGEST_PAUSE_SECONDS, min(self._took) * (1 / SHARE_OF_LOOKING - 1))
-        self._next_at = self._clock() + max(self._seconds, pause)
-
-    def hurry(self) -> None:
-        """There was more than one look could take: the next one is due."""
-        self._next_at = float("-inf")
 
 
 class Window:

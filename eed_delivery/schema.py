@@ -58,6 +58,7 @@ eed_job = Table(
     Column("job_id", Id, primary_key=True, autoincrement=True),  # the source's own number where it has numbers
     Column("source_key", key(), nullable=False, unique=True),
     Column("name", prose(255), nullable=False, server_default=""),
+    Column("category", key(), nullable=False, server_default=""),  # what kind of email: some want no more of it
     Column("state", word(16), nullable=False),
     Column("reason", prose(DETAIL_LENGTH)),
     Column("revision", Integer, nullable=False, server_default="0"),
@@ -70,6 +71,12 @@ eed_job = Table(
     Column("lease_until", Time),
     Column("created_at", Time, nullable=False),
     Column("finished_at", Time),
+    Column("watched", Boolean, nullable=False, server_default="1"),  # an operator may let a job go on unwatched
+    # A resume starts the watch anew: it counts what has left since then, and so many had been sent by then.
+    Column("watched_from", Time),
+    Column("sent_before", Integer, nullable=False, server_default="0"),
+    Column("warned_of_bounces", Boolean, nullable=False, server_default="0"),
+    Column("warned_of_complaints", Boolean, nullable=False, server_default="0"),
     Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )
@@ -96,6 +103,8 @@ eed_email = Table(
     Column("outcome_at", Time),  # when that happened, as the one who told us says; only compared with its like
     # The one index that counts, publishes, lists and sweeps: a second would cost every change of state.
     Index("eed_email_by_job_state", "job_id", "state"),
+    # This one changes only with an outcome. Each row has its place in it at the end, where its job is enlisted.
+    Index("eed_email_by_job_outcome", "job_id", "outcome"),
     **_OPTIONS,
 )
 
@@ -140,8 +149,10 @@ eed_event = Table(
     Column("address", key(320)),
     Column("occurred_at", Time, nullable=False),
     Column("received_at", Time, nullable=False),
-    Index("eed_event_by_email", "email_id"),
+    # All that opens and clicks are counted by: the rows themselves lie scattered, by the hashes that are their keys.
+    Index("eed_event_by_email_kind", "email_id", "gen", "kind", "automatic"),
     Index("eed_event_by_address", "address"),
+    Index("eed_event_by_received", "received_at"),  # the oldest are forgotten; it grows at its end
     **_OPTIONS,
 )
 
@@ -149,6 +160,7 @@ eed_suppression = Table(
     "eed_suppression",
     metadata,
     Column("address", key(320), primary_key=True),  # lower case
+    Column("category", key(), primary_key=True, server_default=""),  # "": every email; else only jobs of this one
     Column("reason", prose(DETAIL_LENGTH), nullable=False),
     Column("source", word(32), nullable=False),
     Column("created_at", Time, nullable=False),
@@ -167,5 +179,53 @@ eed_worker = Table(
     Column("detail", prose(DETAIL_LENGTH)),  # why it does not send, if it does not
     Column("started_at", Time, nullable=False),
     Column("heartbeat_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
+eed_webhook = Table(
+    "eed_webhook",
+    metadata,
+    Column("webhook_id", Id, primary_key=True, autoincrement=True),
+    Column("nonce", word(32), nullable=False),  # makes the id that is told nobody else's
+    Column("kind", word(32), nullable=False),
+    Column("job_id", BigInteger),
+    Column("email_id", BigInteger),
+    Column("gen", Integer),
+    Column("event_id", word(64)),
+    Column("facts", prose(4000), nullable=False),  # JSON
+    Column("occurred_at", Time, nullable=False),
+    Column("state", word(16), nullable=False),
+    Column("waiting_since", Time, nullable=False),  # its age counts from then
+    # When something is next to be done with it: waiting, it is told; done or failed, it is forgotten. While somebody
+    # tells it, their lease ends then.
+    Column("due_at", Time, nullable=False),
+    Column("token", BigInteger),  # fences whoever is telling it
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("tried_at", Time),
+    Column("status", Integer),  # the HTTP status of the last answer; NULL: there was none
+    Column("answer", prose(DETAIL_LENGTH)),
+    Index("eed_webhook_due", "state", "due_at"),
+    **_OPTIONS,
+)
+
+eed_webhook_endpoint = Table(
+    "eed_webhook_endpoint",
+    metadata,
+    Column("endpoint_id", word(64), primary_key=True),  # of its URL, which may hold a secret: a new URL begins anew
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("probe_at", Time, nullable=False),  # while there are too many: when the next one may be told
+    Column("paused_at", Time),
+    Column("reason", prose(DETAIL_LENGTH)),
+    **_OPTIONS,
+)
+
+eed_alert = Table(
+    "eed_alert",
+    metadata,
+    Column("rule", word(64), primary_key=True),  # "": all of them together, by the hour
+    Column("hits", Integer, nullable=False, server_default="0"),  # within the window that began at window_at
+    Column("window_at", Time),
+    Column("times", Integer, nullable=False, server_default="0"),  # since the last alert
+    Column("sent_at", Time),
     **_OPTIONS,
 )

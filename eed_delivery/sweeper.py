@@ -3,7 +3,9 @@
 Every part is safe to run on several hosts at once: each change is conditional on what was read.
 """
 
+import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -13,6 +15,7 @@ from eed_delivery.config import SweeperSettings
 from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
+from eed_delivery.looking import Pace
 from eed_delivery.sqs import MAX_BATCH, Queue, Received
 
 log = structlog.get_logger(__name__)
@@ -23,6 +26,8 @@ FOREIGN_VISIBILITY_SECONDS = 3600
 RETENTION_MARGIN_SECONDS = 3600
 LEFTOVERS_A_STEP = 20
 """So many chunks of a cancelled job are ended in one round, so that the other parts get their turn."""
+ENDINGS_SECONDS = 0.5
+"""An operator who cancels a job waits for it: so often its emails are ended, between the rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Sweeper:
         self._retention: float | None = None
         self._outlived_at = float("-inf")
         self._unbalanced: set[int] = set()
+        self._endings_pace = Pace(ENDINGS_SECONDS, time.monotonic)
+        self._ending = threading.Lock()
 
     def step(self) -> float:
         """One round. Raises `DatabaseGone` or `QueueGone`; the next round does what this one left.
@@ -59,7 +66,7 @@ class Sweeper:
             self._settle_the_wire,
             self._pick_up_dropped,
             self._end_jobs,
-            self._finish,
+            self._finish_all,
             self._workers.forget_the_dead,
             self._bury_dead_letters,
             self._put_back_queued,
@@ -72,6 +79,15 @@ class Sweeper:
                 log.exception("sweep_failed", part=part.__name__)
         return self._settings.interval_seconds
 
+    def end_jobs(self) -> float:
+        """Between the rounds, in a loop of its own: one chunk of what cancelled or failed jobs have left; those with
+        nothing left are finished. Raises `DatabaseGone`."""
+        with self._endings_pace.looking():
+            ended = self._end_some()
+            if not ended:
+                self._finish(self._ledger.finishable(ended_only=True))
+        return 0.0 if ended else self._endings_pace.wait
+
     def _pick_up_dropped(self) -> None:
         _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))
         failpoints.reach("sweeper.picked_up")
@@ -80,11 +96,15 @@ class Sweeper:
         _say("jobs_expired", self._ledger.expire_jobs())
         failpoints.reach("sweeper.expired")
         for _ in range(LEFTOVERS_A_STEP):
-            ended = self._ledger.end_leftovers()
-            _say("leftovers_ended", ended)
-            failpoints.reach("sweeper.leftovers_ended")
-            if not ended:
+            if not self._end_some():
                 return
+
+    def _end_some(self) -> int:
+        with self._ending:  # two loops at it would wait for each other's rows
+            ended = self._ledger.end_leftovers()
+        _say("leftovers_ended", ended)
+        failpoints.reach("sweeper.leftovers_ended")
+        return ended
 
     def _settle_the_wire(self) -> None:
         settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below)
@@ -137,8 +157,11 @@ class Sweeper:
         failpoints.reach("sweeper.buried")
         return True
 
-    def _finish(self) -> None:
-        for job_id in self._ledger.finishable():
+    def _finish_all(self) -> None:
+        self._finish(self._ledger.finishable())
+
+    def _finish(self, job_ids: Sequence[int]) -> None:
+        for job_id in job_ids:
             balances = self._ledger.finish(job_id)
             failpoints.reach("sweeper.finished")
             if balances:

@@ -41,6 +41,13 @@ def fire(c: Connection, shots: Sequence[Shot]) -> bool:
     return all(_one(c, shot).rowcount == 1 or not shot.must_match for shot in shots)
 
 
+def matched(c: Connection, shots: Sequence[Shot]) -> list[int]:
+    """Execute them in order, and tell how many rows each has matched, whatever they `must_match`."""
+    if _takes_several(c):
+        return [count for count, _ in _together(c, shots)]
+    return [_one(c, shot).rowcount for shot in shots]
+
+
 def ask(c: Connection, shots: Sequence[Shot]) -> list[Sequence[Any]]:
     """Execute them in order, and give the rows of each, their columns as attributes. Values are as the driver has them:
     0 and 1 for what is true or false, Decimal for what was divided. A list among the values must not be empty."""

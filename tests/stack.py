@@ -87,8 +87,10 @@ class Stack:
         max_receive_count: int = 10,
         keep_mail: bool = True,
         service_url: str | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        """`service_url`: how the service reaches the database, if not as the test and its oracle do."""
+        """`service_url`: how the service reaches the database, if not as the test and its oracle do. `environ`: its
+        secrets."""
         self.directory = directory
         self.attachments = directory / "attachments"
         self.attachments.mkdir(parents=True)
@@ -102,6 +104,7 @@ class Stack:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "EED_DATABASE__URL": service_url or database_url,
+            **(environ or {}),
         }
         self.config = directory / "eed-delivery.toml"
         self._keep_mail = keep_mail

@@ -1,6 +1,6 @@
 """The command line, `eed-delivery`. One room a topic:
 
-- `running`    run, publisher, worker, sweeper, events, bounces
+- `running`    run, publisher, worker, sweeper, events, bounces, web
 - `bouncing`   bounce
 - `preparing`  db init, db check, queue init
 - `checking`   check
@@ -9,6 +9,9 @@
 - `reporting`  report
 - `requeueing` requeue
 - `deciding`   settle, pause, resume, cancel
+- `suppression` suppression list, add, remove; `suppression_moving` import and export, of a `suppression_file`
+- `alerting`   alerts list, alerts test
+- `webhooks`   webhooks run, list, retry, test
 - `output`     tables at a terminal, plain text elsewhere, JSON for scripts
 - `streams`    standard streams that the caller has closed
 """
@@ -19,19 +22,9 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery import __version__
-from eed_delivery.cli.bouncing import bounce
-from eed_delivery.cli.checking import check
-from eed_delivery.cli.deciding import cancel, pause, resume, settle
 from eed_delivery.cli.failures import Failure, explained
-from eed_delivery.cli.one_email import email
 from eed_delivery.cli.options import takes_config
-from eed_delivery.cli.preparing import database, queue
-from eed_delivery.cli.reading import emails, job, jobs, processes
-from eed_delivery.cli.reporting import report
-from eed_delivery.cli.requeueing import requeue
-from eed_delivery.cli.running import bounces, events, publisher, run, sweeper, worker
 from eed_delivery.cli.streams import open_closed_streams
-from eed_delivery.cli.submitting import submit
 from eed_delivery.errors import EedError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -49,8 +42,39 @@ Every command takes --config; without it the file is the one that EED_CONFIG nam
 sets a single setting. Job and email keys are those of the delivery server's own tables."""
 
 
+# Command, room and name there, in the order of the work. A room is loaded when its command runs: that halves the start.
+COMMANDS = {
+    "run": "running:run",
+    "publisher": "running:publisher",
+    "worker": "running:worker",
+    "sweeper": "running:sweeper",
+    "events": "running:events",
+    "bounces": "running:bounces",
+    "web": "running:web",
+    "bounce": "bouncing:bounce",
+    "db": "preparing:database",
+    "queue": "preparing:queue",
+    "check": "checking:check",
+    "submit": "submitting:submit",
+    "jobs": "reading:jobs",
+    "job": "reading:job",
+    "emails": "reading:emails",
+    "email": "one_email:email",
+    "report": "reporting:report",
+    "processes": "reading:processes",
+    "requeue": "requeueing:requeue",
+    "settle": "deciding:settle",
+    "pause": "deciding:pause",
+    "resume": "deciding:resume",
+    "cancel": "deciding:cancel",
+    "suppression": "suppression_moving:suppression",
+    "alerts": "alerting:alerts",
+    "webhooks": "webhooks:webhooks",
+}
+
+
 class Commands(click.Group):
-    """The commands, with expected errors turned into messages and exit codes, and the demo loaded only when it runs."""
+    """The commands, each loaded when it is wanted, with expected errors turned into messages and exit codes."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command. An error of ours becomes a message and an exit code; any other one is a defect."""
@@ -60,8 +84,14 @@ class Commands(click.Group):
             raise explained(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
-        """In the order in which they were added: that of the work."""
-        return list(self.commands)
+        """In the order of the work."""
+        return [*COMMANDS, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        room, _, name = COMMANDS[cmd_name].partition(":")
+        return _loaded(f"eed_delivery.cli.{room}", name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -69,6 +99,12 @@ class Commands(click.Group):
         """The command that `args` name; the demo's place is taken by the real one."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, _load_demo() if command is demo_place else command, rest
+
+
+def _loaded(module: str, name: str) -> click.Command:
+    command = getattr(importlib.import_module(module), name)
+    assert isinstance(command, click.Command)  # noqa: S101 - tells mypy what the module holds
+    return command
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings=CONTEXT)
@@ -90,22 +126,15 @@ def demo_place() -> None:
 
 def _load_demo() -> click.Command:
     try:
-        command = importlib.import_module("eed_delivery.demo.command").demo
+        return _loaded("eed_delivery.demo.command", "demo")
     except ModuleNotFoundError as error:
         raise Failure(
             f"the demo needs the package {error.name}, which is not installed.\n"
             "Install it with: pip install 'eed-delivery[demo]'"
         ) from error
-    assert isinstance(command, click.Command)  # noqa: S101 - tells mypy what the module holds
-    return command
 
 
-for _command in (run, publisher, worker, sweeper, events, bounces, bounce):
-    cli.add_command(_command)
-for _command in (database, queue, check, submit, jobs, job, emails, email):
-    cli.add_command(_command)
-for _command in (report, processes, requeue, settle, pause, resume, cancel, demo_place):
-    cli.add_command(_command)
+cli.add_command(demo_place)
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ def check(session: Session, as_json: bool) -> None:
         ("queue.dead_letter_url", _dead_letters),
         ("tracking.events_queue_url", _events),
         ("bounces.address", _bounces),
+        ("web.base_url", _web),
         (f"transport {kind}", _transport),
         ("rendering.attachments_root", _attachments),
     )
@@ -150,6 +151,15 @@ def _bounces(session: Session) -> Iterator[Finding]:
     else:
         way = f"listened for at {bounces.listen}" if bounces.listen else "taken by eed-delivery bounce alone"
         yield Finding("ok", where, f"each email has a sender of its own at {bounces.address}; bounces are {way}")
+
+
+def _web(session: Session) -> Iterator[Finding]:
+    where, web = "web.base_url", session.settings.web
+    if web.base_url is None:
+        yield Finding("ok", where, "it is not set: no email has links of ours in it, and nobody can unsubscribe by one")
+    else:
+        way = f"answered at {web.listen}" if web.listen else "answered by another host, since web.listen is not set"
+        yield Finding("ok", where, f"links in emails lead to {web.base_url}, and are {way}")
 
 
 def _transport(session: Session) -> Iterator[Finding]:

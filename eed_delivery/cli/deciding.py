@@ -5,7 +5,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.reporting import JobReport
 from eed_delivery.model import EmailState, JobState
 
@@ -70,19 +70,23 @@ def pause(session: Session, key: str, reason: str) -> None:
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
 @click.option("--reason", type=text, help="For your shell's history: a job that runs keeps no reason.")
+@click.option("--unwatched", is_flag=True, help="Do not let its bounces and complaints pause it again.")
 @takes_config
 @pass_session
-def resume(session: Session, key: str, reason: str | None) -> None:
+def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> None:
     """Let a paused job go on. Its templates are read anew, so that a mended one counts.
+
+    The watch on its bounces and complaints counts only what leaves from now on.
 
     \b
     Example:
       eed-delivery resume 42
     """
     job_id = session.job_id(key)
-    if not session.operating.resume(job_id):
+    if not session.operating.resume(job_id, watched=not unwatched):
         raise _impossible(session, job_id, "only a paused job can go on")
-    session.screen.line(f"job {key} goes on{f': {reason}' if reason else ''}")
+    how = ", unwatched" if unwatched else ""
+    session.screen.line(f"job {key} goes on{how}{f': {reason}' if reason else ''}")
 
 
 @click.command()

@@ -8,7 +8,8 @@ from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.engagement import EngagementLedger
 from eed_delivery.ledger.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
 from eed_delivery.ledger.reporting import AttemptReport, EmailReport
 
@@ -40,18 +41,23 @@ def email(session: Session, key: str, as_json: bool) -> None:
     if as_json:
         history = [record(attempt) for attempt in session.reporting.attempts(email_id)]
         heard = [record(event) for event in OutcomeLedger(session.database).events_of(email_id)]
-        session.screen.json(email_record(report) | {"job": job_key, "history": history, "events": heard})
+        engagement = record(EngagementLedger(session.database).of_email(report))
+        facts = email_record(report) | engagement | {"job": job_key, "history": history, "events": heard}
+        session.screen.json(facts)
         return
     _show_email(session, report, job_key)
 
 
 def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
     screen = session.screen
+    engagement = EngagementLedger(session.database).of_email(report)
     screen.line(f"email {report.key} of job {job_key}", style="bold")
     facts = {
         "recipient": report.recipient,
         "state": report.state,
         "outcome": f"{report.outcome}, {when(report.outcome_at)}" if report.outcome else None,
+        "opened": _times(engagement.opens, engagement.machine_opens),
+        "clicked": _times(engagement.clicks, engagement.machine_clicks),
         "reason": report.detail,
         "taken as": report.message_id,
         "header id": f"<{report.email_id}.{report.gen}@{session.settings.rendering.message_id_domain}>",
@@ -71,6 +77,13 @@ def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
         columns = ("ended", "gen", "attempt", "verdict", "counted", "code", "reply", "took ms", "by")
         screen.table(columns, map(_attempt_row, attempts))
     _show_events(session, report)
+
+
+def _times(by_people: int, by_machines: int) -> str | None:
+    """How often, in words; None where nobody has."""
+    if not by_people + by_machines:
+        return None
+    return f"{by_people}" + (f", and {by_machines} by machines" if by_machines else "")
 
 
 def _show_events(session: Session, report: EmailReport) -> None:

@@ -60,3 +60,8 @@ def since(value: str) -> float | datetime:
     """How long ago (30m, 2h, 1d) in seconds, or a moment in UTC."""
     found = re.fullmatch(r"([0-9]{1,9})([smhdw])", value)
     return float(found[1]) * _SECONDS[found[2]] if found else moment(value)
+
+
+def until(value: str) -> float | datetime:
+    """For how long (12h, 30d) in seconds, or a moment in UTC."""
+    return since(value)

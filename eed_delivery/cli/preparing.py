@@ -15,11 +15,10 @@ from eed_delivery.cli.output import Screen
 from eed_delivery.cli.running import ledger_problem
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import SourceSettings
-from eed_delivery.errors import QueueGone
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible, QueueGone
 from eed_delivery.source.check import check as check_source
 from eed_delivery.source.findings import Finding
-from eed_delivery.source.reference import create_reference
+from eed_delivery.source.reference import create_reference, delivery_job
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 RETENTION_SECONDS = 14 * 86_400  # the longest that SQS allows
 _COUNTED = ("error", "warning", "ok")
+CATEGORY = delivery_job.c.category.name
+"""The one optional column that the reference schema has and the settings' defaults do not map."""
 
 
 @click.group("db")
@@ -59,9 +60,14 @@ def init(session: Session, with_source: bool) -> None:
 
 
 def is_reference(source: SourceSettings) -> bool:
-    """True when `[source]` maps the reference schema, whatever status words it uses."""
+    """True when `[source]` maps the reference schema: whatever status words it uses, whatever is the same for all jobs,
+    and whether or not they have a category, since tables that were made before there were any lack the column."""
     plain = SourceSettings()
-    job = source.job.model_copy(update={"statuses": plain.job.statuses})
+    same: dict[str, object] = dict.fromkeys(("category_value", "track_opens_value", "track_clicks_value"))
+    same["statuses"] = plain.job.statuses
+    if source.job.category == CATEGORY:
+        same["category"] = plain.job.category
+    job = source.job.model_copy(update=same)
     email = source.email.model_copy(update={"statuses": plain.email.statuses})
     return source.model_copy(update={"job": job, "email": email}) == plain
 

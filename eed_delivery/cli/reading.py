@@ -12,8 +12,9 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import watch_job
+from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
 from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
 from eed_delivery.ledger.workers import WorkerLedger
@@ -26,7 +27,7 @@ TABLE_ROWS = 1000
 OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 EMAIL_COLUMNS = (
     *("email", "recipient", "state", "attempts", "gen", "detail", "message_id", "not_before", "changed_at"),
-    *("outcome", "outcome_at"),
+    *("outcome", "outcome_at", "opens", "clicks", "machine_opens", "machine_clicks"),
 )
 
 
@@ -48,7 +49,7 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     if as_json:
         session.screen.json([job_record(report) for report in found])
         return
-    columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created")
+    columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created", "reason")
     session.screen.table(columns, map(_job_row, found))
     if not found:
         session.screen.line("there are none")
@@ -59,7 +60,9 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
 def _job_row(report: JobReport) -> tuple[object, ...]:
     c = report.counts
     ended = (c[EmailState.SENT], c[EmailState.FAILED], c[EmailState.IN_DOUBT])
-    return (report.key, report.name, report.state, report.total, *ended, report.total - report.done, report.created_at)
+    still_open = report.total - report.done
+    facts = (report.key, report.name, report.state, report.total, *ended, still_open, report.created_at)
+    return (*facts, report.reason)
 
 
 def job_record(report: JobReport) -> dict[str, Any]:
@@ -98,8 +101,10 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
 
 
 def _job_outcomes(session: Session, report: JobReport) -> dict[str, Any]:
-    facts = record(OutcomeLedger(session.database).of_job(report.job_id))
-    return {"outcomes": {name: count for name, count in facts.items() if count is not None}}
+    return {
+        "outcomes": record(OutcomeLedger(session.database).of_job(report.job_id)),
+        "engagement": record(EngagementLedger(session.database).of_job(report.job_id)),
+    }
 
 
 def _job_troubles(session: Session, report: JobReport) -> dict[str, Any]:
@@ -121,6 +126,8 @@ def _show_job(session: Session, report: JobReport) -> None:
     screen = session.screen
     screen.line(f"job {report.key}  {report.name}", style="bold")
     screen.line(f"{report.state}{f': {report.reason}' if report.reason else ''}")
+    if not report.watched:
+        screen.line("unwatched: bounces and complaints do not pause it")
     finished = f"finished {when(report.finished_at)}" if report.finished_at else "not finished"
     pace = f"{report.running_seconds:,.0f} s, {report.rate:,.1f} emails a second"
     screen.line(f"registered {when(report.created_at)}, {finished}; {pace}")
@@ -146,18 +153,31 @@ def _balance(report: JobReport) -> str:
 
 
 def _show_outcomes(session: Session, report: JobReport) -> None:
-    """Of the sent emails; nothing where nobody would tell."""
+    """Of the sent emails; nothing where nobody would tell. Opens and clicks stand apart."""
     outcomes = OutcomeLedger(session.database).of_job(report.job_id)
     sent = report.counts[EmailState.SENT]
-    if not (outcomes.known or (sent and session.settings.tracking.events_queue_url)):
-        return
-    session.screen.line()
-    session.screen.table((f"of {sent:,} sent", "emails"), _outcome_rows(outcomes))
+    if outcomes.known or (sent and session.settings.tracking.events_queue_url):
+        session.screen.line()
+        session.screen.table((f"of {sent:,} sent", "emails"), _outcome_rows(outcomes))
+    engagement = EngagementLedger(session.database).of_job(report.job_id)
+    if engagement.any:
+        session.screen.line()
+        session.screen.table(("opens and clicks", "emails"), _engagement_rows(engagement))
 
 
 def _outcome_rows(outcomes: OutcomeReport) -> list[tuple[str, int]]:
-    counts = [(name.replace("_", " "), count) for name, count in record(outcomes).items() if count is not None]
+    counts = [(name.replace("_", " "), count) for name, count in record(outcomes).items()]
     return [(name, count) for name, count in counts if count or name in ("delivered", "no word yet")]
+
+
+def _engagement_rows(engagement: JobEngagement) -> list[tuple[str, int]]:
+    counts = (
+        ("opened", engagement.opened),
+        ("clicked", engagement.clicked),
+        ("opened by machines", engagement.machine_opened),
+        ("clicked by machines", engagement.machine_clicked),
+    )
+    return [(name, count) for name, count in counts if count]
 
 
 def _show_reasons(session: Session, report: JobReport) -> None:
@@ -206,7 +226,8 @@ def emails(session: Session, key: str, state: str | None, outcome: str | None, k
     """List a job's emails, as a table, CSV or JSON. CSV and JSON are written as they are read, half a million too.
 
     In CSV a cell that a spreadsheet would take for a formula gets a ' before it, and so does one that begins with a '.
-    --outcome no_word_yet: sent, and nothing was heard since.
+    --outcome no_word_yet: sent, and nothing was heard since. CSV and JSON have opens and clicks,
+    those by machines apart.
 
     \b
     Example:
@@ -215,10 +236,13 @@ def emails(session: Session, key: str, state: str | None, outcome: str | None, k
     found = session.reporting.emails(session.job_id(key), EmailState(state) if state else None, outcome)
     if kind == "table":
         _show_emails(session, found, limit or TABLE_ROWS)
-    elif kind == "json":
-        session.screen.json_array(map(email_record, islice(found, limit)))
+        return
+    beside = EngagementLedger(session.database).beside(islice(found, limit))
+    records = (email_record(email) | record(engagement) for email, engagement in beside)
+    if kind == "json":
+        session.screen.json_array(records)
     else:
-        session.screen.csv(EMAIL_COLUMNS, (_values(email_record(email)) for email in islice(found, limit)))
+        session.screen.csv(EMAIL_COLUMNS, map(_values, records))
 
 
 def _values(facts: dict[str, Any]) -> list[object]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NoReturn, TextIO
 
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
 from eed_delivery.model import AttachmentRef
 from eed_delivery.source.reference import delivery_attachment, delivery_email
 

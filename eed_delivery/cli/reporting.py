@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -14,7 +15,8 @@ from eed_delivery.cli import options
 from eed_delivery.cli.failures import Failure
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.outcomes import OutcomeLedger
 from eed_delivery.ledger.reporting import EmailReport
 from eed_delivery.reports.certificate import Certificate, Reconciliation
@@ -26,20 +28,24 @@ from eed_delivery.reports.rows import facts, utc
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
 @click.option("--format", "kind", type=click.Choice(["csv", "json", "html"]), default="csv", show_default=True)
+@click.option("--opens", is_flag=True, help="With each email's opens and clicks: personal data.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Into this file, not to stdout.")
 @takes_config
 @pass_session
-def report(session: Session, key: str, kind: str, output: Path | None) -> None:
+def report(session: Session, key: str, kind: str, opens: bool, output: Path | None) -> None:
     """Write a job's report, with its reconciliation certificate.
 
     csv: a row for each email; the certificate goes into FILE.certificate.json, or to stderr. json: rows and certificate
     in one object. html: a page to read and print, without recipients' addresses.
 
+    --opens adds four columns to csv and json, and makes the certificate one of version 2. These rows change as people
+    open their emails, and as old events are forgotten. The page says how many were opened, where that is tracked.
+
     \b
     Example:
       eed-delivery report 42 --format html --output 42.html
     """
-    making = Making(session, session.job_id(key))
+    making = Making(session, session.job_id(key), opens=opens)
     beside = output.with_name(output.name + ".certificate.json") if output and kind == "csv" else None
     with _opened(output) as file:
         making.write(kind, file)
@@ -53,10 +59,12 @@ def report(session: Session, key: str, kind: str, output: Path | None) -> None:
 class Making:
     """The making of one report. Each format is written as its rows are read."""
 
-    def __init__(self, session: Session, job_id: int) -> None:
+    def __init__(self, session: Session, job_id: int, *, opens: bool) -> None:
         self._session = session
         self._job_id = job_id
-        self._reconciliation = Reconciliation()
+        self._engagement = EngagementLedger(session.database)
+        self._opens = opens
+        self._reconciliation = Reconciliation(with_engagement=opens)
         self._read_from = session.reporting.now()
 
     def write(self, kind: str, file: IO[bytes]) -> None:
@@ -67,35 +75,39 @@ class Making:
     def _csv(self, file: IO[bytes]) -> None:
         """A row for each email."""
         file.write(self._reconciliation.header)
-        for email in self._emails():
-            file.write(self._reconciliation.row(email))
+        for email, engagement in self._emails():
+            file.write(self._reconciliation.row(email, engagement))
 
     def _json(self, file: IO[bytes]) -> None:
-        """One object: `emails`, one in a line, then the `certificate`."""
+        """One object: `emails`, one in a line, then the job's `engagement` and the `certificate`."""
         start = b'{"emails": [\n'
-        for email in self._emails():
-            self._reconciliation.row(email)
-            file.write(start + _json(facts(email)))
+        for email, engagement in self._emails():
+            self._reconciliation.row(email, engagement)
+            file.write(start + _json(facts(email, engagement)))
             start = b",\n"
         file.write(b'{"emails": [' if start != b",\n" else b"\n")
-        file.write(b'],\n"certificate": ' + self.written_certificate().rstrip() + b"}\n")
+        file.write(b'],\n"engagement": ' + _json(asdict(self._engagement.of_job(self._job_id))))
+        file.write(b',\n"certificate": ' + self.written_certificate().rstrip() + b"}\n")
 
     def _html(self, file: IO[bytes]) -> None:
         """The page."""
         digest = Digest()
-        for email in self._emails():
-            self._reconciliation.row(email)
+        for email, engagement in self._emails():
+            self._reconciliation.row(email, engagement)
             digest.add(email)
         bounces = OutcomeLedger(self._session.database).bounces(self._job_id, REASONS_LISTED)
-        text = page(self._certificate(), digest, bounces, self._session.command)
+        engaged = self._engagement.of_job(self._job_id)
+        text = page(self._certificate(), digest, bounces, engaged, self._session.command)
         file.write(text.encode("utf-8", "backslashreplace"))
 
     def written_certificate(self) -> bytes:
         """The certificate of what was written, as JSON."""
         return _json(self._certificate().as_json(), indent=2) + b"\n"
 
-    def _emails(self) -> Iterator[EmailReport]:
-        return self._session.reporting.emails(self._job_id)
+    def _emails(self) -> Iterator[tuple[EmailReport, Engagement | None]]:
+        """Each email, with its opens and clicks where they are asked for."""
+        emails = self._session.reporting.emails(self._job_id)
+        yield from self._engagement.beside(emails) if self._opens else ((email, None) for email in emails)
 
     def _certificate(self) -> Certificate:
         job = self._session.reporting.job(self._job_id)

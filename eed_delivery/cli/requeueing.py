@@ -8,7 +8,8 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.operating import NotPossible, Selection
+from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.operating import Selection
 from eed_delivery.model import EmailState
 
 SHOWN = 10

@@ -6,20 +6,21 @@ import click
 import sdnotify
 
 from eed_delivery import logs, migrations
-from eed_delivery.app import App, roles
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings
-from eed_delivery.database import Database
+from eed_delivery.database import Database, make_engine
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
+from eed_delivery.roles import hearing, roles
 from eed_delivery.service import Supervisor, stop_on_signals
+from eed_delivery.tracking.verp import Verp
 
 
 @click.command()
 @takes_config
 @pass_session
 def run(session: Session) -> None:
-    """Run the service: publisher, workers and sweeper; events and bounces where they are configured.
+    """Run the service: publisher, workers and sweeper; events, bounces, web and webhooks where they are configured.
 
     They live under one supervisor until SIGTERM, each in a process of its own.
 
@@ -27,8 +28,14 @@ def run(session: Session) -> None:
     Example:
       eed-delivery run --config /etc/eed-delivery/eed-delivery.toml
     """
-    wanted = {"events": session.settings.tracking.events_queue_url, "bounces": session.settings.bounces.listen}
-    _supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
+    settings = session.settings
+    wanted = {
+        "events": settings.tracking.events_queue_url,
+        "bounces": settings.bounces.listen,
+        "web": settings.web.listen,
+        "webhooks": settings.webhooks.url,
+    }
+    supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
 
 
 @click.command()
@@ -41,7 +48,7 @@ def publisher(session: Session) -> None:
     Example:
       eed-delivery publisher
     """
-    _supervise(session, "publisher")
+    supervise(session, "publisher")
 
 
 @click.command()
@@ -57,7 +64,7 @@ def worker(session: Session, drain: bool) -> None:
     Example:
       eed-delivery worker --drain
     """
-    _supervise(session, "worker", drain=drain)
+    supervise(session, "worker", drain=drain)
 
 
 @click.command()
@@ -72,7 +79,7 @@ def sweeper(session: Session) -> None:
     Example:
       eed-delivery sweeper
     """
-    _supervise(session, "sweeper")
+    supervise(session, "sweeper")
 
 
 @click.command()
@@ -88,7 +95,7 @@ def events(session: Session) -> None:
     if session.settings.tracking.events_queue_url is None:
         what = "it is not set, and so there are no events to be taken in"
         raise ConfigError([Problem("tracking.events_queue_url", what, "Give the queue that SES's topic publishes to.")])
-    _supervise(session, "events")
+    supervise(session, "events")
 
 
 @click.command()
@@ -104,15 +111,32 @@ def bounces(session: Session) -> None:
     if session.settings.bounces.listen is None:
         what = "it is not set, and so there is nowhere to listen"
         raise ConfigError([Problem("bounces.listen", what, "Give an address and port, like 127.0.0.1:2424.")])
-    _supervise(session, "bounces")
+    supervise(session, "bounces")
 
 
-def _supervise(session: Session, *names: str, drain: bool = False) -> None:
+@click.command()
+@takes_config
+@pass_session
+def web(session: Session) -> None:
+    """Run alone what answers the links in emails: opens, clicks and one-click unsubscription.
+
+    \b
+    Example:
+      eed-delivery web
+    """
+    if session.settings.web.listen is None:
+        what = "it is not set, and so there is nowhere to listen"
+        raise ConfigError([Problem("web.listen", what, "Give an address and port, like 127.0.0.1:8025.")])
+    supervise(session, "web")
+
+
+def supervise(session: Session, *names: str, drain: bool = False) -> None:
+    """Run these roles until a signal comes. Raises `ConfigError`."""
     stop = threading.Event()
     stop_on_signals(stop)  # before any other thread starts, so that all of them inherit the blocked signals
     settings = session.settings
     logs.configure(settings.logs, role="supervisor")
-    App(settings).verp()  # a mistake in its settings is to be told now, and not by every process
+    Verp.configured(settings.bounces)  # a mistake in its settings is to be told now, and not by every process
     _check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),
@@ -121,7 +145,8 @@ def _supervise(session: Session, *names: str, drain: bool = False) -> None:
         stall_seconds=settings.service.stall_seconds,
         preload=("eed_delivery.preload",),
     )
-    supervisor.run(stop)
+    with hearing(settings, "supervisor"):
+        supervisor.run(stop)
 
 
 def _check_ledger(settings: Settings) -> None:
@@ -129,7 +154,7 @@ def _check_ledger(settings: Settings) -> None:
 
     A database that is away is no reason: the service waits for it.
     """
-    database = App(settings).database(connections=1)
+    database = Database(make_engine(settings.database.sqlalchemy_url(), connections=1))
     try:
         problem = ledger_problem(database)
     except DatabaseGone:

@@ -5,17 +5,20 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from eed_delivery import logs
-from eed_delivery.app import App
 from eed_delivery.cli.output import Screen
 from eed_delivery.config import LogSettings, Settings, load
-from eed_delivery.database import Database
-from eed_delivery.errors import RenderError
-from eed_delivery.ledger.operating import NotPossible, OperatingLedger
-from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.errors import NotPossible, RenderError
+
+if TYPE_CHECKING:
+    from eed_delivery.app import App
+    from eed_delivery.database import Database
+    from eed_delivery.ledger.operating import OperatingLedger
+    from eed_delivery.ledger.reporting import ReportingLedger
 
 
 @dataclass
@@ -30,8 +33,12 @@ class Session:
         return load(self.config)
 
     @cached_property
-    def app(self) -> App:
+    def app(self) -> "App":
         """The maker of parts. Stdout belongs to the command's own answer, so warnings are logged to stderr."""
+        from eed_delivery.app import (
+            App,  # most of what there is: the supervisor, which needs none of it, starts without
+        )
+
         app = App(self.settings)
         logs.configure(LogSettings(level="warning"), role="cli", stream=sys.stderr)
         return app
@@ -42,15 +49,15 @@ class Session:
         return Screen.stdout()
 
     @cached_property
-    def database(self) -> Database:
+    def database(self) -> "Database":
         return self.app.database()
 
     @cached_property
-    def reporting(self) -> ReportingLedger:
+    def reporting(self) -> "ReportingLedger":
         return self.app.reporting(self.database)
 
     @cached_property
-    def operating(self) -> OperatingLedger:
+    def operating(self) -> "OperatingLedger":
         return self.app.operating(self.database)
 
     def job_id(self, key: str) -> int:

@@ -1,29 +1,26 @@
 """`submit`: register a job from a file of recipients, templates and attachments, in the reference schema."""
 
-import io
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any
 
 import click
 
 from eed_delivery.cli.failures import NOT_POSSIBLE, Failure
 from eed_delivery.cli.files import Files
 from eed_delivery.cli.options import moment, takes_config, takes_json
-from eed_delivery.cli.preparing import is_reference
+from eed_delivery.cli.preparing import CATEGORY, is_reference
 from eed_delivery.cli.recipients import BadRow, Kind, Recipient, read_recipients
 from eed_delivery.cli.registering import Registration
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.errors import EedError, RenderError
-from eed_delivery.ledger.operating import NotPossible
+from eed_delivery.cli.text_input import opened_text
+from eed_delivery.errors import EedError, NotPossible, RenderError
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.source.reference import delivery_job
 
@@ -43,6 +40,7 @@ Record = Callable[[AttachmentRef], AttachmentRef]
 @click.option("--subject", required=True, help="The subject; a template, like the bodies.")
 @click.option("--html", type=_TEMPLATE, help="The HTML body's template.")
 @click.option("--text", type=_TEMPLATE, help="The text body's template; without it made from the HTML.")
+@click.option("--category", help="What recipients may want no more of; [source.job] must map the column.")
 @click.option("--recipients", required=True, type=_INPUT, help="FILE.csv or FILE.jsonl; - for stdin.")
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "jsonl"]), help="Of the recipients, if the name doesn't say."
@@ -87,6 +85,7 @@ class Order:
     subject: str
     html: Path | None
     text: Path | None
+    category: str | None
     recipients: Path
     kind: Kind | None
     delimiter: str
@@ -177,12 +176,21 @@ class Submission:
             "text_template": _template(order.text),
             "scheduled_for": order.schedule,
             "expires_at": order.expires,
+            **self._category(),
         }
-        for name in ("name", "sender", "reply_to", "subject"):
+        for name in ("name", "sender", "reply_to", "subject", "category"):
             limit = getattr(delivery_job.c[name].type, "length", None)
-            if limit is not None and len(job[name] or "") > limit:
+            if limit is not None and len(job.get(name) or "") > limit:
                 raise NotPossible(f"--{name.replace('_', '-')} is longer than {limit} characters")
         return job
+
+    def _category(self) -> dict[str, str]:
+        """The job's category. None is no value, too: tables that were made before there were any lack the column."""
+        if self._order.category is None:
+            return {}
+        if not self._session.settings.source.job.category:
+            raise NotPossible(f'jobs have no category here. Set source.job.category = "{CATEGORY}" to give them one.')
+        return {CATEGORY: self._order.category}
 
     def _check_times(self) -> None:
         schedule, expires = self._order.schedule, self._order.expires
@@ -199,7 +207,7 @@ class Submission:
     def _sift(self, sifted: Sifted) -> Sifted:
         """Read the whole file; raises `Failure` when there are bad rows and they are not to be skipped."""
         kind = self._kind()
-        with _opened(self._order.recipients) as stream:
+        with opened_text(self._order.recipients) as stream:
             for row in read_recipients(stream, kind, self._order.delimiter):
                 recorded = self._with_hashes(row) if isinstance(row, Recipient) else row
                 sifted.refuse(recorded) if isinstance(recorded, BadRow) else sifted.add(recorded)
@@ -292,16 +300,3 @@ def _template(path: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         words = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise NotPossible(f"{path}: {words}") from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """The recipients as text; bytes that are not UTF-8 come through marked, so that their row can be named."""
-    if str(path) == "-":
-        yield io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", errors="surrogateescape", newline="")
-        return
-    try:
-        with path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            yield stream
-    except OSError as error:
-        raise NotPossible(f"{path}: {error.strerror}") from error

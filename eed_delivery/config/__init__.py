@@ -3,6 +3,7 @@
 Only this package reads the environment.
 """
 
+from eed_delivery.config.alert_settings import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.config.environment import Supervision, failpoints_wanted, supervision, without_settings
 from eed_delivery.config.load import load
 from eed_delivery.config.region import normalise_region
@@ -22,6 +23,8 @@ from eed_delivery.config.settings import (
     SweeperSettings,
     TrackingSettings,
     TransportSettings,
+    WatchSettings,
+    WebSettings,
     WorkerSettings,
 )
 from eed_delivery.config.source_mapping import (
@@ -32,8 +35,12 @@ from eed_delivery.config.source_mapping import (
     JobStatuses,
     SourceSettings,
 )
+from eed_delivery.config.webhooks import WebhooksSettings
 
 __all__ = [
+    "AlertFact",
+    "AlertRule",
+    "AlertsSettings",
     "AttachmentSource",
     "AwsSettings",
     "BouncesSettings",
@@ -56,6 +63,9 @@ __all__ = [
     "SweeperSettings",
     "TrackingSettings",
     "TransportSettings",
+    "WatchSettings",
+    "WebSettings",
+    "WebhooksSettings",
     "WorkerSettings",
     "failpoints_wanted",
     "load",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
+from eed_delivery.config.alert_checks import alert_clashes
 from eed_delivery.config.clash import Clash
 from eed_delivery.config.formats import region_of_queue
 from eed_delivery.config.settings import Settings
@@ -15,9 +16,10 @@ SES_MESSAGE_BYTES = 40 * 1024 * 1024
 def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
-    checks += (_smtp, _database, _sizes, _reconciling, _bounces)
+    checks += (_smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks)
     for check in checks:
         yield from check(settings)
+    yield from alert_clashes(settings)
     yield from source_clashes(settings.source)
 
 
@@ -197,6 +199,71 @@ def _bounces(settings: Settings) -> Iterator[Clash]:
             "bounces are to be listened for, and no address is given that they come back to",
             "Give the address, or take bounces.listen away.",
         )
+
+
+def _watch(settings: Settings) -> Iterator[Clash]:
+    for what in ("bounces", "complaints"):
+        warn, pause = f"watch.{what}_warn_percent", f"watch.{what}_pause_percent"
+        if 0 < _number(settings, pause) < _number(settings, warn):
+            yield Clash.of(
+                (warn, pause),
+                f"a job would be paused at {_number(settings, pause):g} %, and the warning comes at "
+                f"{_number(settings, warn):g} %",
+                "Warn no later than you pause; 0 is never.",
+            )
+
+
+def _web(settings: Settings) -> Iterator[Clash]:
+    web = settings.web
+    if web.base_url is None:
+        for key in _wanted_of_links(settings):
+            yield Clash.of(
+                (key, "web.base_url"),
+                "that needs links of ours in the emails, and it is not said where they lead",
+                "Give web.base_url, or switch it off.",
+            )
+    elif web.secret is None:
+        yield Clash.of(
+            ("web.base_url", "web.secret"),
+            "links are to be made that nobody can forge, and the secret for that is not there",
+            "Make one with: openssl rand -hex 32. Give it as the systemd credential web_secret or EED_WEB__SECRET.",
+        )
+    if web.unsubscribe == "category" and not (settings.source.job.category or settings.source.job.category_value):
+        yield Clash.of(
+            ("web.unsubscribe", "source.job.category"),
+            "jobs with a category are to offer to unsubscribe, and no job has one",
+            'Name the column in source.job.category, or set source.job.category_value, or choose "every".',
+        )
+    if web.unsubscribe != "off" and "<https:" in (settings.rendering.list_unsubscribe or ""):
+        yield Clash.of(
+            ("web.unsubscribe", "rendering.list_unsubscribe"),
+            "both give an https address for List-Unsubscribe, and one click needs exactly one (RFC 8058, section 3.1)",
+            "Take the https address out of rendering.list_unsubscribe; a mailto address may stay.",
+        )
+
+
+def _webhooks(settings: Settings) -> Iterator[Clash]:
+    if settings.webhooks.url is not None and settings.webhooks.secret is None:
+        yield Clash.of(
+            ("webhooks.url", "webhooks.secret"),
+            "whoever is told must be able to know that it was us, and the secret for that is not there",
+            'Make one with: echo "whsec_$(openssl rand -base64 32)". Give it as the systemd credential webhooks_secret '
+            "or EED_WEBHOOKS__SECRET.",
+        )
+
+
+def _wanted_of_links(settings: Settings) -> list[str]:
+    """The settings that are of no use without links of ours."""
+    web, job = settings.web, settings.source.job
+    wanted = {
+        "web.listen": web.listen,
+        "web.unsubscribe": web.unsubscribe != "off",
+        "source.job.track_opens": job.track_opens,
+        "source.job.track_opens_value": job.track_opens_value,
+        "source.job.track_clicks": job.track_clicks,
+        "source.job.track_clicks_value": job.track_clicks_value,
+    }
+    return [key for key, value in wanted.items() if value]
 
 
 def _smtp(settings: Settings) -> Iterator[Clash]:

@@ -13,10 +13,13 @@ from eed_delivery.config.region import normalise_region
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
 ADDRESS = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@(?P<domain>[^@\s]+)")
+BASE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 S3_PREFIX = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?")
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
 SQS_HOST = re.compile(r"(sqs\.(?P<new>[a-z0-9-]+)|(?P<old>[a-z0-9-]+)\.queue)\.amazonaws\.com(\.cn)?")
+MAX_BASE_URL = 200
+"""Characters: a whole one-click address is one line of a header, which ends at 998 (RFC 5322, section 2.1.1)."""
 
 
 def mistake(what: str, remedy: str) -> PydanticCustomError:
@@ -41,6 +44,17 @@ def _http_url(text: str) -> str:
         raise mistake("there is a user or password in the address", "Take them out; they are not used.")
     if not host or not text.startswith(("https://", "http://")) or re.search(r"\s", text):
         raise mistake(f"{text!r} is not a web address", "Give one that begins with https:// and names a host.")
+    return text
+
+
+def _base_url(text: str) -> str:
+    """What signed links begin with. RFC 8058, section 3.1, wants https for the one-click address."""
+    _http_url(text)
+    if not BASE_URL.fullmatch(text) or len(text) > MAX_BASE_URL:
+        raise mistake(
+            f"{text!r} is nothing that links in emails can begin with",
+            "Give https:// and a host, perhaps with a port and a path of plain characters: https://links.example.com.",
+        )
     return text
 
 
@@ -95,6 +109,12 @@ def _endpoint(text: str) -> str:
     if not colon or not _is_ip_address(host) or not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65_535:
         raise mistake(f"{text!r} is not an IP address and a port", "Give them like 127.0.0.1:2424 or [::1]:2424.")
     return text
+
+
+def host_and_port(endpoint: str) -> tuple[str, int]:
+    """The two parts of an `Endpoint`."""
+    host, _, port = endpoint.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _address(text: str) -> str:
@@ -177,6 +197,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SecondsOrNone = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Region = Annotated[str, AfterValidator(_region)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 QueueUrl = Annotated[str, AfterValidator(_queue_url)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 MailHost = Annotated[str, AfterValidator(_mail_host)]

@@ -10,10 +10,12 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
+from eed_delivery.config.alert_settings import AlertsSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
 from eed_delivery.config.formats import (
     Address,
+    BaseUrl,
     Endpoint,
     HeloName,
     HostName,
@@ -26,11 +28,19 @@ from eed_delivery.config.formats import (
     Seconds,
     SecondsOrNone,
     Unsubscribe,
+    host_and_port,
     mistake,
 )
 from eed_delivery.config.source_mapping import Section, SourceSettings
+from eed_delivery.config.webhooks import WebhooksSettings
 
 MIB = 1024 * 1024
+SHORTEST_WEB_SECRET = 32
+"""Characters; a test holds it to `tracking.links.MIN_KEY`."""
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+# SQS keeps a message for 14 days at most.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+LEAST_RETENTION_DAYS = 15
 
 
 class DatabaseSettings(Section):
@@ -197,9 +207,13 @@ class RenderingSettings(Section):
 
 
 class TrackingSettings(Section):
-    """What becomes of emails after they have left. `suppression_days` and the thresholds: 0 is for ever, and never."""
+    """What becomes of emails after they have left.
+
+    0 days are for ever (but for `suppress_within_days`); a threshold of 0 is never reached; 0 processes are one a core.
+    """
 
     events_queue_url: QueueUrl | None = None
+    processes: Annotated[int, Field(ge=0, le=256)] = 1
     threads: Annotated[int, Field(ge=1, le=64)] = 4
     unmatched_after_seconds: SecondsOrNone = 900
     reconcile_seconds: Seconds = 600
@@ -208,6 +222,27 @@ class TrackingSettings(Section):
     suppress_complaints: Annotated[int, Field(ge=0, le=1000)] = 1
     suppress_within_days: Annotated[int, Field(ge=1, le=3650)] = 90
     suppression_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    event_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+
+    @field_validator("event_retention_days")
+    @classmethod
+    def _longer_than_a_queue_keeps(cls, days: int) -> int:
+        """An event that comes again is known by its row: the row must outlive the last message about it."""
+        if 0 < days < LEAST_RETENTION_DAYS:
+            what = "an event may come again for 14 days, and would then count twice"
+            raise mistake(what, f"Give {LEAST_RETENTION_DAYS} days or more, or 0 to keep events for ever.")
+        return days
+
+
+class WatchSettings(Section):
+    """The watch on running jobs: hard bounces and complaints, in percent of what a job has sent. 0 percent: never."""
+
+    interval_seconds: Seconds = 2
+    after_sent: Annotated[int, Field(ge=1)] = 1000
+    bounces_warn_percent: Percent = 5.0
+    bounces_pause_percent: Percent = 10.0
+    complaints_warn_percent: Percent = 0.1
+    complaints_pause_percent: Percent = 0.3
 
 
 class BouncesSettings(Section):
@@ -221,8 +256,37 @@ class BouncesSettings(Section):
 
     def place(self) -> tuple[str, int]:
         """Host and port of `listen`, which must be set."""
-        host, _, port = (self.listen or "").rpartition(":")
-        return host.strip("[]"), int(port)
+        return host_and_port(self.listen or "")
+
+
+class WebSettings(Section):
+    """Where the signed links in emails lead, and what answers there. `former_secrets`: separated by spaces."""
+
+    base_url: BaseUrl | None = None
+    listen: Endpoint | None = None
+    secret: SecretStr | None = None
+    former_secrets: SecretStr | None = None
+    tenant: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
+    unsubscribe: Literal["off", "category", "every"] = "off"
+
+    @field_validator("secret", "former_secrets")
+    @classmethod
+    def _not_guessed(cls, given: SecretStr | None) -> SecretStr | None:
+        """What is signed goes out with every email: whoever has one may try words until one fits."""
+        words = given.get_secret_value().split() if given is not None else []
+        if given is not None and min(map(len, words), default=0) < SHORTEST_WEB_SECRET:
+            what = f"a secret has fewer than {SHORTEST_WEB_SECRET} characters"
+            raise mistake(what, "Make one with: openssl rand -hex 32.")
+        return given
+
+    def place(self) -> tuple[str, int]:
+        """Host and port of `listen`, which must be set."""
+        return host_and_port(self.listen or "")
+
+    def keys(self) -> list[str]:
+        """The secret, then the former ones; empty if there is none."""
+        given = [one.get_secret_value() for one in (self.secret, self.former_secrets) if one is not None]
+        return " ".join(given).split() if self.secret is not None else []
 
 
 class LogSettings(Section):
@@ -249,7 +313,11 @@ class Settings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
+    watch: WatchSettings = WatchSettings()
     bounces: BouncesSettings = BouncesSettings()
+    web: WebSettings = WebSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
+    alerts: AlertsSettings = AlertsSettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()
 

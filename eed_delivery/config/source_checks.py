@@ -8,7 +8,10 @@ from eed_delivery.config.source_mapping import VALUES, SourceSettings
 
 WRITTEN = ("status", "status_detail", "attempts", "message_id", "sent_at", "outcome")
 READ = ("id", "job_id", "recipient", "recipient_name", "variables", "attachment_location", "attachment_filename")
-JOB_READ = ("sender", "reply_to", "subject", "html_template", "text_template", "scheduled_for", "expires_at", "name")
+JOB_READ = (
+    *("sender", "reply_to", "subject", "html_template", "text_template", "scheduled_for", "expires_at", "name"),
+    *("category", "track_opens", "track_clicks"),
+)
 EMAIL_ENDS = ("sent", "failed", "in_doubt", "suppressed", "cancelled")
 JOB_ENDS = ("finished", "failed", "cancelled")
 

@@ -54,11 +54,17 @@ class JobSource(Section):
     text_template: OptionalColumn = "text_template"
     scheduled_for: OptionalColumn = "scheduled_for"
     expires_at: OptionalColumn = "expires_at"
+    category: OptionalColumn = ""  # what a recipient may want no more of
+    track_opens: OptionalColumn = ""  # both are personal data: off unless somebody says so
+    track_clicks: OptionalColumn = ""
     sender_value: str | None = None
     reply_to_value: str | None = None
     subject_value: str | None = None
     html_template_value: str | None = None
     text_template_value: str | None = None
+    category_value: str | None = None
+    track_opens_value: bool | None = None
+    track_clicks_value: bool | None = None
     statuses: JobStatuses = JobStatuses()
 
     @model_validator(mode="before")
@@ -71,7 +77,16 @@ class JobSource(Section):
         return dict.fromkeys(replaced, "") | data
 
 
-VALUES = ("sender_value", "reply_to_value", "subject_value", "html_template_value", "text_template_value")
+VALUES = (
+    "sender_value",
+    "reply_to_value",
+    "subject_value",
+    "html_template_value",
+    "text_template_value",
+    "category_value",
+    "track_opens_value",
+    "track_clicks_value",
+)
 
 
 class EmailSource(Section):

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Row, Update, select
 
 from eed_delivery.database import Database
 from eed_delivery.ledger import delivering_sql as sql
+from eed_delivery.ledger.outbox import PUT, SILENT, Outbox, values_of
 from eed_delivery.model import END_STATES, Email, EmailState, Job, JobState, Outcome, Ticket
+from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 from eed_delivery.volley import Shot, ask, fire
@@ -74,12 +76,17 @@ def new_token() -> int:
     return secrets.randbits(62) | 1
 
 
+_TOLD = {EmailState.FAILED: NoticeKind.EMAIL_FAILED, EmailState.IN_DOUBT: NoticeKind.EMAIL_IN_DOUBT}
+
+
 class DeliveryLedger:
     """What a worker process may do to the ledger. Safe for many threads: each call is one transaction."""
 
-    def __init__(self, database: Database, source: Source, worker: str) -> None:
+    def __init__(self, database: Database, source: Source, worker: str, outbox: Outbox = SILENT) -> None:
+        """`outbox`: takes what is to be told of emails that failed or are in doubt; a sent one writes nothing there."""
         self._database = database
         self._source = source
+        self._outbox = outbox
         self._worker = worker
 
     def claim(self, tickets: Sequence[Ticket], token: int, lease_seconds: float) -> Claim:
@@ -109,6 +116,7 @@ class DeliveryLedger:
                 self._put_back(c, email, EmailState.CANCELLED, SETTLED_ELSEWHERE)
             if email.email_id in missing:
                 self._put_back(c, email, EmailState.FAILED, GONE)
+                self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, email.job_id, email.email_id, email.gen)])
         refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in missing | settled]
         loaded = [email for email in loaded if not email.settled_elsewhere]
         jobs = {e.job_id: JobRef(e.job_id, rows[e.email_id].job_key, rows[e.email_id].revision) for e in loaded}
@@ -206,6 +214,9 @@ class DeliveryLedger:
         yield Shot(sql.ATTEMPT, self._attempt(email, decision, took_ms))
         if decision.state is not EmailState.QUEUED:
             yield Shot(*self._for_source(c, email, decision), must_match=False)
+        notice = self._notice(email, decision)
+        if notice is not None:
+            yield Shot(PUT, values_of(notice))
 
     def _wire(self, c: Connection, email: Email, lease: float, *, again: bool) -> Standing | None:
         if c.execute(sql.WIRE, _wire_values(email, lease)).rowcount == 1:
@@ -229,6 +240,8 @@ class DeliveryLedger:
     ) -> bool:
         if self._write_outcome(c, email, decision, with_source=with_source):
             c.execute(sql.ATTEMPT, self._attempt(email, decision, took_ms))
+            notice = self._notice(email, decision)
+            self._outbox.put(c, [notice] if notice is not None else ())
             return True
         row = c.execute(
             select(eed_email.c.state, eed_email.c.token, eed_email.c.gen).where(eed_email.c.email_id == email.email_id)
@@ -257,6 +270,16 @@ class DeliveryLedger:
         """The statement that tells the source of an outcome, and its values."""
         outcome, tries = decision.outcome, email.attempts + decision.counted
         return self._source.email_update(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
+
+    def _notice(self, email: Email, decision: Decision) -> Notice | None:
+        """What is told of an outcome; nothing of one that is good, or not the last."""
+        kind = None if decision.state is EmailState.SENT else _TOLD.get(decision.state)  # nearly all are sent
+        if kind is None or not self._outbox.wants(kind):
+            return None
+        outcome = decision.outcome
+        said = {"code": outcome.code, "enhanced": outcome.enhanced}
+        facts = {name: value for name, value in said.items() if value is not None}
+        return Notice(kind, email.job_id, email.email_id, email.gen, facts=facts)
 
     def _attempt(self, email: Email, decision: Decision, took_ms: int) -> dict[str, object]:
         outcome = decision.outcome

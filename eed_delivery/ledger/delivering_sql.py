@@ -1,11 +1,12 @@
 """The worker's statements. What each WHERE keeps out is the product: a mutation run drops every term once."""
 
-from sqlalchemy import bindparam, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import bindparam, case, exists, insert, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import seconds_until, utc_in, utc_now
+from eed_delivery.ledger.suppression_sql import SUPPRESSED
 from eed_delivery.model import EmailState, JobState
-from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_suppression
+from eed_delivery.schema import eed_attempt, eed_email, eed_job
 
 _BY_ITSELF = frozenset({"attempt_id", "ended_at"})
 """Columns of an attempt that the database fills."""
@@ -63,10 +64,7 @@ STANDING = (
         eed_job.c.source_key.label("job_key"),
         eed_job.c.revision,
         case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
-        exists()
-        .where(eed_suppression.c.address == func.lower(eed_email.c.recipient))
-        .where(or_(eed_suppression.c.expires_at.is_(None), eed_suppression.c.expires_at > utc_now()))
-        .label("suppressed"),
+        SUPPRESSED.label("suppressed"),
     )
     .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))

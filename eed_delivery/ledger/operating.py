@@ -8,18 +8,16 @@ from sqlalchemy import Connection, Row, Select, Update, bindparam, case, func, i
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
-from eed_delivery.errors import EedError
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.delivering import new_token
+from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState, Verdict
+from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
 
 _Chosen = Row[tuple[int, int, int, str | None]]
 REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
-
-
-class NotPossible(EedError):
-    """The operator asked for something that the present state does not allow; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +70,28 @@ SETTLE = (
 )
 _UNFINISHED = update(eed_job).where(eed_job.c.job_id == bindparam("id")).where(eed_job.c.finished_at.is_(None))
 PAUSE = _UNFINISHED.where(eed_job.c.state == JobState.ACTIVE).values(state=JobState.PAUSED, reason=bindparam("why"))
+_SENT_BY_NOW = (
+    select(func.count())
+    .where(eed_email.c.job_id == eed_job.c.job_id, eed_email.c.state == EmailState.SENT)
+    .correlate(eed_job)
+    .scalar_subquery()
+)
+# An operator has looked at the job: what left before counts against it no more.
+_WATCHED_ANEW = {
+    eed_job.c.watched_from: utc_now(),
+    eed_job.c.sent_before: _SENT_BY_NOW,
+    eed_job.c.warned_of_bounces: False,
+    eed_job.c.warned_of_complaints: False,
+}
+_OPEN_AGAIN = {eed_job.c.state: JobState.ACTIVE, eed_job.c.finished_at: None, eed_job.c.reason: None, **_WATCHED_ANEW}
 RESUME = _UNFINISHED.where(eed_job.c.state == JobState.PAUSED).values(
-    state=JobState.ACTIVE, reason=None, revision=eed_job.c.revision + 1
+    {
+        eed_job.c.state: JobState.ACTIVE,
+        eed_job.c.reason: None,
+        eed_job.c.revision: eed_job.c.revision + 1,
+        eed_job.c.watched: bindparam("is_watched"),
+        **_WATCHED_ANEW,
+    }
 )
 CANCEL = _UNFINISHED.where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED])).values(
     state=JobState.CANCELLED, reason=bindparam("why")
@@ -94,9 +112,11 @@ REOPEN = (
 class OperatingLedger:
     """What an operator may do to the ledger. Each call raises `DatabaseGone` when the database stays away."""
 
-    def __init__(self, database: Database, source: Source, chunk: int = 1000) -> None:
+    def __init__(self, database: Database, source: Source, chunk: int = 1000, *, outbox: Outbox = SILENT) -> None:
+        """`outbox`: takes what is to be told of it."""
         self._database = database
         self._source = source
+        self._outbox = outbox
         self._chunk = chunk
 
     def count(self, selection: Selection) -> int:
@@ -138,11 +158,7 @@ class OperatingLedger:
             return False
         job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id)).one()
         if job.state in (JobState.FINISHED, JobState.FAILED):
-            c.execute(
-                update(eed_job)
-                .where(eed_job.c.job_id == job_id)
-                .values(state=JobState.ACTIVE, finished_at=None, reason=None)
-            )
+            c.execute(update(eed_job).where(eed_job.c.job_id == job_id).values(_OPEN_AGAIN))
             self._source.write_job(c, job.source_key, JobState.ACTIVE)
         return True
 
@@ -177,23 +193,32 @@ class OperatingLedger:
         )
         key = row.source_key or str(email_id)
         self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
+        if state is EmailState.FAILED:
+            self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, row.job_id, email_id, row.gen)])
         return True
 
     def pause(self, job_id: int, reason: str) -> bool:
         """Stop giving out the wire for a job; False when it is not active."""
-        return self._change(PAUSE, job_id, reason)
+        return self._change(PAUSE, NoticeKind.JOB_PAUSED, job_id, reason)
 
-    def resume(self, job_id: int) -> bool:
-        """Let a paused job go on, with its templates read anew; False when it is not paused."""
-        return self._database.did(lambda c: c.execute(RESUME, {"id": job_id}).rowcount == 1)
+    def resume(self, job_id: int, *, watched: bool = True) -> bool:
+        """Let a paused job go on, with its templates read anew and watched anew, or not watched any more; False when it
+        is not paused."""
+        values = {"id": job_id, "is_watched": watched}
+        return self._database.did(lambda c: c.execute(RESUME, values).rowcount == 1)
 
     def cancel(self, job_id: int, reason: str) -> bool:
         """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
-        return self._change(CANCEL, job_id, reason)
+        return self._change(CANCEL, NoticeKind.JOB_CANCELLED, job_id, reason)
 
-    def _change(self, statement: Update, job_id: int, reason: str) -> bool:
-        values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
-        return self._database.did(lambda c: c.execute(statement, values).rowcount == 1)
+    def _change(self, statement: Update, kind: NoticeKind, job_id: int, reason: str) -> bool:
+        def work(c: Connection) -> bool:
+            changed = c.execute(statement, {"id": job_id, "why": reason[:DETAIL_LENGTH]}).rowcount == 1
+            if changed:
+                self._outbox.put(c, [Notice(kind, job_id, facts=with_reason(reason))])
+            return changed
+
+        return self._database.did(work)
 
 
 def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None]]:

@@ -12,7 +12,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
 from eed_delivery.errors import RenderError
+from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, Job, JobState, ReadyJob, Ticket
+from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 
@@ -81,6 +83,7 @@ _INSERT_JOB = insert(eed_job).values(
     job_id=bindparam("id"),
     source_key=bindparam("key"),
     name=bindparam("label"),
+    category=bindparam("of_category"),
     state=bindparam("new_state"),
     reason=bindparam("why"),
     expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
@@ -102,9 +105,11 @@ MARK_QUEUED = (
 class RegistryLedger:
     """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source) -> None:
+    def __init__(self, database: Database, source: Source, outbox: Outbox = SILENT) -> None:
+        """`outbox`: takes what is to be told of it."""
         self._database = database
         self._source = source
+        self._outbox = outbox
         ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
         # Two publishers may see the same new job at once; the second insert is to be no error and no second row.
         self._insert_job: Insert = _INSERT_JOB.prefix_with(ignore)
@@ -186,7 +191,13 @@ class RegistryLedger:
             .where(eed_job.c.state == JobState.ACTIVE)
             .values(state=JobState.FAILED, reason=error.reply[:DETAIL_LENGTH])
         )
-        self._database.run(lambda c: c.execute(statement))
+        notice = Notice(NoticeKind.JOB_FAILED, job.job_id, facts=with_reason(error.reply))
+
+        def work(c: Connection) -> None:
+            if c.execute(statement).rowcount == 1:
+                self._outbox.put(c, [notice])
+
+        self._database.run(work)
 
     def enlist(self, job: LeasedJob, size: int, lease_seconds: float) -> int:
         """Copy the next `size` unsent emails into the ledger and move the cursor, in one transaction.
@@ -317,6 +328,7 @@ def _new_job(job: ReadyJob) -> dict[str, object]:
     values: dict[str, object] = {
         "key": str(job.key),
         "label": job.name[:255],
+        "of_category": job.category,
         "new_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
         "why": "expires_at had passed before the job could start" if job.expired else None,
         "left": job.expires_in_seconds,

@@ -33,6 +33,7 @@ class JobReport:
     created_at: datetime
     finished_at: datetime | None
     running_seconds: float
+    watched: bool
 
     @property
     def done(self) -> int:
@@ -147,6 +148,7 @@ class ReportingLedger:
             created_at=row.created_at,
             finished_at=row.finished_at,
             running_seconds=float(row.running if row.took is None else row.took),
+            watched=row.watched,
         )
 
     def emails(

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, insert
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.events import DeliveryOutcome, TrackingEvent, weight
-from eed_delivery.ledger import tracking_sql as sql
+from eed_delivery.ledger import suppression_sql as sql
+from eed_delivery.ledger.tracking_sql import COUNTED
 from eed_delivery.schema import DETAIL_LENGTH, eed_suppression
 
 DAY_SECONDS = 86_400
@@ -50,7 +51,7 @@ class Suppressor:
         if threshold <= 1:
             return threshold == 1  # the event itself is enough
         values = {"address": address, "its_outcome": outcome, "within": self._within, "threshold": threshold}
-        return len(c.execute(sql.COUNTED, values).all()) >= threshold
+        return len(c.execute(COUNTED, values).all()) >= threshold
 
     def _enter(self, c: Connection, address: str, event: TrackingEvent) -> bool:
         what, source = _WORDS[event.outcome or DeliveryOutcome.DELIVERED]
@@ -58,6 +59,7 @@ class Suppressor:
         added = c.execute(
             self._insert.values(
                 address=address,
+                category=sql.EVERY_EMAIL,
                 reason=reason,
                 source=source,
                 created_at=utc_now(),
@@ -67,7 +69,7 @@ class Suppressor:
         return added.rowcount == 1 or self._prolong(c, address, reason, source)
 
     def _prolong(self, c: Connection, address: str, reason: str, source: str) -> bool:
-        values = {"its_address": address, "why": reason, "by": source}
+        values = {"its_address": address, "its_category": sql.EVERY_EMAIL, "why": reason, "by": source}
         if self._lasting:
             return c.execute(sql.PROLONG, {**values, "lasting": self._lasting}).rowcount == 1
         return c.execute(sql.FOR_EVER, values).rowcount == 1

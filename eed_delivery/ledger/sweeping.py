@@ -13,9 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, is_away, is_contention, utc_in, utc_now
+from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict
+from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
+from eed_delivery.volley import Shot, matched
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +28,9 @@ DIED_ON_THE_WIRE = (
 POISON = "its message was received too often without an answer and ended in the dead-letter queue"
 UNREADABLE = "its row in the source cannot be read: see email_cannot_be_claimed in the log"
 
-
 JOBS_A_QUERY = 200
+VOLLEY = 100
+"""So many emails are ended in one request; still one key at a time, in the order of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,17 @@ BURY = _ONE.where(
 # Received too often, but never in anybody's hand: answers of the queue were lost, or workers died of something else.
 REVIVE = _ONE.where(eed_email.c.state == EmailState.QUEUED).values(state=EmailState.PENDING, changed_at=utc_now())
 
-EXPIRE_JOBS = (
+EXPIRED = "expires_at passed before all its emails were sent"
+_HAS_EXPIRED = (
+    eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED]),
+    eed_job.c.finished_at.is_(None),
+    eed_job.c.expires_at <= utc_now(),
+)
+EXPIRE_JOB = (
     update(eed_job)
-    .where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED]))
-    .where(eed_job.c.finished_at.is_(None))
-    .where(eed_job.c.expires_at <= utc_now())
-    .values(state=JobState.CANCELLED, reason="expires_at passed before all its emails were sent")
+    .where(eed_job.c.job_id == bindparam("id"))
+    .where(*_HAS_EXPIRED)
+    .values(state=JobState.CANCELLED, reason=EXPIRED)
 )
 
 _FRESH_DOUBT = (
@@ -102,11 +111,20 @@ _ENDED = {JobState.CANCELLED: EmailState.CANCELLED, JobState.FAILED: EmailState.
 class SweepLedger:
     """What a sweeper may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, chunk: int = 500, *, reconcile_seconds: float = 0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        source: Source,
+        chunk: int = 500,
+        *,
+        reconcile_seconds: float = 0,
+        outbox: Outbox = SILENT,
+    ) -> None:
         """`reconcile_seconds`: how long after its wire an email in doubt keeps its job from being finished, so that
-        its events may settle it first; 0: not at all."""
+        its events may settle it first; 0: not at all. `outbox`: takes what is to be told of it."""
         self._database = database
         self._source = source
+        self._outbox = outbox
         self._chunk = chunk
         self._reconcile_seconds = reconcile_seconds
 
@@ -140,6 +158,7 @@ class SweepLedger:
         )
         if not resend:
             self._source.write_email(c, stray.key, EmailState.IN_DOUBT, DIED_ON_THE_WIRE, stray.attempts, None)
+            self._outbox.put(c, [Notice(NoticeKind.EMAIL_IN_DOUBT, email_id=stray.email_id, gen=stray.gen)])
         return True
 
     def pick_up_dropped(self, patience_seconds: float) -> int:
@@ -175,12 +194,16 @@ class SweepLedger:
                 return False
             key = row.source_key or str(ticket.email_id)
             values = {"id": ticket.email_id, "of_gen": ticket.gen}
+            failed = [Notice(NoticeKind.EMAIL_FAILED, email_id=ticket.email_id, gen=ticket.gen)]
             if not self._is_readable(c, key):  # and what cannot be read is not written either
-                return c.execute(BURY_UNREADABLE, values).rowcount == 1
+                buried = c.execute(BURY_UNREADABLE, values).rowcount == 1
+                self._outbox.put(c, failed if buried else ())
+                return buried
             if c.execute(BURY, values).rowcount != 1:
                 c.execute(REVIVE, values)
                 return False
             self._source.write_email(c, key, EmailState.FAILED, POISON, row.attempts, None)
+            self._outbox.put(c, failed)
             return True
 
         return self._database.did(work)
@@ -207,7 +230,15 @@ class SweepLedger:
 
     def expire_jobs(self) -> int:
         """Jobs whose `expires_at` has passed are cancelled, with that as the reason."""
-        return self._database.did(lambda c: c.execute(EXPIRE_JOBS).rowcount)
+
+        def work(c: Connection) -> int:
+            ids = c.execute(select(eed_job.c.job_id).where(*_HAS_EXPIRED).order_by(eed_job.c.job_id)).scalars().all()
+            expired = [job_id for job_id in ids if c.execute(EXPIRE_JOB, {"id": job_id}).rowcount == 1]
+            facts = with_reason(EXPIRED)
+            self._outbox.put(c, [Notice(NoticeKind.JOB_CANCELLED, job_id, facts=facts) for job_id in expired])
+            return len(expired)
+
+        return self._database.did(work)
 
     def end_leftovers(self) -> int:
         """Emails of cancelled or failed jobs that nobody holds end like their job. One chunk a call; how many."""
@@ -228,23 +259,24 @@ class SweepLedger:
 
     def _end(self, c: Connection, job_id: int, state: EmailState, reason: str | None) -> int:
         waiting = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED])
-        ended = []
-        for stray in self._select(c, (eed_email.c.job_id == job_id) & waiting):
-            values = {**_same(stray), "to_state": state, "reason": reason}
-            if c.execute(END_LEFTOVER, values).rowcount == 1:
-                ended.append(stray.key)
+        strays = self._select(c, (eed_email.c.job_id == job_id) & waiting)
+        shots = [Shot(END_LEFTOVER, {**_same(stray), "to_state": state, "reason": reason}) for stray in strays]
+        counts = [n for start in range(0, len(shots), VOLLEY) for n in matched(c, shots[start : start + VOLLEY])]
+        ended = [stray.key for stray, count in zip(strays, counts, strict=True) if count == 1]
         self._source.write_emails(c, ended, state, reason or "")
         return len(ended)
 
-    def finishable(self) -> list[int]:
+    def finishable(self, *, ended_only: bool = False) -> list[int]:
         """Jobs that are enlisted to the end and have no email left that is open, or whose doubt an event may still
-        settle; up to a chunk of them."""
+        settle; up to a chunk of them. `ended_only`: of the cancelled or failed ones."""
         open_email = (
             exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state.in_(sorted(OPEN_STATES)))
         )
         statement = select(eed_job.c.job_id).where(
             eed_job.c.finished_at.is_(None), eed_job.c.enlisted_at.is_not(None), ~open_email
         )
+        if ended_only:
+            statement = statement.where(eed_job.c.state.in_(_ENDED))
         if self._reconcile_seconds:
             statement = statement.where(~_FRESH_DOUBT).params(reconcile=self._reconcile_seconds)
         return self._database.run(lambda c: list(c.execute(statement.limit(self._chunk)).scalars()))
@@ -269,6 +301,8 @@ class SweepLedger:
             .values(state=ends_as, finished_at=utc_now(), token=None, lease_until=None)
         )
         self._source.write_job(c, job.source_key, ends_as)
+        facts = with_reason(job.reason, state=ends_as, total=job.total, emails=counts)
+        self._outbox.put(c, [Notice(NoticeKind.JOB_FINISHED, job_id, facts=facts)])
         return True
 
     def _strays(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:

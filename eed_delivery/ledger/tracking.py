@@ -4,7 +4,7 @@ The same event may come any number of times, and events in any order: the outcom
 of its generation's events (`events.weight`), whoever comes first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,12 +17,15 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database import Database, utc_now
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.events import DeliveryOutcome, TrackingEvent, decisive, in_utc, weight
+from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent, decisive, in_utc, weight
 from eed_delivery.ledger import tracking_sql as sql
+from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.suppressing import Suppressor
 from eed_delivery.model import EmailState, Verdict
+from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_event
 from eed_delivery.source import Source
+from eed_delivery.volley import Shot, ask, matched
 
 log = structlog.get_logger(__name__)
 
@@ -62,9 +65,11 @@ class TrackingLedger:
     """What tracking may do to the ledger. Safe for many threads: each call is one transaction, or a few that may be
     repeated. Each raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, settings: TrackingSettings) -> None:
+    def __init__(self, database: Database, source: Source, settings: TrackingSettings, outbox: Outbox = SILENT) -> None:
+        """`outbox`: takes what is to be told of the events."""
         self._database = database
         self._source = source
+        self._outbox = outbox
         self._unmatched_after = timedelta(seconds=settings.unmatched_after_seconds)
         self._suppressor = Suppressor(settings, database.dialect)
         self._insert = insert(eed_event).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
@@ -84,11 +89,12 @@ class TrackingLedger:
 
     def _take(self, c: Connection, events: Sequence[TrackingEvent]) -> Taken | None:
         """None: another process has taken one of these in between; nothing was changed."""
-        fresh = self._fresh(c, events)
-        if not fresh:
+        each = {event.event_id: event for event in events}
+        now, known, rows_of = self._look(c, each.values()) if each else (None, set(), {})
+        fresh = [event for event_id, event in each.items() if event_id not in known]
+        if now is None or not fresh:
             return Taken()
-        matches, strangers = self._match(c, fresh)
-        now = c.execute(select(utc_now())).scalar_one()
+        matches, strangers = self._match(c, fresh, rows_of)
         unmatched = [e for e in strangers if in_utc(e.occurred_at) < now - self._unmatched_after]
         rows = [_row(m.event, now, m) for m in matches] + [_row(event, now) for event in unmatched]
         rows.sort(key=lambda row: str(row["event_id"]))  # one order for everybody's row locks
@@ -96,6 +102,7 @@ class TrackingLedger:
             c.rollback()
             return None
         settled = self._apply(c, matches)
+        self._outbox.put(c, (notice for m in matches if (notice := _notice(m)) is not None))
         return Taken(
             unknown=tuple(event for event in strangers if event not in unmatched),
             stored=len(rows),
@@ -104,20 +111,25 @@ class TrackingLedger:
             suppressed=self._suppressor.enter(c, [(m.event, str(m.row.address)) for m in matches]),
         )
 
-    def _fresh(self, c: Connection, events: Sequence[TrackingEvent]) -> list[TrackingEvent]:
-        """Those that are not in the ledger, each once."""
-        each = {event.event_id: event for event in events}
-        if not each:
-            return []
-        known = set(c.execute(sql.ALREADY_TAKEN, {"ids": list(each)}).scalars())
-        return [event for event_id, event in each.items() if event_id not in known]
+    def _look(
+        self, c: Connection, events: Collection[TrackingEvent]
+    ) -> tuple[datetime, set[str], dict[int, _EmailRow]]:
+        """The database's time, which events are in the ledger, and the emails that events name: in one round trip."""
+        tagged = sorted({tag[0] for event in events if (tag := _tag(event)) is not None})
+        shots = [Shot(sql.NOW, {}), Shot(sql.ALREADY_TAKEN, {"ids": [event.event_id for event in events]})]
+        shots += [Shot(sql.EMAILS, {"ids": tagged})] if tagged else []
+        (now,), known, *found = ask(c, shots)
+        return now.now, {row.event_id for row in known}, {row.email_id: row for rows in found for row in rows}
 
-    def _match(self, c: Connection, events: Sequence[TrackingEvent]) -> tuple[list[_Match], list[TrackingEvent]]:
-        """Events with their emails, and those that have none, or one of a generation that has not been yet."""
+    def _match(
+        self, c: Connection, events: Sequence[TrackingEvent], tagged: Mapping[int, _EmailRow]
+    ) -> tuple[list[_Match], list[TrackingEvent]]:
+        """Events with their emails, and those that have none, or one of a generation that has not been yet. `tagged`:
+        the emails that events name by themselves."""
         by_message = self._by_message_id(c, events)
         matches, strangers = [], []
         named = {event.event_id: _tag(event) or by_message.get(_ascii(event.message_id)) for event in events}
-        rows = self._rows(c, {place[0] for place in named.values() if place})
+        rows = {**tagged, **self._rows(c, {email_id for email_id, _ in by_message.values()})}
         for event in events:
             place = named[event.event_id]
             row = rows.get(place[0]) if place else None
@@ -144,27 +156,24 @@ class TrackingLedger:
         for match in matches:
             if match.gen == match.row.gen:
                 told.setdefault(match.row.email_id, []).append(match)
-        settled = 0
-        for email_id in sorted(told):
-            row, events = told[email_id][0].row, [match.event for match in told[email_id]]
-            self._write_outcome(c, row, events)
-            if row.state == EmailState.IN_DOUBT:
-                settled += self._settle(c, row.email_id, row.gen, {str(e.kind): e.message_id for e in events})
-        return settled
+        rows = {email_id: told[email_id][0].row for email_id in sorted(told)}
+        events = {email_id: [match.event for match in told[email_id]] for email_id in rows}
+        self._write_outcomes(
+            c, [(row, event) for email_id, row in rows.items() if (event := decisive(events[email_id]))]
+        )
+        in_doubt = [row for row in rows.values() if row.state == EmailState.IN_DOUBT]
+        return sum(self._settle(c, row.email_id, row.gen, _kinds(events[row.email_id])) for row in in_doubt)
 
-    def _write_outcome(self, c: Connection, row: _EmailRow, events: Sequence[TrackingEvent]) -> None:
-        event = decisive(events)
-        if event is None or event.outcome is None:
+    def _write_outcomes(self, c: Connection, told: Sequence[tuple[_EmailRow, TrackingEvent]]) -> None:
+        """All of a batch in one round trip, and the source's in another: they are most of what a batch costs."""
+        if not told:
             return
-        values = {
-            "id": row.email_id,
-            "of_gen": row.gen,
-            "its_class": weight(event)[0],
-            "at": in_utc(event.occurred_at),
-            "to_outcome": event.outcome,
-        }
-        if c.execute(sql.OUTCOME, values).rowcount == 1:
-            self._source.write_outcome(c, row.source_key or str(row.email_id), event.outcome)
+        counts = matched(c, [Shot(sql.OUTCOME, _outcome(row, event)) for row, event in told])
+        written = [pair for pair, count in zip(told, counts, strict=True) if count]
+        keys = ((row.source_key or str(row.email_id), str(event.outcome)) for row, event in written)
+        updates = [update for key, word in keys if (update := self._source.outcome_update(c, key, word))]
+        if updates:
+            matched(c, [Shot(*update) for update in updates])
 
     def settle_late_doubts(self, beyond: int | None) -> tuple[int, int]:
         """Settle emails whose event had come before the doubt did: a worker dies, SES's event is taken while its lease
@@ -228,6 +237,23 @@ class TrackingLedger:
         )
         key = row.source_key or str(email_id)
         self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
+        if state is EmailState.FAILED:
+            self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, row.job_id, email_id, row.gen)])
+
+
+def _outcome(row: _EmailRow, event: TrackingEvent) -> dict[str, object]:
+    """The values of `OUTCOME`."""
+    return {
+        "id": row.email_id,
+        "of_gen": row.gen,
+        "its_class": weight(event)[0],
+        "at": in_utc(event.occurred_at),
+        "to_outcome": str(event.outcome),
+    }
+
+
+def _kinds(events: Sequence[TrackingEvent]) -> dict[str, str | None]:
+    return {str(event.kind): event.message_id for event in events}
 
 
 def _tag(event: TrackingEvent) -> tuple[int, int] | None:
@@ -253,6 +279,39 @@ def _row(event: TrackingEvent, now: datetime, match: _Match | None = None) -> di
         "occurred_at": in_utc(event.occurred_at),
         "received_at": now,
     }
+
+
+_TOLD = {
+    EventKind.DELIVERY: NoticeKind.EMAIL_DELIVERED,
+    EventKind.BOUNCE: NoticeKind.EMAIL_BOUNCED,
+    EventKind.COMPLAINT: NoticeKind.EMAIL_COMPLAINED,
+    EventKind.OPEN: NoticeKind.EMAIL_OPENED,
+    EventKind.CLICK: NoticeKind.EMAIL_CLICKED,
+}
+
+
+def _notice(match: _Match) -> Notice | None:
+    """What is told of an event; nothing of an out-of-office note, which is no bounce."""
+    event = match.event
+    kind = _TOLD.get(event.kind)
+    looked = kind in (NoticeKind.EMAIL_OPENED, NoticeKind.EMAIL_CLICKED)
+    if kind is None or (event.automatic and not looked):
+        return None
+    facts: dict[str, object] = {
+        "outcome": event.outcome,
+        "sub_type": event.sub_type or None,
+        "code": event.code,
+        "enhanced": event.enhanced,
+        "automatic": event.automatic if looked else None,
+    }
+    return Notice(
+        kind,
+        email_id=match.row.email_id,
+        gen=match.gen,
+        event_id=event.event_id,
+        occurred_at=in_utc(event.occurred_at),
+        facts={name: value for name, value in facts.items() if value is not None},
+    )
 
 
 def _ascii(message_id: str | None) -> str | None:

@@ -4,8 +4,9 @@ from sqlalchemy import DateTime, bindparam, case, func, literal, or_, select, up
 
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.events import DeliveryOutcome, EventKind
+from eed_delivery.ledger.suppression_sql import ADDRESS
 from eed_delivery.model import EmailState, Verdict
-from eed_delivery.schema import eed_attempt, eed_email, eed_event, eed_suppression
+from eed_delivery.schema import eed_attempt, eed_email, eed_event
 
 PROOFS_OF_ACCEPTANCE = frozenset(
     {
@@ -22,6 +23,7 @@ PROOFS_OF_ACCEPTANCE = frozenset(
 PROOFS_OF_REFUSAL = frozenset({EventKind.REJECT, EventKind.RENDERING_FAILURE})
 """Kinds that say it was stopped before it left."""
 
+NOW = select(utc_now().label("now"))
 ALREADY_TAKEN = select(eed_event.c.event_id).where(eed_event.c.event_id.in_(bindparam("ids", expanding=True)))
 
 # In the order of time: should a mail server have given an id twice, the newer email is meant.
@@ -36,7 +38,7 @@ EMAILS = select(
     eed_email.c.source_key,
     eed_email.c.gen,
     eed_email.c.state,
-    func.lower(eed_email.c.recipient).label("address"),  # as a claim compares it with the suppressed ones
+    ADDRESS.label("address"),
 ).where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
 
 _AT = bindparam("at", type_=DateTime())
@@ -97,18 +99,4 @@ COUNTED = (
     .where(eed_event.c.occurred_at > utc_in(-bindparam("within")))
     .limit(bindparam("threshold"))
     .with_for_update()
-)
-
-# Never shortens: what stands for ever stays, and what ends later stays.
-PROLONG = (
-    update(eed_suppression)
-    .where(eed_suppression.c.address == bindparam("its_address"))
-    .where(eed_suppression.c.expires_at < utc_in(bindparam("lasting")))
-    .values(reason=bindparam("why"), source=bindparam("by"), expires_at=utc_in(bindparam("lasting")))
-)
-FOR_EVER = (
-    update(eed_suppression)
-    .where(eed_suppression.c.address == bindparam("its_address"))
-    .where(eed_suppression.c.expires_at.is_not(None))
-    .values(reason=bindparam("why"), source=bindparam("by"), expires_at=None)
 )

@@ -20,10 +20,11 @@ from eed_delivery.rendering import addresses, mime
 from eed_delivery.rendering.addresses import Mailbox
 from eed_delivery.rendering.attachments import Attachment, AttachmentStore
 from eed_delivery.rendering.headers import one_line, unstructured
+from eed_delivery.rendering.job_links import NO_LINKS, JobLinks
 from eed_delivery.rendering.plain_text import text_of
 from eed_delivery.rendering.shared_parts import SharedParts
 from eed_delivery.rendering.templates import HTML, LIST_UNSUBSCRIBE, SUBJECT, TEXT, Template, Templates
-from eed_delivery.rendering.unsubscribe import unsubscribe_fields
+from eed_delivery.rendering.unsubscribe import links_in, unsubscribe_fields
 from eed_delivery.rendering.variables import variables_of
 
 __all__ = ["Attachment", "AttachmentStore", "CompiledJob", "Renderer"]
@@ -45,13 +46,14 @@ class CompiledJob:
     text: Template | None
     from_field: bytes
     reply_to_fields: tuple[bytes, ...]
+    links: JobLinks = NO_LINKS
     number: int = field(default_factory=lambda: next(_numbers))  # its key in the cache of shared attachments
     reading: Lock = field(default_factory=Lock, repr=False, compare=False)
 
 
 class Renderer:
     """Makes messages. `clock` gives the time of the Date header; `sender_of`, if there is one, the envelope sender of
-    an email (by id and generation), in ASCII.
+    an email (by id and generation), in ASCII; `links_of`, if there is one, what a job's emails hold that leads to us.
 
     Raises ConfigError when the settings can't be used: message_id_domain, envelope_sender or list_unsubscribe.
     """
@@ -62,11 +64,13 @@ class Renderer:
         store: AttachmentStore,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sender_of: Callable[[int, int], str] | None = None,
+        links_of: Callable[[Job], JobLinks] | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._sender_of = sender_of
+        self._links_of = links_of
         self._templates = Templates(settings.max_output_chars)
         self._shared = SharedParts()
         self._domain = _checked_domain(settings.message_id_domain)
@@ -93,6 +97,7 @@ class Renderer:
             text=self._templates.compile(TEXT, job.text_template) if job.text_template else None,
             from_field=_address_field("From", sender),
             reply_to_fields=(_address_field("Reply-To", reply_to),) if reply_to else (),
+            links=self._links_of(job) if self._links_of else NO_LINKS,
         )
 
     def render(self, compiled: CompiledJob, email: Email) -> Rendered:
@@ -103,6 +108,7 @@ class Renderer:
         """
         recipient = addresses.recipient(email.recipient, email.recipient_name)
         variables = variables_of(email)
+        header = self._unsubscribe_links(compiled, email, variables)
         message_id = f"<{email.email_id}.{email.gen}@{self._domain}>"
         fields = [
             _date_field(self._clock().replace(microsecond=0)),
@@ -111,9 +117,9 @@ class Renderer:
             *compiled.reply_to_fields,
             unstructured("Subject", one_line(compiled.subject.render(variables), "subject")),
             f"Message-ID: {message_id}\r\n".encode("ascii"),
-            *(unsubscribe_fields(self._unsubscribe.render(variables)) if self._unsubscribe else ()),
+            *(unsubscribe_fields(header) if header else ()),
         ]
-        content, rows = self._content(compiled, email, variables, fields)
+        content, rows = self._content(compiled, email, variables, fields, header)
         return Rendered(
             email_id=email.email_id,
             gen=email.gen,
@@ -128,11 +134,21 @@ class Renderer:
     def _envelope_sender_of(self, compiled: CompiledJob, email: Email) -> str:
         return self._sender_of(email.email_id, email.gen) if self._sender_of else compiled.envelope_sender
 
+    def _unsubscribe_links(self, compiled: CompiledJob, email: Email, variables: dict[str, Any]) -> str:
+        """What List-Unsubscribe is to hold. Our own address is among the variables then, for a link that people see."""
+        if compiled.links.unsubscribe is None:
+            return self._unsubscribe.render(variables) if self._unsubscribe else ""
+        ours = variables["unsubscribe_url"] = compiled.links.unsubscribe(email.email_id, email.gen)
+        others = self._unsubscribe.render(variables).strip() if self._unsubscribe else ""
+        return f"<{ours}>, {others}" if others else f"<{ours}>"
+
     def _content(
-        self, compiled: CompiledJob, email: Email, variables: dict[str, Any], fields: list[bytes]
+        self, compiled: CompiledJob, email: Email, variables: dict[str, Any], fields: list[bytes], unsubscribe: str
     ) -> tuple[bytes, mime.Places]:
         html = compiled.html.render(variables) if compiled.html else None
         text = compiled.text.render(variables) if compiled.text else text_of(html or "")
+        if html is not None and compiled.links.tracked is not None:  # the text is made of the links as they were
+            html = compiled.links.tracked(email.email_id, email.gen, html, links_in(unsubscribe))
         boundary = mime.new_boundary()
         body = mime.body_part(text, html, boundary)
         attachments = self._attachments(compiled, email, body.size)

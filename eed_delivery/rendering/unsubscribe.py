@@ -14,16 +14,23 @@ def unsubscribe_fields(rendered: str) -> list[bytes]:
 
     List-Unsubscribe-Post is added when exactly one of them is https, as RFC 8058, section 3.1 wants it.
     """
-    text = one_line(rendered, "List-Unsubscribe header")
-    if not text:
+    links = links_in(rendered)
+    if not links:
         return []
-    links = [_link(part) for part in re.split(r"(?<=>)\s*,\s*(?=<)", text)] if "<" in text else [_link(f"<{text}>")]
     value = ",\r\n ".join(f"<{link}>" for link in links)
     fields = [f"List-Unsubscribe: {value}\r\n".encode("ascii")]
     secure = [link for link in links if link.startswith("https:")]
     if len(secure) == 1 and not any(link.startswith("http:") for link in links):
         fields.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     return fields
+
+
+def links_in(rendered: str) -> list[str]:
+    """The links of the header. RenderError for anything else."""
+    text = one_line(rendered, "List-Unsubscribe header")
+    if not text:
+        return []
+    return [_link(part) for part in re.split(r"(?<=>)\s*,\s*(?=<)", text)] if "<" in text else [_link(f"<{text}>")]
 
 
 def _link(text: str) -> str:

@@ -7,24 +7,27 @@ with docs/check_certificate.py, which has no line in common with this.
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.engagement import Engagement, JobEngagement
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
 from eed_delivery.model import OPEN_STATES, EmailState
-from eed_delivery.reports.rows import CsvRows, utc
+from eed_delivery.reports.rows import ENGAGEMENT_COLUMNS, CsvRows, utc
 
 FORMAT = "eed-delivery reconciliation certificate"
 VERSION = 1
+VERSION_WITH_ENGAGEMENT = 2
 ENDED = (EmailState.SENT, EmailState.FAILED, EmailState.SUPPRESSED, EmailState.CANCELLED, EmailState.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """`states` and `outcomes` are counts of rows; the outcomes are those of the sent emails. `read_from` and `read_to`
-    are the database's time when the first and the last row were read."""
+    are the database's time when the first and the last row were read. `engagement`: how many emails were opened or
+    clicked in, where the rows say so; it is in no sum."""
 
     job: JobReport
     rows: int
@@ -34,6 +37,7 @@ class Certificate:
     sha256: str
     read_from: datetime
     read_to: datetime
+    engagement: JobEngagement | None = None
 
     @property
     def open(self) -> int:
@@ -66,7 +70,7 @@ class Certificate:
         """As it is handed out."""
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION if self.engagement is None else VERSION_WITH_ENGAGEMENT,
             "verdict": self.verdict,
             "job": self.job.key,
             "name": self.job.name,
@@ -85,33 +89,37 @@ class Certificate:
             "outcomes_of_others": self.outcomes_of_others,
             "sums": list(self.sums),
             "sha256": self.sha256,
-        }
+        } | ({} if self.engagement is None else {"engagement": asdict(self.engagement)})
 
 
 class Reconciliation:
     """Counts and hashes a report's rows as they go by. `header` is the CSV's first line, which is hashed too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_engagement: bool = False) -> None:
         self._rows = CsvRows()
-        self.header = self._rows.header()
+        self._engaged: Counter[str] | None = Counter() if with_engagement else None
+        self.header = self._rows.header(with_engagement)
         self._hash = hashlib.sha256(self.header)
         self._states: Counter[EmailState] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._of_others = 0
 
-    def row(self, email: EmailReport) -> bytes:
-        """An email's line of the CSV, once it is counted and hashed."""
+    def row(self, email: EmailReport, engagement: Engagement | None = None) -> bytes:
+        """An email's line of the CSV, once it is counted and hashed; `engagement` is needed where it is in the rows."""
         self._states[email.state] += 1
         if email.state is EmailState.SENT:
             self._outcomes[email.outcome or NO_WORD_YET] += 1
         elif email.outcome is not None:
             self._of_others += 1
-        line = self._rows.row(email)
+        if self._engaged is not None and engagement is not None:
+            self._engaged.update(name for name in ENGAGEMENT_COLUMNS if getattr(engagement, name))
+        line = self._rows.row(email, engagement)
         self._hash.update(line)
         return line
 
     def certificate(self, job: JobReport, read_from: datetime, read_to: datetime) -> Certificate:
         """What has come of it; `job` as it is after the last row was read."""
+        engaged = self._engaged
         return Certificate(
             job=job,
             rows=self._states.total(),
@@ -121,4 +129,5 @@ class Reconciliation:
             sha256=self._hash.hexdigest(),
             read_from=read_from,
             read_to=read_to,
+            engagement=JobEngagement(*(engaged[name] for name in ENGAGEMENT_COLUMNS)) if engaged is not None else None,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from eed_delivery.ledger.engagement import JobEngagement
 from eed_delivery.ledger.outcomes import BounceReason
 from eed_delivery.model import EmailState
 from eed_delivery.reports.certificate import Certificate
@@ -22,7 +23,13 @@ REASONS_LISTED = 20
 Command = Callable[..., str]
 
 
-def page(certificate: Certificate, digest: Digest, bounces: Sequence[BounceReason], command: Command) -> str:
+def page(
+    certificate: Certificate,
+    digest: Digest,
+    bounces: Sequence[BounceReason],
+    engagement: JobEngagement,
+    command: Command,
+) -> str:
     """The page. `command` makes the line to type from a command's words."""
     reasons, more = digest.reasons.commonest(REASONS_LISTED)
     sent = certificate.states[EmailState.SENT]
@@ -32,6 +39,7 @@ def page(certificate: Certificate, digest: Digest, bounces: Sequence[BounceReaso
         "job": certificate.job,
         "states": certificate.states,
         "outcomes": certificate.outcomes,
+        "engagement": engagement,
         "chart": chart(digest.accepted),
         "plot": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         "reasons": reasons,

@@ -1,5 +1,8 @@
 """The emails of a job as CSV rows. The bytes are part of the certificate: they may not change within its version.
 
+Version 1 has what does not change any more once all outcomes are in. Version 2 has opens and clicks behind it,
+which go on for ever and are forgotten one day: only for those who ask for them.
+
 RFC 4180: a header, commas, CRLF, quotes only where they are needed. UTF-8 without a mark at its start. A cell that a
 spreadsheet would run gets a ' before it (`untrusted.inert`). Times are UTC with milliseconds and a Z.
 """
@@ -9,6 +12,7 @@ import io
 from datetime import datetime
 from typing import Any
 
+from eed_delivery.ledger.engagement import Engagement
 from eed_delivery.ledger.reporting import EmailReport
 from eed_delivery.untrusted import inert
 
@@ -16,15 +20,17 @@ COLUMNS = (
     *("email", "recipient", "state", "attempts", "changed_at", "message_id", "detail"),
     *("outcome", "outcome_at"),
 )
+ENGAGEMENT_COLUMNS = ("opens", "clicks", "machine_opens", "machine_clicks")
 
 
-def facts(email: EmailReport) -> dict[str, Any]:
-    """An email as the report has it, by column."""
+def facts(email: EmailReport, engagement: Engagement | None = None) -> dict[str, Any]:
+    """An email as the report has it, by column; with `engagement`, as version 2 has it."""
     values = (
         *(email.key, email.recipient, email.state, email.attempts, email.changed_at, email.message_id, email.detail),
         *(email.outcome, email.outcome_at),
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    found = dict(zip(COLUMNS, values, strict=True))
+    return found if engagement is None else found | {name: getattr(engagement, name) for name in ENGAGEMENT_COLUMNS}
 
 
 def utc(moment: datetime | None) -> str:
@@ -39,13 +45,13 @@ class CsvRows:
         self._buffer = io.StringIO(newline="")
         self._writer = csv.writer(self._buffer, lineterminator="\r\n")
 
-    def header(self) -> bytes:
+    def header(self, with_engagement: bool) -> bytes:
         """The first line."""
-        return self._line(COLUMNS)
+        return self._line(COLUMNS + ENGAGEMENT_COLUMNS if with_engagement else COLUMNS)
 
-    def row(self, email: EmailReport) -> bytes:
+    def row(self, email: EmailReport, engagement: Engagement | None) -> bytes:
         """An email's line."""
-        return self._line([_cell(value) for value in facts(email).values()])
+        return self._line([_cell(value) for value in facts(email, engagement).values()])
 
     def _line(self, cells: Any) -> bytes:
         self._writer.writerow(cells)

@@ -41,6 +41,12 @@ NEVER_SECONDS = 100 * 365 * 86_400
 NEVER_OVER_OTHERS = frozenset({EmailState.CANCELLED, EmailState.FAILED})
 """The states in which a job's leftovers end."""
 
+YES = frozenset({"1", "true", "t", "yes", "y", "on", "\x01"})
+"""The last is how a BIT column says it."""
+
+CATEGORY_LENGTH = 191
+"""Characters of a category that the ledger keeps."""
+
 WRITE_CHUNK = 500
 """So many keys at most are named in one UPDATE."""
 
@@ -68,6 +74,7 @@ class Source:
             select(
                 t.job_id.label("key"),
                 t.job(job.name).label("name"),
+                t.job(job.category).label("category"),
                 self._expiry(job.expires_at).label("left"),
                 recipient.label("recipient"),
             )
@@ -85,6 +92,7 @@ class Source:
                 _text(row.name) or "",
                 _until(row.left),
                 (_text(row.recipient) or "") if t.single else None,
+                _category(job.category_value, _text(row.category)),
             )
             for row in c.execute(statement)
         ]
@@ -153,6 +161,9 @@ class Source:
             "subject": job.subject,
             "html_template": job.html_template,
             "text_template": job.text_template,
+            "category": job.category,
+            "track_opens": job.track_opens,
+            "track_clicks": job.track_clicks,
         }
         key = native(job_key, t.job_key_type)
         statement = select(*(t.job(name).label(role) for role, name in columns.items())).where(t.job_id == key)
@@ -170,6 +181,9 @@ class Source:
             html_template=_or(job.html_template_value, texts["html_template"]),
             text_template=_or(job.text_template_value, texts["text_template"]),
             attachments=job_files(c, t, key),
+            category=_category(job.category_value, texts["category"]),
+            track_opens=_yes(job.track_opens_value, texts["track_opens"]),
+            track_clicks=_yes(job.track_clicks_value, texts["track_clicks"]),
         )
 
     def emails(self, c: Connection, claimed: Sequence[Email]) -> list[Email]:
@@ -253,12 +267,21 @@ class Source:
         # never over what another server has sent meanwhile
         return statement.where(t.is_pending()) if state is EmailState.CANCELLED else statement
 
-    def write_outcome(self, c: Connection, key: Key, outcome: str) -> None:
-        """Write what became of an email after it was accepted; nothing where no column is mapped for it."""
-        column, t = self._settings.email.outcome, self._tables
-        if column:
-            statement = update(t.emails).where(t.email_id == native(key, t.email_key_type))
-            c.execute(statement.values({column: self._fit(c, column, outcome)}))
+    def outcome_update(self, c: Connection, key: Key, outcome: str) -> tuple[Update, dict[str, Any]] | None:
+        """The statement that writes what became of an email after it was accepted, and its values; None where no column
+        is mapped for it."""
+        column = self._settings.email.outcome
+        if not column:
+            return None
+        values = {"its_key": native(key, self._tables.email_key_type), "its_outcome": self._fit(c, column, outcome)}
+        return self._outcome_update, values
+
+    @cached_property
+    def _outcome_update(self) -> Update:
+        """Built once, like the others: it is written for every email that is tracked."""
+        t = self._tables
+        statement = update(t.emails).where(t.email_id == bindparam("its_key"))
+        return statement.values({self._settings.email.outcome: bindparam("its_outcome")})
 
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
         """Write the same status to many emails; their attempts and message ids stay as they are.
@@ -335,6 +358,16 @@ def _until(seconds: Any) -> float | None:
 
 def _or(constant: str | None, text: str | None) -> str | None:
     return text if constant is None else constant
+
+
+def _yes(constant: bool | None, text: str | None) -> bool:
+    """A wish of a job. Only what surely says yes is one: nobody is tracked because of a word that we don't know."""
+    return (text or "").strip().lower() in YES if constant is None else constant
+
+
+def _category(constant: str | None, text: str | None) -> str:
+    """A category as the ledger keeps it. A longer name is cut, here and for the list alike: it stays one category."""
+    return (_or(constant, text) or "").strip()[:CATEGORY_LENGTH].rstrip()
 
 
 def _text(value: Any) -> str | None:

@@ -97,6 +97,9 @@ def _job_content(settings: SourceSettings) -> Iterator[Expected]:
     yield Expected("source.job.text_template", j.text_template, _CONTENT, human=True)
     yield Expected("source.job.scheduled_for", j.scheduled_for, _TIME)
     yield Expected("source.job.expires_at", j.expires_at, _TIME)
+    yield Expected("source.job.category", j.category, human=True)
+    yield Expected("source.job.track_opens", j.track_opens)
+    yield Expected("source.job.track_clicks", j.track_clicks)
 
 
 def _email(settings: SourceSettings) -> Iterator[Expected]:

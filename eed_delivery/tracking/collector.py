@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 """Messages of one transaction: enough to share a commit's cost, and few enough that no worker waits for its locks."""
-VISIBILITY_SECONDS = 120
+VISIBILITY_SECONDS = 120.0
 """Far longer than a batch takes."""
 FIRST_WAIT_SECONDS = 60
 """The wait of an event whose email is not known yet; it doubles each time."""
@@ -33,10 +33,17 @@ _Opened = tuple[Letter, list[TrackingEvent]]
 class Collector:
     """Safe for many threads: each runs `step` in a Loop of its own."""
 
-    def __init__(self, ledger: TrackingLedger, queue: Queue, wait_seconds: float) -> None:
+    def __init__(
+        self,
+        ledger: TrackingLedger,
+        queue: Queue,
+        wait_seconds: float,
+        visibility_seconds: float = VISIBILITY_SECONDS,
+    ) -> None:
         self._ledger = ledger
         self._queue = queue
         self._wait_seconds = wait_seconds
+        self._visibility_seconds = visibility_seconds
         self._database_away = False
         self._looked_at: int | None = None
 
@@ -62,9 +69,9 @@ class Collector:
 
     def _receive(self) -> list[Letter]:
         """A long poll, and what is there beside it: as many as one transaction is to have."""
-        letters = found = self._queue.letters(MAX_BATCH, self._wait_seconds, VISIBILITY_SECONDS)
+        letters = found = self._queue.letters(MAX_BATCH, self._wait_seconds, self._visibility_seconds)
         while len(found) == MAX_BATCH and len(letters) < BATCH:
-            found = self._queue.letters(MAX_BATCH, 0, VISIBILITY_SECONDS)
+            found = self._queue.letters(MAX_BATCH, 0, self._visibility_seconds)
             letters = letters + found
         return letters
 

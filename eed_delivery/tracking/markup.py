@@ -12,17 +12,16 @@ time is linear in the text.
 
 import re
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html.entities import html5
 
 _SPACE = r"\t\n\f\r "
 _VALUE = rf"""(?:"[^"]*+"|'[^']*+'|(?!["'])[^{_SPACE}>]*+)"""
 _NAME = rf"[^{_SPACE}/>][^{_SPACE}/>=]*+"
-_TAG = re.compile(
-    rf"<(?P<slash>/?)(?P<name>[A-Za-z][^{_SPACE}/>]*+)"
-    rf"(?P<attributes>(?:[{_SPACE}/]*+{_NAME}(?:[{_SPACE}]*+=[{_SPACE}]*+{_VALUE}|(?![{_SPACE}]*+=)))*)[{_SPACE}/]*+>"
-)
+_ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_NAME}(?:[{_SPACE}]*+=[{_SPACE}]*+{_VALUE}|(?![{_SPACE}]*+=)))*"
+_TAG = re.compile(rf"<(?P<slash>/?)(?P<name>[A-Za-z][^{_SPACE}/>]*+)(?P<attributes>{_ATTRIBUTES})[{_SPACE}/]*+>")
 _ATTRIBUTE = re.compile(
     rf"[{_SPACE}/]*+(?P<name>{_NAME})"
     rf"(?:[{_SPACE}]*+=[{_SPACE}]*+(?:\"(?P<double>[^\"]*+)\"|'(?P<single>[^']*+)'|(?P<bare>[^{_SPACE}>]*+)))?"
@@ -45,7 +44,7 @@ _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute: its name in lower case, its value as written, and where in the text that stands."""
+    """An attribute: its name in lower case, its value as written, and where that stands."""
 
     name: str
     raw: str
@@ -55,7 +54,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A start or end tag: its name in lower case, and where its `<` stands."""
+    """A start or end tag: its name in lower case, where its `<` is, its attributes as written and where they are."""
 
     name: str
     is_end: bool
@@ -63,29 +62,33 @@ class Tag:
     written: str
     attributes_at: int
 
-    def attributes(self) -> dict[str, Attribute]:
-        """Its attributes. Of two with the same name the first one counts, as in a browser."""
-        found: dict[str, Attribute] = {}
-        for match in _ATTRIBUTE.finditer(self.written):
-            name = match["name"].translate(_LOWER)
-            group = match.lastgroup or "name"
-            start, end = match.span(group) if group != "name" else (match.end(), match.end())
-            place = Attribute(name, self.written[start:end], self.attributes_at + start, self.attributes_at + end)
-            found.setdefault(name, place)
-        return found
+
+def attributes(written: str) -> dict[str, Attribute]:
+    """A tag's attributes, with places in `written`. Of two with the same name the first one counts, as in a browser."""
+    found: dict[str, Attribute] = {}
+    for match in _ATTRIBUTE.finditer(written):
+        name = match["name"].translate(_LOWER)
+        group = match.lastgroup or "name"
+        start, end = match.span(group) if group != "name" else (match.end(), match.end())
+        found.setdefault(name, Attribute(name, written[start:end], start, end))
+    return found
 
 
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 """ASCII only, as in the standard: str.lower() would make a `k` of the Kelvin sign."""
 
 
-def tags(text: str, names: Container[str]) -> Iterator[Tag]:
-    """Every start and end tag with one of these names, outside of comments and text elements, in order.
+def tags(text: str, starts: frozenset[str], ends: frozenset[str]) -> Iterator[Tag]:
+    """Every start tag named in `starts` and end tag named in `ends`, outside of comments and text elements, in order.
 
     Never an exception, whatever the text.
     """
-    position: int | None = text.find("<")
+    nothing_of_them = _without(starts, ends)
+    position: int | None = 0
     while position is not None and position >= 0:
+        position = _end(nothing_of_them, text, position)
+        if position == len(text):
+            return
         match = _TAG.match(text, position)
         if match is None:
             if _TAG_OPENS.match(text, position):  # it is not closed before the end: a browser shows nothing of it
@@ -94,9 +97,25 @@ def tags(text: str, names: Container[str]) -> Iterator[Tag]:
             continue
         slash, name = match.group("slash", "name")
         name = name.translate(_LOWER)
-        if name in names:
+        if name in (ends if slash else starts):
             yield Tag(name, bool(slash), position, match["attributes"], match.start("attributes"))
         position = _after_tag(text, name, bool(slash), match.end())
+
+
+@lru_cache(maxsize=8)
+def _without(starts: frozenset[str], ends: frozenset[str]) -> re.Pattern[str]:
+    """Text and tags up to the first that may matter: all of these in one match, since most tags of an email don't."""
+    matters = {"": starts | _TEXT_ELEMENTS | {"plaintext"}, "/": ends}
+    others = [
+        rf"<{slash}(?!(?:{'|'.join(sorted(names))})[{_SPACE}/>])[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}[{_SPACE}/]*+>"
+        for slash, names in matters.items()
+    ]
+    return re.compile(rf"(?:[^<]++|{'|'.join(others)})*+", re.IGNORECASE | re.ASCII)
+
+
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return match.end() if match else position
 
 
 def _after_tag(text: str, name: str, is_end: bool, position: int) -> int | None:

@@ -15,18 +15,30 @@ Opens and clicks are personal data: nothing here is called unless the job wants 
 import html
 import re
 from collections.abc import Callable, Container
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
-from eed_delivery.tracking.markup import Tag, decoded, tags
+from eed_delivery.tracking.markup import Tag, attributes, decoded, tags
 
 NO_TRACK = "data-eed-no-track"
 
 Redirect = Callable[[str], str | None]
 """Gives the address to write instead of a link's target; None to leave the link as it is."""
 
+
+class _Link(NamedTuple):
+    """A link's target, and where in the tag's attributes its href stands."""
+
+    target: str
+    start: int
+    end: int
+
+
 _Change = tuple[int, int, str]  # from where to where, and what stands there then
 _LINKING = frozenset({"a", "area"})
-_WANTED = _LINKING | {"body"}
+_BODY = frozenset({"body"})
+_CACHED_CHARS = 2_000
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE | re.ASCII)
 _TRIMMED = "".join(map(chr, range(0x21)))
 _REMOVED = dict.fromkeys(map(ord, "\t\n\r"))
@@ -41,10 +53,10 @@ def tracked(text: str, redirect: Redirect | None, pixel: str | None, untouched: 
     """
     changes: list[_Change] = []
     body_end = len(text)
-    for tag in tags(text, _WANTED):
+    for tag in tags(text, _LINKING if redirect is not None else frozenset(), _BODY):
         if tag.is_end:
-            body_end = tag.start if tag.name == "body" else body_end
-        elif redirect is not None and tag.name in _LINKING:
+            body_end = tag.start
+        elif redirect is not None:
             changes += _changed(tag, redirect, untouched)
     if pixel is not None:
         changes.append((body_end, body_end, f'<img src="{html.escape(pixel)}" width="1" height="1" alt="">'))
@@ -68,15 +80,25 @@ def target_of(href: str) -> str | None:
 
 def _changed(tag: Tag, redirect: Redirect, untouched: Container[str]) -> list[_Change]:
     """The change of a link's href; none if the link stays as it is."""
-    attributes = tag.attributes()
-    href = attributes.get("href")
-    if href is None or NO_TRACK in attributes:
+    find = _cached_link if len(tag.written) <= _CACHED_CHARS else _link
+    link = find(tag.written)
+    if link is None or link.target in untouched:
         return []
+    url = redirect(link.target)
+    return [] if url is None else [(tag.attributes_at + link.start, tag.attributes_at + link.end, html.escape(url))]
+
+
+def _link(written: str) -> _Link | None:
+    """The link among a tag's attributes; None if there is none to be led through a redirect."""
+    found = attributes(written)
+    href = found.get("href")
+    if href is None or NO_TRACK in found:
+        return None
     target = target_of(decoded(href.raw))
-    if target is None or target in untouched:
-        return []
-    url = redirect(target)
-    return [] if url is None else [(href.start, href.end, html.escape(url))]
+    return None if target is None else _Link(target, href.start, href.end)
+
+
+_cached_link = lru_cache(maxsize=1024)(_link)  # mostly the same links in every email of a job
 
 
 def _applied(text: str, changes: list[_Change]) -> str:

@@ -10,6 +10,7 @@ from base64 import b32encode
 from collections.abc import Sequence
 from hashlib import sha256
 
+from eed_delivery.config import BouncesSettings
 from eed_delivery.errors import ConfigError, Problem
 
 PLACE = "{}"
@@ -46,6 +47,15 @@ class Verp:
         before, after = self._template.split(PLACE)
         self._shape = re.compile(re.escape(before) + f"({_TOKEN.pattern})" + re.escape(after))
         self._keys = tuple(self._key(one) for one in secrets)
+
+    @classmethod
+    def configured(cls, bounces: BouncesSettings) -> "Verp | None":
+        """As the settings say; None if bounces are off. Raises ConfigError."""
+        if not bounces.address or bounces.secret is None:
+            return None
+        former = bounces.former_secrets.get_secret_value().split() if bounces.former_secrets else []
+        secret = bounces.secret.get_secret_value().strip()
+        return cls(bounces.address, secret.encode(), [one.encode() for one in former])
 
     def sender(self, email_id: int, gen: int) -> str:
         """The envelope sender of one email. Raises ValueError for a number that no email has."""

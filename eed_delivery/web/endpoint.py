@@ -31,12 +31,11 @@ _MAX_DETAIL = 500
 
 @dataclass(frozen=True, slots=True)
 class Unsubscription:
-    """Somebody who was sent this email wants no more of this category of this tenant (empty: of any)."""
+    """Somebody who was sent this email wants no more of this category (empty: of any)."""
 
     email_id: int
     gen: int
     category: str
-    tenant: str
     wish: Wish
     occurred_at: datetime
 
@@ -111,7 +110,7 @@ class Endpoint:
         wish = wish_in(environ)
         if wish is None:
             return answers.NO_WISH
-        done = self._stored(Unsubscription(link.email_id, link.gen, link.category, link.tenant, wish, self._now()))
+        done = self._stored(Unsubscription(link.email_id, link.gen, link.category, wish, self._now()))
         return answers.UNSUBSCRIBED if done else answers.LATER
 
     def _stored(self, unsubscription: Unsubscription) -> bool:
@@ -133,7 +132,7 @@ class Endpoint:
         purpose = " ".join(environ.get(name, "") for name in _PURPOSES)
         request = Request(environ["REQUEST_METHOD"], environ.get("HTTP_USER_AGENT", ""), purpose)
         reader, now = reader_of(request), self._now()
-        same = (kind, link.email_id, link.gen, target, request.method, request.agent, int(now.timestamp()))
+        same = (kind, link.email_id, link.gen, target, reader, request.agent, int(now.timestamp()))
         return TrackingEvent(
             event_id="web-" + hashlib.blake2b(repr(same).encode(), digest_size=16).hexdigest(),
             kind=kind,

@@ -36,6 +36,11 @@ class Intake:
         """How many events were dropped since the start."""
         return self._dropped
 
+    @property
+    def waiting(self) -> int:
+        """How many events are not stored yet."""
+        return len(self._held) + self._queue.qsize()
+
     def put(self, event: TrackingEvent) -> None:
         """Take one event. Returns at once, never raises."""
         try:

@@ -2,11 +2,15 @@
 
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+import structlog
 from waitress import wasyncore
 from waitress.server import create_server
+
+log = structlog.get_logger(__name__)
 
 THREADS = 8
 CONNECTIONS = 500
@@ -14,6 +18,8 @@ IDLE_SECONDS = 20
 MAX_HEADER, MAX_BODY = 16_384, 8_192
 """Bytes. Our longest address is 2,000 characters; RFC 8058's body is one line."""
 LOOK_UP_SECONDS = 0.5
+AWAY_SECONDS = 10.0
+"""Between tries to have a port that somebody else has."""
 
 
 class WebServer:
@@ -42,11 +48,34 @@ class WebServer:
             clear_untrusted_proxy_headers=True,
         )
 
-    def run(self, stop: threading.Event) -> None:
-        """Answer until `stop` is set; then what is being answered is finished, and everything closed."""
+    def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+        """Answer until `stop` is set, and call `beat` all the time; then what is being answered is finished, and
+        everything closed."""
         try:
             while not stop.is_set():
+                beat()
                 wasyncore.loop(timeout=LOOK_UP_SECONDS, use_poll=True, map=self._sockets, count=1)
         finally:
             self._server.task_dispatcher.shutdown(timeout=IDLE_SECONDS)
             wasyncore.close_all(self._sockets)
+
+
+def serve(
+    application: WSGIApplication,
+    host: str,
+    port: int,
+    stop: threading.Event,
+    beat: Callable[[], None],
+    away_seconds: float = AWAY_SECONDS,
+) -> None:
+    """Answer there until `stop` is set. A port that is not ours to have is tried again: somebody may let go of it."""
+    while not stop.is_set():
+        beat()
+        try:
+            server = WebServer(application, host, port)
+        except OSError as error:
+            log.error("web_not_listened_for", host=host, port=port, reason=error.strerror or str(error))  # noqa: TRY400 - the reason says all
+            stop.wait(away_seconds)
+        else:
+            log.info("web_listened_for", host=host, port=port)
+            server.run(stop, beat)

@@ -24,8 +24,8 @@ from types import TracebackType
 from typing import Any
 
 from eed_delivery import failpoints
-from eed_delivery.app import roles
 from eed_delivery.config.load import load
+from eed_delivery.roles import roles
 from eed_delivery.service import run_role
 from tests.service_process import events_in
 from tests.stack import Stack

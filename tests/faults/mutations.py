@@ -3,25 +3,30 @@
     python -m tests.faults.mutations            every term of claim, wire, record, sweep, requeue and the rest
     python -m tests.faults.mutations WIRE DOUBT only these statements
 
-Each mutant runs the ledger's tests on SQLite in a process of its own. Exit status 1 if any mutant survives.
+Of a statement that asks, the questions within it are mutated: STANDING's, whether an address is suppressed. Each mutant
+runs the ledger's tests on SQLite in a process of its own. Exit status 1 if any mutant survives.
 """
 
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import Update, and_, or_, true
+from sqlalchemy import Select, Update, and_, or_, true
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
+from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from eed_delivery.ledger import delivering_sql, operating, registry, sweeping
+from eed_delivery.ledger import delivering_sql, operating, registry, suppression_sql, sweeping, watching
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-MODULES = (delivering_sql, registry, sweeping, operating)
+MODULES = (delivering_sql, registry, sweeping, operating, watching, suppression_sql)
+
+Statement = Update | Select[Any]
 
 
 @dataclass(frozen=True)
@@ -31,26 +36,45 @@ class Mutant:
     module: ModuleType
     name: str
     dropped: str
-    statement: Update
+    statement: Statement
 
     def __str__(self) -> str:
         return f"{self.module.__name__.rsplit('.', 1)[1]}.{self.name} without {self.dropped}"
 
 
-def statements() -> Iterator[tuple[ModuleType, str, Update]]:
+def statements() -> Iterator[tuple[ModuleType, str, Statement]]:
     for module in MODULES:
         for name, value in vars(module).items():
-            if isinstance(value, Update) and not name.startswith("_"):
+            if isinstance(value, Update | Select) and not name.startswith("_"):
                 yield module, name, value
 
 
 def mutants() -> Iterator[Mutant]:
     for module, name, statement in statements():
-        whole = and_(true(), *statement._where_criteria)
-        for dropped, remainder in without_one(whole):
-            mutated = statement._clone()
-            mutated._where_criteria = (remainder,)
+        changed = list(questions(statement))
+        if isinstance(statement, Update):
+            changed += weakened(statement)
+        for dropped, mutated in changed:
             yield Mutant(module, name, " ".join(str(dropped).split()), mutated)
+
+
+def weakened(statement: Any) -> Iterator[tuple[ColumnElement[Any], Any]]:
+    """The statement without one term of its own WHERE, in every way."""
+    for dropped, remainder in without_one(and_(true(), *statement._where_criteria)):
+        mutated = statement._clone()
+        mutated._where_criteria = (remainder,)
+        yield dropped, mutated
+
+
+def questions(statement: Any) -> Iterator[tuple[ColumnElement[Any], Any]]:
+    """The statement with one question within it (EXISTS) weakened, in every way."""
+    for inner in [one for one in iterate(statement) if isinstance(one, Select) and one is not statement]:
+        for dropped, mutated in weakened(inner):
+            yield dropped, replacement_traverse(statement, {}, partial(_put, inner, mutated))
+
+
+def _put(inner: Any, mutated: Any, element: Any, **_: Any) -> Any:
+    return mutated if element is inner else None
 
 
 def without_one(term: ColumnElement[Any]) -> Iterator[tuple[ColumnElement[Any], ColumnElement[Any]]]:

@@ -357,6 +357,12 @@ def test_pause_resume_cancel(world: World, eed: CommandLine) -> None:
     assert "job 2 is paused (wrong rate)" in refused
     assert eed.good("resume", "2", "--reason", "mended") == "job 2 goes on: mended\n"
     assert "only a paused job can go on: job 2 is active" in eed.refused("resume", "2")
+    assert "unwatched" not in eed.good("job", "2")
+    eed.good("pause", "2", "--reason", "134 of 1,204 emails sent bounced hard")
+    assert eed.good("jobs").splitlines()[1].endswith("134 of 1,204 emails sent bounced hard")
+    assert eed.good("resume", "2", "--unwatched") == "job 2 goes on, unwatched\n"
+    assert "unwatched" in eed.good("job", "2")
+    assert eed.json("job", "2")["watched"] is False
     eed.good("cancel", "2", "--reason", "closed")
     assert "job 2 is cancelled (closed)" in eed.refused("cancel", "2", "--reason", "closed")
     assert "job 1 is finished" in eed.refused("cancel", "1", "--reason", "late")

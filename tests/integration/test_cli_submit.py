@@ -245,6 +245,26 @@ def test_other_status_words_are_used(on_sqlite: World, desk: Desk) -> None:
     assert "which submit needs" in desk.eed.refused(*desk.words(desk.write("r.csv", CSV)))
 
 
+def test_a_job_has_a_category_where_the_column_is_mapped(on_sqlite: World, desk: Desk) -> None:
+    words = desk.words(desk.write("r.csv", CSV))
+    assert 'Set source.job.category = "category"' in desk.eed.refused(*words, "--category", "news")
+    desk.eed.config.write_text(desk.eed.config.read_text() + '[source.job]\ncategory = "category"\n')
+    assert "--category is longer than 191" in desk.eed.refused(*words, "--category", "x" * 192)
+    desk.eed.good(*words, "--category", "news")
+    assert on_sqlite.scalar("SELECT category FROM delivery_job") == "news"
+
+
+def test_a_reference_schema_of_before_takes_jobs_without_a_category(on_sqlite: World, desk: Desk) -> None:
+    on_sqlite.execute("ALTER TABLE delivery_job DROP COLUMN category")
+    desk.eed.good(*desk.words(desk.write("r.csv", CSV)))
+    assert on_sqlite.scalar("SELECT COUNT(*) FROM delivery_job") == 1
+
+
+def test_what_is_the_same_for_every_job_is_no_other_schema(on_sqlite: World, desk: Desk) -> None:
+    desk.eed.config.write_text(desk.eed.config.read_text() + '[source.job]\ncategory_value = "statements"\n')
+    desk.eed.good(*desk.words(desk.write("r.csv", CSV)))
+
+
 def test_a_job_is_not_ready_before_its_last_email_is_in(on_sqlite: World) -> None:
     """What a crash leaves behind after `begin` and `add`."""
     registration = registering.Registration(on_sqlite.database, SourceSettings())

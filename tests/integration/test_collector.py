@@ -205,6 +205,7 @@ def test_the_commands_take_events_until_they_are_told_to_stop(
     events_url, _ = ministack.make_queue(f"events-for-{command}")
     eed = CommandLine(tmp_path, world.url, queue_urls, ministack.endpoint_url)
     eed.environ["EED_TRACKING__EVENTS_QUEUE_URL"] = events_url
+    eed.environ["EED_TRACKING__PROCESSES"] = "2"
     put(Queue(ministack.client("sqs"), events_url), ses.raw(about(email_id, ses.complaint())))
     with (tmp_path / "log").open("wb") as log:
         role = eed.process(command, stdout=log, stderr=log)
@@ -217,6 +218,9 @@ def test_the_commands_take_events_until_they_are_told_to_stop(
     finally:
         os.kill(role.pid, signal.SIGTERM)
         assert role.wait(SOON) == 0, (tmp_path / "log").read_text()
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    started = {line["role"] for line in lines if line["event"] == "role_started"}
+    assert {role for role in started if role.startswith("events")} == {"events-1", "events-2"}
     assert outcomes(world) == {email_id: "complained"}, (tmp_path / "log").read_text()
 
 

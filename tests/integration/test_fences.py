@@ -6,13 +6,14 @@ spoils one column after the other. `python -m tests.faults.mutations` shows the 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Update
 
 from eed_delivery.ledger import delivering_sql as worker
-from eed_delivery.ledger import operating, registry, sweeping
+from eed_delivery.ledger import operating, registry, suppression_sql, sweeping, watching
 from tests.world import World
 
 PAST, FUTURE = "2001-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
@@ -171,18 +172,38 @@ JOBS = {
     "enlisted alone": Case(registry.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
     "pause": Case(operating.PAUSE, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="cancelled")),
     "resume": Case(
-        operating.RESUME, {"id": 1}, {**JOB, "state": "paused"}, one_each(finished_at=PAST, state="cancelled")
+        operating.RESUME,
+        {"id": 1, "is_watched": True},
+        {**JOB, "state": "paused"},
+        one_each(finished_at=PAST, state="cancelled"),
+    ),
+    "pause by the watch": Case(
+        watching.PAUSE,
+        {"id": 1, "as_read": 3, "why": "x"},
+        {**JOB, "revision": 3},
+        one_each(finished_at=PAST, state="cancelled", revision=4),
+    ),
+    "warn of bounces": Case(
+        watching.WARN_OF_BOUNCES,
+        {"id": 1, "as_read": 3},
+        {**JOB, "revision": 3, "warned_of_bounces": False},
+        one_each(finished_at=PAST, state="paused", revision=4, warned_of_bounces=True),
+    ),
+    "warn of complaints": Case(
+        watching.WARN_OF_COMPLAINTS,
+        {"id": 1, "as_read": 3},
+        {**JOB, "revision": 3, "warned_of_complaints": False},
+        one_each(finished_at=PAST, state="paused", revision=4, warned_of_complaints=True),
     ),
     "cancel": Case(operating.CANCEL, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="failed")),
+    "expire": Case(
+        sweeping.EXPIRE_JOB,
+        {"id": 1},
+        {**JOB, "expires_at": PAST},
+        one_each(finished_at=PAST, state="failed", expires_at=FUTURE),
+    ),
     "reopen": Case(operating.REOPEN, {"id": 1}, {**JOB, "state": "finished"}, one_each(state="cancelled")),
 }
-
-EXPIRED = Case(
-    sweeping.EXPIRE_JOBS,
-    {},
-    {**JOB, "expires_at": PAST},
-    one_each(finished_at=PAST, state="failed", expires_at=FUTURE),
-)
 
 
 @pytest.fixture(scope="module")
@@ -238,9 +259,55 @@ def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case
         assert fits(world, case) == 0, f"it fits although {spoiler}"
 
 
-def test_only_jobs_whose_time_has_passed_expire(world: World) -> None:
-    put(world, "eed_job", EXPIRED.row)
-    assert fits(world, EXPIRED) == 2
-    for spoiler in EXPIRED.spoil:
-        put(world, "eed_job", {**EXPIRED.row, **spoiler})
-        assert fits(world, EXPIRED) == 0, f"it fits although {spoiler}"
+LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}
+WHO = {"its_address": "a@example.com", "its_category": "news", "why": "x", "by": "test"}
+ENTRIES = {
+    "prolong": (suppression_sql.PROLONG, {**WHO, "lasting": 9}),
+    "prolong until": (suppression_sql.PROLONG_UNTIL, {**WHO, "until": datetime.fromisoformat("2100-01-01")}),
+    "for ever": (suppression_sql.FOR_EVER, WHO),
+}
+
+
+def listed(world: World, *entries: dict[str, Any]) -> None:
+    world.execute("DELETE FROM eed_suppression")
+    for entry in entries:
+        world.execute(
+            "INSERT INTO eed_suppression (address, category, reason, source, created_at, expires_at)"
+            " VALUES (:address, :category, 'r', 's', '2001-01-01 00:00:00', :expires_at)",
+            **entry,
+        )
+
+
+def suppressed(world: World) -> list[int]:
+    asked = world.database.run(lambda c: c.execute(worker.STANDING, {"ids": [1000, 1001, 2000]}).all())
+    return sorted(row.email_id for row in asked if row.suppressed)
+
+
+def test_a_claim_is_told_of_the_suppressed_address_and_of_no_other(world: World) -> None:
+    put(world, "eed_job", {"category": "news"})
+    for entry in (LISTED, {**LISTED, "category": ""}, {**LISTED, "expires_at": None}):
+        listed(world, entry)
+        assert suppressed(world) == [1000], entry
+    for spoiler in one_each(address="z@example.com", category="offers", expires_at=PAST):
+        listed(world, {**LISTED, **spoiler})
+        assert suppressed(world) == [], f"it is suppressed although {spoiler}"
+    listed(world, LISTED)
+    put(world, "eed_job", {"category": ""})
+    assert suppressed(world) == []
+
+
+@pytest.mark.parametrize(("statement", "values"), ENTRIES.values(), ids=ENTRIES.keys())
+def test_a_statement_prolongs_the_entry_it_is_about_and_no_other(
+    world: World, statement: Update, values: dict[str, Any]
+) -> None:
+    case = Case(statement, values, {}, [])
+    soon = {**LISTED, "expires_at": PAST}
+    others = [{**soon, "category": ""}, {**soon, "category": "offers"}, {**soon, "address": "b@example.com"}]
+    listed(world, soon, *others)
+    assert fits(world, case) == 1
+    changed = world.execute("SELECT address, category FROM eed_suppression WHERE reason = 'x'")
+    assert changed == [("a@example.com", "news")]
+    for stands in (None, FUTURE):
+        listed(world, {**LISTED, "expires_at": stands})
+        shorter = stands is None or statement is not suppression_sql.FOR_EVER
+        assert fits(world, case) == (0 if shorter else 1), f"it stands until {stands}"

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.errors import RenderError
+from eed_delivery.errors import NotPossible, RenderError
 from eed_delivery.ledger.delivering import Decision, Standing, new_token
-from eed_delivery.ledger.operating import NotPossible, Selection
+from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict

@@ -11,6 +11,7 @@ import pytest
 from eed_delivery.config import TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.ledger.delivering import Decision
+from eed_delivery.ledger.engagement import EngagementLedger
 from eed_delivery.ledger.outcomes import EVENTS_OF_AN_EMAIL, BounceReason, OutcomeLedger
 from eed_delivery.ledger.tracking import TrackingLedger
 from eed_delivery.model import EmailState, Outcome, Verdict
@@ -44,6 +45,7 @@ EVENTS = [
     told(COMPLAINED, "complaint", "complained", sub_type="abuse"),
     told(FAILED, "bounce", "hard_bounced", sub_type="NoEmail", code=550, enhanced="5.1.1"),
 ]
+OUTCOMES = {"delivered": 1, "soft_bounced": 1, "hard_bounced": 1, "complained": 1, "no_word_yet": 1}
 LOOKS = [
     told(DELIVERED, "open", None, 5),
     told(DELIVERED, "open", None, 6),
@@ -88,20 +90,23 @@ def test_a_job_says_what_became_of_its_sent_emails(eed: CommandLine) -> None:
         ["OF 5 SENT", "EMAILS"], ["delivered", "1"], ["soft bounced", "1"], ["hard bounced", "1"], ["complained", "1"],
         ["no word yet", "1"],
     ]  # fmt: skip
-    assert eed.json("job", "1")["outcomes"] == {
-        "delivered": 1, "soft_bounced": 1, "hard_bounced": 1, "complained": 1, "no_word_yet": 1
-    }  # fmt: skip
+    assert eed.json("job", "1")["outcomes"] == OUTCOMES
 
 
 def test_opens_and_clicks_are_counted_by_email_where_there_are_any_and_without_machines(
     world: World, eed: CommandLine
 ) -> None:
-    assert "opened" not in eed.good("job", "1")
+    assert "OPENS" not in eed.good("job", "1")
     take(world, LOOKS)
-    outcomes = eed.json("job", "1")["outcomes"]
-    assert (outcomes["opened"], outcomes["clicked"]) == (2, 1)
-    assert "opened" not in eed.json("job", "2")["outcomes"]
-    assert "clicked" in eed.good("job", "1")
+    told = eed.json("job", "1")
+    assert told["outcomes"] == OUTCOMES
+    assert told["engagement"] == {"opened": 2, "clicked": 1, "machine_opened": 1, "machine_clicked": 0}
+    assert not any(eed.json("job", "2")["engagement"].values())
+    text = eed.good("job", "1")
+    table = text[text.index("OPENS AND CLICKS") :].split("\n\n")[0]
+    assert [line.rsplit(maxsplit=1) for line in table.splitlines()] == [
+        ["OPENS AND CLICKS", "EMAILS"], ["opened", "2"], ["clicked", "1"], ["opened by machines", "1"],
+    ]  # fmt: skip
 
 
 def test_what_was_heard_of_an_earlier_generation_is_not_this_ones(world: World, eed: CommandLine) -> None:
@@ -110,6 +115,8 @@ def test_what_was_heard_of_an_earlier_generation_is_not_this_ones(world: World, 
     assert eed.json("job", "1")["outcomes"] == {
         "delivered": 0, "soft_bounced": 0, "hard_bounced": 0, "complained": 0, "no_word_yet": 5
     }  # fmt: skip
+    assert not any(eed.json("job", "1")["engagement"].values())
+    assert [email["opens"] for email in eed.json("emails", "1")] == [0] * 6
     assert OutcomeLedger(world.database).bounces(1) == []
 
 
@@ -119,7 +126,7 @@ def test_a_job_of_which_nothing_could_be_heard_shows_no_outcomes(world: World, e
     assert "no word yet       1" in eed.good("job", "2")
     take(world, [told(2000, "open", None)])
     del eed.environ["EED_TRACKING__EVENTS_QUEUE_URL"]
-    assert "opened            1" in eed.good("job", "2")
+    assert "opened                 1" in eed.good("job", "2")
 
 
 def test_emails_show_their_outcome_and_can_be_chosen_by_it(eed: CommandLine) -> None:
@@ -137,10 +144,14 @@ def test_only_what_was_sent_is_waited_for(world: World, eed: CommandLine) -> Non
     assert emails(eed, "--outcome", "no_word_yet") == [str(SILENT)]
 
 
-def test_emails_as_csv_end_with_the_outcome(eed: CommandLine) -> None:
+def test_emails_as_csv_end_with_the_outcome_and_what_was_opened(world: World, eed: CommandLine) -> None:
+    take(world, LOOKS)
     header, *rows = csv.reader(io.StringIO(eed.good("emails", "1", "--format", "csv")))
-    assert header[-2:] == ["outcome", "outcome_at"]
-    assert [row[-2:] for row in rows[2:5]] == [
+    assert header[-6:] == ["outcome", "outcome_at", "opens", "clicks", "machine_opens", "machine_clicks"]
+    assert [row[-4:] for row in rows] == [
+        ["2", "0", "0", "0"], ["0", "0", "1", "0"], ["0"] * 4, ["1", "1", "0", "0"], ["0"] * 4, ["0"] * 4
+    ]  # fmt: skip
+    assert [row[-6:-4] for row in rows[2:5]] == [
         ["hard_bounced", "2026-11-22T12:02:00.000Z"], ["complained", "2026-11-22T12:00:00.000Z"], ["", ""]
     ]  # fmt: skip
 
@@ -190,3 +201,22 @@ def test_bounces_are_counted_by_their_reason(world: World) -> None:
     take(world, [again, told(HARD, "bounce", "hard_bounced", 10, sub_type="a machine's", automatic=True)])
     assert OutcomeLedger(world.database).bounces(1) == found
     assert OutcomeLedger(world.database).bounces(1, limit=2) == found[:2]
+
+
+def test_an_email_says_how_often_it_was_opened_by_people_and_by_machines(world: World, eed: CommandLine) -> None:
+    assert "opened:" not in eed.good("email", str(DELIVERED))
+    take(world, [*LOOKS, told(DELIVERED, "open", None, 9, automatic=True), told(SILENT, "click", None, automatic=True)])
+    assert "opened:     2, and 1 by machines\n" in eed.good("email", str(DELIVERED))
+    assert "clicked:    0, and 1 by machines\n" in eed.good("email", str(SILENT))
+    assert "opened:     1\nclicked:    1\n" in eed.good("email", str(COMPLAINED))
+    facts = eed.json("email", str(DELIVERED))
+    assert (facts["opens"], facts["clicks"], facts["machine_opens"], facts["machine_clicks"]) == (2, 0, 1, 0)
+    assert facts["outcome"] == "delivered"
+
+
+def test_opens_are_found_page_by_page_each_beside_its_email(world: World) -> None:
+    take(world, LOOKS)
+    beside = EngagementLedger(world.database).beside(world.reporting.emails(1), page=2)
+    assert [(email.email_id, engagement.opens) for email, engagement in beside] == [
+        (DELIVERED, 2), (SOFT, 0), (HARD, 0), (COMPLAINED, 1), (SILENT, 0), (FAILED, 0)
+    ]  # fmt: skip

@@ -126,6 +126,22 @@ def test_a_paused_job_is_enlisted_but_not_published(world: World, queue: Queue) 
     assert messages(queue) == ids
 
 
+def test_what_workers_put_back_while_its_job_was_paused_is_published_by_the_next_step_after_a_resume(
+    world: World, queue: Queue
+) -> None:
+    ids = world.add_job(["a@example.com", "b@example.com"])
+    ours = publisher(world.registry, queue)
+    run(ours)
+    assert messages(queue) == ids
+    world.operating.pause(1, "wait")
+    assert world.claim(*ids).emails == ()
+    ours.step()
+    assert messages(queue) == []
+    world.operating.resume(1)
+    ours.step()
+    assert messages(queue) == ids
+
+
 def test_a_requeued_email_gets_a_message_of_its_new_generation(world: World, queue: Queue) -> None:
     (only,) = world.add_job(["a@example.com"])
     run(publisher(world.registry, queue))

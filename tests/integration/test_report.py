@@ -15,7 +15,7 @@ import pytest
 from eed_delivery.ledger.delivering import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
 from tests.command_line import CommandLine
-from tests.integration.test_outcomes import EVENTS, HARD, NO, YES, take
+from tests.integration.test_outcomes import EVENTS, HARD, LOOKS, NO, YES, take
 from tests.world import World
 
 CHECKER = Path(__file__).parents[2] / "docs" / "check_certificate.py"
@@ -197,6 +197,42 @@ def test_json_has_rows_and_certificate_in_one_object(finished: World, eed: Comma
     of_csv = json.loads(eed("report", "1").stderr)
     times = ("read_from", "read_to")
     assert {**report["certificate"], **dict.fromkeys(times)} == {**of_csv, **dict.fromkeys(times)}
+
+
+def test_opens_and_clicks_are_in_the_rows_only_where_they_are_asked_for(
+    finished: World, eed: CommandLine, tmp_path: Path
+) -> None:
+    plain = written(eed, tmp_path).read_bytes()
+    take(finished, LOOKS)
+    assert written(eed, tmp_path).read_bytes() == plain
+    path = tmp_path / "opened.csv"
+    eed.good("report", "1", "--opens", "--output", str(path))
+    header, *rows = csv.reader(io.StringIO(path.read_text(), newline=""))
+    assert header[-4:] == ["opens", "clicks", "machine_opens", "machine_clicks"]
+    assert [row[-4:] for row in rows[:4]] == [
+        ["2", "0", "0", "0"], ["0", "0", "1", "0"], ["0", "0", "0", "0"], ["1", "1", "0", "0"]
+    ]  # fmt: skip
+    assert check(path) == (0, "8 rows agree with the certificate: BALANCED\n")
+    in_all = {"opened": 2, "clicked": 1, "machine_opened": 1, "machine_clicked": 0}
+    assert json.loads((tmp_path / "opened.csv.certificate.json").read_text())["engagement"] == in_all
+    report = json.loads(eed.good("report", "1", "--opens", "--format", "json"))
+    assert (report["emails"][0]["opens"], report["engagement"], report["certificate"]["version"]) == (2, in_all, 2)
+    report = json.loads(eed.good("report", "1", "--format", "json"))
+    assert ("opens" in report["emails"][0], report["engagement"], report["certificate"]["version"]) == (
+        False,
+        in_all,
+        1,
+    )
+
+
+def test_the_page_has_opens_and_clicks_apart_from_outcomes_where_there_are_any(
+    finished: World, eed: CommandLine
+) -> None:
+    assert "Opens and clicks" not in page(eed)[1].text
+    take(finished, LOOKS)
+    text = page(eed)[1].text
+    assert "Opens and clicks Opened 2 33.3 % Clicked 1 16.7 % Opened by machines 1 16.7 % Clicked by machines 0" in text
+    assert "6 sent = 1 delivered + 1 soft_bounced + 1 hard_bounced + 1 complained + 2 no_word_yet" in text
 
 
 def test_a_job_without_emails_has_a_report(world: World, eed: CommandLine) -> None:

@@ -195,6 +195,46 @@ def test_constants_stand_for_columns(c: sa.Connection) -> None:
     assert (job.sender, job.subject) == ("s@bank.example", "Statement")
 
 
+@pytest.mark.parametrize(
+    ("kind", "yes", "no"),
+    [
+        ("BOOLEAN", ["TRUE", "1"], ["FALSE", "NULL", "2"]),
+        (
+            "VARCHAR(10)",
+            ["'1'", "'Yes'", "' y '", "'TRUE'", "'on'", "'t'"],
+            ["'0'", "'n'", "''", "NULL", "'maybe'", "'ja'"],
+        ),
+    ],
+)
+def test_only_what_surely_says_yes_is_tracked(c: sa.Connection, kind: str, yes: list[str], no: list[str]) -> None:
+    c.execute(sa.text(f"ALTER TABLE delivery_job ADD COLUMN wants {kind}"))
+    wishes = {"track_opens": "wants", "track_clicks_value": False}
+    source = Source(SourceSettings.model_validate({"job": wishes}))
+    for job_id, (word, wanted) in enumerate([*((w, True) for w in yes), *((w, False) for w in no)], 1):
+        add_jobs(c, {"id": job_id})
+        c.execute(sa.text(f"UPDATE delivery_job SET wants = {word} WHERE id = {job_id}"))
+        job = source.job(c, job_id, job_id, 0)
+        assert (job.track_opens, job.track_clicks) == (wanted, False), word
+
+
+def test_a_bit_says_yes_too(c: sa.Connection) -> None:
+    if c.dialect.name == "sqlite":
+        pytest.skip("SQLite has no BIT")
+    c.execute(sa.text("ALTER TABLE delivery_job ADD COLUMN wants BIT(1)"))
+    add_jobs(c, {"id": 1}, {"id": 2})
+    c.execute(sa.text("UPDATE delivery_job SET wants = (id = 1)"))
+    source = Source(SourceSettings.model_validate({"job": {"track_clicks": "wants"}}))
+    assert [source.job(c, n, n, 0).track_clicks for n in (1, 2)] == [True, False]
+
+
+def test_every_job_is_tracked_or_none_where_a_value_says_so(c: sa.Connection, source: Source) -> None:
+    add_jobs(c, {"id": 1})
+    all_of_them = {"track_opens_value": True, "track_clicks_value": True}
+    job = Source(SourceSettings.model_validate({"job": all_of_them})).job(c, 1, 1, 0)
+    assert (job.track_opens, job.track_clicks) == (True, True)
+    assert (source.job(c, 1, 1, 0).track_opens, source.job(c, 1, 1, 0).track_clicks) == (False, False)
+
+
 def test_emails_are_loaded_with_two_queries_and_a_vanished_one_is_left_out(
     engine: sa.Engine, c: sa.Connection, source: Source
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.config import Settings, SmtpSettings, Supervision, load, normalise_region, supervision
 from eed_delivery.errors import ConfigError
+from eed_delivery.tracking.links import Links
 
 GOOD = """
 [database]
@@ -241,6 +242,21 @@ def test_values_of_the_wrong_form(problems: Any, text: str, expected: Any) -> No
         ("[smtp]\nusername = 'u'", "smtp.username and smtp.password"),
         ("[bounces]\naddress = 'bounces.example.com'", "bounces.address and bounces.secret"),
         ("[bounces]\nlisten = '127.0.0.1:2424'", "bounces.listen and bounces.address"),
+        ("[web]\nlisten = '127.0.0.1:8025'", "web.listen and web.base_url"),
+        ("[web]\nunsubscribe = 'every'", "web.unsubscribe and web.base_url"),
+        ("[source.job]\ntrack_opens = 'wants_opens'", "source.job.track_opens and web.base_url"),
+        ("[source.job]\ntrack_opens_value = true", "source.job.track_opens_value and web.base_url"),
+        ("[source.job]\ntrack_clicks = 'wants_clicks'", "source.job.track_clicks and web.base_url"),
+        ("[source.job]\ntrack_clicks_value = true", "source.job.track_clicks_value and web.base_url"),
+        ("[web]\nbase_url = 'https://l.example.com'", "web.base_url and web.secret"),
+        (
+            "[watch]\nbounces_warn_percent = 11",
+            "watch.bounces_warn_percent and watch.bounces_pause_percent",
+        ),
+        (
+            "[watch]\ncomplaints_pause_percent = 0.05",
+            "watch.complaints_warn_percent and watch.complaints_pause_percent",
+        ),
         ("[smtp]\ntls = 'none'\nca_file = '/ca.pem'", "smtp.tls and smtp.ca_file"),
         (
             "[rendering]\nmax_attachment_bytes = 20000000",
@@ -300,6 +316,75 @@ def test_what_is_no_place_to_listen_at(problems: Any, text: str) -> None:
     assert "is not an IP address and a port" in problems(f"[bounces]\nlisten = '{text}'")["bounces.listen"]
 
 
+WEB = {"EED_WEB__SECRET": "x" * 32}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://links.example.com",
+        "links.example.com",
+        "https://",
+        "https://a b.example",
+        "https://u:p@links.example.com",
+        "https://links.example.com/?x",
+        "https://links.example.com/#x",
+        "https://links.example.com/a//b",
+        "https://links.example.com/<x>",
+        f"https://{'l' * 200}.example",
+    ],
+)
+def test_what_links_cannot_begin_with(problems: Any, url: str) -> None:
+    assert list(problems(f"[web]\nbase_url = '{url}'", WEB)) == ["web.base_url"]
+
+
+@pytest.mark.parametrize("url", ["https://l.example.com", "https://l.example.com:8443/", "https://l.example.com/a/b"])
+def test_what_links_can_begin_with(loaded: Any, url: str) -> None:
+    settings = loaded(f"[web]\nbase_url = '{url}'\nlisten = '[::1]:8025'", WEB)
+    Links(settings.web.base_url, settings.web.keys())
+    assert settings.web.place() == ("::1", 8025)
+
+
+@pytest.mark.parametrize("name", ["SECRET", "FORMER_SECRETS"])
+@pytest.mark.parametrize("secret", ["", "hunter2", "x" * 31, "x" * 32 + " hunter2"])
+def test_a_secret_that_can_be_guessed_signs_nothing(problems: Any, name: str, secret: str) -> None:
+    told = problems("[web]\nbase_url = 'https://l.example.com'", {**WEB, f"EED_WEB__{name}": secret})
+    assert list(told) == [f"web.{name.lower()} (from EED_WEB__{name})"]
+    assert "fewer than 32 characters" in "".join(told.values())
+    assert "hunter2" not in str(told)
+
+
+def test_former_secrets_come_behind_the_secret(loaded: Any) -> None:
+    environ = {"EED_WEB__SECRET": "a" * 32 + "\n", "EED_WEB__FORMER_SECRETS": f"{'b' * 40} {'c' * 32}"}
+    text = "[web]\nbase_url = 'https://l.example.com'"
+    assert loaded(text, environ).web.keys() == ["a" * 32, "b" * 40, "c" * 32]
+    assert loaded("", {"EED_WEB__FORMER_SECRETS": "b" * 40}).web.keys() == []
+
+
+def test_two_https_addresses_are_one_too_many_for_one_click(loaded: Any, problems: Any) -> None:
+    web = "\n[web]\nbase_url = 'https://l.example.com'\nunsubscribe = 'every'"
+    told = problems("[rendering]\nlist_unsubscribe = '<mailto:u@example.com>, <https://example.com/u>'" + web, WEB)
+    assert list(told) == ["web.unsubscribe and rendering.list_unsubscribe"]
+    assert loaded("[rendering]\nlist_unsubscribe = '<mailto:u@example.com>'" + web, WEB)
+    assert loaded("[rendering]\nlist_unsubscribe = '<https://example.com/u>'" + web.replace("every", "off"), WEB)
+
+
+def test_an_offer_for_categories_needs_categories(loaded: Any, problems: Any) -> None:
+    text = "[web]\nbase_url = 'https://l.example.com'\nunsubscribe = 'category'\n"
+    assert list(problems(text, WEB)) == ["web.unsubscribe and source.job.category"]
+    assert loaded(text + "[source.job]\ncategory = 'kind'", WEB)
+    assert loaded(text + "[source.job]\ncategory_value = 'news'", WEB)
+
+
+@pytest.mark.parametrize("text", ["tenant = 'a b'", "tenant = 'ä'", f"tenant = '{'a' * 65}'", "unsubscribe = 'yes'"])
+def test_web_settings_that_cannot_be(problems: Any, text: str) -> None:
+    assert list(problems(f"[web]\n{text}")) == [f"web.{text.split()[0]}"]
+
+
+def test_jobs_that_want_nothing_need_no_links(loaded: Any) -> None:
+    assert not loaded("[source.job]\ntrack_opens_value = false\ntrack_clicks_value = false").source.job.track_opens
+
+
 def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) -> None:
     environ = {"EED_SMTP__PASSWORD": "hunter2"}
     for host in ("localhost", "127.0.0.1", "::1"):
@@ -315,6 +400,7 @@ def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) 
         ("[smtp]\nusername = 'u'\npassword = 'hunter2'", "smtp.password"),
         ("[database]\npassword = 'hunter2'", "database.password"),
         ("[bounces]\nsecret = 'hunter2'", "bounces.secret"),
+        ("[web]\nsecret = 'hunter2-hunter2-hunter2-hunter2-hunter2'", "web.secret"),
         (
             "[aws]\ncredentials = 'environment'\naccess_key_id = 'hunter2'\nsecret_access_key = 'hunter2'",
             "aws.access_key_id",

@@ -98,6 +98,12 @@ def test_names_and_words_that_cannot_be(text: str) -> None:
         ("email.status_detail = 'STATUS'", ["email.status and email.status_detail"]),
         ("email.sent_at = 'recipient'", ["email.sent_at and email.recipient"]),
         ("email.outcome = 'status'", ["email.status and email.outcome"]),
+        ("[job]\ncategory = 'c'\ncategory_value = 'x'", ["job.category and job.category_value"]),
+        ("single_table = true\njob.category = 'attempts'", ["email.attempts and job.category"]),
+        ("[job]\ntrack_opens = 'o'\ntrack_opens_value = true", ["job.track_opens and job.track_opens_value"]),
+        ("[job]\ntrack_clicks = 'c'\ntrack_clicks_value = false", ["job.track_clicks and job.track_clicks_value"]),
+        ("single_table = true\njob.track_opens = 'attempts'", ["email.attempts and job.track_opens"]),
+        ("single_table = true\njob.track_clicks = 'attempts'", ["email.attempts and job.track_clicks"]),
     ],
 )
 def test_mappings_that_would_do_the_wrong_thing(text: str, expected: list[str]) -> None:

@@ -71,7 +71,7 @@ def run(tmp_path: Path) -> Run:
     counts = dict.fromkeys(EmailState, 0)
     counts |= {EmailState.SENT: COUNT - 2, EmailState.FAILED: 1, EmailState.IN_DOUBT: 1}
     now = datetime.now(UTC)
-    report = JobReport(JOB_ID, "1", "", JobState.FINISHED, None, COUNT, 0, True, counts, now, now, 1.0)
+    report = JobReport(JOB_ID, "1", "", JobState.FINISHED, None, COUNT, 0, True, counts, now, now, 1.0, watched=True)
     one = Run(workspace, database, people, script, report)
     database.run(lambda c: c.execute(update(delivery_job).values(status="finished")))
     for customer in people:

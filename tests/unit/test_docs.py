@@ -98,7 +98,7 @@ def test_an_example_in_a_block_is_a_whole_command(
     name: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for file in ("statement.html", "customers.csv"):
+    for file in ("statement.html", "customers.csv", "old-list.txt"):
         (tmp_path / file).touch()
     ctx, command, rest = resolve(words(example))
     command.make_context(command.name, rest, parent=ctx.parent)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.publisher import LONGEST_PAUSE_SECONDS, SHARE_OF_LOOKING, Pace, Window
+from eed_delivery.looking import LONGEST_PAUSE_SECONDS, SHARE_OF_LOOKING, Pace
+from eed_delivery.publisher import Window
 
 
 class Clock:

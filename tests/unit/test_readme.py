@@ -16,7 +16,9 @@ EXIT_CODE = re.compile(r"^\| (\d+) \| ", re.MULTILINE)
 
 
 def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
+    ctx = click.Context(group)
+    for name in cli.list_commands(ctx) if group is cli else group.commands:  # plain groups would sort them
+        command = group.get_command(ctx, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:

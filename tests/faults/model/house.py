@@ -22,6 +22,7 @@ from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import Email, Outcome, Verdict
+from eed_delivery.mysql_connection import MySqlConnection
 from eed_delivery.publisher import Publisher
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -55,8 +56,8 @@ _TABLES = ("eed_attempt", "eed_email", "eed_job", "delivery_email", "delivery_jo
 _EMAIL_TIMES = ("lease_until", "wire_at", "not_before", "queued_at", "changed_at")
 
 
-class Connections(pymysql.connections.Connection):  # type: ignore[type-arg]
-    """PyMySQL's connection; the answer to a commit may be lost on its way to the process that lives here."""
+class Connections(MySqlConnection):
+    """The product's connection; the answer to a commit may be lost on its way to the process that lives here."""
 
     def commit(self) -> None:
         super().commit()
@@ -66,8 +67,7 @@ class Connections(pymysql.connections.Connection):  # type: ignore[type-arg]
 
 
 def _connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Connections:
-    # Without TLS: to read the system's certificates takes as long as a whole sequence.
-    return Connections(*arguments, **options, ssl_disabled=True)
+    return Connections(*arguments, **options)
 
 
 class LifeEngine:
@@ -92,7 +92,7 @@ class Place:
     def __init__(self, url: str) -> None:
         self.world = World(url)
         self.engine = make_engine(make_url(url), connections=6, volleys=True)
-        event.listen(self.engine, "do_connect", _connect)
+        event.listen(self.engine, "do_connect", _connect, insert=True)
         self.source = Source(SourceSettings())
         self.operating = OperatingLedger(Database(self.engine), self.source)
         settings = RenderingSettings(message_id_domain="bank.example")

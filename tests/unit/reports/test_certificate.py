@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.engagement import Engagement
 from eed_delivery.ledger.reporting import EmailReport, JobReport
 from eed_delivery.model import OPEN_STATES, EmailState, JobState
 from eed_delivery.reports.certificate import Certificate, Reconciliation
-from eed_delivery.reports.rows import COLUMNS, facts
+from eed_delivery.reports.rows import COLUMNS, ENGAGEMENT_COLUMNS, facts
 from eed_delivery.untrusted import bare
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "check_certificate.py"
@@ -72,7 +73,7 @@ def job(found: Sequence[EmailReport], **facts: Any) -> JobReport:
     told = {"total": len(found), "enlisted": True, "counts": counts} | facts
     return JobReport(
         job_id=1, key="1", name="n", state=JobState.ACTIVE, reason=None, not_enlisted=0, created_at=NOW,
-        finished_at=None, running_seconds=1.0, **told,
+        finished_at=None, running_seconds=1.0, watched=True, **told,
     )  # fmt: skip
 
 
@@ -130,6 +131,42 @@ def test_no_byte_can_be_changed_unseen(
     changed = content[:at] + bytes([(content[at] + data.draw(st.integers(1, 255))) % 256]) + content[at + 1 :]
     with suppress(ValueError, csv.Error):  # no UTF-8 any more, or no CSV: the script says so, and ends with 1
         assert differences(tmp_path_factory.getbasetemp(), changed, certificate.as_json())
+
+
+def opened_report(found: Sequence[EmailReport], opens: Sequence[Engagement]) -> tuple[bytes, Certificate]:
+    """As version 2 has it."""
+    reconciliation = Reconciliation(with_engagement=True)
+    rows = b"".join(reconciliation.row(email, one) for email, one in zip(found, opens, strict=True))
+    return reconciliation.header + rows, reconciliation.certificate(job(found), NOW, NOW)
+
+
+@given(found=emails(), data=st.data())
+def test_version_2_has_opens_and_clicks_behind_the_rows_of_version_1(
+    tmp_path_factory: pytest.TempPathFactory, found: list[EmailReport], data: st.DataObject
+) -> None:
+    counts = st.integers(0, 3)
+    opens = [Engagement(*(data.draw(counts) for _ in ENGAGEMENT_COLUMNS)) for _ in found]
+    content, certificate = opened_report(found, opens)
+    plain, version_1 = report(found)
+    rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    assert [row[: len(COLUMNS)] for row in rows] == list(csv.reader(io.StringIO(plain.decode(), newline="")))
+    assert rows[0][len(COLUMNS) :] == list(ENGAGEMENT_COLUMNS)
+    told = certificate.as_json()
+    assert told["version"] == 2
+    assert (told["sums"], told["states"]) == (list(version_1.sums), version_1.states)  # opens are in no sum
+    assert told["engagement"]["machine_clicked"] == sum(one.machine_clicks > 0 for one in opens)
+    directory = tmp_path_factory.getbasetemp()
+    assert differences(directory, content, told) == []
+    assert differences(directory, content, told | {"version": 1})
+    assert differences(directory, content, told | {"engagement": told["engagement"] | {"clicked": 99}})
+    assert differences(directory, plain, version_1.as_json() | {"version": 2})
+
+
+def test_a_count_that_is_none_is_found_out(tmp_path: Path) -> None:
+    email = EmailReport(1, "1", 1, "a@b", EmailState.SENT, 0, 1, None, None, None, NOW, None, None)
+    content, certificate = opened_report([email], [Engagement(2)])
+    wrong = content.replace(b",2,0,0,0", b",2,0,-1,0")
+    assert any("-1" in words and "no count" in words for words in differences(tmp_path, wrong, certificate.as_json()))
 
 
 @pytest.mark.parametrize(

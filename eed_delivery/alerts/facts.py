@@ -1,0 +1,80 @@
+"""Facts that are looked at now and then: is anything leaving, is anything stuck, is the quota nearly used up."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from eed_delivery.config import AlertFact
+from eed_delivery.errors import EedError
+from eed_delivery.ledger.alert_facts import AlertFacts
+from eed_delivery.sqs import Queue
+from eed_delivery.transports.ses import account
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2.client import SESV2Client
+
+log = structlog.get_logger(__name__)
+
+Measure = Callable[[], float]
+"""A fact's number now. Raises an error of ours when it cannot be known."""
+
+
+def measures(ledger: AlertFacts, queue: Queue, ses: Callable[[], "SESV2Client"]) -> dict[str, Measure]:
+    """How each fact is measured; `config.AlertFact.fact` has their names."""
+    clients: list[SESV2Client] = []
+
+    def used_percent() -> float:
+        clients[:] = clients or [ses()]  # made only where it is asked for
+        quota = account(clients[0])
+        # -1 is "no limit": https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendQuota.html
+        return 100 * quota.sent_last_24_hours / quota.max_24_hour_send if quota.max_24_hour_send > 0 else 0.0
+
+    def dead_letters() -> float:
+        depth = queue.depth(dead=True)
+        return 0.0 if depth is None else float(depth.visible + depth.in_flight + depth.delayed)
+
+    return {
+        "silence_seconds": ledger.silence_seconds,
+        "oldest_queued_seconds": ledger.oldest_queued_seconds,
+        "dead_letters": dead_letters,
+        "in_doubt": ledger.in_doubt,
+        "ses_quota_percent": used_percent,
+    }
+
+
+class FactWatch:
+    """Looks at each fact that a rule names, and tells of those that were beyond their limit twice in a row: what puts
+    itself right between two looks (a job just resumed, a dead letter about to be settled) is nobody's business."""
+
+    def __init__(
+        self,
+        facts: Sequence[AlertFact],
+        measures: Mapping[str, Measure],
+        tell: Callable[[AlertFact, float], None],
+        check_seconds: float,
+    ) -> None:
+        self._facts = facts
+        self._measures = measures
+        self._tell = tell
+        self._check_seconds = check_seconds
+        self._beyond: set[str] = set()
+
+    def step(self) -> float:
+        """Look once; returns the seconds until the next look."""
+        values = {name: self._measured(name) for name in sorted({fact.fact for fact in self._facts})}
+        beyond = {fact.name: values[fact.fact] for fact in self._facts if values[fact.fact] >= fact.at_least}
+        for fact in self._facts:
+            if fact.name in beyond and fact.name in self._beyond:
+                self._tell(fact, beyond[fact.name])
+        self._beyond = set(beyond)
+        return self._check_seconds
+
+    def _measured(self, name: str) -> float:
+        """The number; one that cannot be had is not beyond any limit, and is said in the log, which has rules too."""
+        try:
+            return self._measures[name]()
+        except (EedError, DBAPIError) as error:
+            log.warning("fact_unknown", fact=name, reason=str(error).partition("\n")[0])
+            return 0.0

@@ -1,0 +1,141 @@
+"""`webhooks`: what the tenant's own system is told, what it did not take, and another try."""
+
+import time
+from datetime import UTC, datetime
+
+import click
+
+from eed_delivery.cli.options import takes_config, takes_json
+from eed_delivery.cli.output import record, when
+from eed_delivery.cli.running import supervise
+from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.outbox import DONE, FAILED, WAITING
+from eed_delivery.ledger.webhook_endpoint import EndpointState
+from eed_delivery.ledger.webhook_list import WebhookList
+from eed_delivery.webhooks.body import body_of_test
+
+COLUMNS = ("id", "kind", "job", "email", "tries", "occurred", "next", "status", "answer")
+MOST = 10_000
+
+
+@click.group()
+def webhooks() -> None:
+    """What your own system is told of jobs and emails, as `[webhooks]` says."""
+
+
+@webhooks.command("run")
+@takes_config
+@pass_session
+def run_alone(session: Session) -> None:
+    """Run alone what tells your own system: `run` has it as a role of its own where webhooks.url is set.
+
+    \b
+    Example:
+      eed-delivery webhooks run
+    """
+    session.app.webhook_endpoint()  # a mistake in its settings is to be told now, and not by every process
+    supervise(session, "webhooks")
+
+
+@webhooks.command("list")
+@click.option(
+    "--state",
+    type=click.Choice([WAITING, FAILED, DONE]),
+    default=FAILED,
+    show_default=True,
+    help="To be told, given up, or taken.",
+)
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="So many at most.")
+@takes_json
+@takes_config
+@pass_session
+def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
+    """How the endpoint is doing, and what it is told, has not taken, or has taken.
+
+    \b
+    Example:
+      eed-delivery webhooks list --state waiting
+    """
+    found = session.app.webhook_list(session.database)
+    endpoint, counts, rows = found.endpoint(), found.counts(), found.all(state, limit)
+    if as_json:
+        standing: dict[str, object] = {**record(endpoint), "down": endpoint.down}
+        session.screen.json({"endpoint": standing, "counts": counts, "webhooks": rows})
+        return
+    session.screen.line(_standing(session, endpoint))
+    session.screen.line(", ".join(f"{counts.get(one, 0):,} {one}" for one in (WAITING, DONE, FAILED)))
+    if rows:
+        session.screen.line()
+        session.screen.table(
+            COLUMNS,
+            [
+                (r.message_id, r.kind, r.job, r.email, r.tries, r.occurred_at, r.due_at, r.status, r.answer)
+                for r in rows
+            ],
+        )
+
+
+def _standing(session: Session, endpoint: EndpointState) -> str:
+    if session.settings.webhooks.url is None:
+        return "webhooks.url is not set: nothing is told"
+    if endpoint.paused_at is not None:
+        because = f" ({endpoint.reason})" if endpoint.reason else ""
+        again = session.command("webhooks", "test")
+        return f"paused since {when(endpoint.paused_at)}: it said that it is gone{because}. Once it is not:  {again}"
+    if endpoint.down:
+        return f"down: {endpoint.failures} failures in a row, tried again at {when(endpoint.probe_at)}"
+    return "up"
+
+
+@webhooks.command()
+@click.argument("ids", metavar="ID...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All that were given up.")
+@takes_config
+@pass_session
+def retry(session: Session, ids: tuple[str, ...], every: bool) -> None:
+    """Tell again what was given up: as if it were new, with the same id. Needs no restart.
+
+    \b
+    Example:
+      eed-delivery webhooks retry msg_17_0c9f6c2d9bb1a7e3f0d2c4b5
+    """
+    if bool(ids) == every:
+        raise click.UsageError("Say which: their ids, or --all.")
+    found = session.app.webhook_list(session.database)
+    if every:
+        session.screen.line(f"{found.tell_all_anew():,} will be told again")
+        return
+    done = found.tell_anew(ids)
+    for one in done:
+        session.screen.line(f"{one} will be told again")
+    if left := [one for one in ids if one not in done]:
+        raise NotPossible(f"only what was given up can be told again: not {', '.join(left)}")
+
+
+@webhooks.command()
+@takes_config
+@pass_session
+def test(session: Session) -> None:
+    """Tell the endpoint a test, of the type webhook.test, and show its answer. If it takes it, a pause ends.
+
+    \b
+    Example:
+      eed-delivery webhooks test
+    """
+    endpoint = session.app.webhook_endpoint()
+    answer = endpoint.post(f"msg_test_{time.time_ns()}", body_of_test(datetime.now(UTC).replace(tzinfo=None)))
+    endpoint.close()
+    said = f": {answer.words}" if answer.words else ""
+    if answer.status is None:
+        raise NotPossible(f"there was no answer{said}")
+    if not 200 <= answer.status < 300:
+        raise NotPossible(f"the endpoint does not take it. It answered {answer.status}{said}")
+    session.screen.line(f"taken: {answer.status}{said}")
+    _end_pause(session, session.app.webhook_list(session.database))
+
+
+def _end_pause(session: Session, found: WebhookList) -> None:
+    if found.endpoint().paused_at is not None:
+        session.screen.line("its pause is over")
+    found.go_on()

@@ -1,0 +1,40 @@
+"""The statements about `eed_suppression`: who is on the list, and how long. Each WHERE is tested term by term."""
+
+from typing import Any
+
+from sqlalchemy import DateTime, bindparam, exists, func, literal, or_, update
+
+from eed_delivery.database import utc_in, utc_now
+from eed_delivery.schema import eed_email, eed_job, eed_suppression
+
+EVERY_EMAIL = ""
+"""The category of an entry that keeps every email back, whatever its job's category."""
+
+ADDRESS = func.lower(func.trim(eed_email.c.recipient))
+"""An email's recipient as it stands on the list. Always made by the database: what is lower case beyond ASCII is its
+own to say. Without the spaces around it, which rendering takes away, too."""
+
+IN_FORCE = or_(eed_suppression.c.expires_at.is_(None), eed_suppression.c.expires_at > utc_now())
+
+# To be asked within a query about emails and their jobs.
+SUPPRESSED = (
+    exists()
+    .where(eed_suppression.c.address == ADDRESS)
+    .where(eed_suppression.c.category.in_([literal(EVERY_EMAIL), eed_job.c.category]))
+    .where(IN_FORCE)
+)
+
+_ONE = (
+    update(eed_suppression)
+    .where(eed_suppression.c.address == bindparam("its_address"))
+    .where(eed_suppression.c.category == bindparam("its_category"))
+)
+_WHY: dict[str, Any] = {"reason": bindparam("why"), "source": bindparam("by")}
+_UNTIL = bindparam("until", type_=DateTime())
+
+# Never shortens: what stands for ever stays, and what ends later stays.
+PROLONG = _ONE.where(eed_suppression.c.expires_at < utc_in(bindparam("lasting"))).values(
+    **_WHY, expires_at=utc_in(bindparam("lasting"))
+)
+PROLONG_UNTIL = _ONE.where(eed_suppression.c.expires_at < _UNTIL).values(**_WHY, expires_at=_UNTIL)
+FOR_EVER = _ONE.where(eed_suppression.c.expires_at.is_not(None)).values(**_WHY, expires_at=None)

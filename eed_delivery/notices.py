@@ -1,0 +1,40 @@
+"""What a tenant's own system can be told of: the kinds of notices, and what one says. Frozen data, no I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class NoticeKind(StrEnum):
+    """The `type` of a webhook; docs/webhooks.md says when each is told."""
+
+    EMAIL_DELIVERED = "email.delivered"
+    EMAIL_BOUNCED = "email.bounced"
+    EMAIL_COMPLAINED = "email.complained"
+    EMAIL_OPENED = "email.opened"
+    EMAIL_CLICKED = "email.clicked"
+    EMAIL_UNSUBSCRIBED = "email.unsubscribed"
+    EMAIL_FAILED = "email.failed"
+    EMAIL_IN_DOUBT = "email.in_doubt"
+    JOB_PAUSED = "job.paused"
+    JOB_CANCELLED = "job.cancelled"
+    JOB_FAILED = "job.failed"
+    JOB_FINISHED = "job.finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to be told. The ids are the ledger's; whoever reads it is told the source's keys instead.
+
+    `event_id` is the tracking event's it came of, `occurred_at` in UTC (None: now, by the database's clock). `facts`
+    are what the kind has besides: words and numbers, no address and nobody's reply.
+    """
+
+    kind: NoticeKind
+    job_id: int | None = None
+    email_id: int | None = None
+    gen: int | None = None
+    event_id: str | None = None
+    occurred_at: datetime | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)

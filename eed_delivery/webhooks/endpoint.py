@@ -1,0 +1,136 @@
+"""One POST to the configured URL, and to no other: no redirect is followed, and nothing can make it last."""
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.response import HTTPResponse
+from urllib3.util import parse_url
+
+from eed_delivery.webhooks.signing import Signer
+
+MOST_BYTES = 16_384
+"""So much of an answer's body is read; what it says is for people alone."""
+SHOWN_CHARS = 200
+USER_AGENT = "eed-delivery"
+OUT_THERE = (HTTPError, http.client.HTTPException, OSError)
+"""What can go wrong on the way: urllib3's errors, the standard library's below it, sockets and TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `status` is HTTP's, None where nothing did; `words` are for people."""
+
+    status: int | None
+    words: str
+
+
+class Endpoint:
+    """Tells one URL, over a connection of its own; for one thread. What is out there raises nothing."""
+
+    def __init__(self, url: str, signer: Signer, timeout_seconds: float, ca_file: Path | None = None) -> None:
+        self._url = parse_url(url)
+        self._signer = signer
+        self._timeout = timeout_seconds
+        # The system's authorities, or the file's in their place; names are checked.
+        self._context = ssl.create_default_context(cafile=ca_file) if self._url.scheme == "https" else None
+        self._connection: HTTPConnection | None = None
+
+    def post(self, message_id: str, body: bytes) -> Answer:
+        """Tell it. A connection that was kept and has died meanwhile is made anew: twice is allowed, never is not."""
+        kept = self._connection is not None
+        try:
+            return self._post(message_id, body)
+        except TimeoutError:
+            self.close()
+            return Answer(None, f"no answer within {self._timeout:g} s")
+        except OUT_THERE as error:
+            self.close()
+            if not kept:
+                return Answer(None, _shown(f"{type(error).__name__}: {error}"))
+        return self.post(message_id, body)
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _post(self, message_id: str, body: bytes) -> Answer:
+        headers = {
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            **self._signer.headers(message_id, body, time.time()),
+        }
+        connection = self._connection = self._connection or self._new_connection()
+        with _cut_off_after(self._timeout, connection) as late:
+            connection.request("POST", self._url.request_uri, body, headers, preload_content=False)
+            response = connection.getresponse()
+            if late.is_set():  # the end that we made is not the answer's
+                raise TimeoutError
+            return Answer(response.status, _redirect(response) or self._read(response))
+
+    def _new_connection(self) -> HTTPConnection:
+        host = self._url.host or ""
+        if self._context is None:
+            return HTTPConnection(host.strip("[]"), self._url.port or 80, timeout=self._timeout)
+        return HTTPSConnection(
+            host.strip("[]"), self._url.port or 443, timeout=self._timeout, ssl_context=self._context
+        )
+
+    def _read(self, response: HTTPResponse) -> str:
+        """The beginning of the body. The status has been said already: whatever happens here does not change it."""
+        try:
+            content = response.read(MOST_BYTES + 1, decode_content=False)
+        except OUT_THERE:
+            content = b""
+            self.close()
+        if len(content) > MOST_BYTES:  # what is left of it would be taken for the next answer
+            self.close()
+        return _shown(content.decode("utf-8", "replace"))
+
+
+def _redirect(response: HTTPResponse) -> str:
+    if not 300 <= response.status < 400:
+        return ""
+    return _shown(f"a redirect, which is not followed, to {response.headers.get('location', '')}")
+
+
+@contextmanager
+def _cut_off_after(seconds: float, connection: HTTPConnection) -> Iterator[threading.Event]:
+    """A socket's timeout is for each piece that comes: who sends a byte now and then would be waited for for ever.
+    Gives whether it was cut off; what then breaks becomes a TimeoutError."""
+    late = threading.Event()
+
+    def cut_off() -> None:
+        late.set()
+        sock = connection.sock
+        if sock is not None:
+            with suppress(OSError):  # it has ended by itself
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, whose own end waits for the other side
+
+    timer = threading.Timer(seconds, cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    except OUT_THERE as error:
+        if late.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def _shown(text: str) -> str:
+    """One short line without anything that a terminal would act on."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else "·" for c in line)[:SHOWN_CHARS]

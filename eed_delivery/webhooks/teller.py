@@ -1,0 +1,121 @@
+"""Tells what is due, and records what came of it: at least once, in no promised order.
+
+An endpoint that fails is left alone for longer and longer, with one probe at a time over all processes of all hosts,
+so that an outage of its side burns nobody's tries.
+"""
+
+import random
+import threading
+import time
+
+import structlog
+
+from eed_delivery.config import WebhooksSettings
+from eed_delivery.ledger.delivering import new_token
+from eed_delivery.ledger.webhook_endpoint import TOO_MANY_FAILURES, EndpointNews, EndpointState
+from eed_delivery.ledger.webhooks import Try, WebhookLedger, Work
+from eed_delivery.webhooks.body import body_of
+from eed_delivery.webhooks.endpoint import Answer, Endpoint
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+"""Webhooks that share the commits of a round. Should the process die in the middle, so many are told twice at most."""
+ROUND_SECONDS = 20.0
+"""No new one is begun after so long."""
+LEASE_MARGIN_SECONDS = 60.0
+"""For what no timeout bounds: a name server, a commit."""
+IDLE_SECONDS = 1.0
+LONGEST_PROBE_SECONDS = 300.0
+HOUSEKEEPING_SECONDS = 60.0
+BUSY_OR_DOWN = frozenset({429, 502, 503, 504})
+"""Of the endpoint as a whole: it is left alone at once."""
+GONE = 410
+"""The receiver wants no more, as Standard Webhooks reads RFC 9110, section 15.5.11."""
+
+
+class Teller:
+    """One thread of the role. `step` is one round."""
+
+    def __init__(
+        self, ledger: WebhookLedger, endpoint: Endpoint, settings: WebhooksSettings, stop: threading.Event
+    ) -> None:
+        self._ledger = ledger
+        self._endpoint = endpoint
+        self._settings = settings
+        self._stop = stop
+
+    def step(self) -> float:
+        """Take, tell, record. Raises `DatabaseGone`: what was told and not recorded is told again, with the same id."""
+        until = time.monotonic() + ROUND_SECONDS
+        token = new_token()
+        work = self._ledger.take(token, ROUND_SECONDS + self._settings.timeout_seconds + LEASE_MARGIN_SECONDS, BATCH)
+        if not work.held:
+            self._endpoint.close()  # nobody's connection is kept open for nothing
+            return 0.0 if work.more else IDLE_SECONDS
+        tries, news = self._tell(work, until)
+        given_up = self._ledger.record(token, tries, work.held[len(tries) :], news)
+        _say_of_endpoint(work.endpoint, news, tries[-1] if tries else None)
+        _say_given_up(given_up)
+        return 0.0
+
+    def _tell(self, work: Work, until: float) -> tuple[list[Try], EndpointNews]:
+        """Tell them one after the other, as long as there is time and the endpoint is neither down nor gone."""
+        tries: list[Try] = []
+        failures = work.endpoint.failures
+        for held in work.held:
+            if self._stop.is_set() or time.monotonic() > until:
+                break
+            answer = self._endpoint.post(held.message_id, body_of(held, addresses=self._settings.addresses))
+            delay = self._pause(held.tries, self._settings.retry_max_delay_seconds)
+            tries.append(Try(held.webhook_id, answer.status, answer.words, delay))
+            failures = 0 if tries[-1].taken else _one_more(failures, answer)
+            if failures >= TOO_MANY_FAILURES or answer.status == GONE:
+                break
+        return tries, self._news(work.endpoint, failures, tries[-1] if tries else None)
+
+    def _news(self, before: EndpointState, failures: int, last: Try | None) -> EndpointNews:
+        if last is None or failures == before.failures == 0:
+            return EndpointNews()
+        pause = self._pause(failures - TOO_MANY_FAILURES + 1, LONGEST_PROBE_SECONDS)
+        return EndpointNews(failures, pause, last.words if last.status == GONE else None)
+
+    def _pause(self, times: int, longest: float) -> float:
+        """Seconds to wait after so many failures: they double, and are spread so that not all come at once."""
+        delay = self._settings.retry_delay_seconds * 2.0 ** min(max(times, 1) - 1, 30)
+        return min(delay, longest) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
+
+
+class Housekeeper:
+    """Gives up what is too old, and forgets what was told or given up long enough ago."""
+
+    def __init__(self, ledger: WebhookLedger) -> None:
+        self._ledger = ledger
+
+    def step(self) -> float:
+        """A small step of each; again at once while there is more. Raises `DatabaseGone`."""
+        given_up = self._ledger.expire()
+        _say_given_up(given_up)
+        return 0.0 if given_up + self._ledger.forget() else HOUSEKEEPING_SECONDS
+
+
+def _one_more(failures: int, answer: Answer) -> int:
+    """Failures in a row. Without an answer the next one would wait in vain as long as this one did."""
+    for_all = answer.status is None or answer.status in BUSY_OR_DOWN
+    return max(failures + 1, TOO_MANY_FAILURES if for_all else 0)
+
+
+def _say_of_endpoint(before: EndpointState, news: EndpointNews, last: Try | None) -> None:
+    if last is None or news.failures is None:
+        return
+    if news.gone is not None:
+        log.error("webhooks_paused", reason=news.gone, status=last.status, todo="eed-delivery webhooks test")
+    elif news.failures == 0 and before.down:
+        log.info("webhooks_up")
+    elif news.failures >= TOO_MANY_FAILURES and not before.down:
+        log.warning("webhooks_down", status=last.status, reason=last.words, again_in_seconds=news.pause_seconds)
+
+
+def _say_given_up(count: int) -> None:
+    if count:
+        log.error("webhooks_given_up", count=count, todo="eed-delivery webhooks list --state failed")

@@ -1,0 +1,132 @@
+"""The suppression list as a file: it comes back as it was, and what is wrong with a line is said with its number."""
+
+import csv
+import io
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eed_delivery.cli.recipients import BadRow
+from eed_delivery.cli.suppression_file import COLUMNS, Defaults, header, read_entries, row
+from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.suppression_list import Entry
+
+END = datetime.fromisoformat("2099-12-31T23:59:59.999999")
+DEFAULTS = Defaults("news", "given", END)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+PART = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters='@<>"(),:;[]\\'), min_size=1)
+TIME = st.datetimes(datetime.fromisoformat("1970-01-01"))
+ENTRY = st.builds(
+    Entry,
+    address=st.tuples(PART, PART).map("@".join).filter(lambda text: len(text) <= 320),
+    category=TEXT.map(str.strip),
+    reason=TEXT,
+    source=st.from_regex(r"\A[a-z=+@-][a-z]{0,31}\Z"),
+    created_at=TIME,
+    expires_at=st.none() | TIME,
+)
+
+
+def read(content: bytes | str, defaults: Defaults = DEFAULTS) -> list[Entry | BadRow]:
+    data = content.encode() if isinstance(content, str) else content
+    stream = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", errors="surrogateescape", newline="")
+    return list(read_entries(stream, defaults))
+
+
+@given(st.lists(ENTRY, max_size=5))
+def test_what_is_written_comes_back_as_it_was(entries: list[Entry]) -> None:
+    assert read(header() + b"".join(map(row, entries))) == entries
+
+
+@given(ENTRY)
+def test_no_cell_is_a_formula(entry: Entry) -> None:
+    (cells,) = csv.reader(io.StringIO(row(entry).decode(), newline=""))
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝")) for cell in cells)
+
+
+@given(
+    st.binary(max_size=300)
+    | TEXT.map(str.encode)
+    | st.just(header()).flatmap(lambda h: TEXT.map(lambda t: h + t.encode()))
+)
+def test_whatever_a_file_holds_every_line_is_good_or_named(content: bytes) -> None:
+    for found in read(content):
+        assert isinstance(found, BadRow) or "@" in found.address
+
+
+def test_a_plain_file_has_an_address_a_line_and_gets_the_rest_from_the_command() -> None:
+    assert read("\ufeff Anna@Example.com \r\n\n'b@example.com\r+c@example.com") == [
+        Entry(address, "news", "given", "import", None, END)
+        for address in ("Anna@Example.com", "'b@example.com", "+c@example.com")
+    ]
+
+
+def test_columns_that_a_csv_lacks_are_given_and_those_that_it_has_count() -> None:
+    assert read("Reason, ADDRESS\n,a@example.com\n\nwhy,''b@example.com\n,\n") == [
+        Entry("a@example.com", "news", "", "import", None, END),
+        Entry("'b@example.com", "news", "why", "import", None, END),
+    ]
+    assert read("address,category,expires_at,source\na@example.com,,,\n") == [
+        Entry("a@example.com", "", "given", "import", None, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("time", "utc"),
+    [
+        ("2026-12-31T18:00:00+01:00", "2026-12-31T17:00:00"),
+        ("2026-12-31 18:00:00.5Z", "2026-12-31T18:00:00.5"),
+        (" 9999-12-31T23:59:59Z ", "9999-12-31T23:59:59"),
+    ],
+)
+def test_times_are_read_with_their_zone(time: str, utc: str) -> None:
+    (found,) = read(f"address,expires_at,created_at\na@example.com,{time},{time}\n")
+    assert isinstance(found, Entry)
+    assert found.expires_at == found.created_at == datetime.fromisoformat(utc)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "what"),
+    [
+        ("a@example.com\nnobody", 2, "this is not an address"),
+        ("a b@example.com", 1, "this is not an address"),
+        ("a@b@example.com", 1, "this is not an address"),
+        ("Anna <a@example.com>", 1, "this is not an address"),
+        ("a@example.com,b@example.com", 1, "this is not an address"),
+        ("a\x00@example.com", 1, "this is not an address"),
+        (b"\xe4rger@example.com", 1, "it is not UTF-8 text"),
+        ("a" * 320 + "@b", 1, "its address is longer than 320 characters"),
+        ("address,reason\n\n,x", 3, "it has no address"),
+        ("address,reason\na@example.com", 2, "it has 1 columns, and the first line 2"),
+        ('address,reason\na@example.com,"two\nlines"\nbad,x', 4, "this is not an address"),
+        ('address\n"a"@example.com', 2, "this is not CSV: ',' expected after '\"'"),
+        (f"address,reason\na@example.com,{'x' * 501}", 2, "its reason is longer than 500 characters"),
+        (f"address,category\na@example.com,{'x' * 192}", 2, "its category is longer than 191 characters"),
+        (f"address,source\na@example.com,{'x' * 33}", 2, "its source is longer than 32 characters"),
+        ("address,source\na@example.com,ä", 2, "its source is not a word of plain ASCII"),
+        ("address,expires_at\na@example.com,tomorrow", 2, "expires_at is not a time like 2026-12-31T18:00:00Z"),
+        ("address,created_at\na@example.com,0001-01-01T00:00:00+01:00", 2, "created_at is not a time like"),
+        ("address,expires_at\na@example.com,2026-12-31", 2, "expires_at has no time zone"),
+        ("address,expires_at\na@example.com,1969-12-31T00:00:00Z", 2, "expires_at has no time zone, or is before 1970"),
+    ],
+)
+def test_a_bad_line_is_named(content: str | bytes, line: int, what: str) -> None:
+    (bad,) = [found for found in read(content) if isinstance(found, BadRow)]
+    assert str(bad).startswith(f"line {line}: {what}")
+
+
+@pytest.mark.parametrize(
+    ("first", "what"),
+    [("address,name", "the column 'name'"), ("address,", "the column ''"), ("reason,address,reason", "'reason' twice")],
+)
+def test_a_first_line_that_is_not_ours_is_refused(first: str, what: str) -> None:
+    with pytest.raises(NotPossible, match=what):
+        read(f"{first}\na@example.com,x\n")
+
+
+def test_an_empty_file_has_no_entries() -> None:
+    assert read("") == []
+    assert read(",".join(COLUMNS)) == []
