@@ -18,6 +18,7 @@ from eed_delivery.alerts import assembly
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.aws import core, session
+from eed_delivery.aws_calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.config import Settings, WorkerSettings
 from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
@@ -41,7 +42,6 @@ from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.retention import Retention
 from eed_delivery.source import Source
 from eed_delivery.sqs import Queue
-from eed_delivery.sqs_calls import SqsCalls, quick
 from eed_delivery.sweeper import Sweeper, SweepRules
 from eed_delivery.tracking import job_links
 from eed_delivery.tracking.bounce_intake import BounceIntake
@@ -100,7 +100,7 @@ class App:
     def _sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
         within = core(self.settings.aws)
         client = self._sqs_client(boto3.Session(botocore_session=within), connections)
-        return quick(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+        return quick_sqs(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
 
     def sqs_client(self) -> "SQSClient":
         """boto3's client, for what is done once."""
@@ -123,6 +123,15 @@ class App:
         return boto.client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
 
     def ses_client(self) -> "SESV2Client":
+        """boto3's client, for what is asked now and then."""
+        return self._ses_client(session(self.settings.aws))
+
+    def _ses_calls(self) -> "SesCalls | SESV2Client":
+        within = core(self.settings.aws)
+        client = self._ses_client(boto3.Session(botocore_session=within))
+        return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+
+    def _ses_client(self, boto: boto3.Session) -> "SESV2Client":
         """A client that never tries twice: a second try would be a second email (DESIGN 4)."""
         ses = self.settings.ses
         config = Config(
@@ -131,7 +140,7 @@ class App:
             connect_timeout=ses.connect_timeout_seconds,
             read_timeout=ses.read_timeout_seconds,
         )
-        return session(self.settings.aws).client("sesv2", endpoint_url=ses.endpoint_url, config=config)
+        return boto.client("sesv2", endpoint_url=ses.endpoint_url, config=config)
 
     def _s3_client(self) -> "S3Client | None":
         rendering = self.settings.rendering
@@ -176,7 +185,7 @@ class App:
             case "smtp":
                 return partial(SmtpTransport, settings.smtp)
             case "ses":
-                return partial(SesTransport, self.ses_client(), settings.ses)
+                return partial(SesTransport, self._ses_calls(), settings.ses)
             case "outbox":
                 return partial(OutboxTransport, settings.outbox)
 

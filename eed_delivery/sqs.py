@@ -19,7 +19,7 @@ from eed_delivery.model import Ticket
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
-    from eed_delivery.sqs_calls import SqsCalls
+    from eed_delivery.aws_calls import SqsCalls
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client
     from mypy_boto3_sesv2.type_defs import SendEmailRequestTypeDef
 
+    from eed_delivery.aws_calls import SesCalls
+
 SENDING_SECONDS = 120  # what we allow for the upload itself: the SDK has a timeout for each write, not for all
 
 
 class SesTransport:
     """Sends through SES. See `Transport` for the contract.
 
-    `client` is a boto3 "sesv2" client made with `Config(retries={"total_max_attempts": 1})`. Clients are
-    safe to share between threads, so this one stays its owner's: `close` leaves it open.
+    `client` is a boto3 "sesv2" client made with `Config(retries={"total_max_attempts": 1})`, or its quick calls.
+    Both are safe to share between threads, so this one stays its owner's: `close` leaves it open.
     """
 
     name = "ses"
 
-    def __init__(self, client: "SESV2Client", settings: SesSettings) -> None:
+    def __init__(self, client: "SesCalls | SESV2Client", settings: SesSettings) -> None:
         """Raises ConfigError if `client` would retry: a retried POST whose first answer was lost sends
         twice."""
         config: Any = client.meta.config  # the stubs don't know `retries`
@@ -110,7 +112,7 @@ class SesTransport:
         """Nothing: the client belongs to whoever made it."""
 
 
-def account(client: "SESV2Client") -> SesAccount:
+def account(client: "SesCalls | SESV2Client") -> SesAccount:
     """The account's limits, by GetAccount. Raises InfrastructureFailure or Throttled."""
     try:
         return account_from(client.get_account())

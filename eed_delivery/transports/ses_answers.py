@@ -148,15 +148,16 @@ def broken_call(error: BotoCoreError) -> DeliveryFailure:
         return PermanentFailure(text)
     if isinstance(error, HTTPClientError | BotoConnectionError) and not _nothing_left(error):
         return InDoubt(text)
-    # Credentials, region, endpoint, no connection: the request was never written.
+    # Credentials, region, endpoint, no connection, no TLS: the request was never written.
     return InfrastructureFailure(text)
 
 
 def _nothing_left(error: BotoCoreError) -> bool:
     """Whether the failure came while connecting, before a byte of the request was written.
 
-    For some errors the type says it. The others (reset, read timeout, SSLError) botocore raises alike for
-    the TLS handshake and for the answer; there the traceback says whether urllib3 was still connecting.
+    For some errors the type says it, and for all of our own calls. The others (reset, read timeout, SSLError)
+    botocore raises alike for the TLS handshake and for the answer; there the traceback says whether urllib3 was
+    still connecting.
     Should a future urllib3 name it otherwise, the answer is "in doubt": never a second send.
     """
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):

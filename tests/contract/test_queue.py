@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
+from eed_delivery.aws_calls import SqsCalls, quick_sqs
 from eed_delivery.errors import QueueGone
 from eed_delivery.model import Ticket
 from eed_delivery.sqs import Published, Queue, Received, read, write
-from eed_delivery.sqs_calls import SqsCalls, quick
 from tests.servers import free_port
 
 _names = itertools.count(1)
@@ -35,7 +35,7 @@ def client(endpoint_url: str) -> Any:
 
 
 def calls(client: Any) -> SqsCalls:
-    made = quick(client, Credentials("test", "test"), None)
+    made = quick_sqs(client, Credentials("test", "test"), None)
     assert isinstance(made, SqsCalls)
     return made
 

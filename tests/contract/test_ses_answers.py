@@ -1,10 +1,12 @@
 """What SES does, and what it means for the email: the design's answers table, and one POST for each grant."""
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eed_delivery.config import SesSettings
 from eed_delivery.errors import (
@@ -25,9 +29,12 @@ from eed_delivery.errors import (
     TransientFailure,
 )
 from eed_delivery.transports.ses import SesTransport, account
+from eed_delivery.transports.ses_answers import ACCOUNT, MESSAGE, THROTTLING
 from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, no_grant
+from tests.contract.ses_ways import WAYS, Way, quick
 from tests.servers import free_port
 from tests.servers.certificates import make_certificate
+from tests.servers.scripted_http import HANG_UP, ScriptedHttp, answer, ok
 from tests.servers.ses_stub import Answer, Cut, Lost, Raw, Refuse, SesStub, Silence
 
 INFRA, PERM, TEMP, RATE, DOUBT = InfrastructureFailure, PermanentFailure, TransientFailure, Throttled, InDoubt
@@ -71,6 +78,9 @@ TABLE: list[tuple[Answer, type[DeliveryFailure]]] = [
     (Silence(), DOUBT),
 ]
 
+YES = ok(b'{"MessageId": "m-1"}')
+ALL_CODES = sorted(ACCOUNT | MESSAGE | THROTTLING)
+
 
 @pytest.fixture
 def ses() -> Iterator[SesStub]:
@@ -78,9 +88,15 @@ def ses() -> Iterator[SesStub]:
         yield stub
 
 
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    chosen: Way = request.param
+    return chosen
+
+
 @pytest.mark.parametrize(("answer", "kind"), TABLE, ids=[f"{answer!s:.90}" for answer, _ in TABLE])
-def test_the_answers_table(ses: SesStub, answer: Answer, kind: type[DeliveryFailure]) -> None:
-    transport = SesTransport(ses.client(read_timeout=0.4), SesSettings())
+def test_the_answers_table(ses: SesStub, way: Way, answer: Answer, kind: type[DeliveryFailure]) -> None:
+    transport = SesTransport(way(ses.client(read_timeout=0.4)), SesSettings())
     ses.on_send(answer, times=1)
     wire = Wire()
     with pytest.raises(DeliveryFailure) as raised:
@@ -95,8 +111,8 @@ def test_the_answers_table(ses: SesStub, answer: Answer, kind: type[DeliveryFail
     assert ses.posts == 2
 
 
-def test_what_ses_is_asked_to_do(ses: SesStub) -> None:
-    transport = SesTransport(ses.client(), SesSettings(configuration_set="statements"))
+def test_what_ses_is_asked_to_do(ses: SesStub, way: Way) -> None:
+    transport = SesTransport(way(ses.client()), SesSettings(configuration_set="statements"))
     answer = transport.send(message(), Wire())
     taken = ses.taken[0]
     assert answer.message_id == taken.message_id
@@ -109,30 +125,30 @@ def test_what_ses_is_asked_to_do(ses: SesStub) -> None:
     assert "FromEmailAddress" not in taken.request
 
 
-def test_no_configuration_set_and_the_null_sender(ses: SesStub) -> None:
-    SesTransport(ses.client(), SesSettings()).send(message(sender=""), Wire())
+def test_no_configuration_set_and_the_null_sender(ses: SesStub, way: Way) -> None:
+    SesTransport(way(ses.client()), SesSettings()).send(message(sender=""), Wire())
     assert {"ConfigurationSetName", "FeedbackForwardingEmailAddress"}.isdisjoint(ses.taken[0].request)
 
 
-def test_without_a_grant_there_is_no_post(ses: SesStub) -> None:
+def test_without_a_grant_there_is_no_post(ses: SesStub, way: Way) -> None:
     with pytest.raises(NoGrant):
-        SesTransport(ses.client(), SesSettings()).send(message(), no_grant())
+        SesTransport(way(ses.client()), SesSettings()).send(message(), no_grant())
     assert ses.posts == 0
 
 
 @pytest.mark.parametrize("retries", [{}, {"total_max_attempts": 2}, {"mode": "standard"}, {"max_attempts": 1}])
-def test_a_client_that_would_retry_is_refused(ses: SesStub, retries: dict[str, Any]) -> None:
+def test_a_client_that_would_retry_is_refused(ses: SesStub, way: Way, retries: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="could so send an email twice"):
-        SesTransport(ses.client(retries=retries), SesSettings())
+        SesTransport(way(ses.client(retries=retries)), SesSettings())
 
 
 @pytest.mark.parametrize(
     "bad", [message(recipient="müller@example.com"), message(needs_smtputf8=True), message(sender="grüße@bank.example")]
 )
-def test_what_ses_cannot_carry_never_reaches_the_wire(ses: SesStub, bad: Any) -> None:
+def test_what_ses_cannot_carry_never_reaches_the_wire(ses: SesStub, way: Way, bad: Any) -> None:
     wire = Wire()
     with pytest.raises(PermanentFailure, match="beyond ASCII"):
-        SesTransport(ses.client(), SesSettings()).send(bad, wire)
+        SesTransport(way(ses.client()), SesSettings()).send(bad, wire)
     assert (wire.asked, ses.posts) == (0, 0)
 
 
@@ -146,15 +162,15 @@ def client_for(url: str, **changes: Any) -> Any:
     return boto3.session.Session().client("sesv2", endpoint_url=url, config=config, **{**known, **changes})
 
 
-def test_nobody_listens() -> None:
+def test_nobody_listens(way: Way) -> None:
     with pytest.raises(InfrastructureFailure):
-        SesTransport(client_for(f"http://127.0.0.1:{free_port()}"), SesSettings()).send(message(), Wire())
+        SesTransport(way(client_for(f"http://127.0.0.1:{free_port()}")), SesSettings()).send(message(), Wire())
 
 
-def test_no_credentials(ses: SesStub) -> None:
+def test_no_credentials(ses: SesStub, way: Way) -> None:
     client = client_for(ses.endpoint_url, aws_access_key_id=None, aws_secret_access_key=None)
     with pytest.raises(InfrastructureFailure, match="credentials"):
-        SesTransport(client, SesSettings()).send(message(), Wire())
+        SesTransport(way(client), SesSettings()).send(message(), Wire())
     assert ses.posts == 0
 
 
@@ -200,12 +216,12 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("serve", [closes, talks_nonsense, says_nothing])
-def test_a_tls_handshake_that_fails_is_a_definite_no(serve: Callable[[socket.socket], None]) -> None:
+def test_a_tls_handshake_that_fails_is_a_definite_no(way: Way, serve: Callable[[socket.socket], None]) -> None:
     with listening(serve) as port, pytest.raises(InfrastructureFailure):
-        SesTransport(client_for(f"https://127.0.0.1:{port}"), SesSettings()).send(message(), Wire())
+        SesTransport(way(client_for(f"https://127.0.0.1:{port}")), SesSettings()).send(message(), Wire())
 
 
-def test_an_untrusted_certificate_is_a_definite_no(tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_a_definite_no(way: Way, tmp_path: Path) -> None:
     context = make_certificate(tmp_path, "127.0.0.1").server_context()
 
     def serve(connection: socket.socket) -> None:
@@ -213,11 +229,11 @@ def test_an_untrusted_certificate_is_a_definite_no(tmp_path: Path) -> None:
             context.wrap_socket(connection, server_side=True)
 
     with listening(serve) as port, pytest.raises(InfrastructureFailure, match="certificate verify failed"):
-        SesTransport(client_for(f"https://127.0.0.1:{port}"), SesSettings()).send(message(), Wire())
+        SesTransport(way(client_for(f"https://127.0.0.1:{port}")), SesSettings()).send(message(), Wire())
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "garbage", "silence"])
-def test_the_same_after_the_request_was_sent_over_tls_is_in_doubt(tmp_path: Path, end: str) -> None:
+def test_the_same_after_the_request_was_sent_over_tls_is_in_doubt(way: Way, tmp_path: Path, end: str) -> None:
     certificate = make_certificate(tmp_path, "127.0.0.1")
     context = certificate.server_context()
 
@@ -237,20 +253,114 @@ def test_the_same_after_the_request_was_sent_over_tls_is_in_doubt(tmp_path: Path
     with listening(serve) as port:
         client = client_for(f"https://127.0.0.1:{port}", verify=str(certificate.authority))
         with pytest.raises(InDoubt):
-            SesTransport(client, SesSettings()).send(message(), Wire())
+            SesTransport(way(client, str(certificate.authority)), SesSettings()).send(message(), Wire())
+
+
+# A connection that is kept
+
+
+def test_one_that_ses_has_closed_while_it_was_idle_is_noticed_before_anything_is_sent(way: Way) -> None:
+    with ScriptedHttp([YES] * 3, close_after=1) as server:
+        transport = SesTransport(way(client_for(server.url)), SesSettings())
+        for _ in range(3):
+            transport.send(message(), Wire())
+            assert server.closed.acquire(timeout=10)
+    assert (server.connections, len(server.requests)) == (3, 3)
+
+
+def test_one_that_ends_under_a_send_leaves_it_in_doubt_and_nothing_is_sent_again(way: Way) -> None:
+    with ScriptedHttp([YES, HANG_UP, YES]) as server:
+        transport = SesTransport(way(client_for(server.url)), SesSettings())
+        transport.send(message(), Wire())
+        with pytest.raises(InDoubt):
+            transport.send(message(), Wire())
+        assert len(server.requests) == 2
+        transport.send(message(), Wire())
+    assert (server.connections, len(server.requests)) == (2, 3)
+
+
+def test_many_threads_send_each_its_own(ses: SesStub, way: Way) -> None:
+    transport = SesTransport(way(ses.client(connect_timeout=30, read_timeout=30)), SesSettings())
+    together = threading.Barrier(4)
+
+    def send(thread: int) -> list[tuple[int, str | None]]:
+        together.wait(30)
+        numbers = range(thread * 100, thread * 100 + 20)
+        return [(n, transport.send(message(email_id=n, content=b"%d\r\n" % n), Wire()).message_id) for n in numbers]
+
+    with ThreadPoolExecutor(4) as threads:
+        told = dict(pair for pairs in threads.map(send, range(4)) for pair in pairs)
+    assert {int(taken.tags["eed_email"]): taken.message_id for taken in ses.taken} == told
+    assert all(taken.content == b"%s\r\n" % taken.tags["eed_email"].encode() for taken in ses.taken)
+    assert ses.posts == len(told) == 80
+
+
+# Anything that may come back
+
+
+BODIES = st.one_of(
+    st.just(b'{"MessageId": "m-1"}'),
+    st.sampled_from(ALL_CODES).map(
+        lambda code: json.dumps({"__type": f"com.amazonaws#{code}", "message": "m"}).encode()
+    ),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["MessageId", "__type", "code", "message", "x"]), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ).map(lambda said: json.dumps(said).encode()),
+    st.binary(max_size=60),
+)
+
+
+YES_BARE = answer(200, b'{"MessageId": "m-1"}')
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[tuple[ScriptedHttp, SesTransport]]:
+    with ScriptedHttp([]) as server:
+        yield server, SesTransport(quick(client_for(server.url)), SesSettings())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([200, 202, 301, 400, 403, 404, 413, 429, 500, 502, 503]),
+    BODIES,
+    st.just(1.0) | st.floats(0, 1),
+)
+def test_nothing_but_a_whole_yes_is_a_yes_and_nothing_but_a_whole_no_is_a_no(
+    scripted: tuple[ScriptedHttp, SesTransport], status: int, body: bytes, part: float
+) -> None:
+    server, transport = scripted
+    whole = answer(status, body)
+    cut = whole[: round(len(whole) * part)]
+    asked = len(server.requests)
+    server.answers.append(cut)
+    complete = cut == whole
+    try:
+        taken = transport.send(message(), Wire())
+    except InDoubt:
+        assert not (complete and (400 <= status <= 499 or (status, whole) == (200, YES_BARE)))
+    except DeliveryFailure:
+        assert complete and 400 <= status <= 499
+    else:
+        assert complete and status in (200, 202) and json.loads(body)["MessageId"] == taken.message_id
+    assert len(server.requests) == asked + 1
 
 
 # The account
 
 
-def test_the_account(ses: SesStub) -> None:
-    found = account(ses.client())
+def test_the_account(ses: SesStub, way: Way) -> None:
+    found = account(way(ses.client()))
     assert (found.max_send_rate, found.max_24_hour_send, found.sent_last_24_hours) == (14.0, 50000.0, 10.0)
     assert found.sending_enabled
 
 
-def test_the_probe_sees_a_pause_and_a_used_up_quota(ses: SesStub) -> None:
-    transport = SesTransport(ses.client(), SesSettings())
+def test_the_probe_sees_a_pause_and_a_used_up_quota(ses: SesStub, way: Way) -> None:
+    transport = SesTransport(way(ses.client()), SesSettings())
     transport.probe()
     ses.account["SendingEnabled"] = False
     with pytest.raises(InfrastructureFailure, match="paused"):

@@ -15,10 +15,11 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 
 from eed_delivery.app import App
+from eed_delivery.aws_calls import SqsCalls, quick_sqs
+from eed_delivery.aws_calls.complaints import NotAws
+from eed_delivery.aws_calls.connections import NotSecured
+from eed_delivery.aws_calls.way import http_settings, learn
 from eed_delivery.config import load
-from eed_delivery.sqs_calls import SqsCalls, quick
-from eed_delivery.sqs_calls.bodies import NotSqs
-from eed_delivery.sqs_calls.way import http_settings, learn
 from tests.servers import free_port
 from tests.servers.certificates import make_certificate
 from tests.servers.ministack import MiniStack
@@ -45,7 +46,7 @@ def client(url: str | None, region: str = "us-east-1", token: str | None = None,
 
 
 def calls(made: Any, credentials: Credentials | None = None, ca_bundle: str | None = None) -> SqsCalls:
-    quicker = quick(made, credentials or Credentials("AKID", "secret"), ca_bundle)
+    quicker = quick_sqs(made, credentials or Credentials("AKID", "secret"), ca_bundle)
     assert isinstance(quicker, SqsCalls)
     return quicker
 
@@ -130,22 +131,26 @@ def test_credentials_are_asked_for_each_time() -> None:
     ],
 )
 def test_the_way_is_botocores(region: str, options: dict[str, Any], host: str) -> None:
-    place, user_agent = learn(client(None, region, **options), URL)
+    way = learn(client(None, region, **options), "ReceiveMessage", {"QueueUrl": URL})
+    place = way.place
     assert (place.url, place.host) == (f"https://{host}/", host)
     assert (place.region, place.service) == (region, "sqs")
-    assert user_agent.startswith("x")
+    assert way.user_agent.startswith("x")
 
 
 def test_a_port_that_goes_without_saying_is_not_said() -> None:
     """A signature is over the `Host` that is sent, and botocore leaves the scheme's own port out of both."""
-    hosts = {url: learn(client(url), URL)[0].host for url in ("https://sqs.example:443", "http://[::1]:4566/a")}
+    hosts = {
+        url: learn(client(url), "ReceiveMessage", {"QueueUrl": URL}).place.host
+        for url in ("https://sqs.example:443", "http://[::1]:4566/a")
+    }
     assert list(hosts.values()) == ["sqs.example", "[::1]:4566"]
 
 
 def test_learning_the_way_sends_nothing_and_leaves_the_client_as_it_was() -> None:
     with ScriptedHttp([ok(b'{"Messages": []}')]) as server:
         boto = client(server.url)
-        learn(boto, URL)
+        learn(boto, "ReceiveMessage", {"QueueUrl": URL})
         assert server.connections == 0
         assert receive(boto)["Messages"] == []
 
@@ -161,10 +166,10 @@ def test_without_credentials_it_is_what_boto3_says() -> None:
 def test_through_a_proxy_boto3_makes_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     far, near = client(None), client("http://127.0.0.1:1")
-    assert quick(far, Credentials("a", "b"), None) is far
-    assert isinstance(quick(near, Credentials("a", "b"), None), SqsCalls), "that proxy is for https"
+    assert quick_sqs(far, Credentials("a", "b"), None) is far
+    assert isinstance(quick_sqs(near, Credentials("a", "b"), None), SqsCalls), "that proxy is for https"
     monkeypatch.setenv("NO_PROXY", ".amazonaws.com")
-    assert isinstance(quick(far, Credentials("a", "b"), None), SqsCalls)
+    assert isinstance(quick_sqs(far, Credentials("a", "b"), None), SqsCalls)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -234,7 +239,7 @@ def test_a_name_that_nobody_knows_is_what_botocore_says() -> None:
 @pytest.mark.parametrize("body", [b"<html>hotel</html>", b"[]", b'{"Messages":[{"Body":"b"}]}'])
 def test_what_is_no_answer_of_sqs_is_trouble(body: bytes) -> None:
     with ScriptedHttp([ok(body)]) as server:
-        assert outcome(receive, calls(client(server.url)))[0] is NotSqs
+        assert outcome(receive, calls(client(server.url)))[0] is NotAws
 
 
 def test_a_chunked_answer_is_one() -> None:
@@ -251,8 +256,8 @@ def test_a_chunked_answer_is_one() -> None:
 def test_a_connection_is_kept() -> None:
     with ScriptedHttp([ok()] * 5) as server:
         sqs = calls(client(server.url))
-        for _ in range(5):
-            send(sqs)
+        for ask in (receive, send, delete, later, send):
+            ask(sqs)
         assert (server.connections, len(server.requests)) == (1, 5)
 
 
@@ -348,7 +353,7 @@ def test_tls_with_an_authority_of_ones_own(
 
 def test_an_authority_that_nobody_knows_is_not_believed(secure: tuple[ScriptedHttp, str]) -> None:
     boto = client(secure[0].url)
-    assert outcome(send, calls(boto))[0] is outcome(send, boto)[0] is SSLError
+    assert (outcome(send, calls(boto))[0], outcome(send, boto)[0]) == (NotSecured, SSLError)
     assert secure[0].requests == []
 
 
@@ -356,7 +361,7 @@ def test_a_certificate_for_another_name_is_not_believed(tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path / "tls", "sqs.example")
     with ScriptedHttp([ok()], tls=certificate.server_context()) as server:
         sqs = calls(client(server.url), ca_bundle=str(certificate.authority))
-        assert outcome(send, sqs)[0] is SSLError
+        assert outcome(send, sqs)[0] is NotSecured
         assert server.requests == []
 
 

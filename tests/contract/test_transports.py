@@ -29,6 +29,7 @@ from eed_delivery.transports.outbox import OutboxTransport
 from eed_delivery.transports.ses import SesTransport
 from eed_delivery.transports.smtp import SmtpTransport
 from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, no_grant
+from tests.contract.ses_ways import Way, boto3s, quick
 from tests.servers import free_port
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import SesStub
@@ -73,8 +74,16 @@ def smtp_way_out(tmp_path: Path) -> Iterator[WayOut]:
 
 
 def ses_way_out(tmp_path: Path) -> Iterator[WayOut]:
+    yield from over_ses(quick)
+
+
+def boto3_way_out(tmp_path: Path) -> Iterator[WayOut]:
+    yield from over_ses(boto3s)
+
+
+def over_ses(way: Way) -> Iterator[WayOut]:
     with SesStub() as stub:
-        transport = SesTransport(stub.client(), SesSettings())
+        transport = SesTransport(way(stub.client()), SesSettings())
         yield WayOut(transport, lambda: [taken.content for taken in stub.taken], stub.stop)
 
 
@@ -103,7 +112,7 @@ def ses_client(endpoint_url: str) -> Any:
     )
 
 
-WAYS_OUT = {"smtp": smtp_way_out, "ses": ses_way_out, "outbox": outbox_way_out}
+WAYS_OUT = {"smtp": smtp_way_out, "ses": ses_way_out, "ses by boto3": boto3_way_out, "outbox": outbox_way_out}
 
 
 @pytest.fixture(params=WAYS_OUT)
@@ -186,7 +195,7 @@ def test_ses_as_moto_understands_it() -> None:
         host, port = server.get_host_and_port()
         client = ses_client(f"http://{host}:{port}")
         client.create_email_identity(EmailIdentity=SENDER)
-        SesTransport(client, SesSettings()).send(message(), Wire())
+        SesTransport(quick(client), SesSettings()).send(message(), Wire())
         sent: Any = ses_backends["123456789012"]["us-east-2"].sent_messages[-1]
     finally:
         server.stop()
@@ -196,7 +205,7 @@ def test_ses_as_moto_understands_it() -> None:
 def test_ses_as_ministack_understands_it(ministack: MiniStack) -> None:
     client = ses_client(ministack.endpoint_url)
     client.create_email_identity(EmailIdentity=SENDER)
-    transport = SesTransport(client, SesSettings())
+    transport = SesTransport(quick(client), SesSettings())
     transport.probe()
     assert transport.send(message(), Wire()).message_id
 

@@ -1,4 +1,8 @@
-"""Kept connections to one endpoint, which many threads share; what goes wrong is told as botocore tells it."""
+"""Kept connections to one endpoint, which many threads share; what goes wrong is told as botocore tells it.
+
+But for one thing: botocore has the same names for a TLS handshake that fails and for an answer that does not come, and
+whoever must not send twice has to know which it was. Here the error's class says whether anything may have left.
+"""
 
 import select
 import socket
@@ -10,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import (
+    BotoCoreError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -18,9 +23,15 @@ from botocore.exceptions import (
 )
 from botocore.httpsession import get_cert_path
 
-from eed_delivery.sqs_calls.answers import Answer, Unreadable, read_answer
+from eed_delivery.aws_calls.answers import Answer, Unreadable, read_answer
 
 PORTS = {"http": 80, "https": 443}
+
+
+class NotSecured(BotoCoreError):
+    """There was somebody, but TLS could not be agreed on: no request has left."""
+
+    fmt = "TLS failed before anything was sent to {endpoint_url}: {error}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,11 @@ class Connections:
         self._idle: list[_Connection] = []  # the last one used is the first one taken; append and pop are atomic
 
     def exchange(self, request: bytes) -> Answer:
-        """Send it and read the answer. Raises what botocore would; nothing is tried twice."""
+        """Send it and read the answer. Nothing is tried twice.
+
+        Raises `EndpointConnectionError`, `ConnectTimeoutError` or `NotSecured` where nothing of it has left;
+        `ReadTimeoutError`, `SSLError` or `ConnectionClosedError` where it may have arrived, or a part of it.
+        """
         connection = self._take() or self._open()
         stays = False
         try:
@@ -102,15 +117,9 @@ class Connections:
     def _secured(self, plain: socket.socket, context: ssl.SSLContext) -> socket.socket:
         try:
             return context.wrap_socket(plain, server_hostname=self._host)
-        except TimeoutError as error:
+        except OSError as error:  # TLS's own errors and timeouts too
             plain.close()
-            raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
-        except ssl.SSLError as error:
-            plain.close()
-            raise SSLError(endpoint_url=self._url, error=error) from error
-        except OSError as error:
-            plain.close()
-            raise ConnectionClosedError(endpoint_url=self._url, error=error) from error
+            raise NotSecured(endpoint_url=self._url, error=error) from error
 
 
 class _Connection:

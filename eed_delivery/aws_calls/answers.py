@@ -12,7 +12,7 @@ MAX_LINE = 65_536
 MAX_FIELDS = 100
 """Both as http.client has them."""
 MAX_BODY = 2**27
-"""Bytes. Ten messages of 1 MiB are all that a receive may bring, and JSON may write a byte in six."""
+"""Bytes. Ten messages of 1 MiB are all that a receive of SQS may bring, and JSON may write a byte in six."""
 _STATUS = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n")  # RFC 9110, 5.1 and 5.6.2
 _LENGTH = re.compile(r"[0-9]{1,15}")
@@ -122,4 +122,4 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 
 def _check_size(size: int) -> None:
     if size > MAX_BODY:
-        raise Unreadable("the answer is larger than any of SQS's")
+        raise Unreadable("the answer is larger than any of AWS's")

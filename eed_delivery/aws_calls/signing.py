@@ -3,22 +3,22 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 
 botocore's signer, which serves requests of every kind, takes as much CPU as all the rest of a call: it derives the key
-anew each time, and sorts the headers twice. The key holds for a day, and the headers are always the same.
+anew each time, and looks through all headers twice. The key holds for a day, and what is signed is known beforehand.
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import BotoCoreError
 from botocore.utils import normalize_url_path
 
-CONTENT_TYPE = "application/x-amz-json-1.0"
+NEW_EACH_TIME = ("host", "x-amz-date", "x-amz-security-token")
+"""The header fields that a `Signer` signs by itself: two of them it makes."""
 _ALGORITHM = "AWS4-HMAC-SHA256"
-_SIGNED = "content-type;host;x-amz-date;x-amz-target;x-amzn-query-mode"
-_SIGNED_OF_A_ROLE = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target;x-amzn-query-mode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +41,34 @@ class Place:
         return quote(normalize_url_path(self.path), safe="/~")
 
 
-class Signer:
-    """Signs requests to one place. Many threads may share it."""
+class UnusableCredentials(BotoCoreError):
+    """No header can hold them, and so no request was made of them."""
 
-    def __init__(self, place: Place) -> None:
-        self._host = place.host
+    fmt = "The credentials hold what no header can"
+
+
+class Signer:
+    """Signs requests to one place. Many threads may share it.
+
+    `fields`: the header fields that are signed and always the same, by their names in small letters.
+    """
+
+    def __init__(self, place: Place, fields: Mapping[str, str]) -> None:
         self._region, self._service = place.region, place.service
-        self._start = f"POST\n{place.canonical_path}\n\ncontent-type:{CONTENT_TYPE}\nhost:{place.host}\n"
+        self._start = f"POST\n{place.canonical_path}\n\n"
+        self._fields = {"host": place.host, **{name: " ".join(value.split()) for name, value in fields.items()}}
         self._key: tuple[str, str, bytes] = ("", "", b"")
 
-    def sign(self, target: str, body: bytes, when: str, credentials: ReadOnlyCredentials) -> str:
+    def sign(self, body: bytes, when: str, credentials: ReadOnlyCredentials) -> str:
         """The header fields `X-Amz-Date`, `X-Amz-Security-Token` (if there is one) and `Authorization`, each with its
-        line's end. `target`: the value of `X-Amz-Target`. `when`: UTC, as 20261123T075245Z.
-
-        Raises `HTTPClientError` for credentials that no header can hold, as botocore does.
-        """
+        line's end. `when`: UTC, as 20261123T075245Z. Raises `UnusableCredentials`."""
         key_id, token = credentials.access_key or "", credentials.token or ""
         _check(key_id, token)
-        signed = _SIGNED_OF_A_ROLE if token else _SIGNED
-        passport = f"x-amz-security-token:{token}\n" if token else ""
-        canonical = (
-            f"{self._start}x-amz-date:{when}\n{passport}x-amz-target:{target}\nx-amzn-query-mode:true\n\n"
-            f"{signed}\n{sha256(body).hexdigest()}"
-        )
+        new = {"x-amz-date": when, "x-amz-security-token": token} if token else {"x-amz-date": when}
+        fields = sorted({**self._fields, **new}.items())
+        signed = ";".join(name for name, _ in fields)
+        lines = "".join(f"{name}:{value}\n" for name, value in fields)
+        canonical = f"{self._start}{lines}\n{signed}\n{sha256(body).hexdigest()}"
         scope = f"{when[:8]}/{self._region}/{self._service}/aws4_request"
         text = f"{_ALGORITHM}\n{when}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self._key_of(when[:8], credentials.secret_key or ""), text.encode(), "sha256").hex()
@@ -89,4 +94,4 @@ def _check(*values: str) -> None:
     """A file that a credential was read from may end with a line's end; sent as it is, it would begin a header."""
     for value in values:
         if not (value.isascii() and value.isprintable()):
-            raise HTTPClientError(error=ValueError("the credentials hold what no header can"))
+            raise UnusableCredentials

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.sqs_calls.answers import MAX_BODY, MAX_FIELDS, MAX_LINE, Unreadable, read_answer
+from eed_delivery.aws_calls.answers import MAX_BODY, MAX_FIELDS, MAX_LINE, Unreadable, read_answer
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=1, max_size=12).map(
     "X-{}".format

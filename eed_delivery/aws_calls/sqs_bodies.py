@@ -4,10 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-from botocore.parsers import create_parser
-
-from eed_delivery.sqs_calls.answers import Answer
+from eed_delivery.aws_calls.complaints import NotAws
 
 WANTED: Mapping[str, Mapping[str, Sequence[str]]] = {
     "SendMessageBatch": {"Successful": ("Id",), "Failed": ("Id", "Code")},
@@ -22,24 +19,15 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operat
 Entry = dict[str, Any]
 
 
-class NotSqs(BotoCoreError):
-    """An answer of 200 that SQS would not give: it is trouble, as no answer is.
-
-    botocore takes what is not JSON for an answer without messages.
-    """
-
-    fmt = "What answers is not SQS: {problem}"
-
-
 def understand(action: str, body: bytes) -> dict[str, list[Entry]]:
     """The lists of an answer. Those that are missing are empty; members that are null are left out, as AWS's protocol
-    has it. Raises `NotSqs`."""
+    has it. Raises `NotAws`."""
     try:
         said = json.loads(body) if body else {}
     except (ValueError, RecursionError) as error:
-        raise NotSqs(problem="the answer is not JSON") from error
+        raise NotAws(problem="the answer is not JSON") from error
     if not isinstance(said, dict):
-        raise NotSqs(problem="the answer is not an object")
+        raise NotAws(problem="the answer is not an object")
     return {name: _entries(name, said.get(name), texts) for name, texts in WANTED[action].items()}
 
 
@@ -47,27 +35,16 @@ def _entries(name: str, said: object, texts: Sequence[str]) -> list[Entry]:
     if said is None:
         return []
     if not isinstance(said, list):
-        raise NotSqs(problem=f"{name} is not a list")
+        raise NotAws(problem=f"{name} is not a list")
     return [_entry(name, entry, texts) for entry in said]
 
 
 def _entry(name: str, said: object, texts: Sequence[str]) -> Entry:
     if not isinstance(said, dict):
-        raise NotSqs(problem=f"an entry of {name} is not an object")
+        raise NotAws(problem=f"an entry of {name} is not an object")
     for text in texts:
         if not isinstance(said.get(text), str):
-            raise NotSqs(problem=f"an entry of {name} has no {text}")
+            raise NotAws(problem=f"an entry of {name} has no {text}")
     if not isinstance(said.get("Attributes") or {}, dict):
-        raise NotSqs(problem=f"the attributes of an entry of {name} are not an object")
+        raise NotAws(problem=f"the attributes of an entry of {name} are not an object")
     return {key: value for key, value in said.items() if value is not None}
-
-
-def complaint(answer: Answer) -> dict[str, Any]:
-    """What an answer that is no success says, as botocore reads it."""
-    response = {"status_code": answer.status, "headers": answer.fields, "body": answer.body}
-    try:
-        parser: Any = create_parser("json")
-        return dict(parser.parse(response, None))
-    except (AttributeError, TypeError, ValueError, RecursionError):  # what is JSON and no error of AWS's
-        metadata = {"HTTPStatusCode": answer.status, "HTTPHeaders": answer.fields}
-        return {"Error": {"Code": str(answer.status), "Message": ""}, "ResponseMetadata": metadata}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.sqs_calls.answers import Answer
-from eed_delivery.sqs_calls.bodies import WANTED, NotSqs, complaint, understand
+from eed_delivery.aws_calls.complaints import NotAws
+from eed_delivery.aws_calls.sqs_bodies import WANTED, understand
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -29,7 +29,7 @@ MESSAGE = {"MessageId": "m", "ReceiptHandle": "r", "Body": "b", "Attributes": {"
 def test_what_is_understood_has_all_that_is_read_of_it(action: str, said: Any) -> None:
     try:
         lists = understand(action, json.dumps(said).encode())
-    except NotSqs:
+    except NotAws:
         return
     assert set(lists) == set(WANTED[action])
     for name, entries in lists.items():
@@ -41,7 +41,7 @@ def test_what_is_understood_has_all_that_is_read_of_it(action: str, said: Any) -
 
 @given(st.binary(max_size=40))
 def test_bytes_are_understood_or_trouble(body: bytes) -> None:
-    with suppress(NotSqs):
+    with suppress(NotAws):
         understand("ReceiveMessage", body)
 
 
@@ -71,11 +71,5 @@ def test_a_message_is_as_it_was_sent_and_what_is_null_is_not_there() -> None:
     ],
 )
 def test_what_sqs_would_not_say_is_trouble(body: bytes, what: str) -> None:
-    with pytest.raises(NotSqs, match=what):
+    with pytest.raises(NotAws, match=what):
         understand("ReceiveMessage", body)
-
-
-@given(st.binary(max_size=40) | JSON.map(lambda said: json.dumps(said).encode()), st.sampled_from([301, 400, 503]))
-def test_every_error_has_a_code(body: bytes, status: int) -> None:
-    said = complaint(Answer(status, {}, body, kept=True))
-    assert isinstance(said["Error"]["Code"], str) and isinstance(said, dict)

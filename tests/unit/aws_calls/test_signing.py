@@ -4,15 +4,22 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import HTTPClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.sqs_calls.signing import CONTENT_TYPE, Place, Signer
+from eed_delivery.aws_calls.signing import Place, Signer, UnusableCredentials
 
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30)
 CREDENTIALS = st.builds(ReadOnlyCredentials, WORDS, WORDS, st.none() | WORDS)
+NAMES = st.sampled_from(["content-type", "x-amz-target", "x-amzn-query-mode", "x-amz-e", "x-amz-s", "a"])
+VALUES = st.lists(WORDS, min_size=1, max_size=3).map("  ".join)
 PLACES = [
+    Place(
+        "https://email.eu-central-1.amazonaws.com/v2/email/outbound-emails",
+        "email.eu-central-1.amazonaws.com",
+        "eu-central-1",
+        "ses",
+    ),
     Place("https://sqs.eu-central-1.amazonaws.com/", "sqs.eu-central-1.amazonaws.com", "eu-central-1", "sqs"),
     Place("http://127.0.0.1:4566/", "127.0.0.1:4566", "us-east-1", "sqs"),
     Place("http://[::1]:4566/", "[::1]:4566", "us-east-1", "sqs"),
@@ -22,39 +29,43 @@ PLACES = [
 ]
 
 
-def by_botocore(place: Place, target: str, body: bytes, credentials: ReadOnlyCredentials) -> tuple[str, dict[str, str]]:
+def by_botocore(
+    place: Place, signed: dict[str, str], body: bytes, credentials: ReadOnlyCredentials
+) -> tuple[str, dict[str, str]]:
     """When it was signed, and the header fields that signing has made."""
-    given_fields = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": target, "x-amzn-query-mode": "true"}
-    request = AWSRequest("POST", place.url, dict(given_fields), body)
+    request = AWSRequest("POST", place.url, dict(signed), body)
     SigV4Auth(credentials, place.service, place.region).add_auth(request)  # type: ignore[arg-type]
-    fields = {name: value for name, value in request.headers.items() if name not in given_fields}
+    fields = {name: value for name, value in request.headers.items() if name not in signed}
     return fields["X-Amz-Date"], fields
 
 
 @given(
-    st.sampled_from(PLACES), WORDS, st.binary(min_size=1, max_size=50), st.lists(CREDENTIALS, min_size=1, max_size=3)
+    st.sampled_from(PLACES),
+    st.dictionaries(NAMES, VALUES, max_size=4),
+    st.binary(min_size=1, max_size=50),
+    st.lists(CREDENTIALS, min_size=1, max_size=3),
 )
 def test_it_is_signed_as_botocore_signs(
-    place: Place, target: str, body: bytes, all_of: list[ReadOnlyCredentials]
+    place: Place, signed: dict[str, str], body: bytes, all_of: list[ReadOnlyCredentials]
 ) -> None:
     """With credentials that change meanwhile, as a role's do."""
-    signer = Signer(place)
+    signer = Signer(place, signed)
     for credentials in [*all_of, *all_of]:
-        when, fields = by_botocore(place, target, body, credentials)
-        lines = signer.sign(target, body, when, credentials).splitlines()
+        when, fields = by_botocore(place, signed, body, credentials)
+        lines = signer.sign(body, when, credentials).splitlines()
         assert dict(line.split(": ", 1) for line in lines) == fields
 
 
 def test_a_key_holds_for_a_day_and_no_longer() -> None:
     credentials = ReadOnlyCredentials("AKID", "secret", None)  # type: ignore[arg-type]
-    old = Signer(PLACES[0])
-    old.sign("t", b"{}", "20261123T235959Z", credentials)
+    old = Signer(PLACES[0], {})
+    old.sign(b"{}", "20261123T235959Z", credentials)
     for when in ("20261124T000000Z", "20261123T235959Z"):
-        assert old.sign("t", b"{}", when, credentials) == Signer(PLACES[0]).sign("t", b"{}", when, credentials)
+        assert old.sign(b"{}", when, credentials) == Signer(PLACES[0], {}).sign(b"{}", when, credentials)
 
 
 @pytest.mark.parametrize("bad", ["AKID\n", "AK\r\nX-Evil: 1", "ÄKID"])
 def test_credentials_that_would_begin_a_header_are_refused(bad: str) -> None:
     for credentials in (ReadOnlyCredentials(bad, "s", None), ReadOnlyCredentials("a", "s", bad)):  # type: ignore[arg-type]
-        with pytest.raises(HTTPClientError, match="credentials"):
-            Signer(PLACES[0]).sign("t", b"{}", "20261124T000000Z", credentials)
+        with pytest.raises(UnusableCredentials, match="The credentials"):
+            Signer(PLACES[0], {}).sign(b"{}", "20261124T000000Z", credentials)
