@@ -350,6 +350,7 @@ def test_at_the_end_what_is_being_stored_is_answered_and_the_idle_are_let_go(wor
     world.database.engine.dispose()
     with world.database.engine.connect() as c, c.begin():  # the ledger is locked: the bounce waits for it
         busy.send(HARD + b".\r\n")
+        until(lambda: any(thread.name.startswith("bounce_") for thread in threading.enumerate()))  # it is being stored
         ended = threading.Thread(target=server.stop)
         ended.start()
         until(lambda: not listens(server.port))

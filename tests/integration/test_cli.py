@@ -93,7 +93,8 @@ def test_jobs_are_listed_with_their_counts(world: World, eed: CommandLine) -> No
     world.add_job(job_id=2, name="second")
     world.enlist(2)
     header, second, first = eed.good("jobs").splitlines()
-    assert header.split() == ["JOB", "NAME", "STATE", "TOTAL", "SENT", "FAILED", "IN", "DOUBT", "OPEN", "CREATED"]
+    words = ["JOB", "NAME", "STATE", "TOTAL", "SENT", "FAILED", "IN", "DOUBT", "OPEN", "CREATED", "REASON"]
+    assert header.split() == words
     assert second.split()[:7] == ["2", "second", "active", "1", "0", "0", "0"]
     assert first.split()[:9] == ["1", "job", "1", "finished", "4", "1", "2", "1", "0"]
     assert first.endswith("Z")
