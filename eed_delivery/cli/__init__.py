@@ -5,6 +5,7 @@
 - `preparing`  db init, db check, queue init
 - `checking`   check
 - `submitting` submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
+- `csv_rows`   the rows of a file that `submit` and `suppression import` read
 - `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
 - `reporting`  report
 - `requeueing` requeue

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NoReturn, TextIO
 
+from eed_delivery.cli import csv_rows
+from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.errors import NotPossible
 from eed_delivery.model import AttachmentRef
 from eed_delivery.source.reference import delivery_attachment, delivery_email
@@ -31,17 +33,6 @@ class Recipient:
     attachments: tuple[AttachmentRef, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that cannot be registered, and why."""
-
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.what}"
-
-
 def read_recipients(stream: TextIO, kind: Kind, delimiter: str = ",") -> Iterator[Recipient | BadRow]:
     """The rows of `stream`, which is opened with newline="" and errors="surrogateescape".
 
@@ -55,21 +46,8 @@ def read_recipients(stream: TextIO, kind: Kind, delimiter: str = ",") -> Iterato
 def _csv_rows(stream: TextIO, delimiter: str) -> Iterator[Recipient | BadRow]:
     reader = csv.reader(stream, delimiter=delimiter, strict=True)
     header = _header(reader)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRow(line, f"this is not CSV: {error}")
-            continue
-        if not any(cell.strip() for cell in cells):
-            continue  # spreadsheets leave such rows at the end
-        if len(cells) != len(header):
-            yield BadRow(line, f"it has {len(cells)} columns, and the header {len(header)}")
-            continue
-        yield _from_csv(line, dict(zip(header, cells, strict=True)))
+    for row in csv_rows.rows(reader, header, "header"):
+        yield row if isinstance(row, BadRow) else _from_csv(row[0], dict(zip(header, row[1], strict=True)))
 
 
 def _header(reader: Iterator[list[str]]) -> list[str]:

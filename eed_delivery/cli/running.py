@@ -108,9 +108,7 @@ def bounces(session: Session) -> None:
     Example:
       eed-delivery bounces
     """
-    if session.settings.bounces.listen is None:
-        what = "it is not set, and so there is nowhere to listen"
-        raise ConfigError([Problem("bounces.listen", what, "Give an address and port, like 127.0.0.1:2424.")])
+    _needs_a_place("bounces.listen", session.settings.bounces.listen, "127.0.0.1:2424")
     supervise(session, "bounces")
 
 
@@ -124,10 +122,14 @@ def web(session: Session) -> None:
     Example:
       eed-delivery web
     """
-    if session.settings.web.listen is None:
-        what = "it is not set, and so there is nowhere to listen"
-        raise ConfigError([Problem("web.listen", what, "Give an address and port, like 127.0.0.1:8025.")])
+    _needs_a_place("web.listen", session.settings.web.listen, "127.0.0.1:8025")
     supervise(session, "web")
+
+
+def _needs_a_place(name: str, listen: str | None, example: str) -> None:
+    if listen is None:
+        what = "it is not set, and so there is nowhere to listen"
+        raise ConfigError([Problem(name, what, f"Give an address and port, like {example}.")])
 
 
 def supervise(session: Session, *names: str, drain: bool = False) -> None:

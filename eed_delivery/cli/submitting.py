@@ -12,11 +12,12 @@ from typing import IO, Any
 
 import click
 
+from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.failures import NOT_POSSIBLE, Failure
 from eed_delivery.cli.files import Files
 from eed_delivery.cli.options import moment, takes_config, takes_json
 from eed_delivery.cli.preparing import CATEGORY, is_reference
-from eed_delivery.cli.recipients import BadRow, Kind, Recipient, read_recipients
+from eed_delivery.cli.recipients import Kind, Recipient, read_recipients
 from eed_delivery.cli.registering import Registration
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.text_input import opened_text

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TextIO
 
-from eed_delivery.cli.recipients import BadRow
+from eed_delivery.cli import csv_rows
+from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression_list import Entry
 from eed_delivery.schema import eed_suppression
@@ -90,21 +91,11 @@ def _checked(names: list[str]) -> list[str]:
 
 def _csv_rows(stream: TextIO, names: list[str], defaults: Defaults) -> Iterator[Entry | BadRow]:
     reader = csv.reader(stream, strict=True)
-    while True:
-        line = reader.line_num + 2  # the first one is read already
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRow(line, f"this is not CSV: {error}")
-            continue
-        if not any(cell.strip() for cell in cells):
-            continue  # spreadsheets leave such rows at the end
-        if len(cells) != len(names):
-            yield BadRow(line, f"it has {len(cells)} columns, and the first line {len(names)}")
-            continue
-        yield _entry(line, dict(zip(names, map(bare, cells), strict=True)), defaults)
+    for row in csv_rows.rows(reader, names, "first line", lines_before=1):  # the first one is read already
+        if isinstance(row, BadRow):
+            yield row
+        else:
+            yield _entry(row[0], dict(zip(names, map(bare, row[1]), strict=True)), defaults)
 
 
 def _lines(lines: Iterator[str], defaults: Defaults) -> Iterator[Entry | BadRow]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from eed_delivery.cli import options, suppression_file
+from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.deciding import text
 from eed_delivery.cli.failures import NOT_POSSIBLE, Failure
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record
-from eed_delivery.cli.recipients import BadRow
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.suppression import category, moment_until, suppression
 from eed_delivery.cli.suppression_file import Defaults, read_entries

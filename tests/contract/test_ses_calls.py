@@ -2,13 +2,12 @@
 email is in test_ses_answers."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import botocore.session
 import pytest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -19,6 +18,7 @@ from eed_delivery.aws_calls.way import learn
 from eed_delivery.config import SesSettings, load
 from eed_delivery.errors import InfrastructureFailure
 from eed_delivery.transports.ses import SesTransport
+from tests.contract.boto_client import boto_client
 from tests.contract.messages import CONTENT, Wire, message
 from tests.servers import free_port
 from tests.servers.scripted_http import HANG_UP, ScriptedHttp, answer, ok
@@ -32,17 +32,7 @@ BARE: dict[str, Any] = {
 FULL = {**BARE, "FeedbackForwardingEmailAddress": "s@bank.example", "ConfigurationSetName": "statements"}
 
 
-def client(url: str | None, region: str = "us-east-1", token: str | None = None, **config: Any) -> Any:
-    usual = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 5, "user_agent": "x"}
-    return boto3.client(
-        "sesv2",
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id="AKID",
-        aws_secret_access_key="secret",
-        aws_session_token=token,
-        config=Config(**{**usual, **config}),
-    )
+client = partial(boto_client, "sesv2")
 
 
 def calls(made: Any, credentials: Credentials | None = None) -> SesCalls:

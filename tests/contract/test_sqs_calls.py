@@ -4,13 +4,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import botocore.session
 import pytest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 
@@ -20,6 +19,7 @@ from eed_delivery.aws_calls.complaints import NotAws
 from eed_delivery.aws_calls.connections import NotSecured
 from eed_delivery.aws_calls.way import http_settings, learn
 from eed_delivery.config import load
+from tests.contract.boto_client import boto_client
 from tests.servers import free_port
 from tests.servers.certificates import make_certificate
 from tests.servers.ministack import MiniStack
@@ -32,17 +32,7 @@ AWS_HTML = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
 Ask = Callable[[Any], Any]
 
 
-def client(url: str | None, region: str = "us-east-1", token: str | None = None, **config: Any) -> Any:
-    usual = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 5, "user_agent": "x"}
-    return boto3.client(
-        "sqs",
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id="AKID",
-        aws_secret_access_key="secret",
-        aws_session_token=token,
-        config=Config(**{**usual, **config}),
-    )
+client = partial(boto_client, "sqs")
 
 
 def calls(made: Any, credentials: Credentials | None = None, ca_bundle: str | None = None) -> SqsCalls:

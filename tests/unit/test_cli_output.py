@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from eed_delivery.cli import failures, options, requeueing, watching
+from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.output import Screen, when
-from eed_delivery.cli.recipients import BadRow, Recipient, read_recipients
+from eed_delivery.cli.recipients import Recipient, read_recipients
 from eed_delivery.untrusted import bare, inert, visible
 
 NOW = datetime(2026, 11, 22, 22, 45, 59, 123000, tzinfo=UTC).replace(tzinfo=None)  # as the ledger gives it

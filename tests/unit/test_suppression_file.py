@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.cli.recipients import BadRow
+from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.suppression_file import COLUMNS, Defaults, header, read_entries, row
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression_list import Entry
