@@ -1,6 +1,7 @@
 """The path of one email, from a worker's hand to the ledger's word on it.
 
-render      its own variables and attachments become one message; bad input ends here, before anything is sent
+render      its own variables and attachments become one message; bad input ends here, before anything is sent. A few
+            emails of a batch are rendered ahead of their turns
 rate        the shared pace
 send        the transport talks to the mail server, and just before the point of no return asks for
 wire        the ledger's grant: our token, our lease, an active job; no grant, no send (G2)
@@ -20,7 +21,7 @@ from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import Decision
-from eed_delivery.model import Email, EmailState, Outcome, Verdict
+from eed_delivery.model import Email, EmailState, Outcome, Rendered, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.transports import Transport
 
@@ -72,6 +73,31 @@ def retry_delay(number: int, rules: RetryRules) -> float:
     return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rendered email that waits for its turn, or why it could not be rendered: that is told at its turn too."""
+
+    email: Email
+    rendered: Rendered | Exception
+    seconds: float  # what rendering took
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no message."""
+        return isinstance(self.rendered, Exception)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the message takes."""
+        return 0 if isinstance(self.rendered, Exception) else len(self.rendered.content)
+
+    def message(self) -> Rendered:
+        """The message, or raises what rendering raised."""
+        if isinstance(self.rendered, Exception):
+            raise self.rendered
+        return self.rendered
+
+
 class Delivery:
     """What one worker thread sends with: its own transport and journal, the process's renderer and pace."""
 
@@ -92,15 +118,25 @@ class Delivery:
         self._pace = pace
         self._judge = judge
 
-    def deliver(self, load_job: Callable[[], CompiledJob], email: Email, number: int) -> Outcome | None:
-        """Take one claimed email as far as it can go; `number` says which try this is.
+    def render(self, load_job: Callable[[], CompiledJob], email: Email) -> Draft:
+        """The message of one claimed email, for `deliver`."""
+        started = time.monotonic()
+        try:
+            rendered: Rendered | Exception = self._renderer.render(load_job(), email)
+            failpoints.reach("worker.rendered")
+        except Exception as failure:  # noqa: BLE001 - raised again by `deliver`, which knows what each kind means
+            rendered = failure
+        return Draft(email, rendered, time.monotonic() - started)
+
+    def deliver(self, draft: Draft, number: int) -> Outcome | None:
+        """Take one email as far as it can go; `number` says which try this is.
 
         Returns the outcome, or None when there was no grant. Raises `Stopping` if it never came to a send.
         """
-        started = time.monotonic()
+        email = draft.email
+        started = time.monotonic() - draft.seconds
         try:
-            message = self._renderer.render(load_job(), email)
-            failpoints.reach("worker.rendered")
+            message = draft.message()
             self._pace()
             accepted = self._transport.send(message, grant=lambda: self._journal.wire(email))
             failpoints.reach("worker.sent")

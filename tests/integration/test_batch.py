@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.sqs import Queue, Received
 from eed_delivery.transports import Grant
-from eed_delivery.worker.batch import Batch, Hands
+from eed_delivery.worker.batch import AHEAD_BYTES, Batch, Hands
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.process import CompiledJobs
 from tests.servers.ministack import MiniStack
@@ -258,6 +259,52 @@ def test_a_template_that_fails_for_one_email_fails_that_one(room: Room, ids: lis
     room.work(room.publish(*tickets(ids)))
     assert states(room.world, ids) == ["sent", "failed", "sent"]
     assert "name" in room.world.row(ids[1])["detail"]
+
+
+class Order:
+    """Notes when an email is rendered (the renderer asks for the time then) and when it waits for its turn."""
+
+    def __init__(self, room: Room) -> None:
+        self.of_events: list[str] = []
+        settings = RenderingSettings(message_id_domain="bank.example")
+        room.renderer = Renderer(settings, AttachmentStore(None), clock=self._rendered)
+        room.pace = lambda: self.of_events.append("send")
+
+    def _rendered(self) -> datetime:
+        self.of_events.append("render")
+        return datetime.now(UTC)
+
+
+def test_a_batchs_emails_are_rendered_one_right_after_the_other(room: Room, ids: list[int]) -> None:
+    order = Order(room)
+    room.work(room.publish(*tickets(ids)))
+    assert order.of_events == ["render"] * 3 + ["send"] * 3
+
+
+def test_no_more_is_rendered_ahead_than_memory_is_given_for(room: Room, world: World) -> None:
+    ids = world.add_job(["a@example.com", "b@example.com", "c@example.com"], text_template="x" * (AHEAD_BYTES // 2))
+    world.enlist()
+    order = Order(room)
+    room.work(room.publish(*tickets(ids)))
+    assert order.of_events == ["render", "render", "send", "send", "render", "send"]
+
+
+def test_nothing_is_rendered_behind_an_email_that_cannot_be(room: Room, ids: list[int]) -> None:
+    """A disk or S3 that is away is asked once, and the breaker's word is heard before it is asked again."""
+    room.world.execute("UPDATE delivery_email SET variables = '{}' WHERE id = :i", i=ids[0])
+    order = Order(room)
+    room.go_on = lambda: not room.seen
+    room.work(room.publish(*tickets(ids)))
+    assert order.of_events == ["render"]
+    assert states(room.world, ids) == ["failed", "queued", "queued"]
+
+
+def test_a_service_that_is_to_stop_renders_nothing_more(room: Room, ids: list[int]) -> None:
+    order = Order(room)
+    room.go_on = lambda: not order.of_events
+    room.work(room.publish(*tickets(ids)))
+    assert order.of_events == ["render"]
+    assert states(room.world, ids) == ["queued"] * 3
 
 
 class FlakyLedger(DeliveryLedger):
