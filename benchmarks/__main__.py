@@ -45,7 +45,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
-    parser.add_argument("--emails", type=int, default=2_000, help="in a usual run of ours; the slow ones send fewer")
+    parser.add_argument("--emails", type=int, default=2_000, help="in most runs of ours; others have their share")
     parser.add_argument("--attachment-bytes", type=int, default=STATEMENT_BYTES)
     parser.add_argument("--repetitions", type=int, default=3, help="of the part systems")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="which of them, with commas between")

@@ -20,8 +20,8 @@ from tests.servers.network import Host
 
 SYSTEMS = ("thread_per_email", "celery", "dramatiq", "ours", "smtp-source")
 _PEERS: dict[str, Kind] = {kind.name: kind for kind in (THREAD_PER_EMAIL, CELERY, DRAMATIQ)}
-# Of the same emails the slow ones send fewer, so that each is at it for ten seconds or more: a run that is over in four
-# tells how a system starts.
+# Of the same emails the slow ones send fewer, so that each sender is at it for ten seconds or more: a run that is over
+# in four tells how it starts.
 _SHARE = {"thread_per_email": 0.1, "celery": 0.3, "dramatiq": 0.4, "ours": 3, "smtp-source": 3}
 SINGLES = 5
 FEW = 10
@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 3 * 3600
 
 @dataclass(frozen=True)
 class Bench:
-    """What the command line asks for. `emails`: how many ours sends in a run of usual length."""
+    """What the command line asks for. `emails`: how many ours sends in most runs; in others so many times as many."""
 
     arena: Arena
     emails: int
@@ -94,7 +94,7 @@ def systems(bench: Bench) -> Iterator[Run]:
 
 
 def _one(bench: Bench, name: str) -> Run | None:
-    work = Work(max(1, round(bench.emails * _SHARE[name])), bench.attachment_bytes)
+    work = Work(_times(bench, _SHARE[name]), bench.attachment_bytes)
     if name == "smtp-source":
         return ceiling("systems", bench.arena, work)
     if name == "ours":
@@ -114,10 +114,10 @@ def transports(bench: Bench) -> Iterator[Run]:
 @part
 def attachments(bench: Bench) -> Iterator[Run]:
     """No attachment, 60 KB each, 1 MB each, and one file of 1 MB that all have in common."""
-    yield bench.ours("attachments", Work(3 * bench.emails, 0))
+    yield bench.ours("attachments", Work(_times(bench, 3), 0))
     yield bench.ours("attachments", Work(bench.emails, 60 * KB))
-    yield bench.ours("attachments", Work(_fraction(bench, 8), KB * KB))
-    shared = bench.ours("attachments", Work(_fraction(bench, 8), KB * KB, shared=True))
+    yield bench.ours("attachments", Work(_times(bench, 1 / 8), KB * KB))
+    shared = bench.ours("attachments", Work(_times(bench, 1 / 8), KB * KB, shared=True))
     yield replace(shared, settings={**shared.settings, "attachment": "one for all"})
 
 
@@ -127,7 +127,7 @@ def threads(bench: Bench) -> Iterator[Run]:
     for processes in (1, 2):
         for count in (4, 16, 32):
             settings = {"worker.processes": processes, "worker.threads": count}
-            yield bench.ours("threads", Work(_fraction(bench, 2), bench.attachment_bytes), settings)
+            yield bench.ours("threads", Work(_times(bench, 1 / 2), bench.attachment_bytes), settings)
 
 
 @part
@@ -143,7 +143,7 @@ def hosts(bench: Bench) -> Iterator[Run]:
 
 def _on_hosts(bench: Bench, there: Sequence[Host], processes: int) -> Run:
     """The way to the servers leads through relays in this process: what they cost is told."""
-    work = Work(_fraction(bench, 2), bench.attachment_bytes)
+    work = Work(_times(bench, 1 / 2), bench.attachment_bytes)
     ground = bench.arena.ground([work, WARM_UP])
     wanted = {"worker.processes": processes, **bench.settings}
     with Ours(ground, wanted, hosts=there) as system:
@@ -165,7 +165,7 @@ def sizes(bench: Bench) -> Iterator[Run]:
 def latency(bench: Bench) -> Iterator[Run]:
     """A mail server each of whose answers takes 1, 20, 100 ms: threads must hide it."""
     for milliseconds, count, share in ((1, 16, 1), (20, 16, 1), (100, 16, 0.4), (100, 64, 1)):
-        work = Work(max(1, round(bench.emails * share)), bench.attachment_bytes)
+        work = Work(_times(bench, share), bench.attachment_bytes)
         run = bench.ours("latency", work, {"worker.threads": count}, slow_ms=milliseconds)
         yield replace(run, settings={**run.settings, "each_answer_ms": milliseconds})
 
@@ -173,7 +173,7 @@ def latency(bench: Bench) -> Iterator[Run]:
 @part
 def publish(bench: Bench) -> Iterator[Run]:
     """The publisher alone: from a ready job to the last message in the queue."""
-    work = Work(100_000 if bench.long else 3 * bench.emails, 0)
+    work = Work(100_000 if bench.long else _times(bench, 3), 0)
     ground = bench.arena.ground([work, WARM_UP])
     with Ours(ground, {**bench.settings, "publisher.queue_ahead": 1_000_000}, "publisher") as system:
         system.begin(2)
@@ -233,7 +233,7 @@ def behind(bench: Bench) -> Iterator[Run]:
         if name == "smtp-source":
             continue
         # As many as it sends in about the time in which we send ours: what each of them met is in its row.
-        many = 100_000 if bench.long else max(FEW, round(2 * bench.emails * _SHARE[name]))
+        many = 100_000 if bench.long else max(FEW, _times(bench, 2 * _SHARE[name]))
         ground = bench.arena.ground([Work(many, bench.attachment_bytes), Work(FEW, bench.attachment_bytes)])
         with Ours(ground, bench.settings) if name == "ours" else Peer(_PEERS[name], ground) as system:
             yield _behind(bench, system, ground, many)
@@ -268,19 +268,19 @@ def half_million(bench: Bench) -> Iterator[Run]:
     yield replace(after, figures={**after.figures, **_times_as_much(real, [before, after])})
 
 
+EXTRA.add("half_million")
+
+
 def _times_as_much(big: Run, small: Sequence[Run]) -> dict[str, float]:
     """CPU of an email in the big job to that in small ones. The mail server has the same work with each email, wherever
     it comes from: what it took tells how much of that is the machine, which is not the same at two times of the day."""
-    ours = statistics.mean(run.cpu_ms_per_email or math.nan for run in small)
-    servers = {
-        name: used / statistics.mean(run.servers_cpu_ms_per_email[name] for run in small)
-        for name, used in big.servers_cpu_ms_per_email.items()
-    }
-    times = {"ours": (big.cpu_ms_per_email or math.nan) / ours, **servers}
+    usual = [_cpu_ms(run) for run in small]
+    times = {name: used / statistics.mean(one[name] for one in usual) for name, used in _cpu_ms(big).items()}
     return {f"{big.emails}_cost_{name}_times": round(value, 2) for name, value in times.items()}
 
 
-EXTRA.add("half_million")
+def _cpu_ms(run: Run) -> dict[str, float]:
+    return {"ours": run.cpu_ms_per_email or math.nan, **run.servers_cpu_ms_per_email}
 
 
 def middle(runs: Sequence[Run]) -> Run:
@@ -289,5 +289,5 @@ def middle(runs: Sequence[Run]) -> Run:
     return replace(ordered[(len(ordered) - 1) // 2], rates=[run.emails_per_s or 0 for run in runs])
 
 
-def _fraction(bench: Bench, divisor: int) -> int:
-    return max(1, bench.emails // divisor)
+def _times(bench: Bench, share: float) -> int:
+    return max(1, round(bench.emails * share))
