@@ -193,7 +193,7 @@ class Database:
         the database stays away: the caller then knows nothing about whether the last try was committed.
         """
         try:
-            return self._once(work)
+            return self.once(work)
         except DBAPIError as error:
             if not (is_contention(error) or is_away(error)):
                 raise
@@ -202,7 +202,7 @@ class Database:
     def _again(self, work: Callable[[Connection], T]) -> T:
         """After a first try that failed: tenacity takes as long as a statement, so it is not asked before."""
         try:
-            done: T = self._retrying(self._once, work)
+            done: T = self._retrying(self.once, work)
             return done
         except DBAPIError as error:
             if is_contention(error) or is_away(error):
@@ -222,7 +222,9 @@ class Database:
 
         return self.run(telling)
 
-    def _once(self, work: Callable[[Connection], T]) -> T:
+    def once(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction, and not again. Raises what the database says, as SQLAlchemy does: the caller
+        then knows nothing about whether it was committed."""
         c = self._take()
         try:
             done = _transaction(c, work)

@@ -30,6 +30,7 @@ WORKER = (
     "worker.claimed",
     "worker.rendered",
     "worker.before_wire",
+    "worker.group_committed",
     "worker.wired",
     "worker.sent",
     "worker.recorded",

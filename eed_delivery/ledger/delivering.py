@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Update, select
 
 from eed_delivery.database import Database
 from eed_delivery.ledger import delivering_sql as sql
+from eed_delivery.ledger.group_commit import GroupCommit, Word
 from eed_delivery.ledger.outbox import PUT, SILENT, Outbox, values_of
 from eed_delivery.model import END_STATES, Email, EmailState, Job, JobState, Outcome, Ticket
 from eed_delivery.notices import Notice, NoticeKind
@@ -88,6 +89,12 @@ class DeliveryLedger:
         self._source = source
         self._outbox = outbox
         self._worker = worker
+        self._group = GroupCommit(database.once)
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for a commit that they will share."""
+        return self._group.waiting
 
     def claim(self, tickets: Sequence[Ticket], token: int, lease_seconds: float) -> Claim:
         """Take up to ten emails under `token` for `lease_seconds`, and load their content. Raises `DatabaseGone`.
@@ -170,43 +177,37 @@ class DeliveryLedger:
 
         False: the email is no longer ours, newer truth stands (G3). Raises `DatabaseGone`.
         """
-        if with_source and self._database.run(lambda c: self._fired(c, self._shots(c, email, decision, took_ms))):
+        if with_source and self._group.fire(lambda c: self._shots(c, email, decision, took_ms)) is Word.DONE:
             return True
         return self._database.run(lambda c: self._record(c, email, decision, took_ms, with_source=with_source))
 
     def record_and_wire(
         self, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease_seconds: float
     ) -> Standing | None:
-        """Record what went before and ask for the next wire in one commit; as `record` and `wire`."""
-        volleys = tries = 0
+        """Record what went before and ask for the next wire in one commit; as `record` and `wire`.
 
-        def at_once(c: Connection) -> bool:
-            nonlocal volleys
-            volleys += 1
-            return self._at_once(c, finished, email, lease_seconds)
+        The usual case shares request and commit with other threads: every outcome is still ours to write, and the wire
+        is free. Anything else is looked at one by one.
+        """
+
+        def shots(c: Connection) -> Iterator[Shot]:
+            for done, decision, took_ms in finished:
+                yield from self._shots(c, done, decision, took_ms)
+            yield Shot(sql.WIRE, _wire_values(email, lease_seconds))
+
+        word = self._group.fire(shots)
+        if word is Word.DONE:
+            return None
+        tries = 0
 
         def work(c: Connection) -> Standing | None:
             nonlocal tries
             tries += 1
             for done, decision, took_ms in finished:
                 self._record(c, done, decision, took_ms)
-            return self._wire(c, email, lease_seconds, again=tries > 1 or volleys > 1)
+            return self._wire(c, email, lease_seconds, again=tries > 1 or word is Word.UNKNOWN)
 
-        return None if self._database.run(at_once) else self._database.run(work)
-
-    def _at_once(
-        self, c: Connection, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease: float
-    ) -> bool:
-        """The usual case in one round trip: every outcome is still ours to write, and the wire is free. False, and
-        nothing changed, when anything is otherwise: then it has to be looked at one by one."""
-        shots = [shot for done, decision, took_ms in finished for shot in self._shots(c, done, decision, took_ms)]
-        return self._fired(c, [*shots, Shot(sql.WIRE, _wire_values(email, lease))])
-
-    def _fired(self, c: Connection, shots: Iterable[Shot]) -> bool:
-        hit = fire(c, list(shots))
-        if not hit:
-            c.rollback()
-        return hit
+        return self._database.run(work)
 
     def _shots(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> Iterator[Shot]:
         """What one outcome writes when nothing has come in between."""

@@ -14,7 +14,7 @@ from tests.sink import Sink
 from tests.stack import BRISK, Stack
 
 ROLES = {"publisher": failpoints.PUBLISHER, "worker": failpoints.WORKER, "sweeper": failpoints.SWEEPER}
-COMMON = ("worker.rendered", "worker.before_wire", "worker.wired", "worker.sent")
+COMMON = ("worker.rendered", "worker.before_wire", "worker.group_committed", "worker.wired", "worker.sent")
 """Reached with every email: the third or the thirtieth time is as good as the first."""
 IN_CALM = "sweeper.put_back"
 """Reached only while the queue is empty: it comes last, when nothing is added any more."""

@@ -1,0 +1,113 @@
+"""Group commit: what several threads have ready at the same time goes to the database in one request and one commit.
+
+As MariaDB groups the commits of its connections (https://mariadb.com/kb/en/group-commit-for-the-binary-log/): whoever
+finds nobody at work leads. While its request is under way the others gather behind it, and the first of them leads
+these. Nobody waits for company: a thread that is alone goes at once.
+
+A group is all or nothing. When one of its shots misses, or an error comes, everybody is told to go alone, so that
+nobody's refusal, lock or bad value decides about anybody else.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from queue import SimpleQueue
+
+from sqlalchemy import Connection
+
+from eed_delivery import failpoints
+from eed_delivery.volley import Shot, fire
+
+Shots = Callable[[Connection], Iterable[Shot]]
+"""Makes a thread's shots within the transaction that is to fire them."""
+
+MOST = 16
+"""So many threads' shots in one request: one that misses sends so many to go alone."""
+
+
+class Word(Enum):
+    """What became of a thread's shots."""
+
+    DONE = auto()  # every one has hit, and is committed
+    MISSED = auto()  # rolled back: one of the group's has missed
+    UNKNOWN = auto()  # an error came in between: they are committed, or they are not
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """One thread's shots, and where it waits: for its word, or for None, which asks it to lead the next group."""
+
+    shots: Shots
+    word: SimpleQueue[Word | None] = field(default_factory=SimpleQueue)
+
+
+class GroupCommit:
+    """Fires what threads hand to it, together with what others hand to it meanwhile. Safe for many threads."""
+
+    def __init__(self, once: Callable[[Callable[[Connection], bool]], bool]) -> None:
+        """`once` runs work in one transaction, with one try: an error goes to everybody, to be met alone."""
+        self._once = once
+        self._lock = threading.Lock()
+        self._waiting = deque[_Entry]()
+        self._led = False
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait behind the request that is under way."""
+        return len(self._waiting)
+
+    def fire(self, shots: Shots) -> Word:
+        """Execute these in order, all or nothing, and commit. No error is raised here: that is `UNKNOWN`."""
+        mine = _Entry(shots)
+        if self._has_to_wait(mine):
+            word = mine.word.get()
+            if word is not None:
+                return word
+        return self._lead()
+
+    def _has_to_wait(self, mine: _Entry) -> bool:
+        with self._lock:
+            self._waiting.append(mine)
+            led, self._led = self._led, True
+            return led
+
+    def _lead(self) -> Word:
+        """See the next group through: the leader's own entry is its first."""
+        group = self._next_group()
+        word = Word.UNKNOWN
+        try:
+            word = self._fire_together(group)
+        finally:  # nobody is left waiting, whatever has come to the leader
+            self._hand_on()
+            for entry in group[1:]:
+                entry.word.put(word)
+        return word
+
+    def _next_group(self) -> list[_Entry]:
+        with self._lock:
+            return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+
+    def _fire_together(self, group: Sequence[_Entry]) -> Word:
+        try:
+            hit = self._once(lambda c: _fired(c, [shot for entry in group for shot in entry.shots(c)]))
+        except Exception:  # noqa: BLE001 - each one goes alone now, and meets what is its own
+            return Word.UNKNOWN
+        if not hit:
+            return Word.MISSED
+        failpoints.reach("worker.group_committed")
+        return Word.DONE
+
+    def _hand_on(self) -> None:
+        with self._lock:
+            self._led = bool(self._waiting)
+            if self._led:
+                self._waiting[0].word.put(None)
+
+
+def _fired(c: Connection, shots: Sequence[Shot]) -> bool:
+    hit = fire(c, shots)
+    if not hit:
+        c.rollback()
+    return hit

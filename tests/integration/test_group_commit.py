@@ -1,0 +1,274 @@
+"""Several threads in one commit: a group's shots all hit or none; one's trouble is its own; nobody is left waiting."""
+
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, make_url
+
+from eed_delivery.database import Database, make_engine
+from eed_delivery.ledger.delivering import Decision, Standing
+from eed_delivery.ledger.group_commit import MOST, GroupCommit, Shots, Word
+from eed_delivery.model import Email, EmailState, Outcome, Verdict
+from eed_delivery.volley import Shot
+from tests.integration.test_volley import ADD, CHANGE, LINES, line, words
+from tests.servers.mariadb import MariaDb
+from tests.servers.mysql_proxy import MySqlProxy
+from tests.world import World
+
+SOON = 30
+YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Look until it is so."""
+    pause = threading.Event()
+    for _ in range(SOON * 100):
+        if holds():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came to that")
+
+
+class Desk:
+    """A group commit over SQLite whose leader can be held at the database's door, while others gather behind it."""
+
+    def __init__(self, database: Database, pool: ThreadPoolExecutor) -> None:
+        self.database = database
+        self.group = GroupCommit(self._once)
+        self.commits = 0
+        self.faults: list[BaseException | None] = []
+        """What comes to the next leaders once their work is committed."""
+        self._pool = pool
+        self._door = threading.Event()
+        self._door.set()
+        self._inside = threading.Event()
+
+    def _once(self, work: Callable[[Connection], bool]) -> bool:
+        self._inside.set()
+        assert self._door.wait(SOON)
+        done = self.database.once(work)
+        self.commits += done
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None:
+            raise fault
+        return done
+
+    def fire(self, shots: Shots) -> "Future[Word]":
+        return self._pool.submit(self.group.fire, shots)
+
+    def behind_a_leader(self, *asked: Shots) -> "list[Future[Word]]":
+        """Have these gather behind somebody who is at work; theirs are the words that come then."""
+        self._door.clear()
+        self._inside.clear()
+        leader = self.fire(lambda c: [])
+        assert self._inside.wait(SOON)
+        futures = []
+        for n, shots in enumerate(asked, start=1):
+            futures.append(self.fire(shots))
+            until(lambda n=n: self.group.waiting == n)  # type: ignore[misc]
+        self._door.set()
+        assert leader.result(SOON) is Word.DONE
+        wait(futures, SOON)
+        return futures
+
+    def written(self) -> list[int]:
+        return sorted(words(self.database))
+
+
+def adding(*numbers: int) -> Shots:
+    return lambda c: [Shot(ADD, line(number, "new")) for number in numbers]
+
+
+def missing(c: Connection) -> Iterable[Shot]:
+    return [Shot(ADD, line(500, "new")), Shot(CHANGE, line(999, "nobody has this number"))]
+
+
+def unable(c: Connection) -> Iterable[Shot]:
+    raise ValueError("a value that cannot be written")
+
+
+def told(futures: "Iterable[Future[Word]]") -> list[Word]:
+    return [future.result(SOON) for future in futures]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    database = Database(make_engine(make_url(f"sqlite:///{tmp_path}/x.sqlite3"), connections=2))
+    LINES.metadata.create_all(database.engine)
+    with ThreadPoolExecutor(40) as pool:
+        yield Desk(database, pool)
+    database.close()
+
+
+def test_one_alone_does_not_wait_for_company(desk: Desk) -> None:
+    assert told([desk.fire(adding(1))]) == [Word.DONE]
+    assert told([desk.fire(missing)]) == [Word.MISSED]
+    assert told([desk.fire(adding(1))]) == [Word.UNKNOWN]
+    assert (desk.written(), desk.commits, desk.group.waiting) == ([1], 1, 0)
+
+
+def test_those_that_gather_share_a_commit(desk: Desk) -> None:
+    assert told(desk.behind_a_leader(*[adding(n, 100 + n) for n in range(MOST)])) == [Word.DONE] * MOST
+    assert desk.commits == 1 + 1
+    assert desk.written() == [*range(MOST), *range(100, 100 + MOST)]
+
+
+def test_more_than_fit_into_one_make_two(desk: Desk) -> None:
+    assert told(desk.behind_a_leader(*[adding(n) for n in range(MOST + 1)])) == [Word.DONE] * (MOST + 1)
+    assert desk.commits == 1 + 2
+    assert told([desk.fire(adding(77))]) == [Word.DONE]
+
+
+@pytest.mark.parametrize(
+    ("spoiler", "word"), [(missing, Word.MISSED), (adding(2, 2), Word.UNKNOWN), (unable, Word.UNKNOWN)]
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_that_spoils_it_sends_all_to_go_alone(desk: Desk, spoiler: Shots, word: Word, place: int) -> None:
+    asked = [adding(7), adding(8)]
+    asked.insert(place, spoiler)
+    assert told(desk.behind_a_leader(*asked)) == [word] * 3
+    assert desk.written() == []
+    assert told([desk.fire(adding(7))]) == [Word.DONE]
+
+
+def test_an_answer_that_is_lost_is_no_word_about_the_commit(desk: Desk) -> None:
+    desk.faults = [None, ConnectionError("the answer to COMMIT")]
+    assert told(desk.behind_a_leader(adding(1), adding(2))) == [Word.UNKNOWN] * 2
+    assert desk.written() == [1, 2]
+
+
+def test_a_leader_that_is_torn_away_leaves_nobody_waiting(desk: Desk) -> None:
+    desk.faults = [None, SystemExit("the leader's own end")]
+    first, *others, last = desk.behind_a_leader(*[adding(n) for n in range(MOST + 1)])
+    with pytest.raises(SystemExit):
+        first.result(SOON)
+    assert told(others) == [Word.UNKNOWN] * (MOST - 1)
+    assert told([last, desk.fire(adding(77))]) == [Word.DONE] * 2
+
+
+def test_in_a_crowd_what_is_told_as_done_is_written_and_nothing_else(desk: Desk) -> None:
+    def one(seed: int) -> list[int]:
+        chance = random.Random(seed)
+        return [
+            number
+            for number in range(seed * 1000, seed * 1000 + 50)
+            if desk.group.fire(adding(number) if chance.random() < 0.9 else missing) is Word.DONE
+        ]
+
+    with ThreadPoolExecutor(12) as crowd:
+        done = [number for numbers in crowd.map(one, range(12)) for number in numbers]
+    assert desk.written() == sorted(done)
+    assert done
+
+
+# --- the ledger's own ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(mariadb: MariaDb) -> Iterator[MySqlProxy]:
+    with MySqlProxy(mariadb.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def world(proxy: MySqlProxy, database_url: str) -> Iterator[World]:
+    world = World(proxy.url(database_url))
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def emails(world: World) -> list[Email]:
+    """Claimed, and those of even places on the wire: each of these is followed by one that waits for it."""
+    ids = world.add_job([f"p{n}@example.com" for n in range(8)])
+    world.enlist()
+    emails = [world.claimed(email_id, lease=3600) for email_id in ids]
+    for email in emails[::2]:
+        assert world.delivering.wire(email, 3600) is None
+    return emails
+
+
+def gathered(world: World, proxy: MySqlProxy, emails: Sequence[Email], before: Callable[[], object]) -> list[Any]:
+    """Every second one's outcome with its follower's wire, all in one group; `before` it, this is done."""
+    held = threading.Event()
+    may_go_on = threading.Event()
+
+    def hold(statement: str) -> None:
+        if statement.startswith("UPDATE eed_email") and not held.is_set():
+            held.set()
+            assert may_go_on.wait(SOON)  # in the proxy's own thread: nobody else comes through meanwhile
+
+    pairs = list(zip(emails[2::2], emails[3::2], strict=True))
+    with ThreadPoolExecutor(8) as pool:
+        proxy.on_statement = hold
+        leader = pool.submit(world.delivering.record_and_wire, [(emails[0], YES, 1)], emails[1], 3600)
+        assert held.wait(SOON)
+        asked = [pool.submit(world.delivering.record_and_wire, [(done, YES, 1)], after, 3600) for done, after in pairs]
+        until(lambda: world.delivering.waiting == len(pairs))
+        before()
+        may_go_on.set()
+        return [leader.result(SOON), *[one.result(SOON) for one in asked]]
+
+
+def attempts(world: World) -> list[tuple[int, int]]:
+    return [tuple(row) for row in world.execute("SELECT email_id, COUNT(*) FROM eed_attempt GROUP BY 1 ORDER BY 1")]
+
+
+def test_threads_share_a_commit(world: World, proxy: MySqlProxy, emails: list[Email]) -> None:
+    before = proxy.counts["statements"]
+    assert gathered(world, proxy, emails, lambda: None) == [None] * 4
+    assert proxy.counts["statements"] - before == 2 * 2  # one request and its COMMIT, for one and for three
+    assert [world.state(email.email_id) for email in emails] == ["sent", "sending"] * 4
+    assert [world.row(email.email_id)["wire_at"] is not None for email in emails] == [True] * 8
+    assert attempts(world) == [(email.email_id, 1) for email in emails[::2]]
+
+
+def test_one_whose_token_is_gone_is_refused_and_the_others_are_not(
+    world: World, proxy: MySqlProxy, emails: list[Email], database_url: str
+) -> None:
+    def take_over() -> None:
+        other = World(database_url)  # not through the proxy, which is held
+        other.lapse(emails[5].email_id, 7200)
+        other.claimed(emails[5].email_id)
+        other.close()
+
+    assert gathered(world, proxy, emails, take_over) == [None, None, Standing.LOST, None]
+    assert [world.state(email.email_id) for email in emails] == ["sent", "sending"] * 4
+    assert [world.row(email.email_id)["wire_at"] is None for email in emails] == [n == 5 for n in range(8)]
+    assert attempts(world) == [(email.email_id, 1) for email in emails[::2]]
+
+
+def test_a_job_that_is_paused_meanwhile_gets_no_wire(
+    world: World, proxy: MySqlProxy, emails: list[Email], database_url: str
+) -> None:
+    def pause() -> None:
+        other = World(database_url)
+        other.execute("UPDATE eed_job SET state = 'paused'")
+        other.close()
+
+    assert gathered(world, proxy, emails, pause) == [Standing.OVER] * 4
+    assert [world.state(email.email_id) for email in emails] == ["sent", "pending"] * 4
+
+
+def test_a_commit_whose_answer_is_lost_counts_for_each_of_them(
+    world: World, proxy: MySqlProxy, emails: list[Email]
+) -> None:
+    assert gathered(world, proxy, emails, lambda: proxy.cut_after_commit(2)) == [None] * 4
+    assert proxy.counts["cut after commit"] == 2
+    assert [world.state(email.email_id) for email in emails] == ["sent", "sending"] * 4
+    assert [world.row(email.email_id)["wire_at"] is not None for email in emails] == [True] * 8
+    assert attempts(world) == [(email.email_id, 1) for email in emails[::2]]
+
+
+def test_a_deadlock_of_the_group_is_not_the_end_of_anybody(
+    world: World, proxy: MySqlProxy, emails: list[Email]
+) -> None:
+    struck = gathered(world, proxy, emails, lambda: proxy.contend(0.5))
+    proxy.contend(0)
+    assert struck == [None] * 4
+    assert attempts(world) == [(email.email_id, 1) for email in emails[::2]]
