@@ -349,6 +349,27 @@ def test_good_block_passes_the_check() -> None:
     check_block(b"From: a\r\n b\r\nTo: c\r\n", [b"From", b"To"])
 
 
+_BITS = ["From", "To", "B", ":", " ", "\t", "\v", "\f", "a", "ä", "\r\n", "\r\n", "\r\n ", "\r", "\n", "\0", "x" * 499]
+
+
+@given(st.lists(st.sampled_from(_BITS)).map("".join))
+def test_only_whole_fields_pass_the_check(text: str) -> None:
+    """Against the same rules, read line by line."""
+    block = text.encode()
+    names, good = [], len(block.split(b"\r\n")) == block.count(b"\r") + 1 == block.count(b"\n") + 1
+    for number, line in enumerate(block.removesuffix(b"\r\n").split(b"\r\n")):
+        name, colon, _ = line.partition(b":")
+        if colon and name and all(0x21 <= byte <= 0x7E for byte in name):
+            names.append(name)
+        elif not (number and line[:1] in (b" ", b"\t") and line.strip()):
+            good = False
+        good = good and len(line) <= 998 and b"\0" not in line
+    if good:
+        check_block(block, names)
+    with pytest.raises(RenderError, match="not the ones that were meant" if good else None):
+        check_block(block, [*names, b"Bcc"] if good else names)
+
+
 def test_message_is_checked_after_it_is_built() -> None:
     """The second line of defence, on its own: a field that smuggles in another is caught in the finished bytes."""
     body = Part(b"Content-Type: text/plain\r\n", (b"Content-Type",), (b"x\r\n",))
