@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import timedelta, timezone
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
@@ -32,6 +33,7 @@ from tests.unit.rendering.making import (
     read,
     rendered,
     renderer,
+    settings,
     words,
 )
 
@@ -282,6 +284,16 @@ def test_idn_domain_alone_stays_ascii() -> None:
 @pytest.mark.parametrize("field", ["sender", "reply_to"])
 def test_non_ascii_sender_needs_smtputf8(field: str) -> None:
     assert rendered(job(**{field: "jürgen@bank.example"}), email()).needs_smtputf8
+
+
+def test_date_is_the_second_in_which_it_was_rendered() -> None:
+    elsewhere = NOON.astimezone(timezone(timedelta(hours=2)))
+    times = [NOON, NOON + timedelta(seconds=0.999999), NOON + timedelta(seconds=1), elsewhere]
+    maker = Renderer(settings(), AttachmentStore(None), iter(times).__next__)
+    compiled = maker.compile(job())
+    dates = [read(maker.render(compiled, email()))["Date"] for _ in times]
+    assert [parsedate_to_datetime(date) - NOON for date in dates] == [timedelta(seconds=n) for n in (0, 0, 1, 0)]
+    assert all(date.endswith(" +0000") for date in dates)
 
 
 def test_two_messages_share_no_boundary() -> None:
