@@ -52,8 +52,9 @@ class CompiledJob:
 
 
 class Renderer:
-    """Makes messages. `clock` gives the time of the Date header; `sender_of`, if there is one, the envelope sender of
-    an email (by id and generation), in ASCII; `links_of`, if there is one, what a job's emails hold that leads to us.
+    """Makes messages. `clock` gives the time of the Date header, which is in UTC; `sender_of`, if there is one, the
+    envelope sender of an email (by id and generation), in ASCII; `links_of`, if there is one, what a job's emails hold
+    that leads to us.
 
     Raises ConfigError when the settings can't be used: message_id_domain, envelope_sender or list_unsubscribe.
     """
@@ -111,7 +112,7 @@ class Renderer:
         header = self._unsubscribe_links(compiled, email, variables)
         message_id = f"<{email.email_id}.{email.gen}@{self._domain}>"
         fields = [
-            _date_field(self._clock().replace(microsecond=0)),
+            _date_field(int(self._clock().timestamp())),
             compiled.from_field,
             _address_field("To", recipient),
             *compiled.reply_to_fields,
@@ -176,8 +177,8 @@ class Renderer:
 
 
 @lru_cache(maxsize=4)  # once a second, not once an email
-def _date_field(moment: datetime) -> bytes:
-    return f"Date: {format_datetime(moment)}\r\n".encode("ascii")
+def _date_field(second: int) -> bytes:
+    return f"Date: {format_datetime(datetime.fromtimestamp(second, UTC))}\r\n".encode("ascii")
 
 
 def _address_field(name: str, mailbox: Mailbox) -> bytes:

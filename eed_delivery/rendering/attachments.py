@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from mimetypes import MimeTypes
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ MAX_NAME = 255
 _WORD = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"  # RFC 6838, section 4.2
 _TYPE = re.compile(rf"({_WORD}/{_WORD})\s*(;.*)?")
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([A-Za-z0-9_.:-]{1,40})"?\s*(?:;|$)', re.IGNORECASE)
+_HASH = re.compile(r"[0-9a-f]{64}")
+_SEPARATOR = re.compile(r"[/\\]")
 _UNKNOWN = "application/octet-stream"
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _TYPES = MimeTypes()  # Python's own table only: every host must give the same answer
@@ -89,7 +92,7 @@ def _location(ref: AttachmentRef) -> str:
 def _expected_hash(ref: AttachmentRef, location: str) -> str | None:
     """The recorded hash in lower case; None when the column is NULL or blank."""
     recorded = (ref.sha256 or "").strip().lower()
-    if recorded and not re.fullmatch(r"[0-9a-f]{64}", recorded):
+    if recorded and not _HASH.fullmatch(recorded):
         raise RenderError(
             f"attachment {location!r}: the recorded sha256 is not 64 hexadecimal digits; nothing was sent"
         )
@@ -111,23 +114,29 @@ def _file_name(given: str | None, location: str) -> str:
     A name with a control character is refused by `one_line`: nobody meant it.
     """
     text = one_line(given, "file name of an attachment") if given else ""
-    name = re.split(r"[/\\]", text or location)[-1].strip()
+    name = _SEPARATOR.split(text or location)[-1].strip()
     if name in ("", ".", "..") or len(name) > MAX_NAME:
         raise RenderError(f"attachment {location!r}: {name[:40]!r} is not a file name of at most {MAX_NAME} characters")
     return name
 
 
 def _content_type(given: str | None, filename: str, location: str) -> str:
-    """The given type or one guessed from the name; of parameters only `charset` is kept.
-
-    message/* and multipart/* may not be sent as base64 (RFC 2046, section 5.2.1): they go as application/octet-stream.
-    """
+    """The given type or one guessed from the name; of parameters only `charset` is kept."""
     text = one_line(given, "content type of an attachment") if given else ""
     if not text:
         return _allowed(_guessed(filename))
+    kind = _checked_type(text)
+    if kind is None:
+        raise RenderError(f"attachment {location!r}: {text[:40]!r} is not a content type like application/pdf")
+    return kind
+
+
+@lru_cache(maxsize=64)  # the same few types, for every attachment
+def _checked_type(text: str) -> str | None:
+    """The type as it goes into the header; None when it is none."""
     found = _TYPE.fullmatch(text)
     if found is None or len(found[1]) > 127:  # RFC 6838, section 4.2
-        raise RenderError(f"attachment {location!r}: {text[:40]!r} is not a content type like application/pdf")
+        return None
     charset = _CHARSET.search(found[2] or "")
     kind = _allowed(found[1])
     return f'{kind}; charset="{charset[1]}"' if charset and kind != _UNKNOWN else kind
@@ -141,4 +150,6 @@ def _guessed(filename: str) -> str:
 
 
 def _allowed(kind: str) -> str:
+    """In lower case; message/* and multipart/*, which may not be sent as base64 (RFC 2046, section 5.2.1), go as
+    application/octet-stream."""
     return _UNKNOWN if kind.lower().startswith(("message/", "multipart/")) else kind.lower()

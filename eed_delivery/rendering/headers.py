@@ -21,7 +21,11 @@ _WORD_BYTES = 39  # 52 characters of base64, 64 with "=?utf-8?b?" and "?=", 75 w
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C0 and C1 controls, the line separators that str.splitlines() breaks at, and halves of surrogate pairs."""
 _PLAIN = re.compile(r"[ -~]*")
-_FIELD = re.compile(rb"([!-9;-~]+):")  # RFC 5322, section 2.2: printable, without the colon
+_UNQUOTABLE = re.compile(r'["\\]|=\?|  ')
+_PLAIN_FILE_NAME = re.compile(r"[A-Za-z0-9 ._()+,-]{1,60}")
+_LINE = re.compile(rb"\r\n(?:([!-9;-~]+):|[ \t][ \t\v\f]*[^\s])")
+"""How each line begins: with a field's name (RFC 5322, section 2.2: printable, without the colon), or, where a field
+goes on, with white space and something after it."""
 
 
 def one_line(text: str, what: str) -> str:
@@ -47,6 +51,8 @@ def unstructured(name: str, text: str) -> bytes:
 
 def _folded(line: str) -> str | None:
     """`line` broken before single spaces; None if a word is too long for that."""
+    if len(line) <= FOLD_AT:
+        return f"{line}\r\n"
     lines, current = [], ""
     for word in line.split(" "):
         joined = f"{current} {word}" if current else word
@@ -82,7 +88,7 @@ def mailbox(name: str | None, address: str) -> str:
     """`"Name" <address>` (RFC 5322, section 3.4), the name in encoded words where quotes won't do."""
     if not name:
         return address
-    if _PLAIN.fullmatch(name) and len(name) <= 60 and not any(mark in name for mark in ('"', "\\", "=?", "  ")):
+    if _PLAIN.fullmatch(name) and len(name) <= 60 and _UNQUOTABLE.search(name) is None:
         fold = "" if len(name) + len(address) <= 60 else "\r\n"
         return f'"{name}"{fold} <{address}>'
     return f"{encoded_words(name)}\r\n <{address}>"
@@ -90,7 +96,7 @@ def mailbox(name: str | None, address: str) -> str:
 
 def file_name(name: str) -> str:
     """The `filename` parameter: quoted when plain and short, else by RFC 2231, in numbered pieces when long."""
-    if re.fullmatch(r"[A-Za-z0-9 ._()+,-]{1,60}", name):
+    if _PLAIN_FILE_NAME.fullmatch(name):
         return f'filename="{name}"'
     pieces = [quote(piece, safe="") for piece in _pieces(name, 18)]  # at most 54 characters each
     if len(pieces) == 1:
@@ -109,13 +115,8 @@ def check_block(block: bytes, names: list[bytes]) -> None:
     stray = not block.count(b"\r\n") == block.count(b"\r") == block.count(b"\n") or b"\0" in block
     if stray or max(map(len, lines)) > MAX_LINE:
         raise RenderError("a header line is broken or too long; the email was not built")
-    found: list[bytes] = []
-    for line in lines:
-        if line.startswith((b" ", b"\t")) and found and not line.isspace():
-            continue
-        field = _FIELD.match(line)
-        if field is None:
-            raise RenderError("a header line is broken; the email was not built")
-        found.append(field[1])
-    if found != names:
+    found = _LINE.findall(b"\r\n" + block)
+    if len(found) != len(lines) or not found[0]:
+        raise RenderError("a header line is broken; the email was not built")
+    if [name for name in found if name] != names:
         raise RenderError("the headers are not the ones that were meant; the email was not built")

@@ -8,7 +8,7 @@ import binascii
 import secrets
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pybase64 import b64encode
 
@@ -27,8 +27,7 @@ Places = tuple[tuple[int, int], ...]
 """Where there is nothing but what `base64_rows` made: begin and end of each place, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A body part: its header fields (ending in CRLF), their names, and its body in pieces that are joined once.
 
     `rows` are places in the joined body.
@@ -53,20 +52,34 @@ def text_part(subtype: str, text: str) -> Part:
         raise RenderError(f"the {subtype} text holds half a character (U+{ord(text[error.start]):04X})") from error
     if b"\r" in data:
         data = data.replace(CRLF, b"\n").replace(b"\r", b"\n")
-    lines = data.removesuffix(b"\n").split(b"\n")
-    encoding, body = _encoded_text(CRLF.join([*lines, b""]), max(map(len, lines)))
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    encoding, body = _encoded_text(data.replace(b"\n", CRLF), _has_long_line(data))
     fields = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n'
     rows = ((0, len(body)),) if encoding == "base64" else ()
     return Part(fields.encode("ascii"), (b"Content-Type", b"Content-Transfer-Encoding"), (body,), rows)
 
 
-def _encoded_text(data: bytes, longest_line: int) -> tuple[str, bytes]:
+def _has_long_line(data: bytes) -> bool:
+    """Whether a line of `data`, which ends in LF, is longer than MAX_LINE.
+
+    Of the line ends within reach of a line's begin the last one is looked for, so that nearly all are passed over.
+    """
+    begin = 0
+    while begin < len(data):
+        begin = data.rfind(b"\n", begin, begin + MAX_LINE + 1) + 1
+        if not begin:
+            return True
+    return False
+
+
+def _encoded_text(data: bytes, long_lines: bool) -> tuple[str, bytes]:
     """The plainest encoding that is safe, and of the other two the shorter.
 
-    7bit is RFC 2045's (section 2.7), less the control characters. `isascii`, `translate` and `split` look for it at the
-    speed of memory; a regular expression for long lines took longer than all the rest of the rendering.
+    7bit is RFC 2045's (section 2.7), less the control characters. `isascii` and `translate` look for it at the speed of
+    memory; a regular expression for long lines took longer than all the rest of the rendering.
     """
-    if longest_line <= MAX_LINE and data.isascii() and len(data.translate(None, _CONTROLS)) == len(data):
+    if not long_lines and data.isascii() and len(data.translate(None, _CONTROLS)) == len(data):
         return "7bit", data
     high = len(data) - len(data.translate(None, _HIGH))
     if high * 6 > len(data):  # quoted-printable costs 2 more for each such byte, base64 a third of everything

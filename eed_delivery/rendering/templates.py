@@ -1,11 +1,11 @@
 """Templates: compiled once for a job, run once for each email, with errors that name the template and the line."""
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from jinja2 import Template as JinjaTemplate
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
+from jinja2.nodes import EvalContext
 
 from eed_delivery.errors import RenderError
 from eed_delivery.rendering.budget import Budget, TemplateLimit
@@ -31,12 +31,12 @@ class Template:
     name: str
     max_chars: int
     compiled: JinjaTemplate
+    eval_ctx: EvalContext
 
     def render(self, variables: dict[str, Any]) -> str:
         """The text for one email; RenderError with the template's name and line."""
-        context = self.compiled.new_context(variables)  # it takes a copy
-        assert isinstance(context, BudgetedContext)  # noqa: S101 - tells mypy what Sandbox.context_class says
-        context.budget = Budget(self.max_chars)
+        names = {**self.compiled.globals, **variables}
+        context = BudgetedContext(self.eval_ctx, self.name, names, Budget(self.max_chars))
         try:
             return self._collect(context)
         except _RUN_ERRORS as error:
@@ -46,14 +46,20 @@ class Template:
     def _collect(self, context: BudgetedContext) -> str:
         """The pieces are counted by the hundred. That bounds memory as well as counting each: a piece is a constant of
         the template, which takes none, or a value, which the budget has charged."""
-        pieces: list[str] = []
-        chars, stream = 0, iter(self.compiled.root_render_func(context))
-        while some := list(islice(stream, PIECES_AT_ONCE)):
-            chars += sum(map(len, some))
-            if chars > self.max_chars:
-                raise TemplateLimit(f"the result is longer than {self.max_chars:,} characters")
-            pieces += some
+        pieces = context.pieces
+        chars = counted = 0
+        for _ in self.compiled.root_render_func(context):
+            if len(pieces) - counted >= PIECES_AT_ONCE:
+                chars = self._counted(chars, pieces[counted:])
+                counted = len(pieces)
+        self._counted(chars, pieces[counted:])
         return "".join(pieces)
+
+    def _counted(self, chars: int, pieces: list[str]) -> int:
+        chars += sum(map(len, pieces))
+        if chars > self.max_chars:
+            raise TemplateLimit(f"the result is longer than {self.max_chars:,} characters")
+        return chars
 
 
 class Templates:
@@ -75,7 +81,7 @@ class Templates:
             raise RenderError(f"{name}, line {error.lineno}: {error.message}") from error
         except _COMPILE_ERRORS as error:
             raise RenderError(f"{name}: it cannot be compiled ({type(error).__name__}); simplify it") from error
-        return Template(name, self._max_chars, compiled)
+        return Template(name, self._max_chars, compiled, EvalContext(self._sandbox, name))
 
 
 def _line_of(error: BaseException, compiled: JinjaTemplate) -> int:

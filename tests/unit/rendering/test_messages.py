@@ -2,6 +2,7 @@
 
 import base64
 import re
+from datetime import timedelta, timezone
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
@@ -32,6 +33,7 @@ from tests.unit.rendering.making import (
     read,
     rendered,
     renderer,
+    settings,
     words,
 )
 
@@ -284,6 +286,16 @@ def test_non_ascii_sender_needs_smtputf8(field: str) -> None:
     assert rendered(job(**{field: "jürgen@bank.example"}), email()).needs_smtputf8
 
 
+def test_date_is_the_second_in_which_it_was_rendered() -> None:
+    elsewhere = NOON.astimezone(timezone(timedelta(hours=2)))
+    times = [NOON, NOON + timedelta(seconds=0.999999), NOON + timedelta(seconds=1), elsewhere]
+    maker = Renderer(settings(), AttachmentStore(None), iter(times).__next__)
+    compiled = maker.compile(job())
+    dates = [read(maker.render(compiled, email()))["Date"] for _ in times]
+    assert [parsedate_to_datetime(date) - NOON for date in dates] == [timedelta(seconds=n) for n in (0, 0, 1, 0)]
+    assert all(date.endswith(" +0000") for date in dates)
+
+
 def test_two_messages_share_no_boundary() -> None:
     maker = renderer()
     compiled = maker.compile(job())
@@ -347,6 +359,27 @@ def test_check_of_the_finished_block(block: bytes) -> None:
 
 def test_good_block_passes_the_check() -> None:
     check_block(b"From: a\r\n b\r\nTo: c\r\n", [b"From", b"To"])
+
+
+_BITS = ["From", "To", "B", ":", " ", "\t", "\v", "\f", "a", "ä", "\r\n", "\r\n", "\r\n ", "\r", "\n", "\0", "x" * 499]
+
+
+@given(st.lists(st.sampled_from(_BITS)).map("".join))
+def test_only_whole_fields_pass_the_check(text: str) -> None:
+    """Against the same rules, read line by line."""
+    block = text.encode()
+    names, good = [], len(block.split(b"\r\n")) == block.count(b"\r") + 1 == block.count(b"\n") + 1
+    for number, line in enumerate(block.removesuffix(b"\r\n").split(b"\r\n")):
+        name, colon, _ = line.partition(b":")
+        if colon and name and all(0x21 <= byte <= 0x7E for byte in name):
+            names.append(name)
+        elif not (number and line[:1] in (b" ", b"\t") and line.strip()):
+            good = False
+        good = good and len(line) <= 998 and b"\0" not in line
+    if good:
+        check_block(block, names)
+    with pytest.raises(RenderError, match="not the ones that were meant" if good else None):
+        check_block(block, [*names, b"Bcc"] if good else names)
 
 
 def test_message_is_checked_after_it_is_built() -> None:

@@ -147,6 +147,25 @@ def test_output_is_capped_while_it_is_made() -> None:
         run(TEXT, "{% for i in range(1001) %}0123456789{% endfor %}", 10_000)
 
 
+PUTS_OUT = [
+    "0123456789",
+    "{{ '0123456789' }}",
+    "{% filter upper %}0123456789{% endfilter %}",
+    "{% call around() %}0123456789{% endcall %}",
+    "{{ m() }}",
+]
+
+
+@pytest.mark.parametrize("name", [TEXT, HTML])
+@pytest.mark.parametrize("puts_out", PUTS_OUT)
+def test_output_is_capped_whatever_puts_it_out(name: str, puts_out: str) -> None:
+    """Without an end, so that only the cap on the way can stop it; the steps would, later, with other words."""
+    macros = "{% macro m() %}0123456789{% endmacro %}{% macro around() %}{{ caller() }}{% endmacro %}"
+    source = macros + "{% for i in range(10000) %}" * 2 + puts_out
+    with pytest.raises(RenderError, match="longer than 10,000 characters"):
+        run(name, source + "{% endfor %}" * 2, 10_000)
+
+
 @pytest.mark.parametrize("name", [TEXT, HTML])
 @pytest.mark.parametrize("x", ["y" * 90_000, "&" * 90_000])
 def test_what_is_written_into_a_set_block_is_charged(name: str, x: str) -> None:

@@ -172,6 +172,7 @@ def test_variables_nested_without_end() -> None:
         ("{{ 1 + 'a' }}", "line 1: unsupported operand"),
         ("\n{{ 1 / 0 }}", "line 2: division by zero"),
         ("{% macro m() %}\n{{ missing }}\n{% endmacro %}\n\n{{ m() }}", "line 2: variable 'missing'"),
+        ("{{ 1 }}\n{{ 2\n}}\n{{ missing }}\n{{ 3 }}", "line 4: variable 'missing'"),
         ("{{ customer }}", "{{ }} is given a dict; write out its parts, or join them"),
         ("{{ range }}", "{{ }} is given a function"),
         ("{{ '%d'|format('x') }}", "line 1: "),
@@ -231,6 +232,17 @@ def test_every_part_of_a_job_is_checked_when_compiling(field: str) -> None:
 
 def test_a_variable_is_never_run_as_a_template() -> None:
     assert text_of("{{ x }}", json.dumps({"x": "{{ 7 * 7 }}{% include 'x' %}"})) == "{{ 7 * 7 }}{% include 'x' %}"
+
+
+def test_what_a_template_sets_for_one_email_is_not_there_for_the_next() -> None:
+    source = "{{ x is defined }} {{ y is defined }}{% set x = y %}{% macro y() %}{% endmacro %}"
+    template = Templates(1000).compile(HTML, source)
+    assert [template.render(names) for names in ({"y": 1}, {}, {"x": 1}, {})] == [
+        "False True",
+        "False False",
+        "True False",
+        "False False",
+    ]
 
 
 def test_one_emails_error_leaves_the_compiled_job_usable() -> None:
