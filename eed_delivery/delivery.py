@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
@@ -117,7 +118,8 @@ class Delivery:
         self._rules = rules
         self._pace = pace
         self._judge = judge
-        self._log = log.bind()  # of the configuration as it is now: `log` itself binds anew for each line
+        # Of the configuration as it is now: `log` itself binds anew for each line.
+        self._log: FilteringBoundLogger = log.bind()
 
     def render(self, load_job: Callable[[], CompiledJob], email: Email) -> Draft:
         """The message of one claimed email, for `deliver`."""
@@ -158,22 +160,23 @@ class Delivery:
         outcome = self._judge(email, outcome)
         decision = decide(outcome, number, self._rules)
         self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
-        self._log_outcome(email, number, decision)
+        _log_outcome(self._log, email, number, decision)
         return outcome
 
-    def _log_outcome(self, email: Email, number: int, decision: Decision) -> None:
-        facts = {
-            "job_id": email.job_id,
-            "email_id": email.email_id,
-            "gen": email.gen,
-            "attempt": number,
-            "state": str(decision.state),
-            "verdict": str(decision.outcome.verdict),
-            "reply": decision.outcome.reply,
-        }
-        if decision.state is EmailState.SENT:
-            self._log.info("sent", **facts)
-        elif decision.state is EmailState.IN_DOUBT:
-            self._log.error("in_doubt", **facts)
-        else:
-            self._log.info("not_sent", **facts)
+
+def _log_outcome(log: FilteringBoundLogger, email: Email, number: int, decision: Decision) -> None:
+    facts = {
+        "job_id": email.job_id,
+        "email_id": email.email_id,
+        "gen": email.gen,
+        "attempt": number,
+        "state": str(decision.state),
+        "verdict": str(decision.outcome.verdict),
+        "reply": decision.outcome.reply,
+    }
+    if decision.state is EmailState.SENT:
+        log.info("sent", **facts)
+    elif decision.state is EmailState.IN_DOUBT:
+        log.error("in_doubt", **facts)
+    else:
+        log.info("not_sent", **facts)
