@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
@@ -117,6 +118,8 @@ class Delivery:
         self._rules = rules
         self._pace = pace
         self._judge = judge
+        # Of the configuration as it is now: `log` itself binds anew for each line.
+        self._log: FilteringBoundLogger = log.bind()
 
     def render(self, load_job: Callable[[], CompiledJob], email: Email) -> Draft:
         """The message of one claimed email, for `deliver`."""
@@ -157,11 +160,11 @@ class Delivery:
         outcome = self._judge(email, outcome)
         decision = decide(outcome, number, self._rules)
         self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
-        _log_outcome(email, number, decision)
+        _log_outcome(self._log, email, number, decision)
         return outcome
 
 
-def _log_outcome(email: Email, number: int, decision: Decision) -> None:
+def _log_outcome(log: FilteringBoundLogger, email: Email, number: int, decision: Decision) -> None:
     facts = {
         "job_id": email.job_id,
         "email_id": email.email_id,

@@ -1,8 +1,7 @@
 """What goes over the wire between DATA and the final dot: the message, line ends checked and leading dots doubled."""
 
-import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from eed_delivery.errors import PermanentFailure
 from eed_delivery.model import Rendered
@@ -23,25 +22,25 @@ def on_the_wire(message: Rendered) -> bytes:
     """
     content = message.content
     rows = message.rows if _are_rows(content, message.rows) else ()
-    texts = [content[begin:end] for begin, end in _between(rows, len(content))]
-    stuffed = [_stuffed(text) for text in texts]
-    if all(new is old for new, old in zip(stuffed, texts, strict=True)):
-        whole = content  # as nearly always: not a byte is copied
-    else:
-        encoded = [*(content[begin:end] for begin, end in rows), b""]
-        whole = b"".join(piece for pair in zip(stuffed, encoded, strict=True) for piece in pair)
+    pieces: list[bytes | memoryview] = []
+    done = 0
+    for begin, end in rows:
+        pieces += (_stuffed(content[done:begin]), memoryview(content)[begin:end])
+        done = end
+    pieces.append(_stuffed(content[done:]))
+    # As nearly always no dot was doubled: then not a byte is copied.
+    whole = content if sum(map(len, pieces)) == len(content) else b"".join(pieces)
     return whole if whole.endswith(_CRLF) else whole + _CRLF
-
-
-def _between(rows: Sequence[tuple[int, int]], end: int) -> Iterator[tuple[int, int]]:
-    """What lies before, between and after them: one more than they are."""
-    return zip((0, *(last for _, last in rows)), (*(first for first, _ in rows), end), strict=True)
 
 
 def _are_rows(content: bytes, places: Sequence[tuple[int, int]]) -> bool:
     """Whether each place follows the one before and is shaped like rows."""
-    followed = all(before[1] <= after[0] for before, after in itertools.pairwise(((0, 0), *places)))
-    return followed and all(_shaped_like_rows(content, begin, end) for begin, end in places)
+    done = 0
+    for begin, end in places:
+        if begin < done or not _shaped_like_rows(content, begin, end):
+            return False
+        done = end
+    return True
 
 
 def _shaped_like_rows(content: bytes, begin: int, end: int) -> bool:
@@ -60,7 +59,7 @@ def _shaped_like_rows(content: bytes, begin: int, end: int) -> bool:
 
 
 def _stuffed(text: bytes) -> bytes:
-    """Lines with their leading dots doubled; the very same object if there is none."""
+    """Lines with their leading dots doubled."""
     lines = _CRLF.join(text.splitlines())  # bytes know no other line ends than CR, LF and CRLF
     if text != lines + _CRLF and text != lines:
         # RFC 5321, 2.3.8. Servers that take a bare LF for a line end can be made to see a second message.

@@ -118,7 +118,7 @@ class Session:
             # Nothing may be waiting when a command leaves: it would be read as the answer to it.
             raise self._out_of_step(NOT_ASKED if unasked else CLOSED)
         self.in_step = False
-        self.write("".join(line + "\r\n" for line in lines).encode(), timeout)
+        self.write("\r\n".join([*lines, ""]).encode(), timeout)
 
     def _out_of_step(self, why: str) -> ConnectionLost:
         self.in_step = False
@@ -219,7 +219,7 @@ class Session:
         lines: list[bytes] = []
         size = 0
         try:
-            while not lines or continues(lines[-1]):
+            while not lines or (lines[-1][3:4] == b"-" and continues(lines[-1])):
                 lines.append(self._line(deadline))
                 size += len(lines[-1])
                 if size > MAX_REPLY_BYTES:
@@ -241,11 +241,13 @@ class Session:
             self._receive(deadline)
 
     def _receive(self, deadline: float) -> None:
+        """Wait for bytes, and put them into the buffer. None may have come: a TLS 1.3 session ticket makes the socket
+        readable, too."""
         try:
-            data = None
-            while data is None:
-                self._await_incoming(deadline)
-                data = self._read()
+            self._await_incoming(deadline)
+            data = self._socket.recv(_READ_BYTES)
+        except _WOULD_WAIT:  # it was nothing for us
+            return
         except OSError as e:
             raise ConnectionLost(_why(e)) from e
         if not data:
@@ -260,25 +262,19 @@ class Session:
         """Whether a read may find something now or within this time. Asking costs a tenth of a read in vain."""
         return self._deciphered() > 0 or bool(self._incoming.poll(milliseconds))
 
-    def _read(self) -> bytes | None:
-        """What is there, b"" at the end. None if it was nothing for us: a TLS 1.3 session ticket makes the
-        socket readable, too."""
-        try:
-            return self._socket.recv(_READ_BYTES)
-        except _WOULD_WAIT:
-            return None
-
     def unasked(self) -> bytes | None:
         """What the server has sent without being asked, up to now: bytes, b"" for a closed connection,
         None for nothing."""
-        if not self._buffer:
-            try:
-                data = self._read() if self._is_readable(0) else None
-            except OSError:
-                return b""
-            if data is None:
+        if self._buffer:
+            return self._buffer
+        try:
+            if not self._is_readable(0):
                 return None
-            self._buffer += data
+            self._buffer = self._socket.recv(_READ_BYTES)
+        except _WOULD_WAIT:
+            return None
+        except OSError:
+            return b""
         return self._buffer
 
     def quit(self, timeout: float) -> None:

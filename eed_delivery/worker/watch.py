@@ -26,9 +26,11 @@ class SameAnswers:
         """Note an outcome; the reply itself when it has been the same for more than `limit` of the last `window`."""
         answer = sameness(outcome) if outcome.verdict is Verdict.PERMANENT else None
         with self._lock:
-            recent = self._jobs.setdefault(job_id, deque(maxlen=self._window))
+            recent = self._jobs.get(job_id)
+            if recent is None:
+                recent = self._jobs[job_id] = deque(maxlen=self._window)
+                self._forget_old_jobs()
             recent.append(answer)
-            self._forget_old_jobs()
             if answer is None or Counter(recent)[answer] <= self._limit:
                 return None
             recent.clear()  # a job that an operator resumes starts with a clean slate

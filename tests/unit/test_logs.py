@@ -1,17 +1,19 @@
 """The log: JSON lines without personal data, which never stand in the way of sending."""
 
-import errno
 import io
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 import structlog
@@ -19,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.config import LogSettings
-from eed_delivery.logs import configure, mask_addresses
+from eed_delivery.logs import configure, mask_addresses, utc_text
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +145,39 @@ def test_any_value_can_be_logged() -> None:
     assert (line["nan"], line["when"]) == ("nan", "2026-01-02T00:00:00+00:00")
 
 
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
+@given(facts=st.dictionaries(st.text(), VALUES | st.lists(VALUES) | st.dictionaries(st.text(), VALUES)))
+def test_a_line_is_written_as_json_writes_it(facts: dict[str, Any]) -> None:
+    stream = logged()
+    structlog.get_logger().bind(**facts).info("x")
+    text = stream.getvalue().removesuffix("\n")
+    assert text == json.dumps(json.loads(text))
+    assert text.isascii()
+
+
+def test_a_listener_hears_what_is_written() -> None:
+    heard: list[Mapping[str, Any]] = []
+    stream = logged(listeners=[heard.append])
+    structlog.get_logger().info("x", n=1, reply="a@example.com", body="b", none=None, yes=True, list=[1], verdict="ä")
+    assert lines(stream) == heard
+
+
+def test_a_line_has_the_time_at_which_it_was_logged() -> None:
+    stream = logged()
+    before = datetime.now(UTC)
+    structlog.get_logger().info("x")
+    (line,) = lines(stream)
+    assert before <= datetime.fromisoformat(line["time"]) <= datetime.now(UTC)
+
+
+@given(microseconds=st.integers(0, 10**16), less=st.integers(0, 999))
+def test_the_time_is_written_in_utc_to_the_microsecond(microseconds: int, less: int) -> None:
+    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    assert utc_text(microseconds * 1000 + less) == when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def test_libraries_are_heard_from_warning_up_in_the_same_form() -> None:
     stream = logged("debug")
     for name in ("botocore.retries", "urllib3.connectionpool", "sqlalchemy.engine", "alembic.runtime"):
@@ -216,8 +251,30 @@ def test_a_full_disk_costs_the_line_and_is_counted() -> None:
         structlog.get_logger().info("x")
         logging.getLogger("botocore").warning("y")
         assert health.lost_lines == 2
-        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-            full.close()
+
+
+@contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def test_after_a_part_of_a_line_the_next_one_begins_anew_and_the_rest_never_comes(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as stream:
+        health = configure(LogSettings(), role="worker", stream=stream)
+        with files_no_longer_than(50):
+            structlog.get_logger().info("first" * 10)
+            structlog.get_logger().info("second")
+        structlog.get_logger().info("third")
+        structlog.get_logger().info("fourth")
+    part, *others = (tmp_path / "log").read_text().splitlines()
+    assert len(part) == 50
+    assert [json.loads(line)["event"] for line in others] == ["third", "fourth"]
+    assert health.lost_lines == 2
 
 
 def test_a_stream_that_we_closed_costs_the_line() -> None:
@@ -226,6 +283,68 @@ def test_a_stream_that_we_closed_costs_the_line() -> None:
     stream.close()
     structlog.get_logger().info("x")
     assert health.lost_lines == 1
+
+
+def test_a_stream_that_only_the_log_holds_stays_open(tmp_path: Path) -> None:
+    health = configure(LogSettings(), role="worker", stream=(tmp_path / "log").open("w"))
+    structlog.get_logger().info("x")
+    assert health.lost_lines == 0
+    assert len((tmp_path / "log").read_text().splitlines()) == 1
+
+
+def test_a_line_never_gets_into_a_file_that_has_the_number_of_a_stream_we_closed(tmp_path: Path) -> None:
+    stream = (tmp_path / "log").open("w")
+    number = stream.fileno()
+    health = configure(LogSettings(), role="worker", stream=stream)
+    stream.close()
+    with (tmp_path / "other").open("w") as other:
+        assert other.fileno() == number
+        structlog.get_logger().info("x")
+    assert (tmp_path / "other").read_text() == ""
+    assert health.lost_lines == 1
+
+
+def test_a_pipe_that_takes_nothing_at_once_costs_the_line() -> None:
+    """As one does whose other end somebody else fills between our question and our write."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with os.fdopen(writer, "w") as stream, open("/dev/null", "w") as ready:
+        health = configure(LogSettings(), role="worker", stream=AlwaysReady(stream, ready))
+        for _ in range(100):
+            structlog.get_logger().info("x" * 3000)
+        assert 0 < health.lost_lines < 100
+    os.close(reader)
+
+
+class AlwaysReady(io.TextIOWrapper):
+    """A pipe of which poll() says that it has room."""
+
+    def __init__(self, stream: TextIO, ready: TextIO) -> None:
+        super().__init__(stream.buffer)
+        self._ready = ready
+
+    def fileno(self) -> int:
+        return self._ready.fileno()
+
+
+PRINTS_BEFORE = """
+import structlog, sys
+from eed_delivery.config import LogSettings
+from eed_delivery.logs import configure
+sys.stdout.write("before\\n")
+configure(LogSettings(), role="worker")
+structlog.get_logger().info("x")
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["-u"]])
+def test_a_line_on_stdout_comes_after_what_was_written_before(options: list[str]) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, *options, "-c", PRINTS_BEFORE]
+    done = subprocess.run(command, env=environ, capture_output=True, timeout=60)
+    before, line = done.stdout.splitlines()
+    assert before == b"before"
+    assert json.loads(line)["event"] == "x"
 
 
 def test_a_pipe_that_nobody_reads_costs_lines_and_no_waiting() -> None:
