@@ -90,7 +90,7 @@ class _Prepared:
     def filled_in(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> str:
         """The text with its values. Most are numbers, or not there: those need nobody to escape them."""
         return self.text % {
-            name: str(value) if type(value) is int else "NULL" if value is None else escape(value)
+            name: str(value) if type(value) is int else "NULL" if value is None else _escaped(value, escape)
             for name, value in values.items()
         }
 
@@ -114,6 +114,12 @@ def _filled_in(name: str, parameter: Any) -> str:
     value = parameter.effective_value
     text = f"({', '.join(map(escape_item, value))})" if isinstance(value, list) else escape_item(value)
     return str(text).replace("%", "%%")
+
+
+def _escaped(value: Any, escape: Callable[[Any], str]) -> str:
+    if type(value) is list and {*map(type, value)} == {int}:
+        return f"({','.join(map(str, value))})"
+    return escape(value)
 
 
 def _as_sqlalchemy_would(c: Connection, error: Exception) -> BaseException:

@@ -1,6 +1,6 @@
 """Answers are read by us and not by PyMySQL: they must be the same, whatever a column holds and however long it is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pymysql
@@ -20,11 +20,12 @@ EVERY_TYPE = """SELECT 7, -7, 18446744073709551615, 1.50, 1.5e0, NULL, '', 'grü
 LENGTHS = [0, 1, 250, 251, 252, 253, 254, 255, 256, 65_535, 65_536, 70_000, 300_000]
 
 
-def connect(url: str) -> "pymysql.Connection[Any]":
+def connect(url: str, read_timeout: float | None = None) -> "pymysql.Connection[Any]":
     at = make_url(url)
     return pymysql.connect(
         host=at.host or "", port=at.port or 0, user=at.username, password=at.password or "",
-        database=at.database or None, charset="utf8mb4", client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
+        database=at.database or None, charset="utf8mb4", read_timeout=read_timeout,
+        client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
     )  # fmt: skip
 
 
@@ -59,14 +60,32 @@ def test_rows_of_any_length_end_where_they_end(
     assert answers_to(connection, f"{statement}; DO 0; SELECT 1", 3) == [(len(rows), rows), (0, []), (1, [[1]])]
 
 
-def test_a_value_beyond_16_mb_comes_in_several_packets_and_is_no_end(mariadb: MariaDb) -> None:
+@pytest.mark.parametrize("octets", [2**24 - 1 - 4, 2**24 - 4, 17_000_000])
+def test_a_value_beyond_16_mb_comes_in_several_packets(mariadb: MariaDb, octets: int) -> None:
+    """Of the first length the packet is full, and an empty one follows; those that follow look like an error's."""
     mariadb.execute("SET GLOBAL max_allowed_packet = 67108864")
     try:
         with connect(mariadb.url) as connection:
-            answers = answers_to(connection, "SELECT REPEAT('a', 17000000), 'b' UNION ALL SELECT 'c', 'd'", 1)
+            texts = f"SELECT REPEAT(x'ff', {octets}) UNION ALL SELECT 'c'; SELECT 1"
+            answers = answers_to(connection, texts, 2)
     finally:
         mariadb.execute("SET GLOBAL max_allowed_packet = 16777216")
-    assert [(count, [[len(a), b] for a, b in rows]) for count, rows in answers] == [(2, [[17_000_000, "b"], [1, "d"]])]
+    assert [(count, [len(row[0]) for row in rows]) for count, rows in answers[:1]] == [(2, [octets, 1])]
+    assert (set(answers[0][1][0][0]), answers[1]) == ({0xFF}, (1, [[1]]))
+
+
+def test_a_request_that_takes_longer_than_the_read_timeout_is_given_up(mariadb: MariaDb) -> None:
+    connection = connect(mariadb.url, read_timeout=1)
+    with pytest.raises(pymysql.err.OperationalError):
+        answers_to(connection, "SELECT SLEEP(20)", 1)
+    assert not connection.open
+
+
+def test_an_error_amid_the_rows_is_an_error(connection: "pymysql.Connection[Any]") -> None:
+    amid = "SELECT seq, IF(seq < 40000, seq, (SELECT 1 UNION SELECT seq)) FROM test.seq_1_to_50000"
+    with pytest.raises(pymysql.err.OperationalError, match="more than 1 row"):
+        answers_to(connection, f"{amid}; DO 0", 2)
+    assert answers_to(connection, "SELECT 2", 1) == [(1, [[2]])]
 
 
 def test_what_matched_is_counted_whether_or_not_it_changed(database_url: str) -> None:
@@ -102,3 +121,37 @@ def test_a_connection_that_ends_amid_its_answers_is_known_as_lost(mariadb: Maria
         with pytest.raises(pymysql.err.OperationalError):
             answers_to(connection, "SELECT 1; SELECT SLEEP(5)", 2)
         assert not connection.open
+
+
+class Spoiled:
+    """What comes from the server, but not as it was sent."""
+
+    def __init__(self, file: Any, spoil: Callable[[bytes], bytes]) -> None:
+        self._file = file
+        self._spoil = spoil
+
+    def read(self, octets: int) -> bytes:
+        return self._spoil(self._file.read(octets))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[:3] + b"\x09" if len(data) == 4 else data,
+        lambda data: data[:-1] if len(data) > 4 else data,
+        lambda data: data[:-1],
+        lambda data: b"",
+    ],
+    ids=["another packet's number", "half a packet", "half a header", "nothing"],
+)
+def test_a_packet_that_is_not_whole_or_not_the_next_one_ends_the_connection(
+    mariadb: MariaDb, spoil: Callable[[bytes], bytes]
+) -> None:
+    connection: Any = connect(mariadb.url)
+    connection._rfile = Spoiled(connection._rfile, spoil)
+    with pytest.raises(pymysql.err.OperationalError, match="Lost connection"):
+        answers_to(connection, "SELECT 'four'; DO 0", 2)
+    assert not connection.open
