@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Dialect, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert, Update
 
+from eed_delivery.mysql_answers import answers_to
+
 Statement = Update | Insert | Select[Any]
 
 _LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
@@ -70,17 +72,12 @@ def _together(c: Connection, shots: Sequence[Shot]) -> list[tuple[int, Sequence[
     """How many rows each statement matched or found, and what it found."""
     driver: Any = c.connection.driver_connection
     prepared = [_prepared(shot.statement, c.dialect) for shot in shots]
-    answers: list[tuple[int, Sequence[Any]]] = []
     try:
-        with driver.cursor() as cursor:
-            texts = [one.filled_in(shot.values, driver.escape) for one, shot in zip(prepared, shots, strict=True)]
-            cursor.execute(";".join(texts))
-            for one in prepared:
-                answers.append((cursor.rowcount, one.rows(cursor)))
-                cursor.nextset()
+        texts = [one.filled_in(shot.values, driver.escape) for one, shot in zip(prepared, shots, strict=True)]
+        answers = answers_to(driver, ";".join(texts), len(shots))
     except driver.Error as error:
         raise _as_sqlalchemy_would(c, error) from error
-    return answers
+    return [(count, one.named(rows)) for one, (count, rows) in zip(prepared, answers, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +90,12 @@ class _Prepared:
     def filled_in(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> str:
         """The text with its values. Most are numbers, or not there: those need nobody to escape them."""
         return self.text % {
-            name: str(value) if type(value) is int else "NULL" if value is None else escape(value)
+            name: str(value) if type(value) is int else "NULL" if value is None else _escaped(value, escape)
             for name, value in values.items()
         }
 
-    def rows(self, cursor: Any) -> Sequence[Any]:
-        return [self.row(*values) for values in cursor.fetchall()] if self.row else ()
+    def named(self, rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        return [self.row(*values) for values in rows] if self.row else ()
 
 
 @lru_cache(maxsize=200)
@@ -117,6 +114,12 @@ def _filled_in(name: str, parameter: Any) -> str:
     value = parameter.effective_value
     text = f"({', '.join(map(escape_item, value))})" if isinstance(value, list) else escape_item(value)
     return str(text).replace("%", "%%")
+
+
+def _escaped(value: Any, escape: Callable[[Any], str]) -> str:
+    if type(value) is list and {*map(type, value)} == {int}:
+        return f"({','.join(map(str, value))})"
+    return escape(value)
 
 
 def _as_sqlalchemy_would(c: Connection, error: Exception) -> BaseException:

@@ -104,30 +104,50 @@ class DeliveryLedger:
         return self._database.run(lambda c: self._claim(c, tickets, token, lease_seconds))
 
     def _claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
-        claims: list[Shot] = []
-        for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), key=lambda t: t.gen):
-            ids = [ticket.email_id for ticket in group]
-            claims.append(Shot(sql.CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease}))
-        standing = Shot(sql.STANDING, {"ids": [ticket.email_id for ticket in tickets]})
-        rows = {row.email_id: row for row in ask(c, [*claims, standing])[-1]}
-        refusals = [r for t in tickets if (r := _refusal(t, rows.get(t.email_id), token)) is not None]
-        refused = {refusal.ticket for refusal in refusals}
-        ours = [_email(rows[t.email_id]) for t in tickets if t not in refused]
-        held, over = self._turn_away(c, ours, rows)
-        refusals += [Refusal(t, Standing.OVER) for t in tickets if t not in refused and t.email_id in over]
+        asked = Shot(sql.HELD, {"ids": [ticket.email_id for ticket in tickets], "our_token": token})
+        rows = {(row.email_id, row.gen): row for row in ask(c, [*_claims(tickets, token, lease), asked])[-1]}
+        others = [ticket for ticket in tickets if (ticket.email_id, ticket.gen) not in rows]
+        refusals = self._look_closer(c, others, token, rows) if others else []
+        held = [_email(row, token) for t in tickets if (row := rows.get((t.email_id, t.gen))) is not None]
         loaded = self._source.emails(c, held)
-        missing = {e.email_id for e in held} - {e.email_id for e in loaded}
-        settled = {e.email_id for e in loaded if e.settled_elsewhere}
+        if len(loaded) < len(held) or any(email.settled_elsewhere for email in loaded):
+            over = self._put_back_unwanted(c, held, loaded)
+            refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in over]
+            loaded = [email for email in loaded if email.email_id not in over]
+        jobs = {row.job_id: JobRef(row.job_id, row.job_key, row.revision) for row in rows.values()}
+        return Claim(tuple(loaded), jobs, tuple(refusals))
+
+    def _look_closer(
+        self, c: Connection, tickets: Sequence[Ticket], token: int, held: dict[tuple[int, int], Any]
+    ) -> list[Refusal]:
+        """Why these are not among those that a claim goes on with. What is ours goes where its job wants it, or is
+        `held` after all: its job was resumed between two questions."""
+        (found,) = ask(c, [Shot(sql.STANDING, {"ids": [ticket.email_id for ticket in tickets]})])
+        rows = {row.email_id: row for row in found}
+        refusals: list[Refusal] = []
+        for ticket in tickets:
+            row = rows.get(ticket.email_id)
+            refusal = _refusal(ticket, row, token)
+            if row is not None and refusal is None and (exit_state := _exit(row)) is not None:
+                self._put_back(c, _email(row, token), *exit_state)
+                refusal = Refusal(ticket, Standing.OVER)
+            if refusal is not None:
+                refusals.append(refusal)
+            else:
+                held[ticket.email_id, ticket.gen] = row
+        return refusals
+
+    def _put_back_unwanted(self, c: Connection, held: Sequence[Email], loaded: Sequence[Email]) -> set[int]:
+        """Emails whose source's row has gone, or is no longer to be sent, end here; their ids."""
+        settled = {email.email_id for email in loaded if email.settled_elsewhere}
+        missing = {email.email_id for email in held} - {email.email_id for email in loaded}
         for email in held:
             if email.email_id in settled:
                 self._put_back(c, email, EmailState.CANCELLED, SETTLED_ELSEWHERE)
             if email.email_id in missing:
                 self._put_back(c, email, EmailState.FAILED, GONE)
                 self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, email.job_id, email.email_id, email.gen)])
-        refusals += [Refusal(t, Standing.OVER) for t in tickets if t.email_id in missing | settled]
-        loaded = [email for email in loaded if not email.settled_elsewhere]
-        jobs = {e.job_id: JobRef(e.job_id, rows[e.email_id].job_key, rows[e.email_id].revision) for e in loaded}
-        return Claim(tuple(loaded), jobs, tuple(refusals))
+        return settled | missing
 
     def rehearse(self) -> None:
         """Ask what a claim asks, about nobody. Raises `DatabaseGone`, or what a broken mapping or a lost right says."""
@@ -135,6 +155,7 @@ class DeliveryLedger:
 
         def work(c: Connection) -> None:
             c.execute(sql.STANDING, {"ids": [0]}).all()
+            c.execute(sql.HELD, {"ids": [0], "our_token": 1}).all()
             c.execute(sql.CLAIM, {"ids": [0], "of_gen": -1, "new_token": 1, "lease": 0})
             self._source.emails(c, [nobody])
 
@@ -143,20 +164,6 @@ class DeliveryLedger:
     def job(self, ref: JobRef) -> Job:
         """Load what all emails of a job share. Raises `RenderError` when its row has gone, or `DatabaseGone`."""
         return self._database.run(lambda c: self._source.job(c, ref.job_id, ref.key, ref.revision))
-
-    def _turn_away(
-        self, c: Connection, emails: Sequence[Email], rows: dict[int, Row[*tuple[Any, ...]]]
-    ) -> tuple[list[Email], set[int]]:
-        held: list[Email] = []
-        over: set[int] = set()
-        for email in emails:
-            exit_state = _exit(rows[email.email_id])
-            if exit_state is None:
-                held.append(email)
-            else:
-                over.add(email.email_id)
-                self._put_back(c, email, *exit_state)
-        return held, over
 
     def _put_back(self, c: Connection, email: Email, state: EmailState, reason: str | None) -> bool:
         values = {**_fence(email), "to_state": state, "reply": _cut(reason)}
@@ -351,6 +358,13 @@ def _record_statement(state: EmailState) -> Update:
             return sql.RECORD_END
 
 
+def _claims(tickets: Sequence[Ticket], token: int, lease: float) -> Iterator[Shot]:
+    """A claim for each generation that is among the tickets: nearly always one."""
+    for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), key=lambda t: t.gen):
+        ids = [ticket.email_id for ticket in group]
+        yield Shot(sql.CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease})
+
+
 def _refusal(ticket: Ticket, row: Row[*tuple[Any, ...]] | None, token: int) -> Refusal | None:
     if row is None or ticket.gen > row.gen:
         return Refusal(ticket, Standing.UNKNOWN)
@@ -378,13 +392,13 @@ def _exit(row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
     return None
 
 
-def _email(row: Row[*tuple[Any, ...]]) -> Email:
+def _email(row: Any, token: int) -> Email:
     return Email(
         email_id=row.email_id,
         job_id=row.job_id,
         key=row.source_key or str(row.email_id),
         gen=row.gen,
-        token=row.token,
+        token=token,
         attempts=row.attempts,
         recipient=row.recipient,
     )

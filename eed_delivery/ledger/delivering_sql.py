@@ -4,9 +4,9 @@ from sqlalchemy import bindparam, case, exists, insert, literal, or_, select, up
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import seconds_until, utc_in, utc_now
-from eed_delivery.ledger.suppression_sql import SUPPRESSED
+from eed_delivery.ledger.suppression_sql import ENTRY_OF_EMAIL, SUPPRESSED
 from eed_delivery.model import EmailState, JobState
-from eed_delivery.schema import eed_attempt, eed_email, eed_job
+from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_suppression
 
 _BY_ITSELF = frozenset({"attempt_id", "ended_at"})
 """Columns of an attempt that the database fills."""
@@ -44,6 +44,29 @@ CLAIM = (
         not_before=None,
         changed_at=utc_now(),
     )
+)
+
+# What a claim has got and may go on with: nearly always all that it asked for, so nothing is read here that only the
+# others need. Why one is not among these, STANDING tells.
+HELD = (
+    select(
+        eed_email.c.email_id,
+        eed_email.c.job_id,
+        eed_email.c.source_key,
+        eed_email.c.gen,
+        eed_email.c.attempts,
+        eed_email.c.recipient,
+        eed_job.c.source_key.label("job_key"),
+        eed_job.c.revision,
+    )
+    .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+    .outerjoin(eed_suppression, ENTRY_OF_EMAIL)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_job.c.state == JobState.ACTIVE)
+    .where(or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()))
+    .where(eed_suppression.c.address.is_(None))
 )
 
 STANDING = (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import DateTime, bindparam, exists, func, literal, or_, update
+from sqlalchemy import DateTime, and_, bindparam, exists, func, literal, or_, update
 
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.schema import eed_email, eed_job, eed_suppression
@@ -16,13 +16,16 @@ own to say. Without the spaces around it, which rendering takes away, too."""
 
 IN_FORCE = or_(eed_suppression.c.expires_at.is_(None), eed_suppression.c.expires_at > utc_now())
 
-# To be asked within a query about emails and their jobs.
-SUPPRESSED = (
-    exists()
-    .where(eed_suppression.c.address == ADDRESS)
-    .where(eed_suppression.c.category.in_([literal(EVERY_EMAIL), eed_job.c.category]))
-    .where(IN_FORCE)
+_SPEAKS_OF_IT = (
+    eed_suppression.c.address == ADDRESS,
+    eed_suppression.c.category.in_([literal(EVERY_EMAIL), eed_job.c.category]),
+    IN_FORCE,
 )
+# To be asked within a query about emails and their jobs.
+SUPPRESSED = exists().where(*_SPEAKS_OF_IT)
+# The same for a join, where those that no entry speaks of are wanted: MariaDB makes a table of its own to remember what
+# EXISTS has answered, which costs as much as the rest of such a query.
+ENTRY_OF_EMAIL = and_(*_SPEAKS_OF_IT)
 
 _ONE = (
     update(eed_suppression)

@@ -204,12 +204,19 @@ class Source:
                 recipient_name=_text(row.recipient_name),
                 variables=row.variables,
                 columns={name: getattr(row, f"column_{n}") for n, name in enumerate(names)},
-                attachments=(*_own_file(row), *files.get(key, ())),
+                attachments=(*self._own_file(row), *files.get(key, ())),
                 settled_elsewhere=bool(row.settled),
             )
             for email, key in zip(claimed, keys, strict=True)
             if (row := rows.get(key)) is not None
         ]
+
+    def _own_file(self, row: Any) -> tuple[AttachmentRef, ...]:
+        e = self._settings.email
+        location = _text(row.location) if e.attachment_location else None
+        if not location:
+            return ()
+        return (AttachmentRef(location, _text(row.filename) if e.attachment_filename else None),)
 
     @cached_property
     def _contents(self) -> list[Select[Any]]:
@@ -219,8 +226,8 @@ class Source:
             t.email_id.label("key"),
             t.email(e.recipient_name).label("recipient_name"),
             t.email(e.variables).label("variables"),
-            t.email(e.attachment_location).label("location"),
-            t.email(e.attachment_filename).label("filename"),
+            *([t.email(e.attachment_location).label("location")] if e.attachment_location else []),
+            *([t.email(e.attachment_filename).label("filename")] if e.attachment_filename else []),
             case((t.is_pending(), False), else_=True).label("settled"),
             *(t.email(column).label(f"column_{n}") for n, column in enumerate(e.variable_columns.values())),
         ).where(t.email_id.in_(bindparam("keys", expanding=True)))
@@ -383,8 +390,3 @@ def _job_text(role: str, value: Any) -> str | None:
         raise RenderError(
             f"{role}: the source's bytes are not UTF-8 text ({error.reason} at byte {error.start})"
         ) from error
-
-
-def _own_file(row: Any) -> tuple[AttachmentRef, ...]:
-    location = _text(row.location)
-    return (AttachmentRef(location, _text(row.filename)),) if location else ()

@@ -3,8 +3,9 @@
     python -m tests.faults.mutations            every term of claim, wire, record, sweep, requeue and the rest
     python -m tests.faults.mutations WIRE DOUBT only these statements
 
-Of a statement that asks, the questions within it are mutated: STANDING's, whether an address is suppressed. Each mutant
-runs the ledger's tests on SQLite in a process of its own. Exit status 1 if any mutant survives.
+Of a statement that asks, the questions within it are mutated: STANDING's, whether an address is suppressed; and HELD's
+own WHERE, by which an email goes on to be sent. Each mutant runs the ledger's tests on SQLite in a process of its own.
+Exit status 1 if any mutant survives.
 """
 
 import os
@@ -52,7 +53,7 @@ def statements() -> Iterator[tuple[ModuleType, str, Statement]]:
 def mutants() -> Iterator[Mutant]:
     for module, name, statement in statements():
         changed = list(questions(statement))
-        if isinstance(statement, Update):
+        if isinstance(statement, Update) or statement is delivering_sql.HELD:
             changed += weakened(statement)
         for dropped, mutated in changed:
             yield Mutant(module, name, " ".join(str(dropped).split()), mutated)

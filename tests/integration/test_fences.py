@@ -210,8 +210,9 @@ JOBS = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(f"sqlite:///{tmp_path_factory.mktemp('fences')}/ledger.sqlite3")
     world.add_job(["a@example.com", "b@example.com"])
-    world.add_job(["c@example.com"], job_id=2)
     world.enlist()
+    world.add_job(["c@example.com"], job_id=2)
+    world.enlist(2)
     yield world
     world.close()
 
@@ -283,17 +284,42 @@ def suppressed(world: World) -> list[int]:
     return sorted(row.email_id for row in asked if row.suppressed)
 
 
+def goes_on(world: World, *ids: int) -> list[int]:
+    values = {"ids": ids or (1000, 1001, 2000), "our_token": 77}
+    return sorted(row.email_id for row in world.database.run(lambda c: c.execute(worker.HELD, values).all()))
+
+
+def test_a_claim_goes_on_with_what_it_holds_of_an_active_job_and_with_nothing_else(world: World) -> None:
+    listed(world)
+    put(world, "eed_job", {"state": "active", "expires_at": None})
+    put(world, "eed_email", {**FRESH, **HELD})
+    assert goes_on(world) == [1000, 1001, 2000]
+    assert goes_on(world, 1001) == [1001]
+    put(world, "eed_job", {"expires_at": FUTURE})
+    assert goes_on(world) == [1000, 1001, 2000]
+    for spoiler in one_each(token=78, state="queued"):
+        put(world, "eed_email", {**FRESH, **HELD, **spoiler}, "WHERE email_id = 1000")
+        assert goes_on(world) == [1001, 2000], f"it goes on although {spoiler}"
+        put(world, "eed_email", {**FRESH, **HELD}, "WHERE email_id = 1000")
+    for spoiler in one_each(state="paused", expires_at=PAST):
+        put(world, "eed_job", {"state": "active", "expires_at": FUTURE, **spoiler}, "WHERE job_id = 1")
+        assert goes_on(world) == [2000], f"it goes on although its job has {spoiler}"
+
+
 def test_a_claim_is_told_of_the_suppressed_address_and_of_no_other(world: World) -> None:
-    put(world, "eed_job", {"category": "news"})
+    put(world, "eed_email", {**FRESH, **HELD})
+    put(world, "eed_job", {"category": "news", "state": "active", "expires_at": None})
     for entry in (LISTED, {**LISTED, "category": ""}, {**LISTED, "expires_at": None}):
         listed(world, entry)
-        assert suppressed(world) == [1000], entry
+        assert (suppressed(world), goes_on(world)) == ([1000], [1001, 2000]), entry
+    listed(world, LISTED, {**LISTED, "category": ""})
+    assert (suppressed(world), goes_on(world)) == ([1000], [1001, 2000]), "twice on the list is no other than once"
     for spoiler in one_each(address="z@example.com", category="offers", expires_at=PAST):
         listed(world, {**LISTED, **spoiler})
-        assert suppressed(world) == [], f"it is suppressed although {spoiler}"
+        assert (suppressed(world), goes_on(world)) == ([], [1000, 1001, 2000]), f"suppressed although {spoiler}"
     listed(world, LISTED)
     put(world, "eed_job", {"category": ""})
-    assert suppressed(world) == []
+    assert (suppressed(world), goes_on(world)) == ([], [1000, 1001, 2000])
 
 
 @pytest.mark.parametrize(("statement", "values"), ENTRIES.values(), ids=ENTRIES.keys())

@@ -140,3 +140,24 @@ def test_a_volley_that_misses_leaves_nothing_of_a_stale_outcome(database_url: st
     assert (world.state(stale_id), world.source_status(stale_id)) == ("sending", "pending")
     assert world.scalar("SELECT COUNT(*) FROM eed_attempt") == 0
     world.close()
+
+
+def test_a_job_that_is_resumed_between_a_claims_two_questions_goes_on(database_url: str) -> None:
+    """The first says that nothing may go on, the second that nothing stands against it: it must not be left hanging."""
+    with MySqlProxy(make_url(database_url).port or 0) as proxy:
+        world, beside = World(proxy.url(database_url)), World(database_url)
+        (one,) = beside.add_job()
+        beside.enlist()
+        beside.operating.pause(1, "lunch")
+
+        def resume(statement: str) -> None:
+            if "lease_left" in statement:
+                beside.operating.resume(1)
+
+        proxy.on_statement = resume
+        claim = world.claim(one)
+        assert ([email.email_id for email in claim.emails], claim.refusals) == ([one], ())
+        assert claim.jobs[1].revision == beside.scalar("SELECT revision FROM eed_job")
+        assert world.delivering.wire(claim.emails[0], 60) is None
+        world.close()
+        beside.close()
