@@ -1,6 +1,6 @@
 """Answers are read by us and not by PyMySQL: they must be the same, whatever a column holds and however long it is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pymysql
@@ -121,37 +121,3 @@ def test_a_connection_that_ends_amid_its_answers_is_known_as_lost(mariadb: Maria
         with pytest.raises(pymysql.err.OperationalError):
             answers_to(connection, "SELECT 1; SELECT SLEEP(5)", 2)
         assert not connection.open
-
-
-class Spoiled:
-    """What comes from the server, but not as it was sent."""
-
-    def __init__(self, file: Any, spoil: Callable[[bytes], bytes]) -> None:
-        self._file = file
-        self._spoil = spoil
-
-    def read(self, octets: int) -> bytes:
-        return self._spoil(self._file.read(octets))
-
-    def close(self) -> None:
-        self._file.close()
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda data: data[:3] + b"\x09" if len(data) == 4 else data,
-        lambda data: data[:-1] if len(data) > 4 else data,
-        lambda data: data[:-1],
-        lambda data: b"",
-    ],
-    ids=["another packet's number", "half a packet", "half a header", "nothing"],
-)
-def test_a_packet_that_is_not_whole_or_not_the_next_one_ends_the_connection(
-    mariadb: MariaDb, spoil: Callable[[bytes], bytes]
-) -> None:
-    connection: Any = connect(mariadb.url)
-    connection._rfile = Spoiled(connection._rfile, spoil)
-    with pytest.raises(pymysql.err.OperationalError, match="Lost connection"):
-        answers_to(connection, "SELECT 'four'; DO 0", 2)
-    assert not connection.open
