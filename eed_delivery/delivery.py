@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
 from eed_delivery.journal import Journal
-from eed_delivery.ledger.delivering import Decision
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import Email, EmailState, Outcome, Rendered, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.transports import Transport

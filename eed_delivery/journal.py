@@ -9,7 +9,9 @@ import structlog
 
 from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, NoGrant
-from eed_delivery.ledger.delivering import Decision, DeliveryLedger, Standing
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.in_hand import Standing
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import NEUTRAL, Email, EmailState
 
 log = structlog.get_logger(__name__)

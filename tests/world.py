@@ -9,7 +9,8 @@ from sqlalchemy import make_url, text
 from eed_delivery import migrations
 from eed_delivery.config import SourceSettings
 from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.delivering import Claim, DeliveryLedger, new_token
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.in_hand import Claim, new_token
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.registry import LeasedJob, RegistryLedger
 from eed_delivery.ledger.reporting import ReportingLedger

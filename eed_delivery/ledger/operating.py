@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.delivering import new_token
+from eed_delivery.ledger.in_hand import new_token
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState, Verdict
 from eed_delivery.notices import Notice, NoticeKind

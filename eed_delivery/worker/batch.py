@@ -11,7 +11,8 @@ from eed_delivery import failpoints
 from eed_delivery.delivery import Delivery, Draft, try_number
 from eed_delivery.errors import DatabaseGone, Stopping
 from eed_delivery.journal import Fate, Journal, Settled
-from eed_delivery.ledger.delivering import Claim, DeliveryLedger, JobRef, Refusal, Standing, new_token
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.in_hand import Claim, JobRef, Refusal, Standing, new_token
 from eed_delivery.model import Email, Outcome, Ticket
 from eed_delivery.rendering import CompiledJob
 from eed_delivery.sqs import Queue, Received

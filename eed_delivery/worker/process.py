@@ -14,7 +14,8 @@ from eed_delivery.config import WorkerSettings
 from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.journal import Journal
-from eed_delivery.ledger.delivering import DeliveryLedger, JobRef
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.in_hand import JobRef
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.loops import Loop, Pulse

@@ -8,7 +8,7 @@ from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.config import AlertFact
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.alert_facts import AlertFacts
-from eed_delivery.ledger.delivering import Decision
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.sqs import Queue
 from tests.servers.ministack import MiniStack

@@ -20,7 +20,8 @@ from eed_delivery.errors import (
     TransientFailure,
 )
 from eed_delivery.journal import Journal
-from eed_delivery.ledger.delivering import DeliveryLedger, new_token
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.in_hand import new_token
 from eed_delivery.model import Accepted, Email, Outcome, Rendered, Ticket
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Connection, make_url
 
 from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.delivering import Decision, Standing
 from eed_delivery.ledger.group_commit import MOST, GroupCommit, Shots, Word
+from eed_delivery.ledger.in_hand import Standing
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import Email, EmailState, Outcome, Verdict
 from eed_delivery.volley import Shot
 from tests.integration.test_volley import ADD, CHANGE, LINES, line, words

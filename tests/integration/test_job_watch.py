@@ -12,9 +12,9 @@ from eed_delivery.config import TrackingSettings, WatchSettings
 from eed_delivery.database import Database, make_engine
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.job_watch import JobWatch
-from eed_delivery.ledger.delivering import Decision
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.outbox import Outbox
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.ledger.tracking import TrackingLedger
 from eed_delivery.ledger.watching import WatchLedger
 from eed_delivery.model import EmailState, Outcome, Verdict

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.delivering import Decision
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Ticket, Verdict
 from eed_delivery.sqs import MAX_BATCH, Queue, write
 from tests.integration.conftest import NewStack

@@ -13,7 +13,8 @@ from eed_delivery.database import (
     Database,
     make_engine,
 )
-from eed_delivery.ledger.delivering import Decision, Standing
+from eed_delivery.ledger.in_hand import Standing
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import Email, EmailState, Outcome, Ticket, Verdict

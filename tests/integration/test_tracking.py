@@ -12,8 +12,8 @@ from sqlalchemy.event import listen
 
 from eed_delivery.config import EmailSource, SourceSettings, TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.ledger.delivering import Decision
 from eed_delivery.ledger.operating import Selection
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking import LOOK_BACK, TrackingLedger
 from eed_delivery.ledger.tracking_sql import OUTCOME, SETTLE

@@ -7,7 +7,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bin
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.database import Database, is_contention, make_engine
-from eed_delivery.ledger.delivering import Decision
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.volley import Shot, fire
 from tests.servers.mysql_proxy import MySqlProxy

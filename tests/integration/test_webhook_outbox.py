@@ -11,9 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.config import TrackingSettings, WebhooksSettings
 from eed_delivery.errors import RenderError
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.ledger.delivering import Decision, DeliveryLedger, new_token
+from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.in_hand import new_token
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.outbox import SILENT, Outbox
+from eed_delivery.ledger.recording import Decision
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking import TrackingLedger

@@ -1,0 +1,53 @@
+"""Words for what a worker has in its hand: which emails, of which jobs, under which token; and why one is not."""
+
+import secrets
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from eed_delivery.model import Email, Ticket
+
+
+class Standing(Enum):
+    """Why a message was not turned into a claim, or a wire not granted; it decides the message's fate."""
+
+    UNKNOWN = auto()  # no such email, or a gen from the future: not ours
+    OVER = auto()  # an end state or an older gen: the message has done its work
+    LATER = auto()  # somebody else holds it, or its time has not come
+    LOST = auto()  # our token or lease is gone: the row belongs to the sweeper or to another worker
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A ticket that gave no claim. `seconds`: when it is worth another look (LATER only)."""
+
+    ticket: Ticket
+    standing: Standing
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Which job, and in which revision: enough to find its compiled templates in a cache, or to load them."""
+
+    job_id: int
+    key: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim gave: emails in our hand with their content, and the tickets that gave none."""
+
+    emails: tuple[Email, ...]
+    jobs: dict[int, JobRef]  # by job_id: the jobs of these emails
+    refusals: tuple[Refusal, ...]
+
+
+def new_token() -> int:
+    """A fencing token nobody else has: 62 random bits, never 0."""
+    return secrets.randbits(62) | 1
+
+
+def fence(email: Email) -> dict[str, int]:
+    """What a statement is fenced by: nothing is written under a token or a generation that is not ours any more."""
+    return {"id": email.email_id, "of_gen": email.gen, "our_token": email.token}
