@@ -5,7 +5,8 @@ finds nobody at work leads. While its request is under way the others gather beh
 these. Nobody waits for company: a thread that is alone goes at once.
 
 A group is all or nothing. When one of its shots misses, or an error comes, everybody is told to go alone, so that
-nobody's refusal, lock or bad value decides about anybody else.
+nobody's refusal, lock or bad value decides about anybody else. What another may cost is time: a row that somebody has
+locked keeps a group waiting until `database.LOCK_WAIT_SECONDS` are over, once.
 """
 
 import threading
