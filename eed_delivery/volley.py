@@ -28,11 +28,13 @@ _LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One statement with its values. `must_match`: whether it is in vain unless it matches one row."""
+    """One statement with its values. `must_match`: whether it is in vain unless it matches one row. `last`: whether it
+    comes after all that are not, where several threads' are put together: what begins a lease must not then wait."""
 
     statement: Statement
     values: Mapping[str, Any]
     must_match: bool = True
+    last: bool = False
 
 
 def fire(c: Connection, shots: Sequence[Shot]) -> bool:

@@ -77,7 +77,7 @@ class DeliveryLedger:
         def shots(c: Connection) -> Iterator[Shot]:
             for done, decision, took_ms in finished:
                 yield from self._recording.shots(c, done, decision, took_ms)
-            yield Shot(sql.WIRE, _wire_values(email, lease_seconds))
+            yield Shot(sql.WIRE, _wire_values(email, lease_seconds), last=True)
 
         word = self._group.fire(shots)
         if word is Word.DONE:

@@ -5,8 +5,8 @@ finds nobody at work leads. While its request is under way the others gather beh
 these. Nobody waits for company: a thread that is alone goes at once.
 
 A group is all or nothing. When one of its shots misses, or an error comes, everybody is told to go alone, so that
-nobody's refusal, lock or bad value decides about anybody else. What another may cost is time: a row that somebody has
-locked keeps a group waiting until `database.LOCK_WAIT_SECONDS` are over, once.
+nobody's refusal, lock or bad value decides about anybody else. What another may cost is time: rows that somebody has
+locked, and a connection that has died unseen, keep those of the group waiting. Who waits behind them goes alone.
 """
 
 import threading
@@ -14,12 +14,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from queue import SimpleQueue
+from operator import attrgetter
+from queue import Empty, SimpleQueue
 
+import structlog
 from sqlalchemy import Connection
 
 from eed_delivery import failpoints
+from eed_delivery.database import LOCK_WAIT_SECONDS
 from eed_delivery.volley import Shot, fire
+
+log = structlog.get_logger(__name__)
 
 Shots = Callable[[Connection], Iterable[Shot]]
 """Makes a thread's shots within the transaction that is to fire them."""
@@ -27,12 +32,15 @@ Shots = Callable[[Connection], Iterable[Shot]]
 MOST = 16
 """So many threads' shots in one request: one that misses sends so many to go alone."""
 
+PATIENCE_SECONDS = LOCK_WAIT_SECONDS + 1.0
+"""So long somebody waits behind a request that does not end: on a dead connection it hangs for the read timeout."""
+
 
 class Word(Enum):
     """What became of a thread's shots."""
 
     DONE = auto()  # every one has hit, and is committed
-    MISSED = auto()  # rolled back: one of the group's has missed
+    MISSED = auto()  # nothing is written: one of the group's has missed, or it never came to a group
     UNKNOWN = auto()  # an error came in between: they are committed, or they are not
 
 
@@ -47,9 +55,12 @@ class _Entry:
 class GroupCommit:
     """Fires what threads hand to it, together with what others hand to it meanwhile. Safe for many threads."""
 
-    def __init__(self, once: Callable[[Callable[[Connection], bool]], bool]) -> None:
+    def __init__(
+        self, once: Callable[[Callable[[Connection], bool]], bool], patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """`once` runs work in one transaction, with one try: an error goes to everybody, to be met alone."""
         self._once = once
+        self._patience = patience_seconds
         self._lock = threading.Lock()
         self._waiting = deque[_Entry]()
         self._led = False
@@ -63,7 +74,7 @@ class GroupCommit:
         """Execute these in order, all or nothing, and commit. No error is raised here: that is `UNKNOWN`."""
         mine = _Entry(shots)
         if self._has_to_wait(mine):
-            word = mine.word.get()
+            word = self._await_word(mine)
             if word is not None:
                 return word
         return self._lead()
@@ -73,6 +84,16 @@ class GroupCommit:
             self._waiting.append(mine)
             led, self._led = self._led, True
             return led
+
+    def _await_word(self, mine: _Entry) -> Word | None:
+        try:
+            return mine.word.get(timeout=self._patience)
+        except Empty:
+            with self._lock:
+                if mine in self._waiting and mine.word.empty():  # neither in a group yet, nor asked to lead one
+                    self._waiting.remove(mine)
+                    return Word.MISSED
+        return mine.word.get()
 
     def _lead(self) -> Word:
         """See the next group through: the leader's own entry is its first."""
@@ -92,10 +113,12 @@ class GroupCommit:
 
     def _fire_together(self, group: Sequence[_Entry]) -> Word:
         try:
-            hit = self._once(lambda c: _fired(c, [shot for entry in group for shot in entry.shots(c)]))
-        except Exception:  # noqa: BLE001 - each one goes alone now, and meets what is its own
+            hit = self._once(lambda c: _fired(c, group))
+        except Exception as error:  # noqa: BLE001 - each one goes alone now, and meets what is its own
+            log.debug("group_goes_alone", threads=len(group), error=type(error).__name__)
             return Word.UNKNOWN
         if not hit:
+            log.debug("group_goes_alone", threads=len(group))
             return Word.MISSED
         failpoints.reach("worker.group_committed")
         return Word.DONE
@@ -107,8 +130,9 @@ class GroupCommit:
                 self._waiting[0].word.put(None)
 
 
-def _fired(c: Connection, shots: Sequence[Shot]) -> bool:
-    hit = fire(c, shots)
+def _fired(c: Connection, group: Sequence[_Entry]) -> bool:
+    shots = [shot for entry in group for shot in entry.shots(c)]
+    hit = fire(c, sorted(shots, key=attrgetter("last")))
     if not hit:
         c.rollback()
     return hit

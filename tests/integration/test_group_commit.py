@@ -40,18 +40,19 @@ class Desk:
 
     def __init__(self, database: Database, pool: ThreadPoolExecutor) -> None:
         self.database = database
-        self.group = GroupCommit(self._once)
+        self.group = GroupCommit(self.once, patience_seconds=SOON)
         self.commits = 0
         self.faults: list[BaseException | None] = []
         """What comes to the next leaders once their work is committed."""
         self._pool = pool
-        self._door = threading.Event()
-        self._door.set()
-        self._inside = threading.Event()
+        self.door = threading.Event()
+        self.door.set()
+        self.inside = threading.Event()
+        self._admitted = threading.Semaphore(0)
 
-    def _once(self, work: Callable[[Connection], bool]) -> bool:
-        self._inside.set()
-        assert self._door.wait(SOON)
+    def once(self, work: Callable[[Connection], bool]) -> bool:
+        self.inside.set()
+        until(lambda: self.door.is_set() or self._admitted.acquire(blocking=False))
         done = self.database.once(work)
         self.commits += done
         fault = self.faults.pop(0) if self.faults else None
@@ -59,20 +60,24 @@ class Desk:
             raise fault
         return done
 
+    def let_one_in(self) -> None:
+        """Through the closed door."""
+        self._admitted.release()
+
     def fire(self, shots: Shots) -> "Future[Word]":
         return self._pool.submit(self.group.fire, shots)
 
     def behind_a_leader(self, *asked: Shots) -> "list[Future[Word]]":
         """Have these gather behind somebody who is at work; theirs are the words that come then."""
-        self._door.clear()
-        self._inside.clear()
+        self.door.clear()
+        self.inside.clear()
         leader = self.fire(lambda c: [])
-        assert self._inside.wait(SOON)
+        assert self.inside.wait(SOON)
         futures = []
         for n, shots in enumerate(asked, start=1):
             futures.append(self.fire(shots))
             until(lambda n=n: self.group.waiting == n)  # type: ignore[misc]
-        self._door.set()
+        self.door.set()
         assert leader.result(SOON) is Word.DONE
         wait(futures, SOON)
         return futures
@@ -137,6 +142,12 @@ def test_one_that_spoils_it_sends_all_to_go_alone(desk: Desk, spoiler: Shots, wo
     assert told([desk.fire(adding(7))]) == [Word.DONE]
 
 
+def test_what_is_to_come_last_comes_after_what_others_write(desk: Desk) -> None:
+    change = Shot(CHANGE, line(2, "changed"), last=True)
+    assert told(desk.behind_a_leader(lambda c: [change], adding(2))) == [Word.DONE] * 2
+    assert words(desk.database) == {2: "changed"}
+
+
 def test_an_answer_that_is_lost_is_no_word_about_the_commit(desk: Desk) -> None:
     desk.faults = [None, ConnectionError("the answer to COMMIT")]
     assert told(desk.behind_a_leader(adding(1), adding(2))) == [Word.UNKNOWN] * 2
@@ -150,6 +161,38 @@ def test_a_leader_that_is_torn_away_leaves_nobody_waiting(desk: Desk) -> None:
         first.result(SOON)
     assert told(others) == [Word.UNKNOWN] * (MOST - 1)
     assert told([last, desk.fire(adding(77))]) == [Word.DONE] * 2
+
+
+def test_who_waits_too_long_behind_a_leader_that_hangs_goes_alone(desk: Desk) -> None:
+    desk.group = GroupCommit(desk.once, patience_seconds=0.01)
+    desk.door.clear()
+    leader = desk.fire(adding(1))
+    assert desk.inside.wait(SOON)
+    assert told([desk.fire(adding(2)), desk.fire(adding(3))]) == [Word.MISSED] * 2
+    assert desk.group.waiting == 0
+    desk.door.set()
+    assert told([leader]) == [Word.DONE]
+    assert told([desk.fire(adding(4))]) == [Word.DONE]
+    assert desk.written() == [1, 4]
+
+
+def test_who_is_in_a_group_that_hangs_waits_for_its_word(desk: Desk) -> None:
+    """It may be committed: only the leader can tell."""
+    desk.group = GroupCommit(desk.once, patience_seconds=2)
+    desk.door.clear()
+    leader = desk.fire(lambda c: [])
+    assert desk.inside.wait(SOON)
+    group = [desk.fire(adding(1)), desk.fire(adding(2))]
+    until(lambda: desk.group.waiting == 2)
+    desk.inside.clear()
+    desk.let_one_in()
+    assert desk.inside.wait(SOON)  # the two are in the second group
+    assert told([leader]) == [Word.DONE]
+    wait(group, 3)  # longer than they are patient
+    assert [one.done() for one in group] == [False, False]
+    desk.door.set()
+    assert told(group) == [Word.DONE] * 2
+    assert desk.written() == [1, 2]
 
 
 def test_in_a_crowd_what_is_told_as_done_is_written_and_nothing_else(desk: Desk) -> None:
@@ -214,6 +257,22 @@ def gathered(world: World, proxy: MySqlProxy, emails: Sequence[Email], before: C
         before()
         may_go_on.set()
         return [leader.result(SOON), *[one.result(SOON) for one in asked]]
+
+
+def test_no_lease_of_a_wire_begins_before_the_groups_other_statements(
+    world: World, proxy: MySqlProxy, emails: list[Email]
+) -> None:
+    """They may wait for locks, and what is left of the lease must be enough for the send."""
+    seen: list[str] = []
+
+    def listen() -> None:
+        proxy.on_statement = seen.append  # nobody needs to be held any more
+
+    assert gathered(world, proxy, emails, listen) == [None] * 4
+    (together,) = [text for text in seen if text.count("INSERT INTO eed_attempt") == 3]
+    before_the_last_outcome = together[: together.rindex("INSERT INTO eed_attempt")]
+    assert before_the_last_outcome.count("UPDATE `delivery_email`") == 2
+    assert "wire_at IS NULL" not in before_the_last_outcome
 
 
 def attempts(world: World) -> list[tuple[int, int]]:
