@@ -31,6 +31,11 @@ _expired_before_the_wire = (
 _its_time_has_come = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
 _free = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _its_time_has_come
 
+_ITS_JOB_MAY_SEND = (
+    eed_job.c.state == JobState.ACTIVE,
+    or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()),
+)
+
 CLAIM = (
     update(eed_email)
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
@@ -64,8 +69,7 @@ HELD = (
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
     .where(eed_email.c.token == bindparam("our_token"))
     .where(eed_email.c.state == EmailState.SENDING)
-    .where(eed_job.c.state == JobState.ACTIVE)
-    .where(or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()))
+    .where(*_ITS_JOB_MAY_SEND)
     .where(eed_suppression.c.address.is_(None))
 )
 
@@ -97,12 +101,7 @@ WIRE = (
     _FENCED.where(eed_email.c.state == EmailState.SENDING)
     .where(eed_email.c.wire_at.is_(None))
     .where(eed_email.c.lease_until > utc_now())
-    .where(
-        exists()
-        .where(eed_job.c.job_id == bindparam("of_job"))
-        .where(eed_job.c.state == JobState.ACTIVE)
-        .where(or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()))
-    )
+    .where(exists().where(eed_job.c.job_id == bindparam("of_job")).where(*_ITS_JOB_MAY_SEND))
     .values(
         wire_at=utc_now(),
         attempts=bindparam("tries"),

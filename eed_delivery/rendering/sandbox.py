@@ -136,10 +136,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """What {{ }} writes into HTML. Nearly all values have nothing to escape, and pass as they are."""
         kind = type(value)
         if kind is str:
-            budget = context.budget
-            budget.chars_left -= len(value)  # as `charge` does, without the call
-            if budget.chars_left < 0:
-                budget.room(0)
+            context.budget.charge(len(value))
             return value if _MARKS.search(value) is None else escape(value)
         return escape(_written(context, value))
 
@@ -254,10 +251,7 @@ def _written(context: BudgetedContext, value: Any) -> Any:
     """What {{ }} writes. None writes nothing; a list or an object is a mistake that no customer should see."""
     kind = type(value)
     if kind is str or kind is Markup:
-        budget = context.budget
-        budget.chars_left -= len(value)  # as `charge` does, without the call
-        if budget.chars_left < 0:
-            budget.room(0)
+        context.budget.charge(len(value))
         return value
     if value is None:
         return ""
