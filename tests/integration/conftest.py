@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
+from tests.servers.mysql_proxy import MySqlProxy
 from tests.stack import Stack
 from tests.world import World
 
@@ -23,6 +25,13 @@ def new_stack(database_url: str, ministack: MiniStack, tmp_path: Path) -> Iterat
             return at_the_end.enter_context(Stack(database_url, ministack, tmp_path / "stack", settings, **options))
 
         yield make
+
+
+@pytest.fixture
+def proxy(mariadb: MariaDb) -> Iterator[MySqlProxy]:
+    """A way to MariaDB that the test can hold, cut and listen to."""
+    with MySqlProxy(mariadb.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture(params=["mariadb", "sqlite"])

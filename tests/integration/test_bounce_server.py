@@ -4,7 +4,7 @@ import asyncio
 import smtplib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.servers import free_port
 from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.unit.tracking.bounce_samples import NO_BOUNCES, Sample, dsn, group
+from tests.waiting import until
 from tests.world import World
 
 VERP = Verp("bounces.bank.example", b"a secret of the tests, 32 bytes!")
@@ -269,15 +270,6 @@ def test_one_too_many_is_told_so_and_finds_room_later(world: World, one: int) ->
                 server.call()
             assert refused.value.smtp_code == 421
         until(lambda: calls(server))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE * 20):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise AssertionError("it never came to that")
 
 
 def listens(port: int) -> bool:

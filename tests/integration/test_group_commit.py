@@ -17,22 +17,12 @@ from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import Email, EmailState, Outcome, Verdict
 from eed_delivery.volley import Shot
 from tests.integration.test_volley import ADD, CHANGE, LINES, line, words
-from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy
+from tests.waiting import until
 from tests.world import World
 
 SOON = 30
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Look until it is so."""
-    pause = threading.Event()
-    for _ in range(SOON * 100):
-        if holds():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came to that")
 
 
 class Desk:
@@ -211,12 +201,6 @@ def test_in_a_crowd_what_is_told_as_done_is_written_and_nothing_else(desk: Desk)
 
 
 # --- the ledger's own ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def proxy(mariadb: MariaDb) -> Iterator[MySqlProxy]:
-    with MySqlProxy(mariadb.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from eed_delivery.ledger.in_hand import new_token
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict
-from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
@@ -20,12 +19,6 @@ DOUBT = Decision(EmailState.IN_DOUBT, Outcome(Verdict.IN_DOUBT, "timed out"), co
 FAILED = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, "no such user", 550), counted=True)
 LATER = Decision(EmailState.QUEUED, Outcome(Verdict.TEMPORARY, "later", 450), counted=True, delay=60)
 Cut = Callable[[Callable[[], Any]], Any]
-
-
-@pytest.fixture
-def proxy(mariadb: MariaDb) -> Iterator[MySqlProxy]:
-    with MySqlProxy(mariadb.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 commands."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from tests.integration.conftest import NewStack
 from tests.servers.smtp_server import Say
 from tests.servers.webhook_receiver import SECRET, Handler, Receiver, Told, answering, each, hanging, taking
 from tests.service_process import ServiceProcess
+from tests.waiting import until as looked_until
 from tests.world import World
 
 PATIENCE = 120
+until = partial(looked_until, seconds=PATIENCE)
 CONFIG = """
 [aws]
 region = "us-east-2"
@@ -33,15 +35,6 @@ url = "{hooks}"
 timeout_seconds = 5
 retry_delay_seconds = 1
 """
-
-
-def until(condition: Callable[[], bool], what: Callable[[], str] = lambda: "it never came to that") -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE * 20):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise AssertionError(what())
 
 
 class House:

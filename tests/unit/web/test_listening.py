@@ -3,7 +3,7 @@
 import http.client
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from structlog.testing import capture_logs
@@ -12,17 +12,9 @@ from eed_delivery.web.endpoint import Endpoint
 from eed_delivery.web.server import serve
 from tests.servers import free_port
 from tests.unit.web.test_endpoint import LINKS
+from tests.waiting import until
 
 PATIENCE = 30
-
-
-def until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE * 20):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise AssertionError("it never came to that")
 
 
 @contextmanager
