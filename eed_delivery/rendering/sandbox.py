@@ -95,15 +95,16 @@ class _Output(CodeGenerator):
         self.writeline("yield")
 
     def start_write(self, frame: Frame, node: nodes.Node | None = None) -> None:
-        """For what a filter block or a call block gives."""
-        if frame.buffer is None:
-            self.writeline(f"{_PIECES}.append(", node)
-        else:
-            super().start_write(frame, node)
+        """For what a filter block or a call block gives, as if it stood in {{ }}: Jinja puts out anything as it is.
+
+        In HTML that would be a way in: striptags takes escapes away, and a call need not be one of a macro.
+        """
+        self.writeline(f"{frame.buffer or _PIECES}.append(", node)
+        self.write("environment.escaped(context, " if frame.eval_ctx.autoescape else "environment.written(context, ")
 
     def end_write(self, frame: Frame) -> None:
         """The end of what `start_write` began."""
-        self.write(")")
+        self.write("))")
         if frame.buffer is None:
             self.writeline("yield")
 
@@ -139,6 +140,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
             context.budget.charge(len(value))
             return value if _MARKS.search(value) is None else escape(value)
         return escape(_written(context, value))
+
+    @staticmethod
+    def written(context: BudgetedContext, value: Any) -> str:
+        """What a block writes into text."""
+        return str(_written(context, value))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`order.items` is the email's own "items", if it has one, before it is Python's method of that name."""

@@ -60,6 +60,27 @@ def test_what_is_joined_to_safe_html_is_still_escaped(joined: str) -> None:
     assert html_of(joined, {"x": "<b>"}) == "<i>&lt;b&gt;"
 
 
+@pytest.mark.parametrize(
+    ("block", "html", "text"),
+    [
+        ("{% call x.format() %}{% endcall %}", "&lt;b&gt;", "<b>"),
+        ("{% filter striptags %}<i>{{ x }}</i>{% endfilter %}", "&lt;b&gt;", ""),
+        ("{% filter striptags %}{{ x|e }}{% endfilter %}", "&lt;b&gt;", "<b>"),
+        ("{% filter length %}four{% endfilter %}", "4", "4"),
+        ("{% set y %}{% filter striptags %}{{ x|e }}{% endfilter %}{% endset %}{{ y }}", "&lt;b&gt;", "<b>"),
+        ("{% macro m() %}{% call x.format() %}{% endcall %}{% endmacro %}{{ m() }}", "&lt;b&gt;", "<b>"),
+    ],
+)
+def test_what_a_block_gives_is_escaped_as_if_it_stood_in_braces(block: str, html: str, text: str) -> None:
+    assert html_of(block, {"x": "<b>"}) == html
+    assert text_of(block, {"x": "<b>"}) == text
+
+
+def test_a_block_that_gives_a_list_is_a_mistake_in_the_template() -> None:
+    with pytest.raises(RenderError, match="is given a list"):
+        html_of("{% filter list %}ab{% endfilter %}")
+
+
 def test_replace_escapes_as_jinja_does() -> None:
     assert html_of("{{ x|replace('a', '<b>'|safe) }}", {"x": "<a>"}) == "&lt;<b>&gt;"
     assert html_of("{{ x|replace('a', '<b>') }}", {"x": "a"}) == "&lt;b&gt;"
