@@ -122,7 +122,7 @@ class DeliveryLedger:
             Shot(
                 sql.RENEW,
                 {"ids": [email.email_id for email in emails], "our_token": emails[0].token, "lease": lease_seconds},
-                must_match=False,
+                rows=None,
             )
             for emails in batches
             if emails
@@ -132,4 +132,4 @@ class DeliveryLedger:
 
 
 def _wire_values(email: Email, lease: float) -> dict[str, object]:
-    return {**fence(email), "of_job": email.job_id, "tries": email.attempts + 1, "lease": lease}
+    return {"ids": [email.email_id], "fences": [(email.email_id, email.gen, email.token)], "lease": lease}

@@ -10,11 +10,11 @@ locked, and a connection that has died unseen, keep those of the group waiting. 
 """
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from operator import attrgetter
+from operator import itemgetter
 from queue import Empty, SimpleQueue
 
 import structlog
@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from eed_delivery import failpoints
 from eed_delivery.database import LOCK_WAIT_SECONDS
-from eed_delivery.volley import Shot, fire
+from eed_delivery.volley import Shot, Statement, fire
 
 log = structlog.get_logger(__name__)
 
@@ -131,8 +131,15 @@ class GroupCommit:
 
 
 def _fired(c: Connection, group: Sequence[_Entry]) -> bool:
-    shots = [shot for entry in group for shot in entry.shots(c)]
-    hit = fire(c, sorted(shots, key=attrgetter("last")))
+    hit = fire(c, _in_line(shot for entry in group for shot in entry.shots(c)))
     if not hit:
         c.rollback()
     return hit
+
+
+def _in_line(shots: Iterable[Shot]) -> list[Shot]:
+    """Those of one statement together, so that they can go out as one."""
+    alike = defaultdict[tuple[bool, Statement], list[Shot]](list)
+    for shot in shots:
+        alike[shot.last, shot.statement].append(shot)
+    return [shot for key in sorted(alike, key=itemgetter(0)) for shot in alike[key]]

@@ -44,7 +44,7 @@ class Recording:
         yield Shot(*_outcome(email, decision))
         yield Shot(sql.ATTEMPT, self._attempt(email, decision, took_ms))
         if decision.state is not EmailState.QUEUED:
-            yield Shot(*self._for_source(c, email, decision), must_match=False)
+            yield Shot(*self._for_source(c, email, decision), rows=None)
         notice = self._notice(email, decision)
         if notice is not None:
             yield Shot(PUT, values_of(notice))

@@ -58,7 +58,7 @@ EMAILS = {
     ),
     "wire": Case(
         worker.WIRE,
-        {**FENCE, "of_job": 1, "tries": 1, "lease": 9},
+        {"ids": [1000], "fences": [(1000, 2, 77)], "lease": 9},
         HELD,
         one_each(**OTHER_HANDS, state="queued", wire_at=PAST, lease_until=PAST),
         spoil_job=one_each(state="paused", expires_at=PAST),

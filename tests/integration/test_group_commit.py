@@ -253,10 +253,28 @@ def test_no_lease_of_a_wire_begins_before_the_groups_other_statements(
         proxy.on_statement = seen.append  # nobody needs to be held any more
 
     assert gathered(world, proxy, emails, listen) == [None] * 4
-    (together,) = [text for text in seen if text.count("INSERT INTO eed_attempt") == 3]
-    before_the_last_outcome = together[: together.rindex("INSERT INTO eed_attempt")]
-    assert before_the_last_outcome.count("UPDATE `delivery_email`") == 2
-    assert "wire_at IS NULL" not in before_the_last_outcome
+    (together,) = [text for text in seen if "INSERT INTO eed_attempt" in text]
+    *outcomes, wires = together.split(";")
+    assert [statement.split()[1] for statement in outcomes] == [
+        *["eed_email"] * 3,
+        "INTO",
+        *["`delivery_email`"] * 3,
+    ]
+    assert "wire_at=UTC_TIMESTAMP(6)" in wires
+    assert "IN (1003,1005,1007)" in wires
+
+
+def test_what_is_stale_gets_no_wire_by_the_token_of_another_that_asks_beside_it(
+    world: World, proxy: MySqlProxy, emails: list[Email]
+) -> None:
+    """A thread has lost its email to one whose next email's wire is asked for in the same statement."""
+    world.lapse(emails[5].email_id, 7200)
+    world.lapse(emails[7].email_id, 7200)
+    anew = world.claim(emails[5].email_id, emails[7].email_id, lease=3600).emails
+    assert anew[0].token == anew[1].token
+    emails[7] = anew[1]
+    assert gathered(world, proxy, emails, lambda: None) == [None, None, Standing.LOST, None]
+    assert [world.row(email.email_id)["wire_at"] is None for email in emails] == [n == 5 for n in range(8)]
 
 
 def attempts(world: World) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, insert, make_url, update
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, insert, make_url, tuple_, update
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.database import Database, is_contention, make_engine
@@ -19,6 +19,13 @@ LINES = Table(
 ADD = insert(LINES).values(id=bindparam("its_id"), words=bindparam("its_words"))
 ODD = ["'; DROP TABLE lines; --", "\\", "%s", "%%", "\\'; --", ":a", "a\\\\'; --"]
 CHANGE = update(LINES).where(LINES.c.id == bindparam("its_id")).values(words=bindparam("its_words"))
+
+THESE = update(LINES).where(LINES.c.id.in_(bindparam("ids", expanding=True))).values(words=bindparam("its_words"))
+AS_THEY_ARE = (
+    update(LINES)
+    .where(tuple_(LINES.c.id, LINES.c.words).in_(bindparam("pairs", expanding=True)))
+    .values(words=bindparam("its_words"))
+)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -57,8 +64,32 @@ def test_all_of_them_or_none(database: Database) -> None:
     assert words(database) == {1: "c", 2: "b"}
     assert not fired(database, Shot(CHANGE, line(1, "x")), Shot(CHANGE, line(9, "y")), Shot(CHANGE, line(2, "z")))
     assert words(database) == {1: "c", 2: "b"}
-    assert fired(database, Shot(CHANGE, line(1, "x")), Shot(CHANGE, line(9, "y"), must_match=False))
+    assert fired(database, Shot(CHANGE, line(1, "x")), Shot(CHANGE, line(9, "y"), rows=None))
     assert words(database) == {1: "x", 2: "b"}
+    assert fired(database, Shot(CHANGE, line(1, "z")), Shot(CHANGE, line(1, "z"))), "the same twice is two"
+
+
+def these(text: str, *numbers: int) -> Shot:
+    return Shot(THESE, {"ids": list(numbers), "its_words": text}, rows=len(numbers))
+
+
+def test_each_of_several_rows_has_to_be_there(database: Database) -> None:
+    assert fired(database, *[Shot(ADD, line(n, "a")) for n in range(5)])
+    assert fired(database, these("b", 0, 1), these("b", 3), these("c", 4))
+    assert words(database) == {0: "b", 1: "b", 2: "a", 3: "b", 4: "c"}
+    for shots in ([these("x", 0, 9)], [these("x", 0), these("x", 9)], [these("x", 0, 9), these("x", 1, 2)]):
+        assert not fired(database, *shots)
+    assert words(database) == {0: "b", 1: "b", 2: "a", 3: "b", 4: "c"}
+    assert fired(database, Shot(THESE, {"ids": [1, 9], "its_words": "d"}, rows=None), these("d", 2))
+    assert words(database) == {0: "b", 1: "d", 2: "d", 3: "b", 4: "c"}
+
+
+def test_pairs_belong_together(database: Database) -> None:
+    assert fired(database, *[Shot(ADD, line(n, text)) for n, text in enumerate(ODD)])
+    pairs = [*enumerate(ODD), (0, ODD[1])]
+    shots = [Shot(AS_THEY_ARE, {"pairs": [pair], "its_words": "x"}, rows=pair in pairs[:-1]) for pair in pairs]
+    assert fired(database, *shots)
+    assert set(words(database).values()) == {"x"}
 
 
 def test_a_row_that_matched_counts_though_nothing_in_it_changed(database: Database, database_url: str) -> None:
@@ -125,6 +156,22 @@ def test_it_is_one_request(database_url: str) -> None:
         fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "b")), Shot(CHANGE, line(1, "c")))
         database.close()
     assert [statement.split()[0] for statement in asked] == ["INSERT", "COMMIT"]
+
+
+def test_neighbours_of_one_statement_are_one(database_url: str) -> None:
+    with MySqlProxy(make_url(database_url).port or 0) as proxy:
+        asked: list[str] = []
+        proxy.on_statement = asked.append
+        database = Database(make_engine(make_url(proxy.url(database_url)), connections=1, volleys=True))
+        LINES.metadata.create_all(database.engine)
+        asked.clear()
+        shots = [Shot(ADD, line(n, f"a;{n}")) for n in range(4)]
+        assert fired(database, *shots, these("b", 0), these("b", 1, 2), these("c", 3), Shot(ADD, line(4, "e")))
+        assert words(database) == {0: "b", 1: "b", 2: "b", 3: "c", 4: "e"}
+        database.close()
+    inserts, first, second, insert = asked[0].replace("a;", "a").split(";")
+    assert [inserts.count("'a"), insert.count("'e'")] == [4, 1]
+    assert ["(0,1,2)" in first, "(3)" in second] == [True, True]
 
 
 def test_a_volley_that_misses_leaves_nothing_of_a_stale_outcome(database_url: str) -> None:
