@@ -87,7 +87,7 @@ class _Salvo:
     rows: int | None
 
     def takes(self, shot: Shot) -> bool:
-        """Whether this one can go out with them: a row more of an INSERT, or more of each list and all else the same."""
+        """Whether this one can go out with them: one row more of an INSERT, or more of each list and all else alike."""
         if shot.statement is not self.statement or shot.rows is None or self.rows is None:
             return False
         if isinstance(shot.statement, Insert):
