@@ -1,5 +1,8 @@
 """Several statements in one request: all of them or none, with every value as it was given."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -146,30 +149,30 @@ def test_a_lock_that_is_not_to_be_had_in_the_middle_is_known_as_contention(datab
     database.close()
 
 
-def test_it_is_one_request(database_url: str) -> None:
+@contextmanager
+def overheard(database_url: str) -> Iterator[tuple[Database, list[str]]]:
+    """A database, and the requests that it gets."""
     with MySqlProxy(make_url(database_url).port or 0) as proxy:
-        asked: list[str] = []
-        proxy.on_statement = asked.append
         database = Database(make_engine(make_url(proxy.url(database_url)), connections=1, volleys=True))
         LINES.metadata.create_all(database.engine)
-        asked.clear()
-        fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "b")), Shot(CHANGE, line(1, "c")))
+        asked: list[str] = []
+        proxy.on_statement = asked.append
+        yield database, asked
         database.close()
+
+
+def test_it_is_one_request(database_url: str) -> None:
+    with overheard(database_url) as (database, asked):
+        fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "b")), Shot(CHANGE, line(1, "c")))
     assert [statement.split()[0] for statement in asked] == ["INSERT", "COMMIT"]
 
 
 def test_neighbours_of_one_statement_are_one(database_url: str) -> None:
-    with MySqlProxy(make_url(database_url).port or 0) as proxy:
-        asked: list[str] = []
-        proxy.on_statement = asked.append
-        database = Database(make_engine(make_url(proxy.url(database_url)), connections=1, volleys=True))
-        LINES.metadata.create_all(database.engine)
-        asked.clear()
-        shots = [Shot(ADD, line(n, f"a;{n}")) for n in range(4)]
+    shots = [Shot(ADD, line(n, f"a{n}")) for n in range(4)]
+    with overheard(database_url) as (database, asked):
         assert fired(database, *shots, these("b", 0), these("b", 1, 2), these("c", 3), Shot(ADD, line(4, "e")))
         assert words(database) == {0: "b", 1: "b", 2: "b", 3: "c", 4: "e"}
-        database.close()
-    inserts, first, second, insert = asked[0].replace("a;", "a").split(";")
+    inserts, first, second, insert = asked[0].split(";")
     assert [inserts.count("'a"), insert.count("'e'")] == [4, 1]
     assert ["(0,1,2)" in first, "(3)" in second] == [True, True]
 
