@@ -41,10 +41,13 @@ class World:
         self.database.close()
 
     def execute(self, statement: str, **values: Any) -> Any:
-        """Run one statement in a transaction of its own; returns the number of rows, or the rows."""
+        """Run one statement in a transaction of its own; returns the number of rows, or the rows.
+
+        The values are bound by their types: SQLite compares times as text, and a whole second has its six zeros too.
+        """
 
         def work(c: Any) -> Any:
-            result = c.execute(text(statement), values)
+            result = c.execute(text(statement).bindparams(**values))
             return [tuple(row) for row in result] if result.returns_rows else result.rowcount
 
         return self.database.run(work)
