@@ -49,11 +49,7 @@ class Running:
         work = threading.Thread(target=server.run, args=("127.0.0.1", self.port, self._stop, self._beat))
         self._thread = work
         work.start()
-        for _ in range(PATIENCE * 20):
-            if listens(self.port):
-                return
-            self._stop.wait(0.05)
-        raise AssertionError("it does not listen")
+        until(lambda: listens(self.port), lambda: "it does not listen")
 
     def _beat(self) -> None:
         self.beats += 1
