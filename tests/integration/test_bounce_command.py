@@ -4,9 +4,7 @@ import json
 import os
 import signal
 import smtplib
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +12,10 @@ import pytest
 
 from eed_delivery.tracking.verp import Verp
 from tests.command_line import CommandLine
-from tests.integration.test_bounce_server import HARD, hand_over, outcomes
+from tests.integration.test_bounce_server import HARD, hand_over, listens, outcomes
 from tests.servers import free_port
 from tests.service_process import events_in
+from tests.waiting import until
 from tests.world import World
 
 SOON = 60
@@ -120,13 +119,7 @@ def test_the_commands_listen_until_they_are_told_to_stop(
 
 
 def wait_for(port: int) -> None:
-    pause = threading.Event()
-    for _ in range(SOON * 10):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        pause.wait(0.1)
-    raise AssertionError("nobody listens")
+    until(lambda: listens(port), lambda: "nobody listens", SOON)
 
 
 def test_the_command_wants_its_address_and_port(eed: CommandLine) -> None:

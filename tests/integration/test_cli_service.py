@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from eed_delivery.model import Ticket
 from eed_delivery.sqs import Queue
 from tests.command_line import CommandLine
 from tests.servers.ministack import MiniStack
+from tests.waiting import until as looked_until
 from tests.world import World
 
 SOON = 60
@@ -38,12 +38,11 @@ def eed(world: World, tmp_path: Path, ministack: MiniStack, queue_urls: tuple[st
 
 def until(world: World, statement: str, wanted: object) -> None:
     """Ask the database until it answers so."""
-    pause = threading.Event()
-    for _ in range(SOON * 10):
-        if world.scalar(statement) == wanted:
-            return
-        pause.wait(0.1)
-    raise AssertionError(f"{statement} never came to {wanted!r}, but is {world.scalar(statement)!r}")
+    looked_until(
+        lambda: world.scalar(statement) == wanted,
+        lambda: f"{statement} never came to {wanted!r}, but is {world.scalar(statement)!r}",
+        SOON,
+    )
 
 
 # --- check -------------------------------------------------------------------------------------------------------
