@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.unit.tracking import ses_examples as ses
+from tests.waiting import until
 from tests.world import World
 
 SOON = 60
@@ -210,11 +210,7 @@ def test_the_commands_take_events_until_they_are_told_to_stop(
     with (tmp_path / "log").open("wb") as log:
         role = eed.process(command, stdout=log, stderr=log)
     try:
-        pause = threading.Event()
-        for _ in range(SOON * 10):
-            if outcomes(world) == {email_id: "complained"}:
-                break
-            pause.wait(0.1)
+        until(lambda: outcomes(world) == {email_id: "complained"}, (tmp_path / "log").read_text, SOON)
     finally:
         os.kill(role.pid, signal.SIGTERM)
         assert role.wait(SOON) == 0, (tmp_path / "log").read_text()
