@@ -77,6 +77,14 @@ eed_job = Table(
     Column("sent_before", Integer, nullable=False, server_default="0"),
     Column("warned_of_bounces", Boolean, nullable=False, server_default="0"),
     Column("warned_of_complaints", Boolean, nullable=False, server_default="0"),
+    # The sums of enlisting (G1): found = total + moved + regenerated + refused. Each is counted over all rounds.
+    Column("rounds", Integer, nullable=False, server_default="0"),  # how often a finished job was made ready again
+    Column("found", Integer, nullable=False, server_default="0"),  # rows of the source that meant "not sent yet"
+    Column("refused", Integer, nullable=False, server_default="0"),  # each has its reason in eed_refusal
+    Column("regenerated", Integer, nullable=False, server_default="0"),  # known rows that got a new generation here
+    Column("moved", Integer, nullable=False, server_default="0"),  # its emails that a later job took over
+    Column("reconciled_at", Time),  # when source and ledger were last compared row by row
+    Column("differences", Integer),  # how many rows differed then
     Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )
@@ -165,6 +173,20 @@ eed_suppression = Table(
     Column("source", word(32), nullable=False),
     Column("created_at", Time, nullable=False),
     Column("expires_at", Time),
+    **_OPTIONS,
+)
+
+eed_refusal = Table(
+    "eed_refusal",
+    metadata,
+    Column("refusal_id", Id, primary_key=True, autoincrement=True),
+    Column("job_id", BigInteger),  # NULL: the job itself was refused
+    Column("job_key", prose(255), nullable=False),  # as much of the source's key as fits
+    Column("source_key", prose(255)),  # the email's, likewise; NULL: all of the job
+    Column("reason", prose(DETAIL_LENGTH), nullable=False),
+    Column("round", Integer, nullable=False, server_default="0"),
+    Column("refused_at", Time, nullable=False),
+    Index("eed_refusal_by_job", "job_id"),
     **_OPTIONS,
 )
 
