@@ -43,6 +43,14 @@ class QueueGone(EedError):
     """SQS cannot be reached or refuses to work."""
 
 
+class LeaseLost(EedError):
+    """A job is no longer this publisher's, or has changed: what was begun is taken back, and nothing is lost."""
+
+
+class Miscounted(EedError):
+    """The database has changed another number of rows than it was given: what was begun is taken back."""
+
+
 class NoGrant(EedError):
     """The ledger refused the wire: stale token, lost lease, or the job is paused, cancelled or expired."""
 

@@ -34,9 +34,10 @@ TRANSITIONS: Mapping[EmailState, frozenset[EmailState]] = {
     EmailState.SENDING: frozenset(EmailState),
     EmailState.IN_DOUBT: frozenset({EmailState.SENT, EmailState.FAILED, EmailState.PENDING}),
     EmailState.FAILED: frozenset({EmailState.PENDING}),
-    EmailState.SENT: frozenset(),
-    EmailState.SUPPRESSED: frozenset(),
-    EmailState.CANCELLED: frozenset(),
+    # Only where `source.job.known_rows` says so, and with a new generation: the source wants the row sent once more.
+    EmailState.SENT: frozenset({EmailState.PENDING}),
+    EmailState.SUPPRESSED: frozenset({EmailState.PENDING}),
+    EmailState.CANCELLED: frozenset({EmailState.PENDING}),
 }
 
 
@@ -133,6 +134,7 @@ class Email:
     columns: Mapping[str, Any] = field(default_factory=dict)
     attachments: tuple[AttachmentRef, ...] = ()
     settled_elsewhere: bool = False  # the source's status no longer says that it is to be sent
+    problem: str = ""  # why its content in the source cannot be used; it fails with that
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class ReadyJob:
 
     `key` is an int where the source has integer keys. `expires_in_seconds` is counted by the source's own clock,
     so that time zones don't matter; None: it never expires. `recipient` is known where the job's row is its one email.
+    `again`: the ledger has finished it before.
     """
 
     key: int | str
@@ -188,6 +191,7 @@ class ReadyJob:
     expires_in_seconds: float | None = None
     recipient: str | None = None
     category: str = ""
+    again: bool = False
 
     @property
     def expired(self) -> bool:

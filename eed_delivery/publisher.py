@@ -19,8 +19,9 @@ import structlog
 from eed_delivery import failpoints
 from eed_delivery.config import PublisherSettings
 from eed_delivery.errors import DatabaseGone, RenderError
+from eed_delivery.ledger.enlisting import LeasedJob
 from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.registry import LeasedJob, RegistryLedger
+from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.looking import Pace
 from eed_delivery.model import JobState, Ticket
 from eed_delivery.rendering import Renderer
@@ -130,8 +131,6 @@ class Publisher:
             jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
         self._ledger.register(jobs)
         failpoints.reach("publisher.registered")
-        for job in jobs:
-            log.info("job_registered", job_id=job.key, name=job.name)
         if len(jobs) == NEW_JOBS_AT_ONCE:
             self._look_pace.hurry()
 

@@ -24,12 +24,12 @@ from eed_delivery.source.reference import create_reference
 class World:
     """The ledger's rooms over one database, as a host of the service has them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, settings: SourceSettings | None = None) -> None:
         self.url = url
         self.database = Database(make_engine(make_url(url), connections=20, volleys=True))
         migrations.upgrade(self.database.engine)
         self.database.run(create_reference)
-        self.source = Source(SourceSettings())
+        self.source = Source(settings or SourceSettings())
         self.registry = RegistryLedger(self.database, self.source)
         self.delivering = DeliveryLedger(self.database, self.source, "test")
         self.sweeping = SweepLedger(self.database, self.source)

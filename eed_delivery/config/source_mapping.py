@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from eed_delivery.config.formats import Column, OptionalColumn, OptionalTable, Status, Table
 
 KeyType = Literal["integer", "string"]
+KnownRows = Literal["refuse", "new_generation"]
+"""What becomes of a row that the ledger has ended, and that the source says is not sent yet."""
 
 
 class Section(BaseModel):
@@ -65,6 +67,7 @@ class JobSource(Section):
     category_value: str | None = None
     track_opens_value: bool | None = None
     track_clicks_value: bool | None = None
+    known_rows: KnownRows = "refuse"
     statuses: JobStatuses = JobStatuses()
 
     @model_validator(mode="before")

@@ -77,20 +77,20 @@ _SENT_BY_NOW = (
     .scalar_subquery()
 )
 # An operator has looked at the job: what left before counts against it no more.
-_WATCHED_ANEW = {
+WATCHED_ANEW = {
     eed_job.c.watched_from: utc_now(),
     eed_job.c.sent_before: _SENT_BY_NOW,
     eed_job.c.warned_of_bounces: False,
     eed_job.c.warned_of_complaints: False,
 }
-_OPEN_AGAIN = {eed_job.c.state: JobState.ACTIVE, eed_job.c.finished_at: None, eed_job.c.reason: None, **_WATCHED_ANEW}
+_OPEN_AGAIN = {eed_job.c.state: JobState.ACTIVE, eed_job.c.finished_at: None, eed_job.c.reason: None, **WATCHED_ANEW}
 RESUME = _UNFINISHED.where(eed_job.c.state == JobState.PAUSED).values(
     {
         eed_job.c.state: JobState.ACTIVE,
         eed_job.c.reason: None,
         eed_job.c.revision: eed_job.c.revision + 1,
         eed_job.c.watched: bindparam("is_watched"),
-        **_WATCHED_ANEW,
+        **WATCHED_ANEW,
     }
 )
 CANCEL = _UNFINISHED.where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED])).values(

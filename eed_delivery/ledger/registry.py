@@ -1,49 +1,30 @@
 """The publisher's side of the ledger: jobs are registered, leased and enlisted; what the queue took is marked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
-from eed_delivery.errors import RenderError
+from eed_delivery.errors import LeaseLost, Miscounted, RenderError
+from eed_delivery.ledger.enlisting import KEY_LENGTH, Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
+from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, Job, JobState, ReadyJob, Ticket
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
+from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 
 log = structlog.get_logger(__name__)
 
-KEY_LENGTH = 191
-UNUSABLE_KEY = f"its key cannot be kept: keys are numbers from 1 on, or text of up to {KEY_LENGTH} characters"
-SMALL_JOB = 20
-"""Up to so many emails, a job is small: its pending emails are read together with those of others."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeasedJob:
-    """A job that this publisher holds; `token` fences every change it makes."""
-
-    job_id: int
-    key: str
-    name: str
-    state: JobState
-    token: int
-    total: int
-    started: bool
-    enlisted: bool
-
-    @property
-    def is_small(self) -> bool:
-        """Whether its pending emails may be read together with those of other jobs."""
-        return self.enlisted and self.total <= SMALL_JOB
-
+ROWS_REFUSED_AT_ONCE = 500
+REASONS_LOGGED = 5
+EXPIRED_BEFORE = "expires_at had passed before the job could start"
 
 _HAS_PENDING = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state == EmailState.PENDING)
 # A cancelled job is enlisted to its last email too, so that it balances; only an active one is published.
@@ -57,13 +38,6 @@ LEASE = (
     .where(_LEASE_IS_FREE)
     .values(token=bindparam("new_token"), lease_until=utc_in(bindparam("lease")))
 )
-_HELD = (
-    update(eed_job)
-    .where(eed_job.c.job_id == bindparam("id"))
-    .where(eed_job.c.token == bindparam("our_token"))
-    .where(eed_job.c.lease_until > utc_now())
-)
-RENEW = _HELD.values(lease_until=utc_in(bindparam("lease")))
 LET_GO = (
     update(eed_job)
     .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
@@ -71,12 +45,32 @@ LET_GO = (
     .where(eed_job.c.lease_until > utc_now())
     .values(lease_until=None)
 )
-ENLISTED = _HELD.values(enlisted_at=utc_now())
 ENLISTED_ALONE = (
     update(eed_job)
     .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
     .where(eed_job.c.enlisted_at.is_(None))
-    .values(enlisted_at=utc_now(), total=1)
+    .values(enlisted_at=utc_now(), total=1, found=1)
+)
+# What was cancelled stays cancelled: its new rows are enlisted, and end like it.
+NEXT_ROUND = (
+    update(eed_job)
+    .where(eed_job.c.source_key == bindparam("key"))
+    .where(eed_job.c.finished_at.is_not(None))
+    .values(
+        {
+            eed_job.c.state: case(
+                (eed_job.c.state == JobState.CANCELLED, JobState.CANCELLED), else_=bindparam("to_state")
+            ),
+            eed_job.c.reason: case((eed_job.c.state == JobState.CANCELLED, eed_job.c.reason), else_=bindparam("why")),
+            eed_job.c.rounds: eed_job.c.rounds + 1,
+            eed_job.c.revision: eed_job.c.revision + 1,
+            eed_job.c.expires_at: utc_in(bindparam("left")),
+            eed_job.c.enlist_after: None,
+            eed_job.c.enlisted_at: None,
+            eed_job.c.finished_at: None,
+            **WATCHED_ANEW,
+        }
+    )
 )
 
 _INSERT_JOB = insert(eed_job).values(
@@ -110,34 +104,44 @@ class RegistryLedger:
         self._database = database
         self._source = source
         self._outbox = outbox
+        self._enlisting = Enlisting(source)
+        # Two publishers may see the same new job at once; the second insert is to be no error and no second row. What
+        # else it could hide is looked for after it.
         ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
-        # Two publishers may see the same new job at once; the second insert is to be no error and no second row.
         self._insert_job: Insert = _INSERT_JOB.prefix_with(ignore)
-        self._insert_email: Insert = insert(eed_email).prefix_with(ignore)
 
     def new_jobs(self, limit: int) -> list[ReadyJob]:
-        """Jobs that the source has marked ready, whose time has come, and that the ledger doesn't know yet."""
+        """Jobs that the source has marked ready, whose time has come, and that the ledger doesn't know yet or has
+        finished."""
         return self._database.run(lambda c: self._source.ready_jobs(c, eed_job, limit))
 
     def register(self, jobs: Sequence[ReadyJob]) -> None:
-        """Enter new jobs; those whose `expires_at` has passed are entered as cancelled."""
-        if jobs:
-            self._database.run(lambda c: self._register(c, jobs))
+        """Enter new jobs; those whose `expires_at` has passed are entered as cancelled. A finished job that is ready
+        again begins its next round. One whose key cannot be kept is refused, with all its emails."""
+        new = [job for job in jobs if not job.again and unusable(job.key) is None]
+        if new:
+            self._database.run(lambda c: self._register(c, new))
+        for job in new:
+            log.info("job_registered", job_id=job.key, name=job.name)
+        for job in jobs:
+            if (why := unusable(job.key)) is not None:
+                self._refuse_job(job, why)
+            elif job.again:
+                self._begin_next_round(job)
 
     def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
-        for job in jobs:
-            if not _usable(job.key):
-                log.error("unusable_key", job_id=str(job.key)[:KEY_LENGTH], reason=UNUSABLE_KEY)
-                self._source.write_job(c, job.key, JobState.FAILED)
-        usable = [job for job in jobs if _usable(job.key)]
-        if usable:
-            c.execute(self._insert_job, [_new_job(job) for job in usable])
-        alone = [job for job in usable if job.recipient is not None]
+        c.execute(self._insert_job, [_new_job(job) for job in jobs])
+        keys = [str(job.key) for job in jobs]
+        there = set(c.execute(select(eed_job.c.source_key).where(eed_job.c.source_key.in_(keys))).scalars())
+        if lost := [key for key in keys if key not in there]:
+            raise Miscounted(f"{len(lost)} of {len(keys)} jobs were not entered, {lost[0]!r} for one")
+        alone = [job for job in jobs if job.recipient is not None]
         if alone:
             self._enlist_alone(c, alone)
 
     def _enlist_alone(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
-        """Jobs whose row is their one email are enlisted with it, many at once."""
+        """Jobs whose row is their one email are enlisted with it, many at once. A key that is known as another job's
+        email is left to `enlist`, as every other job is."""
         rows = c.execute(
             select(eed_job.c.job_id, eed_job.c.source_key)
             .where(eed_job.c.source_key.in_([str(job.key) for job in jobs]))
@@ -145,10 +149,45 @@ class RegistryLedger:
             .with_for_update()
         )
         ids = {row.source_key: row.job_id for row in rows}
-        new = [(ids[str(job.key)], job) for job in jobs if str(job.key) in ids]
-        if new:
-            c.execute(self._insert_email, [_new_email(job_id, job.key, job.recipient or "") for job_id, job in new])
-            c.execute(ENLISTED_ALONE, {"ids": [job_id for job_id, _ in new]})
+        known = known_emails(c, [job.key for job in jobs])
+        new = [(ids[str(job.key)], job) for job in jobs if str(job.key) in ids and job.key not in known]
+        if not new:
+            return
+        emails = [new_email(job_id, job.key, job.recipient or "") for job_id, job in new]
+        added = c.execute(insert(eed_email), emails).rowcount
+        enlisted = c.execute(ENLISTED_ALONE, {"ids": [job_id for job_id, _ in new]}).rowcount
+        if (added, enlisted) != (len(new), len(new)):
+            raise Miscounted(f"{added} emails and {enlisted} jobs of {len(new)} were entered")
+
+    def _begin_next_round(self, job: ReadyJob) -> None:
+        values = {
+            "key": str(job.key),
+            "to_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
+            "why": EXPIRED_BEFORE if job.expired else None,
+            "left": job.expires_in_seconds,
+        }
+        if self._database.did(lambda c: c.execute(NEXT_ROUND, values).rowcount == 1):
+            log.info("job_ready_again", job_id=job.key, name=job.name)
+
+    def _refuse_job(self, job: ReadyJob, why: str) -> None:
+        """A job whose key cannot be kept: its unsent emails are refused, and then the job itself."""
+        log.error("unusable_key", job_id=str(job.key)[:KEY_LENGTH], reason=why)
+        after: str | int | None = None
+        while keys := self._database.run(partial(self._refuse_rows, job, after, f"its job's key: {why}")):
+            after = keys[-1]
+
+        def end(c: Connection) -> None:
+            refuse(c, None, job.key, [(None, why)])
+            self._source.write_job(c, job.key, JobState.FAILED)
+
+        self._database.run(end)
+
+    def _refuse_rows(self, job: ReadyJob, after: str | int | None, why: str, c: Connection) -> list[str | int]:
+        keys = [row.key for row in self._source.unsent(c, job.key, after, ROWS_REFUSED_AT_ONCE)]
+        refused = [(key, why) for key in keys]
+        refuse(c, None, job.key, refused)
+        self._enlisting.write_refused(c, refused)
+        return keys
 
     def lease(self, token: int, lease_seconds: float, limit: int, beyond: int) -> list[LeasedJob]:
         """Take hold of up to `limit` jobs with work to do, in the order of their ids, starting after `beyond`."""
@@ -166,7 +205,9 @@ class RegistryLedger:
     def _free(self, c: Connection, where: ColumnElement[bool], limit: int) -> list[int]:
         """Jobs that wait for a publisher, by their ids: read along the index, and not further than needed."""
         statement = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _NEEDS_WORK)
-        return list(c.execute(statement.order_by(eed_job.c.job_id).limit(limit)).scalars())
+        # A job whose chunk takes longer than its lease is locked by the one who is at it: nobody waits for that.
+        statement = statement.order_by(eed_job.c.job_id).limit(limit).with_for_update(skip_locked=True)
+        return list(c.execute(statement).scalars())
 
     def _leased(self, c: Connection, token: int) -> list[LeasedJob]:
         held = (eed_job.c.token == token) & (eed_job.c.lease_until > utc_now())
@@ -200,57 +241,21 @@ class RegistryLedger:
         self._database.run(work)
 
     def enlist(self, job: LeasedJob, size: int, lease_seconds: float) -> int:
-        """Copy the next `size` unsent emails into the ledger and move the cursor, in one transaction.
+        """Take the next `size` unsent emails into the ledger and move the cursor, in one transaction.
 
         Returns how many rows were read; 0 means that the job is enlisted to its end, or that the lease is lost.
         """
-        return self._database.run(lambda c: self._enlist(c, job, size, lease_seconds))
-
-    def _enlist(self, c: Connection, job: LeasedJob, size: int, lease: float) -> int:
-        # The row lock this takes makes cursor and emails one step for everybody else.
-        held = c.execute(RENEW, {"id": job.job_id, "our_token": job.token, "lease": lease}).rowcount == 1
-        if not held:
+        try:
+            chunk = self._database.run(lambda c: self._enlisting.chunk(c, job, size, lease_seconds))
+        except LeaseLost as lost:
+            log.info("enlisting_left_to_another", job_id=job.key, reason=str(lost))
             return 0
-        after = c.execute(select(eed_job.c.enlist_after).where(eed_job.c.job_id == job.job_id)).scalar_one()
-        fence = {"id": job.job_id, "our_token": job.token}
-        if after is None:
-            settled = self._source.already_settled_count(c, job.key)
-            c.execute(_HELD.values(not_enlisted=settled), fence)
-        elif self._source.copies_plainly(c):
-            return self._copy(c, job, after, size)
-        rows = self._source.unsent(c, job.key, after, size)
-        if not rows:
-            c.execute(ENLISTED, fence)
-            return 0
-        usable = [row for row in rows if _usable(row.key)]
-        self._source.write_emails(c, [r.key for r in rows if not _usable(r.key)], EmailState.FAILED, UNUSABLE_KEY)
-        if usable:  # a key that cannot be kept is no cursor either; its row is failed now, and is not read again
-            new = [_new_email(job.job_id, row.key, row.recipient) for row in usable]
-            added = c.execute(self._insert_email, new).rowcount
-            c.execute(_HELD.values(enlist_after=str(usable[-1].key), total=eed_job.c.total + added), fence)
-        return len(rows)
-
-    def _copy(self, c: Connection, job: LeasedJob, after: str, size: int) -> int:
-        """As `_enlist`, but inside the database: source and ledger are in one, and nothing here needs to see the rows.
-
-        What lies beyond the cursor is usable: the cursor is a key that was, and keys are numbers.
-        """
-        fence = {"id": job.job_id, "our_token": job.token}
-        rows, last = self._source.unsent_until(c, job.key, after, size)
-        if last is None:
-            c.execute(ENLISTED, fence)
-            return 0
-        unsent = self._source.unsent_between(job.key, after, last)
-        new = select(
-            literal(job.job_id),
-            func.substr(unsent.c.recipient, 1, RECIPIENT_LENGTH),
-            literal(EmailState.PENDING.value),
-            unsent.c.key,
-        )
-        copied = self._insert_email.from_select(["job_id", "recipient", "state", "email_id"], new)
-        added = c.execute(copied).rowcount
-        c.execute(_HELD.values(enlist_after=str(last), total=eed_job.c.total + added), fence)
-        return rows
+        if chunk.refused:
+            reasons = [why for why, _ in chunk.refused.most_common(REASONS_LOGGED)]
+            log.warning("rows_refused", job_id=job.key, count=chunk.refused.total(), reasons=reasons)
+        if chunk.regenerated:
+            log.info("known_rows_sent_again", job_id=job.key, count=chunk.regenerated)
+        return chunk.rows
 
     def queued(self, jobs: Sequence[LeasedJob], limit: int) -> int:
         """How many emails of these jobs have a message that a worker may have now, counted up to `limit`.
@@ -305,10 +310,6 @@ def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
     )
 
 
-def _usable(key: str | int) -> bool:
-    return key > 0 if isinstance(key, int) else 0 < len(key) <= KEY_LENGTH
-
-
 def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
     statement = (
         select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id, eed_email.c.token)
@@ -330,17 +331,7 @@ def _new_job(job: ReadyJob) -> dict[str, object]:
         "label": job.name[:255],
         "of_category": job.category,
         "new_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
-        "why": "expires_at had passed before the job could start" if job.expired else None,
+        "why": EXPIRED_BEFORE if job.expired else None,
         "left": job.expires_in_seconds,
     }
     return {**values, "id": job.key if isinstance(job.key, int) else None}  # NULL: the database numbers it
-
-
-def _new_email(job_id: int, key: str | int, recipient: str) -> dict[str, object]:
-    return {
-        "job_id": job_id,
-        "recipient": recipient[:RECIPIENT_LENGTH],  # too long to be an address either way; it will be refused
-        "state": EmailState.PENDING,
-        "email_id": key if isinstance(key, int) else None,  # NULL: the database numbers it
-        "source_key": None if isinstance(key, int) else key,
-    }

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Update, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, is_away, is_contention, utc_in, utc_now
+from eed_delivery.errors import Miscounted
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.schema import eed_attempt, eed_email, eed_job
-from eed_delivery.source import Source
+from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
+from eed_delivery.source import Known, Source
 from eed_delivery.volley import Shot, matched
 
 log = structlog.get_logger(__name__)
@@ -96,6 +97,20 @@ EXPIRE_JOB = (
     .where(eed_job.c.job_id == bindparam("id"))
     .where(*_HAS_EXPIRED)
     .values(state=JobState.CANCELLED, reason=EXPIRED)
+)
+
+FINISH = (
+    update(eed_job)
+    .where(eed_job.c.job_id == bindparam("id"))
+    .where(eed_job.c.finished_at.is_(None))
+    .values(finished_at=utc_now(), token=None, lease_until=None)
+)
+# Rows came to the source after the job was enlisted: the publisher takes them before the job is finished.
+ENLIST_AGAIN = (
+    update(eed_job)
+    .where(eed_job.c.job_id == bindparam("id"))
+    .where(eed_job.c.finished_at.is_(None))
+    .values(enlisted_at=None)
 )
 
 _FRESH_DOUBT = (
@@ -294,16 +309,21 @@ class SweepLedger:
             return None
         if sum(counts[state] for state in END_STATES & counts.keys()) != job.total:
             return False
+        if self._has_late_rows(c, job_id, job.source_key):
+            _must_change(c, ENLIST_AGAIN, job_id)
+            return None
         ends_as = JobState(job.state) if job.state in _ENDED else JobState.FINISHED
-        c.execute(
-            update(eed_job)
-            .where(eed_job.c.job_id == job_id, eed_job.c.finished_at.is_(None))
-            .values(state=ends_as, finished_at=utc_now(), token=None, lease_until=None)
-        )
+        _must_change(c, FINISH.values(state=ends_as), job_id)
         self._source.write_job(c, job.source_key, ends_as)
-        facts = with_reason(job.reason, state=ends_as, total=job.total, emails=counts)
+        facts = with_reason(job.reason, state=ends_as, total=job.total, emails=counts, refused=job.refused)
         self._outbox.put(c, [Notice(NoticeKind.JOB_FINISHED, job_id, facts=facts)])
         return True
+
+    def _has_late_rows(self, c: Connection, job_id: int, key: str) -> bool:
+        """Whether the source has got unsent rows of this job since it was enlisted. Where the row is the job, it can
+        have no others."""
+        known = Known(eed_email, eed_refusal, job_id)
+        return not self._source.single and bool(self._source.unknown(c, key, known, 1))
 
     def _strays(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
         """Strays of unfinished jobs, found by the index on job and state; a walk over all emails ever sent is not
@@ -325,6 +345,12 @@ class SweepLedger:
             for row in c.execute(statement, values)
         ]
         return sorted(strays, key=lambda stray: stray.email_id)  # one order for everybody's row locks
+
+
+def _must_change(c: Connection, statement: Update, job_id: int) -> None:
+    """Change a job that this transaction has locked; raises `Miscounted` when it is not as it was read."""
+    if c.execute(statement, {"id": job_id}).rowcount != 1:
+        raise Miscounted(f"job {job_id} has changed under its lock: nothing of it is written")
 
 
 def _same(stray: Stray) -> dict[str, int]:

@@ -107,6 +107,8 @@ class Renderer:
         Raises RenderError for what is wrong with this email (its variables, address, attachments, size), and
         InfrastructureFailure or Throttled when the attachments' disk or S3 is at fault.
         """
+        if email.problem:
+            raise RenderError(email.problem)
         recipient = addresses.recipient(email.recipient, email.recipient_name)
         variables = variables_of(email)
         header = self._unsubscribe_links(compiled, email, variables)

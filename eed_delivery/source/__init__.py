@@ -3,6 +3,7 @@
 - `access`     the class `Source`: everything the service reads and writes there
 - `tables`     the mapping of `[source]` as light SQLAlchemy tables
 - `clock`      the source's clock in SQL
+- `keys`       string keys in SQL, compared byte for byte
 - `live`       what the database really has: columns, indexes, character sets
 - `check`      the mapping held against it, for `eed-delivery db check`
 - `reference`  the schema for those who have none yet
@@ -10,6 +11,6 @@
 Nothing here alters a table that exists.
 """
 
-from eed_delivery.source.access import Source
+from eed_delivery.source.access import Known, Source
 
-__all__ = ["Source"]
+__all__ = ["Known", "Source"]

@@ -4,7 +4,7 @@ Every method works inside the caller's transaction and never opens one of its ow
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import chain
 from typing import Any
@@ -27,10 +27,12 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.config import SourceSettings
+from eed_delivery.config.source_mapping import KnownRows
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
-from eed_delivery.source.clock import as_stored_key, has_come, seconds_left, source_now
-from eed_delivery.source.files import by_email, files_of_emails, job_files
+from eed_delivery.source.clock import has_come, seconds_left, source_now
+from eed_delivery.source.files import Files, by_owner, files_of_emails, job_files, spelt_otherwise
+from eed_delivery.source.keys import as_stored_key, same_bytes
 from eed_delivery.source.live import Kind, LiveColumn, read_table
 from eed_delivery.source.tables import Key, MappedTables, native
 from eed_delivery.volley import Shot, ask
@@ -51,6 +53,16 @@ WRITE_CHUNK = 500
 """So many keys at most are named in one UPDATE."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger has of a job: its tables of emails (`email_id`, `source_key`, `job_id`) and of refusals
+    (`source_key`, `job_id`), and which job."""
+
+    emails: FromClause
+    refusals: FromClause
+    job_id: int
+
+
 class Source:
     """The mapped tables of the delivery server. Safe for many threads.
 
@@ -62,11 +74,22 @@ class Source:
         self._tables = MappedTables(settings)
         self._limits: Mapping[str, LiveColumn] | None = None
 
-    def ready_jobs(self, c: Connection, known: FromClause, limit: int) -> list[ReadyJob]:
-        """Jobs that are ready by their status, whose `scheduled_for` has come and that `known` doesn't have yet.
+    @property
+    def known_rows(self) -> KnownRows:
+        """What becomes of a row that the ledger knows, when the source says once more that it is not sent yet."""
+        return self._settings.job.known_rows
 
-        `known` is the ledger's table of jobs, with `job_id` (compared with integer keys) and `source_key` (with
-        string keys). In the order of their keys. Jobs that have expired are among them.
+    @property
+    def single(self) -> bool:
+        """Whether each row is a job of one email."""
+        return self._tables.single
+
+    def ready_jobs(self, c: Connection, known: FromClause, limit: int) -> list[ReadyJob]:
+        """Jobs that are ready by their status, whose `scheduled_for` has come and that `known` doesn't have yet, or has
+        finished: those are ready `again`.
+
+        `known` is the ledger's table of jobs, with `finished_at`, `job_id` (compared with integer keys) and
+        `source_key` (with string keys). In the order of their keys. Jobs that have expired are among them.
         """
         t, job = self._tables, self._settings.job
         recipient = t.email(self._settings.email.recipient) if t.single else null()
@@ -77,9 +100,11 @@ class Source:
                 t.job(job.category).label("category"),
                 self._expiry(job.expires_at).label("left"),
                 recipient.label("recipient"),
+                known.c.finished_at.is_not(None).label("again"),
             )
+            .select_from(t.jobs.outerjoin(known, self._is(known)))
             .where(t.job_status == job.statuses.ready)
-            .where(~exists().where(self._is(known)))
+            .where(or_(known.c.job_id.is_(None), known.c.finished_at.is_not(None)))
             .order_by(t.job_id)
             .limit(limit)
         )
@@ -93,14 +118,16 @@ class Source:
                 _until(row.left),
                 (_text(row.recipient) or "") if t.single else None,
                 _category(job.category_value, _text(row.category)),
+                bool(row.again),
             )
             for row in c.execute(statement)
         ]
 
     def _is(self, known: FromClause) -> ColumnElement[bool]:
+        key = self._tables.job_id
         if self._tables.job_key_type == "integer":
-            return known.c.job_id == self._tables.job_id
-        return known.c.source_key == as_stored_key(self._tables.job_id)
+            return known.c.job_id == key
+        return (known.c.source_key == as_stored_key(key)) & same_bytes(known.c.source_key, key)
 
     def _expiry(self, name: str) -> ColumnElement[Any]:
         return seconds_left(self._tables.job(name)) if name else null()
@@ -115,9 +142,7 @@ class Source:
         statement = self._unsent(job_key).order_by(t.email_id).limit(size)
         if after is not None:
             statement = statement.where(t.email_id > native(after, t.email_key_type))
-        return [
-            SourceRow(native(row.key, t.email_key_type), _text(row.recipient) or "") for row in c.execute(statement)
-        ]
+        return self._rows(c, statement)
 
     def copies_plainly(self, c: Connection) -> bool:
         """Whether the database can copy keys and recipients as `unsent` would give them: numbers, and texts with a
@@ -140,16 +165,61 @@ class Source:
         beyond = t.email_id > native(after, t.email_key_type)
         return self._unsent(job_key).where(beyond, t.email_id <= native(last, t.email_key_type)).subquery()
 
-    def _unsent(self, job_key: Key) -> Select[Any]:
+    def unknown(self, c: Connection, job_key: Key, known: Known, size: int) -> list[SourceRow]:
+        """Up to `size` emails of a job that are not sent yet by their status, and neither in the ledger nor refused.
+
+        Asked when a job is enlisted to its end, and before it is finished: a row that came behind the cursor, or after
+        it, is found here.
+        """
         t = self._tables
-        recipient = func.coalesce(t.email(self._settings.email.recipient), "")
-        columns = select(t.email_id.label("key"), recipient.label("recipient"))
-        return columns.where(t.email_job == native(job_key, t.job_key_type)).where(t.is_pending())
+        emails, refusals = known.emails.alias(), known.refusals.alias()
+        if t.email_key_type == "integer":
+            same = emails.c.email_id == t.email_id
+        else:
+            same = (emails.c.source_key == as_stored_key(t.email_id)) & same_bytes(emails.c.source_key, t.email_id)
+        enlisted = exists().where(same, emails.c.job_id == known.job_id)
+        refused = exists().where(refusals.c.job_id == known.job_id, same_bytes(refusals.c.source_key, t.email_id))
+        statement = self._unsent(job_key).where(~enlisted, ~refused).order_by(t.email_id).limit(size)
+        return self._rows(c, statement)
+
+    def spelt_otherwise(self, c: Connection, job_key: Key, size: int) -> list[tuple[SourceRow, Key]]:
+        """Up to `size` unsent emails that only the database's collation takes for this job's, and the job that they
+        name; none whose job is there letter for letter. Integer keys have none."""
+        t = self._tables
+        if t.single or t.job_key_type == "integer":
+            return []
+        statement = self._columns().add_columns(t.email_job.label("names")).order_by(t.email_id).limit(size)
+        statement = statement.where(t.email_job == job_key, ~same_bytes(t.email_job, job_key), t.is_pending())
+        found = [(self._row(row), native(row.names, t.job_key_type)) for row in c.execute(statement)]
+        return [(row, named) for row, named in found if not self._has_job(c, named)]
+
+    def _has_job(self, c: Connection, key: Key) -> bool:
+        keys = c.execute(select(self._tables.job_id).where(self._tables.job_id == key)).scalars()
+        return key in {native(found, self._tables.job_key_type) for found in keys}
+
+    def _unsent(self, job_key: Key) -> Select[Any]:
+        return self._columns().where(*self._of_job(job_key), self._tables.is_pending())
+
+    def _columns(self) -> Select[Any]:
+        recipient = func.coalesce(self._tables.email(self._settings.email.recipient), "")
+        return select(self._tables.email_id.label("key"), recipient.label("recipient"))
+
+    def _of_job(self, job_key: Key) -> list[ColumnElement[bool]]:
+        """An email's job, letter for letter: the first comparison is for the index, and may take two for one."""
+        t = self._tables
+        key = native(job_key, t.job_key_type)
+        plain = t.email_job == key
+        return [plain] if isinstance(key, int) else [plain, same_bytes(t.email_job, key)]
+
+    def _rows(self, c: Connection, statement: Select[Any]) -> list[SourceRow]:
+        return [self._row(row) for row in c.execute(statement)]
+
+    def _row(self, row: Any) -> SourceRow:
+        return SourceRow(native(row.key, self._tables.email_key_type), _text(row.recipient) or "")
 
     def already_settled_count(self, c: Connection, job_key: Key) -> int:
         """How many emails of a job `unsent` leaves out. To be asked before the first of them is sent by us."""
-        t = self._tables
-        statement = select(func.count()).where(t.email_job == native(job_key, t.job_key_type)).where(t.is_settled())
+        statement = select(func.count()).where(*self._of_job(job_key), self._tables.is_settled())
         return c.execute(statement).scalar_one()
 
     def job(self, c: Connection, job_id: int, job_key: Key, revision: int) -> Job:
@@ -197,19 +267,25 @@ class Source:
         keys = [native(email.key, t.email_key_type) for email in claimed]
         found, *of_files = ask(c, [Shot(statement, {"keys": keys}) for statement in self._contents])
         rows = {native(row.key, t.email_key_type): row for row in found}
-        files = by_email(chain.from_iterable(of_files), t, keys)
+        files = by_owner(chain.from_iterable(of_files), t.email_key_type, keys)
+        problems = self._problems(c, files)
         return [
             replace(
                 email,
                 recipient_name=_text(row.recipient_name),
                 variables=row.variables,
                 columns={name: getattr(row, f"column_{n}") for n, name in enumerate(names)},
-                attachments=(*self._own_file(row), *files.get(key, ())),
+                attachments=(*self._own_file(row), *files.found.get(key, ())),
                 settled_elsewhere=bool(row.settled),
+                problem=problems.get(key, ""),
             )
             for email, key in zip(claimed, keys, strict=True)
             if (row := rows.get(key)) is not None
         ]
+
+    def _problems(self, c: Connection, files: Files) -> Mapping[Key, str]:
+        strays = files.strays(c, self._tables.email_id, self._tables.email_key_type)
+        return {key: spelt_otherwise("email_id", named, key) for key, named in strays.items()}
 
     def _own_file(self, row: Any) -> tuple[AttachmentRef, ...]:
         e = self._settings.email

@@ -6,7 +6,7 @@ database server, so that NOW() speaks of the same wall clock. On SQLite all time
 
 from typing import Any
 
-from sqlalchemy import Boolean, DateTime, Float, Text
+from sqlalchemy import Boolean, DateTime, Float
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -30,17 +30,6 @@ class has_come(FunctionElement[Any]):  # noqa: N801 - as above
     """True when a column's time is now or past; also for MySQL's zero date, an old way to say "at once"."""
 
     type = Boolean()
-    inherit_cache = True
-
-
-class as_stored_key(FunctionElement[Any]):  # noqa: N801 - as above
-    """A string key of any character set and collation, comparable with a column of our ledger.
-
-    Two columns of different collations cannot be compared as they are (error 1267). Converting the source's side
-    leaves the ledger's side as it is, so that its index serves.
-    """
-
-    type = Text()
     inherit_cache = True
 
 
@@ -78,13 +67,3 @@ def _has_come(element: has_come, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(has_come, "sqlite")
 def _has_come_sqlite(element: has_come, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(julianday({compiler.process(element.clauses, **kw)}) <= julianday('now'))"
-
-
-@compiles(as_stored_key)
-def _as_stored_key(element: as_stored_key, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"(CONVERT({compiler.process(element.clauses, **kw)} USING utf8mb4) COLLATE utf8mb4_bin)"
-
-
-@compiles(as_stored_key, "sqlite")
-def _as_stored_key_sqlite(element: as_stored_key, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(element.clauses, **kw)

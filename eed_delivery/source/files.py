@@ -3,25 +3,36 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, null, select
+from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import TableClause
 
 from eed_delivery.config import AttachmentSource
+from eed_delivery.config.source_mapping import KeyType
+from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef
 from eed_delivery.source.tables import Key, MappedTables, native
 
 
 def job_files(c: Connection, tables: MappedTables, job_key: Key) -> tuple[AttachmentRef, ...]:
-    """The attachments of a whole job: those of its rows that name no email."""
+    """The attachments of a whole job: those of its rows that name no email.
+
+    Raises `RenderError` for an attachment that belongs to this job by the database's comparison alone.
+    """
     a = tables.settings.attachment
     if tables.attachments is None or not a.job_id:
         return ()
-    statement = _files(a, tables.attachments).where(tables.attachments.c[a.job_id] == job_key)
+    owner = tables.attachments.c[a.job_id]
+    statement = _files(a, tables.attachments).add_columns(owner.label("owner")).where(owner == job_key)
     if a.email_id:
         statement = statement.where(tables.attachments.c[a.email_id].is_(None))
-    return tuple(_reference(row) for row in c.execute(statement))
+    files = by_owner(c.execute(statement), tables.job_key_type, [job_key])
+    for key, named in files.strays(c, tables.job_id, tables.job_key_type).items():
+        raise RenderError(spelt_otherwise("job_id", named, key))
+    return tuple(files.found.get(job_key, ()))
 
 
 def files_of_emails(tables: MappedTables) -> Select[Any] | None:
@@ -35,13 +46,44 @@ def files_of_emails(tables: MappedTables) -> Select[Any] | None:
     return files.where(owner.in_(bindparam("keys", expanding=True)))
 
 
-def by_email(rows: Iterable[Any], tables: MappedTables, keys: Sequence[Key]) -> Mapping[Key, Sequence[AttachmentRef]]:
-    """The rows of `files_of_emails` by the keys that were asked for."""
-    same = _Same(keys)
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Attachments by the keys that were asked for; and those that only the database's collation took for theirs, by
+    the key that they name."""
+
+    found: Mapping[Key, Sequence[AttachmentRef]]
+    others: Mapping[Key, Sequence[Key]]
+    """A key that an attachment names, and those of the keys asked for that it may have been meant to be."""
+
+    def strays(self, c: Connection, keys: ColumnElement[Any], kind: KeyType) -> Mapping[Key, Key]:
+        """The keys asked for that an attachment may have been meant for, and what that attachment names; nearly always
+        none. An attachment that names another row of `keys` letter for letter is that row's."""
+        if not self.others:
+            return {}
+        there = {native(key, kind) for key in c.execute(select(keys).where(keys.in_(list(self.others)))).scalars()}
+        return {key: named for named, meant in self.others.items() if named not in there for key in meant}
+
+
+def by_owner(rows: Iterable[Any], kind: KeyType, keys: Sequence[Key]) -> Files:
+    """The rows of attachments by the keys that were asked for. Keys are compared letter for letter."""
+    asked = set(keys)
     found: defaultdict[Key, list[AttachmentRef]] = defaultdict(list)
+    others: dict[Key, Sequence[Key]] = {}
     for row in rows:
-        found[same.as_asked(native(row.owner, tables.email_key_type))].append(_reference(row))
-    return found
+        owner = native(row.owner, kind)
+        if owner in asked:
+            found[owner].append(_reference(row))
+        else:
+            others[owner] = [key for key in keys if _fold(key) == _fold(owner)] or keys
+    return Files(found, others)
+
+
+def spelt_otherwise(column: str, named: Key, meant: Key) -> str:
+    """What to say of an attachment that may have been meant for this key."""
+    return (
+        f"an attachment's {column} is {named!r}, and the key here is {meant!r}: keys are compared letter for letter. "
+        f"Correct the attachment's {column}"
+    )
 
 
 def _files(a: AttachmentSource, table: TableClause) -> Select[Any]:
@@ -57,21 +99,8 @@ def _reference(row: Row[Any]) -> AttachmentRef:
     return AttachmentRef(str(row.location or ""), row.filename or None, row.content_type or None, row.sha256 or None)
 
 
-class _Same:
-    """Finds the key that the database meant.
-
-    Its comparison may take "Ab-1" and "AB-1" for the same key, and so may two tables that spell it differently.
-    """
-
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self._exact = set(keys)
-        self._folded = {_fold(key): key for key in self._exact}
-
-    def as_asked(self, key: Key) -> Key:
-        return key if key in self._exact else self._folded.get(_fold(key), key)
-
-
 def _fold(key: Key) -> Key:
+    """A key as most collations compare it: without case, accents and the blanks at its end."""
     if isinstance(key, int):
         return key
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", key) if not unicodedata.combining(letter))

@@ -22,10 +22,10 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from eed_delivery.ledger import delivering_sql, operating, registry, suppression_sql, sweeping, watching
+from eed_delivery.ledger import delivering_sql, enlisting, operating, registry, suppression_sql, sweeping, watching
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-MODULES = (delivering_sql, registry, sweeping, operating, watching, suppression_sql)
+MODULES = (delivering_sql, enlisting, registry, sweeping, operating, watching, suppression_sql)
 
 Statement = Update | Select[Any]
 

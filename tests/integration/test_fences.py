@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Update
 
 from eed_delivery.ledger import delivering_sql as worker
-from eed_delivery.ledger import operating, registry, suppression_sql, sweeping, watching
+from eed_delivery.ledger import enlisting, operating, registry, suppression_sql, sweeping, watching
 from tests.world import World
 
 PAST, FUTURE = "2001-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
@@ -24,6 +24,7 @@ WIRED = {**HELD, "wire_at": PAST}
 DEAD_ON_WIRE = {**WIRED, "lease_until": PAST}
 OTHER_HANDS = {"gen": 3, "token": 78}
 RECORD = {**FENCE, "to_state": "failed", "tries": 1, "reply": "550 no", "provider_id": None}
+OURS = {"id": 1, "our_token": 77, "lease": 9}
 JOB = {"state": "active", "token": 77, "lease_until": FUTURE, "finished_at": None, "enlisted_at": None}
 
 
@@ -166,9 +167,20 @@ JOBS = {
         {**JOB, "lease_until": PAST},
         one_each(finished_at=PAST, lease_until=FUTURE),
     ),
-    "renew": Case(registry.RENEW, {"id": 1, "our_token": 77, "lease": 9}, JOB, one_each(token=78, lease_until=PAST)),
+    "hold for a chunk": Case(enlisting.HOLD, OURS, JOB, one_each(token=78, lease_until=PAST, enlisted_at=PAST)),
+    "settled before": Case(enlisting.SETTLED_BEFORE, {**OURS, "settled": 3}, JOB, one_each(token=78)),
+    "counted": Case(enlisting.COUNTED, {**OURS, **enlisting.Chunk().counts, "cursor": "7"}, JOB, one_each(token=78)),
+    "enlisted": Case(enlisting.ENLISTED, OURS, JOB, one_each(token=78)),
+    "taken over": Case(enlisting.TAKEN_OVER, {"id": 1}, JOB, []),
+    "next round": Case(
+        registry.NEXT_ROUND,
+        {"key": "1", "to_state": "active", "why": None, "left": None},
+        {**JOB, "finished_at": PAST},
+        one_each(finished_at=None),
+    ),
+    "finish": Case(sweeping.FINISH, {"id": 1}, JOB, one_each(finished_at=PAST)),
+    "enlist again": Case(sweeping.ENLIST_AGAIN, {"id": 1}, JOB, one_each(finished_at=PAST)),
     "let go": Case(registry.LET_GO, {"ids": [1], "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
-    "enlisted": Case(registry.ENLISTED, {"id": 1, "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
     "enlisted alone": Case(registry.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
     "pause": Case(operating.PAUSE, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="cancelled")),
     "resume": Case(
@@ -258,6 +270,22 @@ def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case
     for spoiler in case.spoil:
         put(world, "eed_job", {**case.row, **spoiler})
         assert fits(world, case) == 0, f"it fits although {spoiler}"
+
+
+def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> None:
+    values = {**SWEPT, "from_state": "failed", "from_job": 1, "to_job": 2, "to_address": "z@example.com"}
+    case = Case(enlisting.REGENERATE, values, {}, [])
+    as_read = {"state": "failed", "gen": 2, "job_id": 1, "recipient": "a@example.com"}
+    for spoiler in one_each(gen=3, state="sent", job_id=2):
+        put(world, "eed_email", {**as_read, **spoiler}, "WHERE email_id = 1000")
+        assert fits(world, case) == 0, f"it fits although {spoiler}"
+    put(world, "eed_email", as_read, "WHERE email_id = 1000")
+    neighbours = rows(world, "eed_email")[1:]
+    assert fits(world, case) == 1
+    assert rows(world, "eed_email")[1:] == neighbours
+    now = world.execute("SELECT job_id, recipient, state, gen FROM eed_email WHERE email_id = 1000")
+    assert now == [(2, "z@example.com", "pending", 3)]
+    put(world, "eed_email", as_read, "WHERE email_id = 1000")
 
 
 LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}

@@ -1,0 +1,60 @@
+"""What becomes of a row of the source that says "not sent yet" while the ledger knows its key already.
+
+The old way to run failed emails again is to move their rows into a new job, or to set their status back. The ledger
+cannot tell that from a number that is used a second time for another customer. So `source.job.known_rows` decides, and
+nothing is ever left out in silence.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from eed_delivery.config.source_mapping import KnownRows
+from eed_delivery.model import OPEN_STATES, EmailState
+
+
+class Fate(Enum):
+    """What becomes of it."""
+
+    NONE = auto()  # it is in hand in this very job: nothing to do
+    REFUSE = auto()
+    REGENERATE = auto()  # a new generation, in the job that has the row now
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEmail:
+    """An email of the ledger whose key came again. `changed_at` is UTC."""
+
+    email_id: int
+    job_id: int
+    job_key: str
+    gen: int
+    state: EmailState
+    changed_at: datetime | None
+
+
+_ENDED = {
+    EmailState.SENT: "sent it",
+    EmailState.FAILED: "ended it as failed",
+    EmailState.SUPPRESSED: "ended it as suppressed",
+    EmailState.CANCELLED: "ended it as cancelled",
+}
+POLICY = 'source.job.known_rows is "refuse"'
+
+
+def fate(known: KnownEmail, job_id: int, policy: KnownRows) -> tuple[Fate, str]:
+    """What becomes of a known row that job `job_id` has now, and the reason where it is refused.
+
+    A doubt is never resent in silence (G2), and what a worker may have in hand is not taken out of it.
+    """
+    same_job = known.job_id == job_id
+    if known.state in OPEN_STATES:
+        if same_job:
+            return Fate.NONE, ""
+        return Fate.REFUSE, f"known already: job {known.job_key} is still sending it"
+    if known.state is EmailState.IN_DOUBT:
+        return Fate.REFUSE, f"known already: it is in doubt in job {known.job_key}. Settle it first"
+    if policy == "new_generation":
+        return Fate.REGENERATE, ""
+    when = f" at {known.changed_at:%Y-%m-%d %H:%M} UTC" if known.changed_at else ""
+    return Fate.REFUSE, f"known already: job {known.job_key} {_ENDED[known.state]}{when}; {POLICY}"
