@@ -158,7 +158,8 @@ def test_a_job_that_is_finished_is_told_with_its_counts(world: World) -> None:
     sweeping = SweepLedger(world.database, world.source, outbox=ALL)
     assert (sweeping.finish(1), sweeping.finish(1)) == (True, None)
     counts = {"sent": 1, "failed": 1, "in_doubt": 1}
-    assert waiting(world) == [("job.finished", 1, None, None, {"state": "finished", "total": 3, "emails": counts})]
+    facts = {"state": "finished", "total": 3, "emails": counts, "refused": 0}
+    assert waiting(world) == [("job.finished", 1, None, None, facts)]
 
 
 def test_a_cancelled_job_is_finished_as_such_with_its_reason(world: World, one: int) -> None:
@@ -166,7 +167,7 @@ def test_a_cancelled_job_is_finished_as_such_with_its_reason(world: World, one: 
     sweeping = SweepLedger(world.database, world.source, outbox=ALL)
     sweeping.end_leftovers()
     sweeping.finish(1)
-    said = {"state": "cancelled", "total": 1, "emails": {"cancelled": 1}, "reason": "closed"}
+    said = {"state": "cancelled", "total": 1, "emails": {"cancelled": 1}, "refused": 0, "reason": "closed"}
     assert waiting(world) == [("job.finished", 1, None, None, said)]
 
 

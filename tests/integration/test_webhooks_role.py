@@ -184,6 +184,7 @@ def test_run_tells_what_becomes_of_a_job(new_stack: NewStack, receiver: Receiver
         "state": "finished",
         "total": 2,
         "emails": {"sent": 1, "failed": 1},
+        "refused": 0,
     }
     assert service.terminate() == 0
 
