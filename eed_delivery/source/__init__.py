@@ -6,6 +6,7 @@
 - `keys`       string keys in SQL, compared byte for byte
 - `live`       what the database really has: columns, indexes, character sets
 - `check`      the mapping held against it, for `eed-delivery db check`
+- `key_checks` keys that could not be kept, or would not compare alike
 - `reference`  the schema for those who have none yet
 
 Nothing here alters a table that exists.

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.config import SourceSettings
 from eed_delivery.source.expectations import Expected, ExpectedTable, expected_tables
 from eed_delivery.source.findings import Finding
+from eed_delivery.source.key_checks import key_findings
 from eed_delivery.source.live import Kind, LiveColumn, LiveTable, read_table
 from eed_delivery.source.server import brief, server_findings
 from eed_delivery.source.tables import light_table
@@ -29,6 +30,8 @@ def check(c: Connection, settings: SourceSettings) -> list[Finding]:
             count = len(expected.columns)
             found.insert(0, Finding("ok", expected.setting, f"{expected.name}: {count} mapped columns are there"))
         findings.extend(found)
+    if all(finding.level != "error" for finding in findings):
+        findings.extend(key_findings(c, settings))
     return findings
 
 
