@@ -41,7 +41,7 @@ TOP_UP_SECONDS = 0.5
 """How often the queue is counted: with the default of 2,000 ahead that is enough for 4,000 emails a second."""
 
 AILING_SECONDS = 5.0
-"""How long a job is left alone that cannot be enlisted, and a queue that refuses every message."""
+"""How long a job is left alone that cannot be registered or enlisted, and a queue that refuses every message."""
 
 
 class Window:
@@ -93,7 +93,7 @@ class Publisher:
         self._settings = settings
         self._token = new_token()
         self._turn = 0
-        self._ailing: dict[int, float] = {}
+        self._ailing: dict[str, float] = {}
         self._clock = clock
         self._look_pace = Pace(settings.poll_seconds, clock)
         self._idle_pace = Pace(settings.poll_seconds, clock)
@@ -129,14 +129,15 @@ class Publisher:
             return
         with self._look_pace.looking():
             jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
-        self._ledger.register(jobs)
+        for job in self._ledger.register([job for job in jobs if not self._is_ailing(job.key)]):
+            self._leave_alone(job.key)
         failpoints.reach("publisher.registered")
         if len(jobs) == NEW_JOBS_AT_ONCE:
             self._look_pace.hurry()
 
     def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
         """As `_enlist`; a job that the database will not take stays behind alone, and the others go on."""
-        if self._clock() < self._ailing.get(job.job_id, float("-inf")):
+        if self._is_ailing(job.key):
             return False
         try:
             return self._enlist(job, chunk)
@@ -144,8 +145,14 @@ class Publisher:
             raise
         except Exception:  # a row the ledger refuses, a view that breaks: this job's affair
             log.exception("enlist_failed", job_id=job.job_id)
-            self._ailing[job.job_id] = self._clock() + AILING_SECONDS
+            self._leave_alone(job.key)
             return False
+
+    def _is_ailing(self, key: str | int) -> bool:
+        return self._clock() < self._ailing.get(str(key), float("-inf"))
+
+    def _leave_alone(self, key: str | int) -> None:
+        self._ailing[str(key)] = self._clock() + AILING_SECONDS
 
     def _enlist(self, job: LeasedJob, chunk: int) -> bool:
         """One chunk of a job into the ledger; True while there may be more."""

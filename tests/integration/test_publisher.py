@@ -254,3 +254,21 @@ def test_rows_that_are_jobs_of_one_email_are_registered_by_the_hundred(world: Wo
     run(one, two)
     assert messages(queue) == list(range(1, 251))
     assert world.execute("SELECT COUNT(*), SUM(total) FROM eed_job WHERE enlisted_at IS NOT NULL") == [(250, 250)]
+
+
+def test_a_job_that_cannot_be_registered_does_not_stop_the_others(world: World, queue: Queue) -> None:
+    """Its key cannot be kept, and the source does not let its status be written."""
+    world.execute("UPDATE delivery_job SET status = 'created'")
+    world.execute("ALTER TABLE delivery_job MODIFY id BIGINT")
+    world.add_job(["a@example.com"], job_id=-1)
+    world.add_job(["b@example.com"], job_id=2)
+    world.execute(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON delivery_job FOR EACH ROW"
+        " IF OLD.id < 0 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF"
+    )
+    one = publisher(world.registry, queue)
+    with capture_logs() as told:
+        for _ in range(5):
+            one.step()
+    assert messages(queue) == [2000]
+    assert [line["event"] for line in told].count("registration_failed") == 1, "it is left alone for a while"
