@@ -272,6 +272,14 @@ def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case
         assert fits(world, case) == 0, f"it fits although {spoiler}"
 
 
+def test_a_next_round_is_watched_from_what_its_own_job_has_sent_by_then(world: World) -> None:
+    put(world, "eed_email", {"state": "sent"})
+    put(world, "eed_email", {"state": "failed"}, "WHERE email_id = 1001")
+    put(world, "eed_job", {**JOB, "finished_at": PAST, "sent_before": 9})
+    assert fits(world, JOBS["next round"]) == 1
+    assert world.execute("SELECT job_id, sent_before FROM eed_job ORDER BY 1") == [(1, 1), (2, 9)]
+
+
 def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> None:
     values = {**SWEPT, "from_state": "failed", "from_job": 1, "to_job": 2, "to_address": "z@example.com"}
     case = Case(enlisting.REGENERATE, values, {}, [])
