@@ -35,6 +35,7 @@ class Registration:
             raise NotPossible(f"[source.job.statuses] uses {PREPARING!r}, which submit needs for unfinished jobs.")
         self._job_id = 0
         self._last_id = 0
+        self._added = 0
 
     def begin(self, job: Mapping[str, Any], files: Sequence[AttachmentRef]) -> int:
         """Enter the job, not ready yet, with the attachments of all its emails; returns its id."""
@@ -53,6 +54,7 @@ class Registration:
     def add(self, recipients: Sequence[Recipient]) -> None:
         """Enter emails with their attachments."""
         self._last_id = self._database.run(lambda c: self._add(c, recipients))
+        self._added += len(recipients)
 
     def _add(self, c: Connection, recipients: Sequence[Recipient]) -> int:
         ids = self._ids(c, recipients)
@@ -95,13 +97,24 @@ class Registration:
         }
 
     def release(self) -> None:
-        """Mark the job ready: from here on the publisher may take it up."""
-        statement = (
+        """Mark the job ready: from here on the publisher may take it up. Raises `NotPossible` when the job does not
+        have as many emails as were added, or is not there any more."""
+        ready = (
             update(delivery_job)
             .where(delivery_job.c.id == self._job_id, delivery_job.c.status == PREPARING)
             .values(status=self._ready)
         )
-        self._database.run(lambda c: c.execute(statement))
+        counted = select(func.count()).select_from(delivery_email).where(delivery_email.c.job_id == self._job_id)
+        status = select(delivery_job.c.status).where(delivery_job.c.id == self._job_id)
+
+        def work(c: Connection) -> None:
+            found = c.execute(counted).scalar_one()
+            if found != self._added:
+                raise NotPossible(f"job {self._job_id} has {found:,} emails, and {self._added:,} were added")
+            if c.execute(ready).rowcount != 1 and c.execute(status).scalar() in (None, PREPARING):
+                raise NotPossible(f"job {self._job_id} is not there any more: somebody else has removed it")
+
+        self._database.run(work)
 
     def _in_source_time(self, moment: datetime | None) -> Any:
         """The source's tables hold wall-clock times of the database session's zone; UTC on SQLite."""
