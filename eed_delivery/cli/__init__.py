@@ -4,8 +4,10 @@
 - `bouncing`   bounce
 - `preparing`  db init, db check, queue init
 - `checking`   check
-- `submitting` submit, with `recipients` (the file), `files` (its attachments) and `registering` (the rows it writes)
-- `csv_rows`   the rows of a file that `submit` and `suppression import` read
+- `submitting` submit, with `sifting` and `refused_rows` (which rows are good), `recipients` (the file), `files` (its
+  attachments) and `registering` (the rows it writes)
+- `csv_rows`   the rows of a file that `submit` and `suppression import` read, with `text_input` (its encoding),
+  `text_lines` (its lines and their sums) and `csv_options`
 - `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
 - `reporting`  report
 - `requeueing` requeue

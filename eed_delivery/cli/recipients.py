@@ -7,15 +7,20 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NoReturn, TextIO
+from typing import Any, Literal, NoReturn
 
 from eed_delivery.cli import csv_rows
-from eed_delivery.cli.csv_rows import BadRow
-from eed_delivery.errors import NotPossible
+from eed_delivery.cli.csv_rows import Form, Header
+from eed_delivery.cli.text_lines import UNSEEN, BadRow, Lines
+from eed_delivery.errors import NotPossible, RenderError
 from eed_delivery.model import AttachmentRef
+from eed_delivery.rendering import addresses
 from eed_delivery.source.reference import delivery_attachment, delivery_email
 
 EMAIL, NAME, ATTACHMENT = "email", "name", "attachment"
+OURS = (EMAIL, NAME, ATTACHMENT)
+CSV_FORM = Form()
+FIRST_LINE_SHOWN = 60
 MEMBERS = frozenset({"email", "name", "variables", "attachments"})
 ATTACHMENT_MEMBERS = frozenset(field.name for field in fields(AttachmentRef))
 
@@ -33,38 +38,56 @@ class Recipient:
     attachments: tuple[AttachmentRef, ...] = ()
 
 
-def read_recipients(stream: TextIO, kind: Kind, delimiter: str = ",") -> Iterator[Recipient | BadRow]:
-    """The rows of `stream`, which is opened with newline="" and errors="surrogateescape".
-
-    Raises `NotPossible` when a CSV's header is not one.
-    """
-    rows = _csv_rows(stream, delimiter) if kind == "csv" else _jsonl_rows(stream)
+def read_recipients(lines: Lines, kind: Kind, form: Form = CSV_FORM) -> Iterator[Recipient | BadRow]:
+    """The recipients in `lines`, which count the rest. Raises `NotPossible` when a CSV's header is not one."""
+    rows = _csv_rows(lines, form) if kind == "csv" else _jsonl_rows(lines)
     for row in rows:
         yield _checked(row) if isinstance(row, Recipient) else row
 
 
-def _csv_rows(stream: TextIO, delimiter: str) -> Iterator[Recipient | BadRow]:
-    reader = csv.reader(stream, delimiter=delimiter, strict=True)
-    header = _header(reader)
-    for row in csv_rows.rows(reader, header, "header"):
-        yield row if isinstance(row, BadRow) else _from_csv(row[0], dict(zip(header, row[1], strict=True)))
+def _csv_rows(lines: Lines, form: Form) -> Iterator[Recipient | BadRow]:
+    header = _header(lines, form)
+    for row in csv_rows.rows(lines, header, form):
+        yield row if isinstance(row, BadRow) else _from_csv(row.line, dict(zip(header.names, row.cells, strict=True)))
 
 
-def _header(reader: Iterator[list[str]]) -> list[str]:
+def _header(lines: Lines, form: Form) -> Header:
+    line, separator = csv_rows.first_line(lines)
+    flaw = lines.flaw(controls=True)
+    if flaw:
+        raise NotPossible(f"the first line cannot name columns: {flaw}. {lines.hint or 'Is this a CSV file?'}")
+    separator = form.separator or separator
+    header = csv_rows.find_header(line, EMAIL, OURS, "header", separator)
+    if header is None:
+        raise NotPossible(f"{_not_a_header(line, separator)}. It must name the columns, like: email,name,amount")
+    for number, name in enumerate(header.names, start=1):
+        if problem := _name_problem(name):
+            where = f"column {number} of {len(header.names)}"
+            raise NotPossible(f"the first line has {problem}: {where}. Name it, or remove it from every line.")
+    if twice := csv_rows.repeated(header.names):
+        raise NotPossible(f"the first line names {twice}. Give each column a name of its own.")
+    lines.is_header()
+    return header
+
+
+def _not_a_header(line: str, separator: str | None) -> str:
     try:
-        names = [name.strip() for name in next(reader, [])]
+        next(csv.reader([line], delimiter=separator or ",", strict=True), [])
     except csv.Error as error:
-        raise NotPossible(f"line 1: this is not CSV: {error}") from error
-    names = [name.lower() if name.lower() in (EMAIL, NAME, ATTACHMENT) else name for name in names]
-    if EMAIL not in names:
-        raise NotPossible(
-            f"the first line names no column {EMAIL!r}. It must name the columns, like: email,name,amount"
-        )
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or "" in names:
-        problem = f"names {repeated[0]!r} twice" if repeated and repeated[0] else "has a column without a name"
-        raise NotPossible(f"the first line {problem}. Give each column a name of its own.")
-    return names
+        return f"line 1: this is not CSV: {error}"
+    first = line.strip()
+    between = f", separated by {separator!r}" if separator else ""
+    reads = f"; it reads {first[:FIRST_LINE_SHOWN]!r}{between}" if first else ""
+    return f"the first line names no column {EMAIL!r}{reads}"
+
+
+def _name_problem(name: str) -> str | None:
+    """What keeps templates from using a variable of this name; None if nothing does. For CSV and JSON alike."""
+    if not name:
+        return "a column without a name"
+    if not name.isprintable():
+        return f"the name {name!r}, with a character that cannot be seen"
+    return None
 
 
 def _from_csv(line: int, cells: dict[str, str]) -> Recipient:
@@ -74,9 +97,18 @@ def _from_csv(line: int, cells: dict[str, str]) -> Recipient:
     return Recipient(line, email, name or None, cells, files)
 
 
-def _jsonl_rows(stream: TextIO) -> Iterator[Recipient | BadRow]:
-    for line, text in enumerate(stream, start=1):
-        if not text.strip():
+def _jsonl_rows(lines: Lines) -> Iterator[Recipient | BadRow]:
+    while True:
+        lines.begin()
+        text = next(lines, None)
+        if text is None:
+            return
+        line = lines.first
+        if flaw := lines.flaw(controls=False):
+            yield BadRow(line, flaw)
+            continue
+        if not text.strip(UNSEEN):
+            lines.is_blank()
             continue
         try:
             yield _from_json(line, json.loads(text, parse_constant=_no_number))
@@ -98,6 +130,9 @@ def _from_json(line: int, said: Any) -> Recipient:
     variables, files = said.get("variables") or {}, said.get("attachments") or []
     if not isinstance(variables, dict):
         raise ValueError('variables must be an object like {"amount": "7.50"}')  # noqa: TRY004 - a value, not a defect
+    for name in variables:
+        if problem := _name_problem(name):
+            raise ValueError(f"variables has {problem}")
     if not isinstance(files, list):
         raise ValueError("attachments must be a list")  # noqa: TRY004
     email, name = _text(said, "email") or "", _text(said, "name")
@@ -144,7 +179,16 @@ def _problem(row: Recipient) -> str | None:
     for name, text, column in sized:
         if text is not None and len(text) > column.type.length:
             return f"its {name} is longer than {column.type.length} characters"
-    return _not_storable(row)
+    return _not_storable(row) or _not_sendable(row)
+
+
+def _not_sendable(row: Recipient) -> str | None:
+    """What rendering will refuse: by its own function, before anything is registered."""
+    try:
+        addresses.recipient(row.email, row.name)
+    except RenderError as error:
+        return error.reply
+    return None
 
 
 def _not_storable(row: Recipient) -> str | None:

@@ -1,37 +1,32 @@
 """`submit`: register a job from a file of recipients, templates and attachments, in the reference schema."""
 
-import json
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
-from eed_delivery.cli.csv_rows import BadRow
-from eed_delivery.cli.failures import NOT_POSSIBLE, Failure
+from eed_delivery.cli.csv_options import takes_csv_form
+from eed_delivery.cli.csv_rows import Form
 from eed_delivery.cli.files import Files
 from eed_delivery.cli.options import moment, takes_config, takes_json
 from eed_delivery.cli.preparing import CATEGORY, is_reference
-from eed_delivery.cli.recipients import Kind, Recipient, read_recipients
+from eed_delivery.cli.recipients import Kind, Recipient
 from eed_delivery.cli.registering import Registration
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.cli.text_input import opened_text
-from eed_delivery.errors import EedError, NotPossible, RenderError
+from eed_delivery.cli.sifting import Sifted, Wanted, sift
+from eed_delivery.errors import EedError, NotPossible
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.source.reference import delivery_job
 
-CHUNK = 500
-BAD_ROWS_SHOWN = 20
 LATEST = 2**31  # FROM_UNIXTIME ends in 2038 on older servers
 _INPUT = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+_NEW = click.Path(path_type=Path, dir_okay=False)
 _TEMPLATE = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-Record = Callable[[AttachmentRef], AttachmentRef]
 
 
 @click.command()
@@ -46,12 +41,21 @@ Record = Callable[[AttachmentRef], AttachmentRef]
 @click.option(
     "--format", "kind", type=click.Choice(["csv", "jsonl"]), help="Of the recipients, if the name doesn't say."
 )
-@click.option("--delimiter", default=",", show_default=True, help="Between CSV columns; ';' for some spreadsheets.")
+@takes_csv_form
 @click.option("--attachment", "attachments", multiple=True, metavar="PATH", help="For every email; may be repeated.")
 @click.option("--no-hash", is_flag=True, help="Don't look at the attachments: they are not on this host.")
 @click.option("--schedule", type=moment, help="Not before this time, like 2026-12-31T18:00:00+01:00.")
 @click.option("--expires", type=moment, help="What is not sent by then is cancelled.")
-@click.option("--skip-bad", is_flag=True, help="Register the good rows although there are bad ones.")
+@click.option(
+    "--skip-refused",
+    "--skip-bad",
+    "skip_refused",
+    is_flag=True,
+    help="Register the good rows although others are refused.",
+)
+@click.option(
+    "--refused-to", type=_NEW, metavar="FILE", help="With --skip-refused: write the refused rows there, to mend them."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and show the first email, but register nothing.")
 @takes_json
 @takes_config
@@ -65,8 +69,10 @@ def submit(session: Session, /, **options: Any) -> None:
     rendering.attachments_root or s3://…, several with ; between); every other column is a variable of the templates.
     A JSON line is {"email": …, "name": …, "variables": {…}, "attachments": [{"location": …, "filename": …}]}.
 
-    Nothing is registered when a row is bad; the bad rows are listed. A crash half-way leaves a job in the status
-    'preparing', which is never sent.
+    Every row is checked first, its address as the service will check it. When one is refused, the refused ones are
+    listed, nothing is registered, and the exit code is 1. With --skip-refused the others are registered. The sums of
+    lines read, registered and refused are on stderr. A crash half-way leaves a job in the status 'preparing', which
+    is never sent.
 
     \b
     Example:
@@ -89,46 +95,17 @@ class Order:
     category: str | None
     recipients: Path
     kind: Kind | None
-    delimiter: str
+    delimiter: str | None
+    encoding: str | None
+    multiline: bool
     attachments: tuple[str, ...]
     no_hash: bool
     schedule: datetime | None
     expires: datetime | None
-    skip_bad: bool
+    skip_refused: bool
+    refused_to: Path | None
     dry_run: bool
     as_json: bool
-
-
-@dataclass
-class Sifted:
-    """The good rows, on disk, and what was wrong with the others."""
-
-    spool: IO[str]
-    first: Recipient | None = None
-    good: int = 0
-    bad: int = 0
-    told: list[BadRow] = field(default_factory=list)
-
-    def add(self, row: Recipient) -> None:
-        self.first = self.first or row
-        self.good += 1
-        self.spool.write(json.dumps(asdict(row)) + "\n")
-
-    def refuse(self, row: BadRow) -> None:
-        self.bad += 1
-        if len(self.told) < BAD_ROWS_SHOWN:
-            self.told.append(row)
-
-    def chunks(self) -> Iterator[list[Recipient]]:
-        """The good rows again, some at a time."""
-        self.spool.seek(0)
-        while chunk := [_from_spool(line) for line in islice(self.spool, CHUNK)]:
-            yield chunk
-
-
-def _from_spool(line: str) -> Recipient:
-    said = json.loads(line)
-    return Recipient(**{**said, "attachments": tuple(AttachmentRef(**file) for file in said["attachments"])})
 
 
 class Submission:
@@ -144,7 +121,9 @@ class Submission:
         self._order = order
         rendering = session.settings.rendering
         files = Files(rendering.attachments_root, rendering.max_attachment_bytes)
-        self._recorded: Record = (lambda file: file) if order.no_hash else files.recorded
+        self._recorded: Callable[[AttachmentRef], AttachmentRef] = (
+            (lambda file: file) if order.no_hash else files.recorded
+        )
 
     def run(self) -> None:
         job = self._job()
@@ -153,8 +132,10 @@ class Submission:
         renderer = self._session.app.renderer()
         compiled = renderer.compile(content)
         with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-            sifted = self._sift(Sifted(spool))
+            sifted = sift(self._wanted(), self._recorded, spool)
             first = sifted.first
+            if first is None or self._order.dry_run:
+                click.echo(sifted.told("good"), err=True)
             if first is None:
                 raise NotPossible(f"{self._order.recipients}: there is no row to register")
             if self._order.dry_run:
@@ -205,27 +186,12 @@ class Submission:
         if expires.replace(tzinfo=None) <= self._session.reporting.now():
             raise click.UsageError("--expires is past: nothing would be sent.")
 
-    def _sift(self, sifted: Sifted) -> Sifted:
-        """Read the whole file; raises `Failure` when there are bad rows and they are not to be skipped."""
-        kind = self._kind()
-        with opened_text(self._order.recipients) as stream:
-            for row in read_recipients(stream, kind, self._order.delimiter):
-                recorded = self._with_hashes(row) if isinstance(row, Recipient) else row
-                sifted.refuse(recorded) if isinstance(recorded, BadRow) else sifted.add(recorded)
-        for bad in sifted.told:
-            click.echo(str(bad), err=True)
-        if sifted.bad > len(sifted.told):
-            click.echo(f"and {sifted.bad - len(sifted.told):,} more", err=True)
-        if sifted.bad and not self._order.skip_bad:
-            words = f"error: {sifted.bad:,} of {sifted.bad + sifted.good:,} rows are bad; nothing was registered."
-            raise Failure(f"{words} Mend them, or register the others with --skip-bad.", NOT_POSSIBLE)
-        return sifted
-
-    def _with_hashes(self, row: Recipient) -> Recipient | BadRow:
-        try:
-            return replace(row, attachments=tuple(self._recorded(file) for file in row.attachments))
-        except RenderError as error:
-            return BadRow(row.line, error.reply)
+    def _wanted(self) -> Wanted:
+        order = self._order
+        if order.refused_to and not order.skip_refused:
+            raise click.UsageError("--refused-to is for --skip-refused: else nothing is registered.")
+        form = Form(order.delimiter, order.multiline)
+        return Wanted(order.recipients, self._kind(), form, order.encoding, order.skip_refused, order.refused_to)
 
     def _kind(self) -> Kind:
         suffix = self._order.recipients.suffix.lower()
@@ -251,8 +217,9 @@ class Submission:
 
     def _told(self, key: str, sifted: Sifted) -> None:
         """The id alone on stdout, for scripts; the rest is for people."""
+        click.echo(sifted.told("registered"), err=True)
         if self._order.as_json:
-            self._session.screen.json({"job": key, "emails": sifted.good, "skipped": sifted.bad})
+            self._session.screen.json({"job": key, "emails": sifted.good, "skipped": sifted.refused})
             return
         self._session.screen.line(key)
         click.echo(f"{sifted.good:,} emails are registered; the publisher takes the job up by itself", err=True)
@@ -264,7 +231,9 @@ class Submission:
         facts = {name.lower(): str(message[name]) for name in ("From", "To", "Reply-To", "Subject") if message[name]}
         if self._order.as_json:
             first = {**facts, "bytes": len(content), "attachments": names}
-            self._session.screen.json({"dry_run": True, "emails": sifted.good, "skipped": sifted.bad, "first": first})
+            self._session.screen.json(
+                {"dry_run": True, "emails": sifted.good, "skipped": sifted.refused, "first": first}
+            )
             return
         for name, value in facts.items():
             self._session.screen.line(f"{name + ':':<13}{value}")

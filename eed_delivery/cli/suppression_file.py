@@ -7,15 +7,15 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
-from typing import TextIO
 
 from eed_delivery.cli import csv_rows
-from eed_delivery.cli.csv_rows import BadRow
-from eed_delivery.errors import NotPossible
+from eed_delivery.cli.csv_rows import Form
+from eed_delivery.cli.text_lines import UNSEEN, BadRow, Lines
+from eed_delivery.errors import NotPossible, RenderError
 from eed_delivery.ledger.suppression_list import Entry
+from eed_delivery.rendering import addresses
 from eed_delivery.schema import eed_suppression
 from eed_delivery.untrusted import bare, inert
 
@@ -23,6 +23,7 @@ COLUMNS = ("address", "category", "reason", "source", "created_at", "expires_at"
 # What an address may be that can be sent to (rendering.addresses), and more: no quoted local parts, no literals.
 _PART = r"[^\s@<>\"(),:;\[\]\\\x00-\x1f\x7f]+"
 ADDRESS = re.compile(f"{_PART}@{_PART}")
+CSV_FORM = Form()
 WORD = re.compile(r"[!-~]+(?: [!-~]+)*")
 IMPORT = "import"
 """Where an entry comes from if its file doesn't say."""
@@ -51,7 +52,8 @@ def row(entry: Entry) -> bytes:
 
 def _csv(cells: Sequence[str]) -> bytes:
     line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    comment = cells[0].startswith("#")  # in quotes it is none
+    csv.writer(line, lineterminator="\r\n", quoting=csv.QUOTE_ALL if comment else csv.QUOTE_MINIMAL).writerow(cells)
     return line.getvalue().encode("utf-8", "backslashreplace")
 
 
@@ -59,52 +61,60 @@ def _time(moment: datetime | None) -> str:
     return "" if moment is None else moment.isoformat(timespec="microseconds") + "Z"
 
 
-def read_entries(stream: TextIO, defaults: Defaults) -> Iterator[Entry | BadRow]:
-    """The entries of `stream`, which is opened with newline="" and errors="surrogateescape".
+def read_entries(lines: Lines, defaults: Defaults, form: Form = CSV_FORM) -> Iterator[Entry | BadRow]:
+    """The entries in `lines`, which count the rest.
 
     It is CSV if its first line names a column `address`, else it has an address a line. Raises `NotPossible` when that
     line names a column that we don't know, or one twice.
     """
-    first = stream.readline()
-    names = _names(first)
-    if "address" in names:
-        yield from _csv_rows(stream, _checked(names), defaults)
-    else:
-        yield from _lines(chain([first], stream), defaults)
-
-
-def _names(first: str) -> list[str]:
-    try:
-        return [name.strip().lower() for name in next(csv.reader([first], strict=True), [])]
-    except csv.Error:
-        return []
-
-
-def _checked(names: list[str]) -> list[str]:
-    unknown = sorted(set(names) - set(COLUMNS))
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if unknown or repeated:
-        problem = f"the column {unknown[0]!r}" if unknown else f"{repeated[0]!r} twice"
-        raise NotPossible(f"the first line names {problem}. Its columns are some of: {', '.join(COLUMNS)}")
-    return names
-
-
-def _csv_rows(stream: TextIO, names: list[str], defaults: Defaults) -> Iterator[Entry | BadRow]:
-    reader = csv.reader(stream, strict=True)
-    for row in csv_rows.rows(reader, names, "first line", lines_before=1):  # the first one is read already
+    first, separator = csv_rows.first_line(lines)
+    header = csv_rows.find_header(first, "address", COLUMNS, "first line", form.separator or separator)
+    if header is None:
+        yield from _addresses(lines, defaults)
+        return
+    _check(header.names)
+    lines.is_header()
+    # What `suppression export` wrote comes back as it was: reasons are whatever a mail server has said.
+    ours = header.names == COLUMNS
+    for row in csv_rows.rows(lines, header, replace(form, controls=True, multiline=form.multiline or ours)):
         if isinstance(row, BadRow):
             yield row
         else:
-            yield _entry(row[0], dict(zip(names, map(bare, row[1]), strict=True)), defaults)
+            cells = dict(zip(header.names, map(bare, row.cells), strict=True))
+            yield _entry(row.line, cells, defaults, of_list=ours)
 
 
-def _lines(lines: Iterator[str], defaults: Defaults) -> Iterator[Entry | BadRow]:
-    for line, text in enumerate(lines, start=1):
-        if text.strip():
-            yield _entry(line, {"address": text}, defaults)
+def _check(names: tuple[str, ...]) -> None:
+    unknown = sorted(set(names) - set(COLUMNS))
+    twice = csv_rows.repeated(names)
+    if unknown or twice:
+        problem = f"the column {unknown[0]!r}" if unknown else twice
+        raise NotPossible(f"the first line names {problem}. Its columns are some of: {', '.join(COLUMNS)}")
 
 
-def _entry(line: int, texts: dict[str, str], defaults: Defaults) -> Entry | BadRow:
+def _addresses(lines: Lines, defaults: Defaults) -> Iterator[Entry | BadRow]:
+    """One a line; the first line is read already."""
+    if lines.row and lines.text.strip(UNSEEN) and "@" not in lines.text and lines.flaw(controls=True) is None:
+        yield BadRow(lines.first, "this is not an address. If it names columns, one of them must be address")
+        lines.begin()
+        next(lines, None)
+    while lines.row:
+        text = lines.text
+        flaw = lines.flaw(controls=False)
+        if flaw:
+            yield BadRow(lines.first, flaw)
+        elif not text.strip(UNSEEN):
+            lines.is_blank()
+        elif text.startswith("#"):
+            yield BadRow(lines.first, "it begins with #, and comments are not read: take the line out")
+        else:
+            yield _entry(lines.first, {"address": text}, defaults)
+        lines.begin()
+        next(lines, None)
+
+
+def _entry(line: int, texts: dict[str, str], defaults: Defaults, *, of_list: bool = False) -> Entry | BadRow:
+    """`of_list`: it was on the list before. Then its address may be one that cannot be sent to."""
     try:
         entry = Entry(
             address=texts["address"].strip(),
@@ -116,7 +126,7 @@ def _entry(line: int, texts: dict[str, str], defaults: Defaults) -> Entry | BadR
         )
     except ValueError as error:
         return BadRow(line, str(error))
-    problem = _problem(entry)
+    problem = _problem(entry, of_list)
     return BadRow(line, problem) if problem else entry
 
 
@@ -135,7 +145,7 @@ def _moment(texts: dict[str, str], name: str) -> datetime | None:
     return moment
 
 
-def _problem(entry: Entry) -> str | None:
+def _problem(entry: Entry, of_list: bool) -> str | None:
     texts = {"address": entry.address, "category": entry.category, "reason": entry.reason, "source": entry.source}
     for name, text in texts.items():
         limit = getattr(eed_suppression.c[name].type, "length", 0)
@@ -145,6 +155,20 @@ def _problem(entry: Entry) -> str | None:
         "".join(texts.values()).encode()
     except UnicodeEncodeError:
         return "it is not UTF-8 text"
-    if not ADDRESS.fullmatch(entry.address):
-        return "this is not an address" if entry.address else "it has no address"
+    if problem := _no_address(entry.address, of_list):
+        return problem
     return None if WORD.fullmatch(entry.source) else "its source is not a word of plain ASCII"
+
+
+def _no_address(text: str, of_list: bool) -> str | None:
+    """What keeps `text` from being a recipient, by rendering's own function: such an entry is a mistake in the file."""
+    if not text:
+        return "it has no address"
+    like_one = ADDRESS.fullmatch(text) is not None
+    if like_one and of_list:
+        return None
+    try:
+        addresses.recipient(text, None)
+    except RenderError as error:
+        return f"this is not an address: {error.reply}" if like_one else "this is not an address"
+    return None

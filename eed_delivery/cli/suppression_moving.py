@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from eed_delivery.cli import options, suppression_file
-from eed_delivery.cli.csv_rows import BadRow
+from eed_delivery.cli.csv_options import takes_csv_form
+from eed_delivery.cli.csv_rows import Form
 from eed_delivery.cli.deciding import text
 from eed_delivery.cli.failures import NOT_POSSIBLE, Failure
 from eed_delivery.cli.options import takes_config, takes_json
@@ -19,6 +20,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.suppression import category, moment_until, suppression
 from eed_delivery.cli.suppression_file import Defaults, read_entries
 from eed_delivery.cli.text_input import opened_text
+from eed_delivery.cli.text_lines import BadRow, Lines
 from eed_delivery.ledger.suppression_list import Entered, Entry, SuppressionList, Wanted
 from eed_delivery.ledger.suppression_sql import EVERY_EMAIL
 
@@ -42,7 +44,7 @@ class Tally:
         return self.read - self.added - self.prolonged - self.bad
 
     def refuse(self, row: BadRow) -> None:
-        """Name a bad line; not without end, if the file is something else altogether."""
+        """Name a bad row; not without end, if the file is something else altogether."""
         self.read += 1
         self.bad += 1
         if self.bad <= BAD_LINES_TOLD:
@@ -64,6 +66,7 @@ class Tally:
 @click.option(
     "--expires", type=options.until, help="For 30d, or until 2026-12-31T18:00:00Z, unless the file has expires_at."
 )
+@takes_csv_form
 @click.option("--dry-run", is_flag=True, help="Read and check the file, but enter nothing.")
 @takes_json
 @takes_config
@@ -74,14 +77,17 @@ def import_list(
     category: str | None,
     reason: str | None,
     expires: float | datetime | None,
+    delimiter: str | None,
+    encoding: str | None,
+    multiline: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Enter the addresses of FILE; - for stdin. It may be imported again, or go on where it was broken off.
 
     FILE is what suppression export writes, or a CSV whose first line names some of its columns, address at least; or it
-    has one address a line. Bad lines are named, the others are entered. What is on the list already is prolonged, never
-    shortened.
+    has one address a line. Bad lines are named, and the others are entered. Exit code 1 if there was a bad one. What is
+    on the list already is prolonged, never shortened.
 
     \b
     Example:
@@ -90,18 +96,26 @@ def import_list(
     defaults = Defaults(category or EVERY_EMAIL, reason or IMPORTED, moment_until(session, expires))
     tally = Tally()
     listed = None if dry_run else SuppressionList(session.database)
-    with opened_text(file) as stream:
-        rows = read_entries(stream, defaults)
-        while chunk := list(islice(_good(rows, tally), CHUNK)):
+    with opened_text(file, encoding) as opened:
+        lines = Lines(opened)
+        rows = read_entries(lines, defaults, Form(delimiter, multiline))
+        while chunk := list(islice(_good(rows, lines, tally), CHUNK)):
             tally.count(len(chunk), listed.enter(chunk) if listed else Entered())
+    click.echo(lines.sums().told(lines.read_as, "good"), err=True)
     _tell(session, tally, dry_run, as_json)
+    if tally.bad:
+        words = "nothing was changed" if dry_run else "the others are on the list"
+        error = f"error: {tally.bad:,} of {tally.read:,} rows are bad; {words}."
+        raise Failure(" ".join(filter(None, (error, lines.hint))), NOT_POSSIBLE)
 
 
-def _good(rows: Iterator[Entry | BadRow], tally: Tally) -> Iterator[Entry]:
+def _good(rows: Iterator[Entry | BadRow], lines: Lines, tally: Tally) -> Iterator[Entry]:
     for row in rows:
         if isinstance(row, BadRow):
+            lines.refuse()
             tally.refuse(row)
         else:
+            lines.accept()
             yield row
 
 
@@ -111,13 +125,10 @@ def _tell(session: Session, tally: Tally, dry_run: bool, as_json: bool) -> None:
         counts = record(tally) | {"there_already": None if dry_run else tally.there_already, "dry_run": dry_run}
         session.screen.json(counts)
     elif dry_run:
-        session.screen.line(f"{good:,} of {tally.read:,} lines are good; nothing was changed")
+        session.screen.line(f"{good:,} of {tally.read:,} rows are good; nothing was changed")
     else:
         done = f"{tally.added:,} added, {tally.prolonged:,} kept longer, {tally.there_already:,} there already"
-        session.screen.line(f"{good:,} of {tally.read:,} lines are good: {done}")
-    if tally.bad:
-        words = "nothing was changed" if dry_run else "the others are on the list"
-        raise Failure(f"error: {tally.bad:,} of {tally.read:,} lines are bad; {words}.", NOT_POSSIBLE)
+        session.screen.line(f"{good:,} of {tally.read:,} rows are good: {done}")
 
 
 @suppression.command("export")

@@ -185,6 +185,65 @@ def test_bad_rows_may_be_skipped(on_sqlite: World, desk: Desk) -> None:
     assert on_sqlite.execute("SELECT recipient FROM delivery_email") == [("good@example.com",)]
 
 
+def test_the_sums_are_printed_and_the_refused_rows_kept(on_sqlite: World, desk: Desk) -> None:
+    content = 'email;name\r\n;x\r\n\r\na@example.com;y\r\nb@example.com;"z\r\nc@example.com;z"\r\na@example.com;\r\n'
+    recipients, mended = desk.write("r.csv", "\ufeff" + content), desk.directory / "refused.csv"
+    assert "is for --skip-refused" in desk.eed.refused(*desk.words(recipients, "--refused-to", str(mended)), code=2)
+    assert desk.eed.refused(*desk.words(recipients)).splitlines()[-2:] == [
+        "error: 2 of 4 rows are bad; nothing was registered. Mend them, or register the others with --skip-refused.",
+        "7 lines read (UTF-8, columns separated by ';') = 1 header + 2 good + 3 refused + 1 blank",
+    ]
+    assert nothing_registered(on_sqlite)
+    result = desk.eed(*desk.words(recipients, "--skip-refused", "--refused-to", str(mended)))
+    assert (result.exit_code, result.stdout) == (0, "1\n")
+    assert result.stderr.splitlines()[:-1] == [
+        "line 2: it has no email address",
+        "line 5: a cell reaches over lines 5 to 6: a quote is missing or too many. If it is meant, add --multiline",
+        "1 row has the recipient of an earlier row, and each is an email: line 7 (as line 4)",
+        "7 lines read (UTF-8, columns separated by ';') = 1 header + 2 registered + 3 refused + 1 blank",
+        "2 emails are registered; the publisher takes the job up by itself",
+    ]
+    assert on_sqlite.execute("SELECT recipient FROM delivery_email") == [("a@example.com",)] * 2
+    kept = '\ufeffemail;name\r\n;x\r\nb@example.com;"z\r\nc@example.com;z"\r\n'
+    assert mended.read_bytes() == kept.encode()
+    assert mended.stat().st_mode & 0o777 == 0o600
+
+
+def test_rows_that_the_service_would_refuse_are_refused_now(on_sqlite: World, desk: Desk) -> None:
+    lines = [
+        {"email": "a@ex_ample.com"},
+        {"email": "a@example.com", "name": "Anna\nBcc: x@example.com"},
+        {"email": "b@example.com", "variables": {"": 1}},
+        {"email": "B@EXAMPLE.com"},
+        {"email": "b@example.com"},
+    ]
+    recipients = desk.write("r.jsonl", "\n".join(map(json.dumps, lines)))
+    told = desk.eed.refused(*desk.words(recipients)).splitlines()
+    assert told[0].startswith("line 1: the recipient's address is not valid")
+    assert told[1:] == [
+        "line 2: the recipient's name contains a line break, which a mail header cannot hold",
+        "line 3: variables has a column without a name",
+        "1 row has the recipient of an earlier row, and each is an email: line 5 (as line 4)",
+        "error: 3 of 5 rows are bad; nothing was registered. Mend them, or register the others with --skip-refused.",
+        "5 lines read (UTF-8) = 2 good + 3 refused",
+    ]
+    assert nothing_registered(on_sqlite)
+
+
+@pytest.mark.parametrize("wrong", ["", ";;", "a", '"', "\n"])
+def test_what_cannot_separate_columns_is_refused(desk: Desk, wrong: str) -> None:
+    words = desk.words(desk.write("r.csv", CSV), "--delimiter", wrong)
+    assert "cannot be between columns" in desk.eed.refused(*words, code=2)
+
+
+def test_an_encoding_must_be_one_of_text(desk: Desk) -> None:
+    for wrong in ("latin-99", "base64"):
+        words = desk.words(desk.write("r.csv", CSV), "--encoding", wrong)
+        assert "is not an encoding of text" in desk.eed.refused(*words, code=2)
+    recipients = desk.write("r.csv", "email\tname\tamount\na@example.com\tJürgen\t1\n".encode("cp1252"))
+    assert "Jürgen" in desk.eed.good(*desk.words(recipients, "--encoding", "cp1252", "--delimiter", "tab", "--dry-run"))
+
+
 def test_a_dry_run_shows_the_first_email_and_registers_nothing(on_sqlite: World, desk: Desk) -> None:
     recipients = desk.write("r.csv", CSV)
     text = desk.eed.good(*desk.words(recipients, "--dry-run", "--reply-to", "help@bank.example"))
@@ -288,6 +347,28 @@ def test_a_chunk_whose_commit_lost_its_answer_is_not_entered_twice(on_sqlite: Wo
     registration.add([registering.Recipient(3, "a@example.com")])
     found = on_sqlite.execute("SELECT recipient FROM delivery_email ORDER BY id")
     assert found == [("a@example.com",), ("b@example.com",), ("a@example.com",)]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM delivery_email", "DELETE FROM delivery_job"])
+def test_a_job_is_not_ready_when_rows_of_it_are_gone(on_sqlite: World, statement: str) -> None:
+    registration = registering.Registration(on_sqlite.database, SourceSettings())
+    blank = dict.fromkeys(("reply_to", "html_template", "text_template", "scheduled_for", "expires_at"))
+    registration.begin({**blank, "name": "n", "sender": "s@example.com", "subject": "x"}, [])
+    registration.add([registering.Recipient(1, "a@example.com")])
+    on_sqlite.execute(statement)
+    with pytest.raises(registering.NotPossible, match="job 1 "):
+        registration.release()
+    assert on_sqlite.execute("SELECT status FROM delivery_job WHERE status <> 'preparing'") == []
+
+
+def test_a_release_whose_commit_lost_its_answer_is_done(on_sqlite: World) -> None:
+    registration = registering.Registration(on_sqlite.database, SourceSettings())
+    blank = dict.fromkeys(("reply_to", "html_template", "text_template", "scheduled_for", "expires_at"))
+    registration.begin({**blank, "name": "n", "sender": "s@example.com", "subject": "x"}, [])
+    registration.add([registering.Recipient(1, "a@example.com")])
+    registration.release()
+    registration.release()
+    assert len(on_sqlite.registry.new_jobs(10)) == 1
 
 
 def test_rows_of_somebody_else_stop_it(on_sqlite: World) -> None:

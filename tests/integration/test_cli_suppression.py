@@ -161,7 +161,7 @@ def test_the_list_goes_out_and_comes_back_as_it_was(world: World, eed: CommandLi
     assert ["'=cmd@example.com", "", '\'=1+1,"x"', "bounce", "2001-01-01T00:00:00.000001Z", ""] in rows
     world.execute("DELETE FROM eed_suppression")
     said = eed.good("suppression", "import", "-", stdin=exported)
-    assert said == "4 of 4 lines are good: 4 added, 0 kept longer, 0 there already\n"
+    assert said == "4 of 4 rows are good: 4 added, 0 kept longer, 0 there already\n"
     assert entries(world) == before
     assert eed("suppression", "export").stdout_bytes == exported
     assert "0 added, 0 kept longer, 4 there already" in eed.good("suppression", "import", "-", stdin=exported)
@@ -173,11 +173,12 @@ def test_a_plain_file_is_entered_and_its_bad_lines_are_named(world: World, eed: 
     words = ("suppression", "import", csv_file(tmp_path, "\n".join(lines)), "--expires", "2098-01-01T00:00:00Z")
     result = eed(*words, "--reason", "from the old service", "--category", "")
     assert result.exit_code == 1
-    assert result.stdout == "4 of 6 lines are good: 2 added, 0 kept longer, 2 there already\n"
+    assert result.stdout == "4 of 6 rows are good: 2 added, 0 kept longer, 2 there already\n"
     assert result.stderr.splitlines() == [
         "line 3: this is not an address",
         "line 6: this is not an address",
-        "error: 2 of 6 lines are bad; the others are on the list.",
+        "7 lines read (UTF-8) = 4 good + 2 refused + 1 blank",
+        "error: 2 of 6 rows are bad; the others are on the list.",
     ]
     assert [(e.address, e.reason, e.source, e.expires_at) for e in entries(world)] == [
         ("a@example.com", "from the old service", "import", SOON),
@@ -197,10 +198,26 @@ def test_a_plain_file_may_be_for_one_category(world: World, eed: CommandLine, tm
     assert [(e.address, e.category, e.reason) for e in entries(world)] == [("a@example.com", "news", "imported")]
 
 
+def test_a_spreadsheets_csv_is_entered_as_it_is_seen(world: World, eed: CommandLine, tmp_path: Path) -> None:
+    content = "\ufeffsep=;\r\n ADDRESS ;Reason\r\na@example.com;asked, by phone\r\n;\r\nb@example.com;x;y\r\n"
+    result = eed("suppression", "import", csv_file(tmp_path, content.encode("utf-16-le")))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "line 5: it has 3 columns, and the first line 2",
+        "5 lines read (UTF-16-LE, columns separated by ';') = 2 header + 1 good + 1 refused + 1 blank",
+        "error: 1 of 2 rows are bad; the others are on the list.",
+    ]
+    assert [(e.address, e.reason) for e in entries(world)] == [("a@example.com", "asked, by phone")]
+    latin = csv_file(tmp_path, "address,reason\nc@example.com,für\n".encode("cp1252"))
+    assert "name its encoding, like --encoding cp1252" in eed.refused("suppression", "import", latin)
+    eed.good("suppression", "import", latin, "--encoding", "cp1252")
+    assert entries(world)[1].reason == "für"
+
+
 def test_a_dry_run_only_reads(world: World, eed: CommandLine, tmp_path: Path) -> None:
     path = csv_file(tmp_path, "a@example.com\nb@example.com\n")
-    assert eed.good("suppression", "import", path, "--dry-run") == "2 of 2 lines are good; nothing was changed\n"
-    assert "1 of 1 lines are bad; nothing was changed" in eed.refused(
+    assert eed.good("suppression", "import", path, "--dry-run") == "2 of 2 rows are good; nothing was changed\n"
+    assert "1 of 1 rows are bad; nothing was changed" in eed.refused(
         "suppression", "import", csv_file(tmp_path, b"\xff"), "--dry-run"
     )
     assert entries(world) == []
@@ -220,8 +237,9 @@ def test_many_lines_go_in_by_chunks_and_a_flood_of_bad_ones_is_counted(
     bad = ["nobody"] * (BAD_LINES_TOLD + 2)
     result = eed("suppression", "import", csv_file(tmp_path, "\n".join([*good, *bad, good[0]])))
     assert f"{len(good):,} added, 0 kept longer, 1 there already" in result.stdout
-    *told, more, error = result.stderr.splitlines()
+    *told, more, sums, error = result.stderr.splitlines()
     assert len(told) == BAD_LINES_TOLD
     assert more == "further bad lines are only counted"
-    assert f"{len(bad):,} of {len(good) + len(bad) + 1:,} lines are bad" in error
+    assert sums == "3,004 lines read (UTF-8) = 2,002 good + 1,002 refused"
+    assert f"{len(bad):,} of {len(good) + len(bad) + 1:,} rows are bad" in error
     assert len(entries(world)) == len(good)

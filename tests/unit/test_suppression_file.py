@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.cli.csv_rows import BadRow
-from eed_delivery.cli.suppression_file import COLUMNS, Defaults, header, read_entries, row
+from eed_delivery.cli.csv_rows import Form
+from eed_delivery.cli.suppression_file import COLUMNS, CSV_FORM, Defaults, header, read_entries, row
+from eed_delivery.cli.text_input import TextFile
+from eed_delivery.cli.text_lines import BadRow, Lines
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression_list import Entry
 
@@ -30,10 +32,10 @@ ENTRY = st.builds(
 )
 
 
-def read(content: bytes | str, defaults: Defaults = DEFAULTS) -> list[Entry | BadRow]:
+def read(content: bytes | str, defaults: Defaults = DEFAULTS, form: Form = CSV_FORM) -> list[Entry | BadRow]:
     data = content.encode() if isinstance(content, str) else content
     stream = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", errors="surrogateescape", newline="")
-    return list(read_entries(stream, defaults))
+    return list(read_entries(Lines(TextFile(stream)), defaults, form))
 
 
 @given(st.lists(ENTRY, max_size=5))
@@ -101,7 +103,13 @@ def test_times_are_read_with_their_zone(time: str, utc: str) -> None:
         ("a" * 320 + "@b", 1, "its address is longer than 320 characters"),
         ("address,reason\n\n,x", 3, "it has no address"),
         ("address,reason\na@example.com", 2, "it has 1 columns, and the first line 2"),
-        ('address,reason\na@example.com,"two\nlines"\nbad,x', 4, "this is not an address"),
+        ('address,reason\na@example.com,"two\nlines"\nb@example.com,x', 2, "a cell reaches over lines 2 to 3"),
+        ("address;reason\na@example.com;x\nb@example.com,x", 3, "it has 1 columns, and the first line 2"),
+        ("address\na\u200b@example.com", 2, "this is not an address: the recipient's address is not valid"),
+        ("a@ex_ample.com", 1, "this is not an address: the recipient's address is not valid"),
+        ("E-Mail\na@example.com", 1, "this is not an address. If it names columns, one of them must be address"),
+        ("a@example.com\n#b@example.com", 2, "it begins with #"),
+        ('address,reason\na@example.com,12" pipe', 2, "a quote stands in a cell that is not quoted"),
         ('address\n"a"@example.com', 2, "this is not CSV: ',' expected after '\"'"),
         (f"address,reason\na@example.com,{'x' * 501}", 2, "its reason is longer than 500 characters"),
         (f"address,category\na@example.com,{'x' * 192}", 2, "its category is longer than 191 characters"),
@@ -116,6 +124,24 @@ def test_times_are_read_with_their_zone(time: str, utc: str) -> None:
 def test_a_bad_line_is_named(content: str | bytes, line: int, what: str) -> None:
     (bad,) = [found for found in read(content) if isinstance(found, BadRow)]
     assert str(bad).startswith(f"line {line}: {what}")
+
+
+def test_a_reason_over_lines_is_read_where_it_is_meant() -> None:
+    content = 'address,reason\na@example.com,"two\nlines"\nbad,x'
+    entry, bad = read(content, form=Form(multiline=True))
+    assert isinstance(entry, Entry)
+    assert entry.reason == "two\nlines"
+    assert str(bad).startswith("line 4: this is not an address")
+
+
+def test_an_export_with_stray_quotes_joins_no_entries() -> None:
+    """Its reasons may have lines. A row within a reason is none of them."""
+    lines = ['a@example.com,,"550,x,,', "b@example.com,,550,x,,", 'c@example.com,,550 no",x,,', "d@example.com,,5,x,,"]
+    content = "\r\n".join([",".join(COLUMNS), *lines])
+    bad, entry = read(content)
+    assert "lines 2 to 4, and line 3 would be a row of its own" in str(bad)
+    assert isinstance(entry, Entry)
+    assert entry.address == "d@example.com"
 
 
 @pytest.mark.parametrize(

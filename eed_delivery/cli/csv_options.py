@@ -1,0 +1,32 @@
+"""The options of the commands that read a CSV file."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from eed_delivery.cli.text_input import encoding
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_NAMED = {"tab": "\t", r"\t": "\t"}
+
+
+def separator(value: str) -> str:
+    """What is between the columns: one character, or the word tab."""
+    found = _NAMED.get(value.lower(), value)
+    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
+        raise click.BadParameter(f"{value!r} cannot be between columns; most files have , ; | or tab")
+    return found
+
+
+def takes_csv_form(command: Function) -> Function:
+    """Add --delimiter, --encoding and --multiline."""
+    options = (
+        click.option("--delimiter", type=separator, help="Between CSV columns, like ';' or tab; else as line 1 shows."),
+        click.option("--encoding", type=encoding, help="Of the file, like cp1252; else UTF-8, or as its BOM says."),
+        click.option("--multiline", is_flag=True, help="CSV cells may reach over several lines."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

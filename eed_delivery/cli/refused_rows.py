@@ -1,0 +1,62 @@
+"""The rows of a file that are refused: named on stderr, and kept in a file where that is asked for."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+import click
+
+from eed_delivery.cli.text_input import TextFile
+from eed_delivery.cli.text_lines import BadRow, Lines
+from eed_delivery.errors import NotPossible
+
+
+class RefusedRows:
+    """Names up to `limit` rows, and counts all. With `path` they are written there as they stand in `file`, below its
+    header: a file that can be mended and read again. Raises `NotPossible` if it is there already, or cannot be made."""
+
+    def __init__(self, file: TextFile, path: Path | None, limit: int) -> None:
+        self.count = 0
+        self._limit = limit
+        self._path = path
+        self._out = _opened(file, path) if path else None
+
+    def __enter__(self) -> "RefusedRows":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._out:
+            self._out.close()
+
+    def add(self, row: BadRow, lines: Lines) -> None:
+        """Refuse `row`, which is the present one of `lines`."""
+        self.count += 1
+        lines.refuse()
+        if self.count <= self._limit:
+            click.echo(str(row), err=True)
+        if self._out:
+            if self.count == 1:
+                self._out.write(lines.header_text)
+            self._out.write(lines.text)
+
+    @property
+    def not_named(self) -> str | None:
+        """A sentence about those that were not named."""
+        return f"and {self.count - self._limit:,} more" if self.count > self._limit else None
+
+
+def _opened(file: TextFile, path: Path) -> TextIO:
+    """Recipients' data: for the user alone, and never over another file."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise NotPossible(f"{path}: this file is there already, and is not written over") from None
+    except OSError as error:
+        raise NotPossible(f"{path}: {error.strerror}") from error
+    out = os.fdopen(descriptor, "w", encoding=file.encoding, errors=file.errors, newline="")
+    if file.marked:
+        out.write("\ufeff")
+    return out
