@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.sifting import Sifted, Wanted, sift
 from eed_delivery.errors import EedError, NotPossible
 from eed_delivery.model import AttachmentRef, Email, Job
+from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
 from eed_delivery.source.reference import delivery_job
 
 LATEST = 2**31  # FROM_UNIXTIME ends in 2038 on older servers
@@ -226,9 +227,11 @@ class Submission:
         click.echo(f"see it go out:  {self._session.command('job', key, '--watch')}", err=True)
 
     def _show(self, sifted: Sifted, content: bytes) -> None:
-        message = message_from_bytes(content, policy=policy.default)
+        message = message_from_bytes(content)
         names = [part.get_filename() for part in message.walk() if part.get_content_disposition() == "attachment"]
-        facts = {name.lower(): str(message[name]) for name in ("From", "To", "Reply-To", "Subject") if message[name]}
+        addressed = {name.lower(): _mailboxes(content, name) for name in ("From", "To", "Reply-To")}
+        facts = {**addressed, "subject": "".join(map(decoded, fields(content, "Subject")))}
+        facts = {name: value for name, value in facts.items() if value}
         if self._order.as_json:
             first = {**facts, "bytes": len(content), "attachments": names}
             self._session.screen.json(
@@ -240,6 +243,11 @@ class Submission:
         self._session.screen.line(f"{'size:':<13}{len(content):,} bytes")
         self._session.screen.line(f"{'attachments:':<13}{', '.join(map(str, names)) or 'none'}")
         self._session.screen.line(f"{sifted.good:,} emails would be registered; nothing was")
+
+
+def _mailboxes(message: bytes, name: str) -> str:
+    found = [mailbox for field in fields(message, name) for mailbox in mailboxes(field)]
+    return ", ".join(f"{name} <{address}>" if name else address for name, address in found)
 
 
 def _content(job: dict[str, Any], shared: list[AttachmentRef]) -> Job:

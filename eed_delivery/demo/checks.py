@@ -3,14 +3,13 @@
 Each check compares two things that were made independently of each other, and can fail.
 """
 
-import email.policy
 import hashlib
 import html
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.parser import BytesParser
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -21,6 +20,7 @@ from eed_delivery.demo.mail_server import Mishap
 from eed_delivery.demo.people import Customer
 from eed_delivery.ledger.reporting import JobReport
 from eed_delivery.model import EmailState, JobState
+from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
 from eed_delivery.source.reference import delivery_attachment, delivery_email, delivery_job
 
 SHOWN = 5
@@ -58,11 +58,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message that the mail server took: its envelope's recipient, and the message itself."""
+    """A message that the mail server took: its envelope's recipient, its octets, and its parts."""
 
     path: Path
     recipient: str
-    message: EmailMessage
+    content: bytes
+    message: Message
 
 
 def all_checks(
@@ -96,8 +97,8 @@ def _read_source(c: Connection) -> tuple[str, list[Row]]:
 
 
 def _read(path: Path) -> Stored:
-    message = BytesParser(EmailMessage, policy=email.policy.default).parsebytes(path.read_bytes())
-    return Stored(path, str(message["Delivered-To"]), message)
+    content = path.read_bytes()
+    return Stored(path, "".join(fields(content, "Delivered-To")), content, message_from_bytes(content))
 
 
 def _balance(report: JobReport, count: int) -> Iterator[str]:
@@ -146,27 +147,27 @@ def _contents(rows: Sequence[Row], stored: Sequence[Stored], customers: Sequence
         if customer is None:
             yield f"{one.path.name}: there is no such customer"
             continue
-        for what, found, right in _compared(one.message, customer, hashes[one.recipient]):
+        for what, found, right in _compared(one, customer, hashes[one.recipient]):
             if found != right:
                 yield f"{one.path.name}: {what} is {found!r}, not {right!r}"
 
 
-def _compared(message: EmailMessage, customer: Customer, sha256: str) -> Iterator[tuple[str, object, object]]:
+def _compared(one: Stored, customer: Customer, sha256: str) -> Iterator[tuple[str, object, object]]:
     """What, as found in the message, as it should be."""
-    to = message["To"].addresses if message["To"] else ()
-    yield "To", [(one.display_name, one.addr_spec) for one in to], [(customer.name, customer.address)]
-    yield "Subject", str(message["Subject"]), customer.subject
-    files = list(message.iter_attachments())
+    to = [mailbox for field in fields(one.content, "To") for mailbox in mailboxes(field)]
+    yield "To", to, [(customer.name, customer.address)]
+    yield "Subject", [decoded(field) for field in fields(one.content, "Subject")], [customer.subject]
+    files = [part for part in one.message.walk() if part.get_content_disposition() == "attachment"]
     yield "the attachments' names", [file.get_filename() for file in files], [customer.file_name]
     yield "the attachments' type", [file.get_content_type() for file in files], ["application/pdf"]
     found = [hashlib.sha256(_bytes(file)).hexdigest() for file in files]
     yield "the PDF's sha256", found, [sha256]
-    body = message.get_body(("html",))
-    text = html.unescape(str(body.get_content())) if body is not None else ""
+    bodies = b"".join(_bytes(part) for part in one.message.walk() if part.get_content_type() == "text/html")
+    text = html.unescape(bodies.decode(errors="replace"))
     yield "whether the text has the greeting", customer.greeting in text, True
     yield "whether the text has the customer's number", str(customer.number) in text, True
 
 
-def _bytes(file: EmailMessage) -> bytes:
-    content = file.get_payload(decode=True)
+def _bytes(part: Message) -> bytes:
+    content = part.get_payload(decode=True)
     return content if isinstance(content, bytes) else b""
