@@ -52,25 +52,23 @@ ENLISTED_ALONE = (
     .where(eed_job.c.enlisted_at.is_(None))
     .values(enlisted_at=utc_now(), total=1, found=1)
 )
-# What was cancelled stays cancelled: its new rows are enlisted, and end like it.
+_STAYS_CANCELLED = eed_job.c.state == JobState.CANCELLED
+# What was cancelled stays cancelled: its new rows are enlisted, and end like it. The order counts: MySQL assigns from
+# left to right, and what comes first reads the state as it was.
 NEXT_ROUND = (
     update(eed_job)
     .where(eed_job.c.source_key == bindparam("key"))
     .where(eed_job.c.finished_at.is_not(None))
-    .values(
-        {
-            eed_job.c.state: case(
-                (eed_job.c.state == JobState.CANCELLED, JobState.CANCELLED), else_=bindparam("to_state")
-            ),
-            eed_job.c.reason: case((eed_job.c.state == JobState.CANCELLED, eed_job.c.reason), else_=bindparam("why")),
-            eed_job.c.rounds: eed_job.c.rounds + 1,
-            eed_job.c.revision: eed_job.c.revision + 1,
-            eed_job.c.expires_at: utc_in(bindparam("left")),
-            eed_job.c.enlist_after: None,
-            eed_job.c.enlisted_at: None,
-            eed_job.c.finished_at: None,
-            **WATCHED_ANEW,
-        }
+    .ordered_values(
+        (eed_job.c.reason, case((_STAYS_CANCELLED, eed_job.c.reason), else_=bindparam("why"))),
+        (eed_job.c.state, case((_STAYS_CANCELLED, JobState.CANCELLED), else_=bindparam("to_state"))),
+        (eed_job.c.rounds, eed_job.c.rounds + 1),
+        (eed_job.c.revision, eed_job.c.revision + 1),
+        (eed_job.c.expires_at, utc_in(bindparam("left"))),
+        (eed_job.c.enlist_after, None),
+        (eed_job.c.enlisted_at, None),
+        (eed_job.c.finished_at, None),
+        *WATCHED_ANEW.items(),
     )
 )
 

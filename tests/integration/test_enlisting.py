@@ -14,7 +14,7 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.ledger.enlisting import BLANK_AT_END, LARGEST_KEY, TOO_LARGE, TOO_LONG
 from eed_delivery.ledger.in_hand import new_token
 from eed_delivery.ledger.recording import Decision
-from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.registry import EXPIRED_BEFORE, RegistryLedger
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.schema import eed_email, eed_refusal
 from eed_delivery.source import Known, Source
@@ -196,6 +196,16 @@ def test_a_job_that_failed_is_tried_again_when_it_is_ready_again(world: World) -
     publish(world)
     assert world.execute("SELECT state, reason FROM eed_job") == [("active", None)]
     assert world.claimed(1009).job_id == job.job_id
+
+
+def test_a_job_that_is_ready_again_too_late_is_cancelled_with_that_reason(world: World) -> None:
+    (first,) = world.add_job(["a@example.com"])
+    world.enlist()
+    end(world, first)
+    finish(world)
+    world.execute("UPDATE delivery_job SET status = 'processing', expires_at = '2001-01-01 00:00:00.000000'")
+    publish(world)
+    assert world.execute("SELECT state, reason FROM eed_job") == [("cancelled", EXPIRED_BEFORE)]
 
 
 def test_rows_that_come_behind_the_cursor_are_taken_before_the_job_is_enlisted(world: World) -> None:
