@@ -1,0 +1,256 @@
+"""Lines of text: words put together, blocks apart from each other, lists with their marks, tables in columns.
+
+The work is linear in the text. A cell is padded by at most MAX_COLUMN characters, and the lines of a table within a
+table are not copied.
+"""
+
+import re
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Union
+
+MAX_COLUMN = 40
+"""A cell longer than this does not widen its column. One long cell and many rows would else be many blanks."""
+_MAX_INDENT = 20
+_MAX_COLUMNS = 1000  # the most that `colspan` may say: HTML 4.9.11
+_GAP = "  "
+BLANKS = " \t\n\f\r"
+"""CSS Text 3, 4.1.1; a no-break space is none of them."""
+_BLANKS = re.compile(f"[{BLANKS}]+")
+_BLANKS_IN_A_LINE = re.compile(r"[ \t\f\r]+")
+
+_Rope = list[Union[str, "_Rope"]]
+"""Lines, and lists of lines in their place."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """Takes words and blocks in their order, and keeps the lines they make."""
+
+    kept: _Rope = field(default_factory=list)
+    indent: str = ""
+    mark: str = ""
+    """A list item's, before its first word."""
+    apart: bool = False
+    """Whether it begins or ends with a block that stands apart, such as a paragraph."""
+    _line: list[str] = field(default_factory=list)
+    _space: bool = False
+    _ended: int = 0  # 1: what comes next begins a line; 2: with a blank line before it
+
+    def words(self, text: str, space: str) -> None:
+        """Add text in which white space is treated as `space` says (visibility.Style)."""
+        if space == "normal":
+            self._in_line(text, _BLANKS)
+            return
+        for number, line in enumerate(text.split("\n")):
+            if number:
+                self.end_line()
+            if space == "pre":
+                self.add(line)
+            else:
+                self._in_line(line, _BLANKS_IN_A_LINE)
+
+    def _in_line(self, text: str, blanks: re.Pattern[str]) -> None:
+        joined = blanks.sub(" ", text)
+        self._space = self._space or joined.startswith(" ")
+        words = joined.strip(" ")
+        if words:
+            self.add(words)
+            self._space = joined.endswith(" ")
+
+    def open_link(self, text: str, space: str) -> str:
+        """Begin a link before the words of `text`; what is given back is to be added then."""
+        words = text.lstrip(BLANKS) if space == "normal" else text
+        self._space = self._space or words != text
+        self.add("[")
+        return words
+
+    def close_link(self, address: str, same: Container[str]) -> None:
+        """End a link: its address after its words, or nothing more where these are one of `same`."""
+        if len(self._line) > 1 and self._line[-2] == "[" and self._line[-1] in same:
+            del self._line[-2]
+        elif self._line or not self.kept or not isinstance(self.kept[-1], str):
+            self._line.append(f"]({address})")
+        else:  # a <br> has ended the line
+            self.kept[-1] += f"]({address})"
+
+    def add(self, text: str) -> None:
+        """Add text as it is, after the blank or the line's end that is due."""
+        if not text:
+            return
+        if self._ended:
+            self._end()
+        if self._space and self._line:
+            self._line.append(" ")
+        self._space = False
+        self._line.append(text)
+
+    def blank(self) -> None:
+        """A blank is due before the next word."""
+        self._space = True
+
+    def block(self, apart: bool = False) -> None:
+        """What comes next begins a line, and if `apart` with a blank line before it."""
+        if apart and not self._line and not self.kept:
+            self.apart = True
+        self._ended = max(self._ended, 2 if apart else 1)
+
+    def end_line(self) -> None:
+        """A line ends here, even if there is nothing in it."""
+        if self._ended:
+            self._end()
+        self._keep()
+
+    def _end(self) -> None:
+        if self._line:
+            self._keep()
+        if self._ended == 2 and self.kept and self.kept[-1] != "":
+            self.kept.append("")
+        self._ended, self._space = 0, False
+
+    def _keep(self) -> None:
+        line = "".join(self._line).rstrip()
+        if line:
+            line = (self.mark or self.indent) + line
+            self.mark = ""
+        self.kept.append(line)
+        self._line, self._space = [], False
+
+    def item(self, mark: str) -> str:
+        """Begin a list's item; what is given back ends it."""
+        before = self.indent
+        self.block()
+        if self._line:
+            self._end()
+        self.mark = f"{before}{mark} "
+        self.indent = " " * min(len(self.mark), _MAX_INDENT)
+        return before
+
+    def end_item(self, indent: str) -> None:
+        """End what `item` began."""
+        self.block()
+        if self._line:
+            self._end()
+        self.mark, self.indent = "", indent
+
+    def place(self, block: "Lines") -> None:
+        """Put the lines of another one here."""
+        if self._line or self._ended:
+            self._ended = self._ended or 1
+            self._end()
+        if len(block.kept) == 1 and isinstance(block.kept[0], str):
+            self._line = [block.kept[0]]
+            self._keep()
+        elif block.kept:
+            if self.mark:
+                self._line = [""]
+                self.kept.append(self.mark.rstrip())
+                self._line, self.mark = [], ""
+            self.kept.append(block.kept)
+        self._ended = 1
+
+    def finish(self) -> "Lines":
+        """Ends the last line. Blank ones at both ends are taken off."""
+        self.apart = self.apart or self._ended == 2
+        if self._line:
+            self._keep()
+        begin, end = 0, len(self.kept)
+        while begin < end and _is_blank(self.kept[begin]):
+            begin += 1
+        while end > begin and _is_blank(self.kept[end - 1]):
+            end -= 1
+        self.kept = self.kept[begin:end]
+        return self
+
+    @property
+    def single(self) -> str | None:
+        """The text, if it is one line or none."""
+        if not self.kept:
+            return ""
+        only = self.kept[0]
+        return only if len(self.kept) == 1 and isinstance(only, str) else None
+
+    def text(self) -> str:
+        """All lines. Of more than two blank ones in a row two are left."""
+        found: list[str] = []
+        blank = 0
+        for line in _flat(self.kept):
+            blank = 0 if line else blank + 1
+            if blank <= 2:
+                found.append(line)
+        return "\n".join(found)
+
+
+def _is_blank(part: Union[str, "_Rope"]) -> bool:
+    return isinstance(part, str) and not part.strip()
+
+
+def _flat(rope: _Rope) -> Iterator[str]:
+    stack = [iter(rope)]
+    while stack:
+        for part in stack[-1]:
+            if isinstance(part, str):
+                yield part
+            else:
+                stack.append(iter(part))
+                break
+        else:
+            stack.pop()
+
+
+Cell = tuple[Lines, int]
+"""What is in it, and over how many columns it goes."""
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows of cells, as they come."""
+
+    rows: list[list[Cell]] = field(default_factory=list)
+
+    def into(self, lines: Lines) -> None:
+        """Lay the table out.
+
+        A row in which every cell is one line becomes a line, in columns. In any other row the cells come one after the
+        other: these are pages laid out by tables.
+        """
+        widths = self._widths()
+        lines.block()
+        for row in self.rows:
+            full = [cell for cell, _ in row if cell.kept]
+            if len(full) > 1 and all(cell.single is not None for cell in full):
+                line = Lines()
+                line.add(_in_columns(row, widths))
+                lines.place(line.finish())
+                continue
+            for cell in full:
+                apart = cell.apart or cell.single is None
+                lines.block(apart)
+                lines.place(cell)
+                lines.block(apart)
+
+    def _widths(self) -> Sequence[int]:
+        """The width of each column: that of its longest cell which is neither too long nor over several columns."""
+        widths: list[int] = []
+        for row in self.rows:
+            for column, (cell, span) in _columns(row):
+                widths += [0] * (column + 1 - len(widths))
+                text = cell.single if span == 1 else None
+                if text is not None and len(text) <= MAX_COLUMN:
+                    widths[column] = max(widths[column], len(text))
+        return widths
+
+
+def _columns(row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
+    column = 0
+    for cell in row:
+        yield min(column, _MAX_COLUMNS), cell
+        column += cell[1]
+
+
+def _in_columns(row: Sequence[Cell], widths: Sequence[int]) -> str:
+    pieces = []
+    for column, (cell, span) in _columns(row):
+        over = widths[column : column + span]
+        pieces.append((cell.single or "").ljust(sum(over) + len(_GAP) * (len(over) - 1)))
+    return _GAP.join(pieces).rstrip()
