@@ -153,7 +153,11 @@ class App:
         """The renderer with its attachment store."""
         rendering = self.settings.rendering
         store = AttachmentStore(
-            rendering.attachments_root, self._s3_client(), rendering.attachments_s3, rendering.max_attachment_bytes
+            rendering.attachments_root,
+            self._s3_client(),
+            rendering.attachments_s3,
+            rendering.max_attachment_bytes,
+            rendering.allow_empty_attachments,
         )
         verp = self.verp() if self.settings.transport.kind != "ses" else None
         links = self.links()

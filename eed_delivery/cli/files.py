@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef
+from eed_delivery.rendering.attachments import check_not_empty
 from eed_delivery.rendering.local_files import read_file
 
 S3 = "s3://"
@@ -17,12 +18,14 @@ REMEMBERED = 1024
 class Files:
     """Looks at local attachments by the same rules as the service when it sends: what it refuses is refused now.
 
-    `root` is rendering.attachments_root. The files in S3 are not looked at.
+    `root` is rendering.attachments_root, `allow_empty` is rendering.allow_empty_attachments. The files in S3 are not
+    looked at.
     """
 
-    def __init__(self, root: Path | None, max_bytes: int) -> None:
+    def __init__(self, root: Path | None, max_bytes: int, allow_empty: bool = False) -> None:
         self._root = root
         self._max_bytes = max_bytes
+        self._allow_empty = allow_empty
         self._hash = lru_cache(REMEMBERED)(self._hash_of)
 
     def recorded(self, file: AttachmentRef) -> AttachmentRef:
@@ -41,4 +44,6 @@ class Files:
             raise RenderError(
                 f"attachment {location!r}: no directory for attachments is set (rendering.attachments_root)"
             )
-        return hashlib.sha256(read_file(self._root, location, self._max_bytes)).hexdigest()
+        content = read_file(self._root, location, self._max_bytes)
+        check_not_empty(content, location, self._allow_empty)
+        return hashlib.sha256(content).hexdigest()

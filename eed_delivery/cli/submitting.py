@@ -121,7 +121,7 @@ class Submission:
         self._session = session
         self._order = order
         rendering = session.settings.rendering
-        files = Files(rendering.attachments_root, rendering.max_attachment_bytes)
+        files = Files(rendering.attachments_root, rendering.max_attachment_bytes, rendering.allow_empty_attachments)
         self._recorded: Callable[[AttachmentRef], AttachmentRef] = (
             (lambda file: file) if order.no_hash else files.recorded
         )

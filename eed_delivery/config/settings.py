@@ -200,6 +200,7 @@ class RenderingSettings(Section):
     attachments_root: Path | None = None
     attachments_s3: tuple[S3Prefix, ...] = ()
     s3_endpoint_url: HttpUrl | None = None
+    allow_empty_attachments: bool = False
     max_attachment_bytes: Annotated[int, Field(ge=1)] = 10 * MIB
     max_message_bytes: Annotated[int, Field(ge=1024)] = 25 * MIB
     max_output_chars: Annotated[int, Field(ge=1)] = 1_000_000

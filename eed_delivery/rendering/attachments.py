@@ -4,12 +4,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from mimetypes import MimeTypes
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef
+from eed_delivery.rendering.file_names import UNKNOWN_TYPE, display_name, type_of, with_extension
 from eed_delivery.rendering.headers import one_line
 from eed_delivery.rendering.local_files import read_file
 from eed_delivery.rendering.s3_objects import SCHEME, read_object
@@ -17,18 +17,10 @@ from eed_delivery.rendering.s3_objects import SCHEME, read_object
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MAX_NAME = 255
 _WORD = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"  # RFC 6838, section 4.2
 _TYPE = re.compile(rf"({_WORD}/{_WORD})\s*(;.*)?")
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([A-Za-z0-9_.:-]{1,40})"?\s*(?:;|$)', re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SEPARATOR = re.compile(r"[/\\]")
-_UNKNOWN = "application/octet-stream"
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_TYPES = MimeTypes()  # Python's own table only: every host must give the same answer
-_TYPES.add_type(f"{_OFFICE}wordprocessingml.document", ".docx")
-_TYPES.add_type(f"{_OFFICE}spreadsheetml.sheet", ".xlsx")
-_TYPES.add_type(f"{_OFFICE}presentationml.presentation", ".pptx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +35,8 @@ class Attachment:
 class AttachmentStore:
     """Where attachments are read from: a directory, S3, or both. Safe to use from many threads.
 
-    `allowed_s3` are prefixes such as s3://bucket/statements; `max_bytes` bounds one attachment.
+    `allowed_s3` are prefixes such as s3://bucket/statements; `max_bytes` bounds one attachment; `allow_empty`: one of
+    0 bytes is sent, too.
     """
 
     def __init__(
@@ -52,23 +45,27 @@ class AttachmentStore:
         s3_client: "S3Client | None" = None,
         allowed_s3: tuple[str, ...] = (),
         max_bytes: int = 10 * 1024 * 1024,
+        allow_empty: bool = False,
     ) -> None:
         self._root = root
         self._s3_client = s3_client
         self._allowed_s3 = allowed_s3
         self._max_bytes = max_bytes
+        self._allow_empty = allow_empty
 
     def read(self, ref: AttachmentRef) -> Attachment:
         """The attachment, its SHA-256 checked where one is recorded.
 
-        Raises RenderError when it is missing, forbidden, too large or not the recorded one; InfrastructureFailure or
-        Throttled when its disk or S3 is at fault.
+        Raises RenderError when it is missing, forbidden, empty, too large or not the recorded one;
+        InfrastructureFailure or Throttled when its disk or S3 is at fault.
         """
         location = _location(ref)
         expected = _expected_hash(ref, location)
         filename = _file_name(ref.filename, location)
         content_type = _content_type(ref.content_type, filename, location)
+        filename = with_extension(filename, location, content_type.partition(";")[0])
         content = self._content(location)
+        check_not_empty(content, location, self._allow_empty)
         _check_hash(content, expected, location)
         return Attachment(filename, content_type, content)
 
@@ -108,23 +105,29 @@ def _check_hash(content: bytes, expected: str | None, location: str) -> None:
         raise RenderError(f"attachment {location!r} is not the file that was recorded: {hashes}; nothing was sent")
 
 
-def _file_name(given: str | None, location: str) -> str:
-    """The name that the recipient sees: the given one, or the location's; of a path only its last part.
+def check_not_empty(content: bytes, location: str, allowed: bool = False) -> None:
+    """RenderError for an attachment of 0 bytes: whatever makes the files has died, or is not done."""
+    if not content and not allowed:
+        raise RenderError(f"attachment {location!r} is empty; nothing was sent (rendering.allow_empty_attachments)")
 
-    A name with a control character is refused by `one_line`: nobody meant it.
-    """
+
+def _file_name(given: str | None, location: str) -> str:
+    """The name that the recipient sees. One with a control character is refused by `one_line`: nobody meant it."""
     text = one_line(given, "file name of an attachment") if given else ""
-    name = _SEPARATOR.split(text or location)[-1].strip()
-    if name in ("", ".", "..") or len(name) > MAX_NAME:
-        raise RenderError(f"attachment {location!r}: {name[:40]!r} is not a file name of at most {MAX_NAME} characters")
+    name = display_name(text, location)
+    if not name:
+        raise RenderError(f"attachment {location!r}: {(text or location)[:40]!r} is not a file name")
     return name
 
 
 def _content_type(given: str | None, filename: str, location: str) -> str:
-    """The given type or one guessed from the name; of parameters only `charset` is kept."""
+    """The given type, or the one that the name's or else the location's extension stands for.
+
+    Of parameters only `charset` is kept.
+    """
     text = one_line(given, "content type of an attachment") if given else ""
     if not text:
-        return _allowed(_guessed(filename))
+        return _allowed(type_of(filename) or type_of(location) or UNKNOWN_TYPE)
     kind = _checked_type(text)
     if kind is None:
         raise RenderError(f"attachment {location!r}: {text[:40]!r} is not a content type like application/pdf")
@@ -139,17 +142,10 @@ def _checked_type(text: str) -> str | None:
         return None
     charset = _CHARSET.search(found[2] or "")
     kind = _allowed(found[1])
-    return f'{kind}; charset="{charset[1]}"' if charset and kind != _UNKNOWN else kind
-
-
-def _guessed(filename: str) -> str:
-    kind, encoding = _TYPES.guess_type(filename, strict=True)
-    if encoding:
-        return "application/gzip" if encoding == "gzip" else _UNKNOWN
-    return kind or _UNKNOWN
+    return f'{kind}; charset="{charset[1]}"' if charset and kind != UNKNOWN_TYPE else kind
 
 
 def _allowed(kind: str) -> str:
     """In lower case; message/* and multipart/*, which may not be sent as base64 (RFC 2046, section 5.2.1), go as
     application/octet-stream."""
-    return _UNKNOWN if kind.lower().startswith(("message/", "multipart/")) else kind.lower()
+    return UNKNOWN_TYPE if kind.lower().startswith(("message/", "multipart/")) else kind.lower()

@@ -37,7 +37,8 @@ def plain_renderer(root: Path | None) -> Renderer:
 
 def renderer(root: Path | None = None, **changes: Any) -> Renderer:
     made = settings(**changes)
-    return Renderer(made, AttachmentStore(root, None, (), made.max_attachment_bytes), lambda: NOON)
+    store = AttachmentStore(root, None, (), made.max_attachment_bytes, made.allow_empty_attachments)
+    return Renderer(made, store, lambda: NOON)
 
 
 def job(**changes: Any) -> Job:

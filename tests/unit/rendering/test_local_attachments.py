@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import resource
 import socket
 import threading
@@ -215,7 +216,7 @@ def test_file_names(root: Path, given_name: str | None, seen: str) -> None:
     assert AttachmentStore(root).read(AttachmentRef("2026/s.pdf", filename=given_name)).filename == seen
 
 
-@pytest.mark.parametrize("name", ["a/", "..", "x" * 256, "a\nb", "a\0b", "a\x1fb"])
+@pytest.mark.parametrize("name", ["..", ". .", "/", "C:\\", "\u202e", "a\nb", "a\0b", "a\x1fb", "x" * 2001])
 def test_bad_file_names(root: Path, name: str) -> None:
     assert "file name" in refused(root, "2026/s.pdf", filename=name)
 
@@ -227,7 +228,9 @@ def test_bad_file_names(root: Path, name: str) -> None:
         (None, "a.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         (None, "a.csv.gz", "application/gzip"),
         (None, "a.tar.bz2", "application/octet-stream"),
-        (None, "a", "application/octet-stream"),
+        (None, "a", "application/pdf"),  # the location's
+        (None, "12.2026", "application/pdf"),
+        (None, "a.bin", "application/octet-stream"),
         (None, "a.eml", "application/octet-stream"),
         ("message/rfc822", "a", "application/octet-stream"),
         ("multipart/mixed; boundary=x", "a", "application/octet-stream"),
@@ -240,6 +243,99 @@ def test_bad_file_names(root: Path, name: str) -> None:
 def test_content_types(root: Path, given_type: str | None, filename: str, seen: str) -> None:
     ref = AttachmentRef("2026/s.pdf", filename, given_type)
     assert AttachmentStore(root).read(ref).content_type == seen
+
+
+@pytest.mark.parametrize(
+    ("filename", "location", "content_type", "name", "kind"),
+    [
+        # A name without an extension that programs know: the location's or the type's.
+        ("Statement December", "a.pdf", None, "Statement December.pdf", "application/pdf"),
+        ("Kontoauszug 12/2026", "a.pdf", None, "Kontoauszug 12_2026.pdf", "application/pdf"),
+        ("Kontoauszug 12.2026", "a.PDF", None, "Kontoauszug 12.2026.pdf", "application/pdf"),
+        ("Dear Mr. Meyer", "a.csv.gz", None, "Dear Mr. Meyer.csv.gz", "application/gzip"),
+        ("Smith, J.C", "a.pdf", None, "Smith, J.C.pdf", "application/pdf"),
+        ("Statement No.", "a.pdf", None, "Statement No.pdf", "application/pdf"),
+        ("Statement", "a", "application/pdf", "Statement.pdf", "application/pdf"),
+        ("Statement", "a.bin", "application/pdf", "Statement.pdf", "application/pdf"),
+        ("Statement", "a.txt", "text/csv; charset=utf-8", "Statement.csv", 'text/csv; charset="utf-8"'),
+        ("Statement", "a.pdf", "application/x-pdf", "Statement.pdf", "application/x-pdf"),
+        ("Statement", "a.pdf", "application/octet-stream", "Statement.pdf", "application/octet-stream"),
+        ("Mail of 3 May", "a.eml", None, "Mail of 3 May.eml", "application/octet-stream"),
+        ("Statement", "a", None, "Statement", "application/octet-stream"),
+        ("Statement", "a.bin", None, "Statement", "application/octet-stream"),
+        (None, "a", "application/pdf", "a.pdf", "application/pdf"),
+        # One that has one keeps it, and it goes before the location's.
+        ("Statement.pdf", "a.bin", None, "Statement.pdf", "application/pdf"),
+        ("Statement.PDF", "a", None, "Statement.PDF", "application/pdf"),
+        ("a.xlsx", "a.pdf", "application/pdf", "a.xlsx", "application/pdf"),
+        ("a.ics", "a", None, "a.ics", "text/calendar"),
+        ("a.tgz", "a", None, "a.tgz", "application/gzip"),
+    ],
+)
+def test_a_name_can_be_opened(
+    root: Path, filename: str | None, location: str, content_type: str | None, name: str, kind: str
+) -> None:
+    (root / location).write_bytes(CONTENT)
+    read = AttachmentStore(root).read(AttachmentRef(location, filename, content_type))
+    assert (read.filename, read.content_type) == (name, kind)
+
+
+@pytest.mark.parametrize(
+    ("given_name", "seen"),
+    [
+        ("Invoice 225/2385.pdf", "Invoice 225_2385.pdf"),
+        ("225\\2385.pdf", "225_2385.pdf"),
+        ("2026/05/x.pdf", "2026_05_x.pdf"),
+        ("2026/s.pdf", "s.pdf"),  # the location itself
+        ("./x.pdf", "x.pdf"),
+        ("\\\\server\\share\\x.pdf", "x.pdf"),
+        ("c:/x.pdf", "x.pdf"),
+        ("~/x.pdf", "x.pdf"),
+        ("a/.pdf", "a_.pdf"),
+        ("a/", "a_.pdf"),
+        ("Rechnung: Mai?.pdf", "Rechnung_ Mai_.pdf"),
+        ('Offer "A*B" <1|2>.pdf', "Offer 'A_B' _1_2_.pdf"),
+        ("x.pdf:evil.exe", "x.pdf_evil.exe"),
+        ("x.pdf. .", "x.pdf"),
+        ("  x .pdf ", "x .pdf"),
+        ("CON.pdf", "CON_.pdf"),
+        ("nul", "nul_.pdf"),
+        ("Com1 .tar.pdf", "Com1_.tar.pdf"),
+        ("LPT\u00b2.pdf", "LPT\u00b2_.pdf"),
+        ("console.pdf", "console.pdf"),
+        ("Con Carne.pdf", "Con Carne.pdf"),
+        ("inv\u202efdp.exe", "invfdp.exe"),
+        ("\u2067x\u2069.pdf", "x.pdf"),
+        ("\u05d0\u200f.pdf", "\u05d0\u200f.pdf"),
+        ("x" * 300 + ".pdf", "x" * 251 + ".pdf"),
+        ("\u00e4" * 200, "\u00e4" * 125 + ".pdf"),
+        ("\U0001f600" * 63 + "ab.pdf", "\U0001f600" * 62 + ".pdf"),
+    ],
+)
+def test_a_given_name_keeps_what_it_says(root: Path, given_name: str, seen: str) -> None:
+    assert AttachmentStore(root).read(AttachmentRef("2026/s.pdf", filename=given_name)).filename == seen
+
+
+@given(st.text(st.sampled_from('aB1 ./\\:*?"<>|~\u202e\u05d0\U0001f600.pdfCON'), max_size=400))
+def test_any_name_is_one_that_every_system_can_keep(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    root = tmp_path_factory.getbasetemp()
+    (root / "s.pdf").write_bytes(CONTENT)
+    try:
+        made = AttachmentStore(root).read(AttachmentRef("s.pdf", filename=name)).filename
+    except RenderError:
+        assert not re.split(r"[/\\]", name)[-1].strip(". \u202e")
+        return
+    assert len(made.encode()) <= 255
+    assert not re.search(r'[/\\:*?"<>|\u202e]|^ |[. ]$', made)
+    assert not re.match(r"(CON|PRN|AUX|NUL) *(\.|$)", made, re.IGNORECASE)
+    assert made.lower().endswith(".pdf") or "." in made
+
+
+def test_an_empty_file_is_not_sent_unless_it_may_be(root: Path) -> None:
+    (root / "a.pdf").write_bytes(b"")
+    assert refused(root, "a.pdf").startswith("attachment 'a.pdf' is empty; nothing was sent")
+    assert "is empty" in refused(root, "a.pdf", sha256=hashlib.sha256(b"").hexdigest())
+    assert AttachmentStore(root, allow_empty=True).read(AttachmentRef("a.pdf")).content == b""
 
 
 @pytest.mark.parametrize("content_type", ["pdf", "application/", "/pdf", "a b/c", "a/b c", "a/b/c", "a/b, c/d", "ä/b"])

@@ -74,6 +74,17 @@ def test_wrong_hash(store: AttachmentStore) -> None:
         store.read(AttachmentRef("s3://bank/statements/2026/s.pdf", sha256="0" * 64))
 
 
+def test_an_empty_object_is_not_sent_unless_it_may_be() -> None:
+    with mock_aws():
+        s3 = client()
+        s3.create_bucket(Bucket="bank")
+        s3.put_object(Bucket="bank", Key="statements/a.pdf", Body=b"")
+        ref = AttachmentRef("s3://bank/statements/a.pdf")
+        with pytest.raises(RenderError, match=r"a\.pdf' is empty; nothing was sent"):
+            AttachmentStore(None, s3, ALLOWED).read(ref)
+        assert AttachmentStore(None, s3, ALLOWED, allow_empty=True).read(ref).content == b""
+
+
 def test_s3_is_not_set_up() -> None:
     with pytest.raises(RenderError, match="attachments_s3"):
         AttachmentStore(None).read(AttachmentRef("s3://bank/statements/2026/s.pdf"))
