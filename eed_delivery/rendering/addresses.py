@@ -41,10 +41,15 @@ class Mailbox:
 
 def recipient(address: str, name: str | None) -> Mailbox:
     """The one recipient of an email; RenderError when the address cannot be one."""
+    return Mailbox(as_rendered(address), one_line(name, "recipient's name") if name else None)
+
+
+def as_rendered(address: str) -> str:
+    """A recipient's address as it goes into the envelope and the To header; RenderError when it cannot be one."""
     text = one_line(address, "recipient's address")
     if not text:
         raise RenderError("the email has no recipient's address")
-    return Mailbox(_checked(text, "recipient's address"), one_line(name, "recipient's name") if name else None)
+    return _checked(text, "recipient's address")
 
 
 @lru_cache(maxsize=256)  # the same few senders, for every email
@@ -73,17 +78,25 @@ def _checked(address: str, what: str) -> str:
 
     Plain ASCII ones, nearly all, are checked here by the same rules as email-validator's, 30 times as fast; internal
     domains such as bank.local or mail.test count as good. All others go through email-validator, which refuses special
-    domains (.local, .localhost, .invalid, .onion) for internationalised addresses.
+    domains (.local, .localhost, .invalid, .onion) for internationalised addresses. Quotes around a local part are kept
+    where it needs them, as in "a..b"@example.com, and taken off where not (RFC 5321, section 4.1.2; RFC 5322, 3.4.1).
     """
-    if "=?" in address:
-        raise RenderError(f"the {what} is not valid: '=?' in it would be taken for encoded text by mail programs")
     found = _PLAIN.fullmatch(address)
     if found and len(address) <= MAX_ADDRESS:
-        return f"{found[1]}@{found[2].lower()}"
+        checked = f"{found[1]}@{found[2].lower()}"
+    else:
+        checked = _by_email_validator(address, what)
+    if "=?" in checked:
+        raise RenderError(f"the {what} is not valid: '=?' in it would be taken for encoded text by mail programs")
+    return checked
+
+
+def _by_email_validator(address: str, what: str) -> str:
     try:
         valid = validate_email(
             address,
             allow_smtputf8=True,
+            allow_quoted_local=True,
             strict=True,  # the length limits of RFC 5321, section 4.5.3.1
             check_deliverability=False,
             globally_deliverable=False,

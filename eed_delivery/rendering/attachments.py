@@ -127,7 +127,7 @@ def _content_type(given: str | None, filename: str, location: str) -> str:
     """
     text = one_line(given, "content type of an attachment") if given else ""
     if not text:
-        return _allowed(type_of(filename) or type_of(location) or UNKNOWN_TYPE)
+        return _allowed(type_of(filename.rstrip(". ")) or type_of(location) or UNKNOWN_TYPE)
     kind = _checked_type(text)
     if kind is None:
         raise RenderError(f"attachment {location!r}: {text[:40]!r} is not a content type like application/pdf")

@@ -1,7 +1,11 @@
-"""The name of an attachment: from what the source calls it to a name that every system can keep a file under.
+"""The name of an attachment: what the source calls it, made fit to be shown, kept and opened.
 
-A given name is what the sender wants the customer to read, and no path: `Invoice 225/2385.pdf` is one name. What a
-system forbids in it is replaced, so that nothing of what it says is lost.
+A given name is what the sender wants the customer to read, and no path: `Invoice 225/2385.pdf` is one name. Nothing of
+what it says is lost.
+
+The characters that Windows alone forbids (`: * ? " < > |`) stay: mail programs put others in their place when they
+save a file, each as its system wants it (RFC 2183, section 2.3; RFC 6266, section 4.3), and show the name as it is. A
+slash does not: programs take what is before it for a directory, and drop it.
 """
 
 import re
@@ -9,8 +13,8 @@ from mimetypes import MimeTypes
 from posixpath import splitext
 
 UNKNOWN_TYPE = "application/octet-stream"
-MAX_BYTES = 255
-"""Of a name in UTF-8: the limit of most file systems (NAME_MAX)."""
+MAX_NAME = 255
+"""Characters of a name: what NTFS, APFS and exFAT hold."""
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
@@ -40,14 +44,13 @@ _EXTENSIONS["application/xml"] = ".xml"
 _PATH = re.compile(r"[/\\]|[A-Za-z]:[/\\]|\.\.?[/\\]|~[/\\]")
 """What only a path begins with. Its directories are the sender's own affair (RFC 2183, section 2.3)."""
 _SEPARATOR = re.compile(r"[/\\]")
-_REPLACED = str.maketrans({**dict.fromkeys("/\\:*?<>|", "_"), '"': "'"})
-"""Windows, "Naming Files, Paths, and Namespaces": the reserved characters. A colon would name a stream of a file."""
+_REPLACED = str.maketrans("/\\", "__")
 _DROPPED = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Marks that turn the direction of text (UAX 9, sections 2.1 to 2.5). They are not seen, and let one extension look
 like another. The implicit marks (U+200E, U+200F, U+061C), which Hebrew and Arabic names may hold, reach less far.
 """
 _DEVICE = re.compile(r"(CON|PRN|AUX|NUL|(?:COM|LPT)[1-9¹²³]) *(?=\.|$)", re.IGNORECASE)
-"""Windows takes these for devices, whatever comes after the dot (the same page)."""
+"""Windows takes these for devices, whatever comes after the dot ("Naming Files, Paths, and Namespaces")."""
 
 
 def display_name(given: str, location: str) -> str:
@@ -57,7 +60,9 @@ def display_name(given: str, location: str) -> str:
     """
     is_path = not given or given == location or _PATH.match(given) is not None
     name = _SEPARATOR.split(given or location)[-1] if is_path else given
-    name = name.translate(_DROPPED).translate(_REPLACED).strip().rstrip(". ")
+    name = name.translate(_DROPPED).translate(_REPLACED).strip()
+    if not name.strip(". "):
+        return ""
     return _DEVICE.sub(r"\1_", name, count=1) if _DEVICE.match(name) else name
 
 
@@ -73,17 +78,19 @@ def type_of(name: str) -> str | None:
 
 
 def with_extension(name: str, location: str, kind: str) -> str:
-    """The name with an extension that programs know, so that the file can be opened, and not longer than MAX_BYTES.
+    """The name with an extension that programs know, so that the file can be opened, and not longer than MAX_NAME.
 
-    One that has such an extension keeps it. Another one gets the location's, or the one of its type.
+    One that has such an extension keeps it. Another one gets the location's, or the one of its type. Dots and blanks at
+    the end are no part of an extension, and Windows drops them.
     """
-    extension = _known_extension(name)
-    stem = name.removesuffix(extension)
-    extension = extension or _fitting(location, kind)
-    room = MAX_BYTES - len(extension.encode())
-    if len(stem.encode()) > room:
-        stem = stem.encode()[:room].decode(errors="ignore").rstrip(". ")
-    return stem + extension
+    bare = name.rstrip(". ")
+    own = _known_extension(bare)
+    if own and len(bare) <= MAX_NAME:
+        return bare
+    extension = own or _fitting(location, kind)
+    if not extension:
+        return name[:MAX_NAME]
+    return bare.removesuffix(own)[: MAX_NAME - len(extension)].rstrip(". ") + extension
 
 
 def _fitting(location: str, kind: str) -> str:

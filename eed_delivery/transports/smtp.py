@@ -20,7 +20,7 @@ from eed_delivery.model import Accepted, Rendered
 from eed_delivery.transports import Grant
 from eed_delivery.transports.smtp_content import on_the_wire
 from eed_delivery.transports.smtp_replies import Phase, Reply, failure
-from eed_delivery.transports.smtp_session import ConnectionLost, Session, Unsent
+from eed_delivery.transports.smtp_session import Closed, ConnectionLost, Session, Unsent
 
 QUIT_SECONDS = 2  # for sending QUIT, and again for its answer; `close` must not hold up a shutdown
 EARLY_REPLY_SECONDS = 1
@@ -29,7 +29,15 @@ IDLE_SECONDS = 60
 first command would then wait for its whole timeout. Servers close them themselves after 5 minutes (RFC
 5321, 4.5.3.2.7)."""
 
-_NOT_IN_AN_ADDRESS = re.compile(r"[\x00-\x1f\x7f<>]")
+_NO_EHLO = frozenset({500, 502, 504})
+"""What a server says that does not know EHLO (RFC 5321, 3.2, 4.2.4 and 4.3.2). Others, such as 550, are about us."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"(?=@)')  # RFC 5321, 4.1.2: Quoted-string
+_NOT_IN_AN_ADDRESS = re.compile(r'[ "<>]')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class _EhloDropped(Exception):
+    """The server does not know EHLO, and this connection is of no use for HELO."""
 
 
 class SmtpTransport:
@@ -133,6 +141,13 @@ class SmtpTransport:
             raise
 
     def _connect(self) -> Session:
+        try:
+            return self._connected(extended=True)
+        except _EhloDropped:
+            # Some servers from before EHLO hang up at it, or take no HELO after it (RFC 1869, 4.7).
+            return self._connected(extended=False)
+
+    def _connected(self, *, extended: bool) -> Session:
         timeout = self._settings.connect_timeout_seconds
         try:
             session = Session.connect(self._settings.host, self._settings.port, timeout)
@@ -140,23 +155,26 @@ class SmtpTransport:
             raise self._broken(f"cannot connect: {e}. Check [smtp] host and port, and that the server runs") from e
         self._session, self._clean, self._used = session, True, 0
         try:
-            self._introduce(session)
+            self._introduce(session, extended)
         except (OSError, ValueError, ConnectionLost) as e:
             self._drop()
             raise self._broken(f"no usable connection: {e}") from e
-        except InfrastructureFailure:
+        except (InfrastructureFailure, _EhloDropped):
             self._drop()
             raise
         self._last_use = time.monotonic()
         return session
 
-    def _introduce(self, session: Session) -> None:
+    def _introduce(self, session: Session, extended: bool) -> None:
         settings, timeout = self._settings, self._settings.command_timeout_seconds
         if settings.tls == "implicit":
             self._start_tls(session)
         self._require(session.reply(timeout), {220}, "the server's greeting")
         name = settings.helo_name or session.local_address
-        self._require(session.ehlo(name, timeout), {250}, "EHLO")
+        if extended:
+            self._say_ehlo(session, name, timeout)
+        else:
+            self._require(session.helo(name, timeout), {250}, "HELO, after EHLO had failed")
         if settings.tls == "starttls":
             # Never on in the clear: whoever can strip STARTTLS from the answer could read every statement.
             if "STARTTLS" not in session.extensions:
@@ -166,6 +184,29 @@ class SmtpTransport:
             self._require(session.ehlo(name, timeout), {250}, "EHLO after STARTTLS")
         if settings.username:
             self._log_in(session, settings.username)
+
+    def _say_ehlo(self, session: Session, name: str, timeout: float) -> None:
+        """EHLO, or HELO to a server that does not know it. Raises _EhloDropped where that needs a new connection.
+
+        STARTTLS and AUTH are there after EHLO only. Where one of them is asked for there is no way round it: whoever
+        can refuse EHLO in the server's name would read every statement.
+        """
+        needed = self._settings.tls == "starttls" or self._settings.username
+        try:
+            reply = session.ehlo(name, timeout)
+        except Closed as e:
+            if needed:
+                raise
+            raise _EhloDropped from e
+        if needed or reply.code not in _NO_EHLO:
+            self._require(reply, {250}, "EHLO")
+            return
+        try:
+            reply = session.helo(name, timeout)
+        except ConnectionLost as e:
+            raise _EhloDropped from e
+        if reply.code != 250:
+            raise _EhloDropped
 
     def _start_tls(self, session: Session) -> None:
         try:
@@ -290,8 +331,11 @@ def _check(message: Rendered) -> None:
     """Refuse what would break the protocol, as `on_the_wire` does. The renderer should never make it; if it
     does, nothing must be sent."""
     for address in (message.envelope_sender, message.recipient):
-        if _NOT_IN_AN_ADDRESS.search(address):
-            raise PermanentFailure("an envelope address has a control character or an angle bracket")
+        quoted = _QUOTED.match(address)  # in quotes a bracket or a blank is a part of the name, and ends nothing
+        if _CONTROL.search(address) or _NOT_IN_AN_ADDRESS.search(address, quoted.end() if quoted else 0):
+            raise PermanentFailure(
+                "an envelope address has a control character, or a blank or bracket that is not quoted"
+            )
 
 
 def _needs_another_connection(phase: Phase, answer: Reply | ConnectionLost) -> bool:

@@ -28,6 +28,10 @@ class ConnectionLost(Exception):
     """The connection is of no use any more: closed, reset, timed out, or out of step."""
 
 
+class Closed(ConnectionLost):
+    """The server closed or reset the connection while its reply was awaited."""
+
+
 class Unsent(ConnectionLost):
     """The connection was lost, and the kernel took none of the bytes that were to go."""
 
@@ -142,9 +146,15 @@ class Session:
     def ehlo(self, name: str, timeout: float) -> Reply:
         """EHLO; keeps what the server offers in `extensions`: keyword in capitals → parameters."""
         reply = self.command(f"EHLO {name}", timeout)
-        offered = (line.decode("ascii", "replace").partition(" ") for line in reply.lines[1:])
+        lines = reply.lines[1:] if reply.code == 250 else ()
+        offered = (line.decode("ascii", "replace").partition(" ") for line in lines)
         self.extensions = {keyword.upper(): rest.strip() for keyword, _, rest in offered}
         return reply
+
+    def helo(self, name: str, timeout: float) -> Reply:
+        """HELO, for a server that does not know EHLO. It offers no extensions (RFC 5321, 4.1.1.1)."""
+        self.extensions = {}
+        return self.command(f"HELO {name}", timeout)
 
     def authenticate(self, username: str, password: str, timeout: float) -> Reply:
         """AUTH PLAIN, or LOGIN where only that is offered (RFC 4954, RFC 4616). Returns the last reply.
@@ -248,10 +258,12 @@ class Session:
             data = self._socket.recv(_READ_BYTES)
         except _WOULD_WAIT:  # it was nothing for us
             return
+        except ConnectionResetError as e:
+            raise Closed(_why(e)) from e
         except OSError as e:
             raise ConnectionLost(_why(e)) from e
         if not data:
-            raise ConnectionLost(CLOSED)
+            raise Closed(CLOSED)
         self._buffer += data
 
     def _await_incoming(self, deadline: float) -> None:

@@ -44,8 +44,9 @@ TABLE: list[tuple[str, Action, type[DeliveryFailure], int]] = [
     ("connect", HUGE, INFRA, 0),
     ("connect", ENDLESS, INFRA, 0),
     ("EHLO", Say("550 who are you"), INFRA, 0),
-    ("EHLO", Say("502 EHLO?"), INFRA, 0),
-    ("EHLO", Close(), INFRA, 0),
+    ("EHLO", Say("421 later", Close()), INFRA, 0),
+    ("EHLO", Say("501 bad name"), INFRA, 0),
+    ("EHLO", GARBAGE, INFRA, 0),
     ("EHLO", Hang(), INFRA, 0),
     # MAIL
     ("MAIL", Say("421 4.3.2 shutting down", Close()), INFRA, 0),

@@ -60,7 +60,30 @@ def test_line_ends_that_could_smuggle_a_second_message_are_refused(content: byte
         assert server.commands == []
 
 
-@pytest.mark.parametrize("address", ["a@example.com>\r\nDATA", "a@example.com> SIZE=1", "a\0@example.com"])
+@pytest.mark.parametrize("local", ['"try..this."', '"quoted local"', '"a, <b>;"', '"a\\"\\\\ b"', '"a@b"'])
+def test_quoted_local_parts_go_as_they_are(local: str) -> None:
+    """RFC 5321, 4.1.2: Quoted-string."""
+    with SmtpServer() as server, smtp(server) as transport:
+        transport.send(message(recipient=f"{local}@example.com", sender=f"{local}@bank.example"), Wire())
+        assert f"RCPT TO:<{local}@example.com>" in [line for _, line in server.commands]
+        received = server.received[0]
+        assert (received.sender, received.recipient) == (f"{local}@bank.example", f"{local}@example.com")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("a@example.com>\r\nDATA", "a@example.com> SIZE=1", "a\0@example.com"),
+        *(
+            '"a b"@example.com> SIZE=1',
+            '"a\r\nDATA"@example.com',
+            '"a\0"@example.com',
+            "a b@example.com",
+            '"a@example.com',
+        ),
+        *('"a"> SIZE=1 <"b"@example.com', '"a\\"> SIZE=1"b@example.com', 'x"a b"@example.com'),
+    ],
+)
 def test_an_address_cannot_bring_commands_along(address: str) -> None:
     with SmtpServer() as server, smtp(server) as transport:
         for bad in (message(recipient=address), message(sender=address)):

@@ -278,3 +278,31 @@ def test_smtp_takes_the_envelope_from_the_message_and_not_from_its_headers() -> 
     assert answer.message_id == "4F1C2"
     assert (sink.envelopes[0].mail_from, sink.envelopes[0].rcpt_tos) == ("bounces@bank.example", ["other@example.com"])
     assert RECIPIENT.encode() in sink.envelopes[0].content
+
+
+@pytest.mark.parametrize(
+    ("address", "understood"),
+    [
+        ('"try..this."@docomo.example', "try..this.@docomo.example"),  # aiosmtpd takes these quotes off
+        ('"quoted local"@example.com', '"quoted local"@example.com'),
+    ],
+)
+def test_a_quoted_local_part_reaches_a_server_that_is_not_ours(address: str, understood: str) -> None:
+    sink = Sink()
+    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    transport = SmtpTransport(SmtpSettings(host="127.0.0.1", port=controller.port, tls="none"))
+    try:
+        transport.send(message(recipient=address), Wire())
+        assert [envelope.rcpt_tos for envelope in sink.envelopes] == [[understood]]
+    finally:
+        transport.close()
+        controller.stop()
+
+
+@pytest.mark.parametrize("way", [quick, boto3s])
+def test_a_quoted_local_part_is_ses_only_recipient(way: Way) -> None:
+    address = '"try, this."@docomo.example'
+    with SesStub() as stub:
+        SesTransport(way(stub.client()), SesSettings()).send(message(recipient=address), Wire())
+        assert [taken.recipients for taken in stub.taken] == [(address,)]

@@ -10,7 +10,7 @@
     drops = server.on("MAIL", Reset(), when=lambda recipient: dice.random() < 0.03)
     drops.struck                                          # to whom it happened, one entry each time
 
-Phases: connect, EHLO, STARTTLS, handshake, AUTH, MAIL, RCPT, DATA, content, dot, RSET, NOOP, QUIT.
+Phases: connect, EHLO, HELO, STARTTLS, handshake, AUTH, MAIL, RCPT, DATA, content, dot, RSET, NOOP, QUIT.
 Without a rule it is a plain, friendly server, which offers PIPELINING as nearly all do; `extensions=ONE_BY_ONE` makes
 one that does not. (aiosmtpd is the independent one in the contract tests; it cannot reset at a byte, hang, or talk
 nonsense.)
@@ -281,6 +281,8 @@ class _Dialogue:
         match verb:
             case "EHLO":
                 self._answer("EHLO", self._greeting())
+            case "HELO":
+                self._answer("HELO", "250 mail.example")
             case "STARTTLS":
                 self._answer("STARTTLS", "220 go ahead")
                 self._handshake()

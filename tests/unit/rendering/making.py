@@ -31,8 +31,8 @@ def settings(**changes: Any) -> RenderingSettings:
 
 @lru_cache(maxsize=8)
 def plain_renderer(root: Path | None) -> Renderer:
-    """One renderer for all examples of a property test: making one takes longer than a message."""
-    return renderer(root)
+    """One renderer for all examples of a property test: making one takes longer than a message. Files may be empty."""
+    return renderer(root, allow_empty_attachments=True)
 
 
 def renderer(root: Path | None = None, **changes: Any) -> Renderer:

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eed_delivery.errors import RenderError
-from eed_delivery.rendering.addresses import recipient, sender
+from eed_delivery.rendering.addresses import as_rendered, recipient, sender
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,20 @@ from eed_delivery.rendering.addresses import recipient, sender
         ("a@bücher.test", "a@xn--bcher-kva.test"),
         ("a@xn--bcher-kva.example", "a@xn--bcher-kva.example"),
         ("用户@例子.example", "用户@xn--fsqu00a.example"),
+        ('"try..this."@docomo.example', '"try..this."@docomo.example'),
+        ('"quoted local"@Example.com', '"quoted local"@example.com'),
+        ('"a@b"@example.com', '"a@b"@example.com'),
+        ('"a, <b>;(c)"@example.com', '"a, <b>;(c)"@example.com'),
+        ('"a\\"\\\\b"@example.com', '"a\\"\\\\b"@example.com'),
+        ('"a\\ b"@example.com', '"a b"@example.com'),  # a backslash that is not needed (RFC 5321, 4.1.2)
+        ('"anna"@example.com', "anna@example.com"),  # quotes that are not needed: the same mailbox
+        ('"ä b"@bücher.example', '"ä b"@xn--bcher-kva.example'),
     ],
 )
 def test_good_addresses(given_address: str, on_the_wire: str) -> None:
     checked = recipient(given_address, None)
-    assert checked.address == on_the_wire
+    assert checked.address == on_the_wire == as_rendered(given_address)
+    assert as_rendered(on_the_wire) == on_the_wire
     assert checked.needs_smtputf8 == (not on_the_wire.isascii())
 
 
@@ -45,7 +54,7 @@ def test_good_addresses(given_address: str, on_the_wire: str) -> None:
         ),
         *(
             "a@[127.0.0.1]",
-            '"a b"@example.com',
+            "try..this.@docomo.example",
             "Anna <a@example.com>",
             "a@example.com,b@example.com",
             "a@example.com;",
@@ -59,6 +68,10 @@ def test_good_addresses(given_address: str, on_the_wire: str) -> None:
         *("a@ab--c.example", "a@exa_mple.com", "a(b)@example.com", "<a@example.com>", "mailto:a@example.com,"),
         "=?utf-8?b?aGkNCkJjYzogeEB5LmV4YW1wbGU=?=@example.com",
         "a\u200b@example.com",
+        *('""@example.com', '"a"b"@example.com', '"a\\"@example.com', '"a" @example.com', 'a"b c"@example.com'),
+        *('"a\tb"@example.com', '"a\0b"@example.com', '"a\r\nBcc: x"@example.com', '"a\x7fb"@example.com'),
+        *('"=?utf-8?q?x?="@example.com', '"=\\?utf-8?q?x y?="@example.com', f'"{"x" * 33} {"y" * 33}"@example.com'),
+        *('"a b"@[127.0.0.1]', '"a b" <a@example.com>', '"a b"@example.com, c@example.com', '"a b"@-x.example'),
     ],
 )
 def test_bad_addresses_are_not_repeated_in_the_error(address: str) -> None:

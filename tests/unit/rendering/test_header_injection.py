@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eed_delivery.errors import ConfigError, RenderError
@@ -181,3 +181,31 @@ def test_any_text_anywhere_gives_the_usual_headers_or_a_render_error(text: str) 
             continue
         assert header_names(made) == USUAL
         assert sorted(read(made).keys()) == sorted(USUAL)
+
+
+_QTEXT = "".join(map(chr, range(0x20, 0x7F)))
+
+
+@given(st.text(_QTEXT, min_size=1, max_size=30), st.none() | st.text(_QTEXT, max_size=30))
+@example(", b@c.example", "Anna")
+@example('>", <b@c.example>', None)
+@example("Bcc: x@y.example", "Anna")
+@example("=?utf-8?q?=0D=0ABcc:_x?=", None)
+def test_a_quoted_local_part_is_one_address_and_nothing_else(local: str, name: str | None) -> None:
+    """RFC 5322, 3.2.4 and 3.4.1: whatever is in the quotes is a part of the name of one mailbox."""
+    quoted = local.replace("\\", "\\\\").replace('"', '\\"')
+    try:
+        made = rendered(job(), email(recipient=f'"{quoted}"@example.com', recipient_name=name))
+    except RenderError as error:
+        assert "=?" in local
+        assert local not in error.reply
+        return
+    assert header_names(made) == USUAL
+    [seen] = read(made)["To"].addresses
+    assert (seen.username, seen.domain) == (local, "example.com")
+    assert made.recipient.rpartition("@")[0] in (local, f'"{quoted}"')
+    assert (
+        f"{made.recipient}>" in made.content.decode()
+        if name and name.strip()
+        else made.recipient in made.content.decode()
+    )

@@ -37,8 +37,8 @@ from tests.unit.rendering.making import (
     words,
 )
 
-_REPLACED = {*'/\\:*?"<>|', *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
-"""What no file name may hold: test_local_attachments.py says what becomes of it."""
+_CHANGED = {*"/\\", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+"""What a file name does not hold: test_local_attachments.py says what becomes of it."""
 
 
 def in_lines(text: str) -> str:
@@ -187,7 +187,7 @@ def test_attachment_bytes_around_a_block_of_rows(size: int, seed: bytes) -> None
     assert b"".join(attachment_part("a", "a/b", content).body) == base64.encodebytes(content).replace(b"\n", b"\r\n")
 
 
-@given(words.map(lambda name: f"{name[:50]}n.pdf").filter(lambda name: not set(name) & _REPLACED))
+@given(words.filter(lambda name: name.strip(". ") and not set(name) & _CHANGED))
 def test_file_name_in_any_script(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     root = tmp_path_factory.getbasetemp()
     (root / "a").write_bytes(b"x")
