@@ -38,7 +38,8 @@ from tests.unit.rendering.making import (
 )
 
 _CHANGED = {*"/\\", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
-"""What a file name does not hold: test_local_attachments.py says what becomes of it."""
+_DEVICE = re.compile(r"(con|prn|aux|nul|com.|lpt.)( *\.|$)", re.IGNORECASE)
+"""What a file name does not hold or is not: test_local_attachments.py says what becomes of it."""
 
 
 def in_lines(text: str) -> str:
@@ -187,7 +188,7 @@ def test_attachment_bytes_around_a_block_of_rows(size: int, seed: bytes) -> None
     assert b"".join(attachment_part("a", "a/b", content).body) == base64.encodebytes(content).replace(b"\n", b"\r\n")
 
 
-@given(words.filter(lambda name: name.strip(". ") and not set(name) & _CHANGED))
+@given(words.filter(lambda name: name.strip(". ") and not set(name) & _CHANGED and not _DEVICE.match(name.strip())))
 def test_file_name_in_any_script(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     root = tmp_path_factory.getbasetemp()
     (root / "a").write_bytes(b"x")
