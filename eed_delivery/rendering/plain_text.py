@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from eed_delivery.rendering.css import NOTHING, Declarations
+from eed_delivery.rendering.style_sheets import said_in_sheets
 from eed_delivery.rendering.text_layout import BLANKS, Lines, Table
 from eed_delivery.rendering.visibility import BLOCKS, Style, style_of
 
@@ -91,10 +93,10 @@ _TRUISMS = ("mailto:", "tel:")
 def text_of(html: str) -> str | None:
     """`html` as text, tables and lists laid out, links as [words](address); None when there is nothing to read."""
     whole = html.encode("utf-8", "replace").decode("utf-8")  # half a character is refused where the HTML part is made
-    root = LexborHTMLParser(_not_too_deep(whole)).root
-    if root is None:
+    page = LexborHTMLParser(_not_too_deep(whole))
+    if page.root is None:
         return None
-    text = _Reader(quirks=_DOCTYPE.match(whole) is None).read(root)
+    text = _Reader(_DOCTYPE.match(whole) is None, said_in_sheets(page)).read(page.root)
     return text if text.strip() else None
 
 
@@ -161,6 +163,7 @@ class _Reader:
     """Goes through the tree in its order, without recursion: a tree may be deep."""
 
     quirks: bool
+    sheets: Mapping[int, Declarations]
     opened: list[_Open] = field(default_factory=list)
     styles: list[Style] = field(default_factory=lambda: [Style()])
     lines: list[Lines] = field(default_factory=lambda: [Lines()])
@@ -195,7 +198,8 @@ class _Reader:
         if tag.startswith("-"):  # a comment, and with it what is for Outlook only
             return False
         attributes = node.attributes
-        style_here = style_of(tag, attributes, self.styles[-1], self.quirks)
+        said = self.sheets.get(node.mem_id, NOTHING) if self.sheets else NOTHING
+        style_here = style_of(tag, attributes, self.styles[-1], said, self.quirks)
         if style_here is None:
             return False
         if tag == "br":

@@ -57,6 +57,7 @@ PREHEADER = (
         "<noembed>{}</noembed>",
         "<noframes>{}</noframes>",
         "<iframe>{}</iframe>",
+        '<iframe style="display:block">{}</iframe>',
         "<datalist><option>{}</option></datalist>",
         "<dialog>{}</dialog>",
         "<!-- {} -->",
@@ -117,6 +118,69 @@ def test_what_is_not_rendered_is_not_in_the_text(hiding: str, page: str) -> None
 )
 def test_what_a_reader_sees_is_in_the_text(showing: str) -> None:
     assert "SEEN" in (text_of(showing.format("SEEN")) or "")
+
+
+@pytest.mark.parametrize(
+    ("sheet", "seen"),
+    [
+        (".x{display:none}", False),
+        (".x { color:red; DISPLAY : None !important }", False),
+        ("a{b:c} div.x, .y{visibility:hidden}", False),
+        ("#i{opacity:0}", False),
+        ("<!-- body > [class=x] { display:none } -->", False),
+        ("@media screen { .x{display:none} }", False),
+        ("@import 'a.css'; .x{display:none}", False),
+        (".x{display:none} @media (max-width: 600px) { .x{display:block!important} }", False),
+        (".x{display:block} .x{display:none}", False),
+        ("div.x{display:none} .x{display:block}", False),  # the more specific one, not the later one
+        ("#i{display:none} div.x.x[class]{display:block}", False),
+        (".x{display:none!important} #i{display:block}", False),
+        (".x{d\\69splay:none}", False),
+        (".x{display:none} .x{display:no-such-thing}", False),
+        ("@media (max-width: 600px) { .x{display:none!important} }", True),
+        ("@media print { .x{display:none} }", True),
+        ("@supports (display:grid) { .x{display:none} }", True),
+        (".x:hover{display:none}", True),
+        (".x::before{display:none}", True),
+        (".y{display:none}", True),
+        ("u + .body .x{display:none}", True),  # for one mail program
+        ("/* .x{display:none} */", True),
+        (".x{display:none} .x{display:block}", True),
+        (".x{display:none} div.x{display:block}", True),
+        (".x{display:none} .x{display:inline!important}", True),
+        (".x{content:'display:none'}", True),
+        (".x{font-size:0;max-height:0;overflow:hidden}", True),
+        (".x{mso-hide:all}", True),
+        ("%%{display:none}", True),
+        (".x{display:none", False),  # what is not closed is closed by the end (CSS Syntax 3, 5.4.5)
+    ],
+)
+def test_style_sheets_hide_what_they_hide_from_everybody(sheet: str, seen: bool) -> None:
+    page = f"<!doctype html><head><style>{sheet}</style></head><p>before</p><div id=i class=x>WORD</div>"
+    assert ("WORD" in (text_of(page) or "")) == seen
+    assert "before" in (text_of(page) or "")
+
+
+def test_an_elements_own_style_goes_before_a_sheets() -> None:
+    style = "<style>.x{display:none} .y{display:none!important} .z{display:block}</style>"
+    assert text_of(f'{style}<p class=x style="display:block">a</p>') == "a"
+    assert text_of(f'{style}<p class=y style="display:block">a</p>') is None
+    assert text_of(f'{style}<p class=y style="display:block!important">a</p>') == "a"
+    assert text_of(f'{style}<p class=z style="display:none">a</p>') is None
+    assert text_of(f"{style}<p class=z hidden>a</p>") == "a"
+    assert text_of(f"{style}<p hidden>a</p>") is None
+
+
+@pytest.mark.parametrize("media", ["print", "(max-width:600px)", "screen and (max-width:600px)"])
+def test_a_sheet_for_some_only_hides_nothing(media: str) -> None:
+    assert text_of(f'<style media="{media}">p{{display:none}}</style><p>a') == "a"
+    assert text_of('<style media="All">p{display:none}</style><p>a') is None
+
+
+@given(st.text(st.sampled_from("{}()[];:,.#*<>!-@\\\"'ap x0/\n"), max_size=60))
+def test_any_style_sheet_and_any_style_can_be_read(css: str) -> None:
+    quoted = css.replace('"', "&quot;")
+    text_of(f'<style>.x{{display:none}} {css}</style><p style="{quoted}">a</p>')
 
 
 def test_a_table_takes_the_size_around_it_where_there_is_a_doctype() -> None:
