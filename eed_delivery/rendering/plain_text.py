@@ -21,61 +21,13 @@ from eed_delivery.rendering.visibility import BLOCKS, Style, style_of
 MAX_DEPTH = 2000
 """Of elements within elements. The parser's time grows with its square: 7 ms here, and a minute for 200,000."""
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*+)[^>]*+>?")
-_NOT_NESTED = frozenset(
-    {
-        "a",
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-        "dd",
-        "dt",
-        "li",
-        "option",
-        "p",
-        "rb",
-        "rp",
-        "rt",
-        "td",
-        "th",
-        "tr",
-    }
+_VOID_OR_OPTIONAL = (
+    "a area base br col embed hr img input link meta param source track wbr dd dt li option p rb rp rt td th tr"
 )
+_NOT_NESTED = frozenset(_VOID_OR_OPTIONAL.split())
 """Tags without an end tag, or whose end tag may be left out (HTML 13.1.2.4), and `a`, which no `a` can be in."""
-_APART = frozenset(
-    {
-        "blockquote",
-        "dir",
-        "dl",
-        "fieldset",
-        "figure",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "listing",
-        "menu",
-        "ol",
-        "p",
-        "plaintext",
-        "pre",
-        "ul",
-        "xmp",
-    }
-)
+_WITH_MARGINS = "blockquote dir dl fieldset figure h1 h2 h3 h4 h5 h6 hr listing menu ol p plaintext pre ul xmp"
+_APART = frozenset(_WITH_MARGINS.split())
 """Blocks that have a margin (HTML 15.3.3, 15.3.6, 15.3.7)."""
 _LISTS = frozenset(("dir", "menu", "ol", "ul"))
 _MAX_SPAN = 1000  # HTML 4.9.11
@@ -288,7 +240,7 @@ class _Reader:
 
         def end() -> None:
             self.tables.pop()
-            table.rows[-1].append((self.lines.pop().finish(), span))
+            table.cell(self.lines.pop(), span)
 
         return end
 

@@ -7,10 +7,11 @@ table are not copied.
 import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Union
+from typing import NamedTuple, Union
 
 MAX_COLUMN = 40
 """A cell longer than this does not widen its column. One long cell and many rows would else be many blanks."""
+_MAX_LINES = 4
 _MAX_INDENT = 20
 _MAX_COLUMNS = 1000  # the most that `colspan` may say: HTML 4.9.11
 _GAP = "  "
@@ -69,10 +70,15 @@ class Lines:
         """End a link: its address after its words, or nothing more where these are one of `same`."""
         if len(self._line) > 1 and self._line[-2] == "[" and self._line[-1] in same:
             del self._line[-2]
-        elif self._line or not self.kept or not isinstance(self.kept[-1], str):
+            return
+        last = len(self.kept) - 1
+        while last > 0 and self.kept[last] == "":
+            last -= 1
+        before = self.kept[last] if self.kept else ""
+        if self._line or not before or not isinstance(before, str):
             self._line.append(f"]({address})")
         else:  # a <br> has ended the line
-            self.kept[-1] += f"]({address})"
+            self.kept[last] = f"{before}]({address})"
 
     def add(self, text: str) -> None:
         """Add text as it is, after the blank or the line's end that is due."""
@@ -143,9 +149,8 @@ class Lines:
             self._keep()
         elif block.kept:
             if self.mark:
-                self._line = [""]
                 self.kept.append(self.mark.rstrip())
-                self._line, self.mark = [], ""
+                self.mark = ""
             self.kept.append(block.kept)
         self._ended = 1
 
@@ -162,13 +167,13 @@ class Lines:
         self.kept = self.kept[begin:end]
         return self
 
-    @property
-    def single(self) -> str | None:
-        """The text, if it is one line or none."""
-        if not self.kept:
-            return ""
-        only = self.kept[0]
-        return only if len(self.kept) == 1 and isinstance(only, str) else None
+    def in_column(self) -> list[str] | None:
+        """The lines, if they may stand beside those of other cells: any one line, or a few short ones."""
+        lines = [part for part in self.kept if isinstance(part, str)]
+        if len(lines) < len(self.kept):
+            return None
+        short = not self.apart and len(lines) <= _MAX_LINES and all(len(line) <= MAX_COLUMN for line in lines)
+        return lines if short or len(lines) <= 1 else None
 
     def text(self) -> str:
         """All lines. Of more than two blank ones in a row two are left."""
@@ -198,8 +203,13 @@ def _flat(rope: _Rope) -> Iterator[str]:
             stack.pop()
 
 
-Cell = tuple[Lines, int]
-"""What is in it, and over how many columns it goes."""
+class Cell(NamedTuple):
+    """A cell that is finished: what is in it, the same as lines of a column or None, and over how many columns it
+    goes."""
+
+    lines: Lines
+    column: list[str] | None
+    span: int
 
 
 @dataclass(slots=True)
@@ -208,49 +218,59 @@ class Table:
 
     rows: list[list[Cell]] = field(default_factory=list)
 
+    def cell(self, lines: Lines, span: int) -> None:
+        """Put a cell into the last row."""
+        lines.finish()
+        self.rows[-1].append(Cell(lines, lines.in_column(), span))
+
     def into(self, lines: Lines) -> None:
         """Lay the table out.
 
-        A row in which every cell is one line becomes a line, in columns. In any other row the cells come one after the
+        In a row whose cells all fit into columns they stand side by side. In any other row they come one after the
         other: these are pages laid out by tables.
         """
         widths = self._widths()
         lines.block()
         for row in self.rows:
-            full = [cell for cell, _ in row if cell.kept]
-            if len(full) > 1 and all(cell.single is not None for cell in full):
-                line = Lines()
-                line.add(_in_columns(row, widths))
-                lines.place(line.finish())
+            full = [cell.lines for cell in row if cell.lines.kept]
+            if len(full) > 1 and all(cell.column is not None for cell in row):
+                for line in _side_by_side(row, widths):
+                    lines.block()
+                    lines.add(line)
                 continue
             for cell in full:
-                apart = cell.apart or cell.single is None
+                apart = cell.apart or len(cell.kept) > 1
                 lines.block(apart)
                 lines.place(cell)
                 lines.block(apart)
 
     def _widths(self) -> Sequence[int]:
-        """The width of each column: that of its longest cell which is neither too long nor over several columns."""
+        """The width of each column: that of its longest line which is neither too long nor over several columns."""
         widths: list[int] = []
         for row in self.rows:
-            for column, (cell, span) in _columns(row):
-                widths += [0] * (column + 1 - len(widths))
-                text = cell.single if span == 1 else None
-                if text is not None and len(text) <= MAX_COLUMN:
-                    widths[column] = max(widths[column], len(text))
+            for at, cell in _places(row):
+                widths += [0] * (at + 1 - len(widths))
+                if cell.column and cell.span == 1:
+                    longest = max(map(len, cell.column))
+                    widths[at] = max(widths[at], longest) if longest <= MAX_COLUMN else widths[at]
         return widths
 
 
-def _columns(row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
-    column = 0
+def _places(row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
+    """Each cell, and at which column it begins."""
+    at = 0
     for cell in row:
-        yield min(column, _MAX_COLUMNS), cell
-        column += cell[1]
+        yield min(at, _MAX_COLUMNS), cell
+        at += cell.span
 
 
-def _in_columns(row: Sequence[Cell], widths: Sequence[int]) -> str:
-    pieces = []
-    for column, (cell, span) in _columns(row):
-        over = widths[column : column + span]
-        pieces.append((cell.single or "").ljust(sum(over) + len(_GAP) * (len(over) - 1)))
-    return _GAP.join(pieces).rstrip()
+def _side_by_side(row: Sequence[Cell], widths: Sequence[int]) -> Iterator[str]:
+    cells = [(cell.column or [], _width(widths[at : at + cell.span])) for at, cell in _places(row)]
+    for number in range(max(len(column) for column, _ in cells)):
+        pieces = [(column[number] if number < len(column) else "").ljust(width) for column, width in cells]
+        yield _GAP.join(pieces).rstrip()
+
+
+def _width(over: Sequence[int]) -> int:
+    """Of a cell over these columns. Over very many it is not padded to the end of the last one."""
+    return min(sum(over) + len(_GAP) * (len(over) - 1), 2 * MAX_COLUMN)

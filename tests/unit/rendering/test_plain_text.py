@@ -214,6 +214,8 @@ def test_a_table_takes_the_size_around_it_where_there_is_a_doctype() -> None:
             "Day       Sum\n1 May     2.00\nAll days  3",
         ),
         ("<table><tr><td>a<td>b<td>c<tr><td colspan=2>d<td>e</table>", "a  b  c\nd     e"),
+        ("<table><tr><td>Rent<br>No. 7<td>2.00<tr><td>Salary<td>9.00</table>", "Rent    2.00\nNo. 7\nSalary  9.00"),
+        ("<table><tr><td>a<br>b<br>c<br>d<br>e<td>f</table>", "a\nb\nc\nd\ne\n\nf"),
         ("<table><tr><td><td>b<tr><td>cc<td>d</table>", "b\ncc  d"),
         ("<table><tr><td><p>a</p><p>b</p><td>c</table>d", "a\n\nb\n\nc\nd"),
         ("<table><caption>T</caption><tr><td><table><tr><td>a<td>b</table></table>", "T\na  b"),
@@ -229,6 +231,7 @@ def test_a_table_takes_the_size_around_it_where_there_is_a_doctype() -> None:
         ('a <a href="https://x.example"> b </a> c', "a [b](https://x.example) c"),
         ('<a href="https://x.example"><div>b</div></a>c', "[b](https://x.example)\nc"),
         ('<a href="https://x.example">b<br></a>c', "[b](https://x.example)\nc"),
+        ('<a href="https://x.example">b<br><br></a>c', "[b](https://x.example)\n\nc"),
         ('<a href="https://x.example"><table><tr><td>b</table></a>', "b\nhttps://x.example"),
         ('<a href="https://x.example" style="visibility:hidden">b</a>c', "c"),
         ("<img src=x>", None),
@@ -374,6 +377,12 @@ def test_a_wide_cell_does_not_widen_the_others() -> None:
     assert len(text) < len(html)
     padded = text_of(f"<table><tr><td>{'y' * MAX_COLUMN}<td>1" + "<tr><td>a<td>2" * 1000 + "</table>") or ""
     assert padded.splitlines()[-1] == "a" + " " * (MAX_COLUMN + 1) + "2"
+
+
+def test_a_cell_over_many_columns_is_not_padded_to_their_end() -> None:
+    wide = "<tr>" + f"<td>{'x' * MAX_COLUMN}" * 1000
+    html = f"<table>{wide}{'<tr><td colspan=1000>a<td>b' * 5000}</table>"
+    assert len(text_of(html) or "") < 8 * len(html)
 
 
 @given(st.text(st.sampled_from("<>/=\"' abtdr!-&;#\0\r\n\x85\u2028"), max_size=300))
