@@ -1,14 +1,14 @@
 """What the style sheets of an email hide from all of its readers.
 
 Only `display`, `visibility` and `opacity` are looked at, and only in rules that hold for everybody. What is hidden from
-phones, or until a pointer is over it, is there for the others. Sizes are left alone: a rule for a row and one for its
-columns undo each other, and half of what they say would cost words.
+phones, or under a pointer, is there for the others: lexbor takes no element for one that a pointer is over. Sizes are
+left alone: a rule for a row and one for its columns undo each other, and half of what they say would cost words.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import tinycss2
@@ -20,7 +20,7 @@ from eed_delivery.rendering.css import Declarations
 _LOOKED_AT = frozenset({"display", "visibility", "opacity"})
 _MAY_HIDE = re.compile(r"none|hidden|opacity|collapse|\\", re.IGNORECASE)  # a backslash may hide the word
 _EVERYWHERE = frozenset({"", "all", "screen"})
-_COMMA, _COLON, _DOT = ",", ":", "."
+_COMMA, _MARKS = ",", (".", ":")
 """tinycss2's literal tokens are equal to these."""
 _MOST_RULES = 200
 """Each is looked for in the whole page. Sheets with more are not written for emails."""
@@ -91,13 +91,14 @@ def _of_rule(node: Any) -> Iterator[Rule]:
     if not declared:
         return
     for is_comma, tokens in groupby(node.prelude, key=lambda token: token == _COMMA):
-        selector = list(tokens)
-        if not is_comma and _COLON not in selector:  # `:hover` and the like hold for a while
+        if not is_comma:
+            selector = list(tokens)
             yield Rule(_specificity(selector), tinycss2.serialize(selector).strip(), declared)
 
 
 def _specificity(selector: Sequence[Any]) -> tuple[int, int, int]:
-    """Selectors 4, section 17."""
+    """Selectors 4, section 17; but `:not()` and `:is()` count as a class, whatever is in them."""
     kinds = [token.type for token in selector]
-    classes = selector.count(_DOT)
-    return kinds.count("hash"), classes + kinds.count("[] block"), kinds.count("ident") - classes
+    named = sum(before in _MARKS and token.type == "ident" for before, token in pairwise(selector))
+    classes = named + kinds.count("[] block") + kinds.count("function")
+    return kinds.count("hash"), classes, kinds.count("ident") - named

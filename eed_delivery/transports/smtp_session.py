@@ -153,7 +153,6 @@ class Session:
 
     def helo(self, name: str, timeout: float) -> Reply:
         """HELO, for a server that does not know EHLO. It offers no extensions (RFC 5321, 4.1.1.1)."""
-        self.extensions = {}
         return self.command(f"HELO {name}", timeout)
 
     def authenticate(self, username: str, password: str, timeout: float) -> Reply:
