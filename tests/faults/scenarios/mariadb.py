@@ -26,7 +26,7 @@ _KINDS = {
     "register": r"INSERT IGNORE INTO eed_job",
     "lease": r"UPDATE eed_job SET token=\d+, lease_until=\(",
     "let go": r"UPDATE eed_job SET lease_until=NULL",
-    "enlist": r"INSERT IGNORE INTO eed_email",
+    "enlist": r"INSERT INTO eed_email",
     "enlisted": r"UPDATE eed_job SET enlisted_at=",
     "mark queued": r"UPDATE eed_email SET state='queued', queued_at=",
     "claim": r"UPDATE eed_email SET state='sending'",
