@@ -19,10 +19,12 @@ from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import EmailState
+from eed_delivery.reports.reasons import Reasons
 
 NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
 DOUBTS_SHOWN = 10
+REASONS_SHOWN = 10
 TABLE_ROWS = 1000
 OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 EMAIL_COLUMNS = (
@@ -108,9 +110,10 @@ def _job_outcomes(session: Session, report: JobReport) -> dict[str, Any]:
 
 
 def _job_troubles(session: Session, report: JobReport) -> dict[str, Any]:
-    reasons = session.reporting.failures(report.job_id)
+    reasons, others = _reasons(session, report)
     return {
         "reasons": [{"state": state, "detail": detail, "count": count} for state, detail, count in reasons],
+        "other_reasons": others,
         "in_doubt": [email_record(doubt) for doubt in _doubts(session, report)],
     }
 
@@ -180,11 +183,20 @@ def _engagement_rows(engagement: JobEngagement) -> list[tuple[str, int]]:
     return [(name, count) for name, count in counts if count]
 
 
+def _reasons(session: Session, report: JobReport) -> tuple[list[tuple[EmailState, str, int]], int]:
+    """The commonest reasons why emails were not sent, and how many emails have another one."""
+    counted = Reasons()
+    for state, detail in session.reporting.reasons(report.job_id):
+        counted.add(state, detail)
+    return counted.commonest(REASONS_SHOWN)
+
+
 def _show_reasons(session: Session, report: JobReport) -> None:
-    reasons = session.reporting.failures(report.job_id)
+    reasons, others = _reasons(session, report)
     if reasons:
+        rows: list[tuple[object, ...]] = [(count, state, reason) for state, reason, count in reasons]
         session.screen.line()
-        session.screen.table(("emails", "state", "reason"), [(n, state, detail) for state, detail, n in reasons])
+        session.screen.table(("emails", "state", "reason"), rows + ([(others, "", "others")] if others else []))
 
 
 def _show_doubts(session: Session, report: JobReport) -> None:

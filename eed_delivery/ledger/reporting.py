@@ -13,6 +13,9 @@ from eed_delivery.model import OPEN_STATES, EmailState, JobState
 from eed_delivery.schema import eed_attempt, eed_email, eed_job
 
 LARGEST_ID = 2**63 - 1
+REASONS_A_PAGE = 5000
+NOT_SENT = (EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, EmailState.CANCELLED)
+"""How an email ends that its recipient did not get, as far as we know."""
 NO_WORD_YET = "no_word_yet"
 """Sent, and nothing was heard since that says what became of it."""
 
@@ -191,17 +194,26 @@ class ReportingLedger:
         )
         return self._database.run(lambda c: [AttemptReport(*row) for row in c.execute(statement)])
 
-    def failures(self, job_id: int, limit: int = 10) -> list[tuple[EmailState, str, int]]:
-        """The commonest reasons among a job's failed and in-doubt emails: state, reason, how many."""
-        statement = (
-            select(eed_email.c.state, func.coalesce(eed_email.c.detail, ""), func.count())
-            .where(eed_email.c.job_id == job_id)
-            .where(eed_email.c.state.in_([EmailState.FAILED, EmailState.IN_DOUBT, EmailState.CANCELLED]))
-            .group_by(eed_email.c.state, eed_email.c.detail)
-            .order_by(func.count().desc())
-            .limit(limit)
+    def reasons(self, job_id: int, page: int = REASONS_A_PAGE) -> Iterator[tuple[EmailState, str | None]]:
+        """The state and reason of each email of a job that was not sent, a page at a time.
+
+        Where every reply has an address of its own in it, grouping in the database would sort them all on its disk.
+        """
+        for state in NOT_SENT:
+            after = 0
+            while rows := self._reasons(job_id, state, after, page):
+                yield from ((state, detail) for _, detail in rows)
+                after = rows[-1][0]
+
+    def _reasons(self, job_id: int, state: EmailState, after: int, page: int) -> list[tuple[int, str | None]]:
+        """Along the index on job and state, which has the email's id behind them."""
+        found = (
+            select(eed_email.c.email_id, eed_email.c.detail)
+            .where(eed_email.c.job_id == job_id, eed_email.c.state == state, eed_email.c.email_id > after)
+            .order_by(eed_email.c.email_id)
+            .limit(page)
         )
-        return self._database.run(lambda c: [(EmailState(s), d, n) for s, d, n in c.execute(statement)])
+        return self._database.run(lambda c: [(email_id, detail) for email_id, detail in c.execute(found)])
 
 
 def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:

@@ -1,12 +1,11 @@
 """All that the page shows of a job's emails, gathered in one pass over them."""
 
-from eed_delivery.ledger.reporting import EmailReport
+from eed_delivery.ledger.reporting import NOT_SENT, EmailReport
 from eed_delivery.model import EmailState
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.timeline import Timeline
 
 DOUBTS_LISTED = 50
-NOT_SENT = frozenset({EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, EmailState.CANCELLED})
 
 
 class Digest:

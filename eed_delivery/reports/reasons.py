@@ -1,26 +1,29 @@
-"""Replies grouped by what they have in common: without addresses, numbers and quoted text, as the breaker's watch
-compares them, but with the reply's own codes, which people look up."""
+"""Replies grouped by what they have in common: without their particulars, but with the reply's own codes, which people
+look up."""
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 from eed_delivery.model import EmailState
+from eed_delivery.particulars import masked
 
 # RFC 5321 4.2: the code, and RFC 3463 2: the enhanced one
 _CODES = re.compile(r"\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3})?(?=[ :-]|$)|\d\.\d{1,3}\.\d{1,3}(?= |$)")
-_PARTICULARS = re.compile(r"[^\s@]*+@\S*+|\d+(?:[.:]\d+)*+|'[^']*'|\"[^\"]*\"|<[^>]*>")
-_REPEATED = re.compile(r"…(?:\s*…)+")
 LENGTH = 200
 KINDS_KEPT = 5000
 """A server may put something else into every one of half a million replies."""
 
 
+@lru_cache(maxsize=256)  # a server that gives no particulars says the same to all of them
 def alike(reply: str) -> str:
     """What a reply has in common with those to other recipients."""
-    reply = " ".join(reply.split())
+    reply = reply.strip()
     codes = _CODES.match(reply)
     start = codes.end() if codes else 0
-    return (reply[:start] + _REPEATED.sub("…", _PARTICULARS.sub("…", reply[start:])))[:LENGTH]
+    rest = masked(reply[start:])
+    gap = " " if reply[start : start + 1].isspace() else ""
+    return (reply[:start] + gap + rest)[:LENGTH]
 
 
 class Reasons:

@@ -1,14 +1,13 @@
 """Watches for one and the same refusal of everything: then the job is at fault, not its recipients."""
 
-import re
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from eed_delivery.model import NEUTRAL, Email, Outcome, Verdict
+from eed_delivery.particulars import masked
 
-_PARTICULARS = re.compile(r"\S*@\S*|\d+|'[^']*'|\"[^\"]*\"|<[^>]*>")
 JOBS_REMEMBERED = 100
 SUSPECTS_REMEMBERED = 10_000
 
@@ -78,5 +77,5 @@ class Suspects:
 
 
 def sameness(outcome: Outcome) -> str:
-    """A reply without what differs from email to email: addresses, numbers, quoted text."""
-    return f"{outcome.code} {outcome.enhanced} {_PARTICULARS.sub('#', outcome.reply)}"[:200]
+    """A reply without what differs from email to email: addresses, ids, numbers, quoted text."""
+    return f"{outcome.code} {outcome.enhanced} {masked(outcome.reply)}"[:200]

@@ -73,7 +73,7 @@ def test_the_whole_way_of_an_operator_on_mariadb(database_url: str, tmp_path: Pa
     assert eed.json("jobs")[0]["counts"]["sent"] == 1
     report = eed.json("job", "1")
     assert report["created_at"].endswith("Z")
-    assert {r["detail"] for r in report["reasons"]} == {"550 5.1.1 no such user", "552 100% full", "lost after the dot"}
+    assert {r["detail"] for r in report["reasons"]} == {"550 5.1.1 no such user", "552 …% full", "lost after the dot"}
     assert eed.json("requeue", "--all", "--error-like", "0% F", "--yes")["requeued"] == 1
     assert world.state(BOUNCED) == "pending" == world.source_status(BOUNCED)
     assert eed.json("requeue", "--all", "--since", "1h", "--dry-run")["count"] == 1
@@ -118,6 +118,27 @@ def test_a_job_says_what_to_do_about_its_troubles(eed: CommandLine) -> None:
     assert f"eed-delivery --config {eed.config} requeue --job 1" in text
     assert "1  failed    550 5.1.1 no such user" in text
     assert "lost after the dot" in text
+
+
+def test_reasons_are_grouped_and_add_up(world: World, eed: CommandLine) -> None:
+    """One kind of refusal in 40 spellings, eleven others, one email without a reason."""
+    ids = world.add_job([f"c{n}@example.com" for n in range(52)], job_id=2)
+    world.enlist(2)
+    words = ["busy", "full", "gone", "shut", "slow", "late", "lost", "lame", "sick", "mad", "old"]
+    said = [*(f"550 can't find c{n}@example.com's box, id {n}f" for n in range(40)), *words, None]
+    for email_id, detail in zip(ids, said, strict=True):
+        state = "failed" if email_id % 2 else "in_doubt"
+        world.execute("UPDATE eed_email SET state = :s, detail = :d WHERE email_id = :i", s=state, d=detail, i=email_id)
+    report = eed.json("job", "2")
+    assert [(r["state"], r["detail"], r["count"]) for r in report["reasons"][:2]] == [
+        ("failed", "550 can't find … box, id …", 20), ("in_doubt", "550 can't find … box, id …", 20)
+    ]  # fmt: skip
+    assert (len(report["reasons"]), report["other_reasons"]) == (10, 4)
+    assert sum(r["count"] for r in report["reasons"]) + report["other_reasons"] == 52
+    assert "     4            others" in eed.good("job", "2").splitlines()
+    everything = sorted((state, detail or "") for state, detail in world.reporting.reasons(2))
+    assert sorted((state, detail or "") for state, detail in world.reporting.reasons(2, page=3)) == everything
+    assert len(everything) == 52
 
 
 def test_a_job_as_json(eed: CommandLine) -> None:
