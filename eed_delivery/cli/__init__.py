@@ -15,7 +15,7 @@
 - `suppression` suppression list, add, remove; `suppression_moving` import and export, of a `suppression_file`
 - `alerting`   alerts list, alerts test
 - `webhooks`   webhooks run, list, retry, test
-- `output`     tables at a terminal, plain text elsewhere, JSON for scripts
+- `output`     tables at a terminal, plain text elsewhere, JSON for scripts; `layout` fits tables into a width
 - `streams`    standard streams that the caller has closed
 """
 

@@ -43,9 +43,10 @@ def list_rules(session: Session, as_json: bool) -> None:
         session.screen.json([_as_json(rule, told.get(rule.name)) for rule in rules])
         return
     if not rules:
-        session.screen.line("There are no rules: nobody is told of anything. docs/alerts.md has some to begin with.")
+        session.screen.prose("There are no rules: nobody is told of anything. docs/alerts.md has some to begin with.")
         return
-    session.screen.table(COLUMNS, [_row(rule, told.get(rule.name)) for rule in rules])
+    rows = [_row(rule, told.get(rule.name)) for rule in rules]
+    session.screen.table(COLUMNS, rows, prose=("looks for", "audience"), spare=("level", "since then"))
 
 
 def _told(session: Session, names: list[str]) -> dict[str, Told]:
@@ -109,7 +110,8 @@ def test_rule(session: Session, rule: str, as_json: bool) -> None:
     if as_json:
         session.screen.json([record(one) for one in tried])
     else:
-        session.screen.table(("channel", "test"), [(one.channel, one.problem or "handed over") for one in tried])
+        rows = [(one.channel, one.problem or "handed over") for one in tried]
+        session.screen.table(("channel", "test"), rows, prose=("test",))
     failed = sum(1 for one in tried if one.problem)
     if failed:
         raise Failure(f"error: {failed} of {len(tried)} ways did not take it.")

@@ -6,7 +6,7 @@ import click
 
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import record, when
+from eed_delivery.cli.output import BOLD, record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.engagement import EngagementLedger
@@ -51,7 +51,7 @@ def email(session: Session, key: str, as_json: bool) -> None:
 def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
     screen = session.screen
     engagement = EngagementLedger(session.database).of_email(report)
-    screen.line(f"email {report.key} of job {job_key}", style="bold")
+    screen.line(f"email {report.key} of job {job_key}", style=BOLD)
     facts = {
         "recipient": report.recipient,
         "state": report.state,
@@ -68,14 +68,16 @@ def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
     }
     for name, value in facts.items():
         if value is not None:
-            screen.line(f"{name + ':':<12}{value if isinstance(value, str | int) else when(value)}")
+            screen.prose(str(value) if isinstance(value, str | int) else when(value), f"{name + ':':<12}")
     screen.line()
     attempts = session.reporting.attempts(report.email_id)
     if not attempts:
         screen.line("nothing has been tried yet")
     else:
         columns = ("ended", "gen", "attempt", "verdict", "counted", "code", "reply", "took ms", "by")
-        screen.table(columns, map(_attempt_row, attempts))
+        screen.table(
+            columns, map(_attempt_row, attempts), prose=("reply",), spare=("took ms", "by", "counted", "attempt")
+        )
     _show_events(session, report)
 
 
@@ -92,7 +94,7 @@ def _show_events(session: Session, report: EmailReport) -> None:
         return
     session.screen.line()
     columns = ("happened", "gen", "event", "sub-type", "outcome", "code", "automatic", "detail")
-    session.screen.table(columns, map(_event_row, events))
+    session.screen.table(columns, map(_event_row, events), prose=("detail",), spare=("gen", "sub-type", "code"))
     if len(events) == EVENTS_OF_AN_EMAIL:
         session.screen.line(f"only the first {EVENTS_OF_AN_EMAIL:,} events are shown")
 

@@ -1,74 +1,127 @@
-"""Answers on stdout: coloured tables at a terminal, plain aligned text elsewhere, JSON when asked for."""
+"""Answers on stdout: tables within a terminal's width, plain aligned text elsewhere, JSON when asked for."""
 
 import csv
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TextIO
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
 
+import click
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from eed_delivery.cli.layout import GAP, LEAST_PROSE, Cell, Sheet, wrapped
 from eed_delivery.untrusted import inert, visible
 
-STYLES: Mapping[str, str] = {
-    "ok": "green",
-    "sent": "green",
-    "finished": "green",
-    "active": "cyan",
-    "sending": "cyan",
-    "warning": "yellow",
-    "paused": "yellow",
-    "in_doubt": "bold yellow",
-    "error": "bold red",
-    "failed": "red",
-    "permanent": "red",
-    "delivered": "green",
-    "soft_bounced": "yellow",
-    "hard_bounced": "red",
-    "complained": "red",
-}
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Style = Mapping[str, Any]
+"""Arguments of `click.style`."""
+BOLD: Style = {"bold": True}
+DIM: Style = {"dim": True}
+_STYLED: Sequence[tuple[Style, Sequence[str]]] = (
+    ({"fg": "green"}, ("ok", "sent", "finished", "delivered")),
+    ({"fg": "cyan"}, ("active", "sending")),
+    ({"fg": "yellow"}, ("warning", "paused", "soft_bounced")),
+    ({"fg": "yellow", "bold": True}, ("in_doubt",)),
+    ({"fg": "red"}, ("failed", "permanent", "hard_bounced", "complained")),
+    ({"fg": "red", "bold": True}, ("error",)),
+)
+STYLES: Mapping[str, Style] = {word: style for style, words in _STYLED for word in words}
+"""Of a table's cells."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Screen:
-    """Where a command's answer goes. `terminal` says whether a person looks at it."""
+    """Where a command's answer goes. `terminal` says whether a person looks at it, `width` in how many cells."""
 
-    console: Console
+    file: TextIO
     terminal: bool
+    width: int = 80
 
     @classmethod
     def stdout(cls) -> "Screen":
-        """This process's stdout."""
-        return cls(Console(highlight=False, markup=False, emoji=False), sys.stdout.isatty())
+        """This process's stdout. COLUMNS may say how wide it is."""
+        return cls(sys.stdout, sys.stdout.isatty(), shutil.get_terminal_size().columns)
 
-    @property
-    def file(self) -> TextIO:
-        """For what is written as it comes."""
-        return self.console.file  # type: ignore[return-value]  # rich says IO[str]
+    @cached_property
+    def console(self) -> "Console":
+        """For what moves at a terminal."""
+        from rich.console import Console  # a progress bar alone needs it
 
-    def line(self, text: str = "", style: str = "") -> None:
+        return Console(
+            file=self.file, force_terminal=self.terminal, width=self.width, highlight=False, markup=False, emoji=False
+        )
+
+    def line(self, text: str = "", style: Style | None = None) -> None:
         """One line of text."""
-        if self.terminal:
-            self.console.print(Text(visible(text), style=style), soft_wrap=True)
-        else:
-            self._write(visible(text))
+        self._write(self._styled(visible(text), style))
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table. Whole numbers stand to the right."""
+    def prose(self, text: str, prefix: str = "", style: Style | None = None) -> None:
+        """Text behind `prefix`; at a terminal it wraps at words, and stays behind it."""
+        line = visible(text).replace("\n", " ")
+        parts = wrapped(line, max(self.width - cell_len(prefix), LEAST_PROSE)) if self.terminal else [line]
+        for n, part in enumerate(parts):
+            self._write((" " * cell_len(prefix) if n else visible(prefix)) + self._styled(part, style))
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        prose: Sequence[str] = (),
+        spare: Sequence[str] = (),
+    ) -> None:
+        """A table. Whole numbers stand to the right. What is too wide for a terminal: see `layout`.
+
+        `prose` are the columns that may wrap, `spare` those that may be left out, the first of them first.
+        """
         cells = [[_cell(value) for value in row] for row in rows]
-        right = _numeric(len(columns), cells)
+        numbers = {name: n for n, name in enumerate(columns)}
+        sheet = Sheet(
+            columns if self.terminal else [name.upper() for name in columns],
+            cells,
+            frozenset(numbers[name] for name in prose),
+            [numbers[name] for name in spare],
+            _numeric(len(columns), cells),
+        )
         if self.terminal:
-            self.console.print(_rich(columns, cells, right))
+            self._fit(sheet)
+        else:
+            self._write_lines(sheet.lines(sheet.unbounded()))
+
+    def _fit(self, sheet: Sheet) -> None:
+        layout = sheet.within(self.width)
+        if layout.in_blocks:
+            for n, block in enumerate(sheet.blocks(self.width)):
+                if n:
+                    self._write("")
+                self._write_lines(block, header=False)
             return
-        widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
-        for row in ([name.upper() for name in columns], *cells):
-            placed = [_placed(text, width, n in right) for n, (text, width) in enumerate(zip(row, widths, strict=True))]
-            self._write("  ".join(placed).rstrip())
+        self._write_lines(sheet.lines(layout))
+        if layout.left_out:
+            names = ", ".join(sheet.names[n] for n in layout.left_out)
+            self.prose(f"no room for: {names}. A wider terminal, a pipe or --json shows them.", style=DIM)
+
+    def _write_lines(self, lines: Iterable[Sequence[Cell]], *, header: bool = True) -> None:
+        for cells in lines:
+            placed = [self._placed(cell, BOLD if header else STYLES.get(cell.value)) for cell in cells]
+            self._write((" " * GAP).join(placed).rstrip())
+            header = False
+
+    def _placed(self, cell: Cell, style: Style | None) -> str:
+        gap = " " * (cell.width - cell_len(cell.text))
+        text = self._styled(cell.text, style)
+        return gap + text if cell.to_the_right else text + gap
+
+    def _styled(self, text: str, style: Style | None) -> str:
+        plain = not self.terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # no-color.org
+        return text if plain or not text or style is None else click.style(text, **style)
 
     def json(self, data: object, *, indent: int | None = 2) -> None:
         """One JSON value; with `indent` None, in one line."""
@@ -131,17 +184,3 @@ def _numeric(count: int, cells: Sequence[Sequence[str]]) -> frozenset[int]:
         return text.replace(",", "").replace(".", "").isdecimal()
 
     return frozenset(n for n in range(count) if cells and all(is_number(row[n]) for row in cells))
-
-
-def _placed(text: str, width: int, right: bool) -> str:
-    gap = " " * (width - cell_len(text))
-    return gap + text if right else text + gap
-
-
-def _rich(columns: Sequence[str], cells: Sequence[Sequence[str]], right: frozenset[int]) -> Table:
-    table = Table(header_style="bold")
-    for n, name in enumerate(columns):
-        table.add_column(name, justify="right" if n in right else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
-    return table

@@ -108,7 +108,8 @@ def report(screen: Screen, findings: list[Finding], as_json: bool) -> None:
     if as_json:
         screen.json({"ok": not _any_error(findings), "findings": findings})
     else:
-        screen.table(("verdict", "where", "what"), [(f.level, f.where, _advice(f)) for f in findings])
+        rows = [(f.level, f.where, _advice(f)) for f in findings]
+        screen.table(("verdict", "where", "what"), rows, prose=("what",))
         counts = [(level, len([f for f in findings if f.level == level])) for level in _COUNTED]
         screen.line(", ".join(f"{count} {level}" for level, count in counts))
     if _any_error(findings):

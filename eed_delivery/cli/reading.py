@@ -9,7 +9,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import record, when
+from eed_delivery.cli.output import BOLD, record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import watch_job
 from eed_delivery.errors import NotPossible
@@ -52,7 +52,7 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
         session.screen.json([job_record(report) for report in found])
         return
     columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created", "reason")
-    session.screen.table(columns, map(_job_row, found))
+    session.screen.table(columns, map(_job_row, found), prose=("name", "reason"), spare=("created", "open", "name"))
     if not found:
         session.screen.line("there are none")
     if len(found) == limit:
@@ -127,8 +127,8 @@ def _doubts(session: Session, report: JobReport) -> list[EmailReport]:
 
 def _show_job(session: Session, report: JobReport) -> None:
     screen = session.screen
-    screen.line(f"job {report.key}  {report.name}", style="bold")
-    screen.line(f"{report.state}{f': {report.reason}' if report.reason else ''}")
+    screen.line(f"job {report.key}  {report.name}", style=BOLD)
+    screen.prose(f"{report.state}{f': {report.reason}' if report.reason else ''}")
     if not report.watched:
         screen.line("unwatched: bounces and complaints do not pause it")
     finished = f"finished {when(report.finished_at)}" if report.finished_at else "not finished"
@@ -196,7 +196,8 @@ def _show_reasons(session: Session, report: JobReport) -> None:
     if reasons:
         rows: list[tuple[object, ...]] = [(count, state, reason) for state, reason, count in reasons]
         session.screen.line()
-        session.screen.table(("emails", "state", "reason"), rows + ([(others, "", "others")] if others else []))
+        rows += [(others, "", "others")] if others else []
+        session.screen.table(("emails", "state", "reason"), rows, prose=("reason",))
 
 
 def _show_doubts(session: Session, report: JobReport) -> None:
@@ -205,10 +206,10 @@ def _show_doubts(session: Session, report: JobReport) -> None:
         return
     count = report.counts[EmailState.IN_DOUBT]
     session.screen.line()
-    session.screen.line(f"{count:,} in doubt: the mail server may have taken them, or not. Look into its log, then:")
+    session.screen.prose(f"{count:,} in doubt: the mail server may have taken them, or not. Look into its log, then:")
     for doubt in doubts:
         key = ["--", doubt.key] if doubt.key.startswith("-") else [doubt.key]
-        session.screen.line(f"  {doubt.key}: {doubt.detail or 'no reason is known'}")
+        session.screen.prose(doubt.detail or "no reason is known", f"  {doubt.key}: ")
         session.screen.line(f"    it arrived:  {session.command('settle', '--as', 'sent', *key)}")
         session.screen.line(f"    it did not:  {session.command('settle', '--as', 'failed', *key)}")
     if count > len(doubts):
@@ -267,7 +268,7 @@ def _show_emails(session: Session, found: Iterator[EmailReport], limit: int) -> 
     rows: Iterable[tuple[object, ...]] = [
         (e.key, e.recipient, e.state, e.outcome, e.attempts, e.changed_at, e.detail) for e in shown
     ]
-    session.screen.table(columns, rows)
+    session.screen.table(columns, rows, prose=("detail",), spare=("attempts", "changed", "outcome"))
     if not shown:
         session.screen.line("there are none")
     if next(found, None) is not None:
@@ -291,6 +292,6 @@ def processes(session: Session, as_json: bool) -> None:
         return
     columns = ("process", "role", "threads", "sending", "heard of, s ago", "detail")
     rows = [(p.worker_id, p.role, p.threads, "yes" if p.sending else "no", p.age, p.detail) for p in found]
-    session.screen.table(columns, rows)
+    session.screen.table(columns, rows, prose=("detail",), spare=("threads", "role"))
     if not found:
         session.screen.line("no worker was heard of today")

@@ -93,7 +93,7 @@ def _page(found: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
 def _show(session: Session, shown: list[Entry], more: bool) -> None:
     columns = ("address", "category", "source", "since", "until", "reason")
     rows = [(e.address, e.category, e.source, e.created_at, e.expires_at, e.reason) for e in shown]
-    session.screen.table(columns, rows)
+    session.screen.table(columns, rows, prose=("reason",), spare=("since", "source"))
     if not shown:
         session.screen.line("there are none")
     if more:

@@ -73,6 +73,8 @@ def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
                 (r.message_id, r.kind, r.job, r.email, r.tries, r.occurred_at, r.due_at, r.status, r.answer)
                 for r in rows
             ],
+            prose=("answer",),
+            spare=("occurred", "tries", "next"),
         )
 
 

@@ -1,5 +1,6 @@
 """The operator's commands: what they show, what they do, and what they refuse."""
 
+import contextlib
 import csv
 import io
 import json
@@ -10,10 +11,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
-from rich.console import Console
 
-from eed_delivery.cli.output import Screen
+from eed_delivery.cli.output import Screen, when
 from eed_delivery.cli.watching import watch_job
 from eed_delivery.ledger.recording import Decision
 from eed_delivery.ledger.workers import Process
@@ -170,7 +171,7 @@ def test_watching_a_finished_job_ends_at_once(eed: CommandLine) -> None:
 
 def test_watching_at_a_terminal_draws_a_bar(world: World) -> None:
     file = io.StringIO()
-    screen = Screen(Console(file=file, force_terminal=True, width=100), terminal=True)
+    screen = Screen(file, terminal=True, width=100)
     report = watch_job(screen, world.reporting, 1, None)
     assert report is not None
     assert report.finished_at is not None
@@ -349,6 +350,54 @@ def test_requeue_asks_at_a_terminal(world: World, eed: CommandLine, answer: byte
     assert process.returncode == code
     assert b"2 emails failed will be sent again. Go on?" in told
     assert world.state(FAILED) == state
+
+
+# --- tables at a terminal ----------------------------------------------------------------------------------------
+
+LONG_KEY = "statement/2026-11/" + "0123456789abcdef" * 10 + "/0000000000042"
+
+
+def at_a_terminal(eed: CommandLine, columns: int, *words: str) -> list[str]:
+    """What a person sees in a terminal of so many columns, line by line."""
+    ours, theirs = pty.openpty()
+    eed.environ |= {"COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
+    process = eed.process(*words, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # EIO: the process has ended
+        while part := os.read(ours, 4096):
+            told += part
+    os.close(ours)
+    assert process.wait(30) == 0, told
+    return click.unstyle(told.decode()).splitlines()
+
+
+def test_keys_and_times_are_whole_at_a_terminal(world: World, eed: CommandLine) -> None:
+    columns = 80
+    process = Process("build-host-17.internal.example:12294:1543df62", "h", "worker", 4)
+    world.workers.beat(process, sending=False, detail="a reason " * 9, alive_seconds=15)
+    world.execute("UPDATE eed_job SET source_key = 'jk', name = 'Statements of the year', reason = 'why'")
+    long_reason = "451 4.3.0 the server at the other end says that it is too busy to take anything from us, try again"
+    world.execute("UPDATE eed_email SET detail = :d", d=long_reason)
+    job = at_a_terminal(eed, columns, "job", "jk")
+    for words, wanted in (
+        (("jobs",), ["jk", "finished"]),
+        (("emails", "jk"), [str(SENT), "a@example.com", "sent"]),
+        (("email", str(FAILED)), [str(FAILED), when(world.reporting.attempts(FAILED)[0].ended_at)]),
+        (("processes",), ["build-host-17.internal.example:12294:1543df62"]),
+        (("db", "check"), ["ledger"]),
+        (("suppression", "list"), []),
+        (("alerts", "list"), []),
+        (("webhooks", "list"), []),
+    ):
+        lines = at_a_terminal(eed, columns, *words)
+        pieces = [piece for line in lines for piece in line.split()]
+        assert set(wanted) <= set(pieces), (words, lines)
+        assert all(len(line) <= columns for line in lines), (words, lines)
+    assert len(job) > 10
+    world.execute("UPDATE eed_email SET source_key = :k WHERE email_id = :i", k=LONG_KEY, i=FAILED)
+    lines = at_a_terminal(eed, columns, "emails", "jk")
+    assert LONG_KEY in [piece for line in lines for piece in line.split()]
 
 
 # --- settle, pause, resume, cancel -------------------------------------------------------------------------------

@@ -9,21 +9,21 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.cells import cell_len
 
 from eed_delivery.cli import failures, options, requeueing, watching
 from eed_delivery.cli.csv_rows import BadRow
-from eed_delivery.cli.output import Screen, when
+from eed_delivery.cli.layout import wrapped
+from eed_delivery.cli.output import BOLD, Screen, when
 from eed_delivery.cli.recipients import Recipient, read_recipients
 from eed_delivery.untrusted import bare, inert, visible
 
 NOW = datetime(2026, 11, 22, 22, 45, 59, 123000, tzinfo=UTC).replace(tzinfo=None)  # as the ledger gives it
 
 
-def screen(*, terminal: bool) -> tuple[Screen, io.StringIO]:
+def screen(*, terminal: bool, width: int = 60) -> tuple[Screen, io.StringIO]:
     file = io.StringIO()
-    console = Console(file=file, force_terminal=terminal, width=60, highlight=False, markup=False, emoji=False)
-    return Screen(console, terminal), file
+    return Screen(file, terminal, width), file
 
 
 def test_a_plain_table_is_aligned_by_what_a_terminal_shows() -> None:
@@ -40,12 +40,119 @@ def test_a_plain_table_is_aligned_by_what_a_terminal_shows() -> None:
 def test_a_table_at_a_terminal_has_colours_and_takes_no_markup() -> None:
     out, file = screen(terminal=True)
     out.table(("state", "detail"), [("failed", "[red]x[/red] \x1b[2J"), ("sent", NOW)])
-    out.line("[b]x", style="bold")
+    out.line("[b]x", style=BOLD)
     text = file.getvalue()
     assert "\x1b[31mfailed\x1b[0m" in text
     assert "[red]x[/red] \\x1b[2J" in text
     assert "2026-11-22T22:45:59Z" in text
     assert "[b]x" in text
+
+
+COLUMNS = ("email", "recipient", "state", "attempts", "changed", "detail")
+EMPTY = ("", "", "")
+LONG_KEY = "k" * 190 + "1"
+WHOLE = st.one_of(
+    st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True),
+    st.just(LONG_KEY),
+    st.text("日本語漢字", min_size=1, max_size=30),
+    st.text("שלוםعربي", min_size=1, max_size=30),
+    st.just("cafe\u0301"),
+)
+PROSE = st.lists(WHOLE, max_size=12).map(" ".join)
+ROWS = st.lists(
+    st.tuples(WHOLE, WHOLE, st.sampled_from(["sent", "failed"]), st.integers(0, 9), st.none() | st.just(NOW), PROSE),
+    min_size=1,
+    max_size=4,
+)
+
+
+def plain(text: str) -> str:
+    return click.unstyle(text)
+
+
+@given(ROWS, st.sampled_from([40, 80, 100, 200]))
+def test_what_is_copied_is_whole_at_any_width(rows: list[tuple[Any, ...]], width: int) -> None:
+    out, file = screen(terminal=True, width=width)
+    out.table(COLUMNS, rows, prose=("detail",), spare=("attempts", "changed"))
+    text = plain(file.getvalue())
+    pieces = [piece for line in text.splitlines() for piece in line.split()]
+    for key, recipient, state, _, changed, detail in rows:
+        assert {key, recipient, state} <= set(pieces)
+        assert changed is None or when(changed) in pieces or "no room for: " in text
+        assert detail.replace(" ", "") in "".join(pieces) or "email:" not in pieces
+    if "email:" not in pieces:
+        body = [line for line in text.splitlines() if not line.startswith("no room for: ")]
+        assert max(map(cell_len, body)) <= width
+
+
+@given(PROSE, st.integers(1, 60))
+def test_prose_wraps_at_words_and_loses_none(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert " ".join(lines) == text
+    assert all(cell_len(line) <= width or " " not in line for line in lines)
+    chopped = wrapped(text, width, chop=True)
+    assert "".join(chopped).replace(" ", "") == text.replace(" ", "")
+    assert all(cell_len(line) <= max(width, 2) for line in chopped)  # a sign may be two cells wide
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, "email recipient state attempts changed detail"),
+        (90, "email recipient state attempts changed detail"),
+        (76, "email recipient state changed detail"),
+        (56, "email recipient state detail"),
+    ],
+)
+def test_columns_go_in_their_order(width: int, shown: str) -> None:
+    out, file = screen(terminal=True, width=width)
+    row = ("1000", "anna@example.com", "sent", 1, NOW, "250 2.0.0 queued as 000001 by the mail server")
+    out.table(COLUMNS, [row], prose=("detail",), spare=("attempts", "changed"))
+    lines = plain(file.getvalue()).splitlines()
+    assert lines[0].split() == shown.split()
+    left_out = [name for name in ("attempts", "changed") if name not in shown.split()]
+    told = f"no room for: {', '.join(left_out)}. A wider terminal, a pipe or --json shows them."
+    assert " ".join(lines).endswith(told) == bool(left_out)
+    assert max(map(len, lines)) <= width
+
+
+def test_a_column_without_a_value_goes_first_and_is_not_missed() -> None:
+    out, file = screen(terminal=True, width=60)
+    row = ("1000", "anna@example.com", "sent", 1, None, "all is well with this one, which is long")
+    out.table(("email", "recipient", "state", "n", "a column without any", "detail"), [row], prose=("detail",))
+    header, *body = plain(file.getvalue()).splitlines()
+    assert header.split() == ["email", "recipient", "state", "n", "detail"]
+    assert not any("no room" in line for line in body)
+
+
+def test_a_row_that_does_not_fit_becomes_a_block() -> None:
+    out, file = screen(terminal=True, width=40)
+    out.table(COLUMNS, [(LONG_KEY, "a@b", "failed", 2, NOW, "one two " * 6), ("2", "b@c", "sent", 1, None, "")])
+    lines = plain(file.getvalue()).splitlines()
+    assert lines[0] == f"email:      {LONG_KEY}"
+    assert "attempts:   2" in lines
+    assert lines[-4:] == ["email:      2", "recipient:  b@c", "state:      sent", "attempts:   1"]
+    out, file = screen(terminal=True, width=40)
+    out.table(COLUMNS, [(LONG_KEY, "a@b", "failed", 2, NOW, "one two " * 6)], prose=("detail",))
+    assert plain(file.getvalue()).splitlines()[-2:] == [
+        "detail:     one two one two one two one",
+        "            two one two one two",
+    ]
+
+
+def test_a_pipe_gets_a_line_a_row_whatever_its_width() -> None:
+    out, file = screen(terminal=False, width=40)
+    out.table(COLUMNS, [(LONG_KEY, "a@b", "failed", 2, NOW, "one two " * 30)], prose=("detail",), spare=("changed",))
+    _, line = file.getvalue().splitlines()
+    assert LONG_KEY in line.split()
+    assert ("one two " * 30).strip() in line
+
+
+def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    out, file = screen(terminal=True)
+    out.table(("state",), [("failed",)])
+    assert "\x1b" not in file.getvalue()
 
 
 def test_json_arrays_are_written_as_they_come() -> None:
