@@ -6,6 +6,10 @@
 Counts the rows again, hashes the file again, and does the sums again. Exit code 0: everything agrees (whether the job
 balances is said); 1: something differs, and every difference is named; 2: a file cannot be read.
 
+A job balances when each of its emails has ended, and when every row that was found in the source is accounted for. It
+is one of these emails, went to a later job, is a new generation of one of them, or was refused. A refused row has a
+line of its own, with its key, the state "refused" and the reason. Versions 1 and 2 of the certificate have none.
+
 This shares no code with eed-delivery, so that an error there is not made here, too.
 """
 
@@ -17,12 +21,14 @@ from collections import Counter
 
 COLUMNS = ["email", "recipient", "state", "attempts", "changed_at", "message_id", "detail", "outcome", "outcome_at"]
 ENGAGEMENT = ["opens", "clicks", "machine_opens", "machine_clicks"]
-COLUMNS_OF = {1: COLUMNS, 2: COLUMNS + ENGAGEMENT}
+WITHOUT_REFUSED = (1, 2)
 EMAILS_OF = ["opened", "clicked", "machine_opened", "machine_clicked"]
 ENDED = ["sent", "failed", "suppressed", "cancelled", "in_doubt"]
 OPEN = ["pending", "queued", "sending"]
 OUTCOMES = ["delivered", "soft_bounced", "hard_bounced", "complained"]
 SILENT = "no_word_yet"
+REFUSED = "refused"
+FOUND = ["found", "total", "moved", "regenerated", REFUSED]
 
 
 def digest(path):
@@ -33,9 +39,9 @@ def digest(path):
     return found.hexdigest()
 
 
-def count(path, columns, problems):
-    """Emails by state, sent ones by outcome, how many others have one, how many were opened or clicked in. Names rows
-    that no report has."""
+def count(path, columns, with_refused, problems):
+    """Emails by state and refused rows, sent ones by outcome, how many others have one, how many were opened or clicked
+    in. Names rows that no report has."""
     states, outcomes, others, engaged, seen = Counter(), Counter(), 0, Counter(), set()
     with open(path, encoding="utf-8", newline="") as file:
         rows = csv.reader(file, strict=True)
@@ -47,6 +53,12 @@ def count(path, columns, problems):
                 problems.append(f"line {rows.line_num}: {len(row)} cells instead of {len(columns)}")
                 continue
             email, state, outcome = row[0], row[2], row[7]
+            if with_refused and state == REFUSED:
+                states[REFUSED] += 1
+                problems += [f"line {rows.line_num}: {wrong}" for wrong in wrongs_of_refused(row)]
+                continue
+            if states[REFUSED]:
+                problems.append(f"line {rows.line_num}: an email behind the refused rows")
             problems += [f"line {rows.line_num}: {wrong}" for wrong in wrongs(row, seen)]
             engaged.update(name for name, times in zip(EMAILS_OF, row[len(COLUMNS) :]) if times != "0")  # noqa: B905
             seen.add(email)
@@ -72,25 +84,54 @@ def wrongs(row, seen):
             yield f"{word!r} is no count"
 
 
+def wrongs_of_refused(row):
+    """What is wrong with the line of a refused row. Its key may be empty: that is a reason to refuse it."""
+    if not row[6]:
+        yield "a refused row without its reason"
+    if any(row[n] for n in (1, 5, 7, 8)) or any(word != "0" for word in [row[3], *row[len(COLUMNS) :]]):
+        yield "a refused row with what only an email has"
+
+
 def sums(states, outcomes):
-    """The two sums as the certificate has them in words."""
+    """The first two sums as the certificate has them in words."""
     still_open = sum(states[state] for state in OPEN)
     parts = [f"{states[state]} {state}" for state in ENDED] + ([f"{still_open} open"] if still_open else [])
     heard = [f"{outcomes[outcome]} {outcome}" for outcome in [*OUTCOMES, SILENT]]
-    return [f"{sum(states.values())} = {' + '.join(parts)}", f"{states['sent']} sent = {' + '.join(heard)}"]
+    return [f"{emails(states)} = {' + '.join(parts)}", f"{states['sent']} sent = {' + '.join(heard)}"]
+
+
+def emails(states):
+    return sum(states[state] for state in ENDED + OPEN)
+
+
+def sum_of_found(certificate):
+    """The third sum, in words."""
+    words = "{found} found = {total} enlisted + {moved} moved + {regenerated} regenerated + {refused} refused"
+    return words.format(**{name: certificate.get(name) for name in FOUND})
+
+
+def accounted(certificate, refused_rows):
+    """Whether every row that was found became something, and each refused one has its line."""
+    found, *became = [certificate.get(name) for name in FOUND]
+    counts = all(type(number) is int and number >= 0 for number in [found, *became])
+    return counts and found == sum(became) and certificate[REFUSED] == refused_rows
 
 
 def expected(certificate, path, problems):
     """What the certificate must say of these rows."""
-    version = 2 if certificate.get("version") == 2 else 1
-    states, outcomes, others, engaged = count(path, COLUMNS_OF[version], problems)
-    rows, still_open = sum(states.values()), sum(states[state] for state in OPEN)
+    version = certificate.get("version") if certificate.get("version") in WITHOUT_REFUSED else 3
+    with_refused = version not in WITHOUT_REFUSED
+    with_engagement = certificate.get("engagement") is not None if with_refused else version == 2
+    columns = COLUMNS + (ENGAGEMENT if with_engagement else [])
+    states, outcomes, others, engaged = count(path, columns, with_refused, problems)
+    rows, still_open = emails(states), sum(states[state] for state in OPEN)
     balanced = (
         certificate.get("all_enlisted") is True
         and certificate.get("changed_while_read") is False
         and certificate.get("total") == rows
         and rows == sum(states[state] for state in ENDED)
         and states["sent"] == sum(outcomes.values())
+        and (not with_refused or accounted(certificate, states[REFUSED]))
     )
     return {
         "format": "eed-delivery reconciliation certificate",
@@ -99,11 +140,12 @@ def expected(certificate, path, problems):
         "rows": rows,
         "states": {state: states[state] for state in OPEN + ENDED},
         "open": still_open,
+        "refused_rows": states[REFUSED] if with_refused else None,
         "outcomes_of_sent": {outcome: outcomes[outcome] for outcome in [*OUTCOMES, SILENT]},
         "outcomes_of_others": others,
-        "sums": sums(states, outcomes),
+        "sums": sums(states, outcomes) + ([sum_of_found(certificate)] if with_refused else []),
         "sha256": digest(path),
-        "engagement": {name: engaged[name] for name in EMAILS_OF} if version == 2 else None,
+        "engagement": {name: engaged[name] for name in EMAILS_OF} if with_engagement else None,
     }
 
 
@@ -134,7 +176,8 @@ def main(arguments):
     for problem in problems:
         print(problem)
     if not problems:
-        print(f"{certificate['rows']} rows agree with the certificate: {certificate['verdict']}")
+        refused = f" and {certificate['refused_rows']} refused rows" if certificate.get("refused_rows") else ""
+        print(f"{certificate['rows']} rows{refused} agree with the certificate: {certificate['verdict']}")
     return 1 if problems else 0
 
 

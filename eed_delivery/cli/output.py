@@ -25,7 +25,7 @@ Style = Mapping[str, Any]
 BOLD: Style = {"bold": True}
 DIM: Style = {"dim": True}
 _STYLED: Sequence[tuple[Style, Sequence[str]]] = (
-    ({"fg": "green"}, ("ok", "sent", "finished", "delivered")),
+    ({"fg": "green"}, ("ok", "sent", "delivered")),
     ({"fg": "cyan"}, ("active", "sending")),
     ({"fg": "yellow"}, ("warning", "paused", "soft_bounced")),
     ({"fg": "yellow", "bold": True}, ("in_doubt",)),

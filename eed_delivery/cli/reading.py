@@ -9,7 +9,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, record, when
+from eed_delivery.cli.output import BOLD, STYLES, record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import watch_job
 from eed_delivery.errors import NotPossible
@@ -20,6 +20,7 @@ from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import EmailState
 from eed_delivery.reports.reasons import Reasons
+from eed_delivery.reports.served import REFUSED, Served, served
 
 NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
@@ -64,12 +65,17 @@ def _job_row(report: JobReport) -> tuple[object, ...]:
     ended = (c[EmailState.SENT], c[EmailState.FAILED], c[EmailState.IN_DOUBT])
     still_open = report.total - report.done
     facts = (report.key, report.name, report.state, report.total, *ended, still_open, report.created_at)
-    return (*facts, report.reason)
+    return (*facts, report.reason or (f"{report.refused:,} rows refused" if report.refused else None))
 
 
 def job_record(report: JobReport) -> dict[str, Any]:
     """A job as JSON."""
-    facts = record(report) | {"done": report.done, "balanced": report.balanced, "emails_per_second": report.rate}
+    facts = record(report) | {
+        "done": report.done,
+        "balanced": report.balanced,
+        "accounted": report.accounted,
+        "emails_per_second": report.rate,
+    }
     return {"job": facts.pop("key")} | facts
 
 
@@ -135,15 +141,38 @@ def _show_job(session: Session, report: JobReport) -> None:
     pace = f"{report.running_seconds:,.0f} s, {report.rate:,.1f} emails a second"
     screen.line(f"registered {when(report.created_at)}, {finished}; {pace}")
     screen.line()
+    outcomes = OutcomeLedger(session.database).of_job(report.job_id)
     shown = [(state, count) for state, count in report.counts.items() if count or state is EmailState.SENT]
-    screen.table(("state", "emails"), shown)
-    screen.line(_balance(report))
+    screen.table(("state", "emails"), [*shown, *([(REFUSED, report.refused)] if report.refused else [])])
+    _show_served(session, served(report.counts, report.refused, outcomes.hard_bounced))
+    screen.prose(_balance(report))
+    if report.enlisted and not report.accounted:
+        screen.prose(f"not every row found is accounted for: {_found(report)}. Run eed-delivery reconcile.")
     if report.not_enlisted:
         screen.line(f"{report.not_enlisted:,} more had been settled before this service took the job up")
-    _show_outcomes(session, report)
+    if report.refused or report.moved or report.regenerated:
+        screen.prose(_found(report))
+    _show_outcomes(session, report, outcomes)
     _show_reasons(session, report)
     _show_doubts(session, report)
     _show_next(session, report)
+
+
+def _show_served(session: Session, found: Served) -> None:
+    """Whom the job has served: another question than whether its books balance."""
+    if not found.recipients:
+        return
+    others = ", ".join(f"{count:,} {name}" for name, count in found.others.items())
+    not_sent = f"; not sent: {others}" if others else ""
+    back = f"; {found.came_back:,} of the sent came back" if found.came_back else ""
+    said = f"{found.sent:,} of {found.recipients:,} recipients ({found.share}) were sent their email{not_sent}{back}"
+    session.screen.prose(said, style=STYLES["ok" if found.complete else "warning"])
+
+
+def _found(report: JobReport) -> str:
+    r = report
+    parts = f"{r.total:,} enlisted + {r.moved:,} moved + {r.regenerated:,} regenerated + {r.refused:,} refused"
+    return f"{r.found:,} found = {parts}" if r.accounted else f"{r.found:,} found, and {parts}"
 
 
 def _balance(report: JobReport) -> str:
@@ -155,9 +184,8 @@ def _balance(report: JobReport) -> str:
     return f"balanced: {report.total:,} = " + " + ".join(f"{count:,} {state}" for state, count in ended)
 
 
-def _show_outcomes(session: Session, report: JobReport) -> None:
+def _show_outcomes(session: Session, report: JobReport, outcomes: OutcomeReport) -> None:
     """Of the sent emails; nothing where nobody would tell. Opens and clicks stand apart."""
-    outcomes = OutcomeLedger(session.database).of_job(report.job_id)
     sent = report.counts[EmailState.SENT]
     if outcomes.known or (sent and session.settings.tracking.events_queue_url):
         session.screen.line()
@@ -183,11 +211,13 @@ def _engagement_rows(engagement: JobEngagement) -> list[tuple[str, int]]:
     return [(name, count) for name, count in counts if count]
 
 
-def _reasons(session: Session, report: JobReport) -> tuple[list[tuple[EmailState, str, int]], int]:
-    """The commonest reasons why emails were not sent, and how many emails have another one."""
+def _reasons(session: Session, report: JobReport) -> tuple[list[tuple[str, str, int]], int]:
+    """The commonest reasons why emails were not sent and rows refused, and how many have another one."""
     counted = Reasons()
     for state, detail in session.reporting.reasons(report.job_id):
         counted.add(state, detail)
+    for refusal in session.reporting.refusals(report.job_id) if report.refused else ():
+        counted.add(REFUSED, refusal.reason)
     return counted.commonest(REASONS_SHOWN)
 
 

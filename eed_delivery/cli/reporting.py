@@ -18,7 +18,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.outcomes import OutcomeLedger
-from eed_delivery.ledger.reporting import EmailReport
+from eed_delivery.ledger.reporting import EmailReport, RefusalReport
 from eed_delivery.reports.certificate import Certificate, Reconciliation
 from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.page import REASONS_LISTED, page
@@ -77,15 +77,23 @@ class Making:
         file.write(self._reconciliation.header)
         for email, engagement in self._emails():
             file.write(self._reconciliation.row(email, engagement))
+        for refusal in self._refusals():
+            file.write(self._reconciliation.refusal(refusal))
 
     def _json(self, file: IO[bytes]) -> None:
-        """One object: `emails`, one in a line, then the job's `engagement` and the `certificate`."""
+        """One object: `emails` and `refused`, one in a line, then the job's `engagement` and the `certificate`."""
         start = b'{"emails": [\n'
         for email, engagement in self._emails():
             self._reconciliation.row(email, engagement)
             file.write(start + _json(facts(email, engagement)))
             start = b",\n"
         file.write(b'{"emails": [' if start != b",\n" else b"\n")
+        file.write(b'],\n"refused": [')
+        start = b"\n"
+        for refusal in self._refusals():
+            self._reconciliation.refusal(refusal)
+            file.write(start + _json(_refused(refusal)))
+            start = b",\n"
         file.write(b'],\n"engagement": ' + _json(asdict(self._engagement.of_job(self._job_id))))
         file.write(b',\n"certificate": ' + self.written_certificate().rstrip() + b"}\n")
 
@@ -95,6 +103,9 @@ class Making:
         for email, engagement in self._emails():
             self._reconciliation.row(email, engagement)
             digest.add(email)
+        for refusal in self._refusals():
+            self._reconciliation.refusal(refusal)
+            digest.refuse(refusal)
         bounces = OutcomeLedger(self._session.database).bounces(self._job_id, REASONS_LISTED)
         engaged = self._engagement.of_job(self._job_id)
         text = page(self._certificate(), digest, bounces, engaged, self._session.command)
@@ -109,11 +120,20 @@ class Making:
         emails = self._session.reporting.emails(self._job_id)
         yield from self._engagement.beside(emails) if self._opens else ((email, None) for email in emails)
 
+    def _refusals(self) -> Iterator[RefusalReport]:
+        """The rows of the source that were refused."""
+        return self._session.reporting.refusals(self._job_id)
+
     def _certificate(self) -> Certificate:
         job = self._session.reporting.job(self._job_id)
         if job is None:
             raise NotPossible("the job has gone from the ledger while it was read")
         return self._reconciliation.certificate(job, self._read_from, self._session.reporting.now())
+
+
+def _refused(refusal: RefusalReport) -> dict[str, object]:
+    values = asdict(refusal)
+    return {"email": values.pop("key"), **values}
 
 
 def _json(data: object, indent: int | None = None) -> bytes:

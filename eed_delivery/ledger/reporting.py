@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, func, select
 from eed_delivery.database import Database, seconds_until, utc_now
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.model import OPEN_STATES, EmailState, JobState
-from eed_delivery.schema import eed_attempt, eed_email, eed_job
+from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
 
 LARGEST_ID = 2**63 - 1
 REASONS_A_PAGE = 5000
@@ -22,7 +22,10 @@ NO_WORD_YET = "no_word_yet"
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """One job as an operator sees it. `counts` has every state; times are UTC."""
+    """One job as an operator sees it. `counts` has every state; times are UTC.
+
+    `found`, `refused`, `regenerated` and `moved` are the sums of enlisting over all `rounds`, as in `eed_job`.
+    """
 
     job_id: int
     key: str
@@ -37,6 +40,11 @@ class JobReport:
     finished_at: datetime | None
     running_seconds: float
     watched: bool
+    found: int = 0
+    refused: int = 0
+    regenerated: int = 0
+    moved: int = 0
+    rounds: int = 0
 
     @property
     def done(self) -> int:
@@ -47,6 +55,12 @@ class JobReport:
     def balanced(self) -> bool:
         """total = sent + failed + suppressed + cancelled + in_doubt, and nothing still to enlist."""
         return self.enlisted and self.done == self.total
+
+    @property
+    def accounted(self) -> bool:
+        """G1: every row of the source that was found is an email, went to a later job, is a new generation of an email,
+        or was refused."""
+        return self.found == self.total + self.moved + self.regenerated + self.refused
 
     @property
     def rate(self) -> float:
@@ -71,6 +85,16 @@ class EmailReport:
     changed_at: datetime | None
     outcome: DeliveryOutcome | None
     outcome_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalReport:
+    """A row of the source that was refused: its key, as far as it can be shown, and why."""
+
+    key: str
+    reason: str
+    round: int
+    refused_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +176,11 @@ class ReportingLedger:
             finished_at=row.finished_at,
             running_seconds=float(row.running if row.took is None else row.took),
             watched=row.watched,
+            found=row.found,
+            refused=row.refused,
+            regenerated=row.regenerated,
+            moved=row.moved,
+            rounds=row.rounds,
         )
 
     def emails(
@@ -204,6 +233,23 @@ class ReportingLedger:
             while rows := self._reasons(job_id, state, after, page):
                 yield from ((state, detail) for _, detail in rows)
                 after = rows[-1][0]
+
+    def refusals(self, job_id: int, page: int = REASONS_A_PAGE) -> Iterator[RefusalReport]:
+        """The refused rows of a job in the order in which they were refused, a page at a time."""
+        after = 0
+        while rows := self._refusals(job_id, after, page):
+            yield from (refusal for _, refusal in rows)
+            after = rows[-1][0]
+
+    def _refusals(self, job_id: int, after: int, page: int) -> list[tuple[int, RefusalReport]]:
+        c = eed_refusal.c
+        found = (
+            select(c.refusal_id, c.source_key, c.reason, c.round, c.refused_at)
+            .where(c.job_id == job_id, c.source_key.is_not(None), c.refusal_id > after)
+            .order_by(c.refusal_id)
+            .limit(page)
+        )
+        return self._database.run(lambda c: [(i, RefusalReport(*facts)) for i, *facts in c.execute(found)])
 
     def _reasons(self, job_id: int, state: EmailState, after: int, page: int) -> list[tuple[int, str | None]]:
         """Along the index on job and state, which has the email's id behind them."""

@@ -13,13 +13,13 @@ from typing import Any
 
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.engagement import Engagement, JobEngagement
-from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
+from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport, RefusalReport
 from eed_delivery.model import OPEN_STATES, EmailState
 from eed_delivery.reports.rows import ENGAGEMENT_COLUMNS, CsvRows, utc
 
 FORMAT = "eed-delivery reconciliation certificate"
-VERSION = 1
-VERSION_WITH_ENGAGEMENT = 2
+VERSION = 3
+"""1 and 2 (with engagement) have no refused rows and no sum of what was found. docs/check_certificate.py knows all."""
 ENDED = (EmailState.SENT, EmailState.FAILED, EmailState.SUPPRESSED, EmailState.CANCELLED, EmailState.IN_DOUBT)
 
 
@@ -27,7 +27,7 @@ ENDED = (EmailState.SENT, EmailState.FAILED, EmailState.SUPPRESSED, EmailState.C
 class Certificate:
     """`states` and `outcomes` are counts of rows; the outcomes are those of the sent emails. `read_from` and `read_to`
     are the database's time when the first and the last row were read. `engagement`: how many emails were opened or
-    clicked in, where the rows say so; it is in no sum."""
+    clicked in, where the rows say so; it is in no sum. `refused` are the lines of refused rows, in no state."""
 
     job: JobReport
     rows: int
@@ -37,6 +37,7 @@ class Certificate:
     sha256: str
     read_from: datetime
     read_to: datetime
+    refused: int = 0
     engagement: JobEngagement | None = None
 
     @property
@@ -46,8 +47,14 @@ class Certificate:
 
     @property
     def balanced(self) -> bool:
-        """All emails are there, each has ended, and nothing changed while they were read."""
-        return self.job.balanced and not self.changed and self.rows == self.job.total
+        """All rows of the source are accounted for and all emails are there, each has ended, and nothing changed while
+        they were read."""
+        return self.job.balanced and not self.changed and self.rows == self.job.total and self.accounted
+
+    @property
+    def accounted(self) -> bool:
+        """Whether every row found became something (G1), and each refused one has its line."""
+        return self.job.accounted and self.refused == self.job.refused
 
     @property
     def changed(self) -> bool:
@@ -59,18 +66,23 @@ class Certificate:
         return "BALANCED" if self.balanced else "NOT BALANCED YET"
 
     @property
-    def sums(self) -> tuple[str, str]:
-        """The two sums, in words."""
+    def sums(self) -> tuple[str, str, str]:
+        """The three sums, in words."""
         parts = [f"{self.states[state]} {state}" for state in ENDED] + ([f"{self.open} open"] if self.open else [])
         outcomes = [f"{count} {outcome}" for outcome, count in self.outcomes.items()]
-        sent = self.states[EmailState.SENT]
-        return f"{self.rows} = {' + '.join(parts)}", f"{sent} sent = {' + '.join(outcomes)}"
+        sent, job = self.states[EmailState.SENT], self.job
+        return (
+            f"{self.rows} = {' + '.join(parts)}",
+            f"{sent} sent = {' + '.join(outcomes)}",
+            f"{job.found} found = {job.total} enlisted + {job.moved} moved + {job.regenerated} regenerated"
+            f" + {job.refused} refused",
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As it is handed out."""
         return {
             "format": FORMAT,
-            "version": VERSION if self.engagement is None else VERSION_WITH_ENGAGEMENT,
+            "version": VERSION,
             "verdict": self.verdict,
             "job": self.job.key,
             "name": self.job.name,
@@ -81,10 +93,16 @@ class Certificate:
             "read_to": utc(self.read_to),
             "all_enlisted": self.job.enlisted,
             "changed_while_read": self.changed,
+            "rounds": self.job.rounds,
+            "found": self.job.found,
             "total": self.job.total,
+            "moved": self.job.moved,
+            "regenerated": self.job.regenerated,
+            "refused": self.job.refused,
             "rows": self.rows,
             "states": dict(self.states),
             "open": self.open,
+            "refused_rows": self.refused,
             "outcomes_of_sent": self.outcomes,
             "outcomes_of_others": self.outcomes_of_others,
             "sums": list(self.sums),
@@ -103,6 +121,7 @@ class Reconciliation:
         self._states: Counter[EmailState] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._of_others = 0
+        self._refused = 0
 
     def row(self, email: EmailReport, engagement: Engagement | None = None) -> bytes:
         """An email's line of the CSV, once it is counted and hashed; `engagement` is needed where it is in the rows."""
@@ -114,6 +133,13 @@ class Reconciliation:
         if self._engaged is not None and engagement is not None:
             self._engaged.update(name for name in ENGAGEMENT_COLUMNS if getattr(engagement, name))
         line = self._rows.row(email, engagement)
+        self._hash.update(line)
+        return line
+
+    def refusal(self, refusal: RefusalReport) -> bytes:
+        """A refused row's line of the CSV, once it is counted and hashed. They come behind the emails."""
+        self._refused += 1
+        line = self._rows.refusal(refusal, self._engaged is not None)
         self._hash.update(line)
         return line
 
@@ -129,5 +155,6 @@ class Reconciliation:
             sha256=self._hash.hexdigest(),
             read_from=read_from,
             read_to=read_to,
+            refused=self._refused,
             engagement=JobEngagement(*(engaged[name] for name in ENGAGEMENT_COLUMNS)) if engaged is not None else None,
         )

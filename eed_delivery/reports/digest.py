@@ -1,8 +1,9 @@
 """All that the page shows of a job's emails, gathered in one pass over them."""
 
-from eed_delivery.ledger.reporting import NOT_SENT, EmailReport
+from eed_delivery.ledger.reporting import NOT_SENT, EmailReport, RefusalReport
 from eed_delivery.model import EmailState
 from eed_delivery.reports.reasons import Reasons
+from eed_delivery.reports.served import REFUSED
 from eed_delivery.reports.timeline import Timeline
 
 DOUBTS_LISTED = 50
@@ -24,3 +25,7 @@ class Digest:
             self.reasons.add(email.state, email.detail)
         if email.state is EmailState.IN_DOUBT and len(self.doubts) < DOUBTS_LISTED:
             self.doubts.append(email)
+
+    def refuse(self, refusal: RefusalReport) -> None:
+        """Take a refused row in."""
+        self.reasons.add(REFUSED, refusal.reason)

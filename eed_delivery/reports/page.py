@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.engagement import JobEngagement
 from eed_delivery.ledger.outcomes import BounceReason
 from eed_delivery.model import EmailState
@@ -17,6 +18,7 @@ from eed_delivery.reports.certificate import Certificate
 from eed_delivery.reports.chart import HEIGHT, LEFT, RIGHT, WIDTH, chart
 from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.reasons import alike
+from eed_delivery.reports.served import percent, served
 from eed_delivery.untrusted import visible
 
 REASONS_LISTED = 20
@@ -38,6 +40,7 @@ def page(
         "record": json.dumps(certificate.as_json(), indent=2, ensure_ascii=False),
         "job": certificate.job,
         "states": certificate.states,
+        "served": served(certificate.states, certificate.refused, certificate.outcomes[DeliveryOutcome.HARD_BOUNCED]),
         "outcomes": certificate.outcomes,
         "engagement": engagement,
         "chart": chart(digest.accepted),
@@ -48,7 +51,7 @@ def page(
         "doubts": [_doubt(doubt.key, doubt.detail, doubt.changed_at, command) for doubt in digest.doubts],
         "more_doubts": certificate.states[EmailState.IN_DOUBT] - len(digest.doubts),
         "all_doubts": command("emails", certificate.job.key, "--state", "in_doubt"),
-        "share": lambda count: f"{100 * count / sent:.1f} %" if sent else "",
+        "share": lambda count: percent(count, sent),
     }
     return _ENVIRONMENT.get_template("page.html").render(values)
 

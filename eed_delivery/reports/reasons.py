@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from functools import lru_cache
 
-from eed_delivery.model import EmailState
 from eed_delivery.particulars import masked
 
 # RFC 5321 4.2: the code, and RFC 3463 2: the enhanced one
@@ -30,18 +29,18 @@ class Reasons:
     """Counts why emails were not sent. `other` are those whose reason is none of those counted by name."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[EmailState, str]] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self.other = 0
 
-    def add(self, state: EmailState, reply: str | None) -> None:
-        """Count an email."""
+    def add(self, state: str, reply: str | None) -> None:
+        """Count an email, or a refused row."""
         kind = (state, alike(reply or "") or "no reason is known")
         if kind in self._counts or len(self._counts) < KINDS_KEPT:
             self._counts[kind] += 1
         else:
             self.other += 1
 
-    def commonest(self, most: int) -> tuple[list[tuple[EmailState, str, int]], int]:
+    def commonest(self, most: int) -> tuple[list[tuple[str, str, int]], int]:
         """State, reason and count, the largest first, and how many emails are not among these."""
         ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         listed = [(state, reason, count) for (state, reason), count in ordered[:most]]

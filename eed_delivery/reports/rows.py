@@ -1,7 +1,8 @@
 """The emails of a job as CSV rows. The bytes are part of the certificate: they may not change within its version.
 
 Version 1 has what does not change any more once all outcomes are in. Version 2 has opens and clicks behind it,
-which go on for ever and are forgotten one day: only for those who ask for them.
+which go on for ever and are forgotten one day: only for those who ask for them. Version 3 has a line for each refused
+row of the source as well, behind the emails: its key, the state `refused`, when, and the reason as the detail.
 
 RFC 4180: a header, commas, CRLF, quotes only where they are needed. UTF-8 without a mark at its start. A cell that a
 spreadsheet would run gets a ' before it (`untrusted.inert`). Times are UTC with milliseconds and a Z.
@@ -13,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from eed_delivery.ledger.engagement import Engagement
-from eed_delivery.ledger.reporting import EmailReport
+from eed_delivery.ledger.reporting import EmailReport, RefusalReport
+from eed_delivery.reports.served import REFUSED
 from eed_delivery.untrusted import inert
 
 COLUMNS = (
@@ -52,6 +54,17 @@ class CsvRows:
     def row(self, email: EmailReport, engagement: Engagement | None) -> bytes:
         """An email's line."""
         return self._line([_cell(value) for value in facts(email, engagement).values()])
+
+    def refusal(self, refusal: RefusalReport, with_engagement: bool) -> bytes:
+        """The line of a refused row."""
+        cells = dict.fromkeys(COLUMNS, "") | {
+            "email": _cell(refusal.key),
+            "state": REFUSED,
+            "attempts": "0",
+            "changed_at": utc(refusal.refused_at),
+            "detail": _cell(refusal.reason),
+        }
+        return self._line([*cells.values(), *(["0"] * len(ENGAGEMENT_COLUMNS) if with_engagement else [])])
 
     def _line(self, cells: Any) -> bytes:
         self._writer.writerow(cells)

@@ -77,6 +77,7 @@ def test_the_script_agrees_with_a_finished_job(finished: World, eed: CommandLine
     assert certificate["sums"] == [
         "8 = 6 sent + 1 failed + 0 suppressed + 0 cancelled + 1 in_doubt",
         "6 sent = 1 delivered + 1 soft_bounced + 1 hard_bounced + 1 complained + 2 no_word_yet",
+        "8 found = 8 enlisted + 0 moved + 0 regenerated + 0 refused",
     ]
     assert certificate["outcomes_of_others"] == 1
     assert (certificate["job"], certificate["name"], certificate["total"]) == ("1", f"Statements {HOSTILE}", 8)
@@ -98,6 +99,71 @@ def test_a_job_of_which_emails_may_be_missing_does_not_balance(finished: World, 
     assert json.loads(eed("report", "1").stderr)["verdict"] == "NOT BALANCED YET"
     finished.execute("UPDATE eed_job SET enlisted_at = created_at, total = 9 WHERE job_id = 1")
     assert json.loads(eed("report", "1").stderr)["verdict"] == "NOT BALANCED YET"
+
+
+def refuse(world: World) -> None:
+    """Two rows of job 1 are refused: one by a key that cannot be kept, one of an earlier round."""
+    rows = (("=18446744073709551615", "its key cannot be kept: the largest number is 9223372036854775807", 0),
+            ("77", "it has failed before in job 7, and source.job.known_rows is 'refuse'", 1))  # fmt: skip
+    for key, reason, round_ in rows:
+        world.execute(
+            "INSERT INTO eed_refusal (job_id, job_key, source_key, reason, round, refused_at)"
+            " VALUES (1, '1', :k, :r, :n, '2026-11-22 12:00:00.000000')", k=key, r=reason, n=round_,
+        )  # fmt: skip
+    world.execute("UPDATE eed_job SET found = found + 2, refused = 2 WHERE job_id = 1")
+
+
+def test_each_refused_row_is_in_the_report_by_key_and_reason(finished: World, eed: CommandLine, tmp_path: Path) -> None:
+    refuse(finished)
+    path = written(eed, tmp_path)
+    assert check(path) == (0, "8 rows and 2 refused rows agree with the certificate: BALANCED\n")
+    *_, first, second = csv.reader(io.StringIO(path.read_text(), newline=""))
+    assert first == ["'=18446744073709551615", "", "refused", "0", "2026-11-22T12:00:00.000Z", "",
+                     "its key cannot be kept: the largest number is 9223372036854775807", "", ""]  # fmt: skip
+    assert (second[0], second[2]) == ("77", "refused")
+    report = json.loads(eed.good("report", "1", "--format", "json"))
+    assert [(row["email"], row["round"]) for row in report["refused"]] == [(first[0][1:], 0), ("77", 1)]
+    certificate = report["certificate"]
+    assert (certificate["found"], certificate["refused"], certificate["refused_rows"]) == (10, 2, 2)
+    assert certificate["sums"][2] == "10 found = 8 enlisted + 0 moved + 0 regenerated + 2 refused"
+    assert certificate["sha256"] == json.loads((tmp_path / "job 1.csv.certificate.json").read_text())["sha256"]
+    _, found = page(eed)
+    assert "6 of 10 recipients (60.0 %) were sent their email. Not sent: 1 failed, 1 in doubt, 2 refused." in found.text
+    assert "Of those sent, 1 came back." in found.text
+    assert "Refused 2" in found.text
+    assert "1 refused its key cannot be kept: the largest number is …" in found.text
+    told = eed.good("job", "1")
+    assert "6 of 10 recipients (60.0 %) were sent their email; not sent: 1 failed, 1 in_doubt, 2 refused" in told
+    assert "10 found = 8 enlisted + 0 moved + 0 regenerated + 2 refused" in told
+    assert "     1  refused   its key cannot be kept: the largest number is …" in told.splitlines()
+
+
+def test_a_row_that_nobody_accounts_for_is_told_everywhere(finished: World, eed: CommandLine) -> None:
+    finished.execute("UPDATE eed_job SET found = 9 WHERE job_id = 1")
+    assert json.loads(eed("report", "1").stderr)["verdict"] == "NOT BALANCED YET"
+    what = "9 found = 8 enlisted + 0 moved + 0 regenerated + 0 refused"
+    assert f"Not every row that was found in the source is accounted for: {what}" in page(eed)[1].text
+    assert "not every row found is accounted for: 9 found, and 8 enlisted" in eed.good("job", "1")
+    assert eed.json("job", "1")["accounted"] is False
+
+
+def test_only_a_job_that_served_everybody_is_green(world: World, eed: CommandLine) -> None:
+    assert 'class="verdict good"' not in page(eed)[0]
+    world.execute("UPDATE eed_email SET state = 'sent', outcome = NULL WHERE job_id = 1")
+    assert "All 8 recipients were sent their email." in page(eed)[1].text
+    assert 'class="verdict good"' in page(eed)[0]
+    for state in ("failed", "in_doubt", "suppressed", "cancelled", "pending"):
+        world.execute("UPDATE eed_email SET state = :s WHERE email_id = 1000", s=state)
+        source, found = page(eed)
+        assert 'class="verdict good"' not in source
+        assert "7 of 8 recipients (87.5 %) were sent their email. Not sent: 1 " in found.text
+    world.execute("UPDATE eed_email SET state = 'sent', outcome = 'hard_bounced' WHERE email_id = 1000")
+    assert 'class="verdict good"' not in page(eed)[0]
+    world.add_job([], job_id=3)
+    world.enlist(3)
+    source, found = page(eed, "3")
+    assert 'class="verdict good"' not in source
+    assert "There was nothing to send." in found.text
 
 
 Edit = Callable[[list[bytes]], list[bytes]]
@@ -216,12 +282,12 @@ def test_opens_and_clicks_are_in_the_rows_only_where_they_are_asked_for(
     in_all = {"opened": 2, "clicked": 1, "machine_opened": 1, "machine_clicked": 0}
     assert json.loads((tmp_path / "opened.csv.certificate.json").read_text())["engagement"] == in_all
     report = json.loads(eed.good("report", "1", "--opens", "--format", "json"))
-    assert (report["emails"][0]["opens"], report["engagement"], report["certificate"]["version"]) == (2, in_all, 2)
+    assert (report["emails"][0]["opens"], report["engagement"], report["certificate"]["version"]) == (2, in_all, 3)
     report = json.loads(eed.good("report", "1", "--format", "json"))
     assert ("opens" in report["emails"][0], report["engagement"], report["certificate"]["version"]) == (
         False,
         in_all,
-        1,
+        3,
     )
 
 

@@ -1,6 +1,7 @@
 """For any emails whatever: the sums are right, the CSV gives every text back, and the auditor's script agrees."""
 
 import csv
+import hashlib
 import importlib.util
 import io
 import json
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.engagement import Engagement
-from eed_delivery.ledger.reporting import EmailReport, JobReport
+from eed_delivery.ledger.reporting import EmailReport, JobReport, RefusalReport
 from eed_delivery.model import OPEN_STATES, EmailState, JobState
 from eed_delivery.reports.certificate import Certificate, Reconciliation
 from eed_delivery.reports.rows import COLUMNS, ENGAGEMENT_COLUMNS, facts
@@ -67,20 +68,32 @@ def emails(draw: st.DrawFn) -> list[EmailReport]:
     ]
 
 
-def job(found: Sequence[EmailReport], **facts: Any) -> JobReport:
+def job(found: Sequence[EmailReport], /, **facts: Any) -> JobReport:
     """The job that has just these emails, unless `facts` say otherwise."""
     counts = {state: sum(email.state is state for email in found) for state in EmailState}
-    told = {"total": len(found), "enlisted": True, "counts": counts} | facts
+    told: dict[str, Any] = {"total": len(found), "enlisted": True, "counts": counts} | facts
+    told = {"found": sum(told.get(name, 0) for name in ("total", "moved", "regenerated", "refused"))} | told
     return JobReport(
         job_id=1, key="1", name="n", state=JobState.ACTIVE, reason=None, not_enlisted=0, created_at=NOW,
         finished_at=None, running_seconds=1.0, watched=True, **told,
     )  # fmt: skip
 
 
-def report(found: Sequence[EmailReport], **of_job: Any) -> tuple[bytes, Certificate]:
+@st.composite
+def refusals(draw: st.DrawFn) -> list[RefusalReport]:
+    """Any refused rows; a key may come in several rounds, and may be that of an email."""
+    keys = st.sampled_from(["", "1", "=2", "é,"]) | TEXT
+    reasons = st.sampled_from(["its key is empty", "=known", '"a\n'])
+    return draw(st.lists(st.builds(RefusalReport, keys, reasons, st.integers(0, 3), st.just(NOW)), max_size=5))
+
+
+def report(
+    found: Sequence[EmailReport], refused: Sequence[RefusalReport] = (), /, **of_job: Any
+) -> tuple[bytes, Certificate]:
     reconciliation = Reconciliation()
     content = reconciliation.header + b"".join(reconciliation.row(email) for email in found)
-    return content, reconciliation.certificate(job(found, **of_job), NOW, NOW)
+    content += b"".join(map(reconciliation.refusal, refused))
+    return content, reconciliation.certificate(job(found, **{"refused": len(refused)} | of_job), NOW, NOW)
 
 
 def differences(directory: Path, content: bytes, certificate: dict[str, Any]) -> list[str]:
@@ -111,22 +124,80 @@ def test_the_sums_come_out_even(found: list[EmailReport]) -> None:
     silent = [e for e in found if e.state is not EmailState.SENT and e.outcome is not None]
     assert certificate.outcomes_of_others == len(silent)
     assert certificate.balanced == (not any(email.state in OPEN_STATES for email in found))
-    for words in certificate.sums:
+    for words in certificate.sums[:2]:
         total, _, parts = words.partition(" = ")
         assert int(total.split()[0]) == sum(int(part.split()[0]) for part in parts.split(" + "))
 
 
-@given(found=emails())
-def test_the_auditors_script_agrees(tmp_path_factory: pytest.TempPathFactory, found: list[EmailReport]) -> None:
-    content, certificate = report(found)
-    assert differences(tmp_path_factory.getbasetemp(), content, certificate.as_json()) == []
-
-
-@given(found=emails(), data=st.data())
-def test_no_byte_can_be_changed_unseen(
-    tmp_path_factory: pytest.TempPathFactory, found: list[EmailReport], data: st.DataObject
+@given(found=emails(), refused=refusals(), moved=st.integers(0, 3), regenerated=st.integers(0, 3))
+def test_the_auditors_script_agrees(
+    tmp_path_factory: pytest.TempPathFactory,
+    found: list[EmailReport],
+    refused: list[RefusalReport],
+    moved: int,
+    regenerated: int,
 ) -> None:
-    content, certificate = report(found)
+    content, certificate = report(found, refused, moved=moved, regenerated=regenerated)
+    assert differences(tmp_path_factory.getbasetemp(), content, certificate.as_json()) == []
+    assert certificate.balanced == (not any(email.state in OPEN_STATES for email in found))
+    assert certificate.sums[2] == (
+        f"{len(found) + moved + regenerated + len(refused)} found = {len(found)} enlisted + {moved} moved"
+        f" + {regenerated} regenerated + {len(refused)} refused"
+    )
+
+
+@given(found=emails(), refused=refusals())
+def test_each_refused_row_has_its_line_with_key_and_reason(
+    found: list[EmailReport], refused: list[RefusalReport]
+) -> None:
+    content, _ = report(found, refused)
+    rows = list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))[1 + len(found) :]
+    assert [(bare(row[0]), row[2], bare(row[6])) for row in rows] == [(r.key, "refused", r.reason) for r in refused]
+
+
+@pytest.mark.parametrize(
+    "of_job",
+    [{"found": 3}, {"found": 1, "refused": 0}, {"found": 3, "refused": 2}, {"found": 1, "refused": -1, "moved": 1}],
+)
+def test_a_row_that_is_not_accounted_for_does_not_balance(tmp_path: Path, of_job: dict[str, Any]) -> None:
+    """One email, and one refused row: the ledger says otherwise."""
+    email = EmailReport(1, "1", 1, "a@b", EmailState.SENT, 0, 1, None, None, None, NOW, None, None)
+    refused = [RefusalReport("2", "its key is empty", 0, NOW)]
+    content, certificate = report([email], refused)
+    assert certificate.verdict == "BALANCED"
+    for name in ("found", "refused", "moved", "regenerated", "refused_rows"):
+        wrong = certificate.as_json() | {name: certificate.as_json()[name] + 1}
+        assert differences(tmp_path, content, wrong)
+    content, certificate = report([email], refused, **of_job)
+    assert certificate.verdict == "NOT BALANCED YET"
+    assert differences(tmp_path, content, certificate.as_json()) == []
+    assert differences(tmp_path, content, certificate.as_json() | {"verdict": "BALANCED"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (b"2,,refused,0,2026-11-22T12:00:00.000Z,,its key is empty,,", b"", "refused_rows"),
+        (b",its key is empty,", b",,", "without its reason"),
+        (b"2,,refused,0", b"2,a@b,refused,0", "what only an email has"),
+        (b"2,,refused", b"3,,refused", "sha256"),
+    ],
+)
+def test_a_refused_row_that_was_changed_is_found_out(tmp_path: Path, before: bytes, after: bytes, told: str) -> None:
+    content, certificate = report([], [RefusalReport("2", "its key is empty", 0, NOW)])
+    assert before in content
+    wrong = differences(tmp_path, content.replace(before, after), certificate.as_json())
+    assert any(told in words for words in wrong)
+
+
+@given(found=emails(), refused=refusals(), data=st.data())
+def test_no_byte_can_be_changed_unseen(
+    tmp_path_factory: pytest.TempPathFactory,
+    found: list[EmailReport],
+    refused: list[RefusalReport],
+    data: st.DataObject,
+) -> None:
+    content, certificate = report(found, refused)
     at = data.draw(st.integers(0, len(content) - 1))
     changed = content[:at] + bytes([(content[at] + data.draw(st.integers(1, 255))) % 256]) + content[at + 1 :]
     with suppress(ValueError, csv.Error):  # no UTF-8 any more, or no CSV: the script says so, and ends with 1
@@ -134,32 +205,32 @@ def test_no_byte_can_be_changed_unseen(
 
 
 def opened_report(found: Sequence[EmailReport], opens: Sequence[Engagement]) -> tuple[bytes, Certificate]:
-    """As version 2 has it."""
+    """With `--opens`."""
     reconciliation = Reconciliation(with_engagement=True)
     rows = b"".join(reconciliation.row(email, one) for email, one in zip(found, opens, strict=True))
     return reconciliation.header + rows, reconciliation.certificate(job(found), NOW, NOW)
 
 
 @given(found=emails(), data=st.data())
-def test_version_2_has_opens_and_clicks_behind_the_rows_of_version_1(
+def test_opens_and_clicks_stand_behind_the_other_columns(
     tmp_path_factory: pytest.TempPathFactory, found: list[EmailReport], data: st.DataObject
 ) -> None:
     counts = st.integers(0, 3)
     opens = [Engagement(*(data.draw(counts) for _ in ENGAGEMENT_COLUMNS)) for _ in found]
     content, certificate = opened_report(found, opens)
-    plain, version_1 = report(found)
+    plain, without = report(found)
     rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
     assert [row[: len(COLUMNS)] for row in rows] == list(csv.reader(io.StringIO(plain.decode(), newline="")))
     assert rows[0][len(COLUMNS) :] == list(ENGAGEMENT_COLUMNS)
     told = certificate.as_json()
-    assert told["version"] == 2
-    assert (told["sums"], told["states"]) == (list(version_1.sums), version_1.states)  # opens are in no sum
+    assert told["version"] == 3
+    assert (told["sums"], told["states"]) == (list(without.sums), without.states)  # opens are in no sum
     assert told["engagement"]["machine_clicked"] == sum(one.machine_clicks > 0 for one in opens)
     directory = tmp_path_factory.getbasetemp()
     assert differences(directory, content, told) == []
-    assert differences(directory, content, told | {"version": 1})
+    assert differences(directory, content, told | {"version": 2})
     assert differences(directory, content, told | {"engagement": told["engagement"] | {"clicked": 99}})
-    assert differences(directory, plain, version_1.as_json() | {"version": 2})
+    assert differences(directory, plain, without.as_json() | {"version": 1})
 
 
 def test_a_count_that_is_none_is_found_out(tmp_path: Path) -> None:
@@ -196,16 +267,57 @@ def test_an_open_email_beside_the_total_does_not_balance(tmp_path: Path) -> None
     assert differences(tmp_path, content, certificate.as_json()) == []
 
 
-def test_the_bytes_of_version_1_stay_as_they_are() -> None:
+OLD = (
+    "email,recipient,state,attempts,changed_at,message_id,detail,outcome,outcome_at\r\n"
+    "1,a@b,sent,1,2026-11-22T12:00:00.000Z,m,250 ok,delivered,2026-11-22T12:00:00.000Z\r\n"
+    "2,c@d,failed,1,2026-11-22T12:00:00.000Z,,550 no,,\r\n"
+)
+OLD_CERTIFICATE: dict[str, Any] = {
+    "format": "eed-delivery reconciliation certificate", "version": 1, "verdict": "BALANCED", "job": "1", "name": "n",
+    "state": "finished", "all_enlisted": True, "changed_while_read": False, "total": 2, "rows": 2,
+    "states": {
+        "pending": 0, "queued": 0, "sending": 0, "sent": 1, "failed": 1, "in_doubt": 0, "suppressed": 0, "cancelled": 0
+    },
+    "open": 0,
+    "outcomes_of_sent": {
+        "delivered": 1, "soft_bounced": 0, "hard_bounced": 0, "complained": 0, "no_word_yet": 0
+    },
+    "outcomes_of_others": 0,
+    "sums": [
+        "2 = 1 sent + 1 failed + 0 suppressed + 0 cancelled + 0 in_doubt",
+        "1 sent = 1 delivered + 0 soft_bounced + 0 hard_bounced + 0 complained + 0 no_word_yet",
+    ],
+}  # fmt: skip
+
+
+def test_certificates_of_older_versions_stay_checkable(tmp_path: Path) -> None:
+    """As version 1 wrote them, and version 2 with opens."""
+    content = OLD.encode()
+    certificate = OLD_CERTIFICATE | {"sha256": hashlib.sha256(content).hexdigest()}
+    assert differences(tmp_path, content, certificate) == []
+    assert differences(tmp_path, content, certificate | {"total": 3})
+    assert differences(tmp_path, content, certificate | {"version": 3})
+    lines = OLD.splitlines()
+    counts = ["opens,clicks,machine_opens,machine_clicks", "2,0,0,1", "0,0,0,0"]
+    content = "".join(f"{line},{more}\r\n" for line, more in zip(lines, counts, strict=True)).encode()
+    engagement = {"opened": 1, "clicked": 0, "machine_opened": 0, "machine_clicked": 1}
+    certificate |= {"version": 2, "engagement": engagement, "sha256": hashlib.sha256(content).hexdigest()}
+    assert differences(tmp_path, content, certificate) == []
+    refused = content + b"3,,refused,0,,,why,,,0,0,0,0\r\n"
+    assert any("no state" in words for words in differences(tmp_path, refused, certificate))
+
+
+def test_the_bytes_of_version_3_stay_as_they_are() -> None:
     email = EmailReport(
         7, "k", 1, "a@b", EmailState.SENT, 0, 2, '250 "ok", é', "m", None, NOW, DeliveryOutcome.DELIVERED, NOW
     )
-    content, certificate = report([email])
+    content, certificate = report([email], [RefusalReport("=9", "its key came twice", 0, NOW)])
     assert content.decode() == (
         "email,recipient,state,attempts,changed_at,message_id,detail,outcome,outcome_at\r\n"
         'k,a@b,sent,2,2026-11-22T12:00:00.000Z,m,"250 ""ok"", é",delivered,2026-11-22T12:00:00.000Z\r\n'
+        "'=9,,refused,0,2026-11-22T12:00:00.000Z,,its key came twice,,\r\n"
     )
-    assert certificate.as_json()["version"] == 1
+    assert certificate.as_json()["version"] == 3
 
 
 def test_half_a_surrogate_stops_no_report() -> None:

@@ -13,6 +13,7 @@ from eed_delivery.reports import reasons as reasons_room
 from eed_delivery.reports import timeline as timeline_room
 from eed_delivery.reports.chart import BOTTOM, HEIGHT, LEFT, MOST_BARS, RIGHT, TOP, WIDTH, chart
 from eed_delivery.reports.reasons import Reasons, alike
+from eed_delivery.reports.served import percent
 from eed_delivery.reports.timeline import BUCKETS_KEPT, WIDTHS, Timeline
 
 START = datetime.fromisoformat("2026-11-22T12:00:00.500000")
@@ -147,3 +148,19 @@ def test_an_email_without_a_reason_counts_too() -> None:
     counted = Reasons()
     counted.add(EmailState.IN_DOUBT, None)
     assert counted.commonest(1) == ([(EmailState.IN_DOUBT, "no reason is known", 1)], 0)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_share_is_all_or_none_only_where_it_is(part: int, more: int) -> None:
+    words = percent(part, part + more)
+    assert (words == "100.0 %") == (more == 0 and part > 0)
+    assert (words == "0.0 %") == (part == 0 and more > 0)
+    assert (words == "") == (part + more == 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [(1, 3, "33.3 %"), (2, 3, "66.7 %"), (1, 2000, "0.1 %"), (1, 2001, "under 0.1 %"), (99_999, 100_000, "99.9 %")],
+)
+def test_a_share_in_words(part: int, whole: int, words: str) -> None:
+    assert percent(part, whole) == words
