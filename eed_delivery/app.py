@@ -23,6 +23,7 @@ from eed_delivery.config import Settings, WorkerSettings
 from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.job_watch import JobWatch, limits
+from eed_delivery.ledger.acts import SERVICE
 from eed_delivery.ledger.alert_facts import AlertFacts
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.forgetting import ForgettingLedger
@@ -310,8 +311,9 @@ class App:
         known = measures(AlertFacts(self.database(connections=1)), self.queue(connections=1), self.ses_client)
         return FactWatch(alerts.fact, known, desk.observe, alerts.check_seconds)
 
-    def operating(self, database: Database) -> OperatingLedger:
-        return OperatingLedger(database, self.source, outbox=self.outbox)
+    def operating(self, database: Database, who: str = SERVICE) -> OperatingLedger:
+        """`who`: the person at the command line."""
+        return OperatingLedger(database, self.source, outbox=self.outbox, who=who)
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)

@@ -190,6 +190,22 @@ eed_refusal = Table(
     **_OPTIONS,
 )
 
+eed_act = Table(
+    "eed_act",
+    metadata,
+    Column("act_id", Id, primary_key=True, autoincrement=True),
+    Column("job_id", BigInteger),  # NULL: it is about no job
+    Column("email_id", BigInteger),  # NULL: about all of the job, or as many of its emails as `count` says
+    Column("act", word(32), nullable=False),
+    Column("who", prose(255), nullable=False),  # the user who called the command, or "service"
+    Column("reason", prose(DETAIL_LENGTH)),
+    Column("count", Integer),
+    Column("at", Time, nullable=False),
+    Index("eed_act_by_job", "job_id"),
+    Index("eed_act_by_email", "email_id"),
+    **_OPTIONS,
+)
+
 eed_worker = Table(
     "eed_worker",
     metadata,

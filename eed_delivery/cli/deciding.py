@@ -69,7 +69,7 @@ def pause(session: Session, key: str, reason: str) -> None:
 
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
-@click.option("--reason", type=text, help="For your shell's history: a job that runs keeps no reason.")
+@click.option("--reason", type=text, help="Kept in the audit, beside who did it.")
 @click.option("--unwatched", is_flag=True, help="Do not let its bounces and complaints pause it again.")
 @takes_config
 @pass_session
@@ -83,7 +83,7 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
       eed-delivery resume 42
     """
     job_id = session.job_id(key)
-    if not session.operating.resume(job_id, watched=not unwatched):
+    if not session.operating.resume(job_id, watched=not unwatched, reason=reason):
         raise _impossible(session, job_id, "only a paused job can go on")
     how = ", unwatched" if unwatched else ""
     session.screen.line(f"job {key} goes on{how}{f': {reason}' if reason else ''}")

@@ -9,6 +9,7 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import BOLD, record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.engagement import EngagementLedger
 from eed_delivery.ledger.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
 from eed_delivery.ledger.reporting import AttemptReport, EmailReport
@@ -42,7 +43,8 @@ def email(session: Session, key: str, as_json: bool) -> None:
         history = [record(attempt) for attempt in session.reporting.attempts(email_id)]
         heard = [record(event) for event in OutcomeLedger(session.database).events_of(email_id)]
         engagement = record(EngagementLedger(session.database).of_email(report))
-        facts = email_record(report) | engagement | {"job": job_key, "history": history, "events": heard}
+        acts = [record(act) for act in ActLedger(session.database).of_email(email_id)]
+        facts = email_record(report) | engagement | {"job": job_key, "history": history, "events": heard, "acts": acts}
         session.screen.json(facts)
         return
     _show_email(session, report, job_key)
@@ -78,6 +80,10 @@ def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
         screen.table(
             columns, map(_attempt_row, attempts), prose=("reply",), spare=("took ms", "by", "counted", "attempt")
         )
+    acts = ActLedger(session.database).of_email(report.email_id)
+    if acts:
+        screen.line()
+        screen.table(("at", "act", "by", "reason"), [(a.at, a.act, a.who, a.reason) for a in acts], prose=("reason",))
     _show_events(session, report)
 
 

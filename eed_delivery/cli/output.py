@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ import click
 from rich.cells import cell_len
 
 from eed_delivery.cli.layout import GAP, LEAST_PROSE, Cell, Sheet, wrapped
+from eed_delivery.config.environment import wants_colours
 from eed_delivery.untrusted import inert, visible
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ class Screen:
     file: TextIO
     terminal: bool
     width: int = 80
+    coloured: bool = True
 
     @classmethod
     def stdout(cls) -> "Screen":
         """This process's stdout. COLUMNS may say how wide it is."""
-        return cls(sys.stdout, sys.stdout.isatty(), shutil.get_terminal_size().columns)
+        return cls(sys.stdout, sys.stdout.isatty(), shutil.get_terminal_size().columns, wants_colours())
 
     @cached_property
     def console(self) -> "Console":
@@ -120,8 +121,8 @@ class Screen:
         return gap + text if cell.to_the_right else text + gap
 
     def _styled(self, text: str, style: Style | None) -> str:
-        plain = not self.terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # no-color.org
-        return text if plain or not text or style is None else click.style(text, **style)
+        plain = not (self.terminal and self.coloured) or not text or style is None
+        return text if plain else click.style(text, **(style or {}))
 
     def json(self, data: object, *, indent: int | None = 2) -> None:
         """One JSON value; with `indent` None, in one line."""

@@ -1,5 +1,6 @@
 """What became of it: jobs, one job, its emails, and the live processes."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -14,6 +15,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import watch_job
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
 from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
@@ -26,6 +28,7 @@ NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
 DOUBTS_SHOWN = 10
 REASONS_SHOWN = 10
+ACTS_SHOWN = 50
 TABLE_ROWS = 1000
 OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 EMAIL_COLUMNS = (
@@ -120,6 +123,7 @@ def _job_troubles(session: Session, report: JobReport) -> dict[str, Any]:
     return {
         "reasons": [{"state": state, "detail": detail, "count": count} for state, detail, count in reasons],
         "other_reasons": others,
+        "acts": [record(act) for act in ActLedger(session.database).of_job(report.job_id)],
         "in_doubt": [email_record(doubt) for doubt in _doubts(session, report)],
     }
 
@@ -154,6 +158,7 @@ def _show_job(session: Session, report: JobReport) -> None:
         screen.prose(_found(report))
     _show_outcomes(session, report, outcomes)
     _show_reasons(session, report)
+    _show_acts(session, report)
     _show_doubts(session, report)
     _show_next(session, report)
 
@@ -228,6 +233,16 @@ def _show_reasons(session: Session, report: JobReport) -> None:
         session.screen.line()
         rows += [(others, "", "others")] if others else []
         session.screen.table(("emails", "state", "reason"), rows, prose=("reason",))
+
+
+def _show_acts(session: Session, report: JobReport) -> None:
+    acts = deque(ActLedger(session.database).of_job(report.job_id), ACTS_SHOWN + 1)
+    if acts:
+        session.screen.line()
+        rows = [(a.at, a.act, a.who, a.count, a.reason) for a in list(acts)[-ACTS_SHOWN:]]
+        session.screen.table(("at", "act", "by", "emails", "reason"), rows, prose=("reason",), spare=("emails",))
+    if len(acts) > ACTS_SHOWN:
+        session.screen.line(f"only the last {ACTS_SHOWN} are shown; --json has all")
 
 
 def _show_doubts(session: Session, report: JobReport) -> None:

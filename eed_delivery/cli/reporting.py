@@ -16,6 +16,7 @@ from eed_delivery.cli.failures import Failure
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.outcomes import OutcomeLedger
 from eed_delivery.ledger.reporting import EmailReport, RefusalReport
@@ -108,7 +109,8 @@ class Making:
             digest.refuse(refusal)
         bounces = OutcomeLedger(self._session.database).bounces(self._job_id, REASONS_LISTED)
         engaged = self._engagement.of_job(self._job_id)
-        text = page(self._certificate(), digest, bounces, engaged, self._session.command)
+        acts = ActLedger(self._session.database).of_job(self._job_id)
+        text = page(self._certificate(), digest, bounces, engaged, acts, self._session.command)
         file.write(text.encode("utf-8", "backslashreplace"))
 
     def written_certificate(self) -> bytes:

@@ -11,6 +11,7 @@ import click
 
 from eed_delivery import logs
 from eed_delivery.cli.output import Screen
+from eed_delivery.cli.person import person
 from eed_delivery.config import LogSettings, Settings, load
 from eed_delivery.errors import NotPossible, RenderError
 
@@ -58,7 +59,7 @@ class Session:
 
     @cached_property
     def operating(self) -> "OperatingLedger":
-        return self.app.operating(self.database)
+        return self.app.operating(self.database, person())
 
     def job_id(self, key: str) -> int:
         """The ledger's id of a job by the source's key. Raises `NotPossible`, and says what is known."""

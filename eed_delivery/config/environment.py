@@ -84,6 +84,17 @@ def failpoints_wanted(environ: Mapping[str, str] | None = None) -> str:
     return (os.environ if environ is None else environ).get(failpoints.VARIABLE, "")
 
 
+def sudo_user(environ: Mapping[str, str] | None = None) -> str | None:
+    """Who called sudo(8), if that is how this process was started."""
+    return (os.environ if environ is None else environ).get("SUDO_USER") or None
+
+
+def wants_colours(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether a terminal is to be given colours: https://no-color.org, and terminals that know none."""
+    environ = os.environ if environ is None else environ
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
 class _Variables(EnvSettingsSource):
     """pydantic-settings' reading of nested variables, from the environment we are given."""
 

@@ -5,6 +5,7 @@
 - `sweeping`   the sweeper's: put back, settle, finish
 - `operating`  the operator's: requeue, settle, pause, resume, cancel
 - `reporting`  reads for people
+- `acts`       the audit: each act, by whom and why, in its own transaction
 - `workers`    heartbeats, and the share of the rate that follows from them
 
 Every change of state names the state, the gen and the token it expects, and checks the matched row count.

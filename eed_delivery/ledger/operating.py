@@ -1,6 +1,7 @@
 """The operator's side of the ledger: requeue, settle, pause, resume, cancel. Works while the service runs."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
 from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.acts import SERVICE, Act, ActKind, go_on, note
 from eed_delivery.ledger.in_hand import new_token
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState, Verdict
@@ -33,6 +35,13 @@ class Selection:
     emails: tuple[int, ...] = ()
     since_seconds: float | None = None
     error_like: str | None = None
+
+    @property
+    def words(self) -> str:
+        """What of it an audit should know: the emails are named there by themselves."""
+        ago = "" if self.since_seconds is None else f", ended within {self.since_seconds:,.0f} s"
+        like = "" if self.error_like is None else f", reason like {self.error_like}"
+        return f"{self.state} ones{ago}{like}"
 
     def __post_init__(self) -> None:
         if self.state not in REQUEUEABLE:
@@ -110,11 +119,17 @@ REOPEN = (
 
 
 class OperatingLedger:
-    """What an operator may do to the ledger. Each call raises `DatabaseGone` when the database stays away."""
+    """What an operator may do to the ledger. Each call raises `DatabaseGone` when the database stays away.
 
-    def __init__(self, database: Database, source: Source, chunk: int = 1000, *, outbox: Outbox = SILENT) -> None:
-        """`outbox`: takes what is to be told of it."""
+    Each change is in the audit, in its own transaction (G7).
+    """
+
+    def __init__(
+        self, database: Database, source: Source, chunk: int = 1000, *, outbox: Outbox = SILENT, who: str = SERVICE
+    ) -> None:
+        """`outbox`: takes what is to be told of it. `who`: the operator's name."""
         self._database = database
+        self._who = who
         self._source = source
         self._outbox = outbox
         self._chunk = chunk
@@ -129,29 +144,57 @@ class OperatingLedger:
 
         In chunks of one transaction each: what a crash leaves undone stays failed and can be requeued again.
         """
-        done = 0
+        done = Counter[int]()
+        acts: dict[int, int] = {}  # by job: each has one act, which goes on from chunk to chunk
         after = 0
         while rows := self._database.run(partial(self._next, selection, after)):
             # Chosen outside of the transaction that changes them: should that one run again, because its answer was
             # lost, then for the same generations, and never for a doubt that has come since.
-            done += self._database.did(partial(self._requeue, selection.state, rows))
+            chunk = self._database.did(partial(self._requeue, selection, rows, dict(acts)))
+            done.update({job_id: count for job_id, (count, _) in chunk.items()})
+            acts.update({job_id: act_id for job_id, (_, act_id) in chunk.items()})
             after = rows[-1].email_id
-        return done
+        return done.total()
 
     def _next(self, selection: Selection, after: int, c: Connection) -> Sequence[_Chosen]:
         chosen = _chosen(selection).where(eed_email.c.email_id > after)
         return c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
 
-    def _requeue(self, state: EmailState, rows: Sequence[_Chosen], c: Connection) -> int:
+    def _requeue(
+        self, selection: Selection, rows: Sequence[_Chosen], acts: Mapping[int, int], c: Connection
+    ) -> dict[int, tuple[int, int]]:
+        """For each job how many were requeued, and the id of the act."""
         # Jobs first: the sweeper's `finish` takes the same lock, and so never finishes a job that is open again.
         open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if self._reopen(c, job_id)}
-        requeued = []
+        requeued: list[_Chosen] = []
         for row in rows:
-            values = {"id": row.email_id, "of_gen": row.gen, "from_state": state}
+            values = {"id": row.email_id, "of_gen": row.gen, "from_state": selection.state}
             if row.job_id in open_jobs and c.execute(REQUEUE, values).rowcount == 1:
-                requeued.append(row.source_key or str(row.email_id))
-        self._source.write_emails(c, requeued, EmailState.PENDING, "")
-        return len(requeued)
+                requeued.append(row)
+        keys = [row.source_key or str(row.email_id) for row in requeued]
+        self._source.write_emails(c, keys, EmailState.PENDING, "")
+        return self._note_requeue(c, selection, requeued, acts)
+
+    def _note_requeue(
+        self, c: Connection, selection: Selection, requeued: Sequence[_Chosen], acts: Mapping[int, int]
+    ) -> dict[int, tuple[int, int]]:
+        """An act for each job, or for each email where they were named."""
+        noted = {}
+        for job_id, count in Counter(row.job_id for row in requeued).items():
+            act_id = acts.get(job_id, 0)
+            if selection.emails:
+                for row in requeued:
+                    if row.job_id == job_id:
+                        self._note(c, Act(ActKind.REQUEUE, job_id, row.email_id, selection.words, 1))
+            elif act_id:
+                go_on(c, act_id, count)
+            else:
+                act_id = self._note(c, Act(ActKind.REQUEUE, job_id, None, selection.words, count))
+            noted[job_id] = (count, act_id)
+        return noted
+
+    def _note(self, c: Connection, act: Act) -> int:
+        return note(c, self._who, act)
 
     def _reopen(self, c: Connection, job_id: int) -> bool:
         if c.execute(REOPEN, {"id": job_id}).rowcount != 1:
@@ -191,6 +234,7 @@ class OperatingLedger:
                 ended_at=utc_now(),
             )
         )
+        self._note(c, Act(ActKind.SETTLE, row.job_id, email_id, reason, 1))
         key = row.source_key or str(email_id)
         self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
         if state is EmailState.FAILED:
@@ -199,23 +243,29 @@ class OperatingLedger:
 
     def pause(self, job_id: int, reason: str) -> bool:
         """Stop giving out the wire for a job; False when it is not active."""
-        return self._change(PAUSE, NoticeKind.JOB_PAUSED, job_id, reason)
+        notice = Notice(NoticeKind.JOB_PAUSED, job_id, facts=with_reason(reason))
+        values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
+        return self._change(PAUSE, values, Act(ActKind.PAUSE, job_id, reason=reason), notice)
 
-    def resume(self, job_id: int, *, watched: bool = True) -> bool:
+    def resume(self, job_id: int, *, watched: bool = True, reason: str | None = None) -> bool:
         """Let a paused job go on, with its templates read anew and watched anew, or not watched any more; False when it
         is not paused."""
         values = {"id": job_id, "is_watched": watched}
-        return self._database.did(lambda c: c.execute(RESUME, values).rowcount == 1)
+        why = ", ".join(filter(None, [None if watched else "unwatched", reason]))
+        return self._change(RESUME, values, Act(ActKind.RESUME, job_id, reason=why or None))
 
     def cancel(self, job_id: int, reason: str) -> bool:
         """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
-        return self._change(CANCEL, NoticeKind.JOB_CANCELLED, job_id, reason)
+        notice = Notice(NoticeKind.JOB_CANCELLED, job_id, facts=with_reason(reason))
+        values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
+        return self._change(CANCEL, values, Act(ActKind.CANCEL, job_id, reason=reason), notice)
 
-    def _change(self, statement: Update, kind: NoticeKind, job_id: int, reason: str) -> bool:
+    def _change(self, statement: Update, values: Mapping[str, object], act: Act, *notices: Notice) -> bool:
         def work(c: Connection) -> bool:
-            changed = c.execute(statement, {"id": job_id, "why": reason[:DETAIL_LENGTH]}).rowcount == 1
+            changed = c.execute(statement, values).rowcount == 1
             if changed:
-                self._outbox.put(c, [Notice(kind, job_id, facts=with_reason(reason))])
+                self._note(c, act)
+                self._outbox.put(c, notices)
             return changed
 
         return self._database.did(work)

@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, utc_in, utc_now
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
+from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.enlisting import KEY_LENGTH, Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
@@ -257,6 +258,7 @@ class RegistryLedger:
 
         def work(c: Connection) -> None:
             if c.execute(statement).rowcount == 1:
+                note(c, SERVICE, Act(ActKind.FAIL, job.job_id, reason=error.reply))
                 self._outbox.put(c, [notice])
 
         self._database.run(work)

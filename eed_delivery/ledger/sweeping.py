@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import Database, is_away, is_contention, utc_in, utc_now
 from eed_delivery.errors import Miscounted
+from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict
 from eed_delivery.notices import Notice, NoticeKind
@@ -249,6 +250,8 @@ class SweepLedger:
         def work(c: Connection) -> int:
             ids = c.execute(select(eed_job.c.job_id).where(*_HAS_EXPIRED).order_by(eed_job.c.job_id)).scalars().all()
             expired = [job_id for job_id in ids if c.execute(EXPIRE_JOB, {"id": job_id}).rowcount == 1]
+            for job_id in expired:
+                note(c, SERVICE, Act(ActKind.EXPIRE, job_id, reason=EXPIRED))
             facts = with_reason(EXPIRED)
             self._outbox.put(c, [Notice(NoticeKind.JOB_CANCELLED, job_id, facts=facts) for job_id in expired])
             return len(expired)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Update, bindparam, func, select, update
 
 from eed_delivery.database import Database
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState
 from eed_delivery.notices import Notice, NoticeKind
@@ -104,17 +105,27 @@ class WatchLedger:
     def pause(self, job: WatchedJob, reason: str) -> bool:
         """Pause a job as it was read; False when an operator, or another host's watch, was faster."""
         notice = Notice(NoticeKind.JOB_PAUSED, job.job_id, facts=with_reason(reason))
-        return self._did(PAUSE, job, {"why": reason[:DETAIL_LENGTH]}, [notice])
+        act = Act(ActKind.PAUSE, job.job_id, reason=reason)
+        return self._did(PAUSE, job, {"why": reason[:DETAIL_LENGTH]}, [notice], act)
 
     def warn(self, job: WatchedJob, outcome: DeliveryOutcome) -> bool:
         """Note that a job is warned of; False when it has been."""
         return self._did(_WARN[outcome], job, {})
 
-    def _did(self, statement: Update, job: WatchedJob, values: dict[str, Any], told: Sequence[Notice] = ()) -> bool:
+    def _did(
+        self,
+        statement: Update,
+        job: WatchedJob,
+        values: dict[str, Any],
+        told: Sequence[Notice] = (),
+        act: Act | None = None,
+    ) -> bool:
         fence = {"id": job.job_id, "as_read": job.revision}
 
         def work(c: Connection) -> bool:
             changed = c.execute(statement, {**fence, **values}).rowcount == 1
+            if changed and act is not None:
+                note(c, SERVICE, act)
             self._outbox.put(c, told if changed else ())
             return changed
 

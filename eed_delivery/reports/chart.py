@@ -1,6 +1,8 @@
 """The timeline as a bar chart: where everything stands in the picture, in its own units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from eed_delivery.reports.timeline import Timeline
 
@@ -22,17 +24,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`grid` are (y, number) of the horizontal lines, `times` (x, anchor, text) of what stands below."""
+    """`grid` are (y, number) of the horizontal lines, `times` (x, anchor, text) of what stands below,
+    `marks` (x, number) of the moments to point at that lie within the plot, by their place in the list, from 1 on."""
 
     bars: tuple[Bar, ...]
     grid: tuple[tuple[float, int], ...]
     times: tuple[tuple[float, str, str], ...]
+    marks: tuple[tuple[float, int], ...]
     peak: int
     bucket: str
 
 
-def chart(timeline: Timeline) -> Chart | None:
-    """None: there is nothing to show."""
+def chart(timeline: Timeline, moments: Sequence[datetime] = ()) -> Chart | None:
+    """None: there is nothing to show. `moments` are UTC times to point at."""
     buckets = timeline.buckets(MOST_BARS)
     if not buckets:
         return None
@@ -53,7 +57,12 @@ def chart(timeline: Timeline) -> Chart | None:
     grid = tuple((_y(number, top), number) for number in sorted({0, top // 2, top}))
     ends = [(LEFT, "start", buckets[0].start), (WIDTH - RIGHT, "end", buckets[-1].start)][: len(buckets)]
     times = tuple((x, anchor, f"{start:%Y-%m-%d %H:%M:%S}") for x, anchor, start in ends)
-    return Chart(bars, grid, times, peak, _in_words(timeline.width))
+    marks = tuple(
+        (round(LEFT + (moment - buckets[0].start).total_seconds() / timeline.width * step, 2), n)
+        for n, moment in enumerate(moments, start=1)
+        if 0 <= (moment - buckets[0].start).total_seconds() <= timeline.width * len(buckets)
+    )
+    return Chart(bars, grid, times, marks, peak, _in_words(timeline.width))
 
 
 def _y(count: int, top: int) -> float:

@@ -4,24 +4,28 @@ Names, reasons and replies are others' words: everything is escaped, and no emai
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.acts import ActReport
 from eed_delivery.ledger.engagement import JobEngagement
 from eed_delivery.ledger.outcomes import BounceReason
+from eed_delivery.logs import mask_addresses
 from eed_delivery.model import EmailState
 from eed_delivery.reports.certificate import Certificate
-from eed_delivery.reports.chart import HEIGHT, LEFT, RIGHT, WIDTH, chart
+from eed_delivery.reports.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
 from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.reasons import alike
 from eed_delivery.reports.served import percent, served
 from eed_delivery.untrusted import visible
 
 REASONS_LISTED = 20
+ACTS_LISTED = 50
 Command = Callable[..., str]
 
 
@@ -30,10 +34,12 @@ def page(
     digest: Digest,
     bounces: Sequence[BounceReason],
     engagement: JobEngagement,
+    acts: Iterable[ActReport],
     command: Command,
 ) -> str:
-    """The page. `command` makes the line to type from a command's words."""
+    """The page. `acts` are in their order; `command` makes the line to type from a command's words."""
     reasons, more = digest.reasons.commonest(REASONS_LISTED)
+    last_acts = deque(enumerate(acts, start=1), ACTS_LISTED)
     sent = certificate.states[EmailState.SENT]
     values = {
         "certificate": certificate,
@@ -43,8 +49,17 @@ def page(
         "served": served(certificate.states, certificate.refused, certificate.outcomes[DeliveryOutcome.HARD_BOUNCED]),
         "outcomes": certificate.outcomes,
         "engagement": engagement,
-        "chart": chart(digest.accepted),
-        "plot": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+        "chart": chart(digest.accepted, [act.at for _, act in last_acts]),
+        "acts": [act for _, act in last_acts],
+        "earlier_acts": last_acts[0][0] - 1 if last_acts else 0,
+        "plot": {
+            "width": WIDTH,
+            "height": HEIGHT,
+            "left": LEFT,
+            "right": WIDTH - RIGHT,
+            "top": TOP,
+            "bottom": HEIGHT - BOTTOM,
+        },
         "reasons": reasons,
         "more_reasons": more,
         "bounces": bounces,
@@ -80,7 +95,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     # Escaping keeps others' words from being markup; this keeps them from reversing the line, or hiding in it.
-    found.filters.update(words=lambda text: visible(str(text)), number=lambda n: f"{n:,}", moment=_moment)
+    found.filters.update(
+        words=lambda text: visible(str(text)),
+        # An operator's reason may name a customer: the page does not.
+        unaddressed=lambda text: mask_addresses(text or ""),
+        number=lambda n: f"{n:,}",
+        moment=_moment,
+    )
     return found
 
 

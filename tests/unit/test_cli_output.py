@@ -15,7 +15,9 @@ from eed_delivery.cli import failures, options, requeueing, watching
 from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.layout import wrapped
 from eed_delivery.cli.output import BOLD, Screen, when
+from eed_delivery.cli.person import person
 from eed_delivery.cli.recipients import Recipient, read_recipients
+from eed_delivery.config.environment import sudo_user, wants_colours
 from eed_delivery.untrusted import bare, inert, visible
 
 NOW = datetime(2026, 11, 22, 22, 45, 59, 123000, tzinfo=UTC).replace(tzinfo=None)  # as the ledger gives it
@@ -148,9 +150,31 @@ def test_a_pipe_gets_a_line_a_row_whatever_its_width() -> None:
     assert ("one two " * 30).strip() in line
 
 
-def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    out, file = screen(terminal=True)
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": ""}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "x"}, True),
+    ],
+)
+def test_who_wants_colours(environ: dict[str, str], wanted: bool) -> None:
+    assert wants_colours(environ) is wanted
+
+
+def test_the_person_at_the_command_line_is_named_with_the_user() -> None:
+    me = person("")
+    assert me
+    assert person("anna") == f"anna as {me}"
+    assert person(me) == me
+    assert (sudo_user({"SUDO_USER": "anna"}), sudo_user({"SUDO_USER": ""}), sudo_user({})) == ("anna", None, None)
+
+
+def test_colours_are_left_out_where_they_are_not_wanted() -> None:
+    file = io.StringIO()
+    out = Screen(file, terminal=True, coloured=False)
     out.table(("state",), [("failed",)])
     assert "\x1b" not in file.getvalue()
 
