@@ -23,6 +23,7 @@ from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import EmailState
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.served import REFUSED, Served, served
+from eed_delivery.reports.tracked import NOT_TRACKED, Tracked, tracked
 
 NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
@@ -112,8 +113,10 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
 
 
 def _job_outcomes(session: Session, report: JobReport) -> dict[str, Any]:
+    outcomes = record(OutcomeLedger(session.database).of_job(report.job_id))
     return {
-        "outcomes": record(OutcomeLedger(session.database).of_job(report.job_id)),
+        "outcomes": outcomes,
+        "tracked": record(tracked(session.settings, outcomes)),
         "engagement": record(EngagementLedger(session.database).of_job(report.job_id)),
     }
 
@@ -190,20 +193,25 @@ def _balance(report: JobReport) -> str:
 
 
 def _show_outcomes(session: Session, report: JobReport, outcomes: OutcomeReport) -> None:
-    """Of the sent emails; nothing where nobody would tell. Opens and clicks stand apart."""
+    """Of the sent emails, as far as somebody would tell. Opens and clicks stand apart."""
     sent = report.counts[EmailState.SENT]
-    if outcomes.known or (sent and session.settings.tracking.events_queue_url):
+    if sent or outcomes.known:
         session.screen.line()
-        session.screen.table((f"of {sent:,} sent", "emails"), _outcome_rows(outcomes))
+        known = tracked(session.settings, record(outcomes))
+        session.screen.table((f"of {sent:,} sent", "emails"), _outcome_rows(outcomes, known))
     engagement = EngagementLedger(session.database).of_job(report.job_id)
     if engagement.any:
         session.screen.line()
         session.screen.table(("opens and clicks", "emails"), _engagement_rows(engagement))
 
 
-def _outcome_rows(outcomes: OutcomeReport) -> list[tuple[str, int]]:
-    counts = [(name.replace("_", " "), count) for name, count in record(outcomes).items()]
-    return [(name, count) for name, count in counts if count or name in ("delivered", "no word yet")]
+def _outcome_rows(outcomes: OutcomeReport, known: Tracked) -> list[tuple[str, object]]:
+    rows = [
+        (name.replace("_", " "), count if known.knows(name) else NOT_TRACKED)
+        for name, count in record(outcomes).items()
+        if count or name in (DeliveryOutcome.DELIVERED, NO_WORD_YET)
+    ]
+    return rows if known.bounces else [*rows[:-1], ("bounced", NOT_TRACKED), rows[-1]]
 
 
 def _engagement_rows(engagement: JobEngagement) -> list[tuple[str, int]]:

@@ -24,6 +24,7 @@ from eed_delivery.reports.certificate import Certificate, Reconciliation
 from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.page import REASONS_LISTED, page
 from eed_delivery.reports.rows import facts, utc
+from eed_delivery.reports.tracked import tracked
 
 
 @click.command()
@@ -110,7 +111,9 @@ class Making:
         bounces = OutcomeLedger(self._session.database).bounces(self._job_id, REASONS_LISTED)
         engaged = self._engagement.of_job(self._job_id)
         acts = ActLedger(self._session.database).of_job(self._job_id)
-        text = page(self._certificate(), digest, bounces, engaged, acts, self._session.command)
+        certificate = self._certificate()
+        known = tracked(self._session.settings, certificate.outcomes)
+        text = page(certificate, digest, bounces, engaged, acts, known, self._session.command)
         file.write(text.encode("utf-8", "backslashreplace"))
 
     def written_certificate(self) -> bytes:

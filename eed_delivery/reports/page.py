@@ -22,6 +22,7 @@ from eed_delivery.reports.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, 
 from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.reasons import alike
 from eed_delivery.reports.served import percent, served
+from eed_delivery.reports.tracked import Tracked
 from eed_delivery.untrusted import visible
 
 REASONS_LISTED = 20
@@ -35,6 +36,7 @@ def page(
     bounces: Sequence[BounceReason],
     engagement: JobEngagement,
     acts: Iterable[ActReport],
+    known: Tracked,
     command: Command,
 ) -> str:
     """The page. `acts` are in their order; `command` makes the line to type from a command's words."""
@@ -48,6 +50,7 @@ def page(
         "states": certificate.states,
         "served": served(certificate.states, certificate.refused, certificate.outcomes[DeliveryOutcome.HARD_BOUNCED]),
         "outcomes": certificate.outcomes,
+        "known": known,
         "engagement": engagement,
         "chart": chart(digest.accepted, [act.at for _, act in last_acts]),
         "acts": [act for _, act in last_acts],

@@ -166,6 +166,33 @@ def test_only_a_job_that_served_everybody_is_green(world: World, eed: CommandLin
     assert "There was nothing to send." in found.text
 
 
+def test_what_nobody_would_tell_us_is_not_tracked_and_not_zero(world: World, tmp_path: Path) -> None:
+    """Without tracking, with bounces by mail, with SES's events; and whatever was heard is shown."""
+    world.execute("UPDATE eed_email SET outcome = NULL")
+    events = '[tracking]\nevents_queue_url = "http://127.0.0.1:9/0/events"'
+    by_mail = '[bounces]\naddress = "b@returns.example.com"'
+    known = {}
+    for name, more in (("none", ""), ("mail", by_mail), ("events", events)):
+        (tmp_path / name).mkdir()
+        known[name] = CommandLine(tmp_path / name, world.url, more=more)
+    known["mail"].environ["EED_BOUNCES__SECRET"] = "for-this-test-and-for-nothing-else-at-all"
+    _, found = page(known["none"])
+    assert "Delivered not tracked Soft bounced not tracked Hard bounced not tracked" in found.text
+    assert "Whether any did is not tracked." in found.text
+    assert "Delivered not tracked Soft bounced 0 0.0 % Hard bounced 0 0.0 %" in page(known["mail"])[1].text
+    assert "Delivered 0 0.0 % Soft bounced 0 0.0 %" in page(known["events"])[1].text
+    told = known["none"].good("job", "1")
+    assert [line.split() for line in told.splitlines() if "not tracked" in line] == [
+        ["delivered", "not", "tracked"], ["bounced", "not", "tracked"]
+    ]  # fmt: skip
+    assert known["none"].json("job", "1")["tracked"] == {"deliveries": False, "bounces": False}
+    assert known["mail"].json("job", "1")["tracked"] == {"deliveries": False, "bounces": True}
+    assert "not tracked" not in known["events"].good("job", "1")
+    world.execute("UPDATE eed_email SET outcome = 'delivered' WHERE email_id = 1000")
+    assert "Delivered 1 20.0 %" in page(known["none"])[1].text
+    assert known["none"].json("job", "1")["tracked"] == {"deliveries": True, "bounces": False}
+
+
 Edit = Callable[[list[bytes]], list[bytes]]
 
 
