@@ -24,12 +24,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`grid` are (y, number) of the horizontal lines, `times` (x, anchor, text) of what stands below,
-    `marks` (x, number) of the moments to point at that lie within the plot, by their place in the list, from 1 on."""
+    """`grid` are (y, number) of the horizontal lines. `times` are (x, anchor, text) of what stands below, `ends` the
+    same as moments. `marks` are (x, number) of the moments to point at, by their place in the list, from 1 on: those
+    that lie within the plot."""
 
     bars: tuple[Bar, ...]
     grid: tuple[tuple[float, int], ...]
     times: tuple[tuple[float, str, str], ...]
+    ends: tuple[tuple[float, str, datetime], ...]
     marks: tuple[tuple[float, int], ...]
     peak: int
     bucket: str
@@ -62,7 +64,7 @@ def chart(timeline: Timeline, moments: Sequence[datetime] = ()) -> Chart | None:
         for n, moment in enumerate(moments, start=1)
         if 0 <= (moment - buckets[0].start).total_seconds() <= timeline.width * len(buckets)
     )
-    return Chart(bars, grid, times, marks, peak, _in_words(timeline.width))
+    return Chart(bars, grid, times, tuple(ends), marks, peak, _in_words(timeline.width))
 
 
 def _y(count: int, top: int) -> float:

@@ -20,6 +20,7 @@ from eed_delivery.model import EmailState
 from eed_delivery.reports.certificate import Certificate
 from eed_delivery.reports.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
 from eed_delivery.reports.digest import Digest
+from eed_delivery.reports.moments import Moments
 from eed_delivery.reports.reasons import alike
 from eed_delivery.reports.served import percent, served
 from eed_delivery.reports.tracked import Tracked
@@ -38,12 +39,15 @@ def page(
     acts: Iterable[ActReport],
     known: Tracked,
     command: Command,
+    moments: Moments | None = None,
 ) -> str:
-    """The page. `acts` are in their order; `command` makes the line to type from a command's words."""
+    """The page. `acts` are in their order; `command` makes the line to type from a command's words. `moments`
+    writes the times: by default in UTC and this machine's own time."""
     reasons, more = digest.reasons.commonest(REASONS_LISTED)
     last_acts = deque(enumerate(acts, start=1), ACTS_LISTED)
     sent = certificate.states[EmailState.SENT]
     values = {
+        "moments": moments or Moments.here(),
         "certificate": certificate,
         "record": json.dumps(certificate.as_json(), indent=2, ensure_ascii=False),
         "job": certificate.job,
@@ -85,10 +89,6 @@ def _doubt(key: str, detail: str | None, since: datetime | None, command: Comman
     }
 
 
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
 def _environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -103,7 +103,6 @@ def _environment() -> Environment:
         # An operator's reason may name a customer: the page does not.
         unaddressed=lambda text: mask_addresses(text or ""),
         number=lambda n: f"{n:,}",
-        moment=_moment,
     )
     return found
 

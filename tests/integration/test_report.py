@@ -481,3 +481,18 @@ def test_the_page_is_bounded(world: World, eed: CommandLine) -> None:
 def test_a_key_that_looks_like_an_option_stays_a_key(world: World, eed: CommandLine) -> None:
     world.execute("UPDATE eed_email SET source_key = '-x' WHERE email_id = :i", i=DOUBTFUL)
     assert "settle --as sent -- -x" in page(eed)[1].text
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_times_are_utc_with_the_named_local_time_of_the_machine_beside_them(world: World, eed: CommandLine) -> None:
+    world.execute("UPDATE eed_job SET created_at = '2026-07-01 23:30:00.000000' WHERE job_id = 1")
+    words = {}
+    for zone in ("CET-1CEST,M3.5.0,M10.5.0/3", "UTC0"):
+        eed.environ["TZ"] = zone
+        process = eed.process("report", "1", "--format", "html", stdout=subprocess.PIPE)
+        told, _ = process.communicate(timeout=60)
+        words[zone[:3]] = Page(told.decode()).text
+    assert "Registered 2026-07-01 23:30:00 UTC (2026-07-02 01:30:00 +02:00)" in words["CET"]
+    assert "local time of the machine that made this report: CET/CEST." in words["CET"]
+    assert "Registered 2026-07-01 23:30:00 UTC ;" in words["UTC"]
+    assert "The machine that made this report keeps UTC." in words["UTC"]

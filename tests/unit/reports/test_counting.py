@@ -1,7 +1,7 @@
 """What is counted while the rows go by: moments, and reasons; and where the bars of the plot stand."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from itertools import pairwise
 
 import pytest
@@ -12,6 +12,7 @@ from eed_delivery.model import EmailState
 from eed_delivery.reports import reasons as reasons_room
 from eed_delivery.reports import timeline as timeline_room
 from eed_delivery.reports.chart import BOTTOM, HEIGHT, LEFT, MOST_BARS, RIGHT, TOP, WIDTH, chart
+from eed_delivery.reports.moments import Moments
 from eed_delivery.reports.reasons import Reasons, alike
 from eed_delivery.reports.served import percent
 from eed_delivery.reports.timeline import BUCKETS_KEPT, WIDTHS, Timeline
@@ -84,6 +85,33 @@ def test_a_bucket_is_named_as_people_do(days: float, bucket: str) -> None:
     found = chart(timeline([START, START + timedelta(days=days)]))
     assert found is not None
     assert found.bucket == bucket
+
+
+def test_moments_to_point_at_stand_where_their_time_is_and_keep_their_number() -> None:
+    found = timeline([START, START + timedelta(seconds=9)])
+    before, within, after = (START + timedelta(seconds=n) for n in (-60, 4.5, 60))
+    plot = chart(found, [before, within, after])
+    assert plot is not None
+    assert plot.marks == ((LEFT + (WIDTH - LEFT - RIGHT) / 2, 2),)
+    assert [moment for *_, moment in plot.ends] == [START.replace(microsecond=0), START + timedelta(seconds=8.5)]
+
+
+BERLIN = timezone(timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "words"),
+    [
+        (BERLIN, "2026-11-22T12:00:00", "2026-11-22 12:00:00 UTC (13:00:00 +01:00)"),
+        (BERLIN, "2026-11-22T23:30:00", "2026-11-22 23:30:00 UTC (2026-11-23 00:30:00 +01:00)"),
+        (timezone(-timedelta(hours=3, minutes=30)), "2026-11-22T12:00:00", "2026-11-22 12:00:00 UTC (08:30:00 -03:30)"),
+        (UTC, "2026-11-22T12:00:00", "2026-11-22 12:00:00 UTC"),
+    ],
+)
+def test_local_time_stands_beside_utc_where_it_is_another(zone: tzinfo, moment: str, words: str) -> None:
+    moments = Moments(zone)
+    assert moments.both(datetime.fromisoformat(moment)) == words
+    assert (moments.both(None), moments.local(None)) == ("", "")
 
 
 def test_nothing_has_no_plot() -> None:
