@@ -20,7 +20,7 @@ from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.aws import core, session
 from eed_delivery.aws_calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.config import Settings, WorkerSettings
-from eed_delivery.database import HOLD_SECONDS, Database, make_engine
+from eed_delivery.database import Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.job_watch import JobWatch, limits
 from eed_delivery.ledger.acts import SERVICE
@@ -37,6 +37,7 @@ from eed_delivery.ledger.watching import WatchLedger
 from eed_delivery.ledger.webhook_list import WebhookList
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.loops import Pulse
+from eed_delivery.opening import open_database
 from eed_delivery.publisher import Publisher
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -89,9 +90,7 @@ class App:
 
     def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
         """The database, over a pool of its own."""
-        url = self.settings.database.sqlalchemy_url()
-        engine = make_engine(url, connections=connections, volleys=volleys)
-        return Database(engine, self._stop, hold_seconds=HOLD_SECONDS if volleys else 0)
+        return open_database(self.settings.database, self._stop, connections=connections, volleys=volleys)
 
     def queue(self, connections: int = 10) -> Queue:
         """The queue, over connections of its own."""

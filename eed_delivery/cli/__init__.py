@@ -22,13 +22,10 @@
 import importlib
 
 import click
-from sqlalchemy.exc import DBAPIError
 
 from eed_delivery import __version__
-from eed_delivery.cli.failures import Failure, explained
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.streams import open_closed_streams
-from eed_delivery.errors import EedError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 EPILOG = """\b
@@ -45,7 +42,8 @@ Every command takes --config; without it the file is the one that EED_CONFIG nam
 sets a single setting. Job and email keys are those of the delivery server's own tables."""
 
 
-# Command, room and name there, in the order of the work. A room is loaded when its command runs: that halves the start.
+# Command, room and name there, in the order of the work. A room is loaded when its command runs, and what is needed to
+# explain an error when there is one: that is most of the start.
 COMMANDS = {
     "run": "running:run",
     "publisher": "running:publisher",
@@ -83,8 +81,12 @@ class Commands(click.Group):
         """Run a command. An error of ours becomes a message and an exit code; any other one is a defect."""
         try:
             return super().invoke(ctx)
-        except (EedError, DBAPIError) as error:
-            raise explained(error) from error
+        except Exception as error:
+            from eed_delivery.cli.failures import EXPECTED, explained
+
+            if isinstance(error, EXPECTED):
+                raise explained(error) from error
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
         """In the order of the work."""
@@ -131,6 +133,8 @@ def _load_demo() -> click.Command:
     try:
         return _loaded("eed_delivery.demo.command", "demo")
     except ModuleNotFoundError as error:
+        from eed_delivery.cli.failures import Failure
+
         raise Failure(
             f"the demo needs the package {error.name}, which is not installed.\n"
             "Install it with: pip install 'eed-delivery[demo]'"

@@ -12,6 +12,9 @@ from eed_delivery.source.server import brief
 # https://man.openbsd.org/sysexits: EX_UNAVAILABLE and EX_CONFIG; systemd and scripts know them
 NOT_POSSIBLE, UNAVAILABLE, CONFIGURATION = 1, 69, 78
 
+EXPECTED = (EedError, DBAPIError)
+"""What `explained` takes. Anything else is a defect."""
+
 _NO_TABLE = re.compile(r"no such table|doesn't exist", re.IGNORECASE)
 
 

@@ -12,7 +12,6 @@ from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import BOLD, STYLES, record, when
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.cli.watching import watch_job
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.acts import ActLedger
@@ -101,6 +100,8 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     """
     job_id = session.job_id(key)
     if watch:
+        from eed_delivery.cli.watching import watch_job  # and with it the progress bar
+
         report = watch_job(session.screen, session.reporting, job_id, job_record if as_json else None)
     else:
         report = session.reporting.job(job_id)

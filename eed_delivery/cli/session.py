@@ -1,4 +1,8 @@
-"""What the commands of one call share: the configuration and the parts made from it, each only when it is needed."""
+"""What the commands of one call share: the configuration and the parts made from it, each only when it is needed.
+
+Each part is imported where it is made: `--version` needs none of them, and a look into the ledger needs neither queue
+nor transports nor templates.
+"""
 
 import shlex
 import sys
@@ -9,14 +13,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eed_delivery import logs
-from eed_delivery.cli.output import Screen
-from eed_delivery.cli.person import person
-from eed_delivery.config import LogSettings, Settings, load
 from eed_delivery.errors import NotPossible, RenderError
 
 if TYPE_CHECKING:
     from eed_delivery.app import App
+    from eed_delivery.cli.output import Screen
+    from eed_delivery.config import Settings
     from eed_delivery.database import Database
     from eed_delivery.ledger.operating import OperatingLedger
     from eed_delivery.ledger.reporting import ReportingLedger
@@ -29,37 +31,54 @@ class Session:
     config: Path | None = None
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """The settings. Raises `ConfigError`."""
+        from eed_delivery.config import load
+
         return load(self.config)
 
     @cached_property
     def app(self) -> "App":
-        """The maker of parts. Stdout belongs to the command's own answer, so warnings are logged to stderr."""
-        from eed_delivery.app import (
-            App,  # most of what there is: the supervisor, which needs none of it, starts without
-        )
+        """The maker of parts."""
+        from eed_delivery.app import App
 
         app = App(self.settings)
-        logs.configure(LogSettings(level="warning"), role="cli", stream=sys.stderr)
+        self._log_to_stderr()
         return app
 
     @cached_property
-    def screen(self) -> Screen:
+    def screen(self) -> "Screen":
         """Where answers are shown."""
+        from eed_delivery.cli.output import Screen
+
         return Screen.stdout()
 
     @cached_property
     def database(self) -> "Database":
-        return self.app.database()
+        from eed_delivery.opening import open_database
+
+        database = open_database(self.settings.database)
+        self._log_to_stderr()
+        return database
 
     @cached_property
     def reporting(self) -> "ReportingLedger":
-        return self.app.reporting(self.database)
+        from eed_delivery.ledger.reporting import ReportingLedger
+
+        return ReportingLedger(self.database)
 
     @cached_property
     def operating(self) -> "OperatingLedger":
+        from eed_delivery.cli.person import person
+
         return self.app.operating(self.database, person())
+
+    def _log_to_stderr(self) -> None:
+        """Stdout belongs to the command's own answer."""
+        from eed_delivery import logs
+        from eed_delivery.config import LogSettings
+
+        logs.configure(LogSettings(level="warning"), role="cli", stream=sys.stderr)
 
     def job_id(self, key: str) -> int:
         """The ledger's id of a job by the source's key. Raises `NotPossible`, and says what is known."""
