@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0011"
+revision = "0009"
 down_revision = "0008"  # 0010, once it is there
 branch_labels = None
 depends_on = None
