@@ -188,7 +188,9 @@ def test_attachment_bytes_around_a_block_of_rows(size: int, seed: bytes) -> None
     assert b"".join(attachment_part("a", "a/b", content).body) == base64.encodebytes(content).replace(b"\n", b"\r\n")
 
 
-@given(words.filter(lambda name: name.strip(". ") and not set(name) & _CHANGED and not _DEVICE.match(name.strip())))
+@given(
+    words.filter(lambda name: name.strip().strip(". ") and not set(name) & _CHANGED and not _DEVICE.match(name.strip()))
+)
 def test_file_name_in_any_script(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     root = tmp_path_factory.getbasetemp()
     (root / "a").write_bytes(b"x")
