@@ -17,6 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_e
 
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.mysql_connection import connect
+from eed_delivery.mysql_values import CONVERSIONS
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -118,6 +119,7 @@ def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
         pool_reset_on_return=None,
         connect_args={
             "init_command": SESSION,
+            "conv": CONVERSIONS,
             # In place of SQLAlchemy's own flags: a row that matched counts, whether or not that changed it.
             "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if volleys else 0),
         },

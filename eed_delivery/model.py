@@ -62,6 +62,9 @@ class Verdict(StrEnum):
     IN_DOUBT = "in_doubt"  # died after the wire
 
 
+OUR_PREFIX = "eed_"
+"""Template variables that begin like this are ours; no email may bring one."""
+
 NEUTRAL = frozenset({Verdict.THROTTLED, Verdict.INFRASTRUCTURE})
 """Verdicts that cost no attempt (G4)."""
 
@@ -166,6 +169,8 @@ class Rendered:
     rows: tuple[tuple[int, int], ...] = ()
     """Where `content` holds nothing but base64 in rows of 76 and CRLF: begin and end of each place, in order. A
     transport may trust that there are no other line ends and no leading dots."""
+    missing: tuple[str, ...] = ()
+    """What the templates were to print and the email had no value for, as they call it: "balance", "order.total"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from typing import Any
 
 from pymysql.connections import MySQLResult
 from pymysql.constants import COMMAND, SERVER_STATUS
-from pymysql.converters import decoders
 from pymysql.err import InterfaceError
 from pymysql.protocol import MysqlPacket
+
+from eed_delivery.mysql_values import DECODERS
 
 Convert = Callable[[bytes], Any]
 Answer = tuple[int, list[list[Any]]]
@@ -112,7 +113,7 @@ class _Told:
     are."""
 
     use_unicode = True
-    decoders = decoders
+    decoders = DECODERS
 
     def __init__(self, columns: Sequence[bytes], encoding: str) -> None:
         self.encoding = encoding

@@ -205,6 +205,7 @@ class RenderingSettings(Section):
     max_message_bytes: Annotated[int, Field(ge=1024)] = 25 * MIB
     max_output_chars: Annotated[int, Field(ge=1)] = 1_000_000
     list_unsubscribe: Unsubscribe | None = None
+    missing: Literal["empty", "fail"] = "empty"
 
 
 class TrackingSettings(Section):

@@ -5,6 +5,7 @@ from itertools import combinations
 
 from eed_delivery.config.clash import Clash
 from eed_delivery.config.source_mapping import VALUES, SourceSettings
+from eed_delivery.model import OUR_PREFIX
 
 WRITTEN = ("status", "status_detail", "attempts", "message_id", "sent_at", "outcome")
 READ = ("id", "job_id", "recipient", "recipient_name", "variables", "attachment_location", "attachment_filename")
@@ -19,6 +20,7 @@ JOB_ENDS = ("finished", "failed", "cancelled")
 def source_clashes(source: SourceSettings) -> Iterator[Clash]:
     """Everything in the mapping that would make the service do the wrong thing or nothing."""
     yield from _missing_columns(source)
+    yield from _reserved_names(source)
     yield from _constants(source)
     yield from _job_statuses(source)
     yield from _email_statuses(source)
@@ -64,6 +66,14 @@ def _missing_columns(source: SourceSettings) -> Iterator[Clash]:
             "a file name is mapped without the file's location",
             "Name the location's column too.",
         )
+
+
+def _reserved_names(source: SourceSettings) -> Iterator[Clash]:
+    for name in source.email.variable_columns:
+        if name.startswith(OUR_PREFIX):
+            key = ("source", "email", "variable_columns", name)
+            what = f"variables that begin with {OUR_PREFIX} are the service's own"
+            yield Clash((key,), what, "Give it another name; the column keeps its own.")
 
 
 def _constants(source: SourceSettings) -> Iterator[Clash]:

@@ -21,14 +21,16 @@ from eed_delivery.rendering.addresses import Mailbox
 from eed_delivery.rendering.attachments import Attachment, AttachmentStore
 from eed_delivery.rendering.headers import one_line, unstructured
 from eed_delivery.rendering.job_links import NO_LINKS, JobLinks
+from eed_delivery.rendering.missing import Missing
 from eed_delivery.rendering.plain_text import text_of
 from eed_delivery.rendering.shared_parts import SharedParts
 from eed_delivery.rendering.templates import HTML, LIST_UNSUBSCRIBE, SUBJECT, TEXT, Template, Templates
 from eed_delivery.rendering.unsubscribe import links_in, unsubscribe_fields
-from eed_delivery.rendering.variables import variables_of
+from eed_delivery.rendering.variables import offer, ours_first, variables_of
 
 __all__ = ["Attachment", "AttachmentStore", "CompiledJob", "Renderer"]
 
+_BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")  # white space, and what has no width
 _T = TypeVar("_T")
 _numbers = itertools.count()
 
@@ -84,8 +86,9 @@ class Renderer:
 
     def compile(self, job: Job) -> CompiledJob:
         """The job ready for `render`. RenderError for a template that does not compile, or a bad sender or reply_to."""
-        if not (job.html_template or job.text_template):
-            raise RenderError("the job has neither an HTML nor a text template")
+        html_template, text_template = _unless_blank(job.html_template), _unless_blank(job.text_template)
+        if html_template is None and text_template is None:
+            raise RenderError("the job has neither an HTML nor a text template, or they are blank")
         sender = addresses.sender(job.sender, "job's sender")
         reply_to = addresses.sender(job.reply_to, "job's reply_to") if (job.reply_to or "").strip() else None
         return CompiledJob(
@@ -94,8 +97,8 @@ class Renderer:
             reply_to=reply_to,
             envelope_sender=self._envelope_sender or sender.address,
             subject=self._templates.compile(SUBJECT, job.subject),
-            html=self._templates.compile(HTML, job.html_template) if job.html_template else None,
-            text=self._templates.compile(TEXT, job.text_template) if job.text_template else None,
+            html=None if html_template is None else self._templates.compile(HTML, html_template),
+            text=None if text_template is None else self._templates.compile(TEXT, text_template),
             from_field=_address_field("From", sender),
             reply_to_fields=(_address_field("Reply-To", reply_to),) if reply_to else (),
             links=self._links_of(job) if self._links_of else NO_LINKS,
@@ -110,7 +113,7 @@ class Renderer:
         if email.problem:
             raise RenderError(email.problem)
         recipient = addresses.recipient(email.recipient, email.recipient_name)
-        variables = variables_of(email)
+        variables, missing = variables_of(email), Missing(self._settings.missing == "fail")
         header = self._unsubscribe_links(compiled, email, variables)
         message_id = f"<{email.email_id}.{email.gen}@{self._domain}>"
         fields = [
@@ -118,11 +121,14 @@ class Renderer:
             compiled.from_field,
             _address_field("To", recipient),
             *compiled.reply_to_fields,
-            unstructured("Subject", one_line(compiled.subject.render(variables), "subject")),
+            unstructured("Subject", one_line(compiled.subject.render(variables, missing), "subject")),
             f"Message-ID: {message_id}\r\n".encode("ascii"),
             *(unsubscribe_fields(header) if header else ()),
         ]
-        content, rows = self._content(compiled, email, variables, fields, header)
+        html, text = _bodies(compiled, variables, missing)
+        if html is not None and compiled.links.tracked is not None:  # the text is made of the links as they were
+            html = compiled.links.tracked(email.email_id, email.gen, html, links_in(header))
+        content, rows = self._content(compiled, email, fields, html, text)
         return Rendered(
             email_id=email.email_id,
             gen=email.gen,
@@ -132,6 +138,7 @@ class Renderer:
             content=content,
             needs_smtputf8=_needs_smtputf8(compiled, recipient),
             rows=rows,
+            missing=missing.names,
         )
 
     def _envelope_sender_of(self, compiled: CompiledJob, email: Email) -> str:
@@ -140,18 +147,15 @@ class Renderer:
     def _unsubscribe_links(self, compiled: CompiledJob, email: Email, variables: dict[str, Any]) -> str:
         """What List-Unsubscribe is to hold. Our own address is among the variables then, for a link that people see."""
         if compiled.links.unsubscribe is None:
-            return self._unsubscribe.render(variables) if self._unsubscribe else ""
-        ours = variables["unsubscribe_url"] = compiled.links.unsubscribe(email.email_id, email.gen)
-        others = self._unsubscribe.render(variables).strip() if self._unsubscribe else ""
+            return self._unsubscribe.render(ours_first(variables)) if self._unsubscribe else ""
+        ours = compiled.links.unsubscribe(email.email_id, email.gen)
+        offer(variables, "unsubscribe_url", ours)
+        others = self._unsubscribe.render(ours_first(variables)).strip() if self._unsubscribe else ""
         return f"<{ours}>, {others}" if others else f"<{ours}>"
 
     def _content(
-        self, compiled: CompiledJob, email: Email, variables: dict[str, Any], fields: list[bytes], unsubscribe: str
+        self, compiled: CompiledJob, email: Email, fields: list[bytes], html: str | None, text: str | None
     ) -> tuple[bytes, mime.Places]:
-        html = compiled.html.render(variables) if compiled.html else None
-        text = compiled.text.render(variables) if compiled.text else text_of(html or "")
-        if html is not None and compiled.links.tracked is not None:  # the text is made of the links as they were
-            html = compiled.links.tracked(email.email_id, email.gen, html, links_in(unsubscribe))
         boundary = mime.new_boundary()
         body = mime.body_part(text, html, boundary)
         attachments = self._attachments(compiled, email, body.size)
@@ -176,6 +180,17 @@ class Renderer:
             size += parts[-1].size
             mime.check_size(size, self._settings.max_message_bytes)
         return parts
+
+
+def _unless_blank(template: str | None) -> str | None:
+    """A template, or None where there is nothing in it that anybody could see: a legacy column holds ' ' for NULL."""
+    return None if template is None or _BLANK.fullmatch(template) else template
+
+
+def _bodies(compiled: CompiledJob, variables: dict[str, Any], missing: Missing) -> tuple[str | None, str | None]:
+    """The HTML and the text of one email; the text is made from the HTML where the job has none."""
+    html = compiled.html.render(variables, missing) if compiled.html else None
+    return html, compiled.text.render(variables, missing) if compiled.text else text_of(html or "")
 
 
 @lru_cache(maxsize=4)  # once a second, not once an email

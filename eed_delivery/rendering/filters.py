@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from eed_delivery.rendering.budget import Budget, TemplateLimit, weight
+from eed_delivery.rendering.missing import AN_EXPRESSION, Missing
 
 LEFT_OUT = frozenset(
     {
@@ -39,13 +40,15 @@ _WIDE_SPEC = re.compile(r"\d{4,}|[{}]")
 
 
 class BudgetedContext(Context):
-    """A template's context, with the budget of this one rendering and what it has put out so far.
+    """A template's context, with the budget of this one rendering, what it has put out so far, and what was missing.
 
     Jinja's own makes sets and dicts for blocks and imports, which our templates don't have, and an `EvalContext` of its
     own: twice the time. Ours can be shared, since there is no autoescape tag to change it.
     """
 
-    def __init__(self, eval_ctx: EvalContext, name: str, names: dict[str, Any], budget: Budget) -> None:
+    def __init__(
+        self, eval_ctx: EvalContext, name: str, names: dict[str, Any], budget: Budget, missing: Missing
+    ) -> None:
         self.parent = names
         self.vars = {}
         self.environment = eval_ctx.environment
@@ -55,7 +58,15 @@ class BudgetedContext(Context):
         self.globals_keys = set()
         self.blocks = {}
         self.budget = budget
+        self.missing = missing
         self.pieces: list[str] = []
+
+    def printed(self, value: Any, name: str = AN_EXPRESSION) -> Any:
+        """`value` as it is printed: "" for None, which is noted as missing."""
+        if value is None:
+            self.missing.note(name)
+            return ""
+        return value
 
 
 def bounded_range(*args: int) -> range:
@@ -146,15 +157,16 @@ def replace_filter(context: BudgetedContext, value: Any, old: Any, new: Any, cou
 
 @pass_context
 def join_filter(context: BudgetedContext, value: Any, d: Any = "", attribute: str | int | None = None) -> str:
-    """Jinja's `join`, measured as the parts come in."""
+    """Jinja's `join`, measured as the parts come in. None adds nothing, as in {{ }}."""
     items = value if attribute is None else map(make_attrgetter(context.environment, attribute), value)
     between = weight(d, context.budget.chars)
     parts, chars = [], 0
     for item in items:
         context.budget.step()
-        chars += weight(item, context.budget.chars) + between
+        part = context.printed(item, "a part of a list")
+        chars += weight(part, context.budget.chars) + between
         context.budget.room(chars)
-        parts.append(item)
+        parts.append(part)
     return _joined(context.eval_ctx, parts, d)
 
 
@@ -165,9 +177,9 @@ def _joined(eval_ctx: EvalContext, parts: list[Any], d: Any) -> str:
 
 
 @pass_context
-def concat_filter(context: BudgetedContext, parts: list[Any]) -> str:
+def concat_filter(context: BudgetedContext, parts: list[Any], names: tuple[str, ...]) -> str:
     """`a ~ b ~ c`: text, measured as it comes in. None adds nothing, as in {{ }}."""
-    text = join_filter(context, ["" if part is None else part for part in parts])
+    text = join_filter(context, [context.printed(part, name) for part, name in zip(parts, names, strict=True)])
     context.budget.made(text)
     return text
 

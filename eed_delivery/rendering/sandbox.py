@@ -31,6 +31,7 @@ from eed_delivery.rendering.filters import (
     concat_filter,
     our_filters,
 )
+from eed_delivery.rendering.missing import AN_EXPRESSION, NUMBER_FILTERS, TEXT_FILTERS, name_of
 
 _STR_METHODS = """
     capitalize casefold count endswith find format index isalnum isalpha isascii isdecimal isdigit islower isnumeric
@@ -62,7 +63,12 @@ REFUSED_TAGS: Mapping[type[nodes.Node], str] = {
 }
 _MARKS = re.compile("[&<>'\"]")  # what markupsafe.escape changes
 _PIECES = "context.pieces"  # as compiled templates call it
-_LOOP, _CHARGE, _CONCAT = "counted loop", "charged", "joined"  # the blank keeps them out of a template's reach
+_LOOP, _CHARGE, _CONCAT = (
+    "counted loop",
+    "charged value",
+    "joined parts",
+)  # the blank keeps them out of a template's reach
+_PRINT, _LOOK = "printed value", "looked-at value"
 
 
 class MissingVariable(StrictUndefined):
@@ -114,6 +120,12 @@ class _Output(CodeGenerator):
         else:
             super()._output_child_pre(node, frame, finalize)
 
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        """With the name of what is printed as a last argument, for the case that it has no value."""
+        if not isinstance(node, nodes.MarkSafeIfAutoescape):  # the template's own text
+            self.write(f", {name_of(node)!r}")
+        super()._output_child_post(node, frame, finalize)
+
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """The one environment of all templates; `autoescape` decides by template name. Safe to share between threads."""
@@ -130,16 +142,17 @@ class Sandbox(ImmutableSandboxedEnvironment):
             cache_size=0,
         )
         self.filters = our_filters(self) | {_LOOP: _counted, _CHARGE: _charged, _CONCAT: concat_filter}
+        self.filters |= {_PRINT: _printed, _LOOK: _looked_at}
         self.globals = {"range": bounded_range, "namespace": self.globals["namespace"]}
 
     @staticmethod
-    def escaped(context: BudgetedContext, value: Any) -> str:
+    def escaped(context: BudgetedContext, value: Any, name: str = AN_EXPRESSION) -> str:
         """What {{ }} writes into HTML. Nearly all values have nothing to escape, and pass as they are."""
         kind = type(value)
         if kind is str:
             context.budget.charge(len(value))
             return value if _MARKS.search(value) is None else escape(value)
-        return escape(_written(context, value))
+        return escape(_written(context, value, name))
 
     @staticmethod
     def written(context: BudgetedContext, value: Any) -> str:
@@ -217,11 +230,30 @@ class _Rewriter(NodeTransformer):
         return node
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        if node.node is not None:  # a filter block has no value, but text
+            if node.name in TEXT_FILTERS:
+                node.node = _printing(node.node)
+            elif node.name in NUMBER_FILTERS:
+                node.node = _named(_LOOK, node.node)
+            elif node.name == "join":
+                node.node = _printing_each(node.node)
+            elif node.name == "format":
+                _print_arguments(node)
         return _filter(_CHARGE, cast(nodes.Expr, self.generic_visit(node)))
+
+    def visit_Mod(self, node: nodes.Mod) -> nodes.Node:  # noqa: N802
+        node.right = _printing_each(node.right)  # "%s" % name; what is no number cannot be divided either way
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+        if isinstance(node.node, nodes.Getattr) and node.node.attr == "format":
+            _print_arguments(node)
+        return self.generic_visit(node)
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        return _filter(_CONCAT, nodes.List(node.nodes, lineno=node.lineno))
+        names = nodes.Const(tuple(map(name_of, node.nodes)), lineno=node.lineno)
+        return _filter(_CONCAT, nodes.List(node.nodes, lineno=node.lineno), names)
 
     def _visit_literal(self, node: nodes.Expr) -> nodes.Node:
         self.generic_visit(node)
@@ -248,19 +280,46 @@ class _Rewriter(NodeTransformer):
         return nodes.MarkSafeIfAutoescape(nodes.Const(node.data, lineno=node.lineno), lineno=node.lineno)
 
 
-def _filter(name: str, node: nodes.Expr) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+def _filter(name: str, node: nodes.Expr, *arguments: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, [*arguments], [], None, None, lineno=node.lineno)
+
+
+def _named(name: str, node: nodes.Expr) -> nodes.Filter:
+    """A filter of ours that is to know what the template calls the value."""
+    return _filter(name, node, nodes.Const(name_of(node), lineno=node.lineno))
+
+
+def _printing(node: nodes.Expr) -> nodes.Filter:
+    return _named(_PRINT, node)
+
+
+def _printing_each(node: nodes.Expr) -> nodes.Expr:
+    """The values that a format, or a join, is given: a list or object that the template writes out, or one value."""
+    if isinstance(node, (nodes.Tuple, nodes.List)):
+        node.items = list(map(_printing, node.items))
+        return node
+    if isinstance(node, nodes.Dict):
+        for pair in node.items:
+            pair.value = _printing(pair.value)
+        return node
+    return _printing(node)
+
+
+def _print_arguments(node: nodes.Call | nodes.Filter) -> None:
+    node.args = list(map(_printing, node.args))
+    for keyword in node.kwargs:
+        keyword.value = _printing(keyword.value)
 
 
 @pass_context
-def _written(context: BudgetedContext, value: Any) -> Any:
+def _written(context: BudgetedContext, value: Any, name: str = AN_EXPRESSION) -> Any:
     """What {{ }} writes. None writes nothing; a list or an object is a mistake that no customer should see."""
     kind = type(value)
     if kind is str or kind is Markup:
         context.budget.charge(len(value))
         return value
     if value is None:
-        return ""
+        return context.printed(value, name)
     context.budget.step()
     if isinstance(value, (int, float, StrictUndefined)):
         return value
@@ -268,6 +327,19 @@ def _written(context: BudgetedContext, value: Any) -> Any:
         context.budget.charge(len(value))
         return value
     raise TypeError(f"{{{{ }}}} is given a {kind.__name__}; write out its parts, or join them")
+
+
+@pass_context
+def _printed(context: BudgetedContext, value: Any, name: str) -> Any:
+    """What goes into a filter that makes text."""
+    return context.printed(value, name)
+
+
+@pass_context
+def _looked_at(context: BudgetedContext, value: Any, name: str) -> Any:
+    """What goes into a filter that makes a number: it may be None, and is noted then."""
+    context.printed(value, name)
+    return value
 
 
 @pass_context

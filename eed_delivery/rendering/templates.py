@@ -10,6 +10,7 @@ from jinja2.nodes import EvalContext
 from eed_delivery.errors import RenderError
 from eed_delivery.rendering.budget import Budget, TemplateLimit
 from eed_delivery.rendering.filters import BudgetedContext
+from eed_delivery.rendering.missing import Missing
 from eed_delivery.rendering.sandbox import Sandbox, rewrite
 
 SUBJECT, HTML, TEXT, LIST_UNSUBSCRIBE = "subject template", "html template", "text template", "list_unsubscribe"
@@ -33,10 +34,10 @@ class Template:
     compiled: JinjaTemplate
     eval_ctx: EvalContext
 
-    def render(self, variables: dict[str, Any]) -> str:
-        """The text for one email; RenderError with the template's name and line."""
+    def render(self, variables: dict[str, Any], missing: Missing | None = None) -> str:
+        """The text for one email; RenderError with the template's name and line. `missing` learns what has no value."""
         names = {**self.compiled.globals, **variables}
-        context = BudgetedContext(self.eval_ctx, self.name, names, Budget(self.max_chars))
+        context = BudgetedContext(self.eval_ctx, self.name, names, Budget(self.max_chars), missing or Missing())
         try:
             return self._collect(context)
         except _RUN_ERRORS as error:

@@ -7,35 +7,60 @@ from decimal import Decimal
 from typing import Any, NoReturn
 from uuid import UUID
 
+from eed_delivery.column_values import NoText, Written, template_value
 from eed_delivery.errors import RenderError
-from eed_delivery.model import Email
+from eed_delivery.model import OUR_PREFIX, Email
 
 MAX_DEPTH = 50
+_TAKEN = "templates take text, numbers, true/false, lists and objects"
 
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_number)  # `json.loads` would make one for each email
+_DECODER = json.JSONDecoder(parse_float=Written, parse_constant=_no_number)  # `json.loads` would make one an email
 
 
 def variables_of(email: Email) -> dict[str, Any]:
     """What the templates of `email` see, by name.
 
-    The email's variables, over them the source's mapped columns, over them `email_id`, `job_id` and (where the source
-    has one) `recipient_name`. Values are None, bool, int, float, str, list and dict. A column's Decimal becomes its
-    exact digits as str, a date, time or datetime its ISO 8601 form, a UUID its text.
-    Raises RenderError, naming the variable, for anything else.
+    The email's variables, and over them the source's mapped columns (`column_values` says what each becomes). Ours
+    begin with `eed_`; `email_id`, `job_id` and `recipient_name` are there too, unless the email has its own of that
+    name. Values are None, bool, int, float, str, list and dict.
+    Raises RenderError, naming the variable, for anything else, and for one of the email's that begins with `eed_`.
     """
     names = _parsed(email.variables)
     for column, value in email.columns.items():
-        names[column] = _plain(value, column, 0)
-    names["email_id"] = email.email_id
-    names["job_id"] = email.job_id
-    if email.recipient_name is not None or "recipient_name" not in names:
-        names["recipient_name"] = email.recipient_name
+        names[column] = _of_column(value, column)
+    for name in names:
+        if name.startswith(OUR_PREFIX):
+            words = f"names that begin with {OUR_PREFIX} are the service's own; give it another name"
+            raise RenderError(f"variable {name!r}: {words}")
+    ours = {"email_id": email.email_id, "job_id": email.job_id, "recipient_name": email.recipient_name}
+    for name, value in ours.items():
+        offer(names, name, value)
     return names
+
+
+def offer(names: dict[str, Any], name: str, value: Any) -> None:
+    """Add a value of ours under our prefix, and by its short name where the email has none of its own."""
+    names[OUR_PREFIX + name] = value
+    if names.get(name) is None:
+        names[name] = value
+
+
+def ours_first(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The same names for a template of the operator's own, where the short names of ours mean ours."""
+    ours = {name.removeprefix(OUR_PREFIX): value for name, value in names.items() if name.startswith(OUR_PREFIX)}
+    return {**names, **ours}
+
+
+def _of_column(value: Any, name: str) -> Any:
+    try:
+        return _plain(template_value(value), name, 0)
+    except NoText as error:
+        raise RenderError(f"variable {name!r} is {error}; {_TAKEN}") from error
 
 
 def _parsed(variables: Any) -> dict[str, Any]:
@@ -57,7 +82,7 @@ def _parsed(variables: Any) -> dict[str, Any]:
 def _decoded(variables: str | bytes | bytearray) -> Any:
     if isinstance(variables, str) and not variables.startswith("\ufeff"):
         return _DECODER.decode(variables)
-    return json.loads(variables, parse_constant=_no_number)
+    return json.loads(variables, parse_float=Written, parse_constant=_no_number)
 
 
 def _where(error: BaseException) -> str:
@@ -84,10 +109,8 @@ def _plain(value: Any, name: str, depth: int) -> Any:
     """`value` as a template may have it."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, (Decimal, UUID)):
-        return str(value)
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
+    if isinstance(value, (Decimal, UUID, datetime, date, time)):
+        return template_value(value)
     if depth >= MAX_DEPTH:
         raise RenderError(f"variable {name!r} is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, Mapping):
@@ -95,4 +118,4 @@ def _plain(value: Any, name: str, depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(part, name, depth + 1) for part in value]
     kind = "binary data" if isinstance(value, (bytes, bytearray, memoryview)) else type(value).__name__
-    raise RenderError(f"variable {name!r} is {kind}; templates take text, numbers, true/false, lists and objects")
+    raise RenderError(f"variable {name!r} is {kind}; {_TAKEN}")

@@ -121,9 +121,31 @@ def test_usual_things_work(template: str, expected: str) -> None:
 
 def test_names_that_every_template_has() -> None:
     assert text_of("{{ email_id }} {{ job_id }} {{ recipient_name }}", recipient_name="Anna") == "7 3 Anna"
-    assert text_of("{{ email_id }}", {"email_id": 99}) == "7"
     assert text_of("{{ recipient_name }}", {"recipient_name": "from the variables"}) == "from the variables"
     assert text_of("[{{ recipient_name }}]") == "[]"
+
+
+def test_an_emails_own_names_stand_over_ours_which_have_a_prefix() -> None:
+    ours = "{{ eed_email_id }} {{ eed_job_id }} {{ eed_recipient_name }}"
+    theirs = {"email_id": "E-1", "job_id": "REPAIR-77", "recipient_name": "Dr. Bell"}
+    short = "{{ email_id }} {{ job_id }} {{ recipient_name }}"
+    assert text_of(short, theirs, recipient_name="Anna") == "E-1 REPAIR-77 Dr. Bell"
+    assert text_of(short, columns=theirs, recipient_name="Anna") == "E-1 REPAIR-77 Dr. Bell"
+    assert text_of(ours, theirs, recipient_name="Anna") == "7 3 Anna"
+
+
+@pytest.mark.parametrize("of_email", [{"variables": {"eed_job_id": 1}}, {"columns": {"eed_anything": "x"}}])
+def test_a_name_under_our_prefix_is_refused(of_email: dict[str, Any]) -> None:
+    words = error_of("x", **of_email)
+    assert "begin with eed_" in words
+    assert "give it another name" in words
+
+
+def test_list_unsubscribe_is_the_operators_template_and_means_our_names() -> None:
+    made = rendered(
+        job(), email(variables={"email_id": "E-1"}), list_unsubscribe="<https://example.com/u/{{ email_id }}>"
+    )
+    assert read(made)["List-Unsubscribe"] == "<https://example.com/u/7>"
 
 
 def test_columns_are_over_variables_and_written_as_text() -> None:

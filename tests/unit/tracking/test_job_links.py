@@ -119,11 +119,15 @@ def test_templates_may_show_the_address_and_it_is_no_click(tmp_path: Path) -> No
     assert body(message).count("/c/") == 1
 
 
-def test_ours_stands_over_an_emails_own_variable_of_that_name(tmp_path: Path) -> None:
+def test_an_emails_own_variable_of_that_name_stays_and_ours_has_a_prefix(tmp_path: Path) -> None:
     made = renderer(tmp_path, OFFERED)
-    compiled = made.compile(job(html_template=None, text_template="{{ unsubscribe_url }}", category="news"))
-    forged = email(email_id=7, gen=2, variables={"unsubscribe_url": "https://elsewhere.example/"})
-    assert body(made.render(compiled, forged), "plain").strip() == LINKS.unsubscribe(7, 2, "news")
+    text = "{{ unsubscribe_url }} {{ eed_unsubscribe_url }}"
+    compiled = made.compile(job(html_template=None, text_template=text, category="news"))
+    own = email(email_id=7, gen=2, variables={"unsubscribe_url": "https://elsewhere.example/"})
+    message = made.render(compiled, own)
+    ours = LINKS.unsubscribe(7, 2, "news")
+    assert body(message, "plain").split() == ["https://elsewhere.example/", ours]
+    assert read(message)["List-Unsubscribe"] == f"<{ours}>"  # what mail programs press is ours in any case
 
 
 def test_without_the_offer_there_is_no_such_variable(tmp_path: Path) -> None:
