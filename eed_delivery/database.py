@@ -42,7 +42,9 @@ RECYCLE_SECONDS = 45
 HOLD_SECONDS = 5
 """How long a worker's thread keeps its connection: to ask the pool for it each time costs as much as two statements."""
 SESSION = (
-    f"SET SESSION wait_timeout = {IDLE_CONNECTION_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS} "
+    f"SET SESSION wait_timeout = {IDLE_CONNECTION_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, "
+    # Without it a CHAR is read without the blanks that fill it up, which neither a key nor a name has.
+    "sql_mode = REPLACE(@@sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '') "
     f"/*M!100300 , idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */"
 )
 

@@ -11,7 +11,7 @@ record      the outcome, under the same token, with the source's row in the same
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 JITTER = 0.25
 """Retries come within ± a quarter of their delay, so that a refused crowd does not come back as one."""
+
+_LEFT = frozenset({Verdict.SENT, Verdict.IN_DOUBT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,11 @@ class Draft:
         """Bytes that the message takes."""
         return 0 if isinstance(self.rendered, Exception) else len(self.rendered.content)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The values that its templates print and that it does not have."""
+        return () if isinstance(self.rendered, Exception) else self.rendered.missing
+
     def message(self) -> Rendered:
         """The message, or raises what rendering raised."""
         if isinstance(self.rendered, Exception):
@@ -110,14 +117,17 @@ class Delivery:
         rules: RetryRules,
         pace: Callable[[], None],
         judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
+        missing: Callable[[int, Sequence[str]], None] = lambda _job_id, _names: None,
     ) -> None:
-        """`pace` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email."""
+        """`pace` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email;
+        `missing` hears of a job's email that has left without values that its templates print."""
         self._renderer = renderer
         self._transport = transport
         self._journal = journal
         self._rules = rules
         self._pace = pace
         self._judge = judge
+        self._missing = missing
         # Of the configuration as it is now: `log` itself binds anew for each line.
         self._log: FilteringBoundLogger = log.bind()
 
@@ -160,12 +170,16 @@ class Delivery:
         outcome = self._judge(email, outcome)
         decision = decide(outcome, number, self._rules)
         self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
-        _log_outcome(self._log, email, number, decision)
+        if draft.missing and outcome.verdict in _LEFT:
+            self._missing(email.job_id, draft.missing)
+        _log_outcome(self._log, email, number, decision, draft.missing)
         return outcome
 
 
-def _log_outcome(log: FilteringBoundLogger, email: Email, number: int, decision: Decision) -> None:
-    facts = {
+def _log_outcome(
+    log: FilteringBoundLogger, email: Email, number: int, decision: Decision, missing: Sequence[str]
+) -> None:
+    facts: dict[str, object] = {
         "job_id": email.job_id,
         "email_id": email.email_id,
         "gen": email.gen,
@@ -174,6 +188,8 @@ def _log_outcome(log: FilteringBoundLogger, email: Email, number: int, decision:
         "verdict": str(decision.outcome.verdict),
         "reply": decision.outcome.reply,
     }
+    if missing:
+        facts["missing"] = list(missing)
     if decision.state is EmailState.SENT:
         log.info("sent", **facts)
     elif decision.state is EmailState.IN_DOUBT:

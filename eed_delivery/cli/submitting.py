@@ -20,7 +20,7 @@ from eed_delivery.cli.registering import Registration
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.sifting import Sifted, Wanted, sift
 from eed_delivery.errors import EedError, NotPossible
-from eed_delivery.model import AttachmentRef, Email, Job
+from eed_delivery.model import AttachmentRef, Email, Job, Rendered
 from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
 from eed_delivery.source.reference import delivery_job
 
@@ -140,7 +140,7 @@ class Submission:
             if first is None:
                 raise NotPossible(f"{self._order.recipients}: there is no row to register")
             if self._order.dry_run:
-                self._show(sifted, renderer.render(compiled, _email(first)).content)
+                self._show(sifted, renderer.render(compiled, _email(first)))
             else:
                 self._register(job, shared, sifted)
 
@@ -226,14 +226,15 @@ class Submission:
         click.echo(f"{sifted.good:,} emails are registered; the publisher takes the job up by itself", err=True)
         click.echo(f"see it go out:  {self._session.command('job', key, '--watch')}", err=True)
 
-    def _show(self, sifted: Sifted, content: bytes) -> None:
+    def _show(self, sifted: Sifted, rendered: Rendered) -> None:
+        content = rendered.content
         message = message_from_bytes(content)
         names = [part.get_filename() for part in message.walk() if part.get_content_disposition() == "attachment"]
         addressed = {name.lower(): _mailboxes(content, name) for name in ("From", "To", "Reply-To")}
         facts = {**addressed, "subject": "".join(map(decoded, fields(content, "Subject")))}
         facts = {name: value for name, value in facts.items() if value}
         if self._order.as_json:
-            first = {**facts, "bytes": len(content), "attachments": names}
+            first = {**facts, "bytes": len(content), "attachments": names, "missing": list(rendered.missing)}
             self._session.screen.json(
                 {"dry_run": True, "emails": sifted.good, "skipped": sifted.refused, "first": first}
             )
@@ -242,6 +243,8 @@ class Submission:
             self._session.screen.line(f"{name + ':':<13}{value}")
         self._session.screen.line(f"{'size:':<13}{len(content):,} bytes")
         self._session.screen.line(f"{'attachments:':<13}{', '.join(map(str, names)) or 'none'}")
+        if rendered.missing:
+            self._session.screen.line(f"{'no value:':<13}{', '.join(rendered.missing)}")
         self._session.screen.line(f"{sifted.good:,} emails would be registered; nothing was")
 
 

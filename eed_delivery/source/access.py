@@ -31,6 +31,7 @@ from eed_delivery.config.source_mapping import KnownRows
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
 from eed_delivery.source.clock import has_come, seconds_left, source_now
+from eed_delivery.source.column_kinds import as_offered
 from eed_delivery.source.files import Files, by_owner, files_of_emails, job_files, spelt_otherwise
 from eed_delivery.source.keys import as_stored_key, same_bytes
 from eed_delivery.source.live import Kind, LiveColumn, read_table
@@ -73,6 +74,7 @@ class Source:
         self._settings = settings
         self._tables = MappedTables(settings)
         self._limits: Mapping[str, LiveColumn] | None = None
+        self._of_emails: list[Select[Any]] | None = None
 
     @property
     def known_rows(self) -> KnownRows:
@@ -265,7 +267,7 @@ class Source:
             return []
         t, names = self._tables, self._settings.email.variable_columns
         keys = [native(email.key, t.email_key_type) for email in claimed]
-        found, *of_files = ask(c, [Shot(statement, {"keys": keys}) for statement in self._contents])
+        found, *of_files = ask(c, [Shot(statement, {"keys": keys}) for statement in self._contents(c)])
         rows = {native(row.key, t.email_key_type): row for row in found}
         files = by_owner(chain.from_iterable(of_files), t.email_key_type, keys)
         problems = self._problems(c, files)
@@ -294,10 +296,16 @@ class Source:
             return ()
         return (AttachmentRef(location, _text(row.filename) if e.attachment_filename else None),)
 
-    @cached_property
-    def _contents(self) -> list[Select[Any]]:
-        """What is read for emails whose keys are given as `keys`: their rows, and attachments where emails have any."""
+    def _contents(self, c: Connection) -> list[Select[Any]]:
+        """What is read for emails whose keys are given as `keys`: their rows, and attachments where emails have any.
+        Made once a process."""
+        if self._of_emails is None:
+            self._of_emails = self._made_contents(c)
+        return self._of_emails
+
+    def _made_contents(self, c: Connection) -> list[Select[Any]]:
         t, e = self._tables, self._settings.email
+        offered = [as_offered(t.email(column), self._live(c, column)) for column in e.variable_columns.values()]
         rows = select(
             t.email_id.label("key"),
             t.email(e.recipient_name).label("recipient_name"),
@@ -305,7 +313,7 @@ class Source:
             *([t.email(e.attachment_location).label("location")] if e.attachment_location else []),
             *([t.email(e.attachment_filename).label("filename")] if e.attachment_filename else []),
             case((t.is_pending(), False), else_=True).label("settled"),
-            *(t.email(column).label(f"column_{n}") for n, column in enumerate(e.variable_columns.values())),
+            *(column.label(f"column_{n}") for n, column in enumerate(offered)),
         ).where(t.email_id.in_(bindparam("keys", expanding=True)))
         files = files_of_emails(t)
         return [rows] if files is None else [rows, files]

@@ -12,6 +12,7 @@ from eed_delivery.source.key_checks import key_findings
 from eed_delivery.source.live import Kind, LiveColumn, LiveTable, read_table
 from eed_delivery.source.server import brief, server_findings
 from eed_delivery.source.tables import light_table
+from eed_delivery.source.template_columns import template_findings
 
 # https://dev.mysql.com/doc/refman/8.0/en/integer-types.html
 _INTEGER_BYTES = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "integer": 4, "bigint": 8}
@@ -53,6 +54,7 @@ def _table(c: Connection, expected: ExpectedTable) -> Iterator[Finding]:
         yield from _indexes(c, expected, live)
     if all(live.column(column.column) for column in expected.columns):
         yield from _rights(c, expected)
+        yield from template_findings(c, expected, live)
 
 
 def _columns(table: ExpectedTable, live: LiveTable, *, on_sqlite: bool) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ class Expected:
     words: tuple[int | str, ...] = ()  # statuses that are compared with it or written to it
     written: bool = False
     human: bool = False  # people's text: names and contents in any script
+    for_templates: bool = False  # a template is given its values
     unique: bool = False
     indexed: str = ""  # why an index must begin with it; "" if it needn't
 
@@ -116,7 +117,7 @@ def _email(settings: SourceSettings) -> Iterator[Expected]:
     yield Expected("source.email.recipient_name", e.recipient_name, _TEXT, human=True)
     yield Expected("source.email.variables", e.variables, _JSON, human=True)
     for name, column in e.variable_columns.items():
-        yield Expected(f"source.email.variable_columns.{name}", column, human=True)
+        yield Expected(f"source.email.variable_columns.{name}", column, human=True, for_templates=True)
     yield Expected("source.email.attachment_location", e.attachment_location, _TEXT)
     yield Expected("source.email.attachment_filename", e.attachment_filename, _TEXT, human=True)
     yield from _written(e)

@@ -26,6 +26,7 @@ from eed_delivery.transports import Transport
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.keeper import Keeper
+from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.rate import Pace
 from eed_delivery.worker.watch import SameAnswers, Suspects
 
@@ -76,6 +77,7 @@ class Worker:
         self._suspects = Suspects(lambda: self._breaker.answers)
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
+        self._missing = MissingValues()
         self._beats = 0
         self._rules = RetryRules(
             settings.max_attempts,
@@ -93,6 +95,7 @@ class Worker:
             Loop("keeper", self._keeper.step, side_stop, self._pulse).start(),
             Loop("breaker", self._breaker.step, side_stop, self._pulse).start(),
             Loop("heartbeat", self._heartbeat, side_stop, self._pulse).start(),
+            Loop("missing", self._missing.step, side_stop, self._pulse).start(),
         ]
         threads = [self._thread(f"worker-{n}") for n in range(self._settings.threads)]
         self._stop.wait()
@@ -106,6 +109,7 @@ class Worker:
 
     def _leave(self) -> None:
         self._probe.close()
+        self._missing.close()
         try:
             self._parts.workers.leave(self._parts.process)
         except DatabaseGone as error:
@@ -119,7 +123,9 @@ class Worker:
         hands = Hands(
             ledger=self._parts.ledger,
             queue=self._parts.queue,
-            delivery=Delivery(self._parts.renderer, transport, journal, self._rules, pace, self._suspects.judge),
+            delivery=Delivery(
+                self._parts.renderer, transport, journal, self._rules, pace, self._suspects.judge, self._missing.add
+            ),
             journal=journal,
             compiled=self._compiled.get,
             lease_seconds=self._settings.lease_seconds,

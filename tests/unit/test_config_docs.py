@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from eed_delivery.config import Settings, WorkerSettings, load
 from eed_delivery.config.environment import CREDENTIALS
 from eed_delivery.events import EventKind
+from eed_delivery.source.column_kinds import OFFERED
 from eed_delivery.sqs import Letter
 from eed_delivery.tracking.collector import VISIBILITY_SECONDS, wait_seconds
 
@@ -40,6 +41,16 @@ def leaves(data: dict[str, Any], known: set[Key], path: Key = ()) -> Iterator[tu
             yield from leaves(value, known, (*path, name))
         else:
             yield (*path, name), value
+
+
+def test_the_document_on_moving_over_has_every_type_that_the_table_of_kinds_has() -> None:
+    section = (ROOT / "docs" / "moving-over.md").read_text().partition("### What a column is to a template")[2]
+    rows = re.findall(r"^\| (`[a-z0-9`, ]+`) \| (.+) \|$", section.partition("\n### ")[0], re.MULTILINE)
+    told = {name: meaning for names, meaning in rows for name in re.findall(r"`(\w+)`", names)}
+    assert told.keys() == OFFERED.keys()
+    assert {name for name, meaning in told.items() if meaning.startswith("Refused")} == {
+        name for name, kind in OFFERED.items() if kind.refused
+    }
 
 
 def as_toml(default: Any) -> Any:
