@@ -4,7 +4,6 @@ The job stays in a status that nobody picks up until its last email is in: a cra
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -15,6 +14,7 @@ from eed_delivery.database import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.model import AttachmentRef
 from eed_delivery.source.reference import delivery_attachment, delivery_email, delivery_job
+from eed_delivery.source.wall_clock import not_after, not_before
 
 PREPARING = "preparing"
 
@@ -39,9 +39,12 @@ class Registration:
 
     def begin(self, job: Mapping[str, Any], files: Sequence[AttachmentRef]) -> int:
         """Enter the job, not ready yet, with the attachments of all its emails; returns its id."""
-        times = {name: self._in_source_time(job[name]) for name in ("scheduled_for", "expires_at")}
 
         def work(c: Connection) -> int:
+            times = {
+                "scheduled_for": job["scheduled_for"] and not_before(c, job["scheduled_for"]),
+                "expires_at": job["expires_at"] and not_after(c, job["expires_at"]),
+            }
             entered = c.execute(insert(delivery_job).values({**job, **times, "status": PREPARING}))
             job_id = int(entered.inserted_primary_key[0])  # type: ignore[index]  # an INSERT of one row always has it
             if files:
@@ -115,12 +118,6 @@ class Registration:
                 raise NotPossible(f"job {self._job_id} is not there any more: somebody else has removed it")
 
         self._database.run(work)
-
-    def _in_source_time(self, moment: datetime | None) -> Any:
-        """The source's tables hold wall-clock times of the database session's zone; UTC on SQLite."""
-        if moment is None or self._database.dialect == "sqlite":
-            return moment and moment.astimezone(UTC).replace(tzinfo=None)
-        return func.from_unixtime(int(moment.timestamp()))
 
 
 def _file_row(job_id: int, email_id: int | None, file: AttachmentRef) -> dict[str, Any]:
