@@ -1,6 +1,7 @@
 """Attachments from a directory of this host: nothing outside it can be reached, whatever the source's rows say."""
 
 import errno
+import ntpath
 import os
 import stat
 from pathlib import Path
@@ -50,7 +51,8 @@ def _components(root: Path, location: str) -> list[str]:
     if location.startswith("/"):
         prefix = f"{str(root).rstrip('/')}/"
         if not location.startswith(prefix):
-            raise RenderError(f"attachment {location!r}: it is outside of the attachments' directory")
+            words = f"it is outside of the attachments' directory{_hint(location)}"
+            raise RenderError(f"attachment {location!r}: {words}")
         relative = location[len(prefix) :]
     else:
         relative = location
@@ -71,8 +73,21 @@ def _open_root(root: Path) -> int:
 def _failure(error: OSError, location: str) -> RenderError | InfrastructureFailure:
     words = _WORDS.get(error.errno or 0)
     if words:
-        return RenderError(f"attachment {location!r}: {words}")
+        return RenderError(f"attachment {location!r}: {words}{_hint(location)}")
     return InfrastructureFailure(f"the disk with attachment {location!r} failed: {error.strerror}")
+
+
+def _hint(location: str) -> str:
+    """What to do about a path of Windows: a drive, a share, or backslashes, which are ordinary letters here.
+
+    https://learn.microsoft.com/en-us/dotnet/standard/io/file-path-formats
+    """
+    drive, path = ntpath.splitdrive(location)
+    if "\\" not in location and not (drive and path.startswith("/")):
+        return ""
+    below = path.replace("\\", "/").lstrip("/")
+    words = "It is a Windows path. Store paths below rendering.attachments_root, with / between their parts"
+    return f". {words}, like {below!r}"
 
 
 def _read(file: int, location: str, limit: int) -> bytes:

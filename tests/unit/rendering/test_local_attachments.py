@@ -6,7 +6,7 @@ import re
 import resource
 import socket
 import threading
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from hypothesis import given
@@ -40,6 +40,45 @@ def refused(root: Path, location: str, **rest: str) -> str:
 def test_read(root: Path, location: str) -> None:
     read = AttachmentStore(root).read(AttachmentRef(location, sha256=SHA256))
     assert (read.filename, read.content_type, read.content) == ("s.pdf", "application/pdf", CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("location", "below"),
+    [
+        ("C:\\files\\2026\\a.pdf", "files/2026/a.pdf"),
+        ("d:/files/a.pdf", "files/a.pdf"),
+        ("\\\\server\\share\\2026\\a.pdf", "2026/a.pdf"),
+        ("//server/share/a.pdf", "a.pdf"),
+        ("\\files\\a.pdf", "files/a.pdf"),
+        ("2026\\s.pdf", "2026/s.pdf"),
+        ("2026/b\\s.pdf", "2026/b/s.pdf"),
+        ("\\\\?\\C:\\a.pdf", "a.pdf"),
+    ],
+)
+def test_a_windows_path_is_refused_with_what_to_write_instead(root: Path, location: str, below: str) -> None:
+    words = refused(root, location)
+    assert "It is a Windows path" in words
+    assert "rendering.attachments_root" in words
+    assert words.endswith(f"like {below!r}")
+
+
+@pytest.mark.parametrize("location", ["2026/x.pdf", "a:b.pdf", "/etc/passwd", "2026"])
+def test_other_paths_are_not_taken_for_windows_paths(root: Path, location: str) -> None:
+    assert "Windows" not in refused(root, location)
+
+
+def test_a_backslash_may_be_part_of_a_name(root: Path) -> None:
+    (root / "a\\b.pdf").write_bytes(CONTENT)
+    assert AttachmentStore(root).read(AttachmentRef("a\\b.pdf")).content == CONTENT
+
+
+@given(st.lists(st.text(st.sampled_from("ab-Ä"), min_size=1, max_size=4), min_size=1, max_size=4))
+def test_the_path_to_write_instead_is_that_of_windows_without_its_drive(parts: list[str]) -> None:
+    path = PureWindowsPath("C:/", *parts)
+    with pytest.raises(RenderError) as caught:
+        AttachmentStore(Path("/")).read(AttachmentRef(str(path)))
+    relative = path.relative_to("C:/").as_posix()
+    assert caught.value.reply.endswith(f"like {relative!r}")
 
 
 def test_absolute_path_below_the_root_is_taken(root: Path) -> None:
