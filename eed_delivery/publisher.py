@@ -44,6 +44,10 @@ AILING_SECONDS = 5.0
 """How long a job is left alone that cannot be registered or enlisted, and a queue that refuses every message."""
 
 
+SLOW_CHUNK_SECONDS = 5.0
+SLOW_CHUNK_REMEDY = "run eed-delivery db check: it says which view or join reads a whole table for each chunk"
+
+
 class Window:
     """How many more messages may go into the queue. Between two counts, what was published is subtracted.
 
@@ -161,7 +165,10 @@ class Publisher:
         if job.state is JobState.ACTIVE and not job.started:
             self._check_templates(job)
             failpoints.reach("publisher.compiled")
+        began = self._clock()
         rows = self._ledger.enlist(job, chunk, self._settings.job_lease_seconds)
+        if (seconds := self._clock() - began) > SLOW_CHUNK_SECONDS:
+            log.warning("chunk_slow", job_id=job.job_id, seconds=round(seconds, 1), emails=rows, todo=SLOW_CHUNK_REMEDY)
         failpoints.reach("publisher.enlisted")
         if rows:
             log.debug("enlisted", job_id=job.job_id, emails=rows)

@@ -10,6 +10,7 @@ from eed_delivery.source.expectations import Expected, ExpectedTable, expected_t
 from eed_delivery.source.findings import Finding
 from eed_delivery.source.key_checks import key_findings
 from eed_delivery.source.live import Kind, LiveColumn, LiveTable, read_table
+from eed_delivery.source.plans import plan_findings
 from eed_delivery.source.server import brief, server_findings
 from eed_delivery.source.tables import light_table
 from eed_delivery.source.template_columns import template_findings
@@ -33,6 +34,7 @@ def check(c: Connection, settings: SourceSettings) -> list[Finding]:
         findings.extend(found)
     if all(finding.level != "error" for finding in findings):
         findings.extend(key_findings(c, settings))
+        findings.extend(plan_findings(c, settings))
     return findings
 
 

@@ -1,15 +1,17 @@
 """The publisher: from ready jobs to messages, on a real database and a real queue."""
 
+import re
 from collections.abc import Iterator
 
 import boto3
 import pytest
 from botocore.stub import Stubber
+from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings
 from eed_delivery.ledger.registry import RegistryLedger
-from eed_delivery.publisher import AILING_SECONDS, Publisher
+from eed_delivery.publisher import AILING_SECONDS, SLOW_CHUNK_SECONDS, Publisher
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.source import Source
@@ -272,3 +274,34 @@ def test_a_job_that_cannot_be_registered_does_not_stop_the_others(world: World, 
             one.step()
     assert messages(queue) == [2000]
     assert [line["event"] for line in told].count("registration_failed") == 1, "it is left alone for a while"
+
+
+class SlowDatabase:
+    """A clock on which each chunk that is enlisted takes so many seconds."""
+
+    def __init__(self, world: World, seconds: float) -> None:
+        self.now = 0.0
+        self._seconds = seconds
+        event.listen(world.database.engine, "before_cursor_execute", self._note)
+
+    def _note(self, _c: object, _cursor: object, statement: str, *_: object) -> None:
+        if re.match(r"INSERT.* INTO eed_email\b", statement):
+            self.now += self._seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(SLOW_CHUNK_SECONDS + 1, 2), (SLOW_CHUNK_SECONDS - 1, 0)])
+def test_a_chunk_that_takes_long_is_logged_with_what_to_do(
+    world: World, queue: Queue, seconds: float, told: int
+) -> None:
+    world.add_job([f"c{n}@example.com" for n in range(40)])  # two chunks
+    renderer = Renderer(RenderingSettings(message_id_domain="bank.example"), AttachmentStore(None, None, (), 1000))
+    slow = Publisher(world.registry, queue, renderer, SETTINGS, SlowDatabase(world, seconds))
+    with capture_logs() as logs:
+        for _ in range(4):
+            slow.step()
+    lines = [line for line in logs if line["event"] == "chunk_slow"]
+    assert [(line["job_id"], line["seconds"], line["emails"]) for line in lines] == [(1, seconds, 20)] * told
+    assert all("db check" in line["todo"] for line in lines)
