@@ -13,7 +13,7 @@ from eed_delivery.cli import csv_rows
 from eed_delivery.cli.csv_rows import Form, Header
 from eed_delivery.cli.text_lines import UNSEEN, BadRow, Lines
 from eed_delivery.errors import NotPossible, RenderError
-from eed_delivery.model import AttachmentRef
+from eed_delivery.model import OUR_PREFIX, AttachmentRef
 from eed_delivery.rendering import addresses
 from eed_delivery.source.reference import delivery_attachment, delivery_email
 
@@ -169,6 +169,8 @@ def _checked(row: Recipient) -> Recipient | BadRow:
 def _problem(row: Recipient) -> str | None:
     if not row.email:
         return "it has no email address"
+    if ours := [name for name in row.variables if name.startswith(OUR_PREFIX)]:
+        return f"its variable {ours[0]!r} begins with {OUR_PREFIX}, like the service's own; give it another name"
     e, a = delivery_email.c, delivery_attachment.c
     sized: list[tuple[str, str | None, Any]] = [("email", row.email, e.recipient), ("name", row.name, e.recipient_name)]
     for file in row.attachments:

@@ -159,14 +159,17 @@ def replace_filter(context: BudgetedContext, value: Any, old: Any, new: Any, cou
 def join_filter(context: BudgetedContext, value: Any, d: Any = "", attribute: str | int | None = None) -> str:
     """Jinja's `join`, measured as the parts come in. None adds nothing, as in {{ }}."""
     items = value if attribute is None else map(make_attrgetter(context.environment, attribute), value)
+    return _measured(context, (context.printed(item, "a part of a list") for item in items), d)
+
+
+def _measured(context: BudgetedContext, items: Iterable[Any], d: Any) -> str:
     between = weight(d, context.budget.chars)
     parts, chars = [], 0
     for item in items:
         context.budget.step()
-        part = context.printed(item, "a part of a list")
-        chars += weight(part, context.budget.chars) + between
+        chars += weight(item, context.budget.chars) + between
         context.budget.room(chars)
-        parts.append(part)
+        parts.append(item)
     return _joined(context.eval_ctx, parts, d)
 
 
@@ -179,7 +182,9 @@ def _joined(eval_ctx: EvalContext, parts: list[Any], d: Any) -> str:
 @pass_context
 def concat_filter(context: BudgetedContext, parts: list[Any], names: tuple[str, ...]) -> str:
     """`a ~ b ~ c`: text, measured as it comes in. None adds nothing, as in {{ }}."""
-    text = join_filter(context, [context.printed(part, name) for part, name in zip(parts, names, strict=True)])
+    if None in parts:
+        parts = [context.printed(part, name) for part, name in zip(parts, names, strict=True)]
+    text = _measured(context, parts, "")
     context.budget.made(text)
     return text
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from operator import methodcaller
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from eed_delivery.errors import RenderError
 from eed_delivery.model import OUR_PREFIX, Email
 
 MAX_DEPTH = 50
+_is_ours = methodcaller("startswith", OUR_PREFIX)
 _TAKEN = "templates take text, numbers, true/false, lists and objects"
 
 
@@ -33,13 +35,12 @@ def variables_of(email: Email) -> dict[str, Any]:
     names = _parsed(email.variables)
     for column, value in email.columns.items():
         names[column] = _of_column(value, column)
-    for name in names:
-        if name.startswith(OUR_PREFIX):
-            words = f"names that begin with {OUR_PREFIX} are the service's own; give it another name"
-            raise RenderError(f"variable {name!r}: {words}")
-    ours = {"email_id": email.email_id, "job_id": email.job_id, "recipient_name": email.recipient_name}
-    for name, value in ours.items():
-        offer(names, name, value)
+    for name in filter(_is_ours, names):
+        words = f"names that begin with {OUR_PREFIX} are the service's own; give it another name"
+        raise RenderError(f"variable {name!r}: {words}")
+    offer(names, "email_id", email.email_id)
+    offer(names, "job_id", email.job_id)
+    offer(names, "recipient_name", email.recipient_name)
     return names
 
 

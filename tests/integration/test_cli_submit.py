@@ -129,6 +129,7 @@ BAD_CSV = [
     (b"email,name\na@example.com,\xe9\n", "line 2: it is not UTF-8 text"),
     (f"email,name\na@example.com,{'x' * 256}\n", "line 2: its name is longer than 255"),
     ('email,name\n"a@example.com","two\nlines"\nb@example.com,c,d\n', "line 4: it has 3 columns"),
+    ("email,eed_job_id\na@example.com,7\n", "line 2: its variable 'eed_job_id' begins with eed_"),
     ("email,attachment\na@example.com,missing.pdf\n", "line 2: attachment 'missing.pdf': there is no such file"),
     ("email,attachment\na@example.com,../eed.toml\n", "line 2: attachment '../eed.toml'"),
     ("mail\na@example.com\n", "names no column 'email'"),
@@ -152,6 +153,7 @@ BAD_JSON = [
     ('{"email": "a@example.com", "variable": {}}', "line 1: the line has the unknown member 'variable'"),
     ('{"email": 7}', "line 1: email must be text"),
     ('{"name": "x"}', "line 1: it has no email address"),
+    ('{"email": "a@example.com", "variables": {"eed_x": 1}}', "line 1: its variable 'eed_x' begins with eed_"),
     ('{"email": "a@example.com", "variables": [1]}', "line 1: variables must be an object"),
     ('{"email": "a@example.com", "variables": {"x": NaN}}', "line 1: NaN is not a JSON number"),
     ('{"email": "a@example.com", "variables": {"x": 1e999}}', "line 1: a number is out of range"),
@@ -253,7 +255,15 @@ def test_a_dry_run_shows_the_first_email_and_registers_nothing(on_sqlite: World,
     assert "2 emails would be registered; nothing was" in text
     answer = desk.eed.json(*desk.words(recipients, "--dry-run"))
     assert (answer["emails"], answer["first"]["attachments"]) == (2, ["a.pdf", "terms.pdf"])
+    assert answer["first"]["missing"] == []
     assert nothing_registered(on_sqlite)
+
+
+def test_a_dry_run_says_which_values_the_first_email_lacks(on_sqlite: World, desk: Desk) -> None:
+    lines = '{"email": "a@example.com", "variables": {"x": null, "amount": 1}}\n'
+    words = desk.words(desk.write("r.jsonl", lines), "--subject", "{{ x }}{{ recipient_name }}", "--dry-run")
+    assert "no value:    x, recipient_name" in desk.eed.good(*words)
+    assert desk.eed.json(*words)["first"]["missing"] == ["x", "recipient_name"]
 
 
 @pytest.mark.parametrize(
