@@ -80,6 +80,7 @@ def test_names_and_words_that_cannot_be(text: str) -> None:
         ("email.job_id = ''", ["email.job_id and single_table"]),
         ("[attachment]\njob_id = ''\nemail_id = ''", ["attachment.job_id and attachment.email_id"]),
         ("email.attachment_filename = 'f'", ["email.attachment_filename and email.attachment_location"]),
+        ("[email]\nvariable_columns = { eed_x = 'x', y = 'eed_y' }", ["email.variable_columns.eed_x"]),
         ("[job]\nsender = 's'\nsender_value = 'a@example.com'", ["job.sender and job.sender_value"]),
         ("job.statuses.finished = 'PROCESSING '", ["job.statuses.ready and job.statuses.finished"]),
         ("job.statuses.ready = 'Finished'", ["job.statuses.ready and job.statuses.finished"]),
