@@ -162,7 +162,13 @@ class App:
         verp = self.verp() if self.settings.transport.kind != "ses" else None
         links = self.links()
         links_of = partial(job_links.links_of, links, self.settings.web.unsubscribe) if links else None
-        return Renderer(rendering, store, sender_of=verp.sender if verp else None, links_of=links_of)
+        return Renderer(
+            rendering,
+            store,
+            sender_of=verp.sender if verp else None,
+            links_of=links_of,
+            message_id_of=verp.message_id if verp else None,
+        )
 
     def links(self) -> Links | None:
         """What makes and reads the signed addresses of emails; None if there are none."""
@@ -180,7 +186,7 @@ class App:
             what = "it is not set, and so no bounce can be for us"
             raise ConfigError([Problem("bounces.address", what, "Give the domain whose mail comes to us.")])
         ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking, self.outbox)
-        return BounceIntake(verp, ledger)
+        return BounceIntake(verp, ledger, self.settings.bounces.feedback_address)
 
     def transport_factory(self) -> Callable[[], Transport]:
         """Makes one transport a thread; the SES client behind them is shared."""

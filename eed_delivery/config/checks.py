@@ -199,6 +199,12 @@ def _bounces(settings: Settings) -> Iterator[Clash]:
             "bounces are to be listened for, and no address is given that they come back to",
             "Give the address, or take bounces.listen away.",
         )
+    if bounces.feedback_address is not None and not bounces.address:
+        yield Clash.of(
+            ("bounces.feedback_address", "bounces.address"),
+            "a complaint is known by the signed address of its email, and emails have none",
+            "Give bounces.address, or take bounces.feedback_address away.",
+        )
 
 
 def _watch(settings: Settings) -> Iterator[Clash]:

@@ -248,13 +248,15 @@ class WatchSettings(Section):
 
 
 class BouncesSettings(Section):
-    """The address that bounces come back to, and what listens for them. `former_secrets`: separated by spaces."""
+    """The address that bounces come back to, and what listens for them. `former_secrets`: separated by spaces.
+    `feedback_address`: what is registered with mailbox providers for complaints."""
 
     address: str = ""
     secret: SecretStr | None = None
     former_secrets: SecretStr | None = None
     listen: Endpoint | None = None
     protocol: Literal["lmtp", "smtp"] = "lmtp"
+    feedback_address: Address | None = None
 
     def place(self) -> tuple[str, int]:
         """Host and port of `listen`, which must be set."""

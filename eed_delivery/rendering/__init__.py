@@ -68,12 +68,14 @@ class Renderer:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sender_of: Callable[[int, int], str] | None = None,
         links_of: Callable[[Job], JobLinks] | None = None,
+        message_id_of: Callable[[int, int, str], str] | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._sender_of = sender_of
         self._links_of = links_of
+        self._message_id_of = message_id_of or _message_id
         self._templates = Templates(settings.max_output_chars)
         self._shared = SharedParts()
         self._domain = _checked_domain(settings.message_id_domain)
@@ -115,7 +117,7 @@ class Renderer:
         recipient = addresses.recipient(email.recipient, email.recipient_name)
         variables, missing = variables_of(email), Missing(self._settings.missing == "fail")
         header = self._unsubscribe_links(compiled, email, variables)
-        message_id = f"<{email.email_id}.{email.gen}@{self._domain}>"
+        message_id = self._message_id_of(email.email_id, email.gen, self._domain)
         fields = [
             _date_field(int(self._clock().timestamp())),
             compiled.from_field,
@@ -220,6 +222,10 @@ def _setting(name: str, value: str | None, use: Callable[[str], _T]) -> _T | Non
         return use(value)
     except RenderError as error:
         raise ConfigError([Problem(f"rendering.{name}", error.reply, "Correct it in the configuration.")]) from error
+
+
+def _message_id(email_id: int, gen: int, domain: str) -> str:
+    return f"<{email_id}.{gen}@{domain}>"
 
 
 def _checked_domain(domain: str) -> str:

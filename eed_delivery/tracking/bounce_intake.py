@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import structlog
 
 from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.tracking.bounces import BounceReading, BounceVerdict, parse_bounce
+from eed_delivery.tracking.bounces import BounceReading, BounceVerdict, parse_bounce, parse_complaint
 from eed_delivery.tracking.verp import Verp
 
 log = structlog.get_logger(__name__)
@@ -14,13 +14,15 @@ log = structlog.get_logger(__name__)
 class BounceIntake:
     """Safe for many threads. Whoever hands a message in may acknowledge it as soon as `take` has returned."""
 
-    def __init__(self, verp: Verp, ledger: TrackingLedger) -> None:
+    def __init__(self, verp: Verp, ledger: TrackingLedger, feedback_address: str | None = None) -> None:
+        """`feedback_address`: the one that is registered with mailbox providers for complaints."""
         self._verp = verp
         self._ledger = ledger
+        self._feedback_address = feedback_address.lower() if feedback_address else None
 
     def knows(self, address: str) -> bool:
-        """Whether it is the address of one of our emails. Never raises."""
-        return self._verp.read(address) is not None
+        """Whether it is the address of one of our emails, or the one for complaints. Never raises."""
+        return self._is_for_complaints(address) or self._verp.read(address) is not None
 
     def take(self, raw: bytes, sent_to: str) -> BounceVerdict:
         """Read the message that came for `sent_to`, the envelope's recipient, and store what it says.
@@ -28,10 +30,11 @@ class BounceIntake:
         The same message again changes nothing. Raises `DatabaseGone`, or what else the database has against it: then
         nothing is stored, and it is to be brought again.
         """
-        reading = parse_bounce(raw, sent_to, self._verp, datetime.now(UTC))
+        parse = parse_complaint if self._is_for_complaints(sent_to) else parse_bounce
+        reading = parse(raw, sent_to, self._verp, datetime.now(UTC))
         suppressed = self._store(reading)
-        email_id, gen = self._verp.read(sent_to) or (None, None)
         event = reading.event
+        email_id, gen = (event.email_id, event.gen) if event else self._verp.read(sent_to) or (None, None)
         log.info(
             "bounce_taken",
             verdict=str(reading.verdict),
@@ -43,6 +46,9 @@ class BounceIntake:
             suppressed=suppressed,
         )
         return reading.verdict
+
+    def _is_for_complaints(self, address: str) -> bool:
+        return self._feedback_address is not None and address.strip(" \t\r\n<>").lower() == self._feedback_address
 
     def _store(self, reading: BounceReading) -> int:
         """Returns how many addresses are newly suppressed."""

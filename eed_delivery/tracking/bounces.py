@@ -1,7 +1,8 @@
 """What mail servers and mailboxes send back to an email's own address, as events.
 
 Anybody may write to that address who has been sent the email, and nobody else knows it. So a message here can say
-anything about that one email, and nothing about another: whom it concerns is read from the envelope alone.
+anything about that one email, and nothing about another: whom it concerns is read from the envelope alone. Complaints
+that come to another address (`parse_complaint`) must hold a signature of ours for that.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from eed_delivery.logs import mask_addresses
 from eed_delivery.tracking.auto_replies import is_auto_reply
 from eed_delivery.tracking.delivery_reports import CONTENT_TYPES, Action, RecipientReport, gravest, read_delivery_report
 from eed_delivery.tracking.diagnosis import Diagnosis
-from eed_delivery.tracking.feedback_reports import NO_COMPLAINTS, feedback_type
+from eed_delivery.tracking.feedback_reports import NO_COMPLAINTS, feedback_type, reported_email
 from eed_delivery.tracking.mime_parts import Mail, take_apart
 from eed_delivery.tracking.plain_bounces import PlainBounce, from_a_machine, read_plain_bounce, words_of
 from eed_delivery.tracking.verp import Verp
@@ -83,9 +84,33 @@ def parse_bounce(
     finding = _find(mail)
     if finding is None:
         return BounceReading(BounceVerdict.AUTO_REPLY if is_auto_reply(mail) else BounceVerdict.NOT_UNDERSTOOD)
+    return BounceReading(finding.verdict, _event(finding, ours, mail, received_at))
+
+
+def parse_complaint(
+    raw: bytes, _sent_to: str, verp: Verp, received_at: datetime, max_bytes: int = MAX_BYTES
+) -> BounceReading:
+    """Reads what came to the address that is registered for complaints; `received_at` is in UTC.
+
+    A provider sends its reports there, and not to the email's own address. So whom one concerns is read from what it
+    holds of our email, by our signatures alone: whoever has not been sent the email cannot complain about it. Never
+    raises, and takes bounded time.
+    """
+    mail = take_apart(raw, max_bytes)
+    kind = feedback_type(mail)
+    if kind is None:
+        return BounceReading(BounceVerdict.NOT_UNDERSTOOD)
+    ours = reported_email(mail, verp)
+    if ours is None:
+        return BounceReading(BounceVerdict.NOT_OURS)
+    finding = _complaint(kind, words_of(mail))
+    return BounceReading(finding.verdict, _event(finding, ours, mail, received_at))
+
+
+def _event(finding: _Finding, ours: tuple[int, int], mail: Mail, received_at: datetime) -> TrackingEvent:
     email_id, gen = ours
     kind = _KINDS[finding.verdict]
-    event = TrackingEvent(
+    return TrackingEvent(
         event_id=_event_id(email_id, gen, kind, mail),
         kind=kind,
         occurred_at=received_at,
@@ -97,7 +122,11 @@ def parse_bounce(
         enhanced=finding.enhanced,
         detail=_detail(finding.text),
     )
-    return BounceReading(finding.verdict, event)
+
+
+def _complaint(kind: str, text: str) -> _Finding:
+    outcome = None if kind in NO_COMPLAINTS else DeliveryOutcome.COMPLAINED
+    return _Finding(BounceVerdict.COMPLAINT, outcome, kind, text)
 
 
 def _find(mail: Mail) -> _Finding | None:
@@ -107,8 +136,7 @@ def _find(mail: Mail) -> _Finding | None:
     if reports := read_delivery_report(mail, words):
         return _from_reports(reports)
     if (kind := feedback_type(mail)) is not None:
-        outcome = None if kind in NO_COMPLAINTS else DeliveryOutcome.COMPLAINED
-        return _Finding(BounceVerdict.COMPLAINT, outcome, kind, words)
+        return _complaint(kind, words)
     bounce = read_plain_bounce(mail, words)
     return None if bounce is None else _from_words(bounce)
 

@@ -1,10 +1,15 @@
 """Complaints by mail: ARF (RFC 5965), as Yahoo and most providers send it, and Microsoft's older form (JMRP)."""
 
 import re
+from itertools import islice
 
-from eed_delivery.tracking.mime_parts import Mail, field_groups
+from eed_delivery.tracking.mime_parts import Mail, field_groups, header_of
+from eed_delivery.tracking.verp import Verp
 
 CONTENT_TYPE = "message/feedback-report"
+COPIES = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global", "text/plain")
+"""What a report may hold our email in; Microsoft's older form has all of it in the text."""
+MAX_LOOKED_AT = 6
 NO_COMPLAINTS = frozenset({"not-spam", "auth-failure"})
 """Reports that say nothing against us: taken back (RFC 5965, 3.4), and SPF or DKIM failures (RFC 6591)."""
 _KNOWN = NO_COMPLAINTS | {"abuse", "fraud", "virus", "other"}
@@ -22,6 +27,22 @@ def feedback_type(mail: Mail) -> str | None:
     if mail.report_type == "feedback-report":
         return "other"  # cut off before its second part
     return "abuse" if _is_jmrp(mail) else None
+
+
+def reported_email(mail: Mail, verp: Verp) -> tuple[int, int] | None:
+    """The email that the report is about, by a signature of ours; None if there is none in it.
+
+    Looked for in Original-Mail-From (RFC 5965, 3.2) and the rest of the report, then in the copy of our email: its
+    Return-Path, Received and other fields, and its Message-ID, which is what the providers leave that hide addresses.
+    """
+    for part in islice(mail.of_type(CONTENT_TYPE, *COPIES), MAX_LOOKED_AT):
+        content = part.content()
+        ours = verp.find(content.decode("ascii", "replace")) or verp.read_message_id(
+            header_of(content).get("message-id")
+        )
+        if ours is not None:
+            return ours
+    return None
 
 
 def _kind(value: str) -> str:

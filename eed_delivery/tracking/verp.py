@@ -9,6 +9,7 @@ import re
 from base64 import b32encode
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import islice
 
 from eed_delivery.config import BouncesSettings
 from eed_delivery.errors import ConfigError, Problem
@@ -23,12 +24,17 @@ MAX_LOCAL_PART = 64
 MAX_ADDRESS = 254
 """Octets; RFC 5321, 4.5.3.1.3 allows 256 with the angle brackets."""
 SHORTEST_SECRET = 16
+MAX_FOUND = 20
+"""Addresses of our form in one text that are tried."""
 _LONGEST_TOKEN = len(f"{HIGHEST}.{HIGHEST}.") + MAC_CHARS
 
 # Only what survives a server that changes the case (RFC 5321, 2.4 forbids it, and many do it), and needs no quotes.
 _LOCAL_PART = re.compile(r"[a-z0-9+_-]+(?:\.[a-z0-9+_-]+)*")
 _DOMAIN = re.compile(r"(?=.{1,189}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 _TOKEN = re.compile(rf"(0|[1-9][0-9]{{0,18}})\.(0|[1-9][0-9]{{0,18}})\.([a-z2-7]{{{MAC_CHARS}}})")
+_MESSAGE_ID = re.compile(
+    rf"\s{{0,10}}<?(0|[1-9][0-9]{{0,18}})\.(0|[1-9][0-9]{{0,18}})@([a-z2-7]{{{MAC_CHARS}}})\.", re.ASCII | re.IGNORECASE
+)
 
 
 class Verp:
@@ -46,7 +52,9 @@ class Verp:
             raise _mistake(f"a secret has fewer than {SHORTEST_SECRET} bytes", "Make one: openssl rand -hex 32.")
         before, after = self._template.split(PLACE)
         self._shape = re.compile(re.escape(before) + f"({_TOKEN.pattern})" + re.escape(after))
-        self._keys = tuple(self._key(one) for one in secrets)
+        self._anywhere = re.compile(re.escape(before) + _TOKEN.pattern + re.escape(after), re.IGNORECASE)
+        self._keys = tuple(self._key(one, "verp") for one in secrets)
+        self._id_keys = tuple(self._key(one, "message-id") for one in secrets)
 
     @classmethod
     def configured(cls, bounces: BouncesSettings) -> "Verp | None":
@@ -70,19 +78,36 @@ class Verp:
         found = self._shape.fullmatch(address.strip(" \t\r\n<>").lower())
         if found is None:
             return None
-        email_id, gen = int(found[2]), int(found[3])
-        if email_id > HIGHEST or gen > HIGHEST or not self._made_by_us(email_id, gen, found[4]):
+        return self._proven(self._keys, found[2], found[3], found[4])
+
+    def find(self, text: str) -> tuple[int, int] | None:
+        """The email of the first of our addresses in a text, which others may have been written around; or None."""
+        found = islice(self._anywhere.finditer(text), MAX_FOUND)
+        return next(
+            (place for one in found if (place := self._proven(self._keys, one[1], one[2], one[3].lower()))), None
+        )
+
+    def message_id(self, email_id: int, gen: int, domain: str) -> str:
+        """A Message-ID that proves which email it is of. By another key than the address: answers and archives show
+        Message-IDs to others, who must not be able to make the email bounce."""
+        return f"<{email_id}.{gen}@{_mac(self._id_keys[0], email_id, gen)}.{domain}>"
+
+    def read_message_id(self, text: str) -> tuple[int, int] | None:
+        """The email whose Message-ID it is, or None if we did not make it. Never raises."""
+        found = _MESSAGE_ID.match(text)
+        return self._proven(self._id_keys, found[1], found[2], found[3].lower()) if found else None
+
+    def _proven(self, keys: Sequence[bytes], email_id: str, gen: str, mac: str) -> tuple[int, int] | None:
+        place = int(email_id), int(gen)
+        if max(place) > HIGHEST:
             return None
-        return email_id, gen
-
-    def _made_by_us(self, email_id: int, gen: int, mac: str) -> bool:
         # All keys every time, each compared in constant time: how long it takes says nothing.
-        matches = [hmac.compare_digest(_mac(key, email_id, gen), mac) for key in self._keys]
-        return any(matches)
+        matches = [hmac.compare_digest(_mac(key, *place), mac) for key in keys]
+        return place if any(matches) else None
 
-    def _key(self, secret: bytes) -> bytes:
+    def _key(self, secret: bytes, use: str) -> bytes:
         """A key for this one use: no other signature by the same secret, and no other tenant's address, fits here."""
-        return hmac.digest(secret, b"eed-delivery verp 1\0" + self._template.encode("ascii"), sha256)
+        return hmac.digest(secret, f"eed-delivery {use} 1\0{self._template}".encode("ascii"), sha256)
 
 
 def _mac(key: bytes, email_id: int, gen: int) -> str:

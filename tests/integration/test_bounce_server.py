@@ -22,11 +22,13 @@ from tests.servers import free_port
 from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.unit.tracking.bounce_samples import NO_BOUNCES, Sample, dsn, group
+from tests.unit.tracking.test_feedback_loops import report
 from tests.waiting import until
 from tests.world import World
 
 VERP = Verp("bounces.bank.example", b"a secret of the tests, 32 bytes!")
 HARD = dsn(group("5.1.1", "smtp; 550 5.1.1 no such user")).replace(b"\n", b"\r\n")
+FEEDBACK = "FBL@bounces.bank.example"
 PATIENCE = 30
 
 
@@ -44,7 +46,7 @@ class Running:
         self.port = free_port()
         self.beats = 0
         self._stop = threading.Event()
-        intake = BounceIntake(VERP, TrackingLedger(world.database, world.source, TrackingSettings()))
+        intake = BounceIntake(VERP, TrackingLedger(world.database, world.source, TrackingSettings()), FEEDBACK)
         server = BounceServer(intake, protocol, connections, idle_seconds)
         work = threading.Thread(target=server.run, args=("127.0.0.1", self.port, self._stop, self._beat))
         self._thread = work
@@ -131,6 +133,19 @@ def test_only_an_address_of_ours_is_a_recipient(world: World, one: int, address:
         assert client.docmd("DATA")[0] == 503
         assert hand_over(client, VERP.sender(one, 0))[0] == 250  # and the conversation goes on
     assert outcomes(world) == {one: "hard_bounced"}
+
+
+def test_a_complaint_comes_to_the_registered_address(world: World, one: int) -> None:
+    said = report(f"Feedback-Type: abuse\nOriginal-Mail-From: <{VERP.sender(one, 0)}>")
+    forged = report(f"Feedback-Type: abuse\nOriginal-Mail-From: <b+{one}.0.aaaaaaaaaaaaaaaa@bounces.bank.example>")
+    with running(world) as server, server.call() as client, capture_logs() as logs:
+        assert hand_over(client, FEEDBACK.lower(), forged.replace(b"\n", b"\r\n"))[0] == 250
+        assert outcomes(world)[one] is None
+        assert hand_over(client, f"<{FEEDBACK.upper()}>", said.replace(b"\n", b"\r\n"))[0] == 250
+    assert outcomes(world)[one] == "complained"
+    assert world.execute("SELECT source FROM eed_suppression") == [("complaint",)]
+    told = [(entry["verdict"], entry["email_id"]) for entry in logs if entry["event"] == "bounce_taken"]
+    assert told == [("not_ours", None), ("complaint", one)]
 
 
 def test_a_second_recipient_waits_for_the_next_message(world: World) -> None:

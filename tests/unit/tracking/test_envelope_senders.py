@@ -29,6 +29,13 @@ def test_each_email_has_a_sender_of_its_own(tmp_path: Path, kind: str) -> None:
     assert VERP.read(made.envelope_sender) == (7, 2)
 
 
+def test_its_message_id_proves_whose_it_is(tmp_path: Path) -> None:
+    made = rendered(tmp_path, EED_BOUNCES__ADDRESS="bounces.bank.example", EED_BOUNCES__SECRET=SECRET)
+    assert made.message_id.startswith("<7.2@") and made.message_id.endswith(".mail.example.com>")
+    assert VERP.read_message_id(made.message_id) == (7, 2)
+    assert rendered(tmp_path).message_id == "<7.2@mail.example.com>"
+
+
 def test_ses_tells_by_events(tmp_path: Path) -> None:
     bounces = {"EED_BOUNCES__ADDRESS": "bounces.bank.example", "EED_BOUNCES__SECRET": SECRET}
     keys = {"EED_RENDERING__ENVELOPE_SENDER": "b@bank.example", "EED_TRANSPORT__KIND": "ses", **bounces}
