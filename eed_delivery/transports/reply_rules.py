@@ -53,6 +53,8 @@ _WHO = (
     r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|accounts?|address(?:es)?|addressees?|e-?mails?"
     r"|e-?mail (?:address|account)|alias|username|user ?id|person|customer|subscriber)"
 )
+# The same without "account", which may be the one that we log in with; with an address beside it, it is not.
+_WHOM = r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|address(?:es)?|e-?mails?|alias|customer|subscriber|account @)"
 _WHOSE = r"(?:local |virtual |destination |final |delivery |envelope |e-?mail |smtp |domino |target |valid |such )*"
 _NOT_THERE = (
     r"(?:unknown|unrecogni[sz]ed|invalid|undeliverable|unrout(?:e)?able|non-?existent|missing"
@@ -280,10 +282,11 @@ RULES: tuple[Rule, ...] = (
         "disabled",
         Concern.ADDRESS,
         (
-            (r"\b" + _WHO + r" (?:[^ .;:]+ ){0,5}?(?:is |are |has been |have been |been |was |were |currently )+(?:\w+ )?" + _GONE, _YAHOO),
-            (r"\b" + _WHO + r"(?: @)?:? (?:disabled|de-?activated|suspended|closed|terminated|inactive|discontinued|expired)", _MANY),
-            (r"\b(?:disabled|inactive|de-?activated|suspended|closed|terminated|archived|expired|invalid/inactive) (?:user|account|mailbox|recipient|e-?mail)", _MANY),
+            (r"\b" + _WHOM + r" (?:[^ .;:]+ ){0,5}?(?:is |are |has been |have been |been |was |were |currently )+(?:\w+ )?" + _GONE, _YAHOO),
+            (r"\b" + _WHOM + r"(?: @)?:? (?:disabled|de-?activated|suspended|closed|terminated|inactive|discontinued|expired)", _MANY),
+            (r"\b(?:disabled|inactive|de-?activated|suspended|closed|terminated|archived|expired|invalid/inactive) (?:user|mailbox|recipient|e-?mail)", _MANY),
             (r"\bno longer (?:active|in use|employed|with (?:us|the company)|on server|works? (?:here|at)|a valid|valid|accepts? (?:e-?)?mail|exists?)", "Apple, companies"),
+            (r"\brecipient address rejected: (?:[^ .;:]+ ){0,4}?(?:disabled|inactive|suspended|closed|terminated|deactivated)", _POSTFIX),
             (r"\b(?:recipient|user) (?:account )?is blocked|\bdisableduser|\brecipient suspend", "La Poste"),
             (_DE_WHO + r" (?:[^ .;:]+ ){0,5}?(?:deaktiviert|gesperrt|geloscht|geloescht|geschlossen|stillgelegt)", "German"),
             (_FR_WHO + r" (?:[^ .;:]+ ){0,6}?(?:desactivee?|fermee?|supprimee?|bloquee?|archivee?|suspendue?|resiliee?|n'est plus)\b", "French"),
@@ -316,7 +319,7 @@ RULES: tuple[Rule, ...] = (
             (r"\brecipient address rejected: (?:undeliverable|unknown|invalid|user ?unknown|address unknown|no such|not found|bad)", _POSTFIX),
             (r"\binvalid final delivery userid|\buser ?unknown\b|\bunknown ?user\b|\bnosuchuser\b|\bno such (?:id|mail ?drop|person)|\bunknown (?:local part|local-part|username)", _MANY),
             (r"\bunroute?able address|\bdestination addresses were unknown|\bcannot be resolved to a (?:mailbox|user)", _EXIM),
-            (r"\bcannot accept user|\bnot have a final (?:e-?mail )?delivery point|\bdoes not like recipient|\buser missing home directory|\bnot e-?mail addresses|\bdelivery to (?:this|that) user is not possible", "various"),
+            (r"\bcannot accept user|\bnot have a final (?:e-?mail )?delivery point|\buser missing home directory|\bnot e-?mail addresses|\bdelivery to (?:this|that) user is not possible", "various"),
             (r"\bmay have been (?:moved|removed|deleted|misspelled|mistyped)|\bhas (?:moved|left)(?: with)? no (?:forwarding )?address", _MS),
             (_DE_WHO + r" (?:[^ .;:]+ ){0,6}?(?:unbekannt|nicht gefunden|existiert nicht|existiert leider nicht|nicht vorhanden|nicht bekannt|ung(?:u|ue)ltig|gibt es nicht|nicht existent)", "German"),
             (r"\b(?:unbekannter?|ung(?:u|ue)ltiger?|nicht existierende[rs]?|falscher?|kein(?:e)? (?:solche[rs]? )?|kein solcher )[ ]?" + _DE_WHO, "German"),
@@ -337,12 +340,22 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("spam", Concern.CONTENT, ((r"spam", _MANY),), sub_type="policy"),
     Rule(
+        "disabled",  # 525 5.7.13 Account disabled (RFC 5248): ours, by which we log in
+        Concern.ADDRESS,
+        (
+            (r"\baccounts? (?:[^ .;:]+ ){0,5}?(?:is |are |has been |have been |been |was |were |currently )+(?:\w+ )?" + _GONE, _YAHOO),
+            (r"\baccounts?:? (?:disabled|de-?activated|suspended|closed|terminated|inactive|discontinued|expired)", _MANY),
+            (r"\b(?:disabled|inactive|de-?activated|suspended|closed|terminated|archived|expired) accounts?\b", _MANY),
+        ),
+        sure=False,
+    ),
+    Rule(
         "no_mailbox",
         Concern.ADDRESS,
         (
             (r"\bmail ?box (?:[^ .;:]+ ){0,5}?(?:unavailable|unavaiable|not available|is not available)", "RFC 5321, 4.2.2: the text of 550"),
             (r"\brecipient address rejected: access denied", "Exchange Online: directory-based edge blocking"),
-            (r"(?:^|[^a-z]|recipient |5\.1\.0 |e-?mail )address rejected ?\.?(?: ?\(|$|;)", _CISCO),
+            (r"(?:^|[^a-z]|recipient |5\.1\.0 |e-?mail )address rejected ?(?:\.|;|\(|$)", _CISCO),
             (r"\baccount unavailable|\baddress no longer|\brecipient (?:is )?not (?:ok|accepted|local)\b|\bthe following recipients? (?:was|were) undeliverable|\bdestination server rejected recipients", "various"),
             (r"\bcheck (?:if|that|whether) (?:the )?(?:e-?mail )?address is (?:correct|valid)|\bthe e-?mail address was (?:misspelled|not entered correctly|entered incorrectly)", "InterScan, Exchange"),
         ),
@@ -357,7 +370,7 @@ RULES: tuple[Rule, ...] = (
             (r"\b(?:recipient|user) (?:preferences|rules)|\brefus\w+ to (?:accept|receive)|\bonly accept\w* (?:mail|messages)|\bsendernotauthenticated|\bnotauthorized\b|\brestrict", _MS),
         ),
     ),
-    Rule("expired", Concern.DOMAIN, ((r"\b(?:delivery (?:time )?|message |queue time )?expired|\btoo long in queue|\bgiving up\b|\bretry timeout|\bretry time not reached|\bmessage too old", _SENDMAIL),), later=True),
+    Rule("expired", Concern.DOMAIN, ((r"\b(?:delivery (?:time )?|message |queue time )?expired|\btoo long in queue|\bretry timeout|\bretry time not reached|\bmessage too old", _SENDMAIL),), later=True),
     Rule("loop", Concern.DOMAIN, ((r"\bmail (?:for \S+ )?loops? (?:back|detected)|\btoo many hops|\brouting loop|\bhop count", _SENDMAIL),), later=True),
     Rule(
         "network",
@@ -442,7 +455,7 @@ _REWRITING = (
         r"[<(\[\"']{0,3}(?:mailto:|rfc822;)?[^\s<>()\[\]\",;:'@]+@[^\s<>()\[\]\",;:'@]*[^\s<>()\[\]\",;:'@.][>)\]\"']{0,3}",
         r"@",
     ),
-    (r"\[?\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b\]?|\[ipv6:[0-9a-f:.]+\]", r"~"),
+    (r"[\[(]?\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b[\])]?|\[ipv6:[0-9a-f:.]+\]", r"~"),
     (r"(https?://)?([a-z0-9_-]+\.)*[a-z0-9-]*(" + _LISTS + r")[a-z0-9-]*(\.[a-z0-9-]+)+", r" \3 "),
     (r"(^|" + _EDGE + r")[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z]{2,24}\.?(\[|" + _EDGE + r"|$)", r"\1~\2"),
     (r"\bip address(?:es)?\b", r"ip"),

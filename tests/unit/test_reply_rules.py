@@ -56,6 +56,7 @@ from eed_delivery.transports.reply_rules import RULES, Concern, normal_form, rul
         ("Domain example.com does not accept mail (nullMX)", "no_domain"),
         ("DNS Hard Error looking up example.org (MX): NXDomain", "no_domain"),
         ("Sorry, I couldn't find any host named example.org. (#5.1.2)", "no_domain"),
+        ("Account disabled", "disabled"),
         # in other languages
         ("Empfänger unbekannt", "no_mailbox"),
         ("Das Postfach existiert nicht", "no_mailbox"),

@@ -129,6 +129,8 @@ def test_a_code_is_found_in_running_text(text: str, found: str | None) -> None:
         ("5.7.1", "Message rejected", Meaning.REFUSED, "policy"),
         ("5.7.1", "Recipient address rejected: Access denied", Meaning.REFUSED, "policy"),
         ("5.7.1", "mailbox unavailable", Meaning.REFUSED, "policy"),
+        ("5.7.13", "525 5.7.13 Account disabled", Meaning.REFUSED, "policy"),
+        ("5.7.13", "525 5.7.13 Disabled recipient address", Meaning.DEAD, "disabled"),
         ("5.7.27", "550 Host does not accept mail", Meaning.DEAD, "no_domain"),
         ("5.7.27", "550 Sender address has null MX", Meaning.REFUSED, "sender"),
         ("5.3.2", "521 5.3.2 example.com: no mail here", Meaning.DEAD, "no_domain"),
