@@ -18,13 +18,13 @@ from eed_delivery.tracking.delivery_reports import CONTENT_TYPES, Action, Recipi
 from eed_delivery.tracking.diagnosis import Diagnosis
 from eed_delivery.tracking.feedback_reports import NO_COMPLAINTS, feedback_type, reported_email
 from eed_delivery.tracking.mime_parts import Mail, take_apart
-from eed_delivery.tracking.plain_bounces import PlainBounce, from_a_machine, read_plain_bounce, words_of
+from eed_delivery.tracking.plain_bounces import PlainBounce, read_plain_bounce, sends_reports, words_of
 from eed_delivery.tracking.verp import Verp
 from eed_delivery.transports.reply_text import clean
 
 MAX_BYTES = 1_000_000
-MAX_MESSAGES = 2
-"""Messages within a message that are looked into."""
+MAX_MESSAGES, MAX_DEPTH = 2, 2
+"""Messages within a message that are looked into, and how deep."""
 DETAIL_SOURCE = 2000
 """Characters that a detail is made from: more than remain, since cleaning and masking make it shorter."""
 
@@ -141,15 +141,15 @@ def _find(mail: Mail) -> _Finding | None:
     return None if bounce is None else _from_words(bounce)
 
 
-def _report_within(mail: Mail) -> Mail:
+def _report_within(mail: Mail, depth: int = MAX_DEPTH) -> Mail:
     """The report itself, where a gateway has sent it on as a message within its own (message/rfc822).
 
     Only where a mail system wrote the outer message: a person who forwards a bounce tells us of somebody else's.
     """
-    if next(mail.of_type(*CONTENT_TYPES), None) is not None or not from_a_machine(mail.fields):
+    if depth == 0 or next(mail.of_type(*CONTENT_TYPES), None) is not None or not sends_reports(mail):
         return mail
     for part in islice(mail.of_type("message/rfc822"), MAX_MESSAGES):
-        inner = take_apart(part.content(MAX_BYTES), MAX_BYTES)
+        inner = _report_within(take_apart(part.content(MAX_BYTES), MAX_BYTES), depth - 1)
         if next(inner.of_type(*CONTENT_TYPES), None) is not None:
             return inner
     return mail

@@ -41,6 +41,8 @@ _FROM = re.compile(
     re.IGNORECASE,
 )
 _DAEMON = re.compile(r"mailer[ -]?daemon|mdaemon|mail delivery (?:sub)?system", re.IGNORECASE)
+_FORWARDED = re.compile(r"\s*\[?(?:fwd?|wg|tr|rv|i|enc|vs|vb|pd|ynt|ilt|re|aw|sv|转发|転送)\s?[:：]", re.IGNORECASE)
+"""A person sent it on, or answered."""
 _NO_SENDER = re.compile(r"\s*<\s*>\s*")
 
 
@@ -76,6 +78,14 @@ def original_subject(mail: Mail) -> str:
 def from_a_machine(fields: Fields) -> bool:
     """Whether the sender is what mail systems call themselves. A postmaster may be a person, too."""
     return bool(_FROM.search(fields.decoded("from")) or _from_nobody(fields))
+
+
+def sends_reports(mail: Mail) -> bool:
+    """Whether a mail system wrote it: by its sender, by the kind that it says it is, or by its subject."""
+    if from_a_machine(mail.fields) or mail.report_type == "delivery-status":
+        return True
+    subject = mail.fields.decoded("subject")[:MAX_SUBJECT]
+    return not _FORWARDED.match(subject) and _says_failure(subject)
 
 
 def read_plain_bounce(mail: Mail, words: str) -> PlainBounce | None:
@@ -123,10 +133,11 @@ def _is_bounce(mail: Mail, subject: str, form: str, diagnosis: Diagnosis) -> boo
         # "I have left, your message could not be delivered": a person's words, where no mail system wrote them
         return fails or from_a_machine(mail.fields) or not is_auto_reply(mail)
     says_so = fails or words_for.UNDELIVERED.in_form(opening)
+    waits = words_for.DELAY_SUBJECTS.in_form(subject) or words_for.DELAYS.in_form(opening)
     if _from_a_daemon(mail.fields):  # no person has that name: an operator is to see it, in whatever language it is
         return says_so or not is_away(mail.fields)
     if from_a_machine(mail.fields):
-        return says_so or (_names_a_code(diagnosis) and not is_auto_reply(mail))
+        return says_so or waits or (_names_a_code(diagnosis) and not is_auto_reply(mail))
     return fails and words_for.UNDELIVERED.in_form(opening)
 
 
@@ -140,6 +151,10 @@ def _is_rejecting_receipt(mail: Mail, subject: str, form: str) -> bool:
         return False
     rejects = "reject" in mail.fields.get("auto-submitted").lower() or words_for.FAILURE_SUBJECTS.in_form(subject)
     return rejects or words_for.REJECTED_BY_RULE.in_form(form[:OPENING])
+
+
+def _says_failure(subject: str) -> bool:
+    return words_for.FAILURE_SUBJECTS.search(subject)
 
 
 def _names_a_code(diagnosis: Diagnosis) -> bool:

@@ -89,7 +89,7 @@ RULES: tuple[Rule, ...] = (
         Concern.SENDER,
         (
             (r"\bsender (?:e-?mail )?(?:rejected|denied|refused|unknown|invalid|not |is not |does not|verif|blocked|domain)", _POSTFIX),
-            (r"\b(?:domain of sender|sender's? domain|envelope sender|envelope from|mail from|return path)\b" + " " + _GAP
+            (r"\b(?:domain of sender|sending domain|sender's? domain|envelope sender|envelope from|mail from|return path)\b" + " " + _GAP
              + r"(?:not|no|rejected|denied|refused|must|invalid|unresolv\w+|bad\w*)\b", _SENDMAIL),
             (r"\b(?:invalid|unknown|bad|unverified|forged|banned) sender\b", _MANY),
             (r"\bsender " + _GAP + r"(?:does not exist|blocked|not exist|no (?:a|mx|a/mx)\b|null ?mx|not verified|not authori[sz]ed)", _MANY),
@@ -198,7 +198,7 @@ RULES: tuple[Rule, ...] = (
         "full",
         Concern.MAILBOX,
         (
-            (r"(?:mail)?box (?:\w+ ){0,4}?(?:is |has been )?(?:almost |currently )?(?:over)?full\b|\b(?:full|overfull) mail ?box|\binbox (?:is )?full", _MANY),
+            (r"(?:mail)?box (?:[^ .;:]+ ){0,4}?(?:is |has been )?(?:almost |currently )?(?:over)?full\b|\b(?:full|overfull) mail ?box|\binbox (?:is )?full", _MANY),
             (r"\b(?:over|exceed\w*|out of|beyond|above|insufficient|low on) (?:[^ .;:]+ ){0,5}?(?:quota|storage|disk|space|mailbox size|allocation)", _GMAIL),
             (r"\b(?:quota|storage|mailbox size limit|mailbox limit|disk|mailbox size|space) (?:[^ .;:]+ ){0,5}?(?:exceed\w*|exeed\w*|full|reached|over|exhausted|violation)", _EXIM),
             (r"\bover ?quota|\bquota ?exceed|\bmailbox_?full|\boverquota", _MANY),
@@ -285,8 +285,9 @@ RULES: tuple[Rule, ...] = (
             (r"\b" + _WHOM + r" (?:[^ .;:]+ ){0,5}?(?:is |are |has been |have been |been |was |were |currently )+(?:\w+ )?" + _GONE, _YAHOO),
             (r"\b" + _WHOM + r"(?: @)?:? (?:disabled|de-?activated|suspended|closed|terminated|inactive|discontinued|expired)", _MANY),
             (r"\b(?:disabled|inactive|de-?activated|suspended|closed|terminated|archived|expired|invalid/inactive) (?:user|mailbox|recipient|e-?mail)", _MANY),
-            (r"\bno longer (?:active|in use|employed|with (?:us|the company)|on server|works? (?:here|at)|a valid|valid|accepts? (?:e-?)?mail|exists?)", "Apple, companies"),
+            (r"\bno longer (?:active|in use|employed|with (?:us|the|this|our)\b|at (?:the|this|our)\b|on server|works? (?:here|at)|a valid|valid|accepts? (?:e-?)?mail|exists?)", "Apple, companies"),
             (r"\brecipient address rejected: (?:[^ .;:]+ ){0,4}?(?:disabled|inactive|suspended|closed|terminated|deactivated)", _POSTFIX),
+            (r"\bhas left (?:the|this|our|us)\b", "companies"),
             (r"\b(?:recipient|user) (?:account )?is blocked|\bdisableduser|\brecipient suspend", "La Poste"),
             (_DE_WHO + r" (?:[^ .;:]+ ){0,5}?(?:deaktiviert|gesperrt|geloscht|geloescht|geschlossen|stillgelegt)", "German"),
             (_FR_WHO + r" (?:[^ .;:]+ ){0,6}?(?:desactivee?|fermee?|supprimee?|bloquee?|archivee?|suspendue?|resiliee?|n'est plus)\b", "French"),
@@ -319,7 +320,7 @@ RULES: tuple[Rule, ...] = (
             (r"\brecipient address rejected: (?:undeliverable|unknown|invalid|user ?unknown|address unknown|no such|not found|bad)", _POSTFIX),
             (r"\binvalid final delivery userid|\buser ?unknown\b|\bunknown ?user\b|\bnosuchuser\b|\bno such (?:id|mail ?drop|person)|\bunknown (?:local part|local-part|username)", _MANY),
             (r"\bunroute?able address|\bdestination addresses were unknown|\bcannot be resolved to a (?:mailbox|user)", _EXIM),
-            (r"\bcannot accept user|\bnot have a final (?:e-?mail )?delivery point|\buser missing home directory|\bnot e-?mail addresses|\bdelivery to (?:this|that) user is not possible", "various"),
+            (r"\bcannot accept user|\bnot handle mail for (?:that|this) user|\bnot a deliverable address|\bcannot deliver mail for|\bnot have a final (?:e-?mail )?delivery point|\buser missing home directory|\bnot e-?mail addresses|\bdelivery to (?:this|that) user is not possible", "various"),
             (r"\bmay have been (?:moved|removed|deleted|misspelled|mistyped)|\bhas (?:moved|left)(?: with)? no (?:forwarding )?address", _MS),
             (_DE_WHO + r" (?:[^ .;:]+ ){0,6}?(?:unbekannt|nicht gefunden|existiert nicht|existiert leider nicht|nicht vorhanden|nicht bekannt|ung(?:u|ue)ltig|gibt es nicht|nicht existent)", "German"),
             (r"\b(?:unbekannter?|ung(?:u|ue)ltiger?|nicht existierende[rs]?|falscher?|kein(?:e)? (?:solche[rs]? )?|kein solcher )[ ]?" + _DE_WHO, "German"),
@@ -333,7 +334,7 @@ RULES: tuple[Rule, ...] = (
             (_PL_WHO + r" (?:[^ .;:]+ ){0,5}?(?:nieznan|nie istnieje|nie (?:zostal[ao]? )?znalezion|nieprawidlow|niepoprawn)|\bnieznan[ya] (?:uzytkownik|odbiorca|adresat)|\bnie ma takie(?:go|j)|\bbrak (?:takiego |takiej )?(?:uzytkownika|skrzynki|konta|odbiorcy)", "Polish"),
             (_TR_WHO + r" (?:[^ .;:]+ ){0,5}?(?:bilinmiyor|bulunamadi|bulunmuyor|bulunmamaktadir|bulunmadi|yok|gecersiz|mevcut degil|tanimli degil|gecerli degil)|\b(?:bilinmeyen|gecersiz) (?:kullanici|alici|adres)|\bboyle bir (?:kullanici|adres|hesap|alici)", "Turkish"),
             (_RU_WHO + r"[^.]*(?:не найден|не существует|неизвест|недействител|не обнаружен|отсутствует|не зарегистрирован)|неизвестный (?:пользователь|получатель|адрес)|нет такого (?:пользователя|адреса|ящика|получателя)|(?:такого|такой) (?:пользователя|адреса|ящика|ящик|адрес|пользователь)[^.]*(?:нет|не существует)|несуществующ", "Russian"),
-            (_JA_WHO + r"[^。]*(?:存在しません|存在しない|存在しな|見つかりません|見つかりませんでした|見つからない|見当たりません|不明|無効|ありません|登録されていません)|宛先不明|あて先不明|リストにありません|該当する(?:ユーザ|アドレス)", "Japanese"),
+            (_JA_WHO + r"[^。]*(?:存在しません|存在しない|存在しな|見つかりません|見つかりませんでした|見つからない|見当たりません|不明|無効|ありません|登録されていません|いません|おりません)|宛先不明|あて先不明|リストにありません|該当する(?:ユーザ|アドレス)", "Japanese"),
             (_ZH_WHO + r"[^。]*(?:不存在|不明|无效|無效|未找到|找不到|没有找到|未知|不正确|不正確)|(?:找不到|查无|查無|无此|無此|没有此|没有该|沒有此)(?:此人|该|這個|这个)?" + _ZH_WHO + r"?(?:$|[^满])|查无此人|查無此人", "Chinese"),
             (r"\b(?:okand|ukendt|ukjent) (?:anvandare|mottagare|bruger|modtager|bruker|mottaker)|\b(?:uzivatel|schranka|adresat|adresa|prijemce) (?:[^ .;:]+ ){0,4}?(?:neexistuje|nenalezen)|\b(?:neznamy uzivatel|ismeretlen (?:felhasznalo|cimzett)|nem letezik|tuntematon vastaanottaja|utilizator necunoscut)|αγνωστος|존재하지 않|찾을 수 없", "others"),
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle
 
 from tests.bounce_corpus.answers import DEAD, FOREIGN, NOT_DEAD, RECIPIENT, Refusal
-from tests.bounce_corpus.shapes import SHAPES, SUBJECTS, group, header, mail, ours, report
+from tests.bounce_corpus.shapes import SHAPES, SUBJECTS, gateway_wrapped, group, header, mail, ours, report
 
 EACH = 8
 """Answers of either kind, dead and not, that each shape is given."""
@@ -112,6 +112,7 @@ def _delays() -> Iterator[Mail]:
             "Delivery Status Notification (Delay)",
             "Delivery to the following recipient has been delayed:\n\nMessage will be retried for 2 more day(s)",
         ),
+        ("Delivery delayed: Your statement", "Your message is delayed. We will keep trying for 2 days."),
         ("Zustellung verzögert: Ihr Auszug", "Ihre Nachricht wurde noch nicht zugestellt."),
         ("Livraison retardée", "Votre message n'a pas encore été remis."),
         ("Entrega retrasada", "El mensaje aún no se ha entregado."),
@@ -186,6 +187,21 @@ def _rejections() -> Iterator[Mail]:
         body = f"This message is to inform you that an email you sent was rejected.\nreject reason: {reason}\ntarget mail address: {RECIPIENT}"
         head = "From: postmaster@hoster.example\nSubject: email bounce notification\nAuto-Submitted: auto-replied"
         yield Mail(f"a hoster's notice: {reason}", mail(head, body), wanted)
+    german = "From: noreply@hoster.example\nSubject: E-Mail-Zustellung fehlgeschlagen\nAuto-Submitted: auto-replied"
+    yield Mail(
+        "a German hoster's notice",
+        mail(german, f"Ihre E-Mail an {RECIPIENT} konnte nicht zugestellt werden.\nGrund: Postfach voll"),
+        SOFT,
+    )
+    plain = "From: mail@hoster.example\nSubject: Mail delivery failed\nAuto-Submitted: auto-generated"
+    yield Mail(
+        "a hoster's plain words",
+        mail(plain, f"Your email could not be delivered: the mailbox of {RECIPIENT} is full."),
+        SOFT,
+    )
+    twice = gateway_wrapped(Refusal(True, "5.1.1", "550 5.1.1 User unknown"), SUBJECTS[0]).decode()
+    outer = f"From: scan@gate.example\nSubject: Undeliverable\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=two\n\n--two\nContent-Type: message/rfc822\n\n{twice}\n--two--\n"
+    yield Mail("two gateways", outer.encode(), HARD)
     yield Mail("an unknown tongue", mail(f"{DAEMON}\nSubject: Ilmoitus", "Tuntematon syy."), SOFT)
     yield Mail("a daemon that says nothing", mail(f"{DAEMON}\nSubject: x", ""), SOFT)
     yield Mail("from nobody", mail("From: <>\nSubject: failure notice", f"{RECIPIENT}\n550 5.1.1 User unknown"), HARD)
@@ -273,4 +289,10 @@ def _no_bounces() -> Iterator[Mail]:
     inner = report(
         f"{DAEMON}\nSubject: Undelivered", "x", group(Refusal(True, "5.1.1", "550 5.1.1 x")), SUBJECTS[0]
     ).decode()
-    yield Mail("a person who forwards a bounce", f"{forwarded}{inner}\n--f--\n".encode(), NONE)
+    for word in ("Fwd: ", "WG: ", "TR : ", "RV: "):
+        raw = f"{forwarded}{inner}\n--f--\n".replace("Fwd: ", word, 1).encode()
+        yield Mail(f"a person who forwards a bounce: {word}", raw, NONE)
+    question = "Dear bank, could you please stop?"
+    yield Mail(
+        "a postmaster who is a person", mail("From: postmaster@customer.example\nSubject: Question", question), NONE
+    )

@@ -90,8 +90,9 @@ def test_an_event_is_told_once(
 def test_what_says_nothing_to_the_tenant_is_not_told(world: World, one: int) -> None:
     quiet = [event(one, kind) for kind in ("send", "delay", "subscription")]
     out_of_office = event(one, "bounce", "soft_bounced", automatic=True)
+    taken_back = event(one, "complaint", None, event_id="not-spam")
     stranger = event(4242, "delivery", "delivered", event_id="x")
-    tracking(world).take([*quiet, out_of_office, stranger])
+    tracking(world).take([*quiet, out_of_office, taken_back, stranger])
     assert waiting(world) == []
 
 
