@@ -37,7 +37,7 @@ _QUOTED_SUBJECT = re.compile(
 )
 _FROM = re.compile(
     r"mailer[ -]?daemon|post_?master|mail ?delivery|mail-?daemon|mdaemon|system ?administrator"
-    r"|mail (?:system|subsystem)|mailsystem|mailserver|bounce",
+    r"|mail (?:system|subsystem)|mailsystem|mailserver|\bbounces?\b[^@]{0,60}@",
     re.IGNORECASE,
 )
 _DAEMON = re.compile(r"mailer[ -]?daemon|mdaemon|mail delivery (?:sub)?system", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """What the product takes each mail of the corpus for, and how often it is right."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,16 +47,16 @@ class Judged:
     @property
     def false_hard(self) -> float:
         """Of what is not hard."""
-        return self._share(lambda wanted, got: got == HARD, lambda wanted: wanted != HARD)
+        return self._share(lambda wanted: wanted != HARD, lambda got: got == HARD)
 
     @property
     def missed_hard(self) -> float:
         """Of what is hard."""
-        return self._share(lambda wanted, got: got != HARD, lambda wanted: wanted == HARD)
+        return self._share(lambda wanted: wanted == HARD, lambda got: got != HARD)
 
-    def _share(self, wrong, of) -> float:  # type: ignore[no-untyped-def]
+    def _share(self, of: Callable[[str], bool], wrong: Callable[[str], bool]) -> float:
         whole = sum(count for (wanted, _), count in self.pairs.items() if of(wanted))
-        return sum(count for (wanted, got), count in self.pairs.items() if of(wanted) and wrong(wanted, got)) / whole
+        return sum(count for (wanted, got), count in self.pairs.items() if of(wanted) and wrong(got)) / whole
 
 
 def judge(mails: Iterable[Mail]) -> Judged:

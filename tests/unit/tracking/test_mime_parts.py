@@ -73,3 +73,19 @@ def test_groups_are_divided_by_empty_lines() -> None:
         ["", "2", "", ""],
         ["", "", "3", ""],
     ]
+
+
+def test_what_is_between_boundaries_that_were_lost_is_still_text() -> None:
+    for boundary in ("; boundary=another", ""):
+        mail = take_apart(f"Content-Type: multipart/mixed{boundary}\n\n--b\n\n550 no such user\n".encode(), 10**6)
+        assert [(part.content_type, "no such user" in part.text()) for part in mail.parts] == [("text/plain", True)]
+
+
+def test_japanese_in_a_field_as_it_is() -> None:
+    raw = b"Subject: " + "ユーザーが見つかりません".encode("iso-2022-jp") + b"\n\nx"
+    assert take_apart(raw, 10**6).fields.decoded("subject") == "ユーザーが見つかりません"
+
+
+def test_exchange_s_old_name_of_utf_7() -> None:
+    raw = b"Content-Type: text/plain; charset=unicode-1-1-utf-7\n\nEmpf+AOQ-nger"
+    assert take_apart(raw, 10**6).parts[0].text() == "Empfänger"
