@@ -50,11 +50,11 @@ class Rule:
 # At most so many words between the two halves of a phrase, within one sentence.
 _GAP = r"(?:[^ .;:]+ ){0,6}?"
 _WHO = (
-    r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|accounts?|address(?:es)?|addressees?|e-?mails?"
-    r"|e-?mail (?:address|account)|alias|username|user ?id|person|customer|subscriber)"
+    r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|accounts?|address(?:es)?|addressees?"
+    r"|e-?mail (?:address|account|id)|alias|username|user ?id|person|customer|subscriber)"
 )
 # The same without "account", which may be the one that we log in with; with an address beside it, it is not.
-_WHOM = r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|address(?:es)?|e-?mails?|alias|customer|subscriber|account @)"
+_WHOM = r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|address(?:es)?|alias|customer|subscriber|account @)"
 _WHOSE = r"(?:local |virtual |destination |final |delivery |envelope |e-?mail |smtp |domino |target |valid |such )*"
 _NOT_THERE = (
     r"(?:unknown|unrecogni[sz]ed|invalid|undeliverable|unrout(?:e)?able|non-?existent|missing"
@@ -88,14 +88,14 @@ RULES: tuple[Rule, ...] = (
         "sender",
         Concern.SENDER,
         (
-            (r"\bsender (?:e-?mail )?(?:rejected|denied|refused|unknown|invalid|not |is not |does not|verif|blocked|domain)", _POSTFIX),
+            (r"\bsender:? (?:@:? )?(?:is |was |has been )?(?:rejected|denied|refused|unknown|invalid|not |does not|could not|verif|blocked|domain)", _POSTFIX),
             (r"\b(?:domain of sender|sending domain|sender's? domain|envelope sender|envelope from|mail from|return path)\b" + " " + _GAP
              + r"(?:not|no|rejected|denied|refused|must|invalid|unresolv\w+|bad\w*)\b", _SENDMAIL),
             (r"\b(?:invalid|unknown|bad|unverified|forged|banned) sender\b", _MANY),
             (r"\bsender " + _GAP + r"(?:does not exist|blocked|not exist|no (?:a|mx|a/mx)\b|null ?mx|not verified|not authori[sz]ed)", _MANY),
             (r"\b(?:after|in reply to|response to|command:?) (?:pipelined )?(?:mail from|ehlo|helo|auth|initial connection|starttls)\b", "Exim, Postfix: an answer before the recipient was named"),
             (r"\bfrom:? (?:\w+ )?domain\b|\bvalid from\b|\bfrom:? (?:header|address) (?:\w+ ){0,3}(?:invalid|missing|not)", "GoDaddy"),
-            (r"\bbadmailfrom\b", _QMAIL),
+            (r"\bbadmailfrom\b|\bbatv\b|\bbackscatter", _QMAIL),
             (r"\b(?:sender|callout) verif(?:y|ication) (?:failed|for)|verification failed for", _EXIM),
             (r"\byour (?:e-?mail )?account (?:is|has been|was) (?:\w+ )?(?:suspended|disabled|blocked|locked)", "hosters"),
             (r"\be-?mail address is not verified", "Amazon SES"),
@@ -229,7 +229,7 @@ RULES: tuple[Rule, ...] = (
         "temporary",
         Concern.MAILBOX,
         (
-            (r"\btemporar(?:y|ily)\b|\btransient\b", _MANY),
+            (r"\btemporar(?:y|i?ly)\b|\btransient\b", _MANY),
             (r"\b(?:try|retry|come back|send|resend)(?: \w+){0,3} later\b|\blater (?:try|retry)", "RFC 5321, 4.2.5"),
             (r"\bvor(?:u|ue)bergehend|\bsp(?:a|ae)ter (?:erneut|noch einmal|nochmal|wieder)", "German"),
             (r"\btemporaire\w*|\bplus tard|\bulterieurement", "French"),
@@ -426,7 +426,7 @@ def normal_form(text: str) -> str:
     line = " ".join(text.replace("\u0307", "").split()).encode("utf-8", "replace")
     for pattern, replacement in _rewriting():
         line = pattern.sub(replacement, line)
-    return line.decode("utf-8", "replace")
+    return " ".join(line.decode("utf-8", "replace").split())
 
 
 def _plain(character: str) -> str:
@@ -460,7 +460,10 @@ _REWRITING = (
     (r"(https?://)?([a-z0-9_-]+\.)*[a-z0-9-]*(" + _LISTS + r")[a-z0-9-]*(\.[a-z0-9-]+)+", r" \3 "),
     (r"(^|" + _EDGE + r")[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z]{2,24}\.?(\[|" + _EDGE + r"|$)", r"\1~\2"),
     (r"\bip address(?:es)?\b", r"ip"),
-    (r"\bsender(?:'s)? (?:e-?mail )?address\b", r"sender"),
+    (
+        r"\b(?:sender(?:'s)?|originator|originating|return|reply[- ]?to|mail from|from|your) (?:e-?mail )?address\b",
+        r"sender",
+    ),
     (r"\bcan't\b|\bcan not\b", r"cannot"),
     (r"n't\b", r" not"),
     (r"\bwo not\b", r"will not"),
