@@ -28,6 +28,7 @@ OPEN = ["pending", "queued", "sending"]
 OUTCOMES = ["delivered", "soft_bounced", "hard_bounced", "complained"]
 SILENT = "no_word_yet"
 REFUSED = "refused"
+RESENT = "resent"
 FOUND = ["found", "total", "moved", "regenerated", REFUSED]
 
 
@@ -107,14 +108,16 @@ def emails(states):
 def sum_of_found(certificate):
     """The third sum, in words."""
     words = "{found} found = {total} enlisted + {moved} moved + {regenerated} regenerated + {refused} refused"
-    return words.format(**{name: certificate.get(name) for name in FOUND})
+    resent = certificate.get(RESENT, 0)
+    return words.format(**{name: certificate.get(name) for name in FOUND}) + (f" - {resent} resent" if resent else "")
 
 
 def accounted(certificate, refused_rows):
     """Whether every row that was found became something, and each refused one has its line."""
     found, *became = [certificate.get(name) for name in FOUND]
-    counts = all(type(number) is int and number >= 0 for number in [found, *became])
-    return counts and found == sum(became) and certificate[REFUSED] == refused_rows
+    resent = certificate.get(RESENT, 0)  # emails that an operator has added: no rows of the source
+    counts = all(type(number) is int and number >= 0 for number in [found, resent, *became])
+    return counts and found == sum(became) - resent and certificate[REFUSED] == refused_rows
 
 
 def expected(certificate, path, problems):

@@ -117,12 +117,27 @@ class Job:
     track_clicks: bool = False
 
 
+RESENT_AS = "~"
+"""Between the key of an email and the number of its resend: "1047~2" is the second one of 1047."""
+RESEND_IDS = range(2**53 - 2**32, 2**53)
+"""The numbers of resends where the source has numbers: no row of the source may have one of these. They are the last
+that every reader of JSON keeps exactly (RFC 8259, section 6), and far beyond those of any counter."""
+
+
+def content_key(key: str, resend_of: int | None) -> str:
+    """The key of the source's row that an email's content comes from: its own, or a resend's original's."""
+    return key if resend_of is None else key.rpartition(RESENT_AS)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Email:
     """One email in a worker's hand: its place in the ledger (ids, token, counts) and its content from the source.
 
     `variables` is what the source's column held: JSON text, or an object the driver has decoded already;
     `columns` are further source columns offered to the templates by name.
+
+    `resend_of` is the email that an operator had sent once more: this one has its content, and a key of its own.
+    `redirected`: it goes to `recipient`, whatever the source says.
     """
 
     email_id: int
@@ -138,6 +153,13 @@ class Email:
     attachments: tuple[AttachmentRef, ...] = ()
     settled_elsewhere: bool = False  # the source's status no longer says that it is to be sent
     problem: str = ""  # why its content in the source cannot be used; it fails with that
+    resend_of: int | None = None
+    redirected: bool = False
+
+    @property
+    def content_key(self) -> str:
+        """The key of the source's row that its content comes from."""
+        return content_key(self.key, self.resend_of)
 
 
 @dataclass(frozen=True, slots=True)

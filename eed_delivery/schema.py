@@ -51,6 +51,7 @@ _OPTIONS: dict[str, Any] = {
 
 RECIPIENT_LENGTH = 500  # an address ends at 254 (RFC 5321 4.5.3.1.3): what is longer is kept whole enough to be refused
 DETAIL_LENGTH = 500
+ADDRESS_LENGTH = 320  # 64 + "@" + 255 (RFC 5321 4.5.3.1)
 
 eed_job = Table(
     "eed_job",
@@ -85,6 +86,7 @@ eed_job = Table(
     Column("moved", Integer, nullable=False, server_default="0"),  # its emails that a later job took over
     Column("reconciled_at", Time),  # when source and ledger were last compared row by row
     Column("differences", Integer),  # how many rows differed then
+    Column("resent", Integer, nullable=False, server_default="0"),  # its emails that an operator had sent once more
     Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )
@@ -109,10 +111,16 @@ eed_email = Table(
     Column("changed_at", Time),
     Column("outcome", word(16)),  # of this gen: what became of it after acceptance; NULL: no word yet
     Column("outcome_at", Time),  # when that happened, as the one who told us says; only compared with its like
+    # The recipient's canonical form (`addresses`): what is compared. NULL: it is no address.
+    Column("address", key(ADDRESS_LENGTH)),
+    Column("resend_of", BigInteger),  # the email that an operator had sent once more; its source_key ends with ~<n>
+    Column("redirected", Boolean, nullable=False, server_default="0"),  # to `recipient`, whatever the source says
+    Column("despite_list", Boolean, nullable=False, server_default="0"),  # an operator sends it to a suppressed address
     # The one index that counts, publishes, lists and sweeps: a second would cost every change of state.
     Index("eed_email_by_job_state", "job_id", "state"),
     # This one changes only with an outcome. Each row has its place in it at the end, where its job is enlisted.
     Index("eed_email_by_job_outcome", "job_id", "outcome"),
+    Index("eed_email_by_address", "address"),  # changes when the source's recipient does
     **_OPTIONS,
 )
 
@@ -132,6 +140,7 @@ eed_attempt = Table(
     Column("worker", word(100)),
     Column("took_ms", Integer),  # from the hand-over to the transport to its answer
     Column("ended_at", Time, nullable=False),
+    Column("recipient", prose(RECIPIENT_LENGTH)),  # where it went; NULL: a word on it, or one of an earlier release
     Index("eed_attempt_by_email", "email_id"),
     # For events that carry no tag of ours. It costs one entry an attempt, written once and never changed; SES's ids
     # begin with the time, so it grows at its end. On eed_email it would cost a change, and forget a requeue's first id.
@@ -154,7 +163,7 @@ eed_event = Table(
     Column("message_id", word(255)),
     Column("automatic", Boolean, nullable=False),
     # Only where it counts towards suppression, from the ledger and never from the event: for the thresholds.
-    Column("address", key(320)),
+    Column("address", key(ADDRESS_LENGTH)),
     Column("occurred_at", Time, nullable=False),
     Column("received_at", Time, nullable=False),
     # All that opens and clicks are counted by: the rows themselves lie scattered, by the hashes that are their keys.
@@ -167,7 +176,7 @@ eed_event = Table(
 eed_suppression = Table(
     "eed_suppression",
     metadata,
-    Column("address", key(320), primary_key=True),  # lower case
+    Column("address", key(ADDRESS_LENGTH), primary_key=True),  # canonical; "@" and a domain: every address of it
     Column("category", key(), primary_key=True, server_default=""),  # "": every email; else only jobs of this one
     Column("reason", prose(DETAIL_LENGTH), nullable=False),
     Column("source", word(32), nullable=False),

@@ -11,6 +11,7 @@
 - `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
 - `reporting`  report
 - `requeueing` requeue
+- `resending`  resend
 - `deciding`   settle, pause, resume, cancel
 - `suppression` suppression list, add, remove; `suppression_moving` import and export, of a `suppression_file`
 - `alerting`   alerts list, alerts test
@@ -64,6 +65,7 @@ COMMANDS = {
     "report": "reporting:report",
     "processes": "reading:processes",
     "requeue": "requeueing:requeue",
+    "resend": "resending:resend",
     "settle": "deciding:settle",
     "pause": "deciding:pause",
     "resume": "deciding:resume",

@@ -40,11 +40,13 @@ def email(session: Session, key: str, as_json: bool) -> None:
     parent = session.reporting.job(report.job_id)
     job_key = parent.key if parent else str(report.job_id)
     if as_json:
+        resends = [resend.key for resend in session.reporting.resends(report)]
         history = [record(attempt) for attempt in session.reporting.attempts(email_id)]
         heard = [record(event) for event in OutcomeLedger(session.database).events_of(email_id)]
         engagement = record(EngagementLedger(session.database).of_email(report))
         acts = [record(act) for act in ActLedger(session.database).of_email(email_id)]
-        facts = email_record(report) | engagement | {"job": job_key, "history": history, "events": heard, "acts": acts}
+        facts = email_record(report) | engagement | {"job": job_key, "resends": resends}
+        facts |= {"history": history, "events": heard, "acts": acts}
         session.screen.json(facts)
         return
     _show_email(session, report, job_key)
@@ -56,6 +58,8 @@ def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
     screen.line(f"email {report.key} of job {job_key}", style=BOLD)
     facts = {
         "recipient": report.recipient,
+        "resend of": report.resend_of,
+        "resent as": ", ".join(resend.key for resend in session.reporting.resends(report)) or None,
         "state": report.state,
         "outcome": f"{report.outcome}, {when(report.outcome_at)}" if report.outcome else None,
         "opened": _times(engagement.opens, engagement.machine_opens),
@@ -76,9 +80,9 @@ def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
     if not attempts:
         screen.line("nothing has been tried yet")
     else:
-        columns = ("ended", "gen", "attempt", "verdict", "counted", "code", "reply", "took ms", "by")
+        columns = ("ended", "gen", "attempt", "verdict", "counted", "code", "reply", "to", "took ms", "by")
         screen.table(
-            columns, map(_attempt_row, attempts), prose=("reply",), spare=("took ms", "by", "counted", "attempt")
+            columns, map(_attempt_row, attempts), prose=("reply",), spare=("took ms", "by", "counted", "attempt", "to")
         )
     acts = ActLedger(session.database).of_email(report.email_id)
     if acts:
@@ -116,4 +120,15 @@ def _code(code: int | None, enhanced: str | None) -> str:
 
 def _attempt_row(a: AttemptReport) -> tuple[object, ...]:
     counted = "yes" if a.counted else "no"
-    return (a.ended_at, a.gen, a.attempt, a.verdict, counted, _code(a.code, a.enhanced), a.reply, a.took_ms, a.worker)
+    return (
+        a.ended_at,
+        a.gen,
+        a.attempt,
+        a.verdict,
+        counted,
+        _code(a.code, a.enhanced),
+        a.reply,
+        a.recipient,
+        a.took_ms,
+        a.worker,
+    )

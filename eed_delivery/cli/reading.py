@@ -158,7 +158,7 @@ def _show_job(session: Session, report: JobReport) -> None:
         screen.prose(f"not every row found is accounted for: {_found(report)}. Run eed-delivery reconcile.")
     if report.not_enlisted:
         screen.line(f"{report.not_enlisted:,} more had been settled before this service took the job up")
-    if report.refused or report.moved or report.regenerated:
+    if report.refused or report.moved or report.regenerated or report.resent:
         screen.prose(_found(report))
     _show_outcomes(session, report, outcomes)
     _show_reasons(session, report)
@@ -181,6 +181,7 @@ def _show_served(session: Session, found: Served) -> None:
 def _found(report: JobReport) -> str:
     r = report
     parts = f"{r.total:,} enlisted + {r.moved:,} moved + {r.regenerated:,} regenerated + {r.refused:,} refused"
+    parts += f" - {r.resent:,} resent" if r.resent else ""
     return f"{r.found:,} found = {parts}" if r.accounted else f"{r.found:,} found, and {parts}"
 
 
@@ -281,7 +282,8 @@ def _show_next(session: Session, report: JobReport) -> None:
 
 
 @click.command()
-@click.argument("key", metavar="JOB", type=options.key)
+@click.argument("key", metavar="[JOB]", required=False, type=options.key)
+@click.option("--to", metavar="ADDRESS", help="In place of a job's: all emails to this address, however it is spelt.")
 @click.option("--state", type=click.Choice([state.value for state in EmailState]), help="Only those in this state.")
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those of which this became, once sent.")
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
@@ -289,8 +291,18 @@ def _show_next(session: Session, report: JobReport) -> None:
 @click.option("--limit", type=click.IntRange(min=1), help=f"At most so many; a table shows {TABLE_ROWS} by itself.")
 @takes_config
 @pass_session
-def emails(session: Session, key: str, state: str | None, outcome: str | None, kind: str, limit: int | None) -> None:
-    """List a job's emails, as a table, CSV or JSON. CSV and JSON are written as they are read, half a million too.
+def emails(
+    session: Session,
+    key: str | None,
+    to: str | None,
+    state: str | None,
+    outcome: str | None,
+    kind: str,
+    limit: int | None,
+) -> None:
+    """List the emails of a job, or those to an address, as a table, CSV or JSON.
+
+    CSV and JSON are written as they are read, half a million too.
 
     In CSV a cell that a spreadsheet would take for a formula gets a ' before it, and so does one that begins with a '.
     --outcome no_word_yet: sent, and nothing was heard since. CSV and JSON have opens and clicks,
@@ -299,10 +311,11 @@ def emails(session: Session, key: str, state: str | None, outcome: str | None, k
     \b
     Example:
       eed-delivery emails 42 --state failed --format csv > failed.csv
+      eed-delivery emails --to anna@example.com
     """
-    found = session.reporting.emails(session.job_id(key), EmailState(state) if state else None, outcome)
+    found = _emails(session, key, to, state, outcome)
     if kind == "table":
-        _show_emails(session, found, limit or TABLE_ROWS)
+        _show_emails(session, found, limit or TABLE_ROWS, with_jobs=to is not None)
         return
     beside = EngagementLedger(session.database).beside(islice(found, limit))
     records = (email_record(email) | record(engagement) for email, engagement in beside)
@@ -312,16 +325,31 @@ def emails(session: Session, key: str, state: str | None, outcome: str | None, k
         session.screen.csv(EMAIL_COLUMNS, map(_values, records))
 
 
+def _emails(
+    session: Session, key: str | None, to: str | None, state: str | None, outcome: str | None
+) -> Iterator[EmailReport]:
+    if (key is None) == (to is None):
+        raise click.UsageError("Say which emails: those of a JOB, or those --to an address.")
+    if to is not None:
+        if state or outcome:
+            raise click.UsageError("--state and --outcome narrow a job's emails; leave them out with --to.")
+        return session.reporting.emails_to(to)
+    return session.reporting.emails(session.job_id(str(key)), EmailState(state) if state else None, outcome)
+
+
 def _values(facts: dict[str, Any]) -> list[object]:
     return [facts[name] for name in EMAIL_COLUMNS]
 
 
-def _show_emails(session: Session, found: Iterator[EmailReport], limit: int) -> None:
+def _show_emails(session: Session, found: Iterator[EmailReport], limit: int, *, with_jobs: bool) -> None:
     shown = list(islice(found, limit))
-    columns = ("email", "recipient", "state", "outcome", "attempts", "changed", "detail")
+    columns: tuple[str, ...] = ("email", "recipient", "state", "outcome", "attempts", "changed", "detail")
     rows: Iterable[tuple[object, ...]] = [
         (e.key, e.recipient, e.state, e.outcome, e.attempts, e.changed_at, e.detail) for e in shown
     ]
+    if with_jobs:
+        jobs = session.reporting.job_keys({e.job_id for e in shown})
+        columns, rows = ("job", *columns), [(jobs.get(e.job_id), *row) for e, row in zip(shown, rows, strict=True)]
     session.screen.table(columns, rows, prose=("detail",), spare=("attempts", "changed", "outcome"))
     if not shown:
         session.screen.line("there are none")

@@ -63,16 +63,18 @@ def requeue(
         error_like=None if error_like is None else contains(error_like),
     )
     count = session.operating.count(selection)
+    elsewhere = session.operating.readdressed(selection) if count else 0
     if emails and not count:
         raise NotPossible(_why_none(session, selection))
     done = 0
     if count and not dry_run:
-        _ask(count, state, yes)
+        _ask(count, elsewhere, state, yes)
         done = session.operating.requeue(selection)
     if as_json:
-        session.screen.json({"state": state, "count": count, "dry_run": dry_run, "requeued": done})
+        counts = {"count": count, "addresses_changed": elsewhere, "requeued": done}
+        session.screen.json({"state": state, "dry_run": dry_run, **counts})
     else:
-        session.screen.line(_told(count, done, state, dry_run))
+        session.screen.line(_told(count, elsewhere, done, state, dry_run))
 
 
 def _refuse_unclear(
@@ -111,23 +113,27 @@ def _why_none(session: Session, selection: Selection) -> str:
     return f"only {selection.state} emails are requeued here: {states}"
 
 
-def _ask(count: int, state: str, yes: bool) -> None:
+def _ask(count: int, elsewhere: int, state: str, yes: bool) -> None:
     """Ask the person at the terminal. Where there is nobody to answer, refuse at once instead of waiting for ever."""
     if yes:
         return
-    question = f"{_emails(count)} {state} will be sent again"
+    question = f"{_emails(count)} {state} will be sent again{_where_to(elsewhere)}"
     if not sys.stdin.isatty():
         raise NotPossible(f"{question}, and there is no terminal to ask at. Add --yes, or --dry-run to count only.")
     click.confirm(f"{question}. Go on?", abort=True, err=True)
 
 
-def _told(count: int, done: int, state: str, dry_run: bool) -> str:
+def _told(count: int, elsewhere: int, done: int, state: str, dry_run: bool) -> str:
     if dry_run:
-        return f"{_emails(count)} {state} would be sent again; nothing was changed"
+        return f"{_emails(count)} {state} would be sent again{_where_to(elsewhere)}; nothing was changed"
     if not count:
         return f"there is nothing to requeue: no {state} email matches"
     missing = f"; {count - done:,} had changed meanwhile" if done < count else ""
-    return f"{_emails(done)} will be sent again{missing}"
+    return f"{_emails(done)} will be sent again{_where_to(elsewhere)}{missing}"
+
+
+def _where_to(elsewhere: int) -> str:
+    return f" ({elsewhere:,} to an address that the source has changed)" if elsewhere else ""
 
 
 def _emails(count: int) -> str:

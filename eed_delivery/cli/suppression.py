@@ -1,18 +1,20 @@
 """`suppression list|add|remove`: whom we do not mail, and an operator's word on it. Felt at the next claim."""
 
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
 
+from eed_delivery.addresses import NotAnAddress, listed, shown
 from eed_delivery.cli import options
 from eed_delivery.cli.deciding import text
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.cli.suppression_file import ADDRESS
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.suppressing import ADDRESS_LENGTH
 from eed_delivery.ledger.suppression_list import Entered, Entry, SuppressionList, Wanted
 from eed_delivery.ledger.suppression_sql import EVERY_EMAIL
 from eed_delivery.source.access import CATEGORY_LENGTH
@@ -22,10 +24,21 @@ SOURCE = "operator"
 
 
 def address(value: str) -> str:
-    """One address."""
-    if len(value) > ADDRESS_LENGTH or not ADDRESS.fullmatch(value.strip()):
-        raise click.BadParameter(f"{value!r} is not an address")
+    """One address that can be mailed, or *@domain."""
+    try:
+        listed(value)
+    except NotAnAddress as error:
+        raise click.BadParameter(f"{value!r} is not an address: {error}") from error
     return value.strip()
+
+
+def domain(value: str) -> str:
+    """A domain, with or without what stands before it."""
+    name = value.rpartition("@")[2]
+    try:
+        return listed(f"@{name}").removeprefix("@")
+    except NotAnAddress as error:
+        raise click.BadParameter(f"{value!r} is not a domain: {error}") from error
 
 
 def category(value: str) -> str:
@@ -42,12 +55,12 @@ def suppression() -> None:
 
 
 @suppression.command("list")
-@click.option("--address", type=address, help="Only this address.")
-@click.option("--domain", help="Only addresses of this domain. Reads the whole list.")
+@click.option("--address", help="Only this address, or *@domain.")
+@click.option("--domain", type=domain, help="Only addresses of this domain. Reads the whole list.")
 @click.option("--category", type=category, help="Only those for jobs of this category; '' for those for every email.")
 @click.option("--source", metavar="WORD", help="Only of this source: bounce, complaint, unsubscribe, operator, import.")
 @click.option("--expired", is_flag=True, help="Those whose time is over, in place of those that count.")
-@click.option("--after", type=address, help="Only those after this address: for the next page.")
+@click.option("--after", help="Only those after this address: for the next page.")
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--json", "kind", flag_value="json", help="The same as --format json.")
 @click.option("--limit", type=click.IntRange(min=1), help=f"About so many; a table shows {TABLE_ROWS} by itself.")
@@ -72,12 +85,16 @@ def list_entries(
     Example:
       eed-delivery suppression list --source complaint --domain example.com
     """
-    wanted = Wanted(address, domain.removeprefix("@") if domain else None, category, source, expired)
+    wanted = Wanted(address, domain, category, source, expired)
     found = SuppressionList(session.database).entries(wanted, after or "")
     if kind == "json":
-        session.screen.json_array(map(record, _page(found, limit)[0] if limit else found))
+        session.screen.json_array(map(_record, _page(found, limit)[0] if limit else found))
     else:
         _show(session, *_page(found, limit or TABLE_ROWS))
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    return record(replace(entry, address=shown(entry.address)))
 
 
 def _page(found: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
@@ -90,14 +107,16 @@ def _page(found: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
     return shown, False
 
 
-def _show(session: Session, shown: list[Entry], more: bool) -> None:
+def _show(session: Session, page: list[Entry], more: bool) -> None:
     columns = ("address", "category", "source", "since", "until", "reason")
-    rows = [(e.address, e.category, e.source, e.created_at, e.expires_at, e.reason) for e in shown]
+    rows = [(shown(e.address), e.category, e.source, e.created_at, e.expires_at, e.reason) for e in page]
     session.screen.table(columns, rows, prose=("reason",), spare=("since", "source"))
-    if not shown:
+    if not page:
         session.screen.line("there are none")
     if more:
-        session.screen.line(f"only {len(shown):,} are shown; the next page: --after {shown[-1].address}")
+        session.screen.line(
+            f"only {len(page):,} are shown; the next page: --after {shlex.quote(shown(page[-1].address))}"
+        )
 
 
 @suppression.command()
@@ -112,15 +131,17 @@ def add(
 ) -> None:
     """Put addresses on the list. An entry that is there already is prolonged, never shortened.
 
+    '*@example.com' stands for every address of that domain, but not of the domains below it.
+
     \b
     Example:
       eed-delivery suppression add anna@example.com --reason "asked by phone" --category newsletter
     """
     until = moment_until(session, expires)
-    listed = SuppressionList(session.database)
+    entries = SuppressionList(session.database)
     for each in addresses:
-        entered = listed.enter([Entry(each, category, reason, SOURCE, expires_at=until)])
-        for entry in listed.of(each):
+        entered = entries.enter([Entry(each, category, reason, SOURCE, expires_at=until)])
+        for entry in entries.of(each):
             if entry.category == category:
                 session.screen.line(f"{each} {_said(entered)} {_scope(entry)}, {_end(entry)}")
 
@@ -151,7 +172,7 @@ def _end(entry: Entry) -> str:
 
 
 @suppression.command()
-@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=address)
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
 @click.option(
     "--category", type=category, default=EVERY_EMAIL, help="The entry for this category in place of that one."
 )
@@ -169,17 +190,20 @@ def remove(session: Session, addresses: tuple[str, ...], category: str, every_ca
     """
     if every_category and category:
         raise click.UsageError("--every-category takes all; leave it out, or leave out --category.")
-    listed = SuppressionList(session.database)
-    missing = [each for each in addresses if not _remove(session, listed, each, None if every_category else category)]
+    entries = SuppressionList(session.database)
+    for each in addresses:
+        if not entries.of(each):  # an earlier release may have taken what can be no address
+            address(each)
+    missing = [each for each in addresses if not _remove(session, entries, each, None if every_category else category)]
     if missing:
         what = f" for the category {category}" if category else "" if every_category else " for every email"
         raise NotPossible(f"there was no entry{what} of {', '.join(missing)}")
 
 
-def _remove(session: Session, listed: SuppressionList, each: str, category: str | None) -> bool:
-    gone = listed.remove(each, category)
+def _remove(session: Session, entries: SuppressionList, each: str, category: str | None) -> bool:
+    gone = entries.remove(each, category)
     if gone:
         session.screen.line(f"{each} is off the list{f': {gone} entries' if gone > 1 else ''}")
-    for entry in listed.of(each):
+    for entry in entries.of(each):
         session.screen.line(f"{each} is still on it {_scope(entry)}, {_end(entry)}: {entry.reason}")
     return gone > 0

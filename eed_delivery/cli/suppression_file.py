@@ -10,19 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from eed_delivery.addresses import NotAnAddress, listed, shown
 from eed_delivery.cli import csv_rows
 from eed_delivery.cli.csv_rows import Form
 from eed_delivery.cli.text_lines import UNSEEN, BadRow, Lines
-from eed_delivery.errors import NotPossible, RenderError
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression_list import Entry
-from eed_delivery.rendering import addresses
 from eed_delivery.schema import eed_suppression
 from eed_delivery.untrusted import bare, inert
 
 COLUMNS = ("address", "category", "reason", "source", "created_at", "expires_at")
-# What an address may be that can be sent to (rendering.addresses), and more: no quoted local parts, no literals.
-_PART = r"[^\s@<>\"(),:;\[\]\\\x00-\x1f\x7f]+"
-ADDRESS = re.compile(f"{_PART}@{_PART}")
 CSV_FORM = Form()
 WORD = re.compile(r"[!-~]+(?: [!-~]+)*")
 IMPORT = "import"
@@ -46,7 +43,7 @@ def header() -> bytes:
 
 def row(entry: Entry) -> bytes:
     """An entry's line: RFC 4180 in UTF-8, times to the microsecond; what a spreadsheet would run gets a ' before it."""
-    texts = (entry.address, entry.category, entry.reason, entry.source, _time(entry.created_at))
+    texts = (shown(entry.address), entry.category, entry.reason, entry.source, _time(entry.created_at))
     return _csv([inert(text) for text in (*texts, _time(entry.expires_at))])
 
 
@@ -81,7 +78,7 @@ def read_entries(lines: Lines, defaults: Defaults, form: Form = CSV_FORM) -> Ite
             yield row
         else:
             cells = dict(zip(header.names, map(bare, row.cells), strict=True))
-            yield _entry(row.line, cells, defaults, of_list=ours)
+            yield _entry(row.line, cells, defaults)
 
 
 def _check(names: tuple[str, ...]) -> None:
@@ -113,8 +110,7 @@ def _addresses(lines: Lines, defaults: Defaults) -> Iterator[Entry | BadRow]:
         next(lines, None)
 
 
-def _entry(line: int, texts: dict[str, str], defaults: Defaults, *, of_list: bool = False) -> Entry | BadRow:
-    """`of_list`: it was on the list before. Then its address may be one that cannot be sent to."""
+def _entry(line: int, texts: dict[str, str], defaults: Defaults) -> Entry | BadRow:
     try:
         entry = Entry(
             address=texts["address"].strip(),
@@ -126,7 +122,7 @@ def _entry(line: int, texts: dict[str, str], defaults: Defaults, *, of_list: boo
         )
     except ValueError as error:
         return BadRow(line, str(error))
-    problem = _problem(entry, of_list)
+    problem = _problem(entry)
     return BadRow(line, problem) if problem else entry
 
 
@@ -145,7 +141,7 @@ def _moment(texts: dict[str, str], name: str) -> datetime | None:
     return moment
 
 
-def _problem(entry: Entry, of_list: bool) -> str | None:
+def _problem(entry: Entry) -> str | None:
     texts = {"address": entry.address, "category": entry.category, "reason": entry.reason, "source": entry.source}
     for name, text in texts.items():
         limit = getattr(eed_suppression.c[name].type, "length", 0)
@@ -155,20 +151,17 @@ def _problem(entry: Entry, of_list: bool) -> str | None:
         "".join(texts.values()).encode()
     except UnicodeEncodeError:
         return "it is not UTF-8 text"
-    if problem := _no_address(entry.address, of_list):
+    if problem := _no_address(entry.address):
         return problem
     return None if WORD.fullmatch(entry.source) else "its source is not a word of plain ASCII"
 
 
-def _no_address(text: str, of_list: bool) -> str | None:
-    """What keeps `text` from being a recipient, by rendering's own function: such an entry is a mistake in the file."""
+def _no_address(text: str) -> str | None:
+    """Why this can be no entry: it would keep nothing back."""
     if not text:
         return "it has no address"
-    like_one = ADDRESS.fullmatch(text) is not None
-    if like_one and of_list:
-        return None
     try:
-        addresses.recipient(text, None)
-    except RenderError as error:
-        return f"this is not an address: {error.reply}" if like_one else "this is not an address"
+        listed(text)
+    except NotAnAddress as error:
+        return f"this is not an address: {error}"
     return None

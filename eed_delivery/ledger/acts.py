@@ -32,6 +32,7 @@ class ActKind(StrEnum):
     FAIL = "fail"  # nothing of the job can be sent
     REQUEUE = "requeue"
     SETTLE = "settle"
+    RESEND = "resend"
 
 
 @dataclass(frozen=True, slots=True)

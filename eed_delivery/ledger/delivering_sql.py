@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, case, exists, insert, literal, or_, select, tu
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database import seconds_until, utc_in, utc_now
-from eed_delivery.ledger.suppression_sql import ENTRY_OF_EMAIL, SUPPRESSED
+from eed_delivery.ledger.suppression_sql import ENTRY_OF_DOMAIN, ENTRY_OF_EMAIL, OF_DOMAIN, SUPPRESSED
 from eed_delivery.model import EmailState, JobState
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_suppression
 
@@ -61,16 +61,21 @@ HELD = (
         eed_email.c.gen,
         eed_email.c.attempts,
         eed_email.c.recipient,
+        eed_email.c.address,
+        eed_email.c.resend_of,
+        eed_email.c.redirected,
         eed_job.c.source_key.label("job_key"),
         eed_job.c.revision,
     )
     .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
     .outerjoin(eed_suppression, ENTRY_OF_EMAIL)
+    .outerjoin(OF_DOMAIN, ENTRY_OF_DOMAIN)
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
     .where(eed_email.c.token == bindparam("our_token"))
     .where(eed_email.c.state == EmailState.SENDING)
     .where(*_ITS_JOB_MAY_SEND)
     .where(eed_suppression.c.address.is_(None))
+    .where(OF_DOMAIN.c.address.is_(None))
 )
 
 STANDING = (
@@ -83,6 +88,9 @@ STANDING = (
         eed_email.c.state,
         eed_email.c.attempts,
         eed_email.c.recipient,
+        eed_email.c.address,
+        eed_email.c.resend_of,
+        eed_email.c.redirected,
         eed_email.c.wire_at,
         seconds_until(eed_email.c.lease_until).label("lease_left"),
         seconds_until(eed_email.c.not_before).label("wait_left"),
@@ -152,6 +160,16 @@ ATTEMPT = insert(eed_attempt).values(
 _BEFORE_THE_WIRE = _FENCED.where(eed_email.c.state == EmailState.SENDING).where(eed_email.c.wire_at.is_(None))
 PUT_BACK = _BEFORE_THE_WIRE.values(
     state=bindparam("to_state"), detail=bindparam("reply"), lease_until=None, changed_at=utc_now()
+)
+# The source has another recipient than when the email was enlisted or last claimed.
+READDRESS = _BEFORE_THE_WIRE.values(recipient=bindparam("its_recipient"), address=bindparam("its_address"))
+# Tries of releases that did not write it down went to the address that was frozen then.
+WENT_BEFORE = (
+    update(eed_attempt)
+    .where(eed_attempt.c.email_id == bindparam("id"))
+    .where(eed_attempt.c.recipient.is_(None))
+    .where(or_(eed_attempt.c.took_ms.is_not(None), eed_attempt.c.counted.is_(True)))
+    .values(recipient=bindparam("so_far"))
 )
 RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
 

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
+from eed_delivery.address_sql import plain_form
+from eed_delivery.addresses import canonical
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.errors import LeaseLost, Miscounted
+from eed_delivery.ledger.addresses import complete
 from eed_delivery.ledger.known_rows import Fate, KnownEmail, fate
-from eed_delivery.model import EmailState, JobState, SourceRow
+from eed_delivery.model import RESEND_IDS, EmailState, JobState, SourceRow
 from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job, eed_refusal
 from eed_delivery.source import Known, Source
 
@@ -35,6 +38,7 @@ SMALL_JOB = 20
 
 TOO_SMALL = "its key cannot be kept: keys are numbers from 1 on"
 TOO_LARGE = f"its key cannot be kept: the largest number is {LARGEST_KEY}"
+RESERVED = f"its key cannot be kept: {RESEND_IDS[0]} to {RESEND_IDS[-1]} are the numbers of resends"
 EMPTY = "its key cannot be kept: it is empty"
 TOO_LONG = f"its key cannot be kept: it is longer than {KEY_LENGTH} characters"
 BLANK_AT_END = "its key cannot be kept: a blank at its end is not compared, so it could be taken for another key"
@@ -116,7 +120,8 @@ REGENERATE = (
     .where(eed_email.c.job_id == bindparam("from_job"))
     .values(
         job_id=bindparam("to_job"),
-        recipient=bindparam("to_address"),
+        recipient=bindparam("to_recipient"),
+        address=bindparam("to_address"),
         state=EmailState.PENDING,
         gen=eed_email.c.gen + 1,
         token=None,
@@ -193,11 +198,13 @@ class Enlisting:
             func.substr(unsent.c.recipient, 1, RECIPIENT_LENGTH),
             literal(EmailState.PENDING.value),
             unsent.c.key,
-        ).where(unsent.c.key <= LARGEST_KEY)
-        copy = _EMAIL.from_select(["job_id", "recipient", "state", "email_id"], new)
+            plain_form(unsent.c.recipient),
+        ).where(unsent.c.key <= LARGEST_KEY, ~unsent.c.key.between(RESEND_IDS[0], RESEND_IDS[-1]))
+        copy = _EMAIL.from_select(["job_id", "recipient", "state", "email_id", "address"], new)
         savepoint = c.begin_nested()
         try:
             if c.execute(copy).rowcount == rows:
+                complete(c, int(after) + 1, int(last))
                 savepoint.commit()
                 return Chunk(rows=rows, found=rows, enlisted=rows), str(last)
         except IntegrityError:  # one of the keys is known
@@ -273,7 +280,8 @@ class Enlisting:
             "from_state": email.state,
             "from_job": email.job_id,
             "to_job": job.job_id,
-            "to_address": row.recipient[:RECIPIENT_LENGTH],
+            "to_recipient": row.recipient[:RECIPIENT_LENGTH],
+            "to_address": canonical(row.recipient),
         }
         _must(c.execute(REGENERATE, values).rowcount)
         if email.job_id != job.job_id:
@@ -312,7 +320,7 @@ def _of_no_job(named: Key, nearest: Key) -> str:
 def unusable(key: Key) -> str | None:
     """Why the ledger cannot keep a key exactly; None when it can."""
     if isinstance(key, int):
-        return TOO_SMALL if key < 1 else TOO_LARGE if key > LARGEST_KEY else None
+        return TOO_SMALL if key < 1 else TOO_LARGE if key > LARGEST_KEY else RESERVED if key in RESEND_IDS else None
     if not key:
         return EMPTY
     if len(key) > KEY_LENGTH:
@@ -326,14 +334,22 @@ def known_emails(c: Connection, keys: Sequence[Key]) -> dict[Key, KnownEmail]:
     if not keys:
         return {}
     column = eed_email.c.email_id if isinstance(keys[0], int) else eed_email.c.source_key
-    names = ("email_id", "job_id", "gen", "state", "changed_at")
+    names = ("email_id", "job_id", "gen", "state", "changed_at", "resend_of")
     statement = (
         select(column.label("key"), *(eed_email.c[name] for name in names), eed_job.c.source_key.label("job_key"))
         .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
         .where(column.in_(keys))
     )
     return {
-        row.key: KnownEmail(row.email_id, row.job_id, row.job_key, row.gen, EmailState(row.state), row.changed_at)
+        row.key: KnownEmail(
+            row.email_id,
+            row.job_id,
+            row.job_key,
+            row.gen,
+            EmailState(row.state),
+            row.changed_at,
+            row.resend_of is not None,
+        )
         for row in c.execute(statement)
     }
 
@@ -343,6 +359,7 @@ def new_email(job_id: int, key: Key, recipient: str) -> dict[str, object]:
     return {
         "job_id": job_id,
         "recipient": recipient[:RECIPIENT_LENGTH],  # too long to be an address either way; it will be refused
+        "address": canonical(recipient),
         "state": EmailState.PENDING,
         "email_id": key if isinstance(key, int) else None,  # NULL: the database numbers it
         "source_key": None if isinstance(key, int) else key,

@@ -23,7 +23,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KnownEmail:
-    """An email of the ledger whose key came again. `changed_at` is UTC."""
+    """An email of the ledger whose key came again. `changed_at` is UTC. `is_resend`: the source never had it."""
 
     email_id: int
     job_id: int
@@ -31,6 +31,7 @@ class KnownEmail:
     gen: int
     state: EmailState
     changed_at: datetime | None
+    is_resend: bool = False
 
 
 _ENDED = {
@@ -39,6 +40,7 @@ _ENDED = {
     EmailState.SUPPRESSED: "ended it as suppressed",
     EmailState.CANCELLED: "ended it as cancelled",
 }
+RESEND = "its key is that of a resend: an operator had another email sent once more"
 POLICY = 'source.job.known_rows is "refuse"'
 
 
@@ -47,6 +49,8 @@ def fate(known: KnownEmail, job_id: int, policy: KnownRows) -> tuple[Fate, str]:
 
     A doubt is never resent in silence (G2), and what a worker may have in hand is not taken out of it.
     """
+    if known.is_resend:
+        return Fate.REFUSE, RESEND
     same_job = known.job_id == job_id
     if known.state in OPEN_STATES:
         if same_job:

@@ -4,21 +4,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Update, bindparam, case, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from eed_delivery.addresses import canonical
 from eed_delivery.database import Database, utc_in, utc_now
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, go_on, note
 from eed_delivery.ledger.in_hand import new_token
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
-from eed_delivery.model import EmailState, JobState, Verdict
+from eed_delivery.model import EmailState, JobState, Verdict, content_key
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_job
+from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
 
-_Chosen = Row[tuple[int, int, int, str | None]]
+_Chosen = Row[tuple[int, int, int, str | None, int | None]]
 REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
 
 
@@ -165,13 +167,13 @@ class OperatingLedger:
     ) -> dict[int, tuple[int, int]]:
         """For each job how many were requeued, and the id of the act."""
         # Jobs first: the sweeper's `finish` takes the same lock, and so never finishes a job that is open again.
-        open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if self._reopen(c, job_id)}
+        open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if reopen(c, self._source, job_id)}
         requeued: list[_Chosen] = []
         for row in rows:
             values = {"id": row.email_id, "of_gen": row.gen, "from_state": selection.state}
             if row.job_id in open_jobs and c.execute(REQUEUE, values).rowcount == 1:
                 requeued.append(row)
-        keys = [row.source_key or str(row.email_id) for row in requeued]
+        keys = [row.source_key or str(row.email_id) for row in requeued if row.resend_of is None]
         self._source.write_emails(c, keys, EmailState.PENDING, "")
         return self._note_requeue(c, selection, requeued, acts)
 
@@ -196,14 +198,25 @@ class OperatingLedger:
     def _note(self, c: Connection, act: Act) -> int:
         return note(c, self._who, act)
 
-    def _reopen(self, c: Connection, job_id: int) -> bool:
-        if c.execute(REOPEN, {"id": job_id}).rowcount != 1:
-            return False
-        job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id)).one()
-        if job.state in (JobState.FINISHED, JobState.FAILED):
-            c.execute(update(eed_job).where(eed_job.c.job_id == job_id).values(_OPEN_AGAIN))
-            self._source.write_job(c, job.source_key, JobState.ACTIVE)
-        return True
+    def readdressed(self, selection: Selection) -> int:
+        """How many of the selected emails have another address in the source than the ledger knows: a requeue sends
+        them there."""
+        found = 0
+        after = 0
+        while rows := self._database.run(partial(self._next_addressed, selection, after)):
+            found += self._database.run(partial(self._readdressed, rows))
+            after = rows[-1].email_id
+        return found
+
+    def _next_addressed(self, selection: Selection, after: int, c: Connection) -> Sequence[Row[Any]]:
+        chosen = _chosen(selection).add_columns(eed_email.c.recipient)
+        chosen = chosen.where(eed_email.c.email_id > after, eed_email.c.redirected.is_(False))
+        return c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
+
+    def _readdressed(self, rows: Sequence[Row[Any]], c: Connection) -> int:
+        known = [(content_key(r.source_key or str(r.email_id), r.resend_of), r.recipient) for r in rows]
+        now = self._source.recipients(c, [key for key, _ in known])
+        return sum(_is_another(recipient, now[key]) for key, recipient in known if key in now)
 
     def settle(self, email_ids: Sequence[int], state: EmailState, reason: str) -> list[int]:
         """Write an operator's word on emails in doubt: `sent` or `failed`. Returns the ids that were settled."""
@@ -235,8 +248,9 @@ class OperatingLedger:
             )
         )
         self._note(c, Act(ActKind.SETTLE, row.job_id, email_id, reason, 1))
-        key = row.source_key or str(email_id)
-        self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
+        if row.resend_of is None:
+            key = row.source_key or str(email_id)
+            self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
         if state is EmailState.FAILED:
             self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, row.job_id, email_id, row.gen)])
         return True
@@ -271,7 +285,24 @@ class OperatingLedger:
         return self._database.did(work)
 
 
-def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None]]:
+def reopen(c: Connection, source: Source, job_id: int) -> bool:
+    """Lock a job to which emails are about to come back, and open it if it has finished; False for a cancelled one."""
+    if c.execute(REOPEN, {"id": job_id}).rowcount != 1:
+        return False
+    job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id)).one()
+    if job.state in (JobState.FINISHED, JobState.FAILED):
+        c.execute(update(eed_job).where(eed_job.c.job_id == job_id).values(_OPEN_AGAIN))
+        source.write_job(c, job.source_key, JobState.ACTIVE)
+    return True
+
+
+def _is_another(known: str, now: str) -> bool:
+    """Whether these are two addresses; of what is none, whether they are two texts."""
+    form = canonical(now)
+    return form != canonical(known) or (form is None and now[:RECIPIENT_LENGTH] != known)
+
+
+def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None, int | None]]:
     where: list[ColumnElement[bool]] = [eed_email.c.state == selection.state]
     if selection.jobs:
         where.append(eed_email.c.job_id.in_(selection.jobs))
@@ -287,5 +318,5 @@ def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None]]:
         .where(eed_job.c.job_id == eed_email.c.job_id, eed_job.c.state != JobState.CANCELLED)
         .exists()
     )
-    columns = (eed_email.c.email_id, eed_email.c.job_id, eed_email.c.gen, eed_email.c.source_key)
-    return select(*columns).where(*where, not_cancelled)
+    ids = (eed_email.c.email_id, eed_email.c.job_id, eed_email.c.gen)
+    return select(*ids, eed_email.c.source_key, eed_email.c.resend_of).where(*where, not_cancelled)

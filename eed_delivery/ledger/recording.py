@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, select
 
+from eed_delivery.addresses import went_to
 from eed_delivery.ledger import delivering_sql as sql
 from eed_delivery.ledger.in_hand import fence
 from eed_delivery.ledger.outbox import PUT, Outbox, values_of
 from eed_delivery.model import Email, EmailState, Outcome
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
+from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source
 from eed_delivery.volley import Shot
 
@@ -43,7 +44,7 @@ class Recording:
         """What one outcome writes when nothing has come in between."""
         yield Shot(*_outcome(email, decision))
         yield Shot(sql.ATTEMPT, self._attempt(email, decision, took_ms))
-        if decision.state is not EmailState.QUEUED:
+        if _concerns_source(email, decision):
             yield Shot(*self._for_source(c, email, decision), rows=None)
         notice = self._notice(email, decision)
         if notice is not None:
@@ -77,7 +78,7 @@ class Recording:
     def _write_outcome(self, c: Connection, email: Email, decision: Decision, *, with_source: bool) -> bool:
         if c.execute(*_outcome(email, decision)).rowcount != 1:
             return False
-        if with_source and decision.state is not EmailState.QUEUED:
+        if with_source and _concerns_source(email, decision):
             c.execute(*self._for_source(c, email, decision))
         return True
 
@@ -110,7 +111,13 @@ class Recording:
             "its_message_id": _ascii(outcome.message_id),
             "its_worker": self._worker,
             "its_took_ms": took_ms,
+            "its_recipient": went_to(email.recipient)[:RECIPIENT_LENGTH],
         }
+
+
+def _concerns_source(email: Email, decision: Decision) -> bool:
+    """Whether the source is told: of no retry, and of no resend, because its row speaks of the original."""
+    return decision.state is not EmailState.QUEUED and email.resend_of is None
 
 
 def _outcome(email: Email, decision: Decision) -> tuple[Update, dict[str, object]]:

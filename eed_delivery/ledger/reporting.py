@@ -1,15 +1,18 @@
 """Reads for people: what a job came to, where an email stands, what the mail server said."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, select
 
+from eed_delivery.addresses import NotAnAddress, canonical, wire_form
 from eed_delivery.database import Database, seconds_until, utc_now
+from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.model import OPEN_STATES, EmailState, JobState
+from eed_delivery.ledger.resends import resends_of
+from eed_delivery.model import OPEN_STATES, EmailState, JobState, content_key
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
 
 LARGEST_ID = 2**63 - 1
@@ -45,6 +48,7 @@ class JobReport:
     regenerated: int = 0
     moved: int = 0
     rounds: int = 0
+    resent: int = 0
 
     @property
     def done(self) -> int:
@@ -59,8 +63,8 @@ class JobReport:
     @property
     def accounted(self) -> bool:
         """G1: every row of the source that was found is an email, went to a later job, is a new generation of an email,
-        or was refused."""
-        return self.found == self.total + self.moved + self.regenerated + self.refused
+        or was refused. A resend is an email, and no row."""
+        return self.found == self.total + self.moved + self.regenerated + self.refused - self.resent
 
     @property
     def rate(self) -> float:
@@ -70,7 +74,8 @@ class JobReport:
 
 @dataclass(frozen=True, slots=True)
 class EmailReport:
-    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word."""
+    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word. `resend_of`: the
+    key of the email that an operator had sent once more."""
 
     email_id: int
     key: str
@@ -85,6 +90,7 @@ class EmailReport:
     changed_at: datetime | None
     outcome: DeliveryOutcome | None
     outcome_at: datetime | None
+    resend_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ class RefusalReport:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """One try against the mail server or SES, or an operator's word on it."""
+    """One try against the mail server or SES, or an operator's word on it. `recipient`: where the try went, or was to
+    go."""
 
     gen: int
     attempt: int
@@ -112,6 +119,7 @@ class AttemptReport:
     worker: str | None
     took_ms: int | None
     ended_at: datetime
+    recipient: str | None
 
 
 class ReportingLedger:
@@ -140,6 +148,11 @@ class ReportingLedger:
             return None
         by_id = select(eed_email.c.email_id).where(eed_email.c.email_id == int(key), eed_email.c.source_key.is_(None))
         return self._database.run(lambda c: c.execute(by_id).scalar_one_or_none())
+
+    def job_keys(self, job_ids: Collection[int]) -> dict[int, str]:
+        """What the source calls these jobs."""
+        statement = select(eed_job.c.job_id, eed_job.c.source_key).where(eed_job.c.job_id.in_(job_ids))
+        return self._database.run(lambda c: {row.job_id: row.source_key for row in c.execute(statement)})
 
     def jobs(self, *, limit: int = 50, unfinished_only: bool = False) -> list[JobReport]:
         """The newest jobs first."""
@@ -181,7 +194,16 @@ class ReportingLedger:
             regenerated=row.regenerated,
             moved=row.moved,
             rounds=row.rounds,
+            resent=row.resent,
         )
+
+    def emails_to(self, address: str, page: int = 1000) -> Iterator[EmailReport]:
+        """All emails to an address, however it is spelt, over all jobs. Raises `NotPossible` when it can be none."""
+        try:
+            form = canonical(wire_form(address))
+        except NotAnAddress as error:
+            raise NotPossible(f"{address!r} is not an address: {error}") from error
+        return self._pages([eed_email.c.address == form], page)
 
     def emails(
         self, job_id: int, state: EmailState | None = None, outcome: str | None = None, page: int = 1000
@@ -197,6 +219,9 @@ class ReportingLedger:
             wanted += [eed_email.c.state == EmailState.SENT, eed_email.c.outcome.is_(None)]
         elif outcome is not None:
             wanted.append(eed_email.c.outcome == outcome)
+        yield from self._pages(wanted, page)
+
+    def _pages(self, wanted: Sequence[ColumnElement[bool]], page: int) -> Iterator[EmailReport]:
         after = 0
         while rows := self._page(wanted, after, page):
             yield from rows
@@ -212,6 +237,10 @@ class ReportingLedger:
         statement = select(eed_email).where(eed_email.c.email_id == email_id)
         row = self._database.run(lambda c: c.execute(statement).one_or_none())
         return None if row is None else _email(row)
+
+    def resends(self, email: EmailReport) -> list[EmailReport]:
+        """The emails that an operator had sent once more of this one, oldest first."""
+        return self._database.run(lambda c: [_email(row) for row in resends_of(c, email.key, email.email_id)])
 
     def attempts(self, email_id: int) -> list[AttemptReport]:
         """Everything that was tried for an email, oldest first, over all its generations."""
@@ -277,4 +306,5 @@ def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:
         changed_at=row.changed_at,
         outcome=DeliveryOutcome(row.outcome) if row.outcome else None,
         outcome_at=row.outcome_at,
+        resend_of=None if row.resend_of is None else content_key(row.source_key, row.resend_of),
     )

@@ -12,7 +12,6 @@ from eed_delivery.ledger.tracking_sql import COUNTED
 from eed_delivery.schema import DETAIL_LENGTH, eed_suppression
 
 DAY_SECONDS = 86_400
-ADDRESS_LENGTH = 320  # of the column; what is longer cannot be delivered anyway
 
 _WORDS = {
     DeliveryOutcome.HARD_BOUNCED: ("hard bounce", "bounce"),
@@ -34,10 +33,10 @@ class Suppressor:
         self._lasting = settings.suppression_days * DAY_SECONDS
         self._insert = insert(eed_suppression).prefix_with("OR IGNORE" if dialect == "sqlite" else "IGNORE")
 
-    def enter(self, c: Connection, told: Sequence[tuple[TrackingEvent, str]]) -> int:
-        """Enter what new events, stored already, call for; each comes with its email's address. How many entries are
-        new or last longer than they did."""
-        asked = {(address, event.outcome): event for event, address in told if _counts(event, address)}
+    def enter(self, c: Connection, told: Sequence[tuple[TrackingEvent, str | None]]) -> int:
+        """Enter what new events, stored already, call for; each comes with the canonical address that its email went
+        to. How many entries are new or last longer than they did."""
+        asked = {(address, event.outcome): event for event, address in told if address and counts(event)}
         # One entry an address: who bounces and complains in one batch is entered for the complaint.
         chosen: dict[str, TrackingEvent] = {}
         for (address, _), event in sorted(asked.items(), key=lambda item: (item[0][0], weight(item[1]))):
@@ -75,5 +74,6 @@ class Suppressor:
         return c.execute(sql.FOR_EVER, values).rowcount == 1
 
 
-def _counts(event: TrackingEvent, address: str) -> bool:
-    return event.outcome in _WORDS and not event.automatic and 0 < len(address) <= ADDRESS_LENGTH
+def counts(event: TrackingEvent) -> bool:
+    """Whether an event is one of those that thresholds count."""
+    return event.outcome in _WORDS and not event.automatic

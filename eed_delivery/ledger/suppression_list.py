@@ -5,22 +5,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Connection, delete, insert, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from eed_delivery.addresses import NotAnAddress, listed
 from eed_delivery.database import Database, utc_now
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger import suppression_sql as sql
 from eed_delivery.schema import eed_suppression
 
 PAGE = 1000
 
 _Key = tuple[str, str]
-_LOWER = select(func.lower(bindparam("text")))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An address that is not mailed. `category`: the jobs that it is not mailed for; "": all.
+    """An address that is not mailed, or "@" and a domain of which none is. `category`: the jobs that it is not mailed
+    for; "": all.
 
     Times are UTC without a zone, as the database has them. `created_at` None: now. `expires_at` None: for ever.
     """
@@ -62,7 +64,8 @@ class Wanted:
 
 
 class SuppressionList:
-    """The entries of `eed_suppression`. Addresses are given as people write them, and kept as a claim compares them.
+    """The entries of `eed_suppression`. Addresses are given as people write them (*@domain for every address of a
+    domain), and kept as a claim compares them.
 
     Each call is one transaction (`entries`: one a page) and raises `DatabaseGone`.
     """
@@ -73,11 +76,12 @@ class SuppressionList:
 
     def enter(self, entries: Sequence[Entry]) -> Entered:
         """Enter some, a thousand or so. What stands there already is prolonged where the new one lasts longer, and then
-        has the new one's reason; it is never shortened."""
+        has the new one's reason; it is never shortened. Raises `NotPossible` for one that can be no address: it would
+        keep nothing back."""
         return self._database.did(lambda c: self._enter(c, entries))
 
     def _enter(self, c: Connection, entries: Sequence[Entry]) -> Entered:
-        wanted = _longest(replace(entry, address=as_compared(c, entry.address)) for entry in entries)
+        wanted = _longest(replace(entry, address=_form(entry.address)) for entry in entries)
         there = self._there(c, wanted)
         new = [entry for key, entry in sorted(wanted.items()) if key not in there]
         longer = [entry for key, entry in sorted(wanted.items()) if key in there and _outlasts(entry, there[key])]
@@ -112,7 +116,7 @@ class SuppressionList:
         """Take an address off the list for a category, or with None for all. Returns how many entries went."""
 
         def work(c: Connection) -> int:
-            which = [eed_suppression.c.address == as_compared(c, address)]
+            which = [eed_suppression.c.address == as_listed(address)]
             if category is not None:
                 which.append(eed_suppression.c.category == category)
             return c.execute(delete(eed_suppression).where(*which)).rowcount
@@ -128,7 +132,7 @@ class SuppressionList:
 
         `after`: only addresses beyond this one.
         """
-        beyond = self._database.run(lambda c: eed_suppression.c.address > as_compared(c, after)) if after else None
+        beyond = eed_suppression.c.address > as_listed(after) if after else None
         while rows := self._page(wanted, beyond, page):
             yield from rows
             beyond = _beyond(rows[-1])
@@ -139,30 +143,39 @@ class SuppressionList:
             statement = statement.where(beyond)
 
         def read(c: Connection) -> list[Entry]:
-            return [Entry(**row._mapping) for row in c.execute(statement.where(*_terms(c, wanted)))]
+            return [Entry(**row._mapping) for row in c.execute(statement.where(*_terms(wanted)))]
 
         return self._database.run(read)
 
 
-def as_compared(c: Connection, address: str) -> str:
-    """An address as it stands on the list: see `suppression_sql.ADDRESS`."""
-    bare = address.strip()
-    return bare.lower() if bare.isascii() else str(c.execute(_LOWER, {"text": bare}).scalar_one())
+def as_listed(address: str) -> str:
+    """An address as it stands on the list. What can be none stands there as earlier releases kept it, if at all."""
+    try:
+        return listed(address)
+    except NotAnAddress:
+        return address.strip().lower()
 
 
-def _terms(c: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _form(address: str) -> str:
+    try:
+        return listed(address)
+    except NotAnAddress as error:
+        raise NotPossible(f"{address!r} cannot be on the list: {error}") from error
+
+
+def _terms(wanted: Wanted) -> list[ColumnElement[bool]]:
     columns = eed_suppression.c
     terms: list[ColumnElement[bool]] = []
     if wanted.address is not None:
-        terms.append(columns.address == as_compared(c, wanted.address))
+        terms.append(columns.address == as_listed(wanted.address))
     if wanted.domain is not None:
-        terms.append(columns.address.endswith(f"@{as_compared(c, wanted.domain)}", autoescape=True))
+        terms.append(columns.address.endswith(as_listed(f"@{wanted.domain}"), autoescape=True))
     if wanted.category is not None:
         terms.append(columns.category == wanted.category)
     if wanted.source is not None:
         terms.append(columns.source == wanted.source)
     if wanted.expired is not None:
-        terms.append(columns.expires_at <= utc_now() if wanted.expired else sql.IN_FORCE)
+        terms.append(columns.expires_at <= utc_now() if wanted.expired else sql.in_force())
     return terms
 
 

@@ -2,30 +2,43 @@
 
 from typing import Any
 
-from sqlalchemy import DateTime, and_, bindparam, exists, func, literal, or_, update
+from sqlalchemy import DateTime, and_, bindparam, exists, literal, or_, update
+from sqlalchemy.sql.elements import ColumnElement
 
+from eed_delivery.address_sql import domain_entry
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.schema import eed_email, eed_job, eed_suppression
 
 EVERY_EMAIL = ""
 """The category of an entry that keeps every email back, whatever its job's category."""
 
-ADDRESS = func.lower(func.trim(eed_email.c.recipient))
-"""An email's recipient as it stands on the list. Always made by the database: what is lower case beyond ASCII is its
-own to say. Without the spaces around it, which rendering takes away, too."""
+OF_DOMAIN = eed_suppression.alias("eed_suppression_of_domain")
+"""The list once more, for the entries that keep back every address of a domain."""
 
-IN_FORCE = or_(eed_suppression.c.expires_at.is_(None), eed_suppression.c.expires_at > utc_now())
 
-_SPEAKS_OF_IT = (
-    eed_suppression.c.address == ADDRESS,
-    eed_suppression.c.category.in_([literal(EVERY_EMAIL), eed_job.c.category]),
-    IN_FORCE,
-)
+def in_force(entry: Any = eed_suppression) -> ColumnElement[bool]:
+    """Whether an entry's time is not over."""
+    return or_(entry.c.expires_at.is_(None), entry.c.expires_at > utc_now())
+
+
+def _speaks_of_it(entry: Any, address: Any) -> tuple[ColumnElement[bool], ...]:
+    return (
+        entry.c.address == address,
+        entry.c.category.in_([literal(EVERY_EMAIL), eed_job.c.category]),
+        in_force(entry),
+        eed_email.c.despite_list.is_(False),
+    )
+
+
+# Both kinds each by the list's key: as one question with OR, the database would look at all of the list.
+_OF_ITS_ADDRESS = _speaks_of_it(eed_suppression, eed_email.c.address)
+_OF_ITS_DOMAIN = _speaks_of_it(OF_DOMAIN, domain_entry(eed_email.c.address))
 # To be asked within a query about emails and their jobs.
-SUPPRESSED = exists().where(*_SPEAKS_OF_IT)
-# The same for a join, where those that no entry speaks of are wanted: MariaDB makes a table of its own to remember what
+SUPPRESSED = or_(exists().where(*_OF_ITS_ADDRESS), exists().where(*_OF_ITS_DOMAIN))
+# The same for joins, where those that no entry speaks of are wanted: MariaDB makes a table of its own to remember what
 # EXISTS has answered, which costs as much as the rest of such a query.
-ENTRY_OF_EMAIL = and_(*_SPEAKS_OF_IT)
+ENTRY_OF_EMAIL = and_(*_OF_ITS_ADDRESS)
+ENTRY_OF_DOMAIN = and_(*_OF_ITS_DOMAIN)
 
 _ONE = (
     update(eed_suppression)

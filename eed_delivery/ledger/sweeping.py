@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Update, bindparam, exists, func, insert, or_,
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
+from eed_delivery.addresses import went_to
 from eed_delivery.database import Database, is_away, is_contention, utc_in, utc_now
 from eed_delivery.errors import Miscounted
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
-from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict
+from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict, content_key
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.source import Known, Source
@@ -44,6 +45,8 @@ class Stray:
     gen: int
     token: int | None
     attempts: int
+    recipient: str
+    resend_of: int | None  # the source's row is not written then: it speaks of the original
 
 
 _ON_THE_WIRE_TOO_LONG = (
@@ -170,10 +173,12 @@ class SweepLedger:
                 reply=DIED_ON_THE_WIRE,
                 worker="sweeper",
                 ended_at=utc_now(),
+                recipient=went_to(stray.recipient),
             )
         )
         if not resend:
-            self._source.write_email(c, stray.key, EmailState.IN_DOUBT, DIED_ON_THE_WIRE, stray.attempts, None)
+            if stray.resend_of is None:
+                self._source.write_email(c, stray.key, EmailState.IN_DOUBT, DIED_ON_THE_WIRE, stray.attempts, None)
             self._outbox.put(c, [Notice(NoticeKind.EMAIL_IN_DOUBT, email_id=stray.email_id, gen=stray.gen)])
         return True
 
@@ -204,21 +209,25 @@ class SweepLedger:
 
         def work(c: Connection) -> bool:
             row = c.execute(
-                select(eed_email.c.source_key, eed_email.c.attempts).where(eed_email.c.email_id == ticket.email_id)
+                select(eed_email.c.source_key, eed_email.c.attempts, eed_email.c.resend_of).where(
+                    eed_email.c.email_id == ticket.email_id
+                )
             ).one_or_none()
             if row is None:
                 return False
             key = row.source_key or str(ticket.email_id)
             values = {"id": ticket.email_id, "of_gen": ticket.gen}
             failed = [Notice(NoticeKind.EMAIL_FAILED, email_id=ticket.email_id, gen=ticket.gen)]
-            if not self._is_readable(c, key):  # and what cannot be read is not written either
+            # What cannot be read is not written either.
+            if not self._is_readable(c, content_key(key, row.resend_of)):
                 buried = c.execute(BURY_UNREADABLE, values).rowcount == 1
                 self._outbox.put(c, failed if buried else ())
                 return buried
             if c.execute(BURY, values).rowcount != 1:
                 c.execute(REVIVE, values)
                 return False
-            self._source.write_email(c, key, EmailState.FAILED, POISON, row.attempts, None)
+            if row.resend_of is None:
+                self._source.write_email(c, key, EmailState.FAILED, POISON, row.attempts, None)
             self._outbox.put(c, failed)
             return True
 
@@ -280,8 +289,8 @@ class SweepLedger:
         strays = self._select(c, (eed_email.c.job_id == job_id) & waiting)
         shots = [Shot(END_LEFTOVER, {**_same(stray), "to_state": state, "reason": reason}) for stray in strays]
         counts = [n for start in range(0, len(shots), VOLLEY) for n in matched(c, shots[start : start + VOLLEY])]
-        ended = [stray.key for stray, count in zip(strays, counts, strict=True) if count == 1]
-        self._source.write_emails(c, ended, state, reason or "")
+        ended = [stray for stray, count in zip(strays, counts, strict=True) if count == 1]
+        self._source.write_emails(c, [stray.key for stray in ended if stray.resend_of is None], state, reason or "")
         return len(ended)
 
     def finishable(self, *, ended_only: bool = False) -> list[int]:
@@ -340,11 +349,22 @@ class SweepLedger:
         return found
 
     def _select(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
-        columns = [eed_email.c[name] for name in ("email_id", "source_key", "gen", "token", "attempts")]
+        columns = [
+            eed_email.c[name]
+            for name in ("email_id", "source_key", "gen", "token", "attempts", "recipient", "resend_of")
+        ]
         statement = select(*columns).where(which).limit(self._chunk)
         values = {"patience": patience} if "patience" in statement.compile().params else {}
         strays = [
-            Stray(row.email_id, row.source_key or str(row.email_id), row.gen, row.token, row.attempts)
+            Stray(
+                row.email_id,
+                row.source_key or str(row.email_id),
+                row.gen,
+                row.token,
+                row.attempts,
+                row.recipient,
+                row.resend_of,
+            )
             for row in c.execute(statement, values)
         ]
         return sorted(strays, key=lambda stray: stray.email_id)  # one order for everybody's row locks

@@ -5,7 +5,7 @@ of its generation's events (`events.weight`), whoever comes first.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,10 +17,11 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database import Database, utc_now
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent, decisive, in_utc, weight
+from eed_delivery.events import EventKind, TrackingEvent, decisive, in_utc, weight
 from eed_delivery.ledger import tracking_sql as sql
+from eed_delivery.ledger.addresses import of_generations
 from eed_delivery.ledger.outbox import SILENT, Outbox
-from eed_delivery.ledger.suppressing import Suppressor
+from eed_delivery.ledger.suppressing import Suppressor, counts
 from eed_delivery.model import EmailState, Verdict
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_event
@@ -54,11 +55,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """An event with the email it is about; `gen` is the event's own, which may be older than the row's."""
+    """An event with the email it is about; `gen` is the event's own, which may be older than the row's.
+
+    `address` is where that generation went, in canonical form.
+    """
 
     event: TrackingEvent
     gen: int
     row: _EmailRow
+    address: str | None
 
 
 class TrackingLedger:
@@ -108,7 +113,7 @@ class TrackingLedger:
             stored=len(rows),
             unmatched=len(unmatched),
             settled=settled,
-            suppressed=self._suppressor.enter(c, [(m.event, str(m.row.address)) for m in matches]),
+            suppressed=self._suppressor.enter(c, [(m.event, m.address) for m in matches]),
         )
 
     def _look(
@@ -136,8 +141,15 @@ class TrackingLedger:
             if place is None or row is None or place[1] > row.gen:
                 strangers.append(event)
             else:
-                matches.append(_Match(event, place[1], row))
-        return matches, strangers
+                matches.append(_Match(event, place[1], row, row.address))
+        return self._with_addresses(c, matches), strangers
+
+    def _with_addresses(self, c: Connection, matches: Sequence[_Match]) -> list[_Match]:
+        """The same, where it counts with the address of an earlier generation: it may have been corrected since, and
+        whoever has the new one has neither bounced nor complained."""
+        earlier = {(m.row.email_id, m.gen) for m in matches if m.gen < m.row.gen and counts(m.event)}
+        went_to = of_generations(c, earlier)
+        return [replace(m, address=went_to.get((m.row.email_id, m.gen), m.address)) for m in matches]
 
     def _by_message_id(self, c: Connection, events: Sequence[TrackingEvent]) -> dict[str | None, tuple[int, int]]:
         """(email, gen) of each provider's id among events that carry no tag of ours. From the attempts: the email's
@@ -170,7 +182,8 @@ class TrackingLedger:
             return
         counts = matched(c, [Shot(sql.OUTCOME, _outcome(row, event)) for row, event in told])
         written = [pair for pair, count in zip(told, counts, strict=True) if count]
-        keys = ((row.source_key or str(row.email_id), str(event.outcome)) for row, event in written)
+        originals = [(row, event) for row, event in written if row.resend_of is None]
+        keys = ((row.source_key or str(row.email_id), str(event.outcome)) for row, event in originals)
         updates = [update for key, word in keys if (update := self._source.outcome_update(c, key, word))]
         if updates:
             matched(c, [Shot(*update) for update in updates])
@@ -236,7 +249,8 @@ class TrackingLedger:
             )
         )
         key = row.source_key or str(email_id)
-        self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
+        if row.resend_of is None:
+            self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
         if state is EmailState.FAILED:
             self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, row.job_id, email_id, row.gen)])
 
@@ -262,7 +276,6 @@ def _tag(event: TrackingEvent) -> tuple[int, int] | None:
 
 
 def _row(event: TrackingEvent, now: datetime, match: _Match | None = None) -> dict[str, object]:
-    counts = event.outcome not in (None, DeliveryOutcome.DELIVERED) and not event.automatic
     return {
         "event_id": event.event_id,
         "email_id": match.row.email_id if match else None,
@@ -275,7 +288,7 @@ def _row(event: TrackingEvent, now: datetime, match: _Match | None = None) -> di
         "detail": event.detail[:DETAIL_LENGTH],
         "message_id": _ascii(event.message_id),
         "automatic": event.automatic,
-        "address": str(match.row.address)[:320] if match and counts else None,
+        "address": match.address if match and counts(event) else None,
         "occurred_at": in_utc(event.occurred_at),
         "received_at": now,
     }

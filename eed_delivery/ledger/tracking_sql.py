@@ -4,7 +4,6 @@ from sqlalchemy import DateTime, bindparam, case, func, literal, or_, select, up
 
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.events import DeliveryOutcome, EventKind
-from eed_delivery.ledger.suppression_sql import ADDRESS
 from eed_delivery.model import EmailState, Verdict
 from eed_delivery.schema import eed_attempt, eed_email, eed_event
 
@@ -36,9 +35,10 @@ BY_MESSAGE_ID = (
 EMAILS = select(
     eed_email.c.email_id,
     eed_email.c.source_key,
+    eed_email.c.resend_of,
     eed_email.c.gen,
     eed_email.c.state,
-    ADDRESS.label("address"),
+    eed_email.c.address,
 ).where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
 
 _AT = bindparam("at", type_=DateTime())

@@ -8,17 +8,17 @@ from sqlalchemy import Connection, bindparam, insert, select
 from eed_delivery.database import Database, utc_now
 from eed_delivery.events import EventKind, in_utc
 from eed_delivery.ledger import suppression_sql as sql
+from eed_delivery.ledger.addresses import of_generations
 from eed_delivery.ledger.outbox import SILENT, Outbox
-from eed_delivery.ledger.suppressing import ADDRESS_LENGTH
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_event, eed_suppression
 
 SOURCE = "unsubscribe"
 REASON = "unsubscribed"
 
-# A wish of an older generation counts: the same person had it. A generation that never was is not of this ledger.
+# A wish of an older generation counts. A generation that never was is not of this ledger.
 WHOSE = (
-    select(sql.ADDRESS.label("address"))
+    select(eed_email.c.address, eed_email.c.gen)
     .where(eed_email.c.email_id == bindparam("id"))
     .where(eed_email.c.gen >= bindparam("of_gen"))
 )
@@ -36,7 +36,8 @@ class UnsubscribeLedger:
         self._insert_event = insert(eed_event).prefix_with(ignore)
 
     def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> bool:
-        """Put the recipient of this email on the list for ever: for jobs of `category`, or for "" for all.
+        """Put the address that this generation of the email went to on the list for ever: for jobs of `category`, or
+        for "" for all.
 
         The email has the wish among its events, too. `detail` says how it came, and holds no address. The same wish may
         come again. False: the ledger has no such email, and nothing was stored. Raises `DatabaseGone`.
@@ -44,8 +45,12 @@ class UnsubscribeLedger:
         return self._database.run(lambda c: self._store(c, email_id, gen, category, detail, occurred_at))
 
     def _store(self, c: Connection, email_id: int, gen: int, category: str, detail: str, at: datetime) -> bool:
-        address = c.execute(WHOSE, {"id": email_id, "of_gen": gen}).scalar_one_or_none()
-        if not address or len(address) > ADDRESS_LENGTH:  # such a one has never left
+        row = c.execute(WHOSE, {"id": email_id, "of_gen": gen}).one_or_none()
+        if row is None:
+            return False
+        earlier = {} if gen == row.gen else of_generations(c, [(email_id, gen)])
+        address = earlier.get((email_id, gen), row.address)
+        if address is None:  # such a one has never left
             return False
         self._suppress(c, address, category, f"{REASON}: {detail}"[:DETAIL_LENGTH] if detail else REASON)
         event_id, occurred_at = _event_id(email_id, gen, category), in_utc(at)

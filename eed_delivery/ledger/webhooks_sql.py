@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, literal, select, u
 
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.ledger.outbox import DONE, FAILED, WAITING
-from eed_delivery.schema import eed_email, eed_job, eed_webhook, eed_webhook_endpoint
+from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_webhook, eed_webhook_endpoint
 
 NEVER_TRIED = "the endpoint was down or paused all the time"
 
@@ -36,6 +36,19 @@ HOLD = (
 )
 _its_email = eed_email.c.email_id == _row.email_id
 _its_job = eed_job.c.job_id == func.coalesce(_row.job_id, eed_email.c.job_id)
+# What an earlier generation went to may have been corrected since.
+_WENT_TO = (
+    select(eed_attempt.c.recipient)
+    .where(eed_attempt.c.email_id == _row.email_id, eed_attempt.c.gen == _row.gen)
+    .where(eed_attempt.c.recipient.is_not(None))
+    .order_by(eed_attempt.c.attempt_id.desc())
+    .limit(1)
+    .correlate(eed_webhook)
+    .scalar_subquery()
+)
+_ITS_ADDRESS = case(
+    (_row.gen < eed_email.c.gen, func.coalesce(_WENT_TO, eed_email.c.recipient)), else_=eed_email.c.recipient
+)
 # By ids for speed alone: the token says whose they are. With the keys that the reader knows; where an email's or job's
 # row has gone, its key is not told.
 HELD = (
@@ -46,7 +59,7 @@ HELD = (
         eed_job.c.source_key.label("job_key"),
         eed_email.c.source_key.label("email_key"),
         eed_email.c.email_id,
-        eed_email.c.recipient,
+        _ITS_ADDRESS.label("recipient"),
         _row.gen,
         _row.event_id,
         _row.facts,

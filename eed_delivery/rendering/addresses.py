@@ -1,4 +1,4 @@
-"""Addresses: what the source holds, checked and brought into the form that goes on the wire.
+"""Mailboxes: the addresses and names that the source holds, checked and brought into the form of a header.
 
 The texts of errors never repeat a recipient's address: they are logged.
 """
@@ -7,15 +7,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from email_validator import EmailNotValidError, validate_email
-
+from eed_delivery.addresses import NotAnAddress, wire_form
 from eed_delivery.errors import RenderError
 from eed_delivery.rendering.headers import mailbox, one_line
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_PLAIN = re.compile(rf"(?=.{{1,64}}@)({_ATOM}(?:\.{_ATOM})*)@({_LABEL}(?:\.{_LABEL})*)")
-MAX_ADDRESS = 254  # RFC 5321, section 4.5.3.1.3: a path of 256 with its angle brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +68,8 @@ def _display_name(text: str, what: str) -> str | None:
 
 
 def _checked(address: str, what: str) -> str:
-    """The address in wire form.
-
-    Plain ASCII ones, nearly all, are checked here by the same rules as email-validator's, 30 times as fast; internal
-    domains such as bank.local or mail.test count as good. All others go through email-validator, which refuses special
-    domains (.local, .localhost, .invalid, .onion) for internationalised addresses. Quotes around a local part are kept
-    where it needs them, as in "a..b"@example.com, and taken off where not (RFC 5321, section 4.1.2; RFC 5322, 3.4.1).
-    """
-    found = _PLAIN.fullmatch(address)
-    if found and len(address) <= MAX_ADDRESS:
-        checked = f"{found[1]}@{found[2].lower()}"
-    else:
-        checked = _by_email_validator(address, what)
-    if "=?" in checked:
-        raise RenderError(f"the {what} is not valid: '=?' in it would be taken for encoded text by mail programs")
-    return checked
-
-
-def _by_email_validator(address: str, what: str) -> str:
+    """The address in wire form. Raises RenderError."""
     try:
-        valid = validate_email(
-            address,
-            allow_smtputf8=True,
-            allow_quoted_local=True,
-            strict=True,  # the length limits of RFC 5321, section 4.5.3.1
-            check_deliverability=False,
-            globally_deliverable=False,
-            test_environment=True,
-        )
-    except EmailNotValidError as error:
+        return wire_form(address)
+    except NotAnAddress as error:
         raise RenderError(f"the {what} is not valid: {error}") from error
-    return f"{valid.local_part}@{valid.ascii_domain}"

@@ -38,7 +38,7 @@ def variables_of(email: Email) -> dict[str, Any]:
     for name in filter(_is_ours, names):
         words = f"names that begin with {OUR_PREFIX} are the service's own; give it another name"
         raise RenderError(f"variable {name!r}: {words}")
-    offer(names, "email_id", email.email_id)
+    offer(names, "email_id", email.email_id if email.resend_of is None else email.resend_of)
     offer(names, "job_id", email.job_id)
     offer(names, "recipient_name", email.recipient_name)
     return names

@@ -75,11 +75,12 @@ class Certificate:
             f"{self.rows} = {' + '.join(parts)}",
             f"{sent} sent = {' + '.join(outcomes)}",
             f"{job.found} found = {job.total} enlisted + {job.moved} moved + {job.regenerated} regenerated"
-            f" + {job.refused} refused",
+            f" + {job.refused} refused{f' - {job.resent} resent' if job.resent else ''}",
         )
 
     def as_json(self) -> dict[str, Any]:
-        """As it is handed out."""
+        """As it is handed out. What most jobs lack stands behind the others."""
+        more = {"resent": self.job.resent} if self.job.resent else {}
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -107,7 +108,7 @@ class Certificate:
             "outcomes_of_others": self.outcomes_of_others,
             "sums": list(self.sums),
             "sha256": self.sha256,
-        } | ({} if self.engagement is None else {"engagement": asdict(self.engagement)})
+        } | (more if self.engagement is None else {**more, "engagement": asdict(self.engagement)})
 
 
 class Reconciliation:

@@ -266,7 +266,7 @@ class Source:
         if not claimed:
             return []
         t, names = self._tables, self._settings.email.variable_columns
-        keys = [native(email.key, t.email_key_type) for email in claimed]
+        keys = [native(email.content_key, t.email_key_type) for email in claimed]
         found, *of_files = ask(c, [Shot(statement, {"keys": keys}) for statement in self._contents(c)])
         rows = {native(row.key, t.email_key_type): row for row in found}
         files = by_owner(chain.from_iterable(of_files), t.email_key_type, keys)
@@ -274,11 +274,12 @@ class Source:
         return [
             replace(
                 email,
+                recipient=email.recipient if email.redirected else _text(row.recipient) or "",
                 recipient_name=_text(row.recipient_name),
                 variables=row.variables,
                 columns={name: getattr(row, f"column_{n}") for n, name in enumerate(names)},
                 attachments=(*self._own_file(row), *files.found.get(key, ())),
-                settled_elsewhere=bool(row.settled),
+                settled_elsewhere=bool(row.settled) and email.resend_of is None,  # a resend's original is sent
                 problem=problems.get(key, ""),
             )
             for email, key in zip(claimed, keys, strict=True)
@@ -288,6 +289,16 @@ class Source:
     def _problems(self, c: Connection, files: Files) -> Mapping[Key, str]:
         strays = files.strays(c, self._tables.email_id, self._tables.email_key_type)
         return {key: spelt_otherwise("email_id", named, key) for key, named in strays.items()}
+
+    def recipients(self, c: Connection, keys: Iterable[str]) -> dict[str, str]:
+        """The recipients of these emails as the source has them now, by their keys; without those that have gone."""
+        t = self._tables
+        wanted = {native(key, t.email_key_type): key for key in keys}
+        recipient = t.email(self._settings.email.recipient).label("recipient")
+        statement = select(t.email_id.label("key"), recipient).where(t.email_id.in_(list(wanted)))
+        rows = c.execute(statement).all() if wanted else ()
+        found = {native(row.key, t.email_key_type): _text(row.recipient) or "" for row in rows}
+        return {wanted[key]: recipient for key, recipient in found.items() if key in wanted}
 
     def _own_file(self, row: Any) -> tuple[AttachmentRef, ...]:
         e = self._settings.email
@@ -308,6 +319,7 @@ class Source:
         offered = [as_offered(t.email(column), self._live(c, column)) for column in e.variable_columns.values()]
         rows = select(
             t.email_id.label("key"),
+            t.email(e.recipient).label("recipient"),
             t.email(e.recipient_name).label("recipient_name"),
             t.email(e.variables).label("variables"),
             *([t.email(e.attachment_location).label("location")] if e.attachment_location else []),

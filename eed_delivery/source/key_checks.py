@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from eed_delivery.config import SourceSettings
+from eed_delivery.model import RESEND_IDS
 from eed_delivery.source.findings import Finding
 from eed_delivery.source.live import LiveColumn, read_table
 from eed_delivery.source.tables import MappedTables, native
@@ -66,6 +67,10 @@ def _unkept(c: Connection, key: _KeyColumn, column: Any) -> Iterator[Finding]:
             what = f"{key} has a key with a blank at its end: {found!r}"
             yield _refused(key, what, "most collations do not compare that blank")
         return
+    reserved = c.execute(select(column).where(column.between(RESEND_IDS[0], RESEND_IDS[-1])).limit(1)).scalar()
+    if reserved is not None and key.setting == "source.email.id":
+        numbers = f"{RESEND_IDS[0]} to {RESEND_IDS[-1]}"
+        yield _refused(key, f"{key} has the key {reserved}", f"the numbers {numbers} are those of resends")
     smallest, largest = c.execute(select(func.min(column), func.max(column))).one()
     if largest is not None and int(native(largest, "integer")) > LARGEST_KEY:
         yield _refused(key, f"{key} has the key {largest}", f"the ledger's largest number is {LARGEST_KEY}")

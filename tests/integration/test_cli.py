@@ -289,9 +289,60 @@ def test_requeue_sends_failed_emails_again(world: World, eed: CommandLine) -> No
     assert eed.good("requeue", "--job", "1", "--yes") == "there is nothing to requeue: no failed email matches\n"
 
 
+def test_a_requeue_says_how_many_addresses_the_source_has_changed(world: World, eed: CommandLine) -> None:
+    world.execute("UPDATE delivery_email SET recipient = ' B@EXAMPLE.com' WHERE id = :i", i=FAILED)  # the same one
+    world.execute("UPDATE delivery_email SET recipient = 'moved@example.com' WHERE id = :i", i=BOUNCED)
+    world.execute("UPDATE delivery_email SET recipient = 'moved@example.com' WHERE id = :i", i=DOUBTFUL)
+    told = "2 emails failed would be sent again (1 to an address that the source has changed); "
+    assert eed.good("requeue", "--job", "1", "--dry-run") == f"{told}nothing was changed\n"
+    assert "(1 to an address that the source has changed)" in eed.refused("requeue", "--job", "1")
+    said = eed.json("requeue", "--job", "1", "--yes")
+    assert (said["requeued"], said["addresses_changed"]) == (2, 1)
+
+
+def test_emails_are_found_by_their_address_over_all_jobs(world: World, eed: CommandLine) -> None:
+    world.add_job(["A@EXAMPLE.com\r", "aa@example.com"], job_id=2)
+    world.enlist(2)
+    header, *rows = eed.good("emails", "--to", " a@Example.COM").splitlines()
+    assert header.split()[:3] == ["JOB", "EMAIL", "RECIPIENT"]
+    assert [row.split()[:2] for row in rows] == [["1", "1000"], ["2", "2000"]]
+    assert [email["email"] for email in eed.json("emails", "--to", "a@example.com")] == ["1000", "2000"]
+    assert eed.json("emails", "--to", "nobody@example.com") == []
+    assert "is not an address" in eed.refused("emails", "--to", "nobody")
+    for words in ((), ("1", "--to", "a@example.com"), ("--to", "a@example.com", "--state", "sent")):
+        eed.refused("emails", *words, code=2)
+
+
+def test_a_sent_email_is_sent_once_more(world: World, eed: CommandLine) -> None:
+    said = eed.json("resend", str(SENT), "--reason", "ticket 4711")
+    assert said == {"email": "1000~1", "resend_of": "1000", "recipient": "a@example.com"}
+    assert eed.good("resend", str(SENT), "--to", "Moved@Example.com", "--reason", "ticket 4712") == "1000~2\n"
+    original = eed.good("email", str(SENT))
+    assert "resent as:  1000~1, 1000~2" in original
+    assert "as 1000~2 to Moved@example.com: ticket 4712" in original
+    assert "resend of:  1000" in eed.good("email", "1000~2")
+    assert eed.json("email", "1000~2")["recipient"] == "Moved@example.com"
+    assert eed.json("email", str(SENT))["resends"] == ["1000~1", "1000~2"]
+    assert eed.json("job", "1")["total"] == 6
+    assert "is failed" in eed.refused("resend", str(FAILED), "--reason", "r")
+    assert "is not an address" in eed.refused("resend", str(SENT), "--to", "nobody", "--reason", "r", code=2)
+    assert "Missing option '--reason'" in eed.refused("resend", str(SENT), code=2)
+    eed.good("suppression", "add", "*@example.com", "--reason", "asked")
+    assert "--despite-suppression" in eed.refused("resend", str(SENT), "--reason", "r")
+    assert eed.good("resend", str(SENT), "--reason", "r", "--despite-suppression") == "1000~3\n"
+
+
+def test_an_email_shows_where_each_try_went(world: World, eed: CommandLine) -> None:
+    rows = eed.good("email", str(SENT)).splitlines()
+    header = next(row for row in rows if row.startswith("ENDED"))
+    assert header.split()[-5:] == ["REPLY", "TO", "TOOK", "MS", "BY"]
+    assert "a@example.com" in rows[-1]
+    assert eed.json("email", str(SENT))["history"][0]["recipient"] == "a@example.com"
+
+
 def test_requeue_by_reason_takes_percent_literally(world: World, eed: CommandLine) -> None:
     assert eed.json("requeue", "--all", "--error-like", "100% FULL", "--yes") == {
-        "state": "failed", "count": 1, "dry_run": False, "requeued": 1,
+        "state": "failed", "count": 1, "addresses_changed": 0, "dry_run": False, "requeued": 1,
     }  # fmt: skip
     assert world.state(BOUNCED) == "pending"
     assert eed.json("requeue", "--all", "--error-like", "5%0", "--dry-run")["count"] == 0

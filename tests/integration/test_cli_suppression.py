@@ -94,6 +94,31 @@ def test_addresses_are_added_and_an_entry_is_not_shortened(world: World, eed: Co
     assert entries(world)[0].reason == "asked by phone"
 
 
+def test_a_domain_is_listed_as_people_write_it(world: World, eed: CommandLine, tmp_path: Path) -> None:
+    said = eed.good("suppression", "add", "*@Bücher.example", "--reason", "insolvent")
+    assert said == "*@Bücher.example is on the list for every email, for ever\n"
+    assert [e.address for e in entries(world)] == ["@xn--bcher-kva.example"]
+    assert eed.good(*LIST).splitlines()[1].split()[0] == "*@xn--bcher-kva.example"
+    for words in (("--address", "@bücher.example"), ("--domain", "BÜCHER.example"), ("--after", "*@a.example")):
+        assert [e["address"] for e in eed.json(*LIST, *words)] == ["*@xn--bcher-kva.example"]
+    exported = eed.good("suppression", "export")
+    assert "*@xn--bcher-kva.example" in exported
+    eed.good("suppression", "remove", "*@bücher.example")
+    assert entries(world) == []
+    eed.good("suppression", "import", csv_file(tmp_path, exported))
+    assert [e.address for e in entries(world)] == ["@xn--bcher-kva.example"]
+    assert "for every address of it write *@" in eed.refused("suppression", "add", "x.example", "--reason", "r", code=2)
+
+
+def test_what_an_earlier_release_took_for_an_address_can_be_found_and_removed(world: World, eed: CommandLine) -> None:
+    world.execute(
+        "INSERT INTO eed_suppression (address, category, reason, source, created_at)"
+        " VALUES ('a_b@x_y', '', 'r', 's', '2026-01-01 00:00:00')"
+    )
+    assert [e["address"] for e in eed.json(*LIST, "--address", "A_b@x_y")] == ["a_b@x_y"]
+    assert eed.good("suppression", "remove", "a_b@x_y") == "a_b@x_y is off the list\n"
+
+
 def test_an_entry_may_have_a_category_and_an_end(world: World, eed: CommandLine) -> None:
     words = ("suppression", "add", "a@example.com", "--reason", "r", "--category", "news", "--expires")
     eed.good(*words, "30d")
@@ -175,8 +200,8 @@ def test_a_plain_file_is_entered_and_its_bad_lines_are_named(world: World, eed: 
     assert result.exit_code == 1
     assert result.stdout == "4 of 6 rows are good: 2 added, 0 kept longer, 2 there already\n"
     assert result.stderr.splitlines() == [
-        "line 3: this is not an address",
-        "line 6: this is not an address",
+        "line 3: this is not an address: An email address must have an @-sign.",
+        "line 6: this is not an address: The part after the @-sign contains invalid characters: '@'.",
         "7 lines read (UTF-8) = 4 good + 2 refused + 1 blank",
         "error: 2 of 6 rows are bad; the others are on the list.",
     ]

@@ -85,6 +85,12 @@ EMAILS = {
         HELD,
         one_each(**OTHER_HANDS, state="queued", wire_at=PAST),
     ),
+    "readdress": Case(
+        worker.READDRESS,
+        {**FENCE, "its_recipient": "A@example.com", "its_address": "a@example.com"},
+        HELD,
+        one_each(**OTHER_HANDS, state="queued", wire_at=PAST),
+    ),
     "release": Case(worker.RELEASE, FENCE, HELD, one_each(**OTHER_HANDS, state="failed", wire_at=PAST)),
     "renew": Case(
         worker.RENEW,
@@ -281,9 +287,10 @@ def test_a_next_round_is_watched_from_what_its_own_job_has_sent_by_then(world: W
 
 
 def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> None:
-    values = {**SWEPT, "from_state": "failed", "from_job": 1, "to_job": 2, "to_address": "z@example.com"}
+    values = {**SWEPT, "from_state": "failed", "from_job": 1, "to_job": 2, "to_recipient": "Z@example.com"}
+    values["to_address"] = "z@example.com"
     case = Case(enlisting.REGENERATE, values, {}, [])
-    as_read = {"state": "failed", "gen": 2, "job_id": 1, "recipient": "a@example.com"}
+    as_read = {"state": "failed", "gen": 2, "job_id": 1, "recipient": "a@example.com", "address": "a@example.com"}
     for spoiler in one_each(gen=3, state="sent", job_id=2):
         put(world, "eed_email", {**as_read, **spoiler}, "WHERE email_id = 1000")
         assert fits(world, case) == 0, f"it fits although {spoiler}"
@@ -291,8 +298,8 @@ def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> 
     neighbours = rows(world, "eed_email")[1:]
     assert fits(world, case) == 1
     assert rows(world, "eed_email")[1:] == neighbours
-    now = world.execute("SELECT job_id, recipient, state, gen FROM eed_email WHERE email_id = 1000")
-    assert now == [(2, "z@example.com", "pending", 3)]
+    now = world.execute("SELECT job_id, recipient, address, state, gen FROM eed_email WHERE email_id = 1000")
+    assert now == [(2, "Z@example.com", "z@example.com", "pending", 3)]
     put(world, "eed_email", as_read, "WHERE email_id = 1000")
 
 
@@ -356,6 +363,55 @@ def test_a_claim_is_told_of_the_suppressed_address_and_of_no_other(world: World)
     listed(world, LISTED)
     put(world, "eed_job", {"category": ""})
     assert (suppressed(world), goes_on(world)) == ([], [1000, 1001, 2000])
+
+
+def test_a_claim_is_told_of_a_suppressed_domain_and_of_no_other(world: World) -> None:
+    put(world, "eed_email", {**FRESH, **HELD})
+    put(world, "eed_job", {"category": "news", "state": "active", "expires_at": None})
+    addresses = {1000: "a@example.com", 1001: '"@b"@sub.example.com', 2000: '"a@example.com"@c.example'}
+    for email_id, address in addresses.items():
+        put(world, "eed_email", {"address": address}, f"WHERE email_id = {email_id}")
+    whole = {**LISTED, "address": "@example.com"}
+    for entry in (whole, {**whole, "category": ""}, {**whole, "expires_at": None}):
+        listed(world, entry)
+        assert (suppressed(world), goes_on(world)) == ([1000], [1001, 2000]), entry
+    for spoiler in one_each(address="@z.example", category="offers", expires_at=PAST):
+        listed(world, {**whole, **spoiler})
+        assert (suppressed(world), goes_on(world)) == ([], [1000, 1001, 2000]), f"suppressed although {spoiler}"
+    for address, email_id in (("@sub.example.com", 1001), ("@c.example", 2000)):
+        listed(world, {**whole, "address": address})
+        assert suppressed(world) == [email_id] == sorted({1000, 1001, 2000} - set(goes_on(world)))
+    for email_id, address in ((1000, "a@example.com"), (1001, "b@example.com"), (2000, "c@example.com")):
+        put(world, "eed_email", {"address": address}, f"WHERE email_id = {email_id}")
+
+
+def test_an_operator_may_send_to_a_suppressed_address(world: World) -> None:
+    put(world, "eed_email", {**FRESH, **HELD})
+    put(world, "eed_job", {"category": "news", "state": "active", "expires_at": None})
+    for address in ("a@example.com", "@example.com"):
+        listed(world, {**LISTED, "address": address})
+        put(world, "eed_email", {"despite_list": True}, "WHERE email_id = 1000")
+        told = suppressed(world), goes_on(world, 1000)
+        put(world, "eed_email", {"despite_list": False})
+        assert told[0] == ([] if address == "a@example.com" else [1001, 2000])
+        assert told[1] == [1000]
+
+
+ATTEMPT = {"email_id": 1000, "gen": 2, "attempt": 1, "verdict": "temporary", "counted": True, "took_ms": 5}
+
+
+def test_only_tries_of_this_email_without_an_address_are_said_to_have_gone_to_the_former_one(world: World) -> None:
+    values = {"id": 1000, "so_far": "former@example.com"}
+    fitting = (ATTEMPT, {**ATTEMPT, "took_ms": None}, {**ATTEMPT, "counted": False})
+    spoilt = ({"email_id": 1001}, {"recipient": "known@example.com"}, {"counted": False, "took_ms": None})
+    for attempt in (*fitting, *({**ATTEMPT, **one} for one in spoilt)):
+        world.execute("DELETE FROM eed_attempt")
+        world.execute(
+            "INSERT INTO eed_attempt (email_id, gen, attempt, verdict, counted, took_ms, recipient, ended_at)"
+            " VALUES (:email_id, :gen, :attempt, :verdict, :counted, :took_ms, :recipient, '2001-01-01 00:00:00')",
+            **{"recipient": None, **attempt},
+        )
+        assert fits(world, Case(worker.WENT_BEFORE, values, {}, [])) == (attempt in fitting), attempt
 
 
 @pytest.mark.parametrize(("statement", "values"), ENTRIES.values(), ids=ENTRIES.keys())

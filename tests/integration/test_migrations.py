@@ -7,7 +7,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from eed_delivery import migrations
 from eed_delivery.schema import metadata
@@ -53,4 +53,117 @@ def test_what_was_suppressed_counts_for_every_category(
     assert rows == [("a@example.com", "", "gone", 0), ("a@example.com", "news", "asked", 1)]
     keys = inspect(engine).get_pk_constraint("eed_suppression")["constrained_columns"]
     assert keys == ["address", "category"]
+    engine.dispose()
+
+
+ENTRIES_BEFORE = [
+    # address, category, reason, source, expires_at
+    ("anna@example.com", "", "asked", "operator", "2027-01-01 00:00:00"),
+    ("anna@example.com\r", "", "bounced", "bounce", "2028-01-01 00:00:00"),
+    ("\u00a0anna@example.com", "", "short", "bounce", "2026-01-01 00:00:00"),
+    ("anna@example.com\r", "news", "unsubscribed", "unsubscribe", None),
+    ("bob@bücher.example", "", "first", "import", None),
+    ("bob@xn--bcher-kva.example", "", "second", "import", "2028-01-01 00:00:00"),
+    ("*@domain.example", "", "theirs", "operator", None),
+    ("*@other.example", "", "star", "bounce", None),
+    ("no address", "", "typed", "operator", None),
+]
+ENTRIES_AFTER = {
+    ("anna@example.com", "", "bounced", "bounce", "2028-01-01 00:00:00"),
+    ("anna@example.com", "news", "unsubscribed", "unsubscribe", None),
+    ("bob@xn--bcher-kva.example", "", "first", "import", None),
+    ("@domain.example", "", "theirs", "operator", None),
+    ("*@other.example", "", "star", "bounce", None),
+    ("no address", "", "typed", "operator", None),
+}
+RECIPIENTS = {1: "Anna@Example.com", 2: "bob@bücher.example", 3: "dora@example.com\r", 4: "", 5: "no address"}
+MANY = 5100
+"""More than one chunk of emails, and several of entries."""
+FORMS = {1: "anna@example.com", 2: "bob@xn--bcher-kva.example", 3: "dora@example.com", 4: None, 5: None}
+
+
+def fill(connection: Connection) -> None:
+    for row in ENTRIES_BEFORE:
+        names = ("address", "category", "reason", "source", "expires_at")
+        connection.execute(
+            text(
+                "INSERT INTO eed_suppression (address, category, reason, source, expires_at, created_at)"
+                " VALUES (:address, :category, :reason, :source, :expires_at, '2026-01-01 00:00:00')"
+            ),
+            dict(zip(names, row, strict=True)),
+        )
+    for number, recipient in RECIPIENTS.items():
+        connection.execute(
+            text("INSERT INTO eed_email (email_id, job_id, recipient, state) VALUES (:n, 1, :r, 'pending')"),
+            {"n": number, "r": recipient},
+        )
+    for number, address in enumerate(("dora@example.com\r", "dora@example.com", "Erna@BÜCHER.example"), start=1):
+        connection.execute(
+            text(
+                "INSERT INTO eed_event (event_id, kind, automatic, address, occurred_at, received_at)"
+                " VALUES (:n, 'bounce', 0, :a, '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+            ),
+            {"n": f"e{number}", "a": address},
+        )
+
+    connection.execute(
+        text("INSERT INTO eed_email (email_id, job_id, recipient, state) VALUES (:n, 2, :r, 'sent')"),
+        [{"n": 100 + n, "r": f"Many{n}@Bücher.example" if n % 7 == 0 else f"Many{n}@example.com"} for n in range(MANY)],
+    )
+    connection.execute(
+        text(
+            "INSERT INTO eed_suppression (address, category, reason, source, created_at)"
+            " VALUES (:a, 'many', 'r', 's', '2026-01-01 00:00:00')"
+        ),
+        [{"a": f"many{n}@example.com\r"} for n in range(MANY)],
+    )
+
+
+def has_been_brought_to_one_form(connection: Connection) -> None:
+    some = "SELECT address, category, reason, source, expires_at FROM eed_suppression WHERE category <> 'many'"
+    entries = connection.execute(text(some))
+    assert {(*row[:4], str(row[4]) if row[4] else None) for row in entries} == ENTRIES_AFTER
+    many = connection.execute(text("SELECT address FROM eed_suppression WHERE category = 'many'")).scalars()
+    assert set(many) == {f"many{n}@example.com" for n in range(MANY)}
+    many = connection.execute(text("SELECT address FROM eed_email WHERE job_id = 2 ORDER BY email_id")).scalars()
+    domains = ("example.com", "xn--bcher-kva.example")
+    assert list(many) == [f"many{n}@{domains[n % 7 == 0]}" for n in range(MANY)]
+    emails = connection.execute(text("SELECT email_id, address FROM eed_email WHERE job_id = 1"))
+    assert {row.email_id: row.address for row in emails} == FORMS
+    events = connection.execute(text("SELECT address FROM eed_event ORDER BY event_id")).scalars().all()
+    assert events == ["dora@example.com", "dora@example.com", "erna@xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "sqlite"])
+def test_addresses_are_brought_to_one_form(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    url = request.getfixturevalue("database_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/db.sqlite3"
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+        fill(connection)
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        has_been_brought_to_one_form(connection)
+    engine.dispose()
+
+
+def test_a_migration_of_addresses_that_was_broken_off_is_taken_up_where_it_ended(database_url: str) -> None:
+    """MySQL and MariaDB commit each ALTER by itself: the columns are there, and the version is still the one before."""
+    engine = create_engine(database_url)
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        fill(connection)
+        connection.execute(text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0009'"))
+        connection.execute(text("DROP INDEX eed_email_by_address ON eed_email"))
+        connection.execute(text("ALTER TABLE eed_job DROP COLUMN resent"))
+    for _ in range(2):
+        migrations.upgrade(engine)
+        with engine.begin() as connection:
+            has_been_brought_to_one_form(connection)
+            context = MigrationContext.configure(connection, opts={"version_table": migrations.VERSION_TABLE})
+            assert compare_metadata(context, metadata) == []
+            connection.execute(text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0009'"))
     engine.dispose()

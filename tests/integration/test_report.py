@@ -113,6 +113,26 @@ def refuse(world: World) -> None:
     world.execute("UPDATE eed_job SET found = found + 2, refused = 2 WHERE job_id = 1")
 
 
+def test_a_resend_is_an_email_and_no_row_of_the_source(finished: World, eed: CommandLine, tmp_path: Path) -> None:
+    assert eed.good("resend", "1000", "--reason", "lost") == "1000~1\n"
+    new = finished.reporting.email_id("1000~1")
+    assert new is not None
+    email = finished.claimed(new)
+    finished.delivering.wire(email, 60)
+    finished.delivering.record(email, YES, 1)
+    assert finished.sweeping.finish(1) is True
+    path = written(eed, tmp_path)
+    assert check(path) == (0, "9 rows agree with the certificate: BALANCED\n")
+    certificate = json.loads((tmp_path / "job 1.csv.certificate.json").read_text())
+    said = "8 found = 9 enlisted + 0 moved + 0 regenerated + 0 refused - 1 resent"
+    assert (certificate["resent"], certificate["sums"][2]) == (1, said)
+    assert said in eed.good("job", "1")
+    assert "resend" in eed.good("job", "1")
+    altered = path.with_name("job 1.csv.certificate.json")
+    altered.write_text(json.dumps({**certificate, "resent": 0}))
+    assert check(path)[0] == 1
+
+
 def test_each_refused_row_is_in_the_report_by_key_and_reason(finished: World, eed: CommandLine, tmp_path: Path) -> None:
     refuse(finished)
     path = written(eed, tmp_path)

@@ -243,7 +243,6 @@ def test_entries_are_chosen_by_each_of_their_facts(world: World) -> None:
     others = [
         entry("b@example.com", "news", source="bounce"),
         entry("a@sub.example.com", "news", source="bounce"),
-        entry("a@example_com", "news", source="bounce"),
         entry("a@example.com", "", source="bounce"),
         entry("a@example.com", "offers", source="complaint"),
     ]
@@ -256,7 +255,6 @@ def test_entries_are_chosen_by_each_of_their_facts(world: World) -> None:
     every = {e.key for e in (chosen, *others, ended)}
     assert found(address="A@example.com") == {key for key in every if key[0] == "a@example.com"}
     assert found(domain="Example.com") == {key for key in every if key[0].endswith("@example.com")}
-    assert found(domain="example_com") == {("a@example_com", "news")}
     assert found(category="") == {("a@example.com", "")}
     assert found(source="complaint") == {("a@example.com", "offers")}
     assert found(expired=True) == {ended.key}
@@ -321,6 +319,6 @@ def test_a_wish_of_an_older_generation_counts_and_one_of_none_does_not(world: Wo
 
 
 def test_what_is_no_address_is_not_cut_to_another_ones(world: World, one: int) -> None:
-    world.execute("UPDATE eed_email SET recipient = :r", r="x" * 310 + "@example.com")
+    world.execute("UPDATE eed_email SET recipient = :r, address = NULL", r="x" * 310 + "@example.com")
     assert not UnsubscribeLedger(world.database).store(one, 0, "", "form", NOON)
     assert stands(world) == []

@@ -130,6 +130,21 @@ def test_the_address_is_told_only_when_it_is_asked_for(world: World, receiver: R
     assert b"example.com" not in receiver.told[1].body
 
 
+def test_the_address_is_that_of_the_generation_that_is_told_of(world: World, receiver: Receiver, one: int) -> None:
+    world.execute(
+        "INSERT INTO eed_attempt (email_id, gen, attempt, verdict, counted, recipient, ended_at)"
+        " VALUES (:i, 0, 1, 'permanent', 1, 'former@example.com', '2026-01-01 00:00:00')",
+        i=one,
+    )
+    world.execute("UPDATE eed_email SET gen = 1 WHERE email_id = :i", i=one)
+    telling = Telling(world, receiver.url, addresses=True)
+    for gen in (0, 1):
+        world.database.run(lambda c, g=gen: telling.outbox.put(c, [Notice(NoticeKind.EMAIL_BOUNCED, None, one, g)]))
+    telling.tell()
+    told = {said.said["data"]["gen"]: said.said["data"]["address"] for said in receiver.told}
+    assert told == {0: "former@example.com", 1: "a@example.com"}
+
+
 def test_what_is_not_known_any_more_is_told_without_its_keys(telling: Telling, receiver: Receiver) -> None:
     notice = Notice(NoticeKind.EMAIL_CLICKED, 4242, 4243, 0)
     telling.world.database.run(lambda c: telling.outbox.put(c, [notice]))

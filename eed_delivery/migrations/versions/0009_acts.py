@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "0009"
-down_revision = "0008"  # 0010, once it is there
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
