@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -150,6 +150,25 @@ class Screen:
 def when(moment: datetime | None, timespec: str = "seconds") -> str:
     """A UTC time of the ledger, with a Z; "" for none."""
     return "" if moment is None else moment.isoformat(timespec=timespec) + "Z"
+
+
+def both_times(moment: datetime | None) -> str:
+    """A UTC time of the ledger, and behind it the same in this host's time zone where that is another; "" for none.
+
+    The offset stands there, and not the zone's name: CST is three zones.
+    """
+    if moment is None:
+        return ""
+    here = moment.replace(tzinfo=UTC).astimezone()
+    return f"{when(moment)} ({here.isoformat(' ', 'seconds')})" if here.utcoffset() else when(moment)
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was, in its largest unit: "4 s ago", "12 min ago", "3 h ago"."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds / size):,} {unit} ago"
+    return f"{int(max(0.0, seconds)):,} s ago"
 
 
 def as_json(data: object, *, indent: int | None) -> str:

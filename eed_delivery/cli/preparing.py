@@ -15,7 +15,7 @@ from eed_delivery.cli.output import Screen
 from eed_delivery.cli.running import ledger_problem
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import SourceSettings
-from eed_delivery.config.settings import SECOND_PASSWORD
+from eed_delivery.config.settings import UNUSED_IN_URL
 from eed_delivery.errors import DatabaseGone, NotPossible, QueueGone
 from eed_delivery.source.check import check as check_source
 from eed_delivery.source.findings import Finding
@@ -61,13 +61,13 @@ def init(session: Session, with_source: bool) -> None:
 
 
 def _ping(session: Session) -> None:
-    """Raises `DatabaseGone`. The owner's password in the URL is the usual mistake where the service's is set as well."""
+    """Raises `DatabaseGone`. Where the service's password is set too, the owner's in the URL is the usual mistake."""
     try:
         session.database.ping()
     except DatabaseGone as gone:
-        if SECOND_PASSWORD not in session.settings.database.url_notes:
+        if UNUSED_IN_URL not in session.settings.database.url_notes:
             raise
-        raise DatabaseGone(f"{gone} (database.url: {SECOND_PASSWORD}; give the owner's there)") from gone
+        raise DatabaseGone(f"{gone} (database.url: {UNUSED_IN_URL}; give the owner's there)") from gone
 
 
 def is_reference(source: SourceSettings) -> bool:

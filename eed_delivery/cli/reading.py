@@ -10,7 +10,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, STYLES, record, when
+from eed_delivery.cli.output import BOLD, STYLES, ago, record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
@@ -18,7 +18,7 @@ from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
 from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
-from eed_delivery.ledger.workers import WorkerLedger
+from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
 from eed_delivery.model import EmailState
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.served import REFUSED, Served, served
@@ -334,18 +334,33 @@ def _show_emails(session: Session, found: Iterator[EmailReport], limit: int) -> 
 @takes_config
 @pass_session
 def processes(session: Session, as_json: bool) -> None:
-    """List the live worker processes of all hosts, and whether they send.
+    """List the worker processes of all hosts, and whether they send.
+
+    A process is gone once it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
 
     \b
     Example:
       eed-delivery processes
     """
     found = WorkerLedger(session.database).all()
+    heartbeat = session.settings.worker.heartbeat_seconds
+    alive = [process.is_alive(heartbeat) for process in found]
     if as_json:
-        session.screen.json([record(process) for process in found])
+        session.screen.json([_process_record(*pair) for pair in zip(found, alive, strict=True)])
         return
-    columns = ("process", "role", "threads", "sending", "heard of, s ago", "detail")
-    rows = [(p.worker_id, p.role, p.threads, "yes" if p.sending else "no", p.age, p.detail) for p in found]
+    columns = ("process", "role", "threads", "sending", "last seen", "detail")
+    rows = [_process_row(*pair) for pair in zip(found, alive, strict=True)]
     session.screen.table(columns, rows, prose=("detail",), spare=("threads", "role"))
     if not found:
         session.screen.line("no worker was heard of today")
+    elif not all(alive):
+        session.screen.line(f"{alive.count(True):,} of {len(found):,} are alive; the others are gone")
+
+
+def _process_record(process: SeenProcess, alive: bool) -> dict[str, Any]:
+    return record(process) | {"alive": alive, "sending": alive and process.sending}
+
+
+def _process_row(process: SeenProcess, alive: bool) -> tuple[object, ...]:
+    sending = ("yes" if process.sending else "no") if alive else "gone"
+    return (process.worker_id, process.role, process.threads, sending, ago(process.age), process.detail)

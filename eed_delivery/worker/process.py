@@ -17,7 +17,7 @@ from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.in_hand import JobRef
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.loops import Loop, Pulse
 from eed_delivery.model import Email, Outcome, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
@@ -202,7 +202,7 @@ class Worker:
             self._parts.process,
             sending=not self._breaker.open,
             detail=self._breaker.reason,
-            alive_seconds=3 * interval,
+            alive_seconds=HEARTBEATS * interval,
         )
         limit = self._parts.rate()
         self._pace.set_share(None if limit is None else limit / max(1, sharing))

@@ -273,6 +273,24 @@ def test_live_processes(world: World, eed: CommandLine) -> None:
     assert "breaker open" in eed.good("processes")
     (process,) = eed.json("processes")
     assert (process["worker_id"], process["sending"], process["threads"]) == ("h:1:ab", False, 16)
+    assert process["alive"] and process["last_seen"].endswith("Z")
+
+
+def test_a_process_that_is_not_heard_of_is_gone_and_not_sending(world: World, eed: CommandLine) -> None:
+    for name in ("here", "dead"):
+        world.workers.beat(Process(name, "h", "worker", 16), sending=True, detail=None, alive_seconds=15)
+    back = "strftime('%Y-%m-%d %H:%M:%f000', 'now', '-10900 seconds')"
+    world.execute(f"UPDATE eed_worker SET heartbeat_at = {back} WHERE worker_id = 'dead'")
+    _, here, dead, last = eed.good("processes").splitlines()
+    assert here.split()[:4] == ["here", "worker", "16", "yes"]
+    assert dead.split() == ["dead", "worker", "16", "gone", "3", "h", "ago"]
+    assert last == "1 of 2 are alive; the others are gone"
+    assert [(p["worker_id"], p["alive"], p["sending"]) for p in eed.json("processes")] == [
+        ("here", True, True),
+        ("dead", False, False),
+    ]
+    world.execute("UPDATE eed_worker SET heartbeat_at = strftime('%Y-%m-%d %H:%M:%f000', 'now', '-14 seconds')")
+    assert "gone" not in eed.good("processes")
 
 
 # --- requeue -----------------------------------------------------------------------------------------------------
