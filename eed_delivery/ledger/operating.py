@@ -203,6 +203,7 @@ class OperatingLedger:
         if job.state in (JobState.FINISHED, JobState.FAILED):
             c.execute(update(eed_job).where(eed_job.c.job_id == job_id).values(_OPEN_AGAIN))
             self._source.write_job(c, job.source_key, JobState.ACTIVE)
+            self._outbox.put(c, [Notice(NoticeKind.JOB_REOPENED, job_id)])
         return True
 
     def settle(self, email_ids: Sequence[int], state: EmailState, reason: str) -> list[int]:
@@ -252,7 +253,8 @@ class OperatingLedger:
         is not paused."""
         values = {"id": job_id, "is_watched": watched}
         why = ", ".join(filter(None, [None if watched else "unwatched", reason]))
-        return self._change(RESUME, values, Act(ActKind.RESUME, job_id, reason=why or None))
+        act = Act(ActKind.RESUME, job_id, reason=why or None)
+        return self._change(RESUME, values, act, Notice(NoticeKind.JOB_RESUMED, job_id))
 
     def cancel(self, job_id: int, reason: str) -> bool:
         """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
@@ -260,12 +262,12 @@ class OperatingLedger:
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
         return self._change(CANCEL, values, Act(ActKind.CANCEL, job_id, reason=reason), notice)
 
-    def _change(self, statement: Update, values: Mapping[str, object], act: Act, *notices: Notice) -> bool:
+    def _change(self, statement: Update, values: Mapping[str, object], act: Act, notice: Notice) -> bool:
         def work(c: Connection) -> bool:
             changed = c.execute(statement, values).rowcount == 1
             if changed:
                 self._note(c, act)
-                self._outbox.put(c, notices)
+                self._outbox.put(c, [notice])
             return changed
 
         return self._database.did(work)

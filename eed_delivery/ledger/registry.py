@@ -188,7 +188,15 @@ class RegistryLedger:
             "why": EXPIRED_BEFORE if job.expired else None,
             "left": job.expires_in_seconds,
         }
-        if self._database.did(lambda c: c.execute(NEXT_ROUND, values).rowcount == 1):
+
+        def work(c: Connection) -> bool:
+            if c.execute(NEXT_ROUND, values).rowcount != 1:
+                return False
+            job_id = c.execute(select(eed_job.c.job_id).where(eed_job.c.source_key == str(job.key))).scalar_one()
+            self._outbox.put(c, [Notice(NoticeKind.JOB_REOPENED, job_id)])
+            return True
+
+        if self._database.did(work):
             log.info("job_ready_again", job_id=job.key, name=job.name)
 
     def _refuse_job(self, job: ReadyJob, why: str) -> None:
