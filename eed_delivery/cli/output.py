@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,6 +15,7 @@ from rich.cells import cell_len
 
 from eed_delivery.cli.layout import GAP, LEAST_PROSE, Cell, Sheet, wrapped
 from eed_delivery.config.environment import wants_colours
+from eed_delivery.reports.moments import Moments
 from eed_delivery.untrusted import inert, visible
 
 if TYPE_CHECKING:
@@ -153,14 +154,10 @@ def when(moment: datetime | None, timespec: str = "seconds") -> str:
 
 
 def both_times(moment: datetime | None) -> str:
-    """A UTC time of the ledger, and behind it the same in this host's time zone where that is another; "" for none.
-
-    The offset stands there, and not the zone's name: CST is three zones.
-    """
-    if moment is None:
-        return ""
-    here = moment.replace(tzinfo=UTC).astimezone()
-    return f"{when(moment)} ({here.isoformat(' ', 'seconds')})" if here.utcoffset() else when(moment)
+    """A UTC time of the ledger, and behind it the same in this host's time zone where that is another, as the report
+    has it; "" for none."""
+    local = Moments().local(moment)
+    return f"{when(moment)} ({local})" if local else when(moment)
 
 
 def ago(seconds: float) -> str:

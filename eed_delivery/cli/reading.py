@@ -1,7 +1,7 @@
 """What became of it: jobs, one job, its emails, and the live processes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -10,7 +10,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, STYLES, ago, record, when
+from eed_delivery.cli.output import BOLD, STYLES, ago, both_times, record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
@@ -33,8 +33,14 @@ TABLE_ROWS = 1000
 OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 EMAIL_COLUMNS = (
     *("email", "recipient", "state", "attempts", "gen", "detail", "message_id", "not_before", "changed_at"),
-    *("outcome", "outcome_at", "opens", "clicks", "machine_opens", "machine_clicks"),
+    *("outcome", "outcome_at", "opens", "clicks", "machine_opens", "machine_clicks", "wire_at", "lease_until"),
 )
+CHANGED = {"changed": "changed_at"}
+TIMES: Mapping[EmailState | None, Mapping[str, str]] = {
+    EmailState.IN_DOUBT: {"handed over": "wire_at"},
+    EmailState.SENDING: {"handed over": "wire_at", "lease ends": "lease_until"},
+}
+"""The times that a table of emails in one state shows: those in doubt changed only when the sweeper gave up on them."""
 
 
 @click.command()
@@ -263,7 +269,8 @@ def _show_doubts(session: Session, report: JobReport) -> None:
     session.screen.prose(f"{count:,} in doubt: the mail server may have taken them, or not. Look into its log, then:")
     for doubt in doubts:
         key = ["--", doubt.key] if doubt.key.startswith("-") else [doubt.key]
-        session.screen.prose(doubt.detail or "no reason is known", f"  {doubt.key}: ")
+        handed_over = f"handed over {both_times(doubt.wire_at)}: " if doubt.wire_at else ""
+        session.screen.prose(f"{handed_over}{doubt.detail or 'no reason is known'}", f"  {doubt.key}: ")
         session.screen.line(f"    it arrived:  {session.command('settle', '--as', 'sent', *key)}")
         session.screen.line(f"    it did not:  {session.command('settle', '--as', 'failed', *key)}")
     if count > len(doubts):
@@ -302,7 +309,7 @@ def emails(session: Session, key: str, state: str | None, outcome: str | None, k
     """
     found = session.reporting.emails(session.job_id(key), EmailState(state) if state else None, outcome)
     if kind == "table":
-        _show_emails(session, found, limit or TABLE_ROWS)
+        _show_emails(session, found, limit or TABLE_ROWS, EmailState(state) if state else None)
         return
     beside = EngagementLedger(session.database).beside(islice(found, limit))
     records = (email_record(email) | record(engagement) for email, engagement in beside)
@@ -316,13 +323,16 @@ def _values(facts: dict[str, Any]) -> list[object]:
     return [facts[name] for name in EMAIL_COLUMNS]
 
 
-def _show_emails(session: Session, found: Iterator[EmailReport], limit: int) -> None:
+def _show_emails(session: Session, found: Iterator[EmailReport], limit: int, state: EmailState | None) -> None:
     shown = list(islice(found, limit))
-    columns = ("email", "recipient", "state", "outcome", "attempts", "changed", "detail")
+    times = TIMES.get(state, CHANGED)
+    columns = ("email", "recipient", "state", "outcome", "attempts", *times, "detail")
     rows: Iterable[tuple[object, ...]] = [
-        (e.key, e.recipient, e.state, e.outcome, e.attempts, e.changed_at, e.detail) for e in shown
+        (e.key, e.recipient, e.state, e.outcome, e.attempts, *(getattr(e, name) for name in times.values()), e.detail)
+        for e in shown
     ]
-    session.screen.table(columns, rows, prose=("detail",), spare=("attempts", "changed", "outcome"))
+    spare = ("attempts", *(name for name in times if name in CHANGED), "outcome")
+    session.screen.table(columns, rows, prose=("detail",), spare=spare)
     if not shown:
         session.screen.line("there are none")
     if next(found, None) is not None:

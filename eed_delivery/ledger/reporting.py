@@ -70,7 +70,11 @@ class JobReport:
 
 @dataclass(frozen=True, slots=True)
 class EmailReport:
-    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word."""
+    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word.
+
+    `wire_at` is the hand-over of the last try to the mail server or SES, kept once it has ended; `lease_until`, while a
+    worker holds the email, is when the sweeper takes it from one that has died.
+    """
 
     email_id: int
     key: str
@@ -85,6 +89,8 @@ class EmailReport:
     changed_at: datetime | None
     outcome: DeliveryOutcome | None
     outcome_at: datetime | None
+    wire_at: datetime | None = None
+    lease_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,4 +283,6 @@ def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:
         changed_at=row.changed_at,
         outcome=DeliveryOutcome(row.outcome) if row.outcome else None,
         outcome_at=row.outcome_at,
+        wire_at=row.wire_at,
+        lease_until=row.lease_until,
     )
