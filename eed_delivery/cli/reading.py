@@ -10,7 +10,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, STYLES, ago, both_times, record, when
+from eed_delivery.cli.output import BOLD, STYLES, ago, both_times, record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
@@ -116,7 +116,9 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     if not as_json:
         _show_job(session, report)
     elif not watch:
-        session.screen.json(job_record(report) | _job_outcomes(session, report) | _job_troubles(session, report))
+        recent = {"recent_emails_per_second": session.reporting.recent_rate(report).per_second}
+        rest = _job_outcomes(session, report) | _job_troubles(session, report)
+        session.screen.json(job_record(report) | recent | rest)
 
 
 def _job_outcomes(session: Session, report: JobReport) -> dict[str, Any]:
@@ -151,9 +153,9 @@ def _show_job(session: Session, report: JobReport) -> None:
     screen.prose(f"{report.state}{f': {report.reason}' if report.reason else ''}")
     if not report.watched:
         screen.line("unwatched: bounces and complaints do not pause it")
-    finished = f"finished {when(report.finished_at)}" if report.finished_at else "not finished"
-    pace = f"{report.running_seconds:,.0f} s, {report.rate:,.1f} emails a second"
-    screen.line(f"registered {when(report.created_at)}, {finished}; {pace}")
+    finished = f"finished {both_times(report.finished_at)}" if report.finished_at else "not finished"
+    screen.line(f"registered {both_times(report.created_at)}, {finished}")
+    screen.line(_rates(session, report))
     screen.line()
     outcomes = OutcomeLedger(session.database).of_job(report.job_id)
     shown = [(state, count) for state, count in report.counts.items() if count or state is EmailState.SENT]
@@ -171,6 +173,14 @@ def _show_job(session: Session, report: JobReport) -> None:
     _show_acts(session, report)
     _show_doubts(session, report)
     _show_next(session, report)
+
+
+def _rates(session: Session, report: JobReport) -> str:
+    average = f"{report.running_seconds:,.0f} s, {report.rate:,.1f} emails a second on average"
+    if report.finished_at is not None:
+        return average
+    recent = session.reporting.recent_rate(report)
+    return f"{average}, {recent.per_second:,.1f} in the last {recent.seconds:,.0f} s"
 
 
 def _show_served(session: Session, found: Served) -> None:
