@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -202,6 +203,18 @@ class ReadyJob:
     def expired(self) -> bool:
         """True when it must not go out any more."""
         return self.expires_in_seconds is not None and self.expires_in_seconds <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """A job that is ready by its status and whose time has not come. `scheduled_at` is in UTC, to the second; None:
+    further away than any time that is meant (a schedule of the year 9999)."""
+
+    key: int | str
+    name: str
+    category: str
+    scheduled_at: datetime | None
+    expires_in_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.cli.waiting import scheduled
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.reporting import JobReport
 from eed_delivery.model import EmailState, JobState
@@ -56,10 +57,17 @@ def _standing(session: Session, email_id: int) -> str:
 def pause(session: Session, key: str, reason: str) -> None:
     """Stop sending a job for a while; nothing is lost. Felt at the next email.
 
+    A job that waits for its time is not started until it is resumed.
+
     \b
     Example:
       eed-delivery pause 42 --reason "wrong interest rate in the template"
     """
+    waiting = session.waiting_job(key)
+    if waiting is not None and session.scheduling.pause(waiting, reason):
+        session.screen.line(f"job {key} is paused before its time: it does not start until you let it")
+        session.screen.line(f"let it go on:  {session.command('resume', key)}")
+        return
     job_id = session.job_id(key)
     if not session.operating.pause(job_id, reason):
         raise _impossible(session, job_id, "only an active job can be paused")
@@ -77,12 +85,18 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
     """Let a paused job go on. Its templates are read anew, so that a mended one counts.
 
     The watch on its bounces and complaints counts only what leaves from now on.
+    A job that was paused before its time waits for it again.
 
     \b
     Example:
       eed-delivery resume 42
     """
     job_id = session.job_id(key)
+    if (waiting := session.scheduling.let_wait(job_id, key, reason)) is not None:
+        session.screen.line(f"job {key} waits for its time: {scheduled(waiting)}")
+        if unwatched:
+            session.screen.line("it is watched: --unwatched is for a job that has begun")
+        return
     if not session.operating.resume(job_id, watched=not unwatched, reason=reason):
         raise _impossible(session, job_id, "only a paused job can go on")
     how = ", unwatched" if unwatched else ""
@@ -97,10 +111,16 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
 def cancel(session: Session, key: str, reason: str) -> None:
     """End a job for good. What is not on the wire yet will not be sent. To stop it for a while, use pause.
 
+    A job that waits for its time can be cancelled, too.
+
     \b
     Example:
       eed-delivery cancel 42 --reason "the fund was closed"
     """
+    waiting = session.waiting_job(key)
+    if waiting is not None and session.scheduling.cancel(waiting, reason):
+        session.screen.line(f"job {key} is cancelled before its time: none of its emails is sent")
+        return
     job_id = session.job_id(key)
     if not session.operating.cancel(job_id, reason):
         raise _impossible(session, job_id, "only a job that has not ended can be cancelled")

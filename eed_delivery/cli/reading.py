@@ -6,12 +6,14 @@ from itertools import islice
 from typing import Any
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import BOLD, STYLES, ago, both_times, record
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.cli.waiting import SCHEDULED, scheduled, show_waiting_job, show_waiting_jobs, waiting_record
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.acts import ActLedger
@@ -19,10 +21,11 @@ from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
 from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
-from eed_delivery.model import EmailState
+from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.served import REFUSED, Served, served
 from eed_delivery.reports.tracked import NOT_TRACKED, Tracked, tracked
+from eed_delivery.source.findings import brief
 
 NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
@@ -50,7 +53,7 @@ TIMES: Mapping[EmailState | None, Mapping[str, str]] = {
 @takes_config
 @pass_session
 def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None:
-    """List jobs, the newest first.
+    """List jobs, the newest first, and those that wait for their time.
 
     \b
     Example:
@@ -58,8 +61,9 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     """
     limit = EVERY_JOB if every else NEWEST_JOBS
     found = session.reporting.jobs(limit=limit, unfinished_only=unfinished)
+    waiting = _waiting(session, limit)
     if as_json:
-        session.screen.json([job_record(report) for report in found])
+        session.screen.json([*map(job_record, found), *map(waiting_record, waiting)])
         return
     columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created", "reason")
     session.screen.table(columns, map(_job_row, found), prose=("name", "reason"), spare=("created", "open", "name"))
@@ -67,6 +71,16 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
         session.screen.line("there are none")
     if len(found) == limit:
         session.screen.line(f"only the {limit} newest are shown; --all shows the others too")
+    show_waiting_jobs(session, waiting, limit)
+
+
+def _waiting(session: Session, limit: int) -> list[WaitingJob]:
+    """From the source. Should it refuse, the ledger's jobs are shown all the same."""
+    try:
+        return session.scheduling.waiting(limit)
+    except DBAPIError as error:
+        click.echo(f"warning: the jobs that wait for their time cannot be read: {brief(error)}", err=True)
+        return []
 
 
 def _job_row(report: JobReport) -> tuple[object, ...]:
@@ -104,6 +118,12 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     Example:
       eed-delivery job 42 --watch
     """
+    if not watch and (waiting := session.waiting_job(key)) is not None:
+        if as_json:
+            session.screen.json(waiting_record(waiting) | {"emails": session.scheduling.emails(waiting)})
+        else:
+            show_waiting_job(session, waiting)
+        return
     job_id = session.job_id(key)
     if watch:
         from eed_delivery.cli.watching import watch_job  # and with it the progress bar
@@ -155,6 +175,8 @@ def _show_job(session: Session, report: JobReport) -> None:
         screen.line("unwatched: bounces and complaints do not pause it")
     finished = f"finished {both_times(report.finished_at)}" if report.finished_at else "not finished"
     screen.line(f"registered {both_times(report.created_at)}, {finished}")
+    if report.state is JobState.PAUSED and (waiting := session.scheduling.job(report.key)) is not None:
+        screen.line(f"{SCHEDULED} for {scheduled(waiting)}")
     screen.line(_rates(session, report))
     screen.line()
     outcomes = OutcomeLedger(session.database).of_job(report.job_id)
@@ -201,6 +223,8 @@ def _found(report: JobReport) -> str:
 
 
 def _balance(report: JobReport) -> str:
+    if report.state is JobState.PAUSED and not report.enlisted and not report.total:
+        return "its emails are taken up when it goes on"
     if not report.enlisted:
         return f"{report.total:,} emails so far: the job is still being taken up"
     if not report.balanced:

@@ -16,6 +16,7 @@ from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.enlisting import KEY_LENGTH, Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
+from eed_delivery.ledger.scheduling import NO_LONGER_HELD_BACK
 from eed_delivery.model import EmailState, Job, JobState, ReadyJob, Ticket
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
@@ -31,7 +32,7 @@ EXPIRED_BEFORE = "expires_at had passed before the job could start"
 _HAS_PENDING = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state == EmailState.PENDING)
 # A cancelled job is enlisted to its last email too, so that it balances; only an active one is published.
 _NEEDS_WORK = or_(eed_job.c.enlisted_at.is_(None), (eed_job.c.state == JobState.ACTIVE) & _HAS_PENDING)
-_LEASE_IS_FREE = or_(eed_job.c.lease_until.is_(None), eed_job.c.lease_until < utc_now())
+_LEASE_IS_FREE = or_(eed_job.c.lease_until.is_(None), eed_job.c.lease_until < utc_now(), NO_LONGER_HELD_BACK)
 
 LEASE = (
     update(eed_job)
