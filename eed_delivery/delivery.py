@@ -164,7 +164,7 @@ class Delivery:
             # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
             outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
         except Exception as defect:  # a defect of ours costs one email a try, and not the batch its worker
-            log.exception("defect", email_id=email.email_id, gen=email.gen)
+            log.exception("defect", **email.log_facts())
             verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
             outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
         outcome = self._judge(email, outcome)
@@ -180,9 +180,7 @@ def _log_outcome(
     log: FilteringBoundLogger, email: Email, number: int, decision: Decision, missing: Sequence[str]
 ) -> None:
     facts: dict[str, object] = {
-        "job_id": email.job_id,
-        "email_id": email.email_id,
-        "gen": email.gen,
+        **email.log_facts(),
         "attempt": number,
         "state": str(decision.state),
         "verdict": str(decision.outcome.verdict),

@@ -139,6 +139,17 @@ class Email:
     attachments: tuple[AttachmentRef, ...] = ()
     settled_elsewhere: bool = False  # the source's status no longer says that it is to be sent
     problem: str = ""  # why its content in the source cannot be used; it fails with that
+    job_key: str = ""
+
+    def log_facts(self) -> dict[str, object]:
+        """What a log line about it says of it: `job` and `email` are the source's keys, the ids the ledger's."""
+        return {
+            "job": self.job_key,
+            "job_id": self.job_id,
+            "email": self.key,
+            "email_id": self.email_id,
+            "gen": self.gen,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.waiting import SCHEDULED, scheduled, show_waiting_job, show_waiting_jobs, waiting_record
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.hints import key_words
 from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
 from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
@@ -318,7 +319,7 @@ def _show_next(session: Session, report: JobReport) -> None:
     if failed:
         session.screen.line(f"send the failed again:  {session.command('requeue', '--job', report.key)}")
     if paused:
-        session.screen.line(f"let the job go on:  {session.command('resume', report.key)}")
+        session.screen.line(f"let the job go on:  {session.command('resume', *key_words(report.key))}")
 
 
 @click.command()

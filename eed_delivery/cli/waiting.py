@@ -5,6 +5,7 @@ from typing import Any
 
 from eed_delivery.cli.output import BOLD, both_times
 from eed_delivery.cli.session import Session
+from eed_delivery.hints import key_words
 from eed_delivery.model import WaitingJob
 
 SCHEDULED = "scheduled"
@@ -40,8 +41,8 @@ def show_waiting_job(session: Session, job: WaitingJob) -> None:
     session.screen.line(f"{session.scheduling.emails(job):,} emails are to be sent then, by the source as it is now")
     session.screen.line()
     commands: Mapping[str, str] = {
-        "keep it from starting": session.command("pause", key, "--reason", "REASON"),
-        "end it for good": session.command("cancel", key, "--reason", "REASON"),
+        "keep it from starting": session.command("pause", "--reason", "REASON", *key_words(key)),
+        "end it for good": session.command("cancel", "--reason", "REASON", *key_words(key)),
     }
     for what, command in commands.items():
         session.screen.line(f"{what}:  {command}")

@@ -132,4 +132,5 @@ def _email(row: Any, token: int) -> Email:
         token=token,
         attempts=row.attempts,
         recipient=row.recipient,
+        job_key=row.job_key,
     )

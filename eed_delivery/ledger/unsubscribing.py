@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from eed_delivery.database import Database, utc_now
 from eed_delivery.events import EventKind, in_utc
 from eed_delivery.ledger import suppression_sql as sql
+from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.suppressing import ADDRESS_LENGTH
 from eed_delivery.notices import Notice, NoticeKind
@@ -35,18 +36,19 @@ class UnsubscribeLedger:
         self._insert = insert(eed_suppression).prefix_with(ignore)
         self._insert_event = insert(eed_event).prefix_with(ignore)
 
-    def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> bool:
+    def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> str | None:
         """Put the recipient of this email on the list for ever: for jobs of `category`, or for "" for all.
 
         The email has the wish among its events, too. `detail` says how it came, and holds no address. The same wish may
-        come again. False: the ledger has no such email, and nothing was stored. Raises `DatabaseGone`.
+        come again. Returns the source's key of the email. None: the ledger has no such email, and nothing was stored.
+        Raises `DatabaseGone`.
         """
         return self._database.run(lambda c: self._store(c, email_id, gen, category, detail, occurred_at))
 
-    def _store(self, c: Connection, email_id: int, gen: int, category: str, detail: str, at: datetime) -> bool:
+    def _store(self, c: Connection, email_id: int, gen: int, category: str, detail: str, at: datetime) -> str | None:
         address = c.execute(WHOSE, {"id": email_id, "of_gen": gen}).scalar_one_or_none()
         if not address or len(address) > ADDRESS_LENGTH:  # such a one has never left
-            return False
+            return None
         self._suppress(c, address, category, f"{REASON}: {detail}"[:DETAIL_LENGTH] if detail else REASON)
         event_id, occurred_at = _event_id(email_id, gen, category), in_utc(at)
         new = c.execute(
@@ -66,7 +68,7 @@ class UnsubscribeLedger:
             facts = {"category": category} if category else {}
             told = Notice(NoticeKind.EMAIL_UNSUBSCRIBED, None, email_id, gen, event_id, occurred_at, facts)
             self._outbox.put(c, [told])
-        return True
+        return email_key(c, email_id)
 
     def _suppress(self, c: Connection, address: str, category: str, reason: str) -> None:
         entry = {"address": address, "category": category, "reason": reason, "source": SOURCE}

@@ -73,7 +73,7 @@ def test_a_job_that_waits_is_listed_and_shown_with_its_time(later: World, eed: C
     text = eed.good("job", "2")
     assert "scheduled for" in text
     assert "2 emails are to be sent then" in text
-    assert "pause 2 --reason" in text
+    assert "pause --reason REASON 2" in text
     assert eed.json("job", "2")["emails"] == 2
     assert "waits for its time" in eed.refused("emails", "2")
     due_in(later, -1)
