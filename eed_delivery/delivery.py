@@ -117,7 +117,7 @@ class Delivery:
         rules: RetryRules,
         pace: Callable[[], None],
         judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
-        missing: Callable[[int, Sequence[str]], None] = lambda _job_id, _names: None,
+        missing: Callable[[int, Sequence[str], str], None] = lambda _job_id, _names, _job: None,
     ) -> None:
         """`pace` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email;
         `missing` hears of a job's email that has left without values that its templates print."""
@@ -171,7 +171,7 @@ class Delivery:
         decision = decide(outcome, number, self._rules)
         self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
         if draft.missing and outcome.verdict in _LEFT:
-            self._missing(email.job_id, draft.missing)
+            self._missing(email.job_id, draft.missing, email.job_key)
         _log_outcome(self._log, email, number, decision, draft.missing)
         return outcome
 

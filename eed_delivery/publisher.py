@@ -168,7 +168,8 @@ class Publisher:
         began = self._clock()
         rows = self._ledger.enlist(job, chunk, self._settings.job_lease_seconds)
         if (seconds := self._clock() - began) > SLOW_CHUNK_SECONDS:
-            log.warning("chunk_slow", job_id=job.job_id, seconds=round(seconds, 1), emails=rows, todo=SLOW_CHUNK_REMEDY)
+            facts = {"seconds": round(seconds, 1), "emails": rows, "todo": SLOW_CHUNK_REMEDY}
+            log.warning("chunk_slow", **job.log_facts(), **facts)
         failpoints.reach("publisher.enlisted")
         if rows:
             log.debug("enlisted", **job.log_facts(), emails=rows)
