@@ -117,7 +117,7 @@ class Delivery:
         rules: RetryRules,
         pace: Callable[[], None],
         judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
-        missing: Callable[[int, Sequence[str]], None] = lambda _job_id, _names: None,
+        missing: Callable[[int, Sequence[str], str], None] = lambda _job_id, _names, _job: None,
     ) -> None:
         """`pace` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email;
         `missing` hears of a job's email that has left without values that its templates print."""
@@ -164,14 +164,14 @@ class Delivery:
             # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
             outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
         except Exception as defect:  # a defect of ours costs one email a try, and not the batch its worker
-            log.exception("defect", email_id=email.email_id, gen=email.gen)
+            log.exception("defect", **email.log_facts())
             verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
             outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
         outcome = self._judge(email, outcome)
         decision = decide(outcome, number, self._rules)
         self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
         if draft.missing and outcome.verdict in _LEFT:
-            self._missing(email.job_id, draft.missing)
+            self._missing(email.job_id, draft.missing, email.job_key)
         _log_outcome(self._log, email, number, decision, draft.missing)
         return outcome
 
@@ -180,9 +180,7 @@ def _log_outcome(
     log: FilteringBoundLogger, email: Email, number: int, decision: Decision, missing: Sequence[str]
 ) -> None:
     facts: dict[str, object] = {
-        "job_id": email.job_id,
-        "email_id": email.email_id,
-        "gen": email.gen,
+        **email.log_facts(),
         "attempt": number,
         "state": str(decision.state),
         "verdict": str(decision.outcome.verdict),

@@ -9,6 +9,7 @@ import structlog
 
 from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, NoGrant
+from eed_delivery.hints import hint
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.in_hand import Standing
 from eed_delivery.ledger.recording import Decision
@@ -84,7 +85,7 @@ class Journal:
         except DatabaseGone:
             raise
         except Exception as error:  # the grant touches our own tables only: what breaks it breaks it for everybody
-            log.exception("wire_refused_by_database", email_id=email.email_id)
+            log.exception("wire_refused_by_database", **email.log_facts())
             raise DatabaseGone(f"the ledger cannot grant the wire: {type(error).__name__}") from error
         if refusal is None:
             self._on_wire = email
@@ -149,16 +150,11 @@ class Journal:
         for with_source in (True, False):
             try:
                 if not self._ledger.record(entry.email, entry.decision, entry.took_ms, with_source=with_source):
-                    log.warning(
-                        "stale_outcome",
-                        email_id=entry.email.email_id,
-                        gen=entry.email.gen,
-                        verdict=entry.decision.outcome.verdict,
-                    )
+                    log.warning("stale_outcome", **entry.email.log_facts(), verdict=entry.decision.outcome.verdict)
             except DatabaseGone:
                 raise
             except Exception:  # a trigger or a constraint of the source's own, say
-                log.exception("record_refused_by_database", email_id=entry.email.email_id, with_source=with_source)
+                log.exception("record_refused_by_database", **entry.email.log_facts(), with_source=with_source)
             else:
                 return True
         return False
@@ -175,9 +171,8 @@ class Journal:
 def _say_not_recorded(entry: Entry) -> None:
     log.error(
         "outcome_not_recorded",
-        email_id=entry.email.email_id,
-        gen=entry.email.gen,
+        **entry.email.log_facts(),
         verdict=entry.decision.outcome.verdict,
         message_id=entry.decision.outcome.message_id,
-        todo=f"eed-delivery email {entry.email.key}, then settle it by this line",
+        todo=f"{hint('email', key=entry.email.key)}, then settle it by this line",
     )

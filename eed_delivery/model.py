@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -155,11 +156,22 @@ class Email:
     problem: str = ""  # why its content in the source cannot be used; it fails with that
     resend_of: int | None = None
     redirected: bool = False
+    job_key: str = ""
 
     @property
     def content_key(self) -> str:
         """The key of the source's row that its content comes from."""
         return content_key(self.key, self.resend_of)
+
+    def log_facts(self) -> dict[str, object]:
+        """What a log line about it says of it: `job` and `email` are the source's keys, the ids the ledger's."""
+        return {
+            "job": self.job_key,
+            "job_id": self.job_id,
+            "email": self.key,
+            "email_id": self.email_id,
+            "gen": self.gen,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +236,18 @@ class ReadyJob:
     def expired(self) -> bool:
         """True when it must not go out any more."""
         return self.expires_in_seconds is not None and self.expires_in_seconds <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """A job that is ready by its status and whose time has not come. `scheduled_at` is in UTC, to the second; None:
+    further away than any time that is meant (a schedule of the year 9999)."""
+
+    key: int | str
+    name: str
+    category: str
+    scheduled_at: datetime | None
+    expires_in_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ class NoticeKind(StrEnum):
     EMAIL_FAILED = "email.failed"
     EMAIL_IN_DOUBT = "email.in_doubt"
     JOB_PAUSED = "job.paused"
+    JOB_RESUMED = "job.resumed"
     JOB_CANCELLED = "job.cancelled"
     JOB_FAILED = "job.failed"
     JOB_FINISHED = "job.finished"
+    JOB_REOPENED = "job.reopened"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class Publisher:
         except DatabaseGone:
             raise
         except Exception:  # a row the ledger refuses, a view that breaks: this job's affair
-            log.exception("enlist_failed", job_id=job.job_id)
+            log.exception("enlist_failed", **job.log_facts())
             self._leave_alone(job.key)
             return False
 
@@ -168,10 +168,11 @@ class Publisher:
         began = self._clock()
         rows = self._ledger.enlist(job, chunk, self._settings.job_lease_seconds)
         if (seconds := self._clock() - began) > SLOW_CHUNK_SECONDS:
-            log.warning("chunk_slow", job_id=job.job_id, seconds=round(seconds, 1), emails=rows, todo=SLOW_CHUNK_REMEDY)
+            facts = {"seconds": round(seconds, 1), "emails": rows, "todo": SLOW_CHUNK_REMEDY}
+            log.warning("chunk_slow", **job.log_facts(), **facts)
         failpoints.reach("publisher.enlisted")
         if rows:
-            log.debug("enlisted", job_id=job.job_id, emails=rows)
+            log.debug("enlisted", **job.log_facts(), emails=rows)
         return rows > 0
 
     def _check_templates(self, job: LeasedJob) -> None:
@@ -180,7 +181,7 @@ class Publisher:
             self._renderer.compile(self._ledger.content(job))
         except RenderError as error:
             self._ledger.fail(job, error)
-            log.warning("job_failed", job_id=job.job_id, reason=error.reply)
+            log.warning("job_failed", **job.log_facts(), reason=error.reply)
 
     def _tickets(self, jobs: Sequence[LeasedJob], chunk: int) -> Sequence[Ticket]:
         """What there is room for in the queue: of each job as much as of every other."""

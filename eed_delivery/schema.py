@@ -1,5 +1,6 @@
 """The ledger's own tables (DESIGN 3). The migrations build them; a test holds the two together."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -276,3 +277,17 @@ eed_alert = Table(
     Column("sent_at", Time),
     **_OPTIONS,
 )
+
+VERSION_TABLE = "eed_alembic_version"
+_ALL: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_FEWER: Mapping[str, tuple[str, ...]] = {
+    "eed_act": ("SELECT", "INSERT", "UPDATE"),  # the audit: nothing is taken out of it
+    "eed_webhook_endpoint": ("SELECT", "INSERT", "UPDATE"),
+}
+
+RIGHTS: Mapping[str, tuple[str, ...]] = {
+    **{name: _FEWER.get(name, _ALL) for name in sorted(metadata.tables)},
+    VERSION_TABLE: ("SELECT",),
+}
+"""What the service's database user needs on each table: a new table is in it by itself. docs/installing.md has the
+GRANTs, `db check` tries each right, and a test holds the document to this."""

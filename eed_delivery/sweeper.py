@@ -13,6 +13,7 @@ import structlog
 from eed_delivery import failpoints
 from eed_delivery.config import SweeperSettings
 from eed_delivery.errors import DatabaseGone, QueueGone
+from eed_delivery.hints import hint
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.looking import Pace
@@ -153,7 +154,8 @@ class Sweeper:
             log.error("foreign_dead_letter", sqs_message_id=message.sqs_id, problem=message.problem or "unknown email")
             return False
         if self._ledger.bury(message.ticket):
-            log.error("buried", email_id=message.ticket.email_id, gen=message.ticket.gen)
+            ticket = message.ticket
+            log.error("buried", email=self._ledger.email_key(ticket.email_id), email_id=ticket.email_id, gen=ticket.gen)
         failpoints.reach("sweeper.buried")
         return True
 
@@ -161,14 +163,16 @@ class Sweeper:
         self._finish(self._ledger.finishable())
 
     def _finish(self, job_ids: Sequence[int]) -> None:
+        keys = self._ledger.job_keys(job_ids) if job_ids else {}
         for job_id in job_ids:
+            key = keys.get(job_id, "")
             balances = self._ledger.finish(job_id)
             failpoints.reach("sweeper.finished")
             if balances:
-                log.info("job_finished", job_id=job_id)
+                log.info("job_finished", job=key, job_id=job_id)
             elif balances is False and job_id not in self._unbalanced:
                 self._unbalanced.add(job_id)
-                log.error("job_does_not_balance", job_id=job_id, todo=f"eed-delivery job {job_id}")
+                log.error("job_does_not_balance", job=key, job_id=job_id, todo=hint("job", key=key))
 
 
 def _say(event: str, count: int) -> None:

@@ -8,7 +8,8 @@
   attachments) and `registering` (the rows it writes)
 - `csv_rows`   the rows of a file that `submit` and `suppression import` read, with `text_input` (its encoding),
   `text_lines` (its lines and their sums) and `csv_options`
-- `reading`    jobs, job, emails, processes, with `watching` for the progress bar, and `one_email` for email
+- `reading`    jobs, job, emails, processes, with `watching` for the progress bar, `waiting` for jobs before their
+  time, and `one_email` for email
 - `reporting`  report
 - `requeueing` requeue
 - `resending`  resend

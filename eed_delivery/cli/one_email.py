@@ -6,7 +6,7 @@ import click
 
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, record, when
+from eed_delivery.cli.output import BOLD, both_times, record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.acts import ActLedger
@@ -61,12 +61,14 @@ def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
         "resend of": report.resend_of,
         "resent as": ", ".join(resend.key for resend in session.reporting.resends(report)) or None,
         "state": report.state,
-        "outcome": f"{report.outcome}, {when(report.outcome_at)}" if report.outcome else None,
+        "outcome": f"{report.outcome}, {both_times(report.outcome_at)}" if report.outcome else None,
         "opened": _times(engagement.opens, engagement.machine_opens),
         "clicked": _times(engagement.clicks, engagement.machine_clicks),
         "reason": report.detail,
         "taken as": report.message_id,
         "header id": f"<{report.email_id}.{report.gen}@{session.settings.rendering.message_id_domain}>",
+        "handed over": report.wire_at,
+        "lease ends": report.lease_until,
         "not before": report.not_before,
         "changed": report.changed_at,
         "attempts": report.attempts,
@@ -74,7 +76,7 @@ def _show_email(session: Session, report: EmailReport, job_key: str) -> None:
     }
     for name, value in facts.items():
         if value is not None:
-            screen.prose(str(value) if isinstance(value, str | int) else when(value), f"{name + ':':<12}")
+            screen.prose(str(value) if isinstance(value, str | int) else both_times(value), f"{name + ':':<13}")
     screen.line()
     attempts = session.reporting.attempts(report.email_id)
     if not attempts:

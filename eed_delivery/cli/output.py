@@ -15,6 +15,7 @@ from rich.cells import cell_len
 
 from eed_delivery.cli.layout import GAP, LEAST_PROSE, Cell, Sheet, wrapped
 from eed_delivery.config.environment import wants_colours
+from eed_delivery.reports.moments import Moments
 from eed_delivery.untrusted import inert, visible
 
 if TYPE_CHECKING:
@@ -150,6 +151,21 @@ class Screen:
 def when(moment: datetime | None, timespec: str = "seconds") -> str:
     """A UTC time of the ledger, with a Z; "" for none."""
     return "" if moment is None else moment.isoformat(timespec=timespec) + "Z"
+
+
+def both_times(moment: datetime | None) -> str:
+    """A UTC time of the ledger, and behind it the same in this host's time zone where that is another, as the report
+    has it; "" for none."""
+    local = Moments().local(moment)
+    return f"{when(moment)} ({local})" if local else when(moment)
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was, in its largest unit: "4 s ago", "12 min ago", "3 h ago"."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds / size):,} {unit} ago"
+    return f"{int(max(0.0, seconds)):,} s ago"
 
 
 def as_json(data: object, *, indent: int | None) -> str:

@@ -15,7 +15,8 @@ from eed_delivery.cli.output import Screen
 from eed_delivery.cli.running import ledger_problem
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import SourceSettings
-from eed_delivery.errors import NotPossible, QueueGone
+from eed_delivery.config.settings import UNUSED_IN_URL
+from eed_delivery.errors import DatabaseGone, NotPossible, QueueGone
 from eed_delivery.source.check import check as check_source
 from eed_delivery.source.findings import Finding
 from eed_delivery.source.reference import create_reference, delivery_job
@@ -51,12 +52,22 @@ def init(session: Session, with_source: bool) -> None:
             "[source] maps other tables than the reference schema, so its tables would never be read. "
             "Leave out --with-source, or remove the mapping."
         )
-    session.database.ping()
+    _ping(session)
     migrations.upgrade(session.database.engine)
     session.screen.line(f"the ledger is at revision {migrations.head()}")
     if with_source:
         session.database.run(create_reference)
         session.screen.line("the tables delivery_job, delivery_email and delivery_attachment are there")
+
+
+def _ping(session: Session) -> None:
+    """Raises `DatabaseGone`. Where the service's password is set too, the owner's in the URL is the usual mistake."""
+    try:
+        session.database.ping()
+    except DatabaseGone as gone:
+        if UNUSED_IN_URL not in session.settings.database.url_notes:
+            raise
+        raise DatabaseGone(f"{gone} (database.url: {UNUSED_IN_URL}; give the owner's there)") from gone
 
 
 def is_reference(source: SourceSettings) -> bool:

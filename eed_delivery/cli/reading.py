@@ -1,28 +1,32 @@
 """What became of it: jobs, one job, its emails, and the live processes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, STYLES, record, when
+from eed_delivery.cli.output import BOLD, STYLES, ago, both_times, record
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.cli.waiting import SCHEDULED, scheduled, show_waiting_job, show_waiting_jobs, waiting_record
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.hints import key_words
 from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
 from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
-from eed_delivery.ledger.workers import WorkerLedger
-from eed_delivery.model import EmailState
+from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
+from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.served import REFUSED, Served, served
 from eed_delivery.reports.tracked import NOT_TRACKED, Tracked, tracked
+from eed_delivery.source.findings import brief
 
 NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
@@ -33,8 +37,14 @@ TABLE_ROWS = 1000
 OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 EMAIL_COLUMNS = (
     *("email", "recipient", "state", "attempts", "gen", "detail", "message_id", "not_before", "changed_at"),
-    *("outcome", "outcome_at", "opens", "clicks", "machine_opens", "machine_clicks"),
+    *("outcome", "outcome_at", "opens", "clicks", "machine_opens", "machine_clicks", "wire_at", "lease_until"),
 )
+CHANGED = {"changed": "changed_at"}
+TIMES: Mapping[EmailState | None, Mapping[str, str]] = {
+    EmailState.IN_DOUBT: {"handed over": "wire_at"},
+    EmailState.SENDING: {"handed over": "wire_at", "lease ends": "lease_until"},
+}
+"""The times that a table of emails in one state shows: those in doubt changed only when the sweeper gave up on them."""
 
 
 @click.command()
@@ -44,7 +54,7 @@ EMAIL_COLUMNS = (
 @takes_config
 @pass_session
 def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None:
-    """List jobs, the newest first.
+    """List jobs, the newest first, and those that wait for their time.
 
     \b
     Example:
@@ -52,8 +62,9 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     """
     limit = EVERY_JOB if every else NEWEST_JOBS
     found = session.reporting.jobs(limit=limit, unfinished_only=unfinished)
+    waiting = _waiting(session, limit)
     if as_json:
-        session.screen.json([job_record(report) for report in found])
+        session.screen.json([*map(job_record, found), *map(waiting_record, waiting)])
         return
     columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created", "reason")
     session.screen.table(columns, map(_job_row, found), prose=("name", "reason"), spare=("created", "open", "name"))
@@ -61,6 +72,16 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
         session.screen.line("there are none")
     if len(found) == limit:
         session.screen.line(f"only the {limit} newest are shown; --all shows the others too")
+    show_waiting_jobs(session, waiting, limit)
+
+
+def _waiting(session: Session, limit: int) -> list[WaitingJob]:
+    """From the source. Should it refuse, the ledger's jobs are shown all the same."""
+    try:
+        return session.scheduling.waiting(limit)
+    except DBAPIError as error:
+        click.echo(f"warning: the jobs that wait for their time cannot be read: {brief(error)}", err=True)
+        return []
 
 
 def _job_row(report: JobReport) -> tuple[object, ...]:
@@ -98,6 +119,12 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     Example:
       eed-delivery job 42 --watch
     """
+    if not watch and (waiting := session.waiting_job(key)) is not None:
+        if as_json:
+            session.screen.json(waiting_record(waiting) | {"emails": session.scheduling.emails(waiting)})
+        else:
+            show_waiting_job(session, waiting)
+        return
     job_id = session.job_id(key)
     if watch:
         from eed_delivery.cli.watching import watch_job  # and with it the progress bar
@@ -110,7 +137,9 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     if not as_json:
         _show_job(session, report)
     elif not watch:
-        session.screen.json(job_record(report) | _job_outcomes(session, report) | _job_troubles(session, report))
+        recent = {"recent_emails_per_second": session.reporting.recent_rate(report).per_second}
+        rest = _job_outcomes(session, report) | _job_troubles(session, report)
+        session.screen.json(job_record(report) | recent | rest)
 
 
 def _job_outcomes(session: Session, report: JobReport) -> dict[str, Any]:
@@ -145,9 +174,11 @@ def _show_job(session: Session, report: JobReport) -> None:
     screen.prose(f"{report.state}{f': {report.reason}' if report.reason else ''}")
     if not report.watched:
         screen.line("unwatched: bounces and complaints do not pause it")
-    finished = f"finished {when(report.finished_at)}" if report.finished_at else "not finished"
-    pace = f"{report.running_seconds:,.0f} s, {report.rate:,.1f} emails a second"
-    screen.line(f"registered {when(report.created_at)}, {finished}; {pace}")
+    finished = f"finished {both_times(report.finished_at)}" if report.finished_at else "not finished"
+    screen.line(f"registered {both_times(report.created_at)}, {finished}")
+    if report.state is JobState.PAUSED and (waiting := session.scheduling.job(report.key)) is not None:
+        screen.line(f"{SCHEDULED} for {scheduled(waiting)}")
+    screen.line(_rates(session, report))
     screen.line()
     outcomes = OutcomeLedger(session.database).of_job(report.job_id)
     shown = [(state, count) for state, count in report.counts.items() if count or state is EmailState.SENT]
@@ -165,6 +196,14 @@ def _show_job(session: Session, report: JobReport) -> None:
     _show_acts(session, report)
     _show_doubts(session, report)
     _show_next(session, report)
+
+
+def _rates(session: Session, report: JobReport) -> str:
+    average = f"{report.running_seconds:,.0f} s, {report.rate:,.1f} emails a second on average"
+    if report.finished_at is not None:
+        return average
+    recent = session.reporting.recent_rate(report)
+    return f"{average}, {recent.per_second:,.1f} in the last {recent.seconds:,.0f} s"
 
 
 def _show_served(session: Session, found: Served) -> None:
@@ -186,6 +225,8 @@ def _found(report: JobReport) -> str:
 
 
 def _balance(report: JobReport) -> str:
+    if report.state is JobState.PAUSED and not report.enlisted and not report.total:
+        return "its emails are taken up when it goes on"
     if not report.enlisted:
         return f"{report.total:,} emails so far: the job is still being taken up"
     if not report.balanced:
@@ -264,7 +305,8 @@ def _show_doubts(session: Session, report: JobReport) -> None:
     session.screen.prose(f"{count:,} in doubt: the mail server may have taken them, or not. Look into its log, then:")
     for doubt in doubts:
         key = ["--", doubt.key] if doubt.key.startswith("-") else [doubt.key]
-        session.screen.prose(doubt.detail or "no reason is known", f"  {doubt.key}: ")
+        handed_over = f"handed over {both_times(doubt.wire_at)}: " if doubt.wire_at else ""
+        session.screen.prose(f"{handed_over}{doubt.detail or 'no reason is known'}", f"  {doubt.key}: ")
         session.screen.line(f"    it arrived:  {session.command('settle', '--as', 'sent', *key)}")
         session.screen.line(f"    it did not:  {session.command('settle', '--as', 'failed', *key)}")
     if count > len(doubts):
@@ -278,7 +320,7 @@ def _show_next(session: Session, report: JobReport) -> None:
     if failed:
         session.screen.line(f"send the failed again:  {session.command('requeue', '--job', report.key)}")
     if paused:
-        session.screen.line(f"let the job go on:  {session.command('resume', report.key)}")
+        session.screen.line(f"let the job go on:  {session.command('resume', *key_words(report.key))}")
 
 
 @click.command()
@@ -315,7 +357,9 @@ def emails(
     """
     found = _emails(session, key, to, state, outcome)
     if kind == "table":
-        _show_emails(session, found, limit or TABLE_ROWS, with_jobs=to is not None)
+        _show_emails(
+            session, found, limit or TABLE_ROWS, EmailState(state) if state else None, with_jobs=to is not None
+        )
         return
     beside = EngagementLedger(session.database).beside(islice(found, limit))
     records = (email_record(email) | record(engagement) for email, engagement in beside)
@@ -341,16 +385,21 @@ def _values(facts: dict[str, Any]) -> list[object]:
     return [facts[name] for name in EMAIL_COLUMNS]
 
 
-def _show_emails(session: Session, found: Iterator[EmailReport], limit: int, *, with_jobs: bool) -> None:
+def _show_emails(
+    session: Session, found: Iterator[EmailReport], limit: int, state: EmailState | None, *, with_jobs: bool
+) -> None:
     shown = list(islice(found, limit))
-    columns: tuple[str, ...] = ("email", "recipient", "state", "outcome", "attempts", "changed", "detail")
+    times = TIMES.get(state, CHANGED)
+    columns: tuple[str, ...] = ("email", "recipient", "state", "outcome", "attempts", *times, "detail")
     rows: Iterable[tuple[object, ...]] = [
-        (e.key, e.recipient, e.state, e.outcome, e.attempts, e.changed_at, e.detail) for e in shown
+        (e.key, e.recipient, e.state, e.outcome, e.attempts, *(getattr(e, name) for name in times.values()), e.detail)
+        for e in shown
     ]
     if with_jobs:
         jobs = session.reporting.job_keys({e.job_id for e in shown})
         columns, rows = ("job", *columns), [(jobs.get(e.job_id), *row) for e, row in zip(shown, rows, strict=True)]
-    session.screen.table(columns, rows, prose=("detail",), spare=("attempts", "changed", "outcome"))
+    spare = ("attempts", *(name for name in times if name in CHANGED), "outcome")
+    session.screen.table(columns, rows, prose=("detail",), spare=spare)
     if not shown:
         session.screen.line("there are none")
     if next(found, None) is not None:
@@ -362,18 +411,33 @@ def _show_emails(session: Session, found: Iterator[EmailReport], limit: int, *, 
 @takes_config
 @pass_session
 def processes(session: Session, as_json: bool) -> None:
-    """List the live worker processes of all hosts, and whether they send.
+    """List the worker processes of all hosts, and whether they send.
+
+    A process is gone once it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
 
     \b
     Example:
       eed-delivery processes
     """
     found = WorkerLedger(session.database).all()
+    heartbeat = session.settings.worker.heartbeat_seconds
+    alive = [process.is_alive(heartbeat) for process in found]
     if as_json:
-        session.screen.json([record(process) for process in found])
+        session.screen.json([_process_record(*pair) for pair in zip(found, alive, strict=True)])
         return
-    columns = ("process", "role", "threads", "sending", "heard of, s ago", "detail")
-    rows = [(p.worker_id, p.role, p.threads, "yes" if p.sending else "no", p.age, p.detail) for p in found]
+    columns = ("process", "role", "threads", "sending", "last seen", "detail")
+    rows = [_process_row(*pair) for pair in zip(found, alive, strict=True)]
     session.screen.table(columns, rows, prose=("detail",), spare=("threads", "role"))
     if not found:
         session.screen.line("no worker was heard of today")
+    elif not all(alive):
+        session.screen.line(f"{alive.count(True):,} of {len(found):,} are alive; the others are gone")
+
+
+def _process_record(process: SeenProcess, alive: bool) -> dict[str, Any]:
+    return record(process) | {"alive": alive, "sending": alive and process.sending}
+
+
+def _process_row(process: SeenProcess, alive: bool) -> tuple[object, ...]:
+    sending = ("yes" if process.sending else "no") if alive else "gone"
+    return (process.worker_id, process.role, process.threads, sending, ago(process.age), process.detail)

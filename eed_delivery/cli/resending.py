@@ -40,7 +40,7 @@ def resend(session: Session, key: str, to: str | None, reason: str, despite_supp
       eed-delivery resend 1047 --to anna@example.com --reason "ticket 4711: her mailbox has moved"
     """
     wanted = Resend(session.email_id(key), reason, to, despite_suppression)
-    resent = ResendLedger(session.database, session.app.source, person()).resend(wanted)
+    resent = ResendLedger(session.database, session.app.source, person(), session.app.outbox).resend(wanted)
     if as_json:
         session.screen.json({"email": resent.key, "resend_of": key, "recipient": resent.recipient})
         return

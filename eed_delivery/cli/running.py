@@ -12,6 +12,7 @@ from eed_delivery.config import Settings
 from eed_delivery.database import Database, make_engine
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
 from eed_delivery.roles import hearing, roles
+from eed_delivery.schema import VERSION_TABLE
 from eed_delivery.service import Supervisor, stop_on_signals
 from eed_delivery.tracking.verp import Verp
 
@@ -172,5 +173,8 @@ def ledger_problem(database: Database) -> Problem | None:
     found, wanted = database.run(migrations.current), migrations.head()
     if found == wanted:
         return None
-    what = "it is not in this database" if found is None else f"its revision is {found}, this release wants {wanted}"
-    return Problem("the ledger (eed_ tables)", what, "Run: eed-delivery db init.")
+    where = "the ledger (eed_ tables)"
+    if found is None:
+        what = f"it is not in this database, or this user may not read {VERSION_TABLE}"
+        return Problem(where, what, "Run: eed-delivery db init.")
+    return Problem(where, f"its revision is {found}, this release wants {wanted}", "Run: eed-delivery db init.")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from eed_delivery.database import Database
     from eed_delivery.ledger.operating import OperatingLedger
     from eed_delivery.ledger.reporting import ReportingLedger
+    from eed_delivery.ledger.scheduling import SchedulingLedger
+    from eed_delivery.model import WaitingJob
 
 
 @dataclass
@@ -80,11 +82,30 @@ class Session:
 
         logs.configure(LogSettings(level="warning"), role="cli", stream=sys.stderr)
 
+    @cached_property
+    def scheduling(self) -> "SchedulingLedger":
+        from eed_delivery.cli.person import person
+        from eed_delivery.ledger.outbox import Outbox
+        from eed_delivery.ledger.scheduling import SchedulingLedger
+        from eed_delivery.source import Source
+
+        outbox = Outbox.of(self.settings.webhooks)
+        return SchedulingLedger(self.database, Source(self.settings.source), outbox=outbox, who=person())
+
+    def waiting_job(self, key: str) -> "WaitingJob | None":
+        """A job that the ledger does not have yet, because its time has not come."""
+        return None if self.reporting.job_id(key) is not None else self.scheduling.job(key)
+
     def job_id(self, key: str) -> int:
         """The ledger's id of a job by the source's key. Raises `NotPossible`, and says what is known."""
         found = self.reporting.job_id(key)
         if found is not None:
             return found
+        if (waiting := self.scheduling.job(key)) is not None:
+            from eed_delivery.cli.output import both_times
+
+            when = both_times(waiting.scheduled_at) or "more than 100 years away"
+            raise NotPossible(f"job {key} waits for its time ({when}): its emails are taken up then")
         if self._is_in_source(key):
             raise NotPossible(
                 f"job {key} is in the source, but the publisher has not taken it up: it does so when the job's status "

@@ -1,4 +1,7 @@
-"""`job --watch`: a progress bar at a terminal, a line for each change elsewhere, until the job has finished."""
+"""`job --watch`: a progress bar at a terminal, a line for each change elsewhere, until the job has finished.
+
+A database that is away does not end it: it says so, and goes on looking. Ctrl-C ends it.
+"""
 
 import threading
 import time
@@ -6,9 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from eed_delivery.cli.output import Screen
+from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
 from eed_delivery.untrusted import visible
 
@@ -16,6 +21,8 @@ LOOK_SECONDS = 1.0
 RATE_SECONDS = 30.0
 
 Record = Callable[[JobReport], dict[str, Any]]
+Tell = Callable[[JobReport, float], None]
+Say = Callable[[str], None]
 
 
 class Pace:
@@ -34,18 +41,23 @@ class Pace:
 
 
 def watch_job(screen: Screen, reporting: ReportingLedger, job_id: int, to_json: Record | None) -> JobReport | None:
-    """Show the job each second until it has finished; returns its last report. Raises `DatabaseGone`."""
+    """Show the job each second until it has finished; returns its last report."""
     if to_json is not None:
-        return _follow(reporting, job_id, lambda report, _rate: screen.json(to_json(report), indent=None))
+
+        def tell(report: JobReport, rate: float) -> None:
+            screen.json(to_json(report) | {"recent_emails_per_second": rate}, indent=None)
+
+        return _follow(reporting, job_id, tell, lambda words: click.echo(words, err=True))
     if not screen.terminal:
-        return _follow(reporting, job_id, lambda report, rate: screen.line(_line(report, rate)))
+        return _follow(reporting, job_id, lambda report, rate: screen.line(_line(report, rate)), screen.line)
     return _watch_bar(screen, reporting, job_id)
 
 
-def _follow(reporting: ReportingLedger, job_id: int, tell: Callable[[JobReport, float], None]) -> JobReport | None:
+def _follow(reporting: ReportingLedger, job_id: int, tell: Tell, say: Say) -> JobReport | None:
+    """`tell` is given each change and the rate, `say` what there is to say of the database."""
     told: object = None
-    pace, pause = Pace(), threading.Event()
-    while (report := reporting.job(job_id)) is not None:
+    pace, looking = Pace(), _Looking(reporting, job_id, say)
+    while (report := looking.report()) is not None:
         news = (report.counts, report.state, report.total, report.finished_at)
         rate = pace.rate(time.monotonic(), report.done)
         if news != told:
@@ -53,8 +65,37 @@ def _follow(reporting: ReportingLedger, job_id: int, tell: Callable[[JobReport, 
         told = news
         if report.finished_at is not None:
             return report
-        pause.wait(LOOK_SECONDS)
+        looking.pause()
     return None
+
+
+class _Looking:
+    """Looks at the job, for as long as it takes to get an answer."""
+
+    def __init__(self, reporting: ReportingLedger, job_id: int, say: Say) -> None:
+        self._reporting = reporting
+        self._job_id = job_id
+        self._say = say
+        self._pause = threading.Event()
+
+    def pause(self) -> None:
+        """Until the next look; a Ctrl-C ends it."""
+        self._pause.wait(LOOK_SECONDS)
+
+    def report(self) -> JobReport | None:
+        away = False
+        while True:
+            try:
+                report = self._reporting.job(self._job_id)
+            except DatabaseGone as gone:
+                if not away:
+                    self._say(f"{gone}. Looking again each second; Ctrl-C ends this.")
+                away = True
+                self.pause()
+            else:
+                if away:
+                    self._say("the database answers again")
+                return report
 
 
 def _line(report: JobReport, rate: float) -> str:
@@ -73,7 +114,7 @@ def _watch_bar(screen: Screen, reporting: ReportingLedger, job_id: int) -> JobRe
                 task, description=about, total=report.total or None, completed=report.done, news=_news(report, rate)
             )
 
-        return _follow(reporting, job_id, tell)
+        return _follow(reporting, job_id, tell, screen.line)
 
 
 def _news(report: JobReport, rate: float) -> str:

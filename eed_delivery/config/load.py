@@ -34,6 +34,14 @@ STAND_INS: dict[Key, str] = {
     ("queue", "url"): "https://localhost/queue",
     ("rendering", "message_id_domain"): "localhost",
 }
+# Whoever sets none of these, and names no file, has no configuration. A database's URL alone is often a variable.
+_OF_THE_FILE = STAND_INS.keys() - {("database", "url")}
+NO_CONFIGURATION = Problem(
+    "configuration",
+    "there is none",
+    f"Name the file with --config FILE or in {CONFIG_FILE}, or set at least "
+    f"{', '.join(variable(key) for key in STAND_INS)}.",
+)
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -43,10 +51,13 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Setting
     """
     environ = os.environ if environ is None else environ
     problems: list[Problem] = []
-    data = _read_file(path or _named_file(environ))
+    file = path or _named_file(environ)
+    data = _read_file(file)
     problems.extend(_secrets_in_file(data))
     origin = _overlay(data, environ, problems)
     problems.extend(unknown_variables(environ))
+    if file is None and not any(tree.get(data, key) for key in _OF_THE_FILE):
+        raise ConfigError([NO_CONFIGURATION, *problems])
     settings = _validate(data, origin, problems)
     if problems or settings is None:
         raise ConfigError(problems)

@@ -37,6 +37,7 @@ from eed_delivery.config.webhooks import WebhooksSettings
 MIB = 1024 * 1024
 SHORTEST_WEB_SECRET = 32
 """Characters; a test holds it to `tracking.links.MIN_KEY`."""
+UNUSED_IN_URL = "the password in it is not used: database.password wins over it"
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 # SQS keeps a message for 14 days at most.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -67,8 +68,9 @@ class DatabaseSettings(Section):
 
     @property
     def url_notes(self) -> tuple[str, ...]:
-        """What became of each option of a JDBC URL, for people; empty for SQLAlchemy's own URLs."""
-        return self.parsed_url().notes
+        """What became of each option of the URL that is not used as it stands, for people."""
+        parsed = self.parsed_url()
+        return (*parsed.notes, UNUSED_IN_URL) if self.password and parsed.url.password else parsed.notes
 
     def sqlalchemy_url(self) -> URL:
         """The URL for `create_engine`: PyMySQL, utf8mb4, timeouts and TLS. `str()` of it hides the password."""

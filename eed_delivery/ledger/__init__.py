@@ -4,6 +4,7 @@
 - `delivering` the worker's: claim, wire, record, release
 - `sweeping`   the sweeper's: put back, settle, finish
 - `operating`  the operator's: requeue, settle, pause, resume, cancel
+- `scheduling` the operator's, for jobs that wait for their time: see, pause, cancel
 - `reporting`  reads for people
 - `acts`       the audit: each act, by whom and why, in its own transaction
 - `workers`    heartbeats, and the share of the rate that follows from them

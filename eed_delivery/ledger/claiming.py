@@ -178,4 +178,5 @@ def _email(row: Any, token: int) -> Email:
         recipient=row.recipient,
         resend_of=row.resend_of,
         redirected=bool(row.redirected),
+        job_key=row.job_key,
     )

@@ -9,6 +9,7 @@ from eed_delivery.ledger import delivering_sql as sql
 from eed_delivery.ledger.claiming import Claiming, exit_of
 from eed_delivery.ledger.group_commit import GroupCommit, Word
 from eed_delivery.ledger.in_hand import Claim, JobRef, Standing, fence
+from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.recording import Decision, Recording
 from eed_delivery.model import Email, EmailState, Job, Ticket
@@ -42,6 +43,10 @@ class DeliveryLedger:
     def rehearse(self) -> None:
         """Ask what a claim asks, about nobody. Raises `DatabaseGone`, or what a broken mapping or a lost right says."""
         self._database.run(self._claiming.rehearse)
+
+    def email_key(self, email_id: int) -> str | None:
+        """The source's key of an email; None where the ledger does not have it. Raises `DatabaseGone`."""
+        return self._database.run(lambda c: email_key(c, email_id))
 
     def job(self, ref: JobRef) -> Job:
         """Load what all emails of a job share. Raises `RenderError` when its row has gone, or `DatabaseGone`."""

@@ -58,6 +58,10 @@ class LeasedJob:
     started: bool
     enlisted: bool
 
+    def log_facts(self) -> dict[str, object]:
+        """What a log line about it says of it: `job` is the source's key, `job_id` the ledger's number."""
+        return {"job": self.key, "job_id": self.job_id}
+
     @property
     def is_small(self) -> bool:
         """Whether its pending emails may be read together with those of other jobs."""

@@ -167,7 +167,7 @@ class OperatingLedger:
     ) -> dict[int, tuple[int, int]]:
         """For each job how many were requeued, and the id of the act."""
         # Jobs first: the sweeper's `finish` takes the same lock, and so never finishes a job that is open again.
-        open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if reopen(c, self._source, job_id)}
+        open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if self._reopens(c, job_id)}
         requeued: list[_Chosen] = []
         for row in rows:
             values = {"id": row.email_id, "of_gen": row.gen, "from_state": selection.state}
@@ -194,6 +194,9 @@ class OperatingLedger:
                 act_id = self._note(c, Act(ActKind.REQUEUE, job_id, None, selection.words, count))
             noted[job_id] = (count, act_id)
         return noted
+
+    def _reopens(self, c: Connection, job_id: int) -> bool:
+        return reopen(c, self._source, self._outbox, job_id)
 
     def _note(self, c: Connection, act: Act) -> int:
         return note(c, self._who, act)
@@ -266,7 +269,8 @@ class OperatingLedger:
         is not paused."""
         values = {"id": job_id, "is_watched": watched}
         why = ", ".join(filter(None, [None if watched else "unwatched", reason]))
-        return self._change(RESUME, values, Act(ActKind.RESUME, job_id, reason=why or None))
+        act = Act(ActKind.RESUME, job_id, reason=why or None)
+        return self._change(RESUME, values, act, Notice(NoticeKind.JOB_RESUMED, job_id))
 
     def cancel(self, job_id: int, reason: str) -> bool:
         """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
@@ -274,18 +278,18 @@ class OperatingLedger:
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
         return self._change(CANCEL, values, Act(ActKind.CANCEL, job_id, reason=reason), notice)
 
-    def _change(self, statement: Update, values: Mapping[str, object], act: Act, *notices: Notice) -> bool:
+    def _change(self, statement: Update, values: Mapping[str, object], act: Act, notice: Notice) -> bool:
         def work(c: Connection) -> bool:
             changed = c.execute(statement, values).rowcount == 1
             if changed:
                 self._note(c, act)
-                self._outbox.put(c, notices)
+                self._outbox.put(c, [notice])
             return changed
 
         return self._database.did(work)
 
 
-def reopen(c: Connection, source: Source, job_id: int) -> bool:
+def reopen(c: Connection, source: Source, outbox: Outbox, job_id: int) -> bool:
     """Lock a job to which emails are about to come back, and open it if it has finished; False for a cancelled one."""
     if c.execute(REOPEN, {"id": job_id}).rowcount != 1:
         return False
@@ -293,6 +297,7 @@ def reopen(c: Connection, source: Source, job_id: int) -> bool:
     if job.state in (JobState.FINISHED, JobState.FAILED):
         c.execute(update(eed_job).where(eed_job.c.job_id == job_id).values(_OPEN_AGAIN))
         source.write_job(c, job.source_key, JobState.ACTIVE)
+        outbox.put(c, [Notice(NoticeKind.JOB_REOPENED, job_id)])
     return True
 
 

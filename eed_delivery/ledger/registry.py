@@ -16,6 +16,7 @@ from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.enlisting import KEY_LENGTH, Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
+from eed_delivery.ledger.scheduling import NO_LONGER_HELD_BACK
 from eed_delivery.model import EmailState, Job, JobState, ReadyJob, Ticket
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
@@ -31,7 +32,7 @@ EXPIRED_BEFORE = "expires_at had passed before the job could start"
 _HAS_PENDING = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state == EmailState.PENDING)
 # A cancelled job is enlisted to its last email too, so that it balances; only an active one is published.
 _NEEDS_WORK = or_(eed_job.c.enlisted_at.is_(None), (eed_job.c.state == JobState.ACTIVE) & _HAS_PENDING)
-_LEASE_IS_FREE = or_(eed_job.c.lease_until.is_(None), eed_job.c.lease_until < utc_now())
+_LEASE_IS_FREE = or_(eed_job.c.lease_until.is_(None), eed_job.c.lease_until < utc_now(), NO_LONGER_HELD_BACK)
 
 LEASE = (
     update(eed_job)
@@ -135,14 +136,14 @@ class RegistryLedger:
         except DatabaseGone:
             raise
         except Exception:  # a trigger of the source's, a key that no rule of ours foresaw: these jobs' affair
-            log.exception("registration_failed", job_ids=[job.key for job in jobs[:JOBS_LOGGED]], count=len(jobs))
+            log.exception("registration_failed", jobs=[str(job.key) for job in jobs[:JOBS_LOGGED]], count=len(jobs))
             return False
         return True
 
     def _register_all(self, jobs: Sequence[ReadyJob]) -> None:
-        self._database.run(lambda c: self._register(c, jobs))
+        ids = self._database.run(lambda c: self._register(c, jobs))
         for job in jobs:
-            log.info("job_registered", job_id=job.key, name=job.name)
+            log.info("job_registered", job=str(job.key), job_id=ids[str(job.key)], name=job.name)
 
     def _register_other(self, jobs: Sequence[ReadyJob]) -> None:
         for job in jobs:
@@ -151,15 +152,18 @@ class RegistryLedger:
             else:
                 self._begin_next_round(job)
 
-    def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
+    def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> dict[str, int]:
+        """The ledger's ids by the source's keys."""
         c.execute(self._insert_job, [_new_job(job) for job in jobs])
         keys = [str(job.key) for job in jobs]
-        there = set(c.execute(select(eed_job.c.source_key).where(eed_job.c.source_key.in_(keys))).scalars())
+        found = c.execute(select(eed_job.c.source_key, eed_job.c.job_id).where(eed_job.c.source_key.in_(keys)))
+        there = {row.source_key: int(row.job_id) for row in found}
         if lost := [key for key in keys if key not in there]:
             raise Miscounted(f"{len(lost)} of {len(keys)} jobs were not entered, {lost[0]!r} for one")
         alone = [job for job in jobs if job.recipient is not None]
         if alone:
             self._enlist_alone(c, alone)
+        return there
 
     def _enlist_alone(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
         """Jobs whose row is their one email are enlisted with it, many at once. A key that is known as another job's
@@ -188,12 +192,20 @@ class RegistryLedger:
             "why": EXPIRED_BEFORE if job.expired else None,
             "left": job.expires_in_seconds,
         }
-        if self._database.did(lambda c: c.execute(NEXT_ROUND, values).rowcount == 1):
-            log.info("job_ready_again", job_id=job.key, name=job.name)
+
+        def work(c: Connection) -> int | None:
+            if c.execute(NEXT_ROUND, values).rowcount != 1:
+                return None
+            job_id: int = c.execute(select(eed_job.c.job_id).where(eed_job.c.source_key == str(job.key))).scalar_one()
+            self._outbox.put(c, [Notice(NoticeKind.JOB_REOPENED, job_id)])
+            return job_id
+
+        if (job_id := self._database.did(work)) is not None:
+            log.info("job_ready_again", job=str(job.key), job_id=job_id, name=job.name)
 
     def _refuse_job(self, job: ReadyJob, why: str) -> None:
         """A job whose key cannot be kept: its unsent emails are refused, and then the job itself."""
-        log.error("unusable_key", job_id=str(job.key)[:KEY_LENGTH], reason=why)
+        log.error("unusable_key", job=str(job.key)[:KEY_LENGTH], reason=why)
         after: str | int | None = None
         while keys := self._database.run(partial(self._refuse_rows, job, after, f"its job's key: {why}")):
             after = keys[-1]
@@ -271,13 +283,13 @@ class RegistryLedger:
         try:
             chunk = self._database.run(lambda c: self._enlisting.chunk(c, job, size, lease_seconds))
         except LeaseLost as lost:
-            log.info("enlisting_left_to_another", job_id=job.key, reason=str(lost))
+            log.info("enlisting_left_to_another", **job.log_facts(), reason=str(lost))
             return 0
         if chunk.refused:
             reasons = [why for why, _ in chunk.refused.most_common(REASONS_LOGGED)]
-            log.warning("rows_refused", job_id=job.key, count=chunk.refused.total(), reasons=reasons)
+            log.warning("rows_refused", **job.log_facts(), count=chunk.refused.total(), reasons=reasons)
         if chunk.regenerated:
-            log.info("known_rows_sent_again", job_id=job.key, count=chunk.regenerated)
+            log.info("known_rows_sent_again", **job.log_facts(), count=chunk.regenerated)
         return chunk.rows
 
     def queued(self, jobs: Sequence[LeasedJob], limit: int) -> int:

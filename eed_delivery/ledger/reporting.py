@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, case, func, select
 
 from eed_delivery.addresses import NotAnAddress, canonical, wire_form
-from eed_delivery.database import Database, seconds_until, utc_now
+from eed_delivery.database import Database, seconds_until, utc_in, utc_now
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.resends import resends_of
-from eed_delivery.model import OPEN_STATES, EmailState, JobState, content_key
+from eed_delivery.model import END_STATES, OPEN_STATES, EmailState, JobState, content_key
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
 
 LARGEST_ID = 2**63 - 1
@@ -21,6 +21,8 @@ NOT_SENT = (EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, Email
 """How an email ends that its recipient did not get, as far as we know."""
 NO_WORD_YET = "no_word_yet"
 """Sent, and nothing was heard since that says what became of it."""
+RECENT_SECONDS = 60.0
+TRIES_LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,30 @@ class JobReport:
 
     @property
     def rate(self) -> float:
-        """Emails ended a second, over the whole life of the job."""
+        """Emails ended a second on average, over the whole life of the job."""
         return self.done / self.running_seconds if self.running_seconds > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
+class RecentRate:
+    """How many emails of a job have ended after a try, within the last `seconds`."""
+
+    ended: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        return self.ended / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class EmailReport:
-    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word. `resend_of`: the
-    key of the email that an operator had sent once more."""
+    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word.
+
+    `wire_at` is the hand-over of the last try to the mail server or SES, kept once it has ended; `lease_until`, while a
+    worker holds the email, is when the sweeper takes it from one that has died. `resend_of`: the key of the email that
+    an operator had sent once more.
+    """
 
     email_id: int
     key: str
@@ -91,6 +109,8 @@ class EmailReport:
     outcome: DeliveryOutcome | None
     outcome_at: datetime | None
     resend_of: str | None = None
+    wire_at: datetime | None = None
+    lease_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +225,27 @@ class ReportingLedger:
             raise NotPossible(f"{address!r} is not an address: {error}") from error
         return self._pages([eed_email.c.address == form], page)
 
+    def recent_rate(self, job: JobReport, most: int = TRIES_LOOKED_AT) -> RecentRate:
+        """By the tries of the last minute, of which the newest `most` of all jobs are read: where there are more, or
+        the job is younger, the time is shorter."""
+        newest = (
+            select(eed_attempt.c.email_id, eed_attempt.c.gen, eed_attempt.c.ended_at)
+            .order_by(eed_attempt.c.attempt_id.desc())
+            .limit(most)
+            .subquery()
+        )
+        mine = case(((eed_email.c.job_id == job.job_id) & eed_email.c.state.in_(sorted(END_STATES)), newest.c.email_id))
+        same = (eed_email.c.email_id == newest.c.email_id) & (eed_email.c.gen == newest.c.gen)
+        oldest = -seconds_until(func.min(newest.c.ended_at))
+        statement = (
+            select(func.count(mine.distinct()), func.count(), oldest)
+            .select_from(newest.outerjoin(eed_email, same))
+            .where(newest.c.ended_at > utc_in(-RECENT_SECONDS))
+        )
+        ended, tries, seen = self._database.run(lambda c: c.execute(statement).one())
+        seconds = float(seen) if tries == most else RECENT_SECONDS
+        return RecentRate(ended, min(seconds, job.running_seconds))
+
     def emails(
         self, job_id: int, state: EmailState | None = None, outcome: str | None = None, page: int = 1000
     ) -> Iterator[EmailReport]:
@@ -307,4 +348,6 @@ def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:
         outcome=DeliveryOutcome(row.outcome) if row.outcome else None,
         outcome_at=row.outcome_at,
         resend_of=None if row.resend_of is None else content_key(row.source_key, row.resend_of),
+        wire_at=row.wire_at,
+        lease_until=row.lease_until,
     )

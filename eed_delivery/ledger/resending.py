@@ -11,6 +11,7 @@ from eed_delivery.errors import Miscounted, NotPossible
 from eed_delivery.ledger import suppression_sql
 from eed_delivery.ledger.acts import WHO_LENGTH, Act, ActKind, note
 from eed_delivery.ledger.operating import reopen
+from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.resends import next_key
 from eed_delivery.model import RESEND_IDS, EmailState
 from eed_delivery.schema import DETAIL_LENGTH, eed_act, eed_email, eed_job, eed_suppression
@@ -65,8 +66,9 @@ class _Plan:
 class ResendLedger:
     """Sends emails once more. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, who: str) -> None:
-        """`who`: the operator's name."""
+    def __init__(self, database: Database, source: Source, who: str, outbox: Outbox = SILENT) -> None:
+        """`who`: the operator's name. `outbox`: takes what is to be told of it."""
+        self._outbox = outbox
         self._database = database
         self._source = source
         self._who = who
@@ -104,7 +106,7 @@ class ResendLedger:
     def _enter(self, c: Connection, wanted: Resend, plan: _Plan) -> None:
         original = plan.original
         # First the job, as a requeue does: the sweeper's `finish` comes wholly before or wholly after this.
-        if not reopen(c, self._source, original.job_id):
+        if not reopen(c, self._source, self._outbox, original.job_id):
             raise NotPossible(f"the job of email {_key(original)} is cancelled, and sends nothing more.")
         told = f"as {plan.key} to {plan.recipient}: {wanted.reason}"[:DETAIL_LENGTH]
         if not _inserted(c, wanted, plan):

@@ -4,6 +4,7 @@ Ids are read first and changed one key at a time: an UPDATE over a range would l
 deadlock with them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +17,7 @@ from eed_delivery.addresses import went_to
 from eed_delivery.database import Database, is_away, is_contention, utc_in, utc_now
 from eed_delivery.errors import Miscounted
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
+from eed_delivery.ledger.keys import email_key, job_keys
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict, content_key
 from eed_delivery.notices import Notice, NoticeKind
@@ -156,7 +158,7 @@ class SweepLedger:
             try:  # each for itself: one row that the source refuses must not leave the others unsettled
                 settled += self._database.did(partial(self._settle, stray, resend))
             except DBAPIError:
-                log.exception("cannot_be_settled", email_id=stray.email_id)
+                log.exception("cannot_be_settled", email=stray.key, email_id=stray.email_id)
         return settled
 
     def _settle(self, stray: Stray, resend: bool, c: Connection) -> bool:
@@ -241,11 +243,19 @@ class SweepLedger:
             if is_away(error) or is_contention(error):
                 raise
         except Exception:
-            log.exception("email_cannot_be_read", key=key)
+            log.exception("email_cannot_be_read", email=key)
         else:
             return True
         self._source.emails(c, [Email(0, 0, "0", 0, 0, 0, "")])
         return False
+
+    def job_keys(self, job_ids: Sequence[int]) -> dict[int, str]:
+        """The source's keys of jobs."""
+        return self._database.run(lambda c: job_keys(c, job_ids))
+
+    def email_key(self, email_id: int) -> str | None:
+        """The source's key of an email."""
+        return self._database.run(lambda c: email_key(c, email_id))
 
     def knows(self, ticket: Ticket) -> bool:
         """Whether the ledger has this email, in this gen or a later one."""

@@ -20,6 +20,7 @@ from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import EventKind, TrackingEvent, decisive, in_utc, weight
 from eed_delivery.ledger import tracking_sql as sql
 from eed_delivery.ledger.addresses import of_generations
+from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.suppressing import Suppressor, counts
 from eed_delivery.model import EmailState, Verdict
@@ -188,6 +189,10 @@ class TrackingLedger:
         if updates:
             matched(c, [Shot(*update) for update in updates])
 
+    def email_key(self, email_id: int) -> str | None:
+        """The source's key of an email; None where the ledger does not have it."""
+        return self._database.run(lambda c: email_key(c, email_id))
+
     def settle_late_doubts(self, beyond: int | None) -> tuple[int, int]:
         """Settle emails whose event had come before the doubt did: a worker dies, SES's event is taken while its lease
         still runs, and the sweeper calls it in doubt only then.
@@ -202,7 +207,7 @@ class TrackingLedger:
             try:  # each for itself: one row that the source refuses must not leave the others unsettled
                 settled += self._database.did(partial(self._settle, email_id=email_id, gen=gen, kinds=kinds))
             except DBAPIError:
-                log.exception("cannot_be_settled", email_id=email_id)
+                log.exception("cannot_be_settled", email=self.email_key(email_id), email_id=email_id)
         return settled, last
 
     def _late(self, c: Connection, beyond: int) -> dict[tuple[int, int], dict[str, str | None]]:

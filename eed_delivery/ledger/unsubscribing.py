@@ -9,6 +9,7 @@ from eed_delivery.database import Database, utc_now
 from eed_delivery.events import EventKind, in_utc
 from eed_delivery.ledger import suppression_sql as sql
 from eed_delivery.ledger.addresses import of_generations
+from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_event, eed_suppression
@@ -35,23 +36,24 @@ class UnsubscribeLedger:
         self._insert = insert(eed_suppression).prefix_with(ignore)
         self._insert_event = insert(eed_event).prefix_with(ignore)
 
-    def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> bool:
+    def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> str | None:
         """Put the address that this generation of the email went to on the list for ever: for jobs of `category`, or
         for "" for all.
 
         The email has the wish among its events, too. `detail` says how it came, and holds no address. The same wish may
-        come again. False: the ledger has no such email, and nothing was stored. Raises `DatabaseGone`.
+        come again. Returns the source's key of the email. None: the ledger has no such email, and nothing was stored.
+        Raises `DatabaseGone`.
         """
         return self._database.run(lambda c: self._store(c, email_id, gen, category, detail, occurred_at))
 
-    def _store(self, c: Connection, email_id: int, gen: int, category: str, detail: str, at: datetime) -> bool:
+    def _store(self, c: Connection, email_id: int, gen: int, category: str, detail: str, at: datetime) -> str | None:
         row = c.execute(WHOSE, {"id": email_id, "of_gen": gen}).one_or_none()
         if row is None:
-            return False
+            return None
         earlier = {} if gen == row.gen else of_generations(c, [(email_id, gen)])
         address = earlier.get((email_id, gen), row.address)
         if address is None:  # such a one has never left
-            return False
+            return None
         self._suppress(c, address, category, f"{REASON}: {detail}"[:DETAIL_LENGTH] if detail else REASON)
         event_id, occurred_at = _event_id(email_id, gen, category), in_utc(at)
         new = c.execute(
@@ -71,7 +73,7 @@ class UnsubscribeLedger:
             facts = {"category": category} if category else {}
             told = Notice(NoticeKind.EMAIL_UNSUBSCRIBED, None, email_id, gen, event_id, occurred_at, facts)
             self._outbox.put(c, [told])
-        return True
+        return email_key(c, email_id)
 
     def _suppress(self, c: Connection, address: str, category: str, reason: str) -> None:
         entry = {"address": address, "category": category, "reason": reason, "source": SOURCE}

@@ -1,6 +1,7 @@
 """Heartbeats: which processes live, and how many of them share the rate."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -8,6 +9,8 @@ from eed_delivery.database import Database, seconds_until, utc_in, utc_now
 from eed_delivery.schema import DETAIL_LENGTH, eed_worker
 
 FORGET_AFTER_SECONDS = 86_400
+HEARTBEATS = 3
+"""A process that has missed this many heartbeats does not count as alive: not in the rate, and not for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,11 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveProcess:
-    """A row of eed_worker for people; `age` is seconds since the last heartbeat."""
+class SeenProcess:
+    """A row of eed_worker for people; `age` is seconds since the last heartbeat, which came at `last_seen` (UTC).
+
+    `sending` is what the process said then.
+    """
 
     worker_id: str
     host: str
@@ -30,7 +36,12 @@ class LiveProcess:
     threads: int
     sending: bool
     detail: str | None
+    last_seen: datetime
     age: float
+
+    def is_alive(self, heartbeat_seconds: float) -> bool:
+        """Whether it is still heard of; with that many seconds between its heartbeats."""
+        return self.age <= HEARTBEATS * heartbeat_seconds
 
 
 class WorkerLedger:
@@ -84,13 +95,14 @@ class WorkerLedger:
 
         self._database.run(work)
 
-    def all(self) -> list[LiveProcess]:
+    def all(self) -> list[SeenProcess]:
         """Every process known, the most recently heard of first."""
         columns = ["worker_id", "host", "role", "threads", "sending", "detail"]
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
-        statement = select(*(eed_worker.c[name] for name in columns), age).order_by(age)
+        seen = eed_worker.c.heartbeat_at.label("last_seen")
+        statement = select(*(eed_worker.c[name] for name in columns), seen, age).order_by(age)
 
-        def read(c: Connection) -> list[LiveProcess]:
-            return [LiveProcess(**{**row._mapping, "age": float(row.age)}) for row in c.execute(statement).all()]
+        def read(c: Connection) -> list[SeenProcess]:
+            return [SeenProcess(**{**row._mapping, "age": float(row.age)}) for row in c.execute(statement).all()]
 
         return self._database.run(read)

@@ -9,7 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-VERSION_TABLE = "eed_alembic_version"
+from eed_delivery.schema import VERSION_TABLE
+
 TABLE_ACCESS_DENIED = 1142
 
 

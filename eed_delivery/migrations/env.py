@@ -2,8 +2,7 @@
 
 from alembic import context
 
-from eed_delivery.migrations import VERSION_TABLE
-from eed_delivery.schema import metadata
+from eed_delivery.schema import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -70,7 +70,7 @@ def page(
         "reasons": reasons,
         "more_reasons": more,
         "bounces": bounces,
-        "doubts": [_doubt(doubt.key, doubt.detail, doubt.changed_at, command) for doubt in digest.doubts],
+        "doubts": [_doubt(doubt.key, doubt.detail, doubt.wire_at, command) for doubt in digest.doubts],
         "more_doubts": certificate.states[EmailState.IN_DOUBT] - len(digest.doubts),
         "all_doubts": command("emails", certificate.job.key, "--state", "in_doubt"),
         "share": lambda count: percent(count, sent),
@@ -78,11 +78,11 @@ def page(
     return _ENVIRONMENT.get_template("page.html").render(values)
 
 
-def _doubt(key: str, detail: str | None, since: datetime | None, command: Command) -> dict[str, object]:
+def _doubt(key: str, detail: str | None, handed_over: datetime | None, command: Command) -> dict[str, object]:
     words = ["--", key] if key.startswith("-") else [key]
     return {
         "key": key,
-        "since": since,
+        "handed_over": handed_over,
         "reason": alike(detail or "") or "no reason is known",
         "sent": command("settle", "--as", "sent", *words),
         "failed": command("settle", "--as", "failed", *words),

@@ -5,6 +5,7 @@ Every method works inside the caller's transaction and never opens one of its ow
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache, cached_property
 from itertools import chain
 from typing import Any
@@ -28,8 +29,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.config.source_mapping import KnownRows
+from eed_delivery.database import utc_now
 from eed_delivery.errors import RenderError
-from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow
+from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow, WaitingJob
 from eed_delivery.source.clock import has_come, seconds_left, source_now
 from eed_delivery.source.column_kinds import as_offered
 from eed_delivery.source.files import Files, by_owner, files_of_emails, job_files, spelt_otherwise
@@ -124,6 +126,52 @@ class Source:
             )
             for row in c.execute(statement)
         ]
+
+    def waiting_jobs(
+        self, c: Connection, limit: int, *, unknown_to: FromClause | None = None, key: str | None = None
+    ) -> list[WaitingJob]:
+        """Jobs that are ready by their status and whose `scheduled_for` has not come, those that start first in front.
+
+        `unknown_to`: only those that this table of the ledger's jobs does not have, as in `ready_jobs`. `key`: only the
+        job with this key, letter for letter; none where it is not a key of the source's kind.
+        """
+        t, job = self._tables, self._settings.job
+        if not job.scheduled_for or (key is not None and not t.is_job_key(key)):
+            return []
+        scheduled = t.job(job.scheduled_for)
+        statement = (
+            select(
+                t.job_id.label("key"),
+                t.job(job.name).label("name"),
+                t.job(job.category).label("category"),
+                self._expiry(job.expires_at).label("left"),
+                seconds_left(scheduled).label("starts_in"),
+                utc_now().label("now"),
+            )
+            .where(t.job_status == job.statuses.ready, scheduled.is_not(None), ~has_come(scheduled))
+            .order_by(scheduled, t.job_id)
+            .limit(limit)
+        )
+        if unknown_to is not None:
+            statement = statement.select_from(t.jobs.outerjoin(unknown_to, self._is(unknown_to)))
+            statement = statement.where(unknown_to.c.job_id.is_(None))
+        if key is not None:
+            own = native(key, t.job_key_type)
+            statement = statement.where(t.job_id == own, *([] if isinstance(own, int) else [same_bytes(t.job_id, own)]))
+        return [
+            WaitingJob(
+                native(row.key, t.job_key_type),
+                _text(row.name) or "",
+                _category(job.category_value, _text(row.category)),
+                _moment(row.now, _until(row.starts_in)),
+                _until(row.left),
+            )
+            for row in c.execute(statement)
+        ]
+
+    def unsent_count(self, c: Connection, job_key: Key) -> int:
+        """How many emails of a job are not sent yet, by their status."""
+        return c.execute(select(func.count()).select_from(self._unsent(job_key).subquery())).scalar_one()
 
     def _is(self, known: FromClause) -> ColumnElement[bool]:
         key = self._tables.job_id
@@ -457,6 +505,11 @@ def _existing(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _until(seconds: Any) -> float | None:
     return None if seconds is None or seconds > NEVER_SECONDS else float(seconds)
+
+
+def _moment(now: datetime, seconds: float | None) -> datetime | None:
+    """To the second, as schedules are: a difference of two times is not exact to the last digit."""
+    return None if seconds is None else (now + timedelta(seconds=seconds + 0.5)).replace(microsecond=0)
 
 
 def _or(constant: str | None, text: str | None) -> str | None:

@@ -7,11 +7,11 @@ from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.source.expectations import Expected, ExpectedTable, expected_tables
-from eed_delivery.source.findings import Finding
+from eed_delivery.source.findings import Finding, brief
 from eed_delivery.source.key_checks import key_findings
 from eed_delivery.source.live import Kind, LiveColumn, LiveTable, read_table
 from eed_delivery.source.plans import plan_findings
-from eed_delivery.source.server import brief, server_findings
+from eed_delivery.source.server import server_findings
 from eed_delivery.source.tables import light_table
 from eed_delivery.source.template_columns import template_findings
 

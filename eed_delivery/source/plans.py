@@ -16,8 +16,7 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.model import Email
 from eed_delivery.schema import eed_job
 from eed_delivery.source.access import Source
-from eed_delivery.source.findings import Finding
-from eed_delivery.source.server import brief
+from eed_delivery.source.findings import Finding, brief
 from eed_delivery.source.tables import Key, MappedTables
 
 MANY_ROWS = 10_000

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.source.findings import Finding
+from eed_delivery.source.ledger_rights import ledger_findings
 
 OLDEST_MYSQL = (8, 0)
 OLDEST_MARIADB = (10, 6)
@@ -15,14 +15,6 @@ _FACTS = text(
     "SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@sync_binlog AS sync_binlog,"
     " @@log_bin AS log_bin, @@read_only AS read_only, DATABASE() AS name"
 )
-_MAY_CREATE = text(
-    "SELECT COUNT(*) FROM (SELECT grantee FROM information_schema.user_privileges WHERE privilege_type = 'CREATE'"
-    " UNION ALL SELECT grantee FROM information_schema.schema_privileges"
-    " WHERE privilege_type = 'CREATE' AND DATABASE() LIKE table_schema) AS rights"
-    " WHERE grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''',"
-    " SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
-)
-LEDGER_TABLES = ("eed_job", "eed_email", "eed_attempt")
 
 
 def server_findings(c: Connection) -> Iterator[Finding]:
@@ -44,7 +36,7 @@ def server_findings(c: Connection) -> Iterator[Finding]:
     if facts.name is None:
         yield Finding("error", "database.url", "the URL names no database", "Add it: mysql://host/DATABASE.")
     else:
-        yield from _ledger_rights(c)
+        yield from ledger_findings(c)
 
 
 def version_finding(version: str) -> Finding:
@@ -71,46 +63,3 @@ def _durability(facts: Row[tuple[object, ...]]) -> Iterator[Finding]:
         else:
             remedy = f"SET GLOBAL {name} = 1, and set it in the server's configuration too."
             yield Finding("warning", name, f"is {value}, not 1: {loss}", remedy)
-
-
-def _ledger_rights(c: Connection) -> Iterator[Finding]:
-    there = c.execute(
-        text(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'eed_job'"
-        )
-    ).scalar_one()
-    if there:
-        problems = [problem for name in LEDGER_TABLES if (problem := _cannot_use(c, name))]
-        yield problems[0] if problems else Finding("ok", "ledger", "its tables are there and may be read and written")
-    elif c.execute(_MAY_CREATE).scalar_one():
-        yield Finding("ok", "ledger", "not there yet, and this user may create it")
-    else:
-        # The right may come by a role, which information_schema does not show here.
-        what = "its tables are not there yet, and no right to create them was found"
-        remedy = (
-            "Run `eed-delivery db init` as a user who may, "
-            "or GRANT CREATE, ALTER, INDEX, REFERENCES, SELECT, INSERT, UPDATE, DELETE on the database."
-        )
-        yield Finding("warning", "ledger", what, remedy)
-
-
-def _cannot_use(c: Connection, table: str) -> Finding | None:
-    # None of these can touch a row; the server checks the rights all the same.
-    for statement in (
-        f"SELECT 1 FROM {table} WHERE 1 = 0",  # noqa: S608 - our own names
-        f"DELETE FROM {table} WHERE 1 = 0",  # noqa: S608 - as above
-        f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0",  # noqa: S608 - as above
-        f"UPDATE {table} SET job_id = job_id WHERE 1 = 0" if table != "eed_attempt" else "DO 0",  # noqa: S608 - as above
-    ):
-        try:
-            c.execute(text(statement))
-        except DBAPIError as error:
-            remedy = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table}, or for the whole database, to this user."
-            return Finding("error", "ledger", brief(error), remedy)
-    return None
-
-
-def brief(error: DBAPIError) -> str:
-    """The server's own words in one line."""
-    words = error.orig.args[-1] if error.orig is not None and error.orig.args else error
-    return str(words).splitlines()[0][:300]

@@ -12,6 +12,8 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.config.source_mapping import KeyType
 
 Key = int | str
+LARGEST_KEY = 2**64 - 1
+"""The largest number that any column of the source holds."""
 
 
 def light_table(name: str, columns: Iterable[str]) -> TableClause:
@@ -72,6 +74,10 @@ class MappedTables:
         written = (e.status, e.status_detail, e.attempts, e.message_id, e.sent_at, e.outcome)
         files = (e.attachment_location, e.attachment_filename)
         return (*read, *e.variable_columns.values(), *files, *written)
+
+    def is_job_key(self, key: str) -> bool:
+        """Whether this can be a job's key at all: a number where they are numbers."""
+        return self.job_key_type != "integer" or (key.isascii() and key.isdecimal() and int(key) <= LARGEST_KEY)
 
     def job(self, name: str) -> ColumnElement[Any]:
         """A column of the jobs, or NULL where the mapping has "" for it."""

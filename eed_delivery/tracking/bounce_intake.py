@@ -38,6 +38,7 @@ class BounceIntake:
         log.info(
             "bounce_taken",
             verdict=str(reading.verdict),
+            email=None if email_id is None else self._ledger.email_key(email_id),
             email_id=email_id,
             gen=gen,
             outcome=event.outcome if event else None,

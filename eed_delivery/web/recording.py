@@ -47,7 +47,9 @@ class Recording:
 
     def unsubscribe(self, wish: Unsubscription) -> None:
         """Store a wish. Raises NotOurs, too: what is not stored must not be confirmed."""
-        known = self._unsubscribing.store(wish.email_id, wish.gen, wish.category, str(wish.wish), wish.occurred_at)
-        if not known:
+        key = self._unsubscribing.store(wish.email_id, wish.gen, wish.category, str(wish.wish), wish.occurred_at)
+        if key is None:
             raise NotOurs(f"there is no email {wish.email_id} of generation {wish.gen}")
-        log.info("unsubscribed", email_id=wish.email_id, gen=wish.gen, category=wish.category, wish=str(wish.wish))
+        log.info(
+            "unsubscribed", email=key, email_id=wish.email_id, gen=wish.gen, category=wish.category, wish=str(wish.wish)
+        )

@@ -113,7 +113,8 @@ class Batch:
         except DatabaseGone:
             raise
         except Exception:  # its own row cannot be read: it must not take the others with it
-            log.exception("email_cannot_be_claimed", email_id=ticket.email_id, gen=ticket.gen)
+            key = self._hands.ledger.email_key(ticket.email_id)
+            log.exception("email_cannot_be_claimed", email=key, email_id=ticket.email_id, gen=ticket.gen)
             return None
 
     def _send(self, waiting: deque[Email], claim: Claim) -> None:

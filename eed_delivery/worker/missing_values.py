@@ -19,7 +19,8 @@ AGAIN_SECONDS = 60.0
 LINES_AT_ONCE = 20
 """Where each row of the source is a job, jobs come by the thousand: more of them share a line for each value."""
 
-_Key = tuple[int, str]
+_Key = tuple[int, str, str]
+"""The job's id, the value's name, the job's key."""
 
 
 @dataclass
@@ -31,11 +32,11 @@ class MissingValues:
     _told_at: dict[_Key, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, job_id: int, names: Sequence[str]) -> None:
-        """An email has left in which these values were missing."""
+    def add(self, job_id: int, names: Sequence[str], job: str = "") -> None:
+        """An email has left in which these values were missing; `job` is the source's key of its job."""
         with self._lock:
             for name in names:
-                self._counts[job_id, name] += 1
+                self._counts[job_id, name, job] += 1
 
     def step(self) -> float:
         """Log what is due; returns seconds until the next step."""
@@ -59,9 +60,9 @@ class MissingValues:
         if len(counts) > LINES_AT_ONCE:
             _tell_together(counts)
             return
-        for (job_id, name), emails in sorted(counts.items()):
-            self._told_at[job_id, name] = now
-            log.warning("values_missing", job_id=job_id, value=name, emails=emails, todo=_TODO)
+        for (job_id, name, job), emails in sorted(counts.items()):
+            self._told_at[job_id, name, job] = now
+            log.warning("values_missing", job=job, job_id=job_id, value=name, emails=emails, todo=_TODO)
 
 
 _TODO = "give the template a default, or set rendering.missing = 'fail'"
@@ -70,7 +71,7 @@ _TODO = "give the template a default, or set rendering.missing = 'fail'"
 def _tell_together(counts: Counter[_Key]) -> None:
     emails: Counter[str] = Counter()
     jobs: Counter[str] = Counter()
-    for (_, name), count in counts.items():
+    for (_, name, _), count in counts.items():
         emails[name] += count
         jobs[name] += 1
     for name, count in sorted(emails.items()):

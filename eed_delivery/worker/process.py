@@ -17,7 +17,7 @@ from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.in_hand import JobRef
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.loops import Loop, Pulse
 from eed_delivery.model import Email, Outcome, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
@@ -187,13 +187,13 @@ class Worker:
             self._pace.accepted()
         same = self._same.seen(email.job_id, outcome)
         if same is not None:
-            self._pause_job(email.job_id, same)
+            self._pause_job(email, same)
 
-    def _pause_job(self, job_id: int, reply: str) -> None:
+    def _pause_job(self, email: Email, reply: str) -> None:
         limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
         reason = f"more than {limit} of the last {window} emails were refused alike: {reply}"
-        if self._parts.operating.pause(job_id, reason):
-            log.error("job_paused", job_id=job_id, reason=reason)
+        if self._parts.operating.pause(email.job_id, reason):
+            log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=reason)
 
     def _heartbeat(self) -> float:
         """Say that we live, and take our share of the rate."""
@@ -202,7 +202,7 @@ class Worker:
             self._parts.process,
             sending=not self._breaker.open,
             detail=self._breaker.reason,
-            alive_seconds=3 * interval,
+            alive_seconds=HEARTBEATS * interval,
         )
         limit = self._parts.rate()
         self._pace.set_share(None if limit is None else limit / max(1, sharing))

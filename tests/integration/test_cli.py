@@ -255,6 +255,40 @@ def test_an_email_with_everything_that_was_tried(world: World, eed: CommandLine)
     assert "nothing has been tried yet" in eed.good("email", "2000")
 
 
+def test_a_doubt_is_shown_with_its_hand_over_and_not_with_the_sweepers_time(world: World, eed: CommandLine) -> None:
+    (swept, held) = world.add_job(["e@example.com", "f@example.com"], job_id=2)
+    world.enlist(2)
+    for email_id in (swept, held):
+        assert world.delivering.wire(world.claimed(email_id), 60) is None
+    world.lapse(swept)
+    assert world.sweeping.settle_the_wire(resend_below=0) == 1
+    handed_over, lease_ends = world.row(swept)["wire_at"], world.row(held)["lease_until"]
+    for email_id, command in ((DOUBTFUL, "1"), (swept, "2")):
+        at = shown(world.row(email_id)["wire_at"])
+        assert f"{email_id}: handed over {at}: " in eed.good("job", command)
+        assert f"handed over: {at}" in eed.good("email", str(email_id))
+        header, row = eed.good("emails", command, "--state", "in_doubt").splitlines()
+        assert "HANDED OVER" in header
+        assert at in row
+        (record,) = eed.json("emails", command, "--state", "in_doubt")
+        assert record["wire_at"].startswith(at[:-1])
+        assert eed.json("job", command)["in_doubt"][0]["wire_at"] == record["wire_at"]
+    assert shown(handed_over) != eed.json("email", str(swept))["changed_at"][:19] + "Z"
+    row = eed.good("emails", "2", "--state", "sending").splitlines()[1]
+    assert row.split()[4:6] == [shown(world.row(held)["wire_at"]), shown(lease_ends)]
+    assert f"lease ends:  {shown(lease_ends)}" in eed.good("email", str(held))
+    assert "lease ends" not in eed.good("email", str(swept))
+    eed.good("settle", str(swept), "--as", "failed")
+    assert f"handed over: {shown(handed_over)}" in eed.good("email", str(swept))
+    eed.good("requeue", "--email", str(swept), "--yes")
+    assert "handed over" not in eed.good("email", str(swept))
+
+
+def shown(moment: object) -> str:
+    """A time of the ledger as a person sees it."""
+    return str(moment)[:19].replace(" ", "T") + "Z"
+
+
 @pytest.mark.parametrize("key", ["7", "abc", "99999999999999999999"])
 def test_an_email_that_nobody_knows(eed: CommandLine, key: str) -> None:
     assert f"there is no email {key}" in eed.refused("email", key)
@@ -273,6 +307,24 @@ def test_live_processes(world: World, eed: CommandLine) -> None:
     assert "breaker open" in eed.good("processes")
     (process,) = eed.json("processes")
     assert (process["worker_id"], process["sending"], process["threads"]) == ("h:1:ab", False, 16)
+    assert process["alive"] and process["last_seen"].endswith("Z")
+
+
+def test_a_process_that_is_not_heard_of_is_gone_and_not_sending(world: World, eed: CommandLine) -> None:
+    for name in ("here", "dead"):
+        world.workers.beat(Process(name, "h", "worker", 16), sending=True, detail=None, alive_seconds=15)
+    back = "strftime('%Y-%m-%d %H:%M:%f000', 'now', '-10900 seconds')"
+    world.execute(f"UPDATE eed_worker SET heartbeat_at = {back} WHERE worker_id = 'dead'")
+    _, here, dead, last = eed.good("processes").splitlines()
+    assert here.split()[:4] == ["here", "worker", "16", "yes"]
+    assert dead.split() == ["dead", "worker", "16", "gone", "3", "h", "ago"]
+    assert last == "1 of 2 are alive; the others are gone"
+    assert [(p["worker_id"], p["alive"], p["sending"]) for p in eed.json("processes")] == [
+        ("here", True, True),
+        ("dead", False, False),
+    ]
+    world.execute("UPDATE eed_worker SET heartbeat_at = strftime('%Y-%m-%d %H:%M:%f000', 'now', '-14 seconds')")
+    assert "gone" not in eed.good("processes")
 
 
 # --- requeue -----------------------------------------------------------------------------------------------------
@@ -318,7 +370,7 @@ def test_a_sent_email_is_sent_once_more(world: World, eed: CommandLine) -> None:
     assert said == {"email": "1000~1", "resend_of": "1000", "recipient": "a@example.com"}
     assert eed.good("resend", str(SENT), "--to", "Moved@Example.com", "--reason", "ticket 4712") == "1000~2\n"
     original = eed.good("email", str(SENT))
-    assert "resent as:  1000~1, 1000~2" in original
+    assert "resent as:   1000~1, 1000~2" in original
     assert "as 1000~2 to Moved@example.com: ticket 4712" in original
     assert "resend of:  1000" in eed.good("email", "1000~2")
     assert eed.json("email", "1000~2")["recipient"] == "Moved@example.com"

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from eed_delivery import migrations
-from eed_delivery.schema import metadata
+from eed_delivery.schema import VERSION_TABLE, metadata
 
 
 @pytest.mark.parametrize("kind", ["mariadb", "sqlite"])
@@ -20,7 +20,7 @@ def test_the_migrations_build_what_the_schema_says(kind: str, request: pytest.Fi
     migrations.upgrade(engine)
     migrations.upgrade(engine)  # a second time is no error
     with engine.connect() as connection:
-        options = {"version_table": migrations.VERSION_TABLE, "compare_type": True}
+        options = {"version_table": VERSION_TABLE, "compare_type": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
         assert migrations.current(connection) == migrations.head()

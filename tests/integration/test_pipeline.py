@@ -11,6 +11,7 @@ from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
 from tests.servers.smtp_server import Accept, Close, Hang, Say
+from tests.service_process import ServiceProcess
 from tests.stack import BRISK, Stack
 
 
@@ -117,6 +118,19 @@ def test_a_legacy_schema_with_a_half_sent_job(new_stack: NewStack) -> None:
     ]
     assert mail.mail("c45@example.com")["Subject"] == "Beleg für Nr. 45.50"
     assert service.terminate() == 0
+    assert_log_names_keys(service, "8f0c-ä", {f"L-{n:03}" for n in range(40, 100)})
+
+
+def assert_log_names_keys(service: ServiceProcess, job: str, emails: set[str]) -> None:
+    """Each line about a job or an email has the source's key and the ledger's number, and never takes one for the
+    other."""
+    of_jobs = [line for line in service.log_events() if "job_id" in line]
+    of_emails = [line for line in service.log_events() if "email_id" in line]
+    assert {line["event"] for line in of_jobs} >= {"job_registered", "sent", "not_sent", "job_finished"}
+    assert {line["job"] for line in of_jobs} == {job}
+    assert len({line["job_id"] for line in of_jobs}) == 1
+    assert {line["email"] for line in of_emails} == emails
+    assert all(isinstance(number, int) for line in of_emails for number in (line["job_id"], line["email_id"]))
 
 
 SINGLE_TABLE = {

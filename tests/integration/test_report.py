@@ -452,6 +452,11 @@ def test_a_page_of_a_job_that_goes_on_says_so(world: World, eed: CommandLine) ->
     assert "The job is still being taken up." in page(eed)[1].text
 
 
+def test_a_doubt_on_the_page_has_the_time_of_its_hand_over(finished: World, eed: CommandLine) -> None:
+    finished.execute("UPDATE eed_email SET wire_at = '2020-03-04 05:06:07' WHERE email_id = :i", i=DOUBTFUL)
+    assert f"Handed over What happened, and what to type {DOUBTFUL} 2020-03-04 05:06:07 UTC" in page(eed)[1].text
+
+
 def test_others_words_are_no_markup_and_move_nothing(finished: World, eed: CommandLine) -> None:
     finished.execute("UPDATE eed_job SET reason = :r", r=HOSTILE)
     finished.execute("UPDATE eed_event SET sub_type = :s", s=HOSTILE)

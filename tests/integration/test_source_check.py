@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from eed_delivery import migrations
 from eed_delivery.config import SourceSettings
 from eed_delivery.source.check import check
 from eed_delivery.source.findings import Finding
@@ -277,14 +278,27 @@ def test_rights_on_single_columns_are_enough(c: sa.Connection, mariadb: MariaDb,
 
 
 def test_rights_on_a_ledger_that_is_there(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
-    for name in ("eed_job", "eed_email", "eed_attempt"):
-        c.exec_driver_sql(f"CREATE TABLE {name} (job_id INT)")
+    engine = sa.create_engine(database_url)
+    migrations.upgrade(engine)
+    engine.dispose()
     assert troubles(c) == []
     rights = ("SELECT, UPDATE ON {db}.*", "INSERT, DELETE ON {db}.eed_job", "DELETE ON {db}.eed_email")
-    finding = only(seen_as(mariadb, database_url, *rights))
-    assert (finding.level, finding.where) == ("error", "ledger")
-    assert "INSERT" in finding.what
-    assert "eed_email" in finding.remedy
+    found = seen_as(mariadb, database_url, *rights)
+    assert {(f.level, f.where) for f in found} == {("error", "ledger")}
+    assert [f.what for f in found if f.what.endswith(("eed_job", "eed_email", "eed_worker"))] == [
+        "this user has no right to INSERT on eed_email",
+        "this user has no right to INSERT, DELETE on eed_worker",
+    ]
+
+
+def test_a_ledger_of_which_a_table_is_missing(c: sa.Connection, database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    migrations.upgrade(engine)
+    engine.dispose()
+    c.exec_driver_sql("DROP TABLE eed_alert")
+    finding = only(troubles(c))
+    assert (finding.level, finding.where, finding.remedy) == ("error", "ledger", "Run: eed-delivery db init.")
+    assert "eed_alert" in finding.what
 
 
 # --- the server

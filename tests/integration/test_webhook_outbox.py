@@ -13,7 +13,7 @@ from eed_delivery.errors import RenderError
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.recording import Decision
 from eed_delivery.ledger.registry import RegistryLedger
@@ -120,13 +120,41 @@ def test_an_operators_words_are_told_where_they_change_something(world: World, o
     operating = OperatingLedger(world.database, world.source, outbox=ALL)
     for _ in range(2):
         operating.pause(1, "wrong rate")
-    operating.resume(1)
+    for _ in range(2):
+        operating.resume(1)
     for _ in range(2):
         operating.cancel(1, "the fund was closed")
     assert waiting(world) == [
         ("job.paused", 1, None, None, {"reason": "wrong rate"}),
+        ("job.resumed", 1, None, None, {}),
         ("job.cancelled", 1, None, None, {"reason": "the fund was closed"}),
     ]
+
+
+def test_a_job_that_a_requeue_opens_again_is_told_once(world: World) -> None:
+    ids = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    for email_id in ids:
+        email = world.claimed(email_id)
+        world.delivering.wire(email, 60)
+        world.delivering.record(email, NO, 1)
+    assert world.sweeping.finish(1)
+    operating = OperatingLedger(world.database, world.source, chunk=1, outbox=ALL)
+    assert operating.requeue(Selection(jobs=(1,))) == 2
+    assert waiting(world) == [("job.reopened", 1, None, None, {})]
+
+
+def test_a_job_that_is_ready_again_is_told_once(world: World, one: int) -> None:
+    email = world.claimed(one)
+    world.delivering.wire(email, 60)
+    world.delivering.record(email, YES, 1)
+    assert world.sweeping.finish(1)
+    world.execute("UPDATE delivery_job SET status = 'processing'")
+    registry = RegistryLedger(world.database, world.source, ALL)
+    again = registry.new_jobs(10)
+    for _ in range(2):
+        registry.register(again)
+    assert waiting(world) == [("job.reopened", 1, None, None, {})]
 
 
 def test_a_job_that_cannot_start_is_told(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.cells import cell_len
 from eed_delivery.cli import failures, options, requeueing, watching
 from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.layout import wrapped
-from eed_delivery.cli.output import BOLD, Screen, when
+from eed_delivery.cli.output import BOLD, Screen, ago, both_times, when
 from eed_delivery.cli.person import person
 from eed_delivery.cli.recipients import Recipient, read_recipients
 from eed_delivery.cli.text_input import TextFile
@@ -275,3 +276,37 @@ def test_no_file_breaks_the_reader(text: str, kind: Any) -> None:
     head = "email,name\n" if kind == "csv" else ""
     for row in read_recipients(Lines(TextFile(io.StringIO(head + text, newline=""))), kind):
         assert isinstance(row, Recipient | BadRow)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("UTC", "2026-11-22T23:24:02Z"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2026-11-22T23:24:02Z (2026-11-23 00:24:02 +01:00)"),
+        ("IST-5:30", "2026-11-22T23:24:02Z (2026-11-23 04:54:02 +05:30)"),
+    ],
+)
+def test_a_time_stands_in_utc_and_in_the_zone_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, zone: str, shown: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        assert both_times(datetime(2026, 11, 22, 23, 24, 2, 700_000, tzinfo=UTC).replace(tzinfo=None)) == shown
+        assert both_times(None) == ""
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-0.1, "0 s ago"),
+        (3.8, "3 s ago"),
+        (59.9, "59 s ago"),
+        (60, "1 min ago"),
+        (10_799, "2 h ago"),
+        (90_000, "1 d ago"),
+    ],
+)
+def test_how_long_ago(seconds: float, shown: str) -> None:
+    assert ago(seconds) == shown

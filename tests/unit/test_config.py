@@ -517,6 +517,36 @@ def test_a_file_that_cannot_be_read_is_the_only_problem(tmp_path: Path, content:
     assert told in problem.what
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"EED_CONFIG": ""},
+        {"EED_DATABASE__PASSWORD": "hunter2"},
+        {"EED_DATABASE__URL": "mysql://owner@db.example/x", "EED_WORKER__THREADS": "8"},
+    ],
+)
+def test_without_any_configuration_there_is_one_problem(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, environ)
+    (problem,) = caught.value.problems
+    assert str(problem).startswith("configuration: there is none. Name the file with --config FILE or in EED_CONFIG")
+
+
+def test_a_misspelt_variable_is_named_beside_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"EED_CONFG": "/etc/eed.toml"})
+    assert [problem.where for problem in caught.value.problems] == ["configuration", "EED_CONFG"]
+
+
+def test_a_configuration_of_variables_alone_is_told_what_it_lacks() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"EED_AWS__REGION": "us-east-2"})
+    assert [problem.where for problem in caught.value.problems] == [
+        "database.url", "queue.url", "rendering.message_id_domain",
+    ]  # fmt: skip
+
+
 def test_supervision_is_read_from_systemds_variables() -> None:
     mine = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "900000000", "WATCHDOG_PID": "7"}
     assert supervision(mine, pid=7) == Supervision("/run/notify", 900.0)
