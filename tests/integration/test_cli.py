@@ -372,7 +372,7 @@ def test_a_sent_email_is_sent_once_more(world: World, eed: CommandLine) -> None:
     original = eed.good("email", str(SENT))
     assert "resent as:   1000~1, 1000~2" in original
     assert "as 1000~2 to Moved@example.com: ticket 4712" in original
-    assert "resend of:  1000" in eed.good("email", "1000~2")
+    assert "resend of:   1000" in eed.good("email", "1000~2")
     assert eed.json("email", "1000~2")["recipient"] == "Moved@example.com"
     assert eed.json("email", str(SENT))["resends"] == ["1000~1", "1000~2"]
     assert eed.json("job", "1")["total"] == 6
