@@ -47,7 +47,12 @@ def is_auto_reply(mail: Mail) -> bool:
     """Whether it is such an answer. Bounces bear the same marks, so ask for them first."""
     if mail.report_type == "disposition-notification":  # RFC 8098: a receipt
         return True
-    return _bears_a_mark(mail.fields) or bool(_SUBJECT.match(_subject(mail.fields)))
+    return _bears_a_mark(mail.fields) or is_away(mail.fields)
+
+
+def is_away(fields: Fields) -> bool:
+    """Whether the subject says that somebody is away, in words that mail programs put there."""
+    return bool(_SUBJECT.match(_subject(fields)))
 
 
 def _bears_a_mark(fields: Fields) -> bool:

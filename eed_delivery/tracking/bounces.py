@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from itertools import islice
 
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.logs import mask_addresses
 from eed_delivery.tracking.auto_replies import is_auto_reply
-from eed_delivery.tracking.delivery_reports import Action, RecipientReport, gravest, read_delivery_report
+from eed_delivery.tracking.delivery_reports import CONTENT_TYPES, Action, RecipientReport, gravest, read_delivery_report
 from eed_delivery.tracking.diagnosis import Diagnosis
 from eed_delivery.tracking.feedback_reports import NO_COMPLAINTS, feedback_type
 from eed_delivery.tracking.mime_parts import Mail, take_apart
-from eed_delivery.tracking.plain_bounces import PlainBounce, read_plain_bounce, words_of
+from eed_delivery.tracking.plain_bounces import PlainBounce, from_a_machine, read_plain_bounce, words_of
 from eed_delivery.tracking.verp import Verp
 from eed_delivery.transports.reply_text import clean
 
 MAX_BYTES = 1_000_000
+MAX_MESSAGES = 2
+"""Messages within a message that are looked into."""
 DETAIL_SOURCE = 2000
 """Characters that a detail is made from: more than remain, since cleaning and masking make it shorter."""
 
@@ -99,6 +102,7 @@ def parse_bounce(
 
 def _find(mail: Mail) -> _Finding | None:
     """The standards first. Auto-replies come last (in our caller): Exim marks its bounces as such."""
+    mail = _report_within(mail)
     words = words_of(mail)
     if reports := read_delivery_report(mail, words):
         return _from_reports(reports)
@@ -107,6 +111,20 @@ def _find(mail: Mail) -> _Finding | None:
         return _Finding(BounceVerdict.COMPLAINT, outcome, kind, words)
     bounce = read_plain_bounce(mail, words)
     return None if bounce is None else _from_words(bounce)
+
+
+def _report_within(mail: Mail) -> Mail:
+    """The report itself, where a gateway has sent it on as a message within its own (message/rfc822).
+
+    Only where a mail system wrote the outer message: a person who forwards a bounce tells us of somebody else's.
+    """
+    if next(mail.of_type(*CONTENT_TYPES), None) is not None or not from_a_machine(mail.fields):
+        return mail
+    for part in islice(mail.of_type("message/rfc822"), MAX_MESSAGES):
+        inner = take_apart(part.content(MAX_BYTES), MAX_BYTES)
+        if next(inner.of_type(*CONTENT_TYPES), None) is not None:
+            return inner
+    return mail
 
 
 def _from_reports(reports: list[RecipientReport]) -> _Finding:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from eed_delivery.tracking.diagnosis import Diagnosis, diagnose
-from eed_delivery.tracking.enhanced_codes import FIND, Meaning, cause_of
+from eed_delivery.tracking.diagnosis import Diagnosis, diagnose, diagnose_words
+from eed_delivery.tracking.enhanced_codes import FIND, Meaning
 from eed_delivery.tracking.mime_parts import Fields, Mail, field_groups
 
 CONTENT_TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -55,28 +55,41 @@ def gravest(reports: Sequence[RecipientReport]) -> RecipientReport:
 
 
 def _report(group: Fields, words: str) -> RecipientReport | None:
-    status, said = group.get("status"), group.decoded("diagnostic-code")
-    action = _action(group.get("action"), status)
+    status, text = group.get("status"), _said(group)
+    action = _action(group, status, text)
     if action is None:
         return None  # the group about the message as a whole (RFC 3464, 2.2)
+    diagnosis = diagnose(status, text)
+    if not diagnosis.vague:
+        return RecipientReport(action, diagnosis, text)
+    # The group says too little: perhaps the status has a comment, 5.0.0 (recipient reached disk quota), or the words
+    # for people are plainer.
+    beside = diagnose_words(status, f"{status} {text}\n\n{words}")
+    if beside.vague:
+        beside = diagnose(status, f"{text} {words}")
+    return RecipientReport(action, diagnosis if beside.vague and text else beside, text or f"{status} {words}")
+
+
+def _said(group: Fields) -> str:
+    """The server's words. X-Supplementary-Info is Exchange's, for an answer of another server."""
+    said = group.decoded("diagnostic-code")
     named = _DIAGNOSTIC_TYPE.match(said)
-    text = said[named.end() :] if named else said
-    if not text and _says_little(status):
-        text = f"{status} {words}"  # a status may have a comment: 5.0.0 (recipient reached disk quota)
-    return RecipientReport(action, diagnose(status, text), text)
+    more = group.decoded("x-supplementary-info")
+    return " ".join(part for part in (said[named.end() :] if named else said, more) if part)
 
 
-def _action(word: str, status: str) -> Action | None:
-    """The field is required, and some leave it out: then the status' class decides."""
-    found = _WORD.match(word.strip().lower())
+def _action(group: Fields, status: str, text: str) -> Action | None:
+    """The field is required, and some leave it out: then the status' class decides, or else the server's answer. A
+    group that names a recipient and says no more is about a failure: why else would it have come?"""
+    found = _WORD.match(group.get("action").strip().lower())
     if found is not None and found[0] in list(Action):
         return Action(found[0])
-    code = FIND.search(status)
+    code = FIND.search(status) or (FIND.search(text) if _names_a_recipient(group) else None)
     by_class = {"2": Action.DELIVERED, "4": Action.DELAYED, "5": Action.FAILED}
-    return by_class[code[1]] if code else None
+    if code is not None:
+        return by_class[code[1]]
+    return Action.FAILED if _names_a_recipient(group) else None
 
 
-def _says_little(status: str) -> bool:
-    code = FIND.search(status)
-    cause = cause_of(code[0]) if code else None
-    return cause is None or cause.vague
+def _names_a_recipient(group: Fields) -> bool:
+    return any(name in group for name in ("final-recipient", "original-recipient"))

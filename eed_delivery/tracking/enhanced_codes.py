@@ -76,7 +76,7 @@ _RULES: tuple[tuple[str, Cause, str], ...] = (
     ("2.122", _not_now("rate"), "Exchange Online: the recipient's limit by the hour, " + _MS),
     ("3.0", _refused("system", vague=True), "RFC 3463, 3.4"),
     ("3.1", _not_now("system"), "RFC 3463, 3.4: the system's disk is full"),
-    ("3.2", _not_now("system"), "RFC 3463, 3.4: the system takes no mail at this time"),
+    ("3.2", _not_now("system", vague=True), "RFC 3463, 3.4: the system takes no mail; with 521 at no time (RFC 7504)"),
     ("3.3", _refused("system"), "RFC 3463, 3.4: the system lacks a feature that we asked for"),
     ("3.4", _refused("too_large"), "RFC 3463, 3.4: too big for the system"),
     ("3.5", _not_now("system"), "RFC 3463, 3.4: the system is set up wrongly"),
@@ -91,8 +91,12 @@ _RULES: tuple[tuple[str, Cause, str], ...] = (
     ("4.14", _not_now("loop"), "Exchange Online: hop count exceeded, " + _MS),
     ("4.310", _dead("no_domain"), "Exchange Online: the domain does not exist in the DNS, " + _MS),
     ("5.0", _refused("protocol", vague=True), "RFC 3463, 3.6; Outlook.com: mailbox unavailable"),
-    ("7.0", _refused("policy"), "RFC 3463, 3.8"),
-    ("7.1", _refused("policy"), "RFC 3463, 3.8: not authorised; a filter's usual word"),
+    ("7.0", _refused("policy", vague=True), "RFC 3463, 3.8; some say it of no such user"),
+    (
+        "7.1",
+        _refused("policy", vague=True),
+        "RFC 3463, 3.8: not authorised; a filter's usual word",
+    ),
     ("7.2", _refused("list"), "RFC 3463, 3.8: we may not write to this list"),
     ("7.16", _refused("too_large"), "RFC 6710, 9.2: too long for its priority"),
     ("7.17", _dead("owner_changed"), "RFC 7293, 14: the mailbox is another person's now"),
@@ -104,7 +108,11 @@ _RULES: tuple[tuple[str, Cause, str], ...] = (
     ("7.24", _refused("authentication"), "RFC 7372, 3.2: SPF could not be evaluated"),
     ("7.25", _refused("authentication"), "RFC 7372, 3.3: our address has no matching name"),
     ("7.26", _refused("authentication"), "RFC 7372, 3.4: several of these failed"),
-    ("7.27", _refused("sender"), "RFC 7505, 4.2: the sender's domain has a null MX"),
+    (
+        "7.27",
+        _refused("sender", vague=True),
+        "RFC 7505, 4.2: null MX of the sender; Sendmail: of the recipient",
+    ),
     ("7.28", _not_now("rate"), "IANA: mail flood detected"),
     ("7.29", _refused("authentication"), "RFC 8617, 10.4: ARC failed"),
     ("7.30", _refused("security"), "RFC 8689, 5: REQUIRETLS is wanted"),
@@ -120,7 +128,7 @@ BY_SUBJECT = {
     "4": _not_now("network"),
     "5": _refused("protocol"),
     "6": _refused("content"),
-    "7": _refused("policy"),
+    "7": _refused("policy", vague=True),
 }
 _BY_CLASS = {"4": _not_now("unknown", vague=True), "5": _refused("unknown", vague=True)}
 

@@ -30,10 +30,14 @@ MAX_BOUNDARY = 200
 
 # What text comes in. Not every codec of Python's: punycode and idna, for two, take quadratic time.
 _CHARSETS = re.compile(
-    r"us-ascii|utf-?8|utf-?16(?:le|be)?|iso-?8859-\d{1,2}|windows-125\d|cp125\d|koi8-[ru]|gb2312|gbk|gb18030|big5"
+    r"us-ascii|utf-?8|utf-7|utf-?16(?:le|be)?|iso-?8859-\d{1,2}|windows-125\d|cp125\d|koi8-[ru]|gb2312|gbk|gb18030|big5"
     r"|shift_jis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)|ks_c_5601-1987|tis-620|macintosh",
     re.ASCII,
 )
+_OLD_NAMES = {"unicode-1-1-utf-7": "utf-7"}
+"""Exchange 2003 writes its reports in UTF-7 by the name of RFC 1642."""
+_JIS = "\x1b$"
+"""Begins Japanese letters of ISO-2022-JP, which some servers write into a field as they are."""
 _TAGS = re.compile(r"<[^<>]{0,1000}>")
 
 
@@ -59,7 +63,7 @@ class Fields:
         """The same with its encoded words (RFC 2047) read."""
         value = self.get(name)
         if "=?" not in value:
-            return value
+            return _decode(value.encode(), "iso-2022-jp") if _JIS in value else value
         try:
             pieces = decode_header(value)
         except Exception:  # noqa: BLE001 - HeaderParseError, and whatever else a stranger's text brings forth
@@ -76,10 +80,10 @@ class Part:
     charset: str
     body: bytes
 
-    def content(self) -> bytes:
-        """The body without its transfer encoding, at most 64 KiB of it."""
+    def content(self, most: int = MAX_TEXT) -> bytes:
+        """The body without its transfer encoding; of its octets as they came, the first `most`."""
         encoding = self.fields.get("content-transfer-encoding").strip().lower()
-        body = self.body[:MAX_TEXT]
+        body = self.body[:most]
         if encoding == "base64":
             return _base64(body)
         return quopri.decodestring(body) if encoding == "quoted-printable" else body
@@ -116,6 +120,11 @@ def take_apart(raw: bytes, max_bytes: int) -> Mail:
     return Mail(fields, content_type, report_type, body, tuple(_walk(fields, body)))
 
 
+def header_of(content: bytes) -> Fields:
+    """The header section that a copy of a message begins with, or a part that is nothing but fields."""
+    return _split(content.replace(b"\r\n", b"\n").lstrip(b"\n"))[0]
+
+
 def field_groups(content: bytes, most: int) -> list[Fields]:
     """The groups of fields that empty lines divide, as in a delivery status (RFC 3464, 2.1); `most` of them."""
     blocks = re.split(rb"\n[ \t]{0,80}\n", content.replace(b"\r\n", b"\n").strip(b"\n"), maxsplit=most)
@@ -131,10 +140,13 @@ def _walk(fields: Fields, body: bytes) -> Iterator[Part]:
         fields, body, depth = waiting.popleft()
         content_type, parameters = _content_type(fields)
         boundary = parameters.get("boundary", "")
-        if not content_type.startswith("multipart/") or not boundary or depth == MAX_DEPTH:
+        if not content_type.startswith("multipart/") or depth == MAX_DEPTH:
             yield Part(fields, content_type, parameters.get("charset", ""), body)
             continue
-        inner = [(*_split(piece), depth + 1) for piece in _pieces(body, boundary, room)]
+        pieces = _pieces(body, boundary, room) if boundary else []
+        if not pieces:  # the boundary was lost or changed on the way: what is there can still be read
+            yield Part(Fields(b""), "text/plain", "", body)
+        inner = [(*_split(piece), depth + 1) for piece in pieces]
         room -= len(inner)
         waiting.extendleft(reversed(inner))
 
@@ -199,6 +211,7 @@ def _last_letters(letters: bytes) -> bytes:
 
 def _decode(content: bytes, charset: str) -> str:
     name = charset.strip().lower()
+    name = _OLD_NAMES.get(name, name)
     if not _CHARSETS.fullmatch(name):
         name = "utf-8"
     try:

@@ -3,65 +3,45 @@
 import re
 from dataclasses import dataclass
 
-from eed_delivery.tracking.auto_replies import is_auto_reply
-from eed_delivery.tracking.diagnosis import Diagnosis, diagnose
-from eed_delivery.tracking.mime_parts import Mail
+from eed_delivery.tracking import bounce_words as words_for
+from eed_delivery.tracking.auto_replies import is_auto_reply, is_away
+from eed_delivery.tracking.diagnosis import Diagnosis, diagnose_words
+from eed_delivery.tracking.mime_parts import Fields, Mail, header_of
+from eed_delivery.transports.reply_rules import normal_form
 
 MAX_WORDS = 8000
 """Characters of the text that are looked at."""
 OPENING = 1500
+MAX_SUBJECT = 300
+QUOTED_WORDS = 3
+"""Words that our own subject must have to be taken out of a report's: `Account` alone may be a part of the reason."""
 
 # Where the copy of our own email begins: its text must not be read as a reason.
 _COPY = re.compile(
-    r"^(?:-{2,} ?(?:below this line is a copy|enclosed (?:are|is)|this is a copy of|the body of the message"
+    r"^(?:> ?)?(?:-{2,} ?(?:below this line is a copy|enclosed (?:are|is)|this is a copy of|the body of the message"
     r"|original message|returned (?:message|mail)|forwarded message"
     r"|message (?:header|text|body)|unsent message|undelivered message)"
     r"|-{5,} ?(?:original|copy of)|(?:return-path|received|dkim-signature|message-id|mime-version):"
     r"|original message (?:headers|follows)|your message (?:follows|reads)"
-    r"|urspr[üu]ngliche nachricht)",
+    r"|\s{0,8}(?:below is a copy of the original|message headers follow|the original message follows)"
+    r"|(?:the )?first \d{1,4} lines of your|-{2,} ?header of the|-{2,} ?attachment is a copy|old message:"
+    r"|here is a copy of the first|-{2,} ?(?:mensaje|message|messaggio|mensagem) original"
+    r"|-{2,} ?\*{0,3} ?original (?:mail|message)|-{2,} ?urspr[üu]ngliche|urspr[üu]ngliche nachricht)",
     re.IGNORECASE | re.MULTILINE,
 )
-# How they begin: https://cr.yp.to/proto/qsbmf.txt, Exim's and Postfix's templates, and what the others send.
-_OPENINGS = re.compile(
-    r"this is the (?:qmail-send|postfix|mail system|mail delivery|mta|mailserver) ?(?:program|system)?"
-    r"|this message was created automatically by (?:the )?mail delivery (?:software|system)"
-    r"|(?:your message|message sent) did not reach (?:some or all of )?(?:the intended|the following) recipient"
-    r"|unable to deliver (?:your )?(?:message|mail|e-?mail) to"
-    r"|delivery (?:to|of)[^\n]{0,80}(?:recipient|address|message)[^\n]{0,40}(?:failed|has failed|been delayed)"
-    r"|delivery has failed to these recipients"
-    r"|(?:message|mail|e-?mail)[^.\n]{0,60}could not be delivered|could not be delivered to"
-    r"|(?:wasn't|was not) able to deliver|could not deliver|not delivered to|-- failed recipients"
-    r"|did not reach the following|has not yet been delivered|(?:was|has been) (?:aborted|postponed)"
-    r"|we (?:were|are) (?:sorry|unable|not able)[^.\n]{0,60}deliver"
-    r"|the following address(?:es)? (?:had|failed)"
-    r"|the original message was received at"
-    r"|your message[^.\n]{0,60}(?:wasn't|was not|couldn't be|cannot be) delivered"
-    r"|nachricht[^.\n]{0,60}(?:nicht zugestellt|unzustellbar)"
-    r"|message[^.\n]{0,60}(?:n'a pas pu|n'a pu) [êe]tre",
-    re.IGNORECASE,
+# A line of a report that quotes our own subject, whatever the report's language.
+_QUOTED_SUBJECT = re.compile(
+    r"^[ \t>*-]{0,12}(?:subject|betreff|objet|sujet|asunto|oggetto|assunto|onderwerp|temat|konu|тема"
+    r"|件名|主题|主旨|標題|标题|[äa]mne|emne|aihe|p[řr]edm[ěe]t|t[áa]rgy)[ \t]{0,4}[:：=].{0,1000}$",
+    re.IGNORECASE | re.MULTILINE,
 )
 _FROM = re.compile(
-    r"mailer-?daemon|postmaster|mail ?delivery|mail-?daemon|mdaemon|system ?administrator", re.IGNORECASE
-)
-_DAEMON = re.compile(r"mailer-?daemon|mdaemon", re.IGNORECASE)
-_SUBJECT = re.compile(
-    r"undeliver|non-?delivery|not delivered|failed mail|mail failed|user unknown|unzustellbar|nicht zugestellt"
-    r"|failure notice|"
-    r"delivery (?:fail|status|notification|report|problem)"
-    r"|returned mail|return(?:ed)? to sender|mail delivery|mail system error"
-    r"|could not be delivered|rejected mail"
-    r"|non (?:remis|distribu|recapitat)|[ée]chec|no (?:se puede|entregad)|impossibile|onbestelbaar|niet afgeleverd"
-    r"|kunde inte levereras|ikke leveres|nie dostarczono|недостав|не доставлен|配信不能|配信できません|退信|반송",
+    r"mailer[ -]?daemon|post_?master|mail ?delivery|mail-?daemon|mdaemon|system ?administrator"
+    r"|mail (?:system|subsystem)|mailsystem|mailserver|bounce",
     re.IGNORECASE,
 )
-_DELAY_SUBJECT = re.compile(r"delay|warning: (?:message|could not)|still being|verz[öo]gert|retard", re.IGNORECASE)
-_DELAY = re.compile(
-    r"has not yet been delivered|not yet been delivered|this is a warning (?:message )?only"
-    r"|delivery (?:has been |is )delayed"
-    r"|no action is required|do not need to resend|(?:will|is still being) (?:be )?retried"
-    r"|will keep trying|will continue to|has been postponed",
-    re.IGNORECASE,
-)
+_DAEMON = re.compile(r"mailer[ -]?daemon|mdaemon|mail delivery (?:sub)?system", re.IGNORECASE)
+_NO_SENDER = re.compile(r"\s*<\s*>\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,41 +54,101 @@ class PlainBounce:
 
 
 def words_of(mail: Mail) -> str:
-    """What the message says to people, up to the copy of our email."""
+    """What the message says to people, up to the copy of our email, and without our own subject."""
     part = next(mail.of_type("text/plain"), None) or next(mail.of_type("text/html"), None)
     if part is None:
         return ""
     text = part.text()[: 2 * MAX_WORDS].lstrip()
     copy = _COPY.search(text)
-    return text[: copy.start() if copy else MAX_WORDS][:MAX_WORDS]
+    text = text[: copy.start() if copy else MAX_WORDS][:MAX_WORDS]
+    text = _QUOTED_SUBJECT.sub("", text)
+    ours = original_subject(mail)
+    return text.replace(ours, "") if ours else text
+
+
+def original_subject(mail: Mail) -> str:
+    """The subject of our own email, where the message has a copy; empty without one, or for a word or two."""
+    part = next(mail.of_type("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"), None)
+    subject = header_of(part.content()).decoded("subject").strip()[:MAX_SUBJECT] if part else ""
+    return subject if len(subject.split()) >= QUOTED_WORDS else ""
+
+
+def from_a_machine(fields: Fields) -> bool:
+    """Whether the sender is what mail systems call themselves. A postmaster may be a person, too."""
+    return bool(_FROM.search(fields.decoded("from")) or _from_nobody(fields))
 
 
 def read_plain_bounce(mail: Mail, words: str) -> PlainBounce | None:
     """None if it is no bounce, as far as we can tell."""
-    subject = mail.fields.decoded("subject")
-    diagnosis = diagnose("", words)
-    if not (_has_a_known_form(mail, words) or _looks_like_one(mail, subject, diagnosis)):
+    subject, form = normal_form(_own_subject(mail)), normal_form(words)
+    diagnosis = diagnose_words("", words)
+    if not (_is_rejecting_receipt(mail, subject, form) or _is_bounce(mail, subject, form, diagnosis)):
         return None
-    delayed = bool(_DELAY_SUBJECT.search(subject) or _DELAY.search(words))
-    return PlainBounce(delayed, diagnosis, words)
+    if not _names_a_code(diagnosis) and words_for.ARRIVED.in_form(f"{subject} {form[:OPENING]}"):
+        return None
+    return PlainBounce(_delayed(subject, form, diagnosis), diagnosis, words)
 
 
-def _has_a_known_form(mail: Mail, words: str) -> bool:
+def _own_subject(mail: Mail) -> str:
+    """The report's subject without ours: mail systems write theirs, a colon, and ours."""
+    subject = mail.fields.decoded("subject")[:MAX_SUBJECT]
+    ours = original_subject(mail)
+    if ours:
+        subject = subject.replace(ours, "")
+    head, colon, _ = subject.partition(":")
+    form = normal_form(head)
+    says_itself = words_for.FAILURE_SUBJECTS.in_form(form) or words_for.DELAY_SUBJECTS.in_form(form)
+    return head if colon and says_itself else subject
+
+
+def _delayed(subject: str, form: str, diagnosis: Diagnosis) -> bool:
+    if words_for.FAILED_FOR_GOOD.in_form(form):
+        return False
+    if words_for.DELAYS.in_form(form):
+        return True
+    gave_up = (diagnosis.enhanced or "")[:1] == "5" or (diagnosis.code or 0) >= 500
+    return not gave_up and words_for.DELAY_SUBJECTS.in_form(subject)
+
+
+def _is_bounce(mail: Mail, subject: str, form: str, diagnosis: Diagnosis) -> bool:
+    """By its form, or else by who wrote it and what about."""
+    if mail.report_type == "disposition-notification":
+        return False
     if "x-failed-recipients" in mail.fields:  # Exim and Gmail write that into nothing but bounces
         return True
     if mail.report_type == "delivery-status":
         return True  # without a status that could be read, or we should not be here
-    if not _OPENINGS.search(words[:OPENING]):
+    fails, opening = words_for.FAILURE_SUBJECTS.in_form(subject), form[:OPENING]
+    if words_for.OPENINGS.in_form(opening):
+        # "I have left, your message could not be delivered": a person's words, where no mail system wrote them
+        return fails or from_a_machine(mail.fields) or not is_auto_reply(mail)
+    says_so = fails or words_for.UNDELIVERED.in_form(opening)
+    if _from_a_daemon(mail.fields):  # no person has that name: an operator is to see it, in whatever language it is
+        return says_so or not is_away(mail.fields)
+    if from_a_machine(mail.fields):
+        return says_so or (_names_a_code(diagnosis) and not is_auto_reply(mail))
+    return fails and words_for.UNDELIVERED.in_form(opening)
+
+
+def _is_rejecting_receipt(mail: Mail, subject: str, form: str) -> bool:
+    """A receipt (RFC 8098) by which a mailbox's rule, or its full disk, rejects the email (RFC 5429, 2.1.1)."""
+    part = next(mail.of_type("message/disposition-notification"), None)
+    if mail.report_type != "disposition-notification" or part is None:
         return False
-    # "I have left, your message could not be delivered": a person's words, where no mailer-daemon wrote them
-    return not is_auto_reply(mail) or bool(
-        _FROM.search(mail.fields.decoded("from")) or _SUBJECT.search(mail.fields.decoded("subject"))
-    )
+    disposition = header_of(part.content()).get("disposition").lower()
+    if "automatic-action" not in disposition or "displayed" in disposition:
+        return False
+    rejects = "reject" in mail.fields.get("auto-submitted").lower() or words_for.FAILURE_SUBJECTS.in_form(subject)
+    return rejects or words_for.REJECTED_BY_RULE.in_form(form[:OPENING])
 
 
-def _looks_like_one(mail: Mail, subject: str, diagnosis: Diagnosis) -> bool:
-    """By who wrote it, and what about: a postmaster may be a person, MAILER-DAEMON is none."""
-    sender = mail.fields.decoded("from")
-    if _SUBJECT.search(subject):
-        return bool(_FROM.search(sender))
-    return diagnosis.spoken and bool(_DAEMON.search(sender))
+def _names_a_code(diagnosis: Diagnosis) -> bool:
+    return diagnosis.code is not None or diagnosis.enhanced is not None
+
+
+def _from_nobody(fields: Fields) -> bool:
+    return bool(_NO_SENDER.fullmatch(fields.get("from")))
+
+
+def _from_a_daemon(fields: Fields) -> bool:
+    return bool(_DAEMON.search(fields.decoded("from"))) or _from_nobody(fields)

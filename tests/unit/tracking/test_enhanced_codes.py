@@ -115,7 +115,7 @@ def test_a_code_is_found_in_running_text(text: str, found: str | None) -> None:
         ("", "User unknown", Meaning.DEAD, "no_mailbox"),
         ("", "", Meaning.REFUSED, "unknown"),
         # a code that says something is believed …
-        ("5.7.1", "User unknown", Meaning.REFUSED, "policy"),
+        ("5.7.26", "User unknown", Meaning.REFUSED, "authentication"),
         ("5.2.2", "User unknown", Meaning.NOT_NOW, "full"),
         ("4.2.2", "550 5.1.1 User unknown", Meaning.NOT_NOW, "full"),
         # … but nobody is dead against the words
@@ -124,7 +124,17 @@ def test_a_code_is_found_in_running_text(text: str, found: str | None) -> None:
         ("5.1.1", "user unknown, not spam", Meaning.DEAD, "no_mailbox"),
         ("5.1.2", "lookup timed out", Meaning.NOT_NOW, "network"),
         ("5.1.0", "Sender address rejected: User unknown", Meaning.REFUSED, "sender"),
-        # a catch-all gives way
+        # a catch-all gives way: 5.7.1 is one, with which some say "no such user"
+        ("5.7.1", "User unknown", Meaning.DEAD, "no_mailbox"),
+        ("5.7.1", "Message rejected", Meaning.REFUSED, "policy"),
+        ("5.7.1", "Recipient address rejected: Access denied", Meaning.REFUSED, "policy"),
+        ("5.7.1", "mailbox unavailable", Meaning.REFUSED, "policy"),
+        ("5.7.27", "550 Host does not accept mail", Meaning.DEAD, "no_domain"),
+        ("5.7.27", "550 Sender address has null MX", Meaning.REFUSED, "sender"),
+        ("5.3.2", "521 5.3.2 example.com: no mail here", Meaning.DEAD, "no_domain"),
+        ("5.7.1", "521 5.7.1 go away", Meaning.REFUSED, "policy"),
+        # neither code of the two may say "later"
+        ("5.1.1", "450 4.1.1 User unknown", Meaning.NOT_NOW, "no_mailbox"),
         ("5.0.0", "550 5.2.2 full", Meaning.NOT_NOW, "full"),
         ("5.0.0", "User unknown", Meaning.DEAD, "no_mailbox"),
         ("4.0.0", "User unknown", Meaning.NOT_NOW, "no_mailbox"),
