@@ -291,11 +291,14 @@ _TOLD = {
 
 
 def _notice(match: _Match) -> Notice | None:
-    """What is told of an event; nothing of an out-of-office note, which is no bounce."""
+    """What is told of an event; nothing of an out-of-office note, which is no bounce, nor of a report that takes a
+    complaint back or says that SPF failed, which is no complaint."""
     event = match.event
     kind = _TOLD.get(event.kind)
     looked = kind in (NoticeKind.EMAIL_OPENED, NoticeKind.EMAIL_CLICKED)
     if kind is None or (event.automatic and not looked):
+        return None
+    if kind is NoticeKind.EMAIL_COMPLAINED and event.outcome is None:
         return None
     facts: dict[str, object] = {
         "outcome": event.outcome,

@@ -5,7 +5,8 @@ Sources, all in Amazon's SES developer guide (docs.aws.amazon.com/ses/latest/dg/
 - event-publishing-retrieving-sns-contents and -examples: what a configuration set publishes (`eventType`), with our
   tags;
 - notification-contents and notification-examples: an identity's older feedback notifications (`notificationType`),
-  without tags.
+  without tags;
+- monitoring-eventbridge: the same event in EventBridge's envelope.
 
 Amazon keeps the right to add fields, so what is not known is passed over. What an event cannot do without is its kind,
 its SES message id and its time: without one of them it is no event.
@@ -21,6 +22,10 @@ from typing import Any
 
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.tracking import ses_fields as field
+from eed_delivery.tracking.auto_replies import says_away
+from eed_delivery.tracking.diagnosis import diagnose
+from eed_delivery.tracking.enhanced_codes import Meaning
+from eed_delivery.tracking.feedback_reports import NO_COMPLAINTS
 from eed_delivery.tracking.sns_envelope import message_in
 from eed_delivery.transports.reply_text import clean
 
@@ -29,21 +34,26 @@ MAX_EMAIL_ID = 2**63 - 1  # the ledger's BIGINT
 MAX_GEN = 2**31 - 1  # the ledger's INTEGER
 
 SUBSCRIBED = "AmazonSnsSubscriptionSucceeded"  # an identity's notifications were turned on
-# "Indicates that the entity providing the report does not consider the message to be spam" (IANA, MARF parameters).
-NO_COMPLAINT = "not-spam"
+# Its own lists, and its check of addresses: whatever a server said once, SES will not carry the next email either.
+NOT_TRIED = frozenset(
+    {
+        *("Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList"),
+        *("EmailValidationSuppressed", "UnsubscribedRecipient"),
+    }
+)
+UNKNOWN_TO_SES = "General"
+"""The sub-type of a bounce that SES could not tell: there the server's words are all there is."""
 
 EMAIL_ID = re.compile(r"[1-9][0-9]{0,18}")
 GEN = re.compile(r"0|[1-9][0-9]{0,9}")
-AUTO_REPLY = re.compile(
-    r"out[ -]of[ -](?:the[ -])?office|auto(?:matic|mated)?[ -]?(?:reply|response|responder)|on vacation", re.IGNORECASE
-)
 
 
 def parse(body: str) -> list[TrackingEvent]:
     """The events of one message of the events queue, one for each recipient; each event once.
 
-    Both of SNS's deliveries and both of SES's formats. An empty list for what is known and tells of no email: SNS's
-    confirmations, SES's test messages. ValueError, in words fit for a log, for all else.
+    Both of SNS's deliveries, EventBridge's envelope in either, and both of SES's formats. An empty list for what is
+    known and tells of no email: SNS's confirmations, SES's test messages. ValueError, in words fit for a log, for all
+    else.
     """
     try:
         event = message_in(body)
@@ -184,8 +194,8 @@ def _delivery(mail: _Mail, told: Mapping[str, Any]) -> Iterator[TrackingEvent]:
 def _bounce(mail: _Mail, told: Mapping[str, Any]) -> Iterator[TrackingEvent]:
     """A hard bounce, or a soft one that SES has stopped to retry.
 
-    Permanent with the sub-types OnAccountSuppressionList, OnTenantSuppressionList, EmailValidationSuppressed and
-    UnsubscribedRecipient is hard too, though SES did not try: it will not carry the next one either. `sub_type` tells.
+    Permanent with the sub-types of `NOT_TRIED` is hard too, though SES did not try: it will not carry the next one
+    either. `sub_type` tells.
     """
     at = field.time(told.get("timestamp"))
     for recipient, one in _each(told.get("bouncedRecipients"), mail):
@@ -197,7 +207,7 @@ def _bounce(mail: _Mail, told: Mapping[str, Any]) -> Iterator[TrackingEvent]:
             at,
             recipient,
             [_feedback_id(told, at)],
-            outcome=None if automatic else _bounce_outcome(told.get("bounceType"), reply.enhanced),
+            outcome=None if automatic else _bounce_outcome(told, one, reply.enhanced),
             sub_type=field.word(told.get("bounceSubType")),
             reply=reply,
             automatic=automatic,
@@ -209,11 +219,23 @@ def _feedback_id(told: Mapping[str, Any], at: datetime) -> str:
     return feedback_id if isinstance(feedback_id, str) and feedback_id else at.isoformat()
 
 
-def _bounce_outcome(bounce_type: Any, enhanced: str | None) -> DeliveryOutcome:
+def _bounce_outcome(told: Mapping[str, Any], one: Mapping[str, Any], enhanced: str | None) -> DeliveryOutcome:
     """The type is the whole bounce's, the status one recipient's: Amazon's own example of a Permanent bounce has a
     recipient who is only delayed (notification-contents, "Bounce object")."""
     delayed = enhanced is not None and enhanced.startswith("4")
-    return DeliveryOutcome.HARD_BOUNCED if bounce_type == "Permanent" and not delayed else DeliveryOutcome.SOFT_BOUNCED
+    dead = told.get("bounceType") == "Permanent" and not delayed and not _lives(told.get("bounceSubType"), one)
+    return DeliveryOutcome.HARD_BOUNCED if dead else DeliveryOutcome.SOFT_BOUNCED
+
+
+def _lives(sub_type: Any, one: Mapping[str, Any]) -> bool:
+    """Whether the server's own words gainsay SES: it calls a refusal by policy (DMARC, a blocklist) Permanent, too."""
+    if isinstance(sub_type, str) and sub_type in NOT_TRIED:
+        return False
+    status, said = one.get("status"), one.get("diagnosticCode")
+    diagnosis = diagnose(status if isinstance(status, str) else "", said if isinstance(said, str) else "")
+    if diagnosis.cause.meaning is Meaning.DEAD or not diagnosis.spoken:
+        return False
+    return not diagnosis.vague or (sub_type == UNKNOWN_TO_SES and diagnosis.cause.sub_type == "policy")
 
 
 def _is_auto_reply(told: Mapping[str, Any], one: Mapping[str, Any], reply: field.ServerReply) -> bool:
@@ -226,7 +248,7 @@ def _is_auto_reply(told: Mapping[str, Any], one: Mapping[str, Any], reply: field
     if told.get("bounceType") != "Transient" or told.get("bounceSubType") != "General":
         return False
     from_dsn = told.get("reportingMTA") or one.get("action") or one.get("status") or one.get("diagnosticCode")
-    return not from_dsn or (reply.enhanced is None and AUTO_REPLY.search(reply.text) is not None)
+    return not from_dsn or (reply.enhanced is None and says_away(reply.text))
 
 
 def _complaint(mail: _Mail, told: Mapping[str, Any]) -> Iterator[TrackingEvent]:
@@ -241,7 +263,7 @@ def _complaint(mail: _Mail, told: Mapping[str, Any]) -> Iterator[TrackingEvent]:
             at,
             recipient,
             [_feedback_id(told, at)],
-            outcome=None if feedback.lower() == NO_COMPLAINT else DeliveryOutcome.COMPLAINED,
+            outcome=None if feedback.lower() in NO_COMPLAINTS else DeliveryOutcome.COMPLAINED,
             sub_type=field.word(told.get("complaintSubType")) or feedback,
             detail=_joined(" by ", feedback, field.text(told.get("userAgent"))),
         )

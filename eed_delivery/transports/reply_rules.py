@@ -384,7 +384,7 @@ class Phrases:
 
     def in_form(self, words: str) -> bool:
         """Whether `words`, which is in normal form already, has one of them."""
-        return _alternatives(self._patterns).search(words.encode()) is not None
+        return _alternatives(self._patterns).search(words.encode("utf-8", "replace")) is not None
 
     def search(self, text: str) -> bool:
         """The same for a text as it came."""
@@ -398,7 +398,7 @@ def one_of(*patterns: str) -> Phrases:
 
 def rule_for(text: str) -> Rule | None:
     """The first rule that has a phrase in `text`, of which the first MAX_CHARS characters are looked at."""
-    words = normal_form(text).encode()
+    words = normal_form(text).encode("utf-8", "replace")
     return next((rule for rule, phrases in _compiled() if phrases.search(words)), None)
 
 
@@ -409,7 +409,7 @@ def normal_form(text: str) -> str:
     for a host or an IP address. A blocklist's name stays: the name is what it says.
     """
     text = unicodedata.normalize("NFKC", text[:MAX_CHARS]).translate(_LETTERS).lower()
-    line = " ".join(text.replace("\u0307", "").split()).encode()
+    line = " ".join(text.replace("\u0307", "").split()).encode("utf-8", "replace")
     for pattern, replacement in _rewriting():
         line = pattern.sub(replacement, line)
     return line.decode("utf-8", "replace")

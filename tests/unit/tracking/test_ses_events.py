@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.tracking.ses_events import parse
+from eed_delivery.tracking.sns_envelope import EVENT_TYPES
 from tests.unit.tracking import ses_examples as ses
 from tests.unit.tracking.ses_examples import ANNA, BERTA, CARLA, Json
 
@@ -160,6 +161,44 @@ def test_a_bounce_without_a_dsn_is_a_bounce(kind: str, sub_type: str, outcome: D
     )
 
 
+def _permanent(sub_type: str, status: str, diagnostic: str) -> DeliveryOutcome | None:
+    event = ses.bounce("Permanent", sub_type)
+    event["bounce"]["bouncedRecipients"] = [{"emailAddress": ANNA, "status": status, "diagnosticCode": diagnostic}]
+    return only(event).outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "outcome"),
+    [
+        ("5.1.1", "smtp; 550 5.1.1 user unknown", HARD),
+        ("5.0.0", "smtp; 550 rejected", HARD),  # SES says so, and nobody else says anything
+        ("", "", HARD),
+        ("5.4.4", "smtp; 550 5.4.4 Invalid domain", HARD),
+        ("5.7.26", "smtp; 550-5.7.26 Unauthenticated email is not accepted due to domain's DMARC policy", SOFT),
+        ("5.7.1", "smtp; 554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", SOFT),
+        ("5.1.1", "smtp; 550 5.1.1 192.0.2.1 is listed in a block list", SOFT),
+        ("5.2.2", "smtp; 552 5.2.2 The recipient's mailbox is full", SOFT),
+        ("5.0.0", "smtp; 5.1.0 - Unknown address error 550-'SPF check failed' (delivery attempts: 0)", SOFT),
+        ("5.7.1", "smtp; 550 5.7.1 Message rejected", SOFT),
+        ("5.7.1", "smtp; 550 5.7.1 No such user!", HARD),
+    ],
+)
+def test_a_permanent_general_bounce_goes_by_the_server_s_words(
+    status: str, diagnostic: str, outcome: DeliveryOutcome
+) -> None:
+    assert _permanent("General", status, diagnostic) is outcome
+
+
+@pytest.mark.parametrize("sub_type", [one for one in PERMANENT if one not in {"General", "NoEmail"}])
+def test_what_ses_did_not_try_is_hard_whatever_was_said(sub_type: str) -> None:
+    assert _permanent(sub_type, "5.2.2", "smtp; 552 5.2.2 mailbox full") is HARD
+
+
+def test_ses_is_believed_that_nobody_is_there_unless_the_words_are_plain() -> None:
+    assert _permanent("NoEmail", "5.7.1", "smtp; 550 5.7.1 Message rejected") is HARD
+    assert _permanent("NoEmail", "5.1.1", "smtp; 550 5.1.1 you have sent to too many recipients this hour") is SOFT
+
+
 def test_an_out_of_office_note_is_no_bounce() -> None:
     """What the mailbox simulator's ooto@ sends back: a general transient one, with no field of a DSN."""
     event = only(ses.bounce_without_dsn("Transient", "General"))
@@ -179,6 +218,13 @@ def test_an_automatic_response_may_name_nobody() -> None:
     [
         ({"diagnosticCode": "I am out of the office until Monday"}, True),
         ({"diagnosticCode": "smtp; Automatic reply: on holiday"}, True),
+        ({"diagnosticCode": "smtp; Abwesenheitsnotiz: Ihr Auszug"}, True),
+        ({"diagnosticCode": "Réponse automatique : votre relevé"}, True),
+        ({"diagnosticCode": "Estoy fuera de la oficina"}, True),
+        ({"diagnosticCode": "Risposta automatica"}, True),
+        ({"diagnosticCode": "Automatyczna odpowiedź"}, True),
+        ({"diagnosticCode": "Я в отпуске"}, True),
+        ({"diagnosticCode": "自動返信"}, True),
         ({"diagnosticCode": "smtp; 451 4.3.0 out of office hours, try again", "status": "4.3.0"}, False),
         ({"diagnosticCode": "smtp; 550 5.7.1 no auto-replies here"}, False),
         ({"diagnosticCode": "the machine is on fire"}, False),
@@ -227,7 +273,7 @@ def test_codes(diagnostic: object, status: object, code: int | None, enhanced: s
 @pytest.mark.parametrize("feedback", ["abuse", "auth-failure", "fraud", "other", "virus", "not-spam", "Not-Spam"])
 def test_each_type_of_complaint(feedback: str) -> None:
     event = only(ses.complaint(complaintFeedbackType=feedback))
-    assert event.outcome == (None if feedback.lower() == "not-spam" else DeliveryOutcome.COMPLAINED)
+    assert event.outcome == (None if feedback.lower() in {"not-spam", "auth-failure"} else DeliveryOutcome.COMPLAINED)
     assert event.sub_type == feedback
 
 
@@ -367,6 +413,49 @@ def test_an_event_is_the_same_in_every_envelope(make: Callable[[], Json]) -> Non
     bare = ses.raw(make())
     assert parse(ses.notification(bare)) == parse(bare)
     assert parse(ses.notification(f"{bare}\n", sns_id="another")) == parse(bare)
+
+
+def _from_eventbridge(detail: Json, kind: str, source: str = "aws.ses") -> str:
+    return ses.raw(
+        {
+            "version": "0",
+            "id": "12345678-1234-1234-1234-123456789012",
+            "detail-type": kind,
+            "source": source,
+            "account": "123456789012",
+            "time": ses.TOLD_AT,
+            "region": "eu-central-1",
+            "resources": ["arn:aws:ses:eu-central-1:123456789012:configuration-set/eed"],
+            "detail": detail,
+        }
+    )
+
+
+@pytest.mark.parametrize("make", ses.PUBLISHED.values(), ids=ses.PUBLISHED)
+def test_an_event_is_the_same_from_eventbridge(make: Callable[[], Json]) -> None:
+    event = make()
+    kind = {name: kind for kind, name in EVENT_TYPES.items()}[event["eventType"]]
+    unnamed = {key: value for key, value in event.items() if key != "eventType"}
+    for detail in (event, unnamed):
+        wrapped = _from_eventbridge(detail, kind)
+        assert parse(wrapped) == parse(ses.notification(wrapped)) == parse(ses.raw(event)) != []
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail"),
+    [
+        ("Sending Status Disabled", {"version": "1"}),
+        ("Advisor Recommendation Status Open", {"data": {"type": "DKIM"}}),
+        ("AWS API Call via CloudTrail", {"eventType": "AwsApiCall", "eventName": "CreateConfigurationSet"}),
+    ],
+)
+def test_what_eventbridge_says_of_the_account_is_harmless(kind: str, detail: Json) -> None:
+    assert parse(_from_eventbridge(detail, kind)) == []
+
+
+def test_what_eventbridge_brings_of_others_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"not SES's: aws\.ec2"):
+        parse(_from_eventbridge(ses.bounce(), "Email Bounced", source="aws.ec2"))
 
 
 @pytest.mark.parametrize("make", [ses.bounce, ses.complaint, ses.delivery])
