@@ -71,18 +71,62 @@ _PROXIES = (
     (re.compile(r"\bGoogleImageProxy\b"), Reader.GOOGLE_PROXY),
     (re.compile(r"\bYahooMailProxy\b"), Reader.YAHOO_PROXY),
 )
+# In what calls itself a browser, or by a name of its own. What they are: their makers' pages, and the lists of
+# https://github.com/monperrus/crawler-user-agents and https://github.com/matomo-org/device-detector.
 _SCANNERS = re.compile(
-    r"barracuda|proofpoint|mimecast|ironport|ciscosecureemail|fireeye|fortimail|forcepoint|symantec|messagelabs|sophos"
-    r"|trend ?micro|checkpoint|safelinks|virustotal|urlscan"
-    r"|microsoft office (?:existence|protocol) discovery|bingpreview|skypeuripreview"
-    r"|(?:(?<!cu)bot|crawler|spider|scanner)\b",
+    # gateways and services that open links before a person may
+    r"barracuda|proofpoint|mimecast|ironport|ciscosecureemail|fireeye|trellix|fortimail|fortiguard|forcepoint|symantec"
+    r"|messagelabs|sophos|trend ?micro|\btmes\b|checkpoint|safelinks|virustotal|urlscan|zscaler|netcraft|brightcloud"
+    r"|webroot|expanse|palo ?alto|censys|cyren|vade ?secure|vaderetro|hornetsecurity|retarus|trustwave|cloudmark"
+    r"|bitdefender|kaspersky|\beset\b|phishtank|safe ?browsing|mailguard|spamexpert|rspamd|nessus|qualys|zgrab|nmap"
+    r"|masscan|shodan|l9explore|shadowserver|leakix|internet-?measurement|detectify|sucuri"
+    # previews that a chat, a network or an office program makes of a link
+    r"|microsoft office (?:existence|protocol) discovery|bingpreview|skypeuripreview|facebookexternalhit|facebookcatalog"
+    r"|meta-externala|facebot|whatsapp/|slack-imgproxy|slack/|pinterest/0|vkshare|viber/|line-poker|kakaotalk-scrap"
+    r"|embedly|iframely|mastodon/|tumblr/|flipboardproxy|google web preview|googledocs|google-safety|google-read-aloud"
+    r"|googleother|google-inspectiontool|google favicon|google-http-java|feedfetcher|mediapartners|apis-google"
+    r"|appengine-google|google-cloud|google-extended|googleproducer|google-site-verification|chrome-lighthouse|duplexweb"
+    r"|google-adwords|google-xrawler|google page speed|google-publisher|google-structured|google-apps-script"
+    r"|amazon cloudfront|amazon-route53|elb-healthchecker|cloudflare|akamai|pingdom|uptime|site24x7|newrelic|datadog"
+    r"|yahoo! slurp|yandex(?:images|direct|metrika|favicons|pagechecker)|bytespider|chatgpt-user|claude-|perplexity"
+    r"|ia_archiver|archive\.org|heritrix|nutch|scrapy|validator|link ?check|urlcheck|http ?unit|web-?monitor"
+    # what they are, in their own words
+    r"|(?:(?<!cu)bot|crawl(?:er|ing)?|spider|scanner|scrap(?:er|y)|fetcher|checker|monitor(?:ing)?|archiver|indexer"
+    r"|prerender|preview|unfurl\w*|favicon)\b|(?<![a-z])bot[-_/]|(?<![a-z])agent\b|\bgoogle-[a-z]|google search console|googleagent|\bptst/|scan/|verify/"
+    # robots say where their page or their master is, and people's programs do not
+    r"|[+(;] ?https?://|\+ ?[\w.-]{1,60}@|\bhttps?://[^ ]{1,80}bot",
     re.IGNORECASE,
 )
-_PROGRAMS = re.compile(
-    r"(?:curl|wget|python|python-requests|python-urllib|aiohttp|httpx|go-http-client|java|okhttp|apache-httpclient|ahc"
-    r"|libwww-perl|ruby|node-fetch|axios|powershell|headlesschrome|phantomjs)\b",
+_STEERED = re.compile(
+    r"headless|phantomjs|slimerjs|jsdom|selenium|puppeteer|playwright|cypress/|httpclient|winhttp|python|anyevent|\(java\)",
     re.IGNORECASE,
 )
+"""Browsers that a program steers, and programs that call themselves one."""
+# `Mozilla/5.0 (compatible; Name)`, and no system of a person's: a robot that names itself, whatever the name.
+_COMPATIBLE = re.compile(r"mozilla/[45]\.0 \((?:x11; )?compatible[;,)]", re.IGNORECASE)
+_OLD_BROWSERS = re.compile(r"msie|trident|konqueror|ms-?office|lotus-notes|outlook|omniweb|icab|webtv", re.IGNORECASE)
+_SYSTEMS = re.compile(
+    r"win(?:dows|nt|98|95|32|64)|macintosh|mac os|x11|linux|unix|iphone|ipad|ipod|android|cros|symbian|series ?60|nokia|blackberry"
+    r"|playbook|bb10|webos|tizen|nintendo|playstation|xbox|meego|maemo|bsd|sunos|kaios|mobile|tv|os/2|beos|haiku|amiga"
+    r"|msie|ms-office|lotus|watch|tablet|palm",
+    re.IGNORECASE,
+)
+# How browsers and mail programs begin, and how the apps of a phone go on: whatever does otherwise is a program.
+_PEOPLES = re.compile(
+    r"\s*(?:mozilla/[45]\.0 [^ ]|opera[ /]|dalvik/|[\w.%-]{0,30}(?:mail|browser)(?:app|bar|pro)?[\w.%-]{0,10}[ /]"
+    r"|[^()]{1,80}\((?:iphone|ipad|ipod|android|macintosh|windows nt|windows phone|linux; (?:u; )?android|x11)"
+    r"|microsoft ?office|ms-?office|mac_?outlook|microsoft ?outlook|outlook|office/"
+    r"|thunderbird|apple ?mail|mail/|icloud|mobilemail|com\.apple\.|iphone|ipad|ipod|ios/"
+    r"|lotus|hcl|evolution|kmail|claws|sylpheed|the ?bat|barca|postbox|airmail|spark|em ?client|mailbird|foxmail|incredimail"
+    r"|windows-?live|windowsmail|eudora|sparrow|canary|newton|edison|polymail|superhuman|hiri|mailspring|becky|spicebird"
+    r"|blackberry|bb10|nokia|samsung|sonyericsson|lg[-/]|htc[-_/]|huawei|zte|alcatel|symbian|palm|uc ?web|ucbrowser|docomo"
+    r"|kddi|yahoo ?mobile|yahoo ?mail|gmail|aquamail|k-9|bluemail|nine/|typeapp|proton|tutanota|fairemail|mailmaster"
+    r"|lynx/|e?links|w3m/|konqueror|netscape|dillo|emacs|galeon"
+    r"|[^()]{1,80} cfnetwork/)",
+    re.IGNORECASE,
+)
+MAX_AGENT = 500
+"""Characters of an agent that are looked at."""
 _PREFETCH = re.compile(r"\b(?:prefetch|preview|prerender)\b", re.IGNORECASE)
 
 
@@ -90,15 +134,17 @@ def reader_of(request: Request) -> Reader:
     """Who asked."""
     if request.method == "HEAD":
         return Reader.PROBE
-    agent = request.agent.strip()
+    agent = request.agent[:MAX_AGENT].strip()
     if agent in _EXACT:
         return _EXACT[agent]
     for pattern, reader in _PROXIES:
         if pattern.search(agent):
             return reader
-    if _SCANNERS.search(agent):
+    if _STEERED.search(agent):
+        return Reader.PROGRAM
+    if _SCANNERS.search(agent) or (_COMPATIBLE.match(agent) and not _OLD_BROWSERS.search(agent)):
         return Reader.SCANNER
-    if _PROGRAMS.match(agent) or "HeadlessChrome" in agent:
+    if not _PEOPLES.match(agent) or not (_SYSTEMS.search(agent) or not agent.startswith("Mozilla/")):
         return Reader.PROGRAM
     return Reader.PREFETCH if _PREFETCH.search(request.purpose) else Reader.PERSON
 
