@@ -6,5 +6,5 @@
 - `verp`        the envelope sender that tells which email a bounce is about
 - `links`       signed addresses: the pixel, the redirect, the unsubscription
 - `rewriting`   those put into an email's HTML (`markup` finds the places)
-- `machines`    which opens and clicks are no person's
+- `machines`    which opens and clicks are no person's, and `all_links` by what else that is known
 """

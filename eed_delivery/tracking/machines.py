@@ -11,6 +11,7 @@ by what it was recognised, and `automatic` only where a machine asks whether or 
 - Yahoo's proxy (https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html) is taken as Gmail's.
 - Scanners of links: those that give their name (Barracuda, Proofpoint, Mimecast and others), Office's own probes, and
   programs; requests without an agent; HEAD, which no person sends; requests that call themselves a prefetch.
+- Whatever follows three links of one email within seconds (`all_links`).
 - Whatever comes within seconds of the email's acceptance (`hastened`): SafeLinks and most other scanners call
   themselves Chrome and cannot be known by anything else, since we keep no IP addresses (they are personal data).
 """
@@ -37,6 +38,7 @@ class Reader(StrEnum):
     PROBE = "probe"
     NAMELESS = "nameless"
     TOO_SOON = "too_soon"
+    ALL_LINKS = "all_links"
 
     @property
     def automatic(self) -> bool:
@@ -81,24 +83,28 @@ _SCANNERS = re.compile(
     r"|bitdefender|kaspersky|\beset\b|phishtank|safe ?browsing|mailguard|spamexpert|rspamd|nessus|qualys|zgrab|nmap"
     r"|masscan|shodan|l9explore|shadowserver|leakix|internet-?measurement|detectify|sucuri"
     # previews that a chat, a network or an office program makes of a link
-    r"|microsoft office (?:existence|protocol) discovery|bingpreview|skypeuripreview|facebookexternalhit|facebookcatalog"
+    r"|microsoft office (?:existence|protocol) discovery|bingpreview|skypeuripreview|facebookexternalhit"
+    r"|facebookcatalog"
     r"|meta-externala|facebot|whatsapp/|slack-imgproxy|slack/|pinterest/0|vkshare|viber/|line-poker|kakaotalk-scrap"
     r"|embedly|iframely|mastodon/|tumblr/|flipboardproxy|google web preview|googledocs|google-safety|google-read-aloud"
     r"|googleother|google-inspectiontool|google favicon|google-http-java|feedfetcher|mediapartners|apis-google"
-    r"|appengine-google|google-cloud|google-extended|googleproducer|google-site-verification|chrome-lighthouse|duplexweb"
+    r"|appengine-google|google-cloud|google-extended|googleproducer|google-site-verification|chrome-lighthouse"
+    r"|duplexweb"
     r"|google-adwords|google-xrawler|google page speed|google-publisher|google-structured|google-apps-script"
     r"|amazon cloudfront|amazon-route53|elb-healthchecker|cloudflare|akamai|pingdom|uptime|site24x7|newrelic|datadog"
     r"|yahoo! slurp|yandex(?:images|direct|metrika|favicons|pagechecker)|bytespider|chatgpt-user|claude-|perplexity"
     r"|ia_archiver|archive\.org|heritrix|nutch|scrapy|validator|link ?check|urlcheck|http ?unit|web-?monitor"
     # what they are, in their own words
     r"|(?:(?<!cu)bot|crawl(?:er|ing)?|spider|scanner|scrap(?:er|y)|fetcher|checker|monitor(?:ing)?|archiver|indexer"
-    r"|prerender|preview|unfurl\w*|favicon)\b|(?<![a-z])bot[-_/]|(?<![a-z])agent\b|\bgoogle-[a-z]|google search console|googleagent|\bptst/|scan/|verify/"
+    r"|prerender|preview|unfurl\w*|favicon)\b|(?<![a-z])bot[-_/]|(?<![a-z])agent\b|\bgoogle-[a-z]"
+    r"|google search console|googleagent|\bptst/|scan/|verify/"
     # robots say where their page or their master is, and people's programs do not
     r"|[+(;] ?https?://|\+ ?[\w.-]{1,60}@|\bhttps?://[^ ]{1,80}bot",
     re.IGNORECASE,
 )
 _STEERED = re.compile(
-    r"headless|phantomjs|slimerjs|jsdom|selenium|puppeteer|playwright|cypress/|httpclient|winhttp|python|anyevent|\(java\)",
+    r"headless|phantomjs|slimerjs|jsdom|selenium|puppeteer|playwright|cypress/|httpclient|winhttp|python|anyevent"
+    r"|\(java\)",
     re.IGNORECASE,
 )
 """Browsers that a program steers, and programs that call themselves one."""
@@ -106,7 +112,8 @@ _STEERED = re.compile(
 _COMPATIBLE = re.compile(r"mozilla/[45]\.0 \((?:x11; )?compatible[;,)]", re.IGNORECASE)
 _OLD_BROWSERS = re.compile(r"msie|trident|konqueror|ms-?office|lotus-notes|outlook|omniweb|icab|webtv", re.IGNORECASE)
 _SYSTEMS = re.compile(
-    r"win(?:dows|nt|98|95|32|64)|macintosh|mac os|x11|linux|unix|iphone|ipad|ipod|android|cros|symbian|series ?60|nokia|blackberry"
+    r"win(?:dows|nt|98|95|32|64)|macintosh|mac os|x11|linux|unix|iphone|ipad|ipod|android|cros|symbian|series ?60"
+    r"|nokia|blackberry"
     r"|playbook|bb10|webos|tizen|nintendo|playstation|xbox|meego|maemo|bsd|sunos|kaios|mobile|tv|os/2|beos|haiku|amiga"
     r"|msie|ms-office|lotus|watch|tablet|palm",
     re.IGNORECASE,
@@ -117,9 +124,12 @@ _PEOPLES = re.compile(
     r"|[^()]{1,80}\((?:iphone|ipad|ipod|android|macintosh|windows nt|windows phone|linux; (?:u; )?android|x11)"
     r"|microsoft ?office|ms-?office|mac_?outlook|microsoft ?outlook|outlook|office/"
     r"|thunderbird|apple ?mail|mail/|icloud|mobilemail|com\.apple\.|iphone|ipad|ipod|ios/"
-    r"|lotus|hcl|evolution|kmail|claws|sylpheed|the ?bat|barca|postbox|airmail|spark|em ?client|mailbird|foxmail|incredimail"
-    r"|windows-?live|windowsmail|eudora|sparrow|canary|newton|edison|polymail|superhuman|hiri|mailspring|becky|spicebird"
-    r"|blackberry|bb10|nokia|samsung|sonyericsson|lg[-/]|htc[-_/]|huawei|zte|alcatel|symbian|palm|uc ?web|ucbrowser|docomo"
+    r"|lotus|hcl|evolution|kmail|claws|sylpheed|the ?bat|barca|postbox|airmail|spark|em ?client|mailbird|foxmail"
+    r"|incredimail"
+    r"|windows-?live|windowsmail|eudora|sparrow|canary|newton|edison|polymail|superhuman|hiri|mailspring|becky"
+    r"|spicebird"
+    r"|blackberry|bb10|nokia|samsung|sonyericsson|lg[-/]|htc[-_/]|huawei|zte|alcatel|symbian|palm|uc ?web"
+    r"|ucbrowser|docomo"
     r"|kddi|yahoo ?mobile|yahoo ?mail|gmail|aquamail|k-9|bluemail|nine/|typeapp|proton|tutanota|fairemail|mailmaster"
     r"|lynx/|e?links|w3m/|konqueror|netscape|dillo|emacs|galeon"
     r"|[^()]{1,80} cfnetwork/)",

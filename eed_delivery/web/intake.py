@@ -3,11 +3,13 @@
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import structlog
 
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import TrackingEvent
+from eed_delivery.tracking.all_links import WITHIN, LinkWatch
 
 log = structlog.get_logger(__name__)
 
@@ -21,10 +23,22 @@ class Intake:
     """Takes events from many threads at once, and stores them in batches from one: `step` is to be run by a Loop.
 
     Opens and clicks are statistics: when the queue is full, further ones are dropped, counted and told in the log.
+    With a `watch` an event waits until it can be known whether it was one of many.
     """
 
-    def __init__(self, store: Callable[[Sequence[TrackingEvent]], None], capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        store: Callable[[Sequence[TrackingEvent]], None],
+        capacity: int = CAPACITY,
+        watch: LinkWatch | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`now`: the clock that the events' times are of."""
         self._store = store
+        self._watch = watch
+        self._now = now
+        self._young: TrackingEvent | None = None
+        self._ending = False
         self._queue: queue.Queue[TrackingEvent] = queue.Queue(capacity)
         self._held: list[TrackingEvent] = []
         self._lock = threading.Lock()
@@ -39,10 +53,12 @@ class Intake:
     @property
     def waiting(self) -> int:
         """How many events are not stored yet."""
-        return len(self._held) + self._queue.qsize()
+        return len(self._held) + (self._young is not None) + self._queue.qsize()
 
     def put(self, event: TrackingEvent) -> None:
         """Take one event. Returns at once, never raises."""
+        if self._watch is not None:
+            self._watch.see(event)
         try:
             self._queue.put_nowait(event)
         except queue.Full:
@@ -51,8 +67,8 @@ class Intake:
     def step(self) -> float:
         """Store what has come. DatabaseGone: it is kept and stored next time; on any other error it is dropped."""
         self._tell()
-        while len(self._held) < BATCH and not self._queue.empty():
-            self._held.append(self._queue.get_nowait())
+        while len(self._held) < BATCH and (event := self._next()) is not None:
+            self._held.append(event)
         if not self._held:
             return PAUSE_SECONDS
         try:
@@ -64,12 +80,28 @@ class Intake:
             self._held = []
             raise
         self._held = []
-        return PAUSE_SECONDS if self._queue.empty() else 0.0
+        return PAUSE_SECONDS if self._young is not None or self._queue.empty() else 0.0
 
     def flush(self) -> None:
         """Store all that is left, at the end, when nothing comes any more. Raises what `step` does."""
-        while self._held or not self._queue.empty():
+        self._ending = True
+        while self.waiting:
             self.step()
+
+    def _next(self) -> TrackingEvent | None:
+        """The next event that can be judged; None while there is none. They come in the order of their times."""
+        if self._young is None:
+            if self._queue.empty():
+                return None
+            self._young = self._queue.get_nowait()
+        event = self._young
+        if self._watch is None:
+            self._young = None
+            return event
+        if not self._ending and self._now() - event.occurred_at < WITHIN:
+            return None
+        self._young = None
+        return self._watch.judged(event)
 
     def _drop(self, count: int) -> None:
         with self._lock:

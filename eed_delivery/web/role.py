@@ -6,6 +6,7 @@ import structlog
 
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.loops import Loop, Pulse
+from eed_delivery.tracking.all_links import LinkWatch
 from eed_delivery.tracking.links import Links
 from eed_delivery.web.endpoint import AT_ONCE, Endpoint
 from eed_delivery.web.intake import Intake
@@ -21,7 +22,7 @@ CONNECTIONS = AT_ONCE + 1
 
 def run(links: Links, recording: Recording, place: tuple[str, int], stop: threading.Event, pulse: Pulse) -> None:
     """Answer at `place` (host and port) until `stop` is set; then store what has come."""
-    intake = Intake(recording.store)
+    intake = Intake(recording.store, watch=LinkWatch())
     storing = Loop("opens and clicks", intake.step, stop, pulse).start()
     endpoint = Endpoint(links, intake.put, intake.put, recording.unsubscribe)
     serve(endpoint, *place, stop, lambda: pulse.beat(NAME))

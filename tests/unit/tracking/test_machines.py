@@ -14,6 +14,32 @@ CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
 )
 EDGE_12 = CHROME.replace("149.0.0.0 Safari/537.36", "42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0")
+PROGRAMS = (
+    *("GuzzleHttp/7", "got", "node", "undici", "reqwest/0.11", "Dart/3.2 (dart:io)"),
+    *("PostmanRuntime/7.36", "PHP/8.2.1", "Symfony HttpClient/Curl", "Faraday v2.7", "okhttp/4.12.0", "Java/17.0.1"),
+    *(
+        "Apache-HttpClient/4.5 (Java/11)",
+        "libwww-perl/6.67",
+        "Wget/1.21",
+        "axios/1.6",
+        "aiohttp/3.9",
+        "Ruby",
+        "lua-resty-http",
+    ),
+)
+MAIL_PROGRAMS = (
+    "Outlook-iOS/709.2042344.prod.iphone (3.21.0)",
+    "MacOutlook/16.46.21021202 (Intelx64 Mac OS X 11.2.2 (Build 20D80))",
+    "Mail/3654 CFNetwork/1335 Darwin/21.0.0",
+    "Spark/2.11 CFNetwork/1240.0.4 Darwin/20.6.0",
+    "Dalvik/2.1.0 (Linux; U; Android 13; SM-G991B Build/TP1A)",
+    "Android-Gmail/64562652 (sw411dp; 420dpi) (r7 TP1A.220624.014)",
+    "NaverMailApp/2.2.2 (Android 10; SM-G986N)",
+    "Airmail 1.4 rv:238 (Macintosh; Mac OS X 10.9.2; hr_HR)",
+    "The Bat! 4.0.0.22",
+    "SomeApp/4.1.0 (iPhone; iOS 15.6; Scale/3.00)",
+    "Opera/9.80 (Windows NT 6.1) Presto/2.12 Version/12.16",
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +69,21 @@ EDGE_12 = CHROME.replace("149.0.0.0 Safari/537.36", "42.0.2311.135 Safari/537.36
         ("curl/8.5.0", Reader.PROGRAM, True),
         ("python-requests/2.32", Reader.PROGRAM, True),
         (CHROME.replace("Chrome/", "HeadlessChrome/"), Reader.PROGRAM, True),
+        ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", Reader.SCANNER, True),
+        ("WhatsApp/2.23.20.0", Reader.SCANNER, True),
+        ("Slack-ImgProxy (+https://api.slack.com/robots)", Reader.SCANNER, True),
+        ("GoogleOther", Reader.SCANNER, True),
+        ("Mozilla/5.0 (Linux; Android 7.0) AppleWebKit/537.36 (KHTML, like Gecko; Google-Read-Aloud)", "scanner", True),
+        ("Amazon CloudFront", Reader.SCANNER, True),
+        ("TMES/1.0", Reader.SCANNER, True),
+        ("Mozilla/5.0 (compatible; Expanse, a Palo Alto Networks company)", Reader.SCANNER, True),
+        ("Mozilla/5.0 (compatible; SomeName/1.0)", Reader.SCANNER, True),
+        (CHROME + " (compatible; Thing; +https://example.com/thing)", Reader.SCANNER, True),
+        ("Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; Trident/6.0)", Reader.PERSON, False),
+        ("Mozilla/5.0 (compatible; Konqueror/4.5; Linux)", Reader.PERSON, False),
+        ("Mozilla/5.0 (Somewhere)", Reader.PROGRAM, True),
+        *((program, Reader.PROGRAM, True) for program in PROGRAMS),
+        *((program, Reader.PERSON, False) for program in MAIL_PROGRAMS),
         ("", Reader.NAMELESS, True),
         (" ", Reader.NAMELESS, True),
     ],

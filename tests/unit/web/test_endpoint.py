@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.tracking.links import Links
 from eed_delivery.web.endpoint import AT_ONCE, Endpoint, Unsubscription
-from eed_delivery.web.forms import MAX_FIELDS, Wish
+from eed_delivery.web.forms import MAX_FIELDS, MAX_UNTYPED, Wish
 from eed_delivery.web.server import MAX_BODY, MAX_HEADER, WebServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
@@ -263,6 +263,21 @@ def test_one_click_unsubscribes(site: Site) -> None:
     answer = site.ask(UNSUBSCRIBE, "POST", ONE_CLICK, URLENCODED)
     assert (answer.status, b"You are unsubscribed" in answer.body) == (200, True)
     assert site.unsubscriptions == [Unsubscription(7, 2, "news", Wish.ONE_CLICK, NOW)]
+
+
+@pytest.mark.parametrize("body", [ONE_CLICK, ONE_CLICK + "\r\n", "x=1&" + ONE_CLICK])
+def test_one_click_without_a_content_type_unsubscribes(site: Site, body: str) -> None:
+    assert site.ask(UNSUBSCRIBE, "POST", body).status == 200
+    assert [unsubscription.wish for unsubscription in site.unsubscriptions] == [Wish.ONE_CLICK]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "List-Unsubscribe=No", "x=1&" * MAX_FIELDS + ONE_CLICK, b"\xff\xfe=\x80", "x" * MAX_UNTYPED + ONE_CLICK],
+)
+def test_a_body_without_a_content_type_must_say_so_too(site: Site, body: str | bytes) -> None:
+    assert site.ask(UNSUBSCRIBE, "POST", body).status == 400
+    assert site.unsubscriptions == []
 
 
 def test_one_click_as_multipart_unsubscribes(site: Site) -> None:

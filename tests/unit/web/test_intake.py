@@ -1,13 +1,14 @@
 """Events wait in a queue with a limit; what an outage or a defect costs is counted."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import EventKind, TrackingEvent
+from eed_delivery.tracking.all_links import LinkWatch
 from eed_delivery.web.intake import BATCH, PAUSE_SECONDS, Intake
 
 
@@ -94,3 +95,35 @@ def test_at_the_end_everything_is_stored_or_it_says_why_not() -> None:
     store.fault = None
     intake.flush()
     assert [len(batch) for batch in store.batches] == [BATCH, BATCH, 1]
+
+
+def _click(seconds: float, link: str) -> TrackingEvent:
+    at = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=seconds)
+    return TrackingEvent(f"{seconds} {link}", EventKind.CLICK, at, email_id=7, gen=1, detail=link)
+
+
+class Judged:
+    """What is stored, and whether it was taken for a machine's."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, bool]] = []
+
+    def __call__(self, events: Sequence[TrackingEvent]) -> None:
+        self.events += [(event.detail, event.automatic) for event in events]
+
+
+def test_clicks_wait_until_it_is_known_whether_all_links_were_followed() -> None:
+    store, now = Judged(), [datetime(2026, 1, 2, tzinfo=UTC)]
+    intake = Intake(store, watch=LinkWatch(), now=lambda: now[0])
+    for seconds, link in ((0, "a"), (1, "b"), (2, "c"), (30, "a")):
+        now[0] = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=seconds)
+        intake.put(_click(seconds, link))
+        if seconds < 30:
+            assert intake.step() == PAUSE_SECONDS
+            assert store.events == []
+    assert intake.waiting == 4
+    assert intake.step() == PAUSE_SECONDS
+    assert store.events == [("a", True), ("b", True), ("c", True)]
+    assert intake.waiting == 1
+    intake.flush()  # at the end nothing waits any more
+    assert (store.events[3:], intake.waiting) == ([("a", False)], 0)
