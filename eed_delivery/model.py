@@ -61,6 +61,15 @@ class Verdict(StrEnum):
     IN_DOUBT = "in_doubt"  # died after the wire
 
 
+class Concerns(StrEnum):
+    """Whom an answer concerns: decided before what follows from it."""
+
+    RECIPIENT = "recipient"  # or this one email's content
+    JOB = "job"  # its sender: every email of the job would get it
+    OTHERS = "others"  # not the recipient: their domain, or everybody; what others get decides
+    EVERYBODY = "everybody"  # the relay, our address, the account
+
+
 NEUTRAL = frozenset({Verdict.THROTTLED, Verdict.INFRASTRUCTURE})
 """Verdicts that cost no attempt (G4)."""
 
@@ -79,6 +88,7 @@ class Outcome:
     enhanced: str | None = None
     message_id: str | None = None
     for_all: bool = False  # any email would have got it: it says nothing about this one
+    concerns: Concerns = Concerns.RECIPIENT
 
 
 @dataclass(frozen=True, slots=True)
