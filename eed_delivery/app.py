@@ -25,6 +25,7 @@ from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.job_watch import JobWatch, limits
 from eed_delivery.ledger.alert_facts import AlertFacts
 from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.forgetting import ForgettingLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.outbox import Outbox
@@ -259,6 +260,7 @@ class App:
             ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox),
             operating=self.operating(database),
             workers=WorkerLedger(database),
+            holds=DomainHolds(database),
             queue=self.queue(connections),
             renderer=self.renderer(),
             make_transport=make_transport,

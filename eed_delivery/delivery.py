@@ -22,12 +22,13 @@ from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.recording import Decision
-from eed_delivery.model import Email, EmailState, Outcome, Rendered, Verdict
+from eed_delivery.model import Concerns, Email, EmailState, Outcome, Rendered, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.transports import Transport
 
 log = structlog.get_logger(__name__)
 
+_NOT_EVERYBODYS = frozenset({Concerns.OTHERS, Concerns.JOB})
 JITTER = 0.25
 """Retries come within ± a quarter of their delay, so that a refused crowd does not come back as one."""
 
@@ -57,7 +58,9 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
         case Verdict.PERMANENT:
             return Decision(EmailState.FAILED, outcome, counted=True)
         case Verdict.THROTTLED | Verdict.INFRASTRUCTURE:
-            return Decision(EmailState.QUEUED, outcome, counted=False)
+            # Where others are sent meanwhile, it must not come back at once, again and again.
+            delay = retry_delay(1, rules) if outcome.concerns in _NOT_EVERYBODYS else 0.0
+            return Decision(EmailState.QUEUED, outcome, counted=False, delay=delay)
         case Verdict.TEMPORARY if number < rules.max_attempts:
             return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
         case Verdict.TEMPORARY:

@@ -111,8 +111,8 @@ class Throttled(DeliveryFailure):
 
 
 class InfrastructureFailure(DeliveryFailure):
-    """It is not this recipient's fault. As a rule the way out is broken for everybody: cannot connect, TLS, AUTH, account
-    paused; that opens the breaker. With `Concerns.OTHERS` what others get decides."""
+    """It is not this recipient's fault. As a rule the way out is broken for everybody: cannot connect, TLS, AUTH,
+    account paused. That opens the breaker. With `Concerns.OTHERS`, what others get decides."""
 
     verdict = Verdict.INFRASTRUCTURE
     whom = Concerns.EVERYBODY

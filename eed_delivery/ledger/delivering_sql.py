@@ -153,6 +153,11 @@ _BEFORE_THE_WIRE = _FENCED.where(eed_email.c.state == EmailState.SENDING).where(
 PUT_BACK = _BEFORE_THE_WIRE.values(
     state=bindparam("to_state"), detail=bindparam("reply"), lease_until=None, changed_at=utc_now()
 )
+# Its domain is held: it waits in the ledger, without a message, until the publisher may give it a new one.
+DEFER = _BEFORE_THE_WIRE.values(
+    state=EmailState.PENDING, detail=bindparam("reply"), lease_until=None, not_before=utc_in(bindparam("delay")),
+    changed_at=utc_now(),
+)  # fmt: skip
 RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
 
 RENEW = (

@@ -15,11 +15,12 @@ from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.domain_holds import DomainHold, DomainHolds
 from eed_delivery.ledger.in_hand import JobRef
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.loops import Loop, Pulse
-from eed_delivery.model import Email, Outcome, Verdict
+from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.sqs import MAX_BATCH, Queue
 from eed_delivery.transports import Transport
@@ -27,6 +28,7 @@ from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.rate import Pace
+from eed_delivery.worker.refusals import Consequences, Refusals, domain_of
 from eed_delivery.worker.watch import SameAnswers, Suspects
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ class WorkerParts:
     ledger: DeliveryLedger
     operating: OperatingLedger
     workers: WorkerLedger
+    holds: DomainHolds
     queue: Queue
     renderer: Renderer
     make_transport: Callable[[], Transport]
@@ -73,7 +76,9 @@ class Worker:
         self._probe = parts.make_transport()
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
-        self._suspects = Suspects(lambda: self._breaker.answers)
+        self._refusals = Refusals(Consequences(self._breaker.trip, self._hold_domain, self._pause_job))
+        self._suspects = Suspects(self._answers_to_others)
+        self._held: dict[str, DomainHold] = {}  # those of all hosts, as of the last heartbeat, and our own since
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._beats = 0
@@ -126,6 +131,7 @@ class Worker:
             visibility_seconds=self._parts.visibility_seconds,
             may_go_on=lambda: self._may_go_on(name),
             react=self._react,
+            held=self._hold_of,
         )
 
         def run() -> None:
@@ -168,7 +174,11 @@ class Worker:
     def _react(self, email: Email, outcome: Outcome) -> None:
         """What one email's outcome means for all the others."""
         if outcome.verdict is Verdict.INFRASTRUCTURE:
-            self._breaker.trip(outcome.reply)
+            # While the way out is on trial, a refusal that is nobody's says that it does not work yet.
+            if outcome.concerns is Concerns.EVERYBODY or (self._breaker.reason and outcome.concerns is Concerns.OTHERS):
+                self._breaker.trip(outcome.reply)
+            else:
+                self._refusals.refused(email, outcome)
             return
         if outcome.verdict is Verdict.THROTTLED:
             self._pace.slow_down()
@@ -177,20 +187,42 @@ class Worker:
             self._breaker.doubted(outcome.reply)
         elif outcome.code is not None:  # without a code it was not the mail server who spoke
             self._breaker.answered()
+            self._refusals.answered(email)
+            self._release_domain(domain_of(email.recipient))
         if outcome.verdict is Verdict.SENT:
             self._pace.accepted()
         same = self._same.seen(email.job_id, outcome)
         if same is not None:
-            self._pause_job(email.job_id, same)
+            limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
+            self._pause_job(email.job_id, f"more than {limit} of the last {window} emails were refused alike: {same}")
 
-    def _pause_job(self, job_id: int, reply: str) -> None:
-        limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
-        reason = f"more than {limit} of the last {window} emails were refused alike: {reply}"
+    def _pause_job(self, job_id: int, reason: str) -> None:
         if self._parts.operating.pause(job_id, reason):
             log.error("job_paused", job_id=job_id, reason=reason)
 
+    def _answers_to_others(self, email: Email, outcome: Outcome) -> int:
+        """Where a domain may be meant, only what it says to others tells this email from it."""
+        everybody = outcome.concerns is Concerns.EVERYBODY
+        return self._breaker.answers if everybody else self._refusals.answers(email)
+
+    def _hold_of(self, email: Email) -> DomainHold | None:
+        hold = self._held.get(domain_of(email.recipient)) if self._held else None
+        return hold if hold is not None and hold.seconds > 0 else None
+
+    def _hold_domain(self, domain: str, reason: str) -> None:
+        hold = self._parts.holds.hold(domain, reason)
+        if hold is not None:
+            self._held = {**self._held, domain: hold}
+            log.warning("domain_held", domain=domain, seconds=round(hold.seconds), reason=reason)
+
+    def _release_domain(self, domain: str) -> None:
+        if domain in self._held:
+            self._held = {name: hold for name, hold in self._held.items() if name != domain}
+            if self._parts.holds.release(domain):
+                log.info("domain_released", domain=domain)
+
     def _heartbeat(self) -> float:
-        """Say that we live, and take our share of the rate."""
+        """Say that we live, take our share of the rate, and learn which domains are held."""
         interval = self._settings.heartbeat_seconds
         sharing = self._parts.workers.beat(
             self._parts.process,
@@ -198,6 +230,7 @@ class Worker:
             detail=self._breaker.reason,
             alive_seconds=3 * interval,
         )
+        self._held = {hold.domain: hold for hold in self._parts.holds.all()}
         limit = self._parts.rate()
         self._pace.set_share(None if limit is None else limit / max(1, sharing))
         if limit is not None and sharing > 1 and not self._beats:

@@ -51,7 +51,8 @@ class Suspects:
     that: while a rate is shared with others, one email can be throttled many times by bad luck alone.
     """
 
-    def __init__(self, answers: Callable[[], int], limit: int = 5) -> None:
+    def __init__(self, answers: Callable[[Email, Outcome], int], limit: int = 5) -> None:
+        """`answers`: how many answers others had, of those whom an outcome may concern."""
         self._answers = answers
         self._limit = limit
         self._seen: OrderedDict[tuple[int, int], tuple[int, int]] = OrderedDict()
@@ -67,7 +68,7 @@ class Suspects:
             if outcome.for_all:
                 self._seen[key] = (times, answers_then)
                 return outcome
-            answers = self._answers()
+            answers = self._answers(email, outcome)
             times += answers > answers_then
             self._seen[key] = (times, answers)
             while len(self._seen) > SUSPECTS_REMEMBERED:

@@ -226,20 +226,20 @@ def hung_up(email_id: int, suspects: Suspects) -> Verdict:
 
 def test_an_email_that_breaks_the_way_out_is_told_from_a_broken_way_out() -> None:
     answers = iter(range(1000))
-    suspects = Suspects(lambda: next(answers), limit=5)
+    suspects = Suspects(lambda *_: next(answers), limit=5)
     assert [hung_up(7, suspects) for _ in range(6)] == [Verdict.INFRASTRUCTURE] * 4 + [Verdict.TEMPORARY] * 2
     assert hung_up(8, suspects) is Verdict.INFRASTRUCTURE
 
 
 def test_in_an_outage_nobody_is_suspected_however_long_it_lasts() -> None:
-    suspects = Suspects(lambda: 17, limit=5)
+    suspects = Suspects(lambda *_: 17, limit=5)
     assert {hung_up(7, suspects) for _ in range(100)} == {Verdict.INFRASTRUCTURE}
 
 
 def test_what_anybody_would_have_got_makes_nobody_suspect() -> None:
     """A rate shared with other senders throttles one email many times by bad luck alone: it costs no attempt (G4)."""
     answers = iter(range(1000))
-    suspects = Suspects(lambda: next(answers), limit=5)
+    suspects = Suspects(lambda *_: next(answers), limit=5)
     email = Email(7, 1, "7", 0, 1, 0, "a@example.com")
     throttled = Outcome(Verdict.THROTTLED, "SES 429 TooManyRequestsException", 429, for_all=True)
     assert {suspects.judge(email, throttled).verdict for _ in range(20)} == {Verdict.THROTTLED}
