@@ -17,6 +17,7 @@ from botocore.config import Config
 from eed_delivery.alerts import assembly
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
+from eed_delivery.answers_alike import AnswersAlike
 from eed_delivery.aws import core, session
 from eed_delivery.aws_calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.config import Settings, WorkerSettings
@@ -24,6 +25,7 @@ from eed_delivery.database import HOLD_SECONDS, Database, make_engine
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.job_watch import JobWatch, limits
 from eed_delivery.ledger.alert_facts import AlertFacts
+from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.forgetting import ForgettingLedger
@@ -211,7 +213,13 @@ class App:
         )
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
         ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
-        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules)
+        alike = self.answers_alike(database)
+        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules, alike.look_if_failed)
+
+    def answers_alike(self, database: Database | None = None) -> AnswersAlike:
+        """What puts emails back that failed for what was not their recipients' fault."""
+        ours = database or self.database(connections=1)
+        return AnswersAlike(AnswersLedger(ours), self.operating(ours), DomainHolds(ours))
 
     def retention(self) -> Retention | None:
         """What forgets old events; None where they are kept for ever."""

@@ -32,7 +32,11 @@ HOLD_AGAIN = (
     update(eed_domain_hold)
     .where(eed_domain_hold.c.domain == bindparam("its_domain"))
     .where(eed_domain_hold.c.until_at <= utc_now())
-    .values(times=eed_domain_hold.c.times + 1, reason=bindparam("why"), until_at=utc_in(_SECONDS))
+    .ordered_values(  # MySQL goes from left to right: the length is that of the times so far
+        (eed_domain_hold.c.until_at, utc_in(_SECONDS)),
+        (eed_domain_hold.c.times, eed_domain_hold.c.times + 1),
+        (eed_domain_hold.c.reason, bindparam("why")),
+    )
 )
 
 
