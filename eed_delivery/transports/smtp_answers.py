@@ -55,6 +55,9 @@ _SAYS_RIGHTS = one_of(
     r"\bsending (?:is )?(?:currently )?(?:paused|suspended|disabled)",
 )
 _SAYS_CONTENT = one_of(r"\b(?:its|your|message|the) content\b")
+_SAYS_BUSY = one_of(r"\b(?:server|system|service|host|~) (?:is )?(?:too |temporarily |currently )?(?:busy|overloaded)")
+_SAYS_MAILBOX = one_of(r"\b(?:mail ?box|inbox|recipient|user|over ?quota)\b|@")
+_SAYS_OUR_LIMIT = one_of(r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission|\bsend ?as ?denied|\bsend (?:as|on behalf)\b")
 _SAYS_LIST = one_of(r"\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
 
 
@@ -139,12 +142,16 @@ def _after_rcpt(refused: Refused) -> Judgement:
     code, detail = refused.code, refused.detail
     if code == 454 and not refused.says(_SAYS_DAILY.search) and refused.rule != "relay":
         return _RATE  # Amazon SES: https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
-    if detail.startswith(_MAILBOX) or refused.enhanced in _CLOSED_TO_STRANGERS:
+    if refused.enhanced in _CLOSED_TO_STRANGERS or (
+        detail.startswith(_MAILBOX) and not refused.says(_SAYS_OUR_LIMIT.search)
+    ):
         return refused.theirs
     if code == 421 and refused.phase is not Phase.DOT:
         return _RATE if refused.rule == "rate" else _NOT_THEIRS
     if refused.says(_SAYS_RIGHTS.search) and refused.concern is not Concern.ADDRESS:
         return _NOT_THEIRS
+    if detail in _SENDERS_DOMAIN and refused.concern is not Concern.ADDRESS:
+        return _of_sender(refused)
     if code == 503 or detail == "5.1":
         return refused.theirs if refused.concern is Concern.ADDRESS else _NOT_THEIRS
     return _by_words(refused)
@@ -159,7 +166,13 @@ def _by_words(refused: Refused) -> Judgement:
     if refused.detail.startswith(_POLICY) and refused.says(_SAYS_RATE.search):
         return _RATE
     not_theirs = refused.concern is Concern.DOMAIN or refused.detail.startswith((_SYSTEM, _NETWORK))
-    return _NOT_THEIRS if not_theirs else refused.theirs
+    return _NOT_THEIRS if not_theirs or _is_local_error(refused) else refused.theirs
+
+
+def _is_local_error(refused: Refused) -> bool:
+    """RFC 5321, 4.2.2: 451 is a local error in processing, 452 insufficient system storage. At RCPT both are mostly
+    greylisting and full mailboxes; after it they are what they say, unless the words know better."""
+    return refused.code in (451, 452) and refused.phase is not Phase.RCPT and refused.concern is None
 
 
 def _of_rate(refused: Refused) -> Judgement:
@@ -187,6 +200,8 @@ def _of_now(refused: Refused) -> Judgement:
     """ "Try again later" alone: greylisting says it of one recipient (rspamd: `451 4.7.1 Try again later`)."""
     if refused.for_good:
         return refused.theirs
+    if refused.says(_SAYS_BUSY.search):
+        return _NOT_THEIRS
     if refused.says(_SAYS_UNAVAILABLE.search):
         return _RATE
     own_trouble = refused.detail.startswith((_SYSTEM, _NETWORK)) or refused.phase is not Phase.RCPT
@@ -194,7 +209,10 @@ def _of_now(refused: Refused) -> Judgement:
 
 
 def _of_full(refused: Refused) -> Judgement:
-    """A full disk where the message is written is the server's (qmail: "qq write error or disk full")."""
+    """A full disk where the message is written is the server's (qmail: "qq write error or disk full"). A quota that a
+    policy code speaks of is our own (Gmail: "550 5.7.1 Email quota exceeded"), unless a mailbox is named."""
+    if refused.detail.startswith(_POLICY) and not refused.says(_SAYS_MAILBOX.search):
+        return _NOT_THEIRS
     return _NOT_THEIRS if not refused.for_good and refused.phase is not Phase.RCPT else refused.theirs
 
 
