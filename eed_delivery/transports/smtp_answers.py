@@ -57,7 +57,10 @@ _SAYS_RIGHTS = one_of(
 _SAYS_CONTENT = one_of(r"\b(?:its|your|message|the) content\b")
 _SAYS_BUSY = one_of(r"\b(?:server|system|service|host|~) (?:is )?(?:too |temporarily |currently )?(?:busy|overloaded)")
 _SAYS_MAILBOX = one_of(r"\b(?:mail ?box|inbox|recipient|user|over ?quota)\b|@")
-_SAYS_OUR_LIMIT = one_of(r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission|\bsend ?as ?denied|\bsend (?:as|on behalf)\b")
+_SAYS_OURS = one_of(
+    r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission",
+    r"\bsend ?as ?denied|\bsend (?:as|on behalf)\b",
+)
 _SAYS_LIST = one_of(r"\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
 
 
@@ -143,7 +146,7 @@ def _after_rcpt(refused: Refused) -> Judgement:
     if code == 454 and not refused.says(_SAYS_DAILY.search) and refused.rule != "relay":
         return _RATE  # Amazon SES: https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
     if refused.enhanced in _CLOSED_TO_STRANGERS or (
-        detail.startswith(_MAILBOX) and not refused.says(_SAYS_OUR_LIMIT.search)
+        detail.startswith(_MAILBOX) and not refused.says(_SAYS_OURS.search)
     ):
         return refused.theirs
     if code == 421 and refused.phase is not Phase.DOT:

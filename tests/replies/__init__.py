@@ -24,8 +24,8 @@ LETTERS: dict[type[DeliveryFailure], str] = {
     Throttled: "S",
     InfrastructureFailure: "I",
 }
-"""P: this recipient or content, for good. T: this recipient, for now. S: we are too fast. I: the system, our server, our
-account. J: the job's sender or content."""
+"""P: this recipient or content, for good. T: this recipient, for now. S: we are too fast. I: the system, our server,
+our account. J: the job's sender or content."""
 
 
 @dataclass(frozen=True)
