@@ -65,16 +65,23 @@ class WorkerParts:
 class Worker:
     """One process of the pool: `settings.threads` threads, each with a connection of its own."""
 
-    def __init__(self, parts: WorkerParts, settings: WorkerSettings, stop: threading.Event, pulse: Pulse) -> None:
+    def __init__(
+        self,
+        parts: WorkerParts,
+        settings: WorkerSettings,
+        stop: threading.Event,
+        pulse: Pulse,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._parts = parts
         self._settings = settings
         self._stop = stop
         self._pulse = pulse
         self._give_up = threading.Event()
         self._database_away = threading.Event()
-        self._pace = Pace(stop)
+        self._pace = Pace(stop, clock)
         self._probe = parts.make_transport()
-        self._breaker = Breaker(self._probe.probe, settings.probe_seconds)
+        self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
         self._refusals = Refusals(Consequences(self._breaker.trip, self._hold_domain, self._pause_job))
         self._suspects = Suspects(self._answers_to_others)
@@ -118,10 +125,21 @@ class Worker:
 
     def _thread(self, name: str) -> threading.Thread:
         transport = self._parts.make_transport()
+        hands = self._hands(name, transport)
+
+        def run() -> None:
+            Loop(name, lambda: self._step(hands), self._stop, self._pulse).run()
+            transport.close()
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _hands(self, name: str, transport: Transport) -> Hands:
         beat = partial(self._pulse.beat, name)
         journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up, beat)
         pace = partial(self._pace.take, beat)
-        hands = Hands(
+        return Hands(
             ledger=self._parts.ledger,
             queue=self._parts.queue,
             delivery=Delivery(self._parts.renderer, transport, journal, self._rules, pace, self._suspects.judge),
@@ -133,14 +151,6 @@ class Worker:
             react=self._react,
             held=self._hold_of,
         )
-
-        def run() -> None:
-            Loop(name, lambda: self._step(hands), self._stop, self._pulse).run()
-            transport.close()
-
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        thread.start()
-        return thread
 
     def _step(self, hands: Hands) -> float:
         """Receive no more than this thread can work off at once, and see it through."""
