@@ -22,13 +22,12 @@ from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.recording import Decision
-from eed_delivery.model import Concerns, Email, EmailState, Outcome, Rendered, Verdict
+from eed_delivery.model import Email, EmailState, Outcome, Rendered, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.transports import Transport
 
 log = structlog.get_logger(__name__)
 
-_NOT_EVERYBODYS = frozenset({Concerns.OTHERS, Concerns.JOB})
 JITTER = 0.25
 """Retries come within ± a quarter of their delay, so that a refused crowd does not come back as one."""
 
@@ -58,9 +57,7 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
         case Verdict.PERMANENT:
             return Decision(EmailState.FAILED, outcome, counted=True)
         case Verdict.THROTTLED | Verdict.INFRASTRUCTURE:
-            # Where others are sent meanwhile, it must not come back at once, again and again.
-            delay = retry_delay(1, rules) if outcome.concerns in _NOT_EVERYBODYS else 0.0
-            return Decision(EmailState.QUEUED, outcome, counted=False, delay=delay)
+            return Decision(EmailState.QUEUED, outcome, counted=False, delay=_neutral_delay(outcome, rules))
         case Verdict.TEMPORARY if number < rules.max_attempts:
             return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
         case Verdict.TEMPORARY:
@@ -69,6 +66,12 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
             return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
         case Verdict.IN_DOUBT:
             return Decision(EmailState.IN_DOUBT, outcome, counted=True)
+
+
+def _neutral_delay(outcome: Outcome, rules: RetryRules) -> float:
+    """What a server refuses with a word of its own comes back later each time: others may be sent meanwhile."""
+    said_so = outcome.verdict is Verdict.INFRASTRUCTURE and outcome.code is not None and not outcome.for_all
+    return retry_delay(1 + min(outcome.again, 20), rules) if said_so else 0.0
 
 
 def retry_delay(number: int, rules: RetryRules) -> float:

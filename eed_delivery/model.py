@@ -89,6 +89,7 @@ class Outcome:
     message_id: str | None = None
     for_all: bool = False  # any email would have got it: it says nothing about this one
     concerns: Concerns = Concerns.RECIPIENT
+    again: int = 0  # how often this process had it for the same email before, uncounted
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Worker:
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
         self._refusals = Refusals(Consequences(self._breaker.trip, self._hold_domain, self._pause_job))
-        self._suspects = Suspects(self._answers_to_others)
+        self._suspects = Suspects(self._answers_to_others, clock=clock)
         self._held: dict[str, DomainHold] = {}  # those of all hosts, as of the last heartbeat, and our own since
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
@@ -184,8 +184,9 @@ class Worker:
     def _react(self, email: Email, outcome: Outcome) -> None:
         """What one email's outcome means for all the others."""
         if outcome.verdict is Verdict.INFRASTRUCTURE:
-            # While the way out is on trial, a refusal that is nobody's says that it does not work yet.
-            if outcome.concerns is Concerns.EVERYBODY or (self._breaker.reason and outcome.concerns is Concerns.OTHERS):
+            certain = outcome.for_all or outcome.code is None  # no connection, or a lost one
+            # While the way out is on trial, a refusal that is not the job's says that it does not work yet.
+            if certain or (self._breaker.reason and outcome.concerns is not Concerns.JOB):
                 self._breaker.trip(outcome.reply)
             else:
                 self._refusals.refused(email, outcome)

@@ -3,7 +3,8 @@
 A relay that passes answers on says `421` or `550 … blocked` for one destination, and accepts the next email. A relay
 that is in trouble itself says the same to all. One answer alone does not tell them apart, so rows of them are counted:
 
-    a row without an answer to anybody in between, over several domains    everybody: the breaker opens
+    a row without an answer to anybody in between, over several domains,
+    or before any recipient was named                                       everybody: the breaker opens
     a row of one domain's, while others may get theirs                      that domain is held
     a row of one job's about its sender                                     that job is paused
 
@@ -50,6 +51,7 @@ class Refusals:
         self._then = consequences
         self._lock = threading.Lock()
         self._in_a_row: OrderedDict[str, int] = OrderedDict()  # by domain, since the last answer to anybody
+        self._unnamed = 0  # of these, those before any recipient was named
         self._by_domain: OrderedDict[str, int] = OrderedDict()  # since the last answer to that domain
         self._by_job: OrderedDict[int, int] = OrderedDict()  # about the sender, since the last answer to that job
         self._answers: OrderedDict[str, int] = OrderedDict()
@@ -58,28 +60,40 @@ class Refusals:
         """An email was refused for a reason that is not its recipient's."""
         domain = domain_of(email.recipient)
         with self._lock:
-            of_domain = _count(self._by_domain, domain)
-            _count(self._in_a_row, domain)
+            everybody = self._is_everybodys(domain, outcome)
+            of_domain = 0 if outcome.concerns is Concerns.EVERYBODY else _count(self._by_domain, domain)
             of_job = _count(self._by_job, email.job_id) if outcome.concerns is Concerns.JOB else 0
-            everybody = len(self._in_a_row) >= DOMAINS and sum(self._in_a_row.values()) >= IN_A_ROW
-            if everybody:
-                self._in_a_row.clear()
             if of_domain >= DOMAIN_IN_A_ROW:
                 del self._by_domain[domain]
             if of_job >= JOB_IN_A_ROW:
                 del self._by_job[email.job_id]
         if of_job >= JOB_IN_A_ROW:
             self._then.pause_job(email.job_id, f"the sender was refused {of_job} times in a row: {outcome.reply}")
-        elif everybody and outcome.concerns is not Concerns.JOB:
+        elif everybody:
             self._then.trip(outcome.reply)
         elif of_domain >= DOMAIN_IN_A_ROW:
             self._then.hold_domain(domain, outcome.reply)
+
+    def _is_everybodys(self, domain: str, outcome: Outcome) -> bool:
+        if outcome.concerns is Concerns.JOB:
+            return False
+        _count(self._in_a_row, domain)
+        self._unnamed += outcome.concerns is Concerns.EVERYBODY
+        over_domains = len(self._in_a_row) >= DOMAINS and sum(self._in_a_row.values()) >= IN_A_ROW
+        if not over_domains and self._unnamed < IN_A_ROW:
+            return False
+        self._forget_row()
+        return True
+
+    def _forget_row(self) -> None:
+        self._in_a_row.clear()
+        self._unnamed = 0
 
     def answered(self, email: Email) -> None:
         """An email was taken, or refused for a reason of its own: the way to its domain works."""
         domain = domain_of(email.recipient)
         with self._lock:
-            self._in_a_row.clear()
+            self._forget_row()
             self._by_domain.pop(domain, None)
             self._by_job.pop(email.job_id, None)
             _count(self._answers, domain)

@@ -42,6 +42,12 @@ def test_everybody_is_meant_when_many_domains_refuse_and_nobody_is_answered(told
     assert told.told == [("trip", "")]
 
 
+def test_everybody_is_meant_when_no_recipient_was_named_whatever_their_domain(told: Told) -> None:
+    for _ in range(IN_A_ROW):
+        told.refused("d.example", concerns=Concerns.EVERYBODY)
+    assert told.told == [("trip", "")]
+
+
 def test_an_answer_to_anybody_ends_the_row(told: Told) -> None:
     for n in range(10 * IN_A_ROW):
         told.refused(f"d{n}.example")

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from eed_delivery.delivery import RetryRules, decide
 from eed_delivery.errors import InfrastructureFailure, Stopping
-from eed_delivery.model import Email, Outcome, Verdict
+from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.rate import Pace
 from eed_delivery.worker.watch import SameAnswers, Suspects, sameness
@@ -269,3 +270,21 @@ def test_refusals_among_successes_or_of_many_kinds_or_of_other_jobs_are_none() -
 def test_what_differs_from_email_to_email_does_not_count() -> None:
     assert sameness(refused("<a@example.com>: user 17 unknown")) == sameness(refused("<b@example.org>: user 4 unknown"))
     assert sameness(refused("user unknown")) != sameness(refused("mailbox full"))
+
+
+def test_a_server_that_says_why_is_believed_for_hours_before_an_email_is_counted(clock: Clock) -> None:
+    """Its disk is full, for a tenth of the emails: they wait, longer each time, and fail only if that never ends."""
+    answers = iter(range(10_000))
+    suspects = Suspects(lambda *_: next(answers), limit=5, patience=3600, clock=clock)
+    email = Email(7, 1, "7", 0, 1, 0, "a@example.com")
+    full = Outcome(Verdict.INFRASTRUCTURE, "452 4.3.1 disk full", 452, "4.3.1", concerns=Concerns.OTHERS)
+    delays = []
+    for _ in range(600):
+        judged = suspects.judge(email, full)
+        assert judged.verdict is Verdict.INFRASTRUCTURE
+        delays.append(decide(judged, 1, RetryRules(delay=60, growth=2, max_delay=900)).delay)
+        clock.now += 5
+    assert delays[0] < delays[2] < delays[4]
+    assert max(delays) <= 900 * 1.25
+    clock.now += 3600
+    assert suspects.judge(email, full).verdict is Verdict.TEMPORARY
