@@ -48,7 +48,7 @@ class AnswersLedger:
             .where(eed_email.c.job_id.in_(watched), eed_email.c.state == EmailState.FAILED)
             .group_by(eed_email.c.job_id)
         )
-        return self._database.run(lambda c: dict(c.execute(counted).tuples().all()))
+        return self._database.run(lambda c: dict(c.execute(counted).all()))
 
     def has_failed(self, job_id: int, many: int) -> bool:
         """Whether so many emails of a watched job have failed."""
