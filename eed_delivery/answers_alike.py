@@ -7,8 +7,9 @@ while it runs, and before it is finished: a small one is over sooner than anybod
 """
 
 import re
+import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
@@ -20,7 +21,8 @@ from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.looking import Pace
 from eed_delivery.model import NEUTRAL, Verdict
-from eed_delivery.transports.reply_rules import Concern, normal_form, rule_for
+from eed_delivery.transports.reply_kinds import kind_of
+from eed_delivery.transports.reply_rules import Concern, rule_for
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +34,15 @@ ENOUGH = 20
 DOMAINS = 3
 INTERVAL_SECONDS = 5.0
 PUT_BACK_AT_ONCE = 500
-WORDS_COMPARED = 8
+LATE_SECONDS = 300.0
+"""So long after a finding, what fails for it still goes back: it was on the wire, or a worker had not heard of it."""
 
 # Of the recipients themselves, however many they are: a list of dead addresses is not mended by sending it again.
 _THEIR_OWN = frozenset({Concern.ADDRESS, Concern.MAILBOX})
-_DEAD_OR_FULL = re.compile(r"\d{3}[ -]5\.(?:1\.[1236]|2\.\d)\b")
-_PLAIN_WORDS = re.compile(r"(?<![\w.-])[a-z]{2,20}(?![\w.-]*\w)")
+_DEAD_OR_FULL = re.compile(r"\d{3}[ -][45]\.(?:1\.[1236]|2\.\d)\b")
+# Of now: whoever it is said to in vain, three times in a row, may be everybody.
+_OF_NOW = frozenset({"temporary", "greylisting"})
+_REFUSED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +60,10 @@ class Finding:
         return kind_of(failed.reply) == self.kind and self.domain in ("", _domain(failed.recipient))
 
 
-def kind_of(reply: str) -> str:
-    """What two refusals of one kind have in common: the code, and the first plain words. Ids, numbers, addresses and
-    URLs are none, and those that look like words stand behind the message as a rule."""
-    return f"{reply[:3]} {' '.join(islice(_PLAIN_WORDS.findall(normal_form(reply)), WORDS_COMPARED))}"
-
-
 def judge(answers: Sequence[Answer]) -> Finding | None:
     """What the last answers to one job's emails, the newest first, say of one kind of refusal; None as a rule."""
     spoken = [answer for answer in answers if answer.code is not None and answer.verdict not in NEUTRAL]
-    refused = [answer for answer in spoken if answer.verdict is Verdict.PERMANENT and not _is_their_own(answer.reply)]
+    refused = [answer for answer in spoken if answer.verdict in _REFUSED and not _is_their_own(answer.reply)]
     kinds = Counter(kind_of(answer.reply) for answer in refused)
     for kind, count in kinds.most_common():
         if count < ENOUGH:
@@ -98,7 +97,9 @@ def _of_one_domain(kind: str, alike: Sequence[Answer], spoken: Sequence[Answer])
 
 def _is_their_own(reply: str) -> bool:
     rule = rule_for(reply)
-    return _DEAD_OR_FULL.match(reply) is not None or (rule is not None and rule.concern in _THEIR_OWN)
+    return _DEAD_OR_FULL.match(reply) is not None or (
+        rule is not None and rule.concern in _THEIR_OWN and rule.name not in _OF_NOW
+    )
 
 
 def _domain(address: str) -> str:
@@ -108,41 +109,71 @@ def _domain(address: str) -> str:
 class AnswersAlike:
     """One process's look at the jobs that run."""
 
-    def __init__(self, answers: AnswersLedger, operating: OperatingLedger, holds: DomainHolds) -> None:
+    def __init__(
+        self,
+        answers: AnswersLedger,
+        operating: OperatingLedger,
+        holds: DomainHolds,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._answers = answers
         self._operating = operating
         self._holds = holds
+        self._clock = clock
+        self._lock = threading.Lock()  # of the loop that looks, and of the sweeper that would finish
         self._failed: dict[int, int] = {}
-        self._pace = Pace(INTERVAL_SECONDS, monotonic)
+        self._found: dict[tuple[int, str, str], tuple[Finding, float]] = {}  # by job, kind and domain, and until when
+        self._pace = Pace(INTERVAL_SECONDS, clock)
 
     def step(self) -> float:
-        """One look at each job in which more emails have failed than at the last one. Raises `DatabaseGone`."""
-        with self._pace.looking():
+        """One look at each job in which other emails have failed than at the last one. Raises `DatabaseGone`."""
+        with self._lock, self._pace.looking():
             counts = self._answers.failed_counts()
             before, self._failed = self._failed, counts
             for job_id, count in counts.items():
-                if count >= ENOUGH and count > before.get(job_id, 0):
-                    self.look(job_id)
+                self._put_back_late(job_id)
+                if count >= ENOUGH and count != before.get(job_id, 0):
+                    self._look(job_id)
         return self._pace.wait
 
     def look_if_failed(self, job_id: int) -> bool:
         """The same before a job is finished; without a look where too few have failed to say anything."""
-        return self._answers.has_failed(job_id, ENOUGH) and self.look(job_id)
+        with self._lock:
+            late = self._put_back_late(job_id)
+            return late or (self._answers.has_failed(job_id, ENOUGH) and self._look(job_id))
 
-    def look(self, job_id: int) -> bool:
+    def _look(self, job_id: int) -> bool:
         """Judge one job. True: some of its emails went back, so that it is not at its end."""
         finding = judge(self._answers.recent(job_id, WINDOW))
-        if finding is None:
+        if finding is None or not self._have_failed(job_id, finding):
             return False
+        self._found[job_id, finding.kind, finding.domain] = finding, self._clock() + LATE_SECONDS
         if finding.domain:
             self._holds.hold(finding.domain, finding.reply)
         else:
             self._operating.pause(job_id, _reason(finding))
-        put_back = sum(self._operating.requeue(Selection(emails=ids)) for ids in self._alike(job_id, finding))
+        return self._put_back(job_id, finding)
+
+    def _have_failed(self, job_id: int, finding: Finding) -> bool:
+        """Not before some have: what is refused for now may be taken at the next try, and nobody need be paused."""
+        return any(finding.covers(email) for email in self._answers.failed(job_id))
+
+    def _put_back_late(self, job_id: int) -> bool:
+        """What has failed since for what was found."""
+        now = self._clock()
+        self._found = {key: (finding, until) for key, (finding, until) in self._found.items() if until > now}
+        late = [finding for key, (finding, _) in self._found.items() if key[0] == job_id]
+        return sum(self._put_back(job_id, finding) for finding in late) > 0
+
+    def _put_back(self, job_id: int, finding: Finding) -> bool:
+        """Give all that failed for it a new generation. True: there were some."""
+        count = sum(self._operating.requeue(Selection(emails=ids)) for ids in self._alike(job_id, finding))
+        if not count:
+            return False
         if not finding.domain:
             self._operating.pause(job_id, _reason(finding))  # one that had ended is open again
-        log.error("failed_put_back", job_id=job_id, count=put_back, domain=finding.domain, reason=_reason(finding))
-        return put_back > 0
+        log.error("failed_put_back", job_id=job_id, count=count, domain=finding.domain, reason=_reason(finding))
+        return True
 
     def _alike(self, job_id: int, finding: Finding) -> Iterator[tuple[int, ...]]:
         ids = (email.email_id for email in self._answers.failed(job_id) if finding.covers(email))

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import boto3
@@ -213,13 +213,14 @@ class App:
         )
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
         ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
-        alike = self.answers_alike(database)
-        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules, alike.look_if_failed)
+        look = self.answers_alike.look_if_failed
+        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules, look)
 
-    def answers_alike(self, database: Database | None = None) -> AnswersAlike:
-        """What puts emails back that failed for what was not their recipients' fault."""
-        ours = database or self.database(connections=1)
-        return AnswersAlike(AnswersLedger(ours), self.operating(ours), DomainHolds(ours))
+    @cached_property
+    def answers_alike(self) -> AnswersAlike:
+        """What puts emails back that failed for what was not their recipients' fault: one for all loops."""
+        database = self.database(connections=1)
+        return AnswersAlike(AnswersLedger(database), self.operating(database), DomainHolds(database))
 
     def retention(self) -> Retention | None:
         """What forgets old events; None where they are kept for ever."""

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -24,6 +24,7 @@ from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.sqs import MAX_BATCH, Queue
 from eed_delivery.transports import Transport
+from eed_delivery.transports.reply_kinds import kind_of
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.keeper import Keeper
@@ -34,6 +35,7 @@ from eed_delivery.worker.watch import SameAnswers, Suspects
 log = structlog.get_logger(__name__)
 
 COMPILED_JOBS = 50
+_COUNTED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 SHUT_SECONDS = 0.5
 """How long a thread waits before it asks the breaker again."""
 LAST_WORDS_SECONDS = 6.0
@@ -142,7 +144,7 @@ class Worker:
         return Hands(
             ledger=self._parts.ledger,
             queue=self._parts.queue,
-            delivery=Delivery(self._parts.renderer, transport, journal, self._rules, pace, self._suspects.judge),
+            delivery=Delivery(self._parts.renderer, transport, journal, self._rules, pace, self._judge),
             journal=journal,
             compiled=self._compiled.get,
             lease_seconds=self._settings.lease_seconds,
@@ -180,6 +182,14 @@ class Worker:
     def _may_go_on(self, name: str) -> bool:
         self._pulse.beat(name)
         return not (self._stop.is_set() or self._breaker.open)
+
+    def _judge(self, email: Email, outcome: Outcome) -> Outcome:
+        """An outcome as it is to be decided on: a domain that is held, or on trial, and says the same again to somebody
+        else does not speak of him."""
+        hold = self._held.get(domain_of(email.recipient)) if outcome.verdict in _COUNTED else None
+        if hold is not None and outcome.code is not None and kind_of(outcome.reply) == kind_of(hold.reason):
+            outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=Concerns.OTHERS)
+        return self._suspects.judge(email, outcome)
 
     def _react(self, email: Email, outcome: Outcome) -> None:
         """What one email's outcome means for all the others."""

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.answers_alike import ENOUGH, AnswersAlike, judge, kind_of
+from eed_delivery.answers_alike import ENOUGH, AnswersAlike, judge
 from eed_delivery.ledger.answers import Answer, AnswersLedger
 from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
+from eed_delivery.transports.reply_kinds import kind_of
 from tests.world import World
 
 UNKNOWN_WORDS = "550 5.0.0 Computer says no, ticket {}"
@@ -161,3 +162,34 @@ def test_what_is_deferred_waits_without_a_message_until_its_time(world: World) -
     assert [ticket.email_id for ticket in world.registry.pending(leased, 10)] == [second]
     world.lapse(first, 120)
     assert [ticket.email_id for ticket in world.registry.pending(leased, 10)] == [first, second]
+
+
+def test_what_fails_after_the_finding_goes_back_too(world: World, alike: AnswersAlike) -> None:
+    """It was on the wire when the job was paused, and alone it would be too few to be judged."""
+    ids = job(world, lambda n: f"c{n}@d{n % 9}.example", 60)
+    on_the_wire = [world.claimed(email_id) for email_id in ids[40:43]]
+    for email in on_the_wire:
+        assert world.delivering.wire(email, 60) is None
+    for email_id in ids[:40]:
+        fail(world, email_id, UNKNOWN_WORDS.format(email_id))
+    alike.step()
+    assert world.execute("SELECT state FROM eed_job") == [("paused",)]
+    for email in on_the_wire:
+        outcome = Outcome(Verdict.PERMANENT, UNKNOWN_WORDS.format(email.email_id), 550)
+        world.delivering.record(email, Decision(EmailState.FAILED, outcome, True), 1)
+    alike.step()
+    assert world.scalar("SELECT COUNT(*) FROM eed_email WHERE state = 'failed'") == 0
+
+
+def test_what_all_are_told_for_now_is_nobodys_once_it_has_failed_many(world: World, alike: AnswersAlike) -> None:
+    words = "451 Resources temporarily unavailable, ticket {}"
+    ids = job(world, lambda n: f"c{n}@d{n % 9}.example", 60)
+    for email_id in ids:
+        email = world.claimed(email_id)
+        assert world.delivering.wire(email, 60) is None
+        outcome = Outcome(Verdict.TEMPORARY, words.format(email_id), 451)
+        state = EmailState.FAILED if email_id < ids[30] else EmailState.QUEUED
+        world.delivering.record(email, Decision(state, outcome, True, delay=60), 1)
+    alike.step()
+    assert world.scalar("SELECT COUNT(*) FROM eed_email WHERE state = 'failed'") == 0
+    assert world.execute("SELECT state FROM eed_job") == [("paused",)]

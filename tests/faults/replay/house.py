@@ -142,7 +142,7 @@ class House:
         return Publisher(ledger, self._make_queue(), self._renderer, PUBLISHER, self.clock)
 
     def _sweeper_turns(self) -> list[Turn]:
-        alike = AnswersAlike(AnswersLedger(self.database), self.operating, DomainHolds(self.database))
+        alike = AnswersAlike(AnswersLedger(self.database), self.operating, DomainHolds(self.database), self.clock)
         ledger = SweepLedger(self.database, self._source)
         rules = SweepRules(resend_below=0, drop_patience_seconds=VISIBILITY_SECONDS + 30)
         workers = WorkerLedger(self.database)
