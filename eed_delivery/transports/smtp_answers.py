@@ -77,6 +77,8 @@ _THEIRS_FOR_NOW = Judgement(TransientFailure, Concerns.RECIPIENT)
 _EVERYBODYS = Judgement(InfrastructureFailure, Concerns.EVERYBODY)
 _NOT_THEIRS = Judgement(InfrastructureFailure, Concerns.OTHERS)
 _RATE = Judgement(Throttled, Concerns.EVERYBODY)
+_SOMEBODYS_RATE = Judgement(Throttled, Concerns.OTHERS)
+"""After RCPT a relay may pass on what one destination says of its rate."""
 _JOBS = Judgement(PermanentFailure, Concerns.JOB)
 
 
@@ -150,7 +152,7 @@ def _after_rcpt(refused: Refused) -> Judgement:
     ):
         return refused.theirs
     if code == 421 and refused.phase is not Phase.DOT:
-        return _RATE if refused.rule == "rate" else _NOT_THEIRS
+        return _SOMEBODYS_RATE if refused.rule == "rate" else _NOT_THEIRS
     if refused.says(_SAYS_RIGHTS.search) and refused.concern is not Concern.ADDRESS:
         return _NOT_THEIRS
     if detail in _SENDERS_DOMAIN and refused.concern is not Concern.ADDRESS:
@@ -167,7 +169,7 @@ def _by_words(refused: Refused) -> Judgement:
     if refused.for_good:
         return refused.theirs
     if refused.detail.startswith(_POLICY) and refused.says(_SAYS_RATE.search):
-        return _RATE
+        return _SOMEBODYS_RATE
     not_theirs = refused.concern is Concern.DOMAIN or refused.detail.startswith((_SYSTEM, _NETWORK))
     return _NOT_THEIRS if not_theirs or _is_local_error(refused) else refused.theirs
 
@@ -184,7 +186,7 @@ def _of_rate(refused: Refused) -> Judgement:
         return _THEIRS_FOR_NOW
     if refused.for_good or refused.says(_SAYS_DAILY.search):
         return _NOT_THEIRS
-    return _RATE
+    return _SOMEBODYS_RATE
 
 
 def _of_source(refused: Refused) -> Judgement:
@@ -206,7 +208,7 @@ def _of_now(refused: Refused) -> Judgement:
     if refused.says(_SAYS_BUSY.search):
         return _NOT_THEIRS
     if refused.says(_SAYS_UNAVAILABLE.search):
-        return _RATE
+        return _SOMEBODYS_RATE
     own_trouble = refused.detail.startswith((_SYSTEM, _NETWORK)) or refused.phase is not Phase.RCPT
     return _NOT_THEIRS if own_trouble else _THEIRS_FOR_NOW
 

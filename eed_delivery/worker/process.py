@@ -85,7 +85,9 @@ class Worker:
         self._probe = parts.make_transport()
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
-        self._refusals = Refusals(Consequences(self._breaker.trip, self._hold_domain, self._pause_job))
+        self._refusals = Refusals(
+            Consequences(self._breaker.trip, self._hold_domain, self._pause_job, self._pace.slow_down)
+        )
         self._suspects = Suspects(self._answers_to_others, clock=clock)
         self._held: dict[str, DomainHold] = {}  # those of all hosts, as of the last heartbeat, and our own since
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
@@ -194,15 +196,10 @@ class Worker:
     def _react(self, email: Email, outcome: Outcome) -> None:
         """What one email's outcome means for all the others."""
         if outcome.verdict is Verdict.INFRASTRUCTURE:
-            certain = outcome.for_all or outcome.code is None  # no connection, or a lost one
-            # While the way out is on trial, a refusal that is not the job's says that it does not work yet.
-            if certain or (self._breaker.reason and outcome.concerns is not Concerns.JOB):
-                self._breaker.trip(outcome.reply)
-            else:
-                self._refusals.refused(email, outcome)
+            self._react_to_trouble(email, outcome)
             return
         if outcome.verdict is Verdict.THROTTLED:
-            self._pace.slow_down()
+            self._react_to_throttling(email, outcome)
             return
         if outcome.verdict is Verdict.IN_DOUBT:
             self._breaker.doubted(outcome.reply)
@@ -216,6 +213,20 @@ class Worker:
         if same is not None:
             limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
             self._pause_job(email.job_id, f"more than {limit} of the last {window} emails were refused alike: {same}")
+
+    def _react_to_trouble(self, email: Email, outcome: Outcome) -> None:
+        certain = outcome.for_all or outcome.code is None  # no connection, or a lost one
+        # While the way out is on trial, a refusal that is not the job's says that it does not work yet.
+        if certain or (self._breaker.reason and outcome.concerns is not Concerns.JOB):
+            self._breaker.trip(outcome.reply)
+        else:
+            self._refusals.refused(email, outcome)
+
+    def _react_to_throttling(self, email: Email, outcome: Outcome) -> None:
+        if outcome.concerns is Concerns.OTHERS and not outcome.for_all:
+            self._refusals.refused(email, outcome)
+        else:
+            self._pace.slow_down()
 
     def _pause_job(self, job_id: int, reason: str) -> None:
         if self._parts.operating.pause(job_id, reason):

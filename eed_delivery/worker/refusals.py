@@ -7,7 +7,9 @@ that is in trouble itself says the same to all. One answer alone does not tell t
     or before any recipient was named                                       everybody: the breaker opens
     a row of one domain's, while others may get theirs                      that domain is held
     a row of one job's about its sender                                     that job is paused
+    a short row of "too fast" over several domains                          everybody is slowed down
 
+What was refused before says nothing new: the retries of a few that are refused come together, and would make rows.
 None of these emails has lost a try (G4): they wait, and come again.
 """
 
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from eed_delivery.model import Concerns, Email, Outcome
+from eed_delivery.model import Concerns, Email, Outcome, Verdict
 
 K = TypeVar("K", str, int)
 
@@ -25,7 +27,8 @@ IN_A_ROW = 10
 """So many refusals without an answer between them, over DOMAINS domains, are everybody's."""
 DOMAINS = 3
 DOMAIN_IN_A_ROW = 5
-JOB_IN_A_ROW = 5
+JOB_IN_A_ROW = 10
+TOO_FAST_IN_A_ROW = 3
 REMEMBERED = 10_000
 """Domains and jobs that are remembered; those that were seen least recently are forgotten."""
 
@@ -42,6 +45,7 @@ class Consequences:
     trip: Callable[[str], None]
     hold_domain: Callable[[str, str], None]
     pause_job: Callable[[int, str], None]
+    slow_down: Callable[[], None]
 
 
 class Refusals:
@@ -51,6 +55,7 @@ class Refusals:
         self._then = consequences
         self._lock = threading.Lock()
         self._in_a_row: OrderedDict[str, int] = OrderedDict()  # by domain, since the last answer to anybody
+        self._too_fast: set[str] = set()  # domains that said so, since the last answer to anybody
         self._unnamed = 0  # of these, those before any recipient was named
         self._by_domain: OrderedDict[str, int] = OrderedDict()  # since the last answer to that domain
         self._by_job: OrderedDict[int, int] = OrderedDict()  # about the sender, since the last answer to that job
@@ -58,8 +63,11 @@ class Refusals:
 
     def refused(self, email: Email, outcome: Outcome) -> None:
         """An email was refused for a reason that is not its recipient's."""
+        if outcome.again:
+            return
         domain = domain_of(email.recipient)
         with self._lock:
+            too_fast = self._is_too_fast(domain, outcome)
             everybody = self._is_everybodys(domain, outcome)
             of_domain = 0 if outcome.concerns is Concerns.EVERYBODY else _count(self._by_domain, domain)
             of_job = _count(self._by_job, email.job_id) if outcome.concerns is Concerns.JOB else 0
@@ -69,13 +77,15 @@ class Refusals:
                 del self._by_job[email.job_id]
         if of_job >= JOB_IN_A_ROW:
             self._then.pause_job(email.job_id, f"the sender was refused {of_job} times in a row: {outcome.reply}")
+        elif too_fast:
+            self._then.slow_down()
         elif everybody:
             self._then.trip(outcome.reply)
         elif of_domain >= DOMAIN_IN_A_ROW:
             self._then.hold_domain(domain, outcome.reply)
 
     def _is_everybodys(self, domain: str, outcome: Outcome) -> bool:
-        if outcome.concerns is Concerns.JOB:
+        if outcome.concerns is Concerns.JOB or outcome.verdict is Verdict.THROTTLED:
             return False
         _count(self._in_a_row, domain)
         self._unnamed += outcome.concerns is Concerns.EVERYBODY
@@ -85,8 +95,15 @@ class Refusals:
         self._forget_row()
         return True
 
+    def _is_too_fast(self, domain: str, outcome: Outcome) -> bool:
+        if outcome.verdict is not Verdict.THROTTLED:
+            return False
+        self._too_fast.add(domain)
+        return len(self._too_fast) >= TOO_FAST_IN_A_ROW
+
     def _forget_row(self) -> None:
         self._in_a_row.clear()
+        self._too_fast.clear()
         self._unnamed = 0
 
     def answered(self, email: Email) -> None:

@@ -95,7 +95,7 @@ class Suspects:
             self._seen[key] = now
             while len(self._seen) > SUSPECTS_REMEMBERED:
                 self._seen.popitem(last=False)
-        outcome = replace(outcome, again=now.times)
+        outcome = replace(outcome, again=before.times)
         patient = outcome.code is not None and self._clock() - now.since < self._patience
         if now.times < self._limit or patient:
             return outcome

@@ -3,7 +3,15 @@
 import pytest
 
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
-from eed_delivery.worker.refusals import DOMAIN_IN_A_ROW, DOMAINS, IN_A_ROW, JOB_IN_A_ROW, Consequences, Refusals
+from eed_delivery.worker.refusals import (
+    DOMAIN_IN_A_ROW,
+    DOMAINS,
+    IN_A_ROW,
+    JOB_IN_A_ROW,
+    TOO_FAST_IN_A_ROW,
+    Consequences,
+    Refusals,
+)
 
 
 class Told:
@@ -16,11 +24,19 @@ class Told:
                 lambda _: self.told.append(("trip", "")),
                 lambda domain, _: self.told.append(("hold", domain)),
                 lambda job, _: self.told.append(("pause", job)),
+                lambda: self.told.append(("slow down", "")),
             )
         )
 
-    def refused(self, domain: str, job: int = 1, concerns: Concerns = Concerns.OTHERS) -> None:
-        outcome = Outcome(Verdict.INFRASTRUCTURE, "550 blocked", 550, concerns=concerns)
+    def refused(
+        self,
+        domain: str,
+        job: int = 1,
+        concerns: Concerns = Concerns.OTHERS,
+        verdict: Verdict = Verdict.INFRASTRUCTURE,
+        again: int = 0,
+    ) -> None:
+        outcome = Outcome(verdict, "550 blocked", 550, concerns=concerns, again=again)
         self.refusals.refused(email(domain, job), outcome)
 
     def answered(self, domain: str, job: int = 1) -> None:
@@ -91,3 +107,24 @@ def test_a_sender_that_some_refuse_does_not_pause_its_job(told: Told) -> None:
         if n % (JOB_IN_A_ROW - 1) == 0:
             told.answered("d.example", job=7)
     assert told.told == []
+
+
+def test_what_was_refused_before_makes_no_row(told: Told) -> None:
+    """The retries of a few come together: a minute later they would be a row, although all others are sent."""
+    for n in range(10 * IN_A_ROW):
+        told.refused(f"d{n}.example", again=1)
+        told.refused(f"d{n}.example", concerns=Concerns.JOB, again=2)
+    assert told.told == []
+
+
+def test_too_fast_for_several_domains_slows_all_down(told: Told) -> None:
+    for n in range(TOO_FAST_IN_A_ROW):
+        told.refused(f"d{n}.example", verdict=Verdict.THROTTLED)
+    assert told.told == [("slow down", "")]
+
+
+def test_too_fast_for_one_domain_holds_it_and_slows_nobody_down(told: Told) -> None:
+    for n in range(DOMAIN_IN_A_ROW):
+        told.refused("d.example", verdict=Verdict.THROTTLED)
+        told.answered(f"other{n}.example")
+    assert told.told == [("hold", "d.example")]
