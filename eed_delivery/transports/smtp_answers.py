@@ -54,9 +54,17 @@ _SAYS_RIGHTS = one_of(
     r"\baccount (?:is |has been )?(?:suspended|disabled|paused)",
     r"\bsending (?:is )?(?:currently )?(?:paused|suspended|disabled)",
 )
-_SAYS_CONTENT = one_of(r"\b(?:its|your|message|the) content\b")
-_SAYS_BUSY = one_of(r"\b(?:server|system|service|host|~) (?:is )?(?:too |temporarily |currently )?(?:busy|overloaded)")
+_SAYS_CONTENT = one_of(
+    r"\b(?:its|your|message|the|spam) content\b",
+    r"\bcontent (?:in|of) (?:the|your|this) (?:message|e-?mail)",
+    r"\burls? (?:\w+ )?(?:in|of)\b|\b(?:listed|blacklisted|bad|malicious) urls?\b",
+)
+_SAYS_BUSY = one_of(
+    r"\b(?:server|system|service|host|~) (?:is )?(?:too |temporarily |currently )?(?:busy|overloaded)",
+    r"\bload (?:average )?(?:is )?too high",
+)
 _SAYS_MAILBOX = one_of(r"\b(?:mail ?box|inbox|recipient|user|over ?quota)\b|@")
+_SAYS_TLS = one_of(r"\btls\b")
 _SAYS_OURS = one_of(
     r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission",
     r"\bsend ?as ?denied|\bsend (?:as|on behalf)\b",
@@ -145,11 +153,11 @@ def _before_rcpt(refused: Refused) -> Judgement:
 
 def _after_rcpt(refused: Refused) -> Judgement:
     code, detail = refused.code, refused.detail
+    if code == 454 and refused.says(_SAYS_TLS.search):  # RFC 3207, 4
+        return _EVERYBODYS
     if code == 454 and not refused.says(_SAYS_DAILY.search) and refused.rule != "relay":
         return _RATE  # Amazon SES: https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
-    if refused.enhanced in _CLOSED_TO_STRANGERS or (
-        detail.startswith(_MAILBOX) and not refused.says(_SAYS_OURS.search)
-    ):
+    if refused.enhanced in _CLOSED_TO_STRANGERS or (detail.startswith(_MAILBOX) and not _is_about_us(refused)):
         return refused.theirs
     if code == 421 and refused.phase is not Phase.DOT:
         return _SOMEBODYS_RATE if refused.rule == "rate" else _NOT_THEIRS
@@ -160,6 +168,11 @@ def _after_rcpt(refused: Refused) -> Judgement:
     if code == 503 or detail == "5.1":
         return refused.theirs if refused.concern is Concern.ADDRESS else _NOT_THEIRS
     return _by_words(refused)
+
+
+def _is_about_us(refused: Refused) -> bool:
+    """Where a mailbox's code is used for what is ours (AOL: "521 5.2.1 Your IP has been temporarily blocked")."""
+    return refused.rule == "blocklist" or refused.says(_SAYS_OURS.search)
 
 
 def _by_words(refused: Refused) -> Judgement:
@@ -176,8 +189,8 @@ def _by_words(refused: Refused) -> Judgement:
 
 def _is_local_error(refused: Refused) -> bool:
     """RFC 5321, 4.2.2: 451 is a local error in processing, 452 insufficient system storage. At RCPT both are mostly
-    greylisting and full mailboxes; after it they are what they say, unless the words know better."""
-    return refused.code in (451, 452) and refused.phase is not Phase.RCPT and refused.concern is None
+    greylisting and full mailboxes. After it every 4yz is taken for such an error, unless the words know better."""
+    return refused.phase is not Phase.RCPT and refused.concern is None
 
 
 def _of_rate(refused: Refused) -> Judgement:
