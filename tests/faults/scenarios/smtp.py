@@ -114,7 +114,7 @@ def drops(site: Site, amount: Amount) -> Told:
     problems = _see_through(stack, 1, 2)
     lost = faults.struck("dot", LOST_ANSWERS)
     problems += differences("in doubt", in_state(stack, "in_doubt"), lost)
-    problems += attempts_other_than(stack, faults.struck("dot", [CLOSING]) + Counter(refused))
+    problems += attempts_other_than(stack, Counter(refused))  # a 421 is the server's own, at the dot too
     problems += [*faults.missing(), *counted_tries_without_answer(stack)]
     return Told(stack, faults=faults.count - len(refused), doubt_at_most=len(lost), problems=problems)
 
@@ -228,22 +228,32 @@ FOR_GOOD = {
 }
 NOT_NOW = {
     "RCPT": ("450 4.2.1 mailbox busy", "451 4.7.1 greylisted, come back", "452 4.2.2 over quota"),
+    "DATA": ("450 4.2.1 mailbox busy",),
+    "dot": ("450 4.7.1 greylisted, come back", "452 4.2.2 over quota"),
+}
+NOT_THEIRS = {
     "DATA": ("451 4.3.0 try again",),
     "dot": ("451 4.3.0 queue write failed", "421 4.3.2 shutting down", "499 4.0.0 unheard of"),
 }
+"""The server's own trouble: no try of the recipient's is counted for it."""
 OFTEN_ENOUGH = 3
 """worker.max_attempts."""
 
 
 @scenario("smtp-answers", short=Amount(1_000, 116), long=Amount(50_000, 5_500))
 def answers(site: Site, amount: Amount) -> Told:
-    """4xx and 5xx for the recipient and after the dot: exactly the refused fail, each with its reply."""
+    """4xx and 5xx for the recipient and after the dot: exactly the refused fail, each with its reply. What is the
+    server's own costs no try."""
     stack = site.stack()
     faults = MailFaults(stack.mail_up(), site.random)
     refusals = [(phase, text) for phase, texts in FOR_GOOD.items() for text in texts]
     delays = [(phase, text, n) for phase, texts in NOT_NOW.items() for text in texts for n in (1, 2, OFTEN_ENOUGH)]
-    share = max(1, amount.faults // (len(refusals) + len(delays)))
-    groups = deal(site.random, people(amount.emails), [share] * (len(refusals) + len(delays)))
+    own = [(phase, text, n) for phase, texts in NOT_THEIRS.items() for text in texts for n in (1, 2)]
+    kinds = len(refusals) + len(delays) + len(own)
+    share = max(1, amount.faults // kinds)
+    *groups, rest = deal(
+        site.random, people(amount.emails), [share] * (len(refusals) + len(delays)) + [share * len(own)]
+    )
     replies: dict[str, str] = {}
     noes: Counter[str] = Counter()
     for (phase, text), group in zip(refusals, groups[: len(refusals)], strict=True):
@@ -254,6 +264,8 @@ def answers(site: Site, amount: Amount) -> Told:
         noes.update(dict.fromkeys(group, times))
         if times == OFTEN_ENOUGH:
             replies.update(dict.fromkeys(group, text))
+    for n, (phase, text, times) in enumerate(own):
+        faults.for_each(rest[n :: len(own)], phase, Say(text), times=times)
     stack.add_job(people(amount.emails))
     problems = _see_through(stack, 1)
     problems += differences("failed", in_state(stack, "failed"), replies) + _replies_lost(stack, replies)
