@@ -96,7 +96,7 @@ RULES: tuple[Rule, ...] = (
             (r"\bbadmailfrom\b", _QMAIL),
             (r"\bsender verif(?:y|ication) (?:failed|for)|verification failed for", _EXIM + ": verify.c; a recipient's is \"Callout verification failed\""),
             (r"\byour (?:e-?mail )?account (?:is|has been|was) (?:\w+ )?(?:suspended|disabled|blocked|locked)", "hosters"),
-            (r"\be-?mail address is not verified", "Amazon SES"),
+            (r"\be-?mail address is not verified|\bconfiguration ?set\b", "Amazon SES"),
             (r"\bsender:? (?:@ )?(?:is )?not (?:logged in|owned)|not owned by user", _POSTFIX),
             (r"\bsender must (?:contain|have|be an?)\b", _SENDMAIL),
             (r"\bsend ?as ?denied|\b(?:permissions?|allowed|authori[sz]ed) to send (?:mail |e-?mail )?(?:as|on behalf|from)\b|\boutbound sender\b", _MS),
