@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import boto3
@@ -17,6 +17,7 @@ from botocore.config import Config
 from eed_delivery.alerts import assembly
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
+from eed_delivery.answers_alike import AnswersAlike
 from eed_delivery.aws import core, session
 from eed_delivery.aws_calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.config import Settings, WorkerSettings
@@ -25,7 +26,9 @@ from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.job_watch import JobWatch, limits
 from eed_delivery.ledger.acts import SERVICE
 from eed_delivery.ledger.alert_facts import AlertFacts
+from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.forgetting import ForgettingLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.outbox import Outbox
@@ -220,7 +223,14 @@ class App:
         )
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
         ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
-        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules)
+        look = self.answers_alike.look_if_failed
+        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules, look)
+
+    @cached_property
+    def answers_alike(self) -> AnswersAlike:
+        """What puts emails back that failed for what was not their recipients' fault: one for all loops."""
+        database = self.database(connections=1)
+        return AnswersAlike(AnswersLedger(database), self.operating(database), DomainHolds(database))
 
     def retention(self) -> Retention | None:
         """What forgets old events; None where they are kept for ever."""
@@ -269,6 +279,7 @@ class App:
             ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox),
             operating=self.operating(database),
             workers=WorkerLedger(database),
+            holds=DomainHolds(database),
             queue=self.queue(connections),
             renderer=self.renderer(),
             make_transport=make_transport,

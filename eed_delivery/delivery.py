@@ -22,7 +22,7 @@ from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.recording import Decision
-from eed_delivery.model import Email, EmailState, Outcome, Rendered, Verdict
+from eed_delivery.model import Concerns, Email, EmailState, Outcome, Rendered, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.transports import Transport
 
@@ -59,7 +59,7 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
         case Verdict.PERMANENT:
             return Decision(EmailState.FAILED, outcome, counted=True)
         case Verdict.THROTTLED | Verdict.INFRASTRUCTURE:
-            return Decision(EmailState.QUEUED, outcome, counted=False)
+            return Decision(EmailState.QUEUED, outcome, counted=False, delay=_neutral_delay(outcome, rules))
         case Verdict.TEMPORARY if number < rules.max_attempts:
             return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
         case Verdict.TEMPORARY:
@@ -68,6 +68,13 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
             return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
         case Verdict.IN_DOUBT:
             return Decision(EmailState.IN_DOUBT, outcome, counted=True)
+
+
+def _neutral_delay(outcome: Outcome, rules: RetryRules) -> float:
+    """What a server refuses with a word of its own comes back later each time: others may be sent meanwhile."""
+    alone = outcome.verdict is Verdict.INFRASTRUCTURE or outcome.concerns is Concerns.OTHERS
+    said_so = alone and outcome.code is not None and not outcome.for_all
+    return retry_delay(1 + min(outcome.again, 20), rules) if said_so else 0.0
 
 
 def retry_delay(number: int, rules: RetryRules) -> float:

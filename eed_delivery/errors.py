@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from eed_delivery.model import Outcome, Verdict
+from eed_delivery.model import Concerns, Outcome, Verdict
 
 
 class EedError(Exception):
@@ -62,23 +62,33 @@ class Stopping(EedError):
 class DeliveryFailure(EedError):
     """An attempt that did not end in a yes. The subclass is the row of the answers table.
 
-    `for_all`: any email would have got it, whatever its content and recipient.
+    `for_all`: any email would have got it, whatever its content and recipient. `concerns`: whom it is about; as a rule
+    what the class says.
     """
 
     verdict: ClassVar[Verdict]
+    whom: ClassVar[Concerns] = Concerns.RECIPIENT
 
     def __init__(
-        self, reply: str, *, code: int | None = None, enhanced: str | None = None, for_all: bool = False
+        self,
+        reply: str,
+        *,
+        code: int | None = None,
+        enhanced: str | None = None,
+        for_all: bool = False,
+        concerns: Concerns | None = None,
     ) -> None:
         super().__init__(reply)
         self.reply = reply
         self.code = code
         self.enhanced = enhanced
         self.for_all = for_all
+        self.concerns = concerns or self.whom
 
     def outcome(self) -> Outcome:
-        """This failure as the ledger records it."""
-        return Outcome(self.verdict, self.reply, self.code, self.enhanced, for_all=self.for_all)
+        """This failure as the ledger records it. What is the job's fault costs its email no attempt (G4)."""
+        verdict = Verdict.INFRASTRUCTURE if self.concerns is Concerns.JOB else self.verdict
+        return Outcome(verdict, self.reply, self.code, self.enhanced, for_all=self.for_all, concerns=self.concerns)
 
 
 class PermanentFailure(DeliveryFailure):
@@ -105,12 +115,15 @@ class Throttled(DeliveryFailure):
     """We are too fast for the provider. Slow down; costs the email nothing."""
 
     verdict = Verdict.THROTTLED
+    whom = Concerns.EVERYBODY
 
 
 class InfrastructureFailure(DeliveryFailure):
-    """The way out is broken for everybody: cannot connect, TLS, AUTH, 421, account paused. Opens the breaker."""
+    """It is not this recipient's fault. As a rule the way out is broken for everybody: cannot connect, TLS, AUTH,
+    account paused. That opens the breaker. With `Concerns.OTHERS`, what others get decides."""
 
     verdict = Verdict.INFRASTRUCTURE
+    whom = Concerns.EVERYBODY
 
 
 class InDoubt(DeliveryFailure):

@@ -66,6 +66,16 @@ class Verdict(StrEnum):
 OUR_PREFIX = "eed_"
 """Template variables that begin like this are ours; no email may bring one."""
 
+
+class Concerns(StrEnum):
+    """Whom an answer concerns: decided before what follows from it."""
+
+    RECIPIENT = "recipient"  # or this one email's content
+    JOB = "job"  # its sender: every email of the job would get it
+    OTHERS = "others"  # not the recipient: their domain, or everybody; what others get decides
+    EVERYBODY = "everybody"  # the relay, our address, the account
+
+
 NEUTRAL = frozenset({Verdict.THROTTLED, Verdict.INFRASTRUCTURE})
 """Verdicts that cost no attempt (G4)."""
 
@@ -84,6 +94,8 @@ class Outcome:
     enhanced: str | None = None
     message_id: str | None = None
     for_all: bool = False  # any email would have got it: it says nothing about this one
+    concerns: Concerns = Concerns.RECIPIENT
+    again: int = 0  # how often this process had it for the same email before, uncounted
 
 
 @dataclass(frozen=True, slots=True)

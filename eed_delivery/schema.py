@@ -186,6 +186,17 @@ eed_suppression = Table(
     **_OPTIONS,
 )
 
+eed_domain_hold = Table(
+    "eed_domain_hold",
+    metadata,
+    Column("domain", word(255), primary_key=True),
+    Column("times", Integer, nullable=False, server_default="0"),  # in a row: each hold is longer than the one before
+    Column("reason", prose(DETAIL_LENGTH), nullable=False),
+    Column("held_at", Time, nullable=False),
+    Column("until_at", Time, nullable=False),  # when it is tried again
+    **_OPTIONS,
+)
+
 eed_refusal = Table(
     "eed_refusal",
     metadata,

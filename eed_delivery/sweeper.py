@@ -5,7 +5,7 @@ Every part is safe to run on several hosts at once: each change is conditional o
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -44,8 +44,16 @@ class Sweeper:
     """One sweeper process; `step()` does one round."""
 
     def __init__(
-        self, ledger: SweepLedger, workers: WorkerLedger, queue: Queue, settings: SweeperSettings, rules: SweepRules
+        self,
+        ledger: SweepLedger,
+        workers: WorkerLedger,
+        queue: Queue,
+        settings: SweeperSettings,
+        rules: SweepRules,
+        put_back_alike: Callable[[int], bool] = lambda _: False,
     ) -> None:
+        """`put_back_alike`: judges a job's refusals before it is finished, and says whether any went back."""
+        self._put_back_alike = put_back_alike
         self._ledger = ledger
         self._workers = workers
         self._queue = queue
@@ -165,6 +173,8 @@ class Sweeper:
     def _finish(self, job_ids: Sequence[int]) -> None:
         keys = self._ledger.job_keys(job_ids) if job_ids else {}
         for job_id in job_ids:
+            if self._put_back_alike(job_id):
+                continue
             key = keys.get(job_id, "")
             balances = self._ledger.finish(job_id)
             failpoints.reach("sweeper.finished")

@@ -13,6 +13,7 @@ from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.recording import Decision, Recording
 from eed_delivery.model import Email, EmailState, Job, Ticket
+from eed_delivery.schema import DETAIL_LENGTH
 from eed_delivery.source import Source
 from eed_delivery.volley import Shot, fire
 
@@ -119,6 +120,12 @@ class DeliveryLedger:
         """Put emails that have not seen the wire back to `queued`, unharmed (G4). Raises `DatabaseGone`."""
         if emails:
             self._database.run(lambda c: c.execute(sql.RELEASE, [fence(email) for email in emails]))
+
+    def defer(self, emails: Sequence[Email], reason: str, seconds: float) -> None:
+        """Let emails that have not seen the wire wait in the ledger, unharmed (G4). Raises `DatabaseGone`."""
+        if emails:
+            later = {"reply": reason[:DETAIL_LENGTH], "delay": seconds}
+            self._database.run(lambda c: c.execute(sql.DEFER, [{**fence(email), **later} for email in emails]))
 
     def renew(self, batches: Iterable[Sequence[Email]], lease_seconds: float) -> None:
         """Lengthen the short lease of emails that wait in our hand, a batch with one token each; never revives one that

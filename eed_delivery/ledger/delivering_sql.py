@@ -171,6 +171,11 @@ WENT_BEFORE = (
     .where(or_(eed_attempt.c.took_ms.is_not(None), eed_attempt.c.counted.is_(True)))
     .values(recipient=bindparam("so_far"))
 )
+# Its domain is held: it waits in the ledger, without a message, until the publisher may give it a new one.
+DEFER = _BEFORE_THE_WIRE.values(
+    state=EmailState.PENDING, detail=bindparam("reply"), lease_until=None, not_before=utc_in(bindparam("delay")),
+    changed_at=utc_now(),
+)  # fmt: skip
 RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
 
 RENEW = (

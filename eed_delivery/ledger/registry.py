@@ -350,6 +350,7 @@ def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
         select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id, eed_email.c.token)
         .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
         .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
+        .where(or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now()))
         .where(eed_job.c.state == JobState.ACTIVE)
         .order_by(eed_email.c.email_id)
         .limit(size * len(job_ids))

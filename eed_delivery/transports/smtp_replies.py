@@ -3,17 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 
-from eed_delivery.errors import (
-    DeliveryFailure,
-    InfrastructureFailure,
-    PermanentFailure,
-    Throttled,
-    TransientFailure,
-)
+from eed_delivery.errors import DeliveryFailure
 from eed_delivery.transports.reply_text import clean
+from eed_delivery.transports.smtp_answers import Phase, judge
+
+__all__ = ["BadReply", "Phase", "Reply", "continues", "failure", "parse"]
 
 # RFC 5321, 4.2: three digits, then "-" on every line but the last. Some servers leave out the text and the
 # space.
@@ -22,38 +18,11 @@ _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 # must be that of the code before it. Where they do not agree, the plain code is what counts.
 _ENHANCED = re.compile(r"([245])\d\d (\1\.\d{1,3}\.\d{1,3})(?=\s|$)")
 
-AUTH_CODES = frozenset({530, 534, 535, 538})
-"""RFC 4954, section 6: authentication required, too weak, failed, needs encryption. Ours to put right, at
-any step."""
-
-_SAYS_RATE = re.compile(
-    r"\brate\b|throttl|too (?:many|much|fast|quickly|frequent)|slow(?:ing)? down|quota|flood|limit",
-    re.IGNORECASE,
-)
-_SAYS_GREYLISTED = re.compile(r"gr[ae]y-?list", re.IGNORECASE)
-_SAYS_ADDRESS = re.compile(r"\b(?:recipient|sender) address rejected\b", re.IGNORECASE)
-# Amazon SES over SMTP: "454 Throttling failure: Daily message quota exceeded".
-# https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
-_SAYS_DAILY_QUOTA = re.compile(r"daily (?:message|sending) quota", re.IGNORECASE)
-_SAYS_ACCOUNT_PAUSED = re.compile(r"\bsending (?:is )?(?:currently )?(?:paused|suspended|disabled)\b", re.IGNORECASE)
-
 _QUEUE_IDS = (
     re.compile(r"\bqueued as <?([\w.@:+-]+?)>?[.,;]?(?:\s|$)", re.IGNORECASE),  # Postfix, and many that follow it
     re.compile(r"^250 ok:? ([0-9a-f]{16}-[0-9a-f-]{36}-[0-9]{6})$", re.IGNORECASE),  # Amazon SES
     re.compile(r"\bok id=([\w-]{6,})", re.IGNORECASE),  # Exim
 )
-
-
-class Phase(StrEnum):
-    """Where in a transaction an answer came; also the word in our messages."""
-
-    RSET = "RSET"
-    MAIL = "MAIL FROM"
-    RCPT = "RCPT TO"
-    DATA = "DATA"
-    CONTENT = "the content"
-    DOT = "the final dot"
-    NOOP = "NOOP"
 
 
 class BadReply(ValueError):
@@ -129,39 +98,13 @@ def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def failure(reply: Reply, phase: Phase) -> DeliveryFailure:
-    """The class of an answer that is not the one hoped for at `phase` (the design's answers table).
+    """The class of an answer that is not the one hoped for at `phase`, and whom it concerns.
 
-    An answer that is neither a yes nor a no (3yz, or 2yz to DATA) is the server's confusion, not the
-    recipient's fault: InfrastructureFailure. Not for the final dot, where only 4yz and 5yz may be passed.
+    Not for an answer to the final dot that is neither a yes nor a no: there the email is in doubt.
     """
-    kind = _kind(reply, phase)
+    judgement = judge(reply.code, reply.enhanced, reply.text, phase)
     text = reply.text if reply.negative else f"unexpected answer to {phase}: {reply.text}"
     # 454 is the provider's own (Amazon SES); a 4.7.x may be a policy about this one recipient.
-    return kind(text, code=reply.code, enhanced=reply.enhanced, for_all=reply.code == 454)
-
-
-def _kind(reply: Reply, phase: Phase) -> type[DeliveryFailure]:
-    if reply.code in AUTH_CODES or not reply.negative:
-        return InfrastructureFailure
-    if reply.code >= 500:
-        return InfrastructureFailure if _SAYS_ACCOUNT_PAUSED.search(reply.text) else PermanentFailure
-    if reply.code == 421 and phase is not Phase.DOT:
-        return InfrastructureFailure
-    # 421 after the dot is a definite no like every 4yz (RFC 5321, 4.2.1: "the requested action did not
-    # occur"). The design's infrastructure row ends at the dot, so it goes with "other 4xx … after the
-    # dot": temporary.
-    return _temporary_kind(reply)
-
-
-def _temporary_kind(reply: Reply) -> type[DeliveryFailure]:
-    """Which kind of "not now". A throttled email is not counted, so one recipient's 4yz must not end up
-    there: it would be tried for ever, and would slow everybody down."""
-    if reply.code == 454:
-        return InfrastructureFailure if _SAYS_DAILY_QUOTA.search(reply.text) else Throttled
-    if not (reply.enhanced or "").startswith("4.7."):
-        return TransientFailure
-    if _SAYS_RATE.search(reply.text):
-        return Throttled
-    if _SAYS_GREYLISTED.search(reply.text) or _SAYS_ADDRESS.search(reply.text):
-        return TransientFailure  # 4.7.1 too, but about this one address: wait and come back
-    return Throttled
+    return judgement.kind(
+        text, code=reply.code, enhanced=reply.enhanced, for_all=reply.code == 454, concerns=judgement.concerns
+    )

@@ -12,6 +12,7 @@ from eed_delivery.delivery import Delivery, Draft, try_number
 from eed_delivery.errors import DatabaseGone, Stopping
 from eed_delivery.journal import Fate, Journal, Settled
 from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.domain_holds import DomainHold
 from eed_delivery.ledger.in_hand import Claim, JobRef, Refusal, Standing, new_token
 from eed_delivery.model import Email, Outcome, Ticket
 from eed_delivery.rendering import CompiledJob
@@ -41,6 +42,8 @@ class Hands:
     visibility_seconds: float
     may_go_on: Callable[[], bool]
     react: Callable[[Email, Outcome], None]
+    held: Callable[[Email], DomainHold | None] = lambda _: None
+    """The hold on an email's domain, if there is one."""
 
 
 class Batch:
@@ -75,6 +78,7 @@ class Batch:
         waiting = deque(claim.emails)
         try:
             self._refuse(claim.refusals)
+            self._defer_held(waiting)
             self._send(waiting, claim)
         finally:
             try:
@@ -127,6 +131,14 @@ class Batch:
                 waiting.popleft()
             else:
                 return
+
+    def _defer_held(self, waiting: deque[Email]) -> None:
+        """Emails to held domains leave this hand, and wait in the ledger."""
+        for email in list(waiting):
+            if (hold := self._hands.held(email)) is not None:
+                self._hands.ledger.defer([email], f"{hold.domain} is held: {hold.reason}", hold.seconds)
+                waiting.remove(email)
+                self._ack(self._messages[email.email_id])
 
     def _render_ahead(self, emails: Iterable[Email], claim: Claim) -> deque[Draft]:
         """The first of these emails, as many as fit into AHEAD_BYTES. None behind one that failed: where files or S3
@@ -205,7 +217,10 @@ class Batch:
             if one.fate is Fate.LATER:
                 self._later(self._messages[one.email.email_id], one.seconds + 1)
                 failpoints.reach("worker.retried")
-        self._copy([s.email for s in settled if s.fate is Fate.COPY])
+        copies = [one for one in settled if one.fate is Fate.COPY]
+        self._copy([one.email for one in copies if not one.seconds])
+        later = [one for one in copies if one.seconds]
+        self._copy([one.email for one in later], max((one.seconds for one in later), default=0))
 
     def _hand_back(self, waiting: Iterable[Email]) -> None:
         """What is not on the wire goes back unharmed: the row first, then a fresh copy, then the old message."""
@@ -215,8 +230,8 @@ class Batch:
             failpoints.reach("worker.released")
         self._copy(emails)
 
-    def _copy(self, emails: Sequence[Email]) -> None:
-        self._replace([Ticket(e.email_id, e.gen, e.attempts, str(e.job_id)) for e in emails])
+    def _copy(self, emails: Sequence[Email], seconds: float = 0) -> None:
+        self._replace([Ticket(e.email_id, e.gen, e.attempts, str(e.job_id)) for e in emails], seconds)
 
     def _copy_all_without_ledger(self) -> None:
         """The database is away: this receive is to count for nothing, even without the ledger's own count."""
@@ -229,10 +244,10 @@ class Batch:
             ]
         )
 
-    def _replace(self, tickets: Sequence[Ticket]) -> None:
+    def _replace(self, tickets: Sequence[Ticket], seconds: float = 0) -> None:
         if not tickets:
             return
-        published = self._hands.queue.publish(tickets, NEUTRAL_DELAY_SECONDS)
+        published = self._hands.queue.publish(tickets, max(NEUTRAL_DELAY_SECONDS, seconds + 1))
         failpoints.reach("worker.copied")
         self._ack([m for t in published.accepted for m in self._messages[t.email_id]])
         if published.refused:

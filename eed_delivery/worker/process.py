@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -15,24 +15,28 @@ from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.domain_holds import DomainHold, DomainHolds
 from eed_delivery.ledger.in_hand import JobRef
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.loops import Loop, Pulse
-from eed_delivery.model import Email, Outcome, Verdict
+from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.sqs import MAX_BATCH, Queue
 from eed_delivery.transports import Transport
+from eed_delivery.transports.reply_kinds import kind_of
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.rate import Pace
+from eed_delivery.worker.refusals import Consequences, Refusals, domain_of
 from eed_delivery.worker.watch import SameAnswers, Suspects
 
 log = structlog.get_logger(__name__)
 
 COMPILED_JOBS = 50
+_COUNTED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 SHUT_SECONDS = 0.5
 """How long a thread waits before it asks the breaker again."""
 LAST_WORDS_SECONDS = 6.0
@@ -50,6 +54,7 @@ class WorkerParts:
     ledger: DeliveryLedger
     operating: OperatingLedger
     workers: WorkerLedger
+    holds: DomainHolds
     queue: Queue
     renderer: Renderer
     make_transport: Callable[[], Transport]
@@ -63,18 +68,29 @@ class WorkerParts:
 class Worker:
     """One process of the pool: `settings.threads` threads, each with a connection of its own."""
 
-    def __init__(self, parts: WorkerParts, settings: WorkerSettings, stop: threading.Event, pulse: Pulse) -> None:
+    def __init__(
+        self,
+        parts: WorkerParts,
+        settings: WorkerSettings,
+        stop: threading.Event,
+        pulse: Pulse,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._parts = parts
         self._settings = settings
         self._stop = stop
         self._pulse = pulse
         self._give_up = threading.Event()
         self._database_away = threading.Event()
-        self._pace = Pace(stop)
+        self._pace = Pace(stop, clock)
         self._probe = parts.make_transport()
-        self._breaker = Breaker(self._probe.probe, settings.probe_seconds)
+        self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
-        self._suspects = Suspects(lambda: self._breaker.answers)
+        self._refusals = Refusals(
+            Consequences(self._breaker.trip, self._hold_domain, self._pause_job, self._pace.slow_down)
+        )
+        self._suspects = Suspects(self._answers_to_others, clock=clock)
+        self._held: dict[str, DomainHold] = {}  # those of all hosts, as of the last heartbeat, and our own since
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._missing = MissingValues()
@@ -117,22 +133,7 @@ class Worker:
 
     def _thread(self, name: str) -> threading.Thread:
         transport = self._parts.make_transport()
-        beat = partial(self._pulse.beat, name)
-        journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up, beat)
-        pace = partial(self._pace.take, beat)
-        hands = Hands(
-            ledger=self._parts.ledger,
-            queue=self._parts.queue,
-            delivery=Delivery(
-                self._parts.renderer, transport, journal, self._rules, pace, self._suspects.judge, self._missing.add
-            ),
-            journal=journal,
-            compiled=self._compiled.get,
-            lease_seconds=self._settings.lease_seconds,
-            visibility_seconds=self._parts.visibility_seconds,
-            may_go_on=lambda: self._may_go_on(name),
-            react=self._react,
-        )
+        hands = self._hands(name, transport)
 
         def run() -> None:
             Loop(name, lambda: self._step(hands), self._stop, self._pulse).run()
@@ -141,6 +142,25 @@ class Worker:
         thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
         return thread
+
+    def _hands(self, name: str, transport: Transport) -> Hands:
+        beat = partial(self._pulse.beat, name)
+        journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up, beat)
+        pace = partial(self._pace.take, beat)
+        return Hands(
+            ledger=self._parts.ledger,
+            queue=self._parts.queue,
+            delivery=Delivery(
+                self._parts.renderer, transport, journal, self._rules, pace, self._judge, self._missing.add
+            ),
+            journal=journal,
+            compiled=self._compiled.get,
+            lease_seconds=self._settings.lease_seconds,
+            visibility_seconds=self._parts.visibility_seconds,
+            may_go_on=lambda: self._may_go_on(name),
+            react=self._react,
+            held=self._hold_of,
+        )
 
     def _step(self, hands: Hands) -> float:
         """Receive no more than this thread can work off at once, and see it through."""
@@ -171,32 +191,76 @@ class Worker:
         self._pulse.beat(name)
         return not (self._stop.is_set() or self._breaker.open)
 
+    def _judge(self, email: Email, outcome: Outcome) -> Outcome:
+        """An outcome as it is to be decided on: a domain that is held, or on trial, and says the same again to somebody
+        else does not speak of him."""
+        hold = self._held.get(domain_of(email.recipient)) if outcome.verdict in _COUNTED else None
+        if hold is not None and outcome.code is not None and kind_of(outcome.reply) == kind_of(hold.reason):
+            outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=Concerns.OTHERS)
+        return self._suspects.judge(email, outcome)
+
     def _react(self, email: Email, outcome: Outcome) -> None:
         """What one email's outcome means for all the others."""
         if outcome.verdict is Verdict.INFRASTRUCTURE:
-            self._breaker.trip(outcome.reply)
+            self._react_to_trouble(email, outcome)
             return
         if outcome.verdict is Verdict.THROTTLED:
-            self._pace.slow_down()
+            self._react_to_throttling(email, outcome)
             return
         if outcome.verdict is Verdict.IN_DOUBT:
             self._breaker.doubted(outcome.reply)
         elif outcome.code is not None:  # without a code it was not the mail server who spoke
             self._breaker.answered()
+            self._refusals.answered(email)
+            self._release_domain(domain_of(email.recipient))
         if outcome.verdict is Verdict.SENT:
             self._pace.accepted()
         same = self._same.seen(email.job_id, outcome)
         if same is not None:
-            self._pause_job(email, same)
+            limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
+            self._pause_job(email, f"more than {limit} of the last {window} emails were refused alike: {same}")
 
-    def _pause_job(self, email: Email, reply: str) -> None:
-        limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
-        reason = f"more than {limit} of the last {window} emails were refused alike: {reply}"
+    def _react_to_trouble(self, email: Email, outcome: Outcome) -> None:
+        certain = outcome.for_all or outcome.code is None  # no connection, or a lost one
+        # While the way out is on trial, a refusal that is not the job's says that it does not work yet.
+        if certain or (self._breaker.reason and outcome.concerns is not Concerns.JOB):
+            self._breaker.trip(outcome.reply)
+        else:
+            self._refusals.refused(email, outcome)
+
+    def _react_to_throttling(self, email: Email, outcome: Outcome) -> None:
+        if outcome.concerns is Concerns.OTHERS and not outcome.for_all:
+            self._refusals.refused(email, outcome)
+        else:
+            self._pace.slow_down()
+
+    def _pause_job(self, email: Email, reason: str) -> None:
         if self._parts.operating.pause(email.job_id, reason):
             log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=reason)
 
+    def _answers_to_others(self, email: Email, outcome: Outcome) -> int:
+        """Where a domain may be meant, only what it says to others tells this email from it."""
+        everybody = outcome.concerns is Concerns.EVERYBODY
+        return self._breaker.answers if everybody else self._refusals.answers(email)
+
+    def _hold_of(self, email: Email) -> DomainHold | None:
+        hold = self._held.get(domain_of(email.recipient)) if self._held else None
+        return hold if hold is not None and hold.seconds > 0 else None
+
+    def _hold_domain(self, domain: str, reason: str) -> None:
+        hold = self._parts.holds.hold(domain, reason)
+        if hold is not None:
+            self._held = {**self._held, domain: hold}
+            log.warning("domain_held", domain=domain, seconds=round(hold.seconds), reason=reason)
+
+    def _release_domain(self, domain: str) -> None:
+        if domain in self._held:
+            self._held = {name: hold for name, hold in self._held.items() if name != domain}
+            if self._parts.holds.release(domain):
+                log.info("domain_released", domain=domain)
+
     def _heartbeat(self) -> float:
-        """Say that we live, and take our share of the rate."""
+        """Say that we live, take our share of the rate, and learn which domains are held."""
         interval = self._settings.heartbeat_seconds
         sharing = self._parts.workers.beat(
             self._parts.process,
@@ -204,6 +268,7 @@ class Worker:
             detail=self._breaker.reason,
             alive_seconds=HEARTBEATS * interval,
         )
+        self._held = {hold.domain: hold for hold in self._parts.holds.all()}
         limit = self._parts.rate()
         self._pace.set_share(None if limit is None else limit / max(1, sharing))
         if limit is not None and sharing > 1 and not self._beats:

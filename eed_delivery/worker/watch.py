@@ -1,15 +1,18 @@
 """Watches for one and the same refusal of everything: then the job is at fault, not its recipients."""
 
 import threading
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from eed_delivery.model import NEUTRAL, Email, Outcome, Verdict
 from eed_delivery.particulars import masked
 
 JOBS_REMEMBERED = 100
 SUSPECTS_REMEMBERED = 10_000
+PATIENCE_SECONDS = 4 * 3600.0
+"""RFC 5321, 4.5.4.1, would have senders try for 4 to 5 days; an email that waits is seen, and can be cancelled."""
 
 
 class SameAnswers:
@@ -40,38 +43,60 @@ class SameAnswers:
             del self._jobs[next(iter(self._jobs))]
 
 
+@dataclass(frozen=True, slots=True)
+class _Suspicion:
+    """What was seen of one email. `answers`: how many answers others had had by then; `since`: the first time."""
+
+    times: int
+    answers: int
+    since: float
+
+
 class Suspects:
     """Tells an email that breaks the way out from a way out that is broken.
 
     An uncounted outcome is nobody's fault, so it may come for ever (G4). But a server that hangs up on this one
     email's content, again and again, while others get their answers in between, is this email's affair: from the
     `limit`th time on it is counted, and after its attempts it ends as failed, instead of stopping everybody for ever.
+    A server that says why is believed for longer: that it is its own trouble, or ours, is counted after `patience`
+    seconds of the same, not before.
     What any email would have got, throttling by the provider and a connection that never came about, is no sign of
     that: while a rate is shared with others, one email can be throttled many times by bad luck alone.
     """
 
-    def __init__(self, answers: Callable[[], int], limit: int = 5) -> None:
+    def __init__(
+        self,
+        answers: Callable[[Email, Outcome], int],
+        limit: int = 5,
+        patience: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`answers`: how many answers others had, of those whom an outcome may concern."""
         self._answers = answers
         self._limit = limit
-        self._seen: OrderedDict[tuple[int, int], tuple[int, int]] = OrderedDict()
+        self._patience = patience
+        self._clock = clock
+        self._seen: OrderedDict[tuple[int, int], _Suspicion] = OrderedDict()
         self._lock = threading.Lock()
 
     def judge(self, email: Email, outcome: Outcome) -> Outcome:
-        """The outcome as it is to be decided on."""
+        """The outcome as it is to be decided on, with how often it came before."""
         key = (email.email_id, email.gen)
         with self._lock:
-            times, answers_then = self._seen.pop(key, (0, -1))
+            before = self._seen.pop(key, None) or _Suspicion(0, -1, self._clock())
             if outcome.verdict not in NEUTRAL:
                 return outcome
             if outcome.for_all:
-                self._seen[key] = (times, answers_then)
+                self._seen[key] = before
                 return outcome
-            answers = self._answers()
-            times += answers > answers_then
-            self._seen[key] = (times, answers)
+            answers = self._answers(email, outcome)
+            now = _Suspicion(before.times + (answers > before.answers), answers, before.since)
+            self._seen[key] = now
             while len(self._seen) > SUSPECTS_REMEMBERED:
                 self._seen.popitem(last=False)
-        if times < self._limit:
+        outcome = replace(outcome, again=before.times)
+        patient = outcome.code is not None and self._clock() - now.since < self._patience
+        if now.times < self._limit or patient:
             return outcome
         return replace(outcome, verdict=Verdict.TEMPORARY)
 

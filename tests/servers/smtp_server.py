@@ -44,6 +44,14 @@ class Say:
 
 
 @dataclass(frozen=True)
+class SayEach:
+    """Answer each recipient in words of its own ("" where the recipient is not known yet), then do `then`."""
+
+    words: Callable[[str], str]
+    then: "Action | None" = None
+
+
+@dataclass(frozen=True)
 class Accept:
     """At the dot: take the message (it is in `received`), say nothing, then do `then`."""
 
@@ -73,7 +81,7 @@ class Drip:
     every_seconds: float
 
 
-Action = Say | Accept | Close | Reset | Hang | Drip
+Action = Say | SayEach | Accept | Close | Reset | Hang | Drip
 
 
 @dataclass(frozen=True)
@@ -343,12 +351,13 @@ class _Dialogue:
         content = self._content()
         message = Received(self.sender, self.recipient, content, self.number, self.parameters)
         rule = self.server.rule("dot", self.recipient)
-        if rule is None or _takes(rule.action):
+        action = self._in_words(rule.action) if rule else None
+        if action is None or _takes(action):
             self.server.take(message)
-        if rule is None:
+        if action is None:
             self._send(f"250 2.0.0 Ok: queued as {len(self.server.received):X}ABC")
         else:
-            self._act(rule.action)
+            self._act(action)
 
     def _content(self) -> bytes:
         """What comes before the dot, unstuffed. Not line by line: load tests send hundreds of megabytes."""
@@ -369,12 +378,19 @@ class _Dialogue:
         if rule is None:
             self._send(friendly)
             return friendly[0]
-        self._act(rule.action)
-        said = rule.action.text if isinstance(rule.action, Say) else ""
+        action = self._in_words(rule.action)
+        self._act(action)
+        said = action.text if isinstance(action, Say) else ""
         return (said if isinstance(said, str) else said.decode("ascii", "replace"))[:1]
+
+    def _in_words(self, action: Action) -> Action:
+        """With the words for this recipient, where each has its own."""
+        return Say(action.words(self.recipient), action.then) if isinstance(action, SayEach) else action
 
     def _act(self, action: Action | None) -> None:
         match action:
+            case SayEach():
+                self._act(self._in_words(action))
             case Say(text, then):
                 self._send(text)
                 self._act(then)

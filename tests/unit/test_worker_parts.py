@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from eed_delivery.delivery import RetryRules, decide
 from eed_delivery.errors import InfrastructureFailure, Stopping
-from eed_delivery.model import Email, Outcome, Verdict
+from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.rate import Pace
 from eed_delivery.worker.watch import SameAnswers, Suspects, sameness
@@ -226,20 +227,20 @@ def hung_up(email_id: int, suspects: Suspects) -> Verdict:
 
 def test_an_email_that_breaks_the_way_out_is_told_from_a_broken_way_out() -> None:
     answers = iter(range(1000))
-    suspects = Suspects(lambda: next(answers), limit=5)
+    suspects = Suspects(lambda *_: next(answers), limit=5)
     assert [hung_up(7, suspects) for _ in range(6)] == [Verdict.INFRASTRUCTURE] * 4 + [Verdict.TEMPORARY] * 2
     assert hung_up(8, suspects) is Verdict.INFRASTRUCTURE
 
 
 def test_in_an_outage_nobody_is_suspected_however_long_it_lasts() -> None:
-    suspects = Suspects(lambda: 17, limit=5)
+    suspects = Suspects(lambda *_: 17, limit=5)
     assert {hung_up(7, suspects) for _ in range(100)} == {Verdict.INFRASTRUCTURE}
 
 
 def test_what_anybody_would_have_got_makes_nobody_suspect() -> None:
     """A rate shared with other senders throttles one email many times by bad luck alone: it costs no attempt (G4)."""
     answers = iter(range(1000))
-    suspects = Suspects(lambda: next(answers), limit=5)
+    suspects = Suspects(lambda *_: next(answers), limit=5)
     email = Email(7, 1, "7", 0, 1, 0, "a@example.com")
     throttled = Outcome(Verdict.THROTTLED, "SES 429 TooManyRequestsException", 429, for_all=True)
     assert {suspects.judge(email, throttled).verdict for _ in range(20)} == {Verdict.THROTTLED}
@@ -269,3 +270,21 @@ def test_refusals_among_successes_or_of_many_kinds_or_of_other_jobs_are_none() -
 def test_what_differs_from_email_to_email_does_not_count() -> None:
     assert sameness(refused("<a@example.com>: user 17 unknown")) == sameness(refused("<b@example.org>: user 4 unknown"))
     assert sameness(refused("user unknown")) != sameness(refused("mailbox full"))
+
+
+def test_a_server_that_says_why_is_believed_for_hours_before_an_email_is_counted(clock: Clock) -> None:
+    """Its disk is full, for a tenth of the emails: they wait, longer each time, and fail only if that never ends."""
+    answers = iter(range(10_000))
+    suspects = Suspects(lambda *_: next(answers), limit=5, patience=3600, clock=clock)
+    email = Email(7, 1, "7", 0, 1, 0, "a@example.com")
+    full = Outcome(Verdict.INFRASTRUCTURE, "452 4.3.1 disk full", 452, "4.3.1", concerns=Concerns.OTHERS)
+    delays = []
+    for _ in range(600):
+        judged = suspects.judge(email, full)
+        assert judged.verdict is Verdict.INFRASTRUCTURE
+        delays.append(decide(judged, 1, RetryRules(delay=60, growth=2, max_delay=900)).delay)
+        clock.now += 5
+    assert delays[0] < delays[2] < delays[4]
+    assert max(delays) <= 900 * 1.25
+    clock.now += 3600
+    assert suspects.judge(email, full).verdict is Verdict.TEMPORARY

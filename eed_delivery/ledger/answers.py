@@ -1,0 +1,94 @@
+"""What mail servers answered to a job's emails of late: read from its attempts, so it is the same for all hosts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from eed_delivery.database import Database
+from eed_delivery.ledger.keys import job_keys
+from eed_delivery.model import EmailState, Verdict
+from eed_delivery.schema import eed_attempt, eed_email, eed_job
+
+SCANNED = 20_000
+"""So many of the newest attempts are looked through for those of one job."""
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to an email of a job. `code` is None where no mail server spoke."""
+
+    email_id: int
+    recipient: str
+    verdict: Verdict
+    code: int | None
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedEmail:
+    """An email that failed, and why."""
+
+    email_id: int
+    recipient: str
+    reply: str
+
+
+class AnswersLedger:
+    """Read-only. Each call is one transaction and raises `DatabaseGone`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def failed_counts(self) -> dict[int, int]:
+        """How many emails have failed, of each watched job that is not finished."""
+        watched = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), eed_job.c.watched)
+        counted = (
+            select(eed_email.c.job_id, func.count())
+            .where(eed_email.c.job_id.in_(watched), eed_email.c.state == EmailState.FAILED)
+            .group_by(eed_email.c.job_id)
+        )
+        return self._database.run(lambda c: dict(c.execute(counted).all()))
+
+    def job_key(self, job_id: int) -> str:
+        """What the source calls a job; "" for none of the ledger's."""
+        return self._database.run(lambda c: job_keys(c, [job_id])).get(job_id, "")
+
+    def has_failed(self, job_id: int, many: int) -> bool:
+        """Whether so many emails of a watched job have failed."""
+        failed = select(eed_email.c.email_id).where(
+            eed_email.c.job_id == job_id, eed_email.c.state == EmailState.FAILED
+        )
+        watched = select(eed_job.c.watched).where(eed_job.c.job_id == job_id)
+        counted = select(func.count()).select_from(failed.limit(many).subquery())
+        return self._database.run(
+            lambda c: c.execute(counted).scalar_one() >= many and bool(c.execute(watched).scalar())
+        )
+
+    def recent(self, job_id: int, limit: int) -> list[Answer]:
+        """The newest answers to a job's emails, the newest first."""
+        newest = select(func.max(eed_attempt.c.attempt_id)).scalar_subquery()
+        names = ("email_id", "verdict", "code", "reply")
+        statement = (
+            select(*(eed_attempt.c[name] for name in names), eed_email.c.recipient)
+            .join(eed_email, eed_email.c.email_id == eed_attempt.c.email_id)
+            .where(eed_attempt.c.attempt_id > newest - SCANNED, eed_email.c.job_id == job_id)
+            .order_by(eed_attempt.c.attempt_id.desc())
+            .limit(limit)
+        )
+        rows = self._database.run(lambda c: c.execute(statement).all())
+        return [Answer(row.email_id, row.recipient, Verdict(row.verdict), row.code, row.reply or "") for row in rows]
+
+    def failed(self, job_id: int) -> Iterator[FailedEmail]:
+        """A job's failed emails, a page at a time."""
+        names = ("email_id", "recipient", "detail")
+        of_job = select(*(eed_email.c[name] for name in names)).where(
+            eed_email.c.job_id == job_id, eed_email.c.state == EmailState.FAILED
+        )
+        statement = of_job.order_by(eed_email.c.email_id).limit(PAGE)
+        rows = self._database.run(lambda c: c.execute(statement).all())
+        while rows:
+            yield from (FailedEmail(row.email_id, row.recipient, row.detail or "") for row in rows)
+            beyond = statement.where(eed_email.c.email_id > rows[-1].email_id)
+            rows = self._database.run(lambda c, beyond=beyond: c.execute(beyond).all())  # type: ignore[misc]

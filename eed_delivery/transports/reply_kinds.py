@@ -1,0 +1,15 @@
+"""What two refusals of one kind have in common, whatever ids and addresses they name."""
+
+import re
+from itertools import islice
+
+from eed_delivery.transports.reply_rules import normal_form
+
+WORDS_COMPARED = 8
+_PLAIN_WORDS = re.compile(r"(?<![\w.-])[a-z]{2,20}(?![\w.-]*\w)")
+
+
+def kind_of(reply: str) -> str:
+    """The code, and the first plain words. Ids, numbers, addresses and URLs are none, and those that look like words
+    stand behind the message as a rule."""
+    return f"{reply[:3]} {' '.join(islice(_PLAIN_WORDS.findall(normal_form(reply)), WORDS_COMPARED))}"

@@ -1,0 +1,245 @@
+"""Whom an SMTP server's refusal concerns, and what follows from it (DESIGN 4, the answers table).
+
+Three things are looked at, in this order:
+
+- the phase: before RCPT no recipient has been named, so what is refused there is never theirs (RFC 5321, 3.3)
+- the code: RFC 5321, 4.2.2, and RFC 3463's classes: x.2.z is the mailbox, x.3.z the system, x.4.z the way to it
+- the words, by `reply_rules`: the codes alone are used by servers for nearly everything
+
+What is left is taken for this recipient's or this content's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, PermanentFailure, Throttled, TransientFailure
+from eed_delivery.model import Concerns
+from eed_delivery.transports.reply_rules import Concern, one_of, rule_for
+
+
+class Phase(StrEnum):
+    """Where in a transaction an answer came; also the word in our messages."""
+
+    RSET = "RSET"
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"
+    CONTENT = "the content"
+    DOT = "the final dot"
+    NOOP = "NOOP"
+
+
+AUTH_CODES = frozenset({530, 534, 535, 538})
+"""RFC 4954, section 6: authentication required, too weak, failed, needs encryption. Ours to put right, at
+any step."""
+
+BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL, Phase.NOOP})
+
+# Exchange Online: the recipient takes mail from its own organisation only. It reads as if we had to log in.
+# https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/
+_CLOSED_TO_STRANGERS = frozenset({"5.7.124", "5.7.133", "5.7.134", "5.7.135", "5.7.136"})
+_SENDERS_DOMAIN = frozenset({"1.7", "1.8"})
+"""RFC 3463, 3.2: the sender's address, or its system."""
+_MAILBOX, _SYSTEM, _NETWORK, _POLICY = "2.", "3.", "4.", "7."
+
+_SAYS_DAILY = one_of(r"\bdaily\b|\bper day\b|\b24 hours?\b|\bquota\b")
+_SAYS_RECIPIENTS = one_of(r"\brecipient's\b|\b(?:user|recipient|mailbox) (?:\w+ ){0,6}(?:receiving|receives) ")
+_SAYS_RATE = one_of(r"\brate\b|\bquota\b|\bflood|\blimit")
+_SAYS_ERRORS = one_of(r"\btoo many errors")
+_SAYS_SENDER_REJECTED = one_of(r"\bsender rejected|\bdomain of sender|\bsender (?:domain|@)")
+_SAYS_UNAVAILABLE = one_of(r"\bservice (?:is |temporarily |currently )*unavailable")
+_SAYS_RIGHTS = one_of(
+    r"\bnot authori[sz]ed to perform",
+    r"\baccount (?:is |has been )?(?:suspended|disabled|paused)",
+    r"\bsending (?:is )?(?:currently )?(?:paused|suspended|disabled)",
+)
+_SAYS_CONTENT = one_of(
+    r"\b(?:its|your|message|the|spam) content\b",
+    r"\bcontent (?:in|of) (?:the|your|this) (?:message|e-?mail)",
+    r"\burls? (?:\w+ )?(?:in|of)\b|\b(?:listed|blacklisted|bad|malicious) urls?\b",
+)
+_SAYS_BUSY = one_of(
+    r"\b(?:server|system|service|host|~) (?:is )?(?:too |temporarily |currently )?(?:busy|overloaded)",
+    r"\bload (?:average )?(?:is )?too high",
+)
+_SAYS_MAILBOX = one_of(r"\b(?:mail ?box|inbox|recipient|user|over ?quota)\b|@")
+_SAYS_TLS = one_of(r"\btls\b")
+_SAYS_OURS = one_of(
+    r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission",
+    r"\bsend ?as ?denied|\bsend (?:as|on behalf)\b",
+)
+_SAYS_LIST = one_of(r"\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The class of a refusal, and whom it concerns."""
+
+    kind: type[DeliveryFailure]
+    concerns: Concerns
+
+
+_THEIRS = Judgement(PermanentFailure, Concerns.RECIPIENT)
+_THEIRS_FOR_NOW = Judgement(TransientFailure, Concerns.RECIPIENT)
+_EVERYBODYS = Judgement(InfrastructureFailure, Concerns.EVERYBODY)
+_NOT_THEIRS = Judgement(InfrastructureFailure, Concerns.OTHERS)
+_RATE = Judgement(Throttled, Concerns.EVERYBODY)
+_SOMEBODYS_RATE = Judgement(Throttled, Concerns.OTHERS)
+"""After RCPT a relay may pass on what one destination says of its rate."""
+_JOBS = Judgement(PermanentFailure, Concerns.JOB)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal, taken apart for the rules below."""
+
+    code: int
+    enhanced: str | None
+    text: str
+    phase: Phase
+
+    @property
+    def for_good(self) -> bool:
+        return self.code >= 500
+
+    @property
+    def detail(self) -> str:
+        """Subject and detail of the enhanced code: "1.1"; "" where there is none."""
+        return (self.enhanced or "")[2:]
+
+    @property
+    def theirs(self) -> Judgement:
+        """As this recipient's or content's: for good, or for now."""
+        return _THEIRS if self.for_good else _THEIRS_FOR_NOW
+
+    @property
+    def rule(self) -> str:
+        """The name of the words' rule, or ""."""
+        rule = rule_for(self.text)
+        return rule.name if rule else ""
+
+    @property
+    def concern(self) -> Concern | None:
+        """Whom the words are about."""
+        rule = rule_for(self.text)
+        return rule.concern if rule else None
+
+    def says(self, phrases: Callable[[str], bool]) -> bool:
+        return phrases(self.text)
+
+
+def judge(code: int, enhanced: str | None, text: str, phase: Phase) -> Judgement:
+    """What an answer means that is not the one hoped for at `phase`.
+
+    An answer that is neither a yes nor a no (3yz, or 2yz to DATA) is the server's confusion, and everybody's trouble.
+    """
+    if code in AUTH_CODES or code < 400:
+        return _EVERYBODYS
+    refused = Refused(code, enhanced, text, phase)
+    return _before_rcpt(refused) if phase in BEFORE_RCPT else _after_rcpt(refused)
+
+
+def _before_rcpt(refused: Refused) -> Judgement:
+    rule, detail = refused.rule, refused.detail
+    if rule == "too_large" or detail == "3.4":  # RFC 1870, 6.1: SIZE is declared with MAIL
+        return refused.theirs
+    if refused.for_good:
+        senders = detail in _SENDERS_DOMAIN or refused.says(_SAYS_SENDER_REJECTED.search)
+        return _JOBS if senders and rule == "sender" else _EVERYBODYS
+    ours = refused.says(_SAYS_DAILY.search) or refused.says(_SAYS_ERRORS.search)
+    return _RATE if rule == "rate" and not ours else _EVERYBODYS
+
+
+def _after_rcpt(refused: Refused) -> Judgement:
+    code, detail = refused.code, refused.detail
+    if code == 454 and refused.says(_SAYS_TLS.search):  # RFC 3207, 4
+        return _EVERYBODYS
+    if code == 454 and not refused.says(_SAYS_DAILY.search) and refused.rule != "relay":
+        return _RATE  # Amazon SES: https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
+    if refused.enhanced in _CLOSED_TO_STRANGERS or (detail.startswith(_MAILBOX) and not _is_about_us(refused)):
+        return refused.theirs
+    if code == 421 and refused.phase is not Phase.DOT:
+        return _SOMEBODYS_RATE if refused.rule == "rate" else _NOT_THEIRS
+    if refused.says(_SAYS_RIGHTS.search) and refused.concern is not Concern.ADDRESS:
+        return _NOT_THEIRS
+    if detail in _SENDERS_DOMAIN and refused.concern is not Concern.ADDRESS:
+        return _of_sender(refused)
+    if code == 503 or detail == "5.1":
+        return refused.theirs if refused.concern is Concern.ADDRESS else _NOT_THEIRS
+    return _by_words(refused)
+
+
+def _is_about_us(refused: Refused) -> bool:
+    """Where a mailbox's code is used for what is ours (AOL: "521 5.2.1 Your IP has been temporarily blocked")."""
+    return refused.rule == "blocklist" or refused.says(_SAYS_OURS.search)
+
+
+def _by_words(refused: Refused) -> Judgement:
+    rule = refused.rule
+    if rule in _BY_RULE:
+        return _BY_RULE[rule](refused)
+    if refused.for_good:
+        return refused.theirs
+    if refused.detail.startswith(_POLICY) and refused.says(_SAYS_RATE.search):
+        return _SOMEBODYS_RATE
+    not_theirs = refused.concern is Concern.DOMAIN or refused.detail.startswith((_SYSTEM, _NETWORK))
+    return _NOT_THEIRS if not_theirs or _is_local_error(refused) else refused.theirs
+
+
+def _is_local_error(refused: Refused) -> bool:
+    """RFC 5321, 4.2.2: 451 is a local error in processing, 452 insufficient system storage. At RCPT both are mostly
+    greylisting and full mailboxes. After it every 4yz is taken for such an error, unless the words know better."""
+    return refused.phase is not Phase.RCPT and refused.concern is None
+
+
+def _of_rate(refused: Refused) -> Judgement:
+    """A limit that is used up for the day is no matter of speed, and a 5yz does not go away by going slower."""
+    if refused.says(_SAYS_RECIPIENTS.search):
+        return _THEIRS_FOR_NOW
+    if refused.for_good or refused.says(_SAYS_DAILY.search):
+        return _NOT_THEIRS
+    return _SOMEBODYS_RATE
+
+
+def _of_source(refused: Refused) -> Judgement:
+    # RFC 5321, 4.2.2: 552 is about size, or about what the message is.
+    about_content = refused.code == 552 or refused.says(_SAYS_CONTENT.search)
+    return refused.theirs if about_content else _NOT_THEIRS
+
+
+def _of_sender(refused: Refused) -> Judgement:
+    if refused.says(_SAYS_LIST.search):
+        return _NOT_THEIRS
+    return Judgement(refused.theirs.kind, Concerns.JOB)
+
+
+def _of_now(refused: Refused) -> Judgement:
+    """ "Try again later" alone: greylisting says it of one recipient (rspamd: `451 4.7.1 Try again later`)."""
+    if refused.for_good:
+        return refused.theirs
+    if refused.says(_SAYS_BUSY.search):
+        return _NOT_THEIRS
+    if refused.says(_SAYS_UNAVAILABLE.search):
+        return _SOMEBODYS_RATE
+    own_trouble = refused.detail.startswith((_SYSTEM, _NETWORK)) or refused.phase is not Phase.RCPT
+    return _NOT_THEIRS if own_trouble else _THEIRS_FOR_NOW
+
+
+def _of_full(refused: Refused) -> Judgement:
+    """A full disk where the message is written is the server's (qmail: "qq write error or disk full"). A quota that a
+    policy code speaks of is our own (Gmail: "550 5.7.1 Email quota exceeded"), unless a mailbox is named."""
+    if refused.detail.startswith(_POLICY) and not refused.says(_SAYS_MAILBOX.search):
+        return _NOT_THEIRS
+    return _NOT_THEIRS if not refused.for_good and refused.phase is not Phase.RCPT else refused.theirs
+
+
+_BY_RULE: dict[str, Callable[[Refused], Judgement]] = {
+    "rate": _of_rate,
+    "relay": _of_source,
+    "blocklist": _of_source,
+    "authentication": _of_source,
+    "sender": _of_sender,
+    "temporary": _of_now,
+    "full": _of_full,
+}

@@ -1,0 +1,39 @@
+"""A sample of the replay: who fails for an answer, and who is held up. All of it: `python -m tests.faults.replay`."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.faults.replay.relay import Spread
+from tests.faults.replay.run import replay
+from tests.replies import KnownReply, known_replies
+
+EMAILS = 90
+EVERY = 25
+# The cases that whole jobs failed for, and words that nobody knows.
+ALWAYS = (
+    "452 4.3.1 Insufficient system storage",
+    "550 5.4.5 Daily user sending limit",
+    "blocked using zen.spamhaus.org",
+    "421 4.4.5 Server busy",
+    "Administrative prohibition",
+    "Greylisted for 5 minutes",
+    "554 Denied (K17)",
+)
+
+
+def _sample() -> list[KnownReply]:
+    named = [reply for reply in known_replies() if any(words in reply.reply for words in ALWAYS)]
+    return list(dict.fromkeys([*named, *known_replies()[::EVERY]]))
+
+
+def test_the_sample_has_every_class() -> None:
+    assert {reply.best for reply in _sample()} == set("PTSIJ")
+
+
+@pytest.mark.parametrize("spread", Spread, ids=lambda spread: spread.value)
+@pytest.mark.parametrize("reply", _sample(), ids=lambda reply: f"{reply.phase.name} {reply.reply[:50]}")
+def test_a_sample_of_each_class_fails_nobody_wrongly(reply: KnownReply, spread: Spread) -> None:
+    with capture_logs() as logs:
+        ended = replay(reply, spread, EMAILS)
+    assert ended.problems == []
+    assert [event for event in logs if event.get("exc_info")] == []

@@ -1,0 +1,60 @@
+"""What mail servers say to a sender, in the words of each, and whom it is about: a list of our own.
+
+Written after the servers' sources and their operators' pages (named in the list), with example names and addresses.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from eed_delivery.errors import (
+    DeliveryFailure,
+    InfrastructureFailure,
+    PermanentFailure,
+    Throttled,
+    TransientFailure,
+)
+from eed_delivery.model import Concerns
+from eed_delivery.transports.smtp_replies import Phase, failure, parse
+
+LIST = Path(__file__).parent / "replies.tsv"
+LETTERS: dict[type[DeliveryFailure], str] = {
+    PermanentFailure: "P",
+    TransientFailure: "T",
+    Throttled: "S",
+    InfrastructureFailure: "I",
+}
+"""P: this recipient or content, for good. T: this recipient, for now. S: we are too fast. I: the system, our server,
+our account. J: the job's sender or content."""
+
+
+@dataclass(frozen=True)
+class KnownReply:
+    """One answer. `wanted`: the best class first, then those that are right too, as letters."""
+
+    wanted: tuple[str, ...]
+    phase: Phase
+    source: str
+    reply: str
+
+    @property
+    def best(self) -> str:
+        return self.wanted[0]
+
+    def failure(self, recipient: str = "anna@example.com", tag: str = "a640c23a62f3a-sor") -> DeliveryFailure:
+        """What a transport makes of it. `tag`: what differs each time."""
+        text = self.reply.replace("{recipient}", recipient).replace("{id}", tag)
+        return failure(parse([line.encode() for line in text.split("|")]), self.phase)
+
+    def letter(self) -> str:
+        """The class that it gets."""
+        found = self.failure()
+        return "J" if found.concerns is Concerns.JOB else LETTERS[type(found)]
+
+
+@cache
+def known_replies(path: Path = LIST) -> tuple[KnownReply, ...]:
+    """The list, in its order."""
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    rows = [line.split("\t") for line in lines]
+    return tuple(KnownReply(tuple(row[0].split("/")), Phase[row[1]], row[2], row[3]) for row in rows)
