@@ -1,0 +1,81 @@
+"""Enlisting at its edges: rows that are jobs of one email, rounds, leases, and rows that move on meanwhile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eed_delivery.model import EmailState
+from tests.integration.test_comparing import SINGLE
+from tests.integration.test_enlisting import AGAIN, assert_equation, end, finish, publish
+from tests.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Over SQLite, with three rows that are ready."""
+    world = World(f"sqlite:///{tmp_path}/alone.sqlite3", SINGLE)
+    world.execute("CREATE TABLE mq (id INTEGER PRIMARY KEY, sender, rcpt, subject, body, state INTEGER, err)")
+    for n in (1, 2, 3):
+        world.execute(f"INSERT INTO mq VALUES ({n}, 's@bank.example', 'c{n}@example.com', 'S', 'T', 1, '')")
+    yield world
+    world.close()
+
+
+def test_they_are_enlisted_as_they_are_registered(world: World) -> None:
+    """No publisher needs to lease them one by one."""
+    jobs = world.registry.new_jobs(10)
+    world.registry.register(jobs)
+    assert world.execute("SELECT email_id, job_id, recipient, state FROM eed_email ORDER BY 1") == [
+        (n, n, f"c{n}@example.com", "pending") for n in (1, 2, 3)
+    ]
+    assert world.execute("SELECT found, total, enlisted_at IS NOT NULL FROM eed_job") == [(1, 1, 1)] * 3
+    world.registry.register(jobs)  # another publisher that saw the same rows
+    assert world.execute("SELECT COUNT(*) FROM eed_email") == [(3,)]
+    assert_equation(world)
+
+
+def test_a_refusal_says_in_which_round_it_was(world: World) -> None:
+    publish(world)
+    for n in (1, 2, 3):
+        end(world, n, EmailState.SENT)
+    finish(world)
+    for round_ in (1, 2):
+        world.execute("UPDATE mq SET state = 1 WHERE id = 2")
+        publish(world)
+        finish(world)
+        assert world.execute("SELECT source_key, round FROM eed_refusal ORDER BY refusal_id DESC LIMIT 1") == [
+            ("2", round_)
+        ]
+    assert_equation(world)
+
+
+@pytest.mark.parametrize("spoilt", ["lease_until = '2001-01-01 00:00:00.000000'", "enlisted_at = '2001-01-01'"])
+def test_a_chunk_needs_a_lease_that_lasts_and_a_job_that_is_open(tmp_path: Path, spoilt: str) -> None:
+    world = World(f"sqlite:///{tmp_path}/lease.sqlite3")
+    world.add_job(["a@example.com"])
+    world.registry.register(world.registry.new_jobs(10))
+    (job,) = world.registry.lease(7, 60, 10, 0)
+    world.execute(f"UPDATE eed_job SET {spoilt}")
+    assert world.registry.enlist(job, 10, 60) == 0
+    assert world.execute("SELECT COUNT(*) FROM eed_email") == [(0,)]
+    world.close()
+
+
+def test_a_known_row_that_moves_on_while_it_is_read_is_taken_back(tmp_path: Path) -> None:
+    """A worker's word, or an operator's, that comes between the look-up and the change: nothing of the chunk stands."""
+    world = World(f"sqlite:///{tmp_path}/moves.sqlite3", AGAIN)
+    world.add_job(["a@example.com"])
+    publish(world)
+    end(world, 1000, EmailState.FAILED)
+    finish(world)
+    world.execute("UPDATE delivery_email SET status = 'pending'")
+    world.execute("UPDATE delivery_job SET status = 'processing'")
+    world.registry.register(world.registry.new_jobs(10))
+    (job,) = world.registry.lease(7, 60, 10, 0)
+    # To the statement it is as if another connection had changed the row since it was read.
+    world.execute("CREATE TRIGGER unchanged BEFORE UPDATE OF job_id ON eed_email BEGIN SELECT RAISE(IGNORE); END")
+    assert world.registry.enlist(job, 10, 60) == 0
+    assert world.execute("SELECT gen, state FROM eed_email") == [(0, "failed")]
+    assert world.execute("SELECT found, regenerated FROM eed_job") == [(1, 0)]
+    world.close()
