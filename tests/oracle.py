@@ -42,7 +42,7 @@ class Books:
     """Rows that were refused by name: the ledger's id of the job, and the row's key. A row may come and be refused more
     than once."""
     resent: dict[int, int] = field(default_factory=dict)
-    """How many emails of a job an operator has added: they have no row in the source, and negative ids."""
+    """How many emails of a job an operator has added: they have no row in the source."""
     drifted: bool = False
     """Whether others have changed the source meanwhile: rows and jobs may be gone, or in other jobs."""
 
@@ -153,7 +153,7 @@ def open_books(world: World, source: SourceSettings, taken: Sequence[Taken]) -> 
     names = ("job_id", "source_key", "state", "total", "not_enlisted", "finished_at", *SUMS)
     jobs = [dict(zip(names, row, strict=True)) for row in world.execute(f"SELECT {', '.join(names)} FROM eed_job")]
     refused = world.execute("SELECT job_id, source_key FROM eed_refusal WHERE job_id IS NOT NULL")
-    resent = world.execute("SELECT job_id, COUNT(*) FROM eed_email WHERE email_id < 0 GROUP BY job_id")
+    resent = world.execute("SELECT job_id, COUNT(*) FROM eed_email WHERE resend_of IS NOT NULL GROUP BY job_id")
     doubted = world.execute("SELECT DISTINCT email_id FROM eed_attempt WHERE verdict = 'in_doubt'")
     e, j = source.email, source.job
     job_of_email = e.id if source.single_table else e.job_id

@@ -72,8 +72,8 @@ class ComparedJob:
 
 @dataclass(frozen=True, slots=True)
 class JobSums:
-    """A job's numbers, and what its rows say, all read in one statement. `rows` are its emails, `resent` those that an
-    operator has added (their ids are negative), `named` its rows in `eed_refusal`."""
+    """A job's numbers, and what its rows say, all read in one statement. `rows` are its emails, `resent` says how
+    many of them an operator has added, `named` are its rows in `eed_refusal`."""
 
     job_id: int
     key: str
@@ -128,7 +128,7 @@ SUMS = select(
     eed_job.c.regenerated,
     eed_job.c.moved,
     select(func.count()).where(_OF_JOB).correlate(eed_job).scalar_subquery().label("emails"),
-    select(func.count()).where(_OF_JOB, eed_email.c.email_id < 0).correlate(eed_job).scalar_subquery().label("resent"),
+    eed_job.c.resent,
     select(func.count())
     .where(eed_refusal.c.job_id == eed_job.c.job_id)
     .correlate(eed_job)
@@ -141,7 +141,6 @@ _EMAILS = select(
 _OF_STATE = (
     eed_email.c.job_id.in_(bindparam("jobs", expanding=True, literal_execute=True, type_=BigInteger())),
     eed_email.c.state == bindparam("of_state"),
-    # What an operator has sent once more has no row of its own in the source, and a negative id.
     eed_email.c.email_id > bindparam("after"),
 )
 
@@ -154,10 +153,12 @@ def _in_order(statement: Select[Any]) -> Select[Any]:
     return statement.where(*_OF_STATE).order_by(eed_email.c.email_id).limit(bindparam("most"))
 
 
-EMAILS_PAGE = _in_order(_EMAILS)
+# What an operator has sent once more has no row of its own in the source.
+_WITH_A_ROW = _EMAILS.where(eed_email.c.resend_of.is_(None))
+EMAILS_PAGE = _in_order(_WITH_A_ROW)
 _PAGE = _in_order(select(eed_email.c.email_id)).subquery("page")
 EMAILS_PAGE_END = select(func.count(), func.max(_PAGE.c.email_id))
-EMAILS_BETWEEN = _EMAILS.where(*_OF_STATE, eed_email.c.email_id <= bindparam("last")).order_by(eed_email.c.email_id)
+EMAILS_BETWEEN = _WITH_A_ROW.where(*_OF_STATE, eed_email.c.email_id <= bindparam("last")).order_by(eed_email.c.email_id)
 EMAILS_AGAIN = _EMAILS.where(
     eed_email.c.email_id.in_(bindparam("ids", expanding=True, literal_execute=True, type_=BigInteger()))
 )

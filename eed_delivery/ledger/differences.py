@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from eed_delivery.errors import RenderError
+from eed_delivery.addresses import canonical
 from eed_delivery.model import EmailState
-from eed_delivery.rendering.addresses import recipient
 from eed_delivery.source.comparing import WENT_OUT, SourceEmail
 
 
@@ -122,12 +121,5 @@ def job_not_taken_up(job: str, *, again: bool) -> Difference:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two spellings are one address: as rendering writes them."""
-    return one == other or _canonical(one) == _canonical(other)
-
-
-def _canonical(text: str) -> str:
-    try:
-        return recipient(text, None).address
-    except RenderError:
-        return text
+    """Whether two spellings are one address."""
+    return one == other or (canonical(one) is not None and canonical(one) == canonical(other))

@@ -10,6 +10,7 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.ledger.comparing import ComparingLedger
 from eed_delivery.ledger.differences import Difference
 from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.resending import Resend, ResendLedger
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.source.comparing import SourceComparison, SourceEmail
 from eed_delivery.source.tables import Key
@@ -207,8 +208,7 @@ def test_a_row_that_moved_is_named_in_both_jobs_until_it_is_refused(world: World
 
 
 def test_what_an_operator_has_sent_once_more_has_no_row_in_the_source(world: World, ids: list[int]) -> None:
-    world.execute("INSERT INTO eed_email (email_id, job_id, recipient, state) VALUES (-5, 1, 'x@example.com', 'sent')")
-    world.execute("UPDATE eed_job SET total = 11")
+    ResendLedger(world.database, world.source, "anna").resend(Resend(ids[0], "a test", "x@example.com"))
     assert compare(world) == []
 
 
