@@ -11,6 +11,7 @@ The service may be running. What looks like a difference is therefore looked at 
 counts only if it is still there.
 """
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,11 @@ from eed_delivery.source.tables import Key
 T = TypeVar("T")
 
 PAGE = 5000
+FIRST_PAGE = 500
+SMALLEST_PAGE = 50
+QUICK_SECONDS = 1.0
+"""A page that took less lets the next one be larger; one that took longer than five times that, smaller. A view may
+take a second for a row, and the connection waits no longer than database.read_timeout_seconds for a page."""
 KEYS_AT_ONCE = 1000
 """So many keys at most are named in one statement."""
 SMALL_JOB = 20
@@ -186,7 +192,8 @@ class ComparingLedger:
     def __init__(self, database: Database, source: SourceComparison, page: int = PAGE) -> None:
         self._database = database
         self._source = source
-        self._size = page
+        self._largest = page
+        self._size = min(FIRST_PAGE, page)
 
     def jobs(self, job_ids: Sequence[int]) -> list[ComparedJob]:
         """These jobs, in the order of their ids."""
@@ -214,6 +221,22 @@ class ComparingLedger:
 
     def pages(self, group: Sequence[ComparedJob]) -> Iterator[ComparedPage]:
         """Compare a group, one bounded step after the other."""
+        steps = self._steps(group)
+        while True:
+            began = time.monotonic()
+            page = next(steps, None)
+            if page is None:
+                return
+            self._adapt(time.monotonic() - began)
+            yield page
+
+    def _adapt(self, seconds: float) -> None:
+        if seconds < QUICK_SECONDS:
+            self._size = min(self._largest, self._size * 2)
+        elif seconds > 5 * QUICK_SECONDS:
+            self._size = min(self._size, max(SMALLEST_PAGE, self._size // 4))
+
+    def _steps(self, group: Sequence[ComparedJob]) -> Iterator[ComparedPage]:
         jobs = {job.job_id: job for job in group}
         yield self._job_rows(jobs)
         for state in ORDER:
@@ -237,8 +260,8 @@ class ComparingLedger:
             yield from self._joined(jobs, state)
             return
         after = 0
-        values = {"jobs": sorted(jobs), "of_state": state, "most": self._size}
-        while emails := self._emails(EMAILS_PAGE, {**values, "after": after}):
+        values = {"jobs": sorted(jobs), "of_state": state}
+        while emails := self._emails(EMAILS_PAGE, {**values, "after": after, "most": self._size}):
             after = emails[-1].email_id
             yield self._compared(jobs, emails)
 

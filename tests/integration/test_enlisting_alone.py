@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from eed_delivery.model import EmailState
 from tests.integration.test_comparing import SINGLE
@@ -78,4 +79,61 @@ def test_a_known_row_that_moves_on_while_it_is_read_is_taken_back(tmp_path: Path
     assert world.registry.enlist(job, 10, 60) == 0
     assert world.execute("SELECT gen, state FROM eed_email") == [(0, "failed")]
     assert world.execute("SELECT found, regenerated FROM eed_job") == [(1, 0)]
+    world.close()
+
+
+LATE = "INSERT INTO delivery_email (id, job_id, recipient, status) VALUES (7, 1, 'late@example.com', 'pending')"
+UNREAD = {
+    "the count of settled rows": ("not_enlisted", 0, ""),
+    "the counts of a chunk": ("found", 0, ""),
+    "the counts of a chunk that the database copies": ("found", 1, ""),
+    "the counts of rows that came late": ("found", 3, LATE),
+    "the end": ("enlisted_at", 3, ""),
+}
+
+
+@pytest.mark.parametrize(("column", "before", "statement"), UNREAD.values(), ids=UNREAD.keys())
+def test_a_guarded_update_that_changes_nothing_takes_the_chunk_back(
+    tmp_path: Path, column: str, before: int, statement: str
+) -> None:
+    world = World(f"sqlite:///{tmp_path}/guards.sqlite3")
+    world.add_job(["a@example.com", "b@example.com", "c@example.com"])
+    world.registry.register(world.registry.new_jobs(10))
+    (job,) = world.registry.lease(7, 60, 10, 0)
+    if before:
+        assert world.registry.enlist(job, before, 60) == before
+    if statement:
+        world.execute(statement)
+    world.execute(f"CREATE TRIGGER unread BEFORE UPDATE OF {column} ON eed_job BEGIN SELECT RAISE(IGNORE); END")
+    with capture_logs() as told:
+        assert world.registry.enlist(job, 10, 60) == 0
+    assert [line["event"] for line in told] == ["enlisting_left_to_another"]
+    assert world.execute("SELECT COUNT(*) FROM eed_email") == [(before,)]
+    assert world.execute("SELECT found, total, enlisted_at FROM eed_job") == [(before, before, None)]
+    world.close()
+
+
+def test_a_row_is_not_taken_over_from_a_job_that_cannot_be_counted_down(tmp_path: Path) -> None:
+    world = World(f"sqlite:///{tmp_path}/over.sqlite3", AGAIN)
+    world.add_job(["a@example.com"])
+    publish(world)
+    end(world, 1000, EmailState.FAILED)
+    finish(world)
+    world.add_job([], job_id=2)
+    world.execute("UPDATE delivery_email SET job_id = 2, status = 'pending'")
+    world.registry.register(world.registry.new_jobs(10))
+    (job,) = world.registry.lease(7, 60, 10, 0)
+    world.execute("CREATE TRIGGER unread BEFORE UPDATE OF moved ON eed_job BEGIN SELECT RAISE(IGNORE); END")
+    assert world.registry.enlist(job, 10, 60) == 0
+    assert world.execute("SELECT job_id, state FROM eed_email") == [(1, "failed")]
+    world.close()
+
+
+def test_rows_that_others_have_settled_are_counted_once(tmp_path: Path) -> None:
+    world = World(f"sqlite:///{tmp_path}/settled.sqlite3")
+    world.add_job(["a@example.com", "b@example.com", "c@example.com"])
+    world.add_job(["d@example.com"], job_id=2)
+    world.execute("UPDATE delivery_email SET status = 'sent' WHERE id IN (1001, 2000)")
+    publish(world)
+    assert world.execute("SELECT job_id, not_enlisted, total FROM eed_job ORDER BY 1") == [(1, 1, 2), (2, 1, 0)]
     world.close()
