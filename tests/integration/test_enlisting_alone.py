@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from eed_delivery.config import SourceSettings
+from eed_delivery.ledger.enlisting import TWICE
 from eed_delivery.model import EmailState
 from tests.integration.test_comparing import SINGLE
-from tests.integration.test_enlisting import AGAIN, assert_equation, end, finish, publish
+from tests.integration.test_enlisting import AGAIN, JOBS, MAILS, add, assert_equation, end, finish, legacy, publish
 from tests.world import World
 
 
@@ -136,4 +138,30 @@ def test_rows_that_others_have_settled_are_counted_once(tmp_path: Path) -> None:
     world.execute("UPDATE delivery_email SET status = 'sent' WHERE id IN (1001, 2000)")
     publish(world)
     assert world.execute("SELECT job_id, not_enlisted, total FROM eed_job ORDER BY 1") == [(1, 1, 2), (2, 1, 0)]
+    world.close()
+
+
+def test_a_view_that_has_a_row_twice_is_told_and_nobody_is_enlisted_twice(tmp_path: Path) -> None:
+    doubled = SourceSettings.model_validate({"email": {"table": "doubled"}})
+    world = World(f"sqlite:///{tmp_path}/doubled.sqlite3", doubled)
+    world.execute("CREATE VIEW doubled AS SELECT * FROM delivery_email UNION ALL SELECT * FROM delivery_email")
+    world.add_job(["a@example.com", "b@example.com"])
+    publish(world, chunk=10)
+    assert world.execute("SELECT email_id FROM eed_email ORDER BY 1") == [(1000,), (1001,)]
+    assert world.execute("SELECT source_key, reason FROM eed_refusal ORDER BY 1") == [("1000", TWICE), ("1001", TWICE)]
+    assert world.execute("SELECT found, total, refused FROM eed_job") == [(4, 2, 2)]
+    world.close()
+
+
+def test_a_job_whose_key_only_the_collation_takes_for_a_known_one_is_no_known_one(database_url: str) -> None:
+    """`utf8mb4_bin`, which the ledger's keys have, does not compare a blank at the end."""
+    nopad = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+    kinds = {"job_key": "string", "email_key": "string"}
+    world = legacy(World(database_url), JOBS.format(nopad), MAILS.format(nopad, nopad), **kinds)
+    add(world, "J1", "K1")
+    publish(world)
+    add(world, "J1 ", "K2")
+    publish(world)
+    assert dict(world.execute("SELECT id, status FROM jobs")) == {"J1": "processing", "J1 ": "failed"}
+    assert world.execute("SELECT source_key FROM eed_refusal ORDER BY refusal_id") == [("K2",), (None,)]
     world.close()
