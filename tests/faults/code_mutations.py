@@ -59,8 +59,12 @@ THE_SAME = {
     ("known_emails", "without column.in_(keys)"),
     ("_register", "without eed_job.c.source_key.in_(keys)"),
     ("_enlist_alone", "without eed_job.c.source_key.in_([str(job.key) for job in jobs])"),
-    # The copy then has fewer rows than were counted, and each row is looked at by itself.
+    # The copy then has other rows than were counted, and each row is looked at by itself.
     ("unsent_until", "without t.email_id > native(after, t.email_key_type)"),
+    ("unsent_between", "without beyond"),
+    ("unsent_between", "without t.email_id <= native(last, t.email_key_type)"),
+    # Said again, byte for byte, by what stands beside it; it is there for the index.
+    ("unknown", "without emails.c.source_key == as_stored_key(t.email_id)"),
     # The transaction's own COMMIT releases it.
     ("_copy", "without savepoint.commit()"),
     # An enlisted job of one email has its email, which is known.

@@ -333,8 +333,8 @@ def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> 
     assert fits(world, case) == 1
     assert rows(world, "eed_email")[1:] == neighbours
     ((*now, changed_at),) = world.execute(
-        "SELECT job_id, recipient, address, state, gen, attempts, token, lease_until, wire_at, not_before, queued_at, detail,"
-        " message_id, outcome, outcome_at, changed_at FROM eed_email WHERE email_id = 1000"
+        "SELECT job_id, recipient, address, state, gen, attempts, token, lease_until, wire_at, not_before, queued_at,"
+        " detail, message_id, outcome, outcome_at, changed_at FROM eed_email WHERE email_id = 1000"
     )
     assert now == [2, "Z@example.com", "z@example.com", "pending", 3, 0, *[None] * 9]
     assert changed_at > PAST

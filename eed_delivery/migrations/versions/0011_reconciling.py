@@ -13,9 +13,14 @@ TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    """Columns at the end of a table are added at once (https://mariadb.com/kb/en/innodb-online-ddl-overview/)."""
-    op.add_column("eed_job", sa.Column("reconcile_token", sa.BigInteger(), nullable=True))
-    op.add_column("eed_job", sa.Column("reconcile_until", TIME, nullable=True))
+    """May be broken off at any point and run again: MySQL and MariaDB commit each ALTER by itself.
+
+    Columns at the end of a table are added at once (https://mariadb.com/kb/en/innodb-online-ddl-overview/).
+    """
+    there = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("eed_job")}
+    for column in (sa.Column("reconcile_token", sa.BigInteger()), sa.Column("reconcile_until", TIME)):
+        if column.name not in there:
+            op.add_column("eed_job", column)
 
 
 def downgrade() -> None:
