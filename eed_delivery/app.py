@@ -27,11 +27,13 @@ from eed_delivery.job_watch import JobWatch, limits
 from eed_delivery.ledger.acts import SERVICE
 from eed_delivery.ledger.alert_facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
+from eed_delivery.ledger.comparing import ComparingLedger
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.forgetting import ForgettingLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.outbox import Outbox
+from eed_delivery.ledger.reconciling import ReconcilingLedger
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
@@ -42,10 +44,12 @@ from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.loops import Pulse
 from eed_delivery.opening import open_database
 from eed_delivery.publisher import Publisher
+from eed_delivery.reconciliation import Reconciler, ReconcileSweep
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.retention import Retention
 from eed_delivery.source import Source
+from eed_delivery.source.comparing import SourceComparison
 from eed_delivery.sqs import Queue
 from eed_delivery.sweeper import Sweeper, SweepRules
 from eed_delivery.tracking import job_links
@@ -238,6 +242,27 @@ class App:
             return None
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
         return Retention(ledger, self.settings.sweeper.interval_seconds)
+
+    def reconcile_sweep(self) -> ReconcileSweep | None:
+        """What compares source and ledger once in a while; None where it is turned off."""
+        hours = self.settings.sweeper.reconcile_hours
+        if not hours:
+            return None
+        database = self.database(connections=1)
+        ledger = self._reconciling(database)
+        return ReconcileSweep(self.reconciler(database), self._comparing(database), ledger, hours * 3600)
+
+    def reconciler(self, database: Database, who: str = SERVICE) -> Reconciler:
+        """What compares source and ledger, and repairs. `who`: the person at the command line."""
+        comparison = SourceComparison(self.settings.source)
+        return Reconciler(self._comparing(database), self._reconciling(database, who), comparison, self.source)
+
+    def _comparing(self, database: Database) -> ComparingLedger:
+        return ComparingLedger(database, SourceComparison(self.settings.source))
+
+    def _reconciling(self, database: Database, who: str = SERVICE) -> ReconcilingLedger:
+        registry = RegistryLedger(database, self.source, self.outbox)
+        return ReconcilingLedger(database, self.source, registry, who=who)
 
     def job_watch(self) -> JobWatch | None:
         """What watches the bounces and complaints of running jobs; None where it is turned off."""

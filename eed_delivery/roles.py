@@ -80,6 +80,8 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     beside += [Loop("answers", app.answers_alike.step, stop, pulse)]
     beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
     beside += [Loop("retention", retention.step, stop, pulse)] if retention else []
+    reconciling = app.reconcile_sweep()
+    beside += [Loop("reconcile", reconciling.step, stop, pulse)] if reconciling else []
     threads = [loop.start() for loop in beside]
     Loop("sweeper", sweeper.step, stop, pulse).run()
     for thread in threads:

@@ -88,6 +88,8 @@ eed_job = Table(
     Column("reconciled_at", Time),  # when source and ledger were last compared row by row
     Column("differences", Integer),  # how many rows differed then
     Column("resent", Integer, nullable=False, server_default="0"),  # its emails that an operator had sent once more
+    Column("reconcile_token", BigInteger),  # fences the sweeper that compares them at the moment
+    Column("reconcile_until", Time),  # its lease
     Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )

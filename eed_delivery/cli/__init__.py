@@ -13,6 +13,7 @@
 - `reporting`  report
 - `requeueing` requeue
 - `resending`  resend
+- `reconciling` reconcile
 - `deciding`   settle, pause, resume, cancel
 - `suppression` suppression list, add, remove; `suppression_moving` import and export, of a `suppression_file`
 - `alerting`   alerts list, alerts test
@@ -33,7 +34,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 EPILOG = """\b
 Exit codes:
   0   done
-  1   not possible as things are, or a check found an error; the message says why
+  1   not possible as things are, or a check found an error or a difference; the message says why
   2   the command line is wrong
   69  the database or the queue cannot be reached
   75  bounce alone: it was not taken, and the mail server is to try again
@@ -67,6 +68,7 @@ COMMANDS = {
     "processes": "reading:processes",
     "requeue": "requeueing:requeue",
     "resend": "resending:resend",
+    "reconcile": "reconciling:reconcile",
     "settle": "deciding:settle",
     "pause": "deciding:pause",
     "resume": "deciding:resume",

@@ -8,7 +8,9 @@ from eed_delivery.config.formats import Address, HttpUrl, Seconds, mistake
 from eed_delivery.config.patterns import MAX_PATTERN_CHARS, Pattern, compile_regex, compile_word
 from eed_delivery.config.source_mapping import Section
 
-FactName = Literal["silence_seconds", "oldest_queued_seconds", "dead_letters", "in_doubt", "ses_quota_percent"]
+FactName = Literal[
+    "silence_seconds", "oldest_queued_seconds", "dead_letters", "in_doubt", "source_differences", "ses_quota_percent"
+]
 """What can be watched beside the log. A name says what is measured, and in what."""
 TOKEN = "{token}"  # noqa: S105 - the place for one
 

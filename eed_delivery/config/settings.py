@@ -143,10 +143,11 @@ class WorkerSettings(Section):
 
 
 class SweeperSettings(Section):
-    """How what fell on the floor is put back."""
+    """How what fell on the floor is put back, and how often source and ledger are compared. 0 hours: never."""
 
     interval_seconds: Seconds = 10
     queued_patience_seconds: Seconds = 300
+    reconcile_hours: Annotated[float, Field(ge=0, le=8760, allow_inf_nan=False)] = 24
 
 
 class ServiceSettings(Section):

@@ -33,6 +33,7 @@ class ActKind(StrEnum):
     REQUEUE = "requeue"
     SETTLE = "settle"
     RESEND = "resend"
+    REPAIR = "repair"  # by `reconcile --repair`; the reason says what
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, or_, select
 
 from eed_delivery.database import Database, seconds_until, utc_in
 from eed_delivery.model import EmailState, JobState, Verdict
@@ -39,14 +39,25 @@ class AlertFacts:
 
     def in_doubt(self) -> float:
         """Emails in doubt, of jobs that run or have ended within these seven days; the newest 10,000 jobs count."""
-        recent = or_(eed_job.c.finished_at.is_(None), eed_job.c.finished_at > utc_in(-DOUBT_DAYS * 86_400))
-        jobs = select(eed_job.c.job_id).where(recent).order_by(eed_job.c.job_id.desc()).limit(JOBS_LOOKED_AT).subquery()
+        jobs = _recent_jobs()
         doubtful = (
             select(func.count())
             .select_from(jobs.join(eed_email, eed_email.c.job_id == jobs.c.job_id))
             .where(eed_email.c.state == EmailState.IN_DOUBT)
         )
         return self._database.run(lambda c: _scalar(c, doubtful))
+
+    def source_differences(self) -> float:
+        """Rows that differed between source and ledger when their jobs were last compared, in jobs that run or have
+        ended within these seven days; the newest 10,000 jobs count."""
+        differing = select(func.coalesce(func.sum(_recent_jobs().c.differences), 0))
+        return self._database.run(lambda c: _scalar(c, differing))
+
+
+def _recent_jobs() -> Subquery:
+    recent = or_(eed_job.c.finished_at.is_(None), eed_job.c.finished_at > utc_in(-DOUBT_DAYS * 86_400))
+    columns = select(eed_job.c.job_id, eed_job.c.differences)
+    return columns.where(recent).order_by(eed_job.c.job_id.desc()).limit(JOBS_LOOKED_AT).subquery()
 
 
 def _waits(state: EmailState) -> Select[tuple[float]]:

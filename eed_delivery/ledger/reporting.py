@@ -51,6 +51,8 @@ class JobReport:
     moved: int = 0
     rounds: int = 0
     resent: int = 0
+    reconciled_at: datetime | None = None
+    differences: int | None = None
 
     @property
     def done(self) -> int:
@@ -215,6 +217,8 @@ class ReportingLedger:
             moved=row.moved,
             rounds=row.rounds,
             resent=row.resent,
+            reconciled_at=row.reconciled_at,
+            differences=row.differences,
         )
 
     def emails_to(self, address: str, page: int = 1000) -> Iterator[EmailReport]:

@@ -78,6 +78,17 @@ class Certificate:
             f" + {job.refused} refused{f' - {job.resent} resent' if job.resent else ''}",
         )
 
+    @property
+    def reconciled(self) -> str:
+        """Whether the source was compared with the ledger row by row, and what that came to, in words."""
+        at, differences = self.job.reconciled_at, self.job.differences
+        if at is None or differences is None:
+            return "not reconciled with the source"
+        if self.job.finished_at is not None and at < self.job.finished_at:
+            return "not reconciled with the source since it finished"
+        found = "1 difference" if differences == 1 else f"{differences:,} differences"
+        return f"reconciled with the source at {utc(at)}: {found}"
+
     def as_json(self) -> dict[str, Any]:
         """As it is handed out. What most jobs lack stands behind the others."""
         more = {"resent": self.job.resent} if self.job.resent else {}
@@ -93,6 +104,9 @@ class Certificate:
             "read_from": utc(self.read_from),
             "read_to": utc(self.read_to),
             "all_enlisted": self.job.enlisted,
+            "reconciled": self.reconciled,
+            "reconciled_at": utc(self.job.reconciled_at) or None,
+            "source_differences": self.job.differences,
             "changed_while_read": self.changed,
             "rounds": self.job.rounds,
             "found": self.job.found,

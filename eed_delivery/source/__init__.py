@@ -5,6 +5,7 @@
 - `clock`            the source's clock in SQL
 - `wall_clock`       moments as that clock shows them, in the night when it shows an hour twice
 - `keys`             string keys in SQL, compared byte for byte
+- `comparing`        its rows, for those who hold them against the ledger
 - `live`             what the database really has: columns, indexes, character sets
 - `column_kinds`     which types of columns templates may have
 - `check`            the mapping held against the database, for `eed-delivery db check`

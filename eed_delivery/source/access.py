@@ -32,7 +32,7 @@ from eed_delivery.config.source_mapping import KnownRows
 from eed_delivery.database import utc_now
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow, WaitingJob
-from eed_delivery.source.clock import has_come, seconds_left, source_now
+from eed_delivery.source.clock import has_come, seconds_left, source_ago, source_now
 from eed_delivery.source.column_kinds import as_offered
 from eed_delivery.source.files import Files, by_owner, files_of_emails, job_files, spelt_otherwise
 from eed_delivery.source.keys import as_stored_key, same_bytes
@@ -417,6 +417,20 @@ class Source:
         statement = update(t.emails).where(t.email_id == bindparam("its_key")).values(_existing(values))
         # never over what another server has sent meanwhile
         return statement.where(t.is_pending()) if state is EmailState.CANCELLED else statement
+
+    def write_sent_late(
+        self, c: Connection, key: Key, detail: str, attempts: int, message_id: str | None, seconds_ago: float
+    ) -> bool:
+        """Write that an email was sent so many seconds ago, where the source still says that it is not sent yet.
+
+        Returns whether it said so.
+        """
+        statement, values = self.email_update(c, key, EmailState.SENT, detail, attempts, message_id)
+        statement = statement.where(self._tables.is_pending())
+        if self._settings.email.sent_at:
+            statement = statement.values({self._settings.email.sent_at: source_ago(bindparam("seconds_ago"))})
+            values["seconds_ago"] = int(seconds_ago)
+        return c.execute(statement, values).rowcount == 1
 
     def outcome_update(self, c: Connection, key: Key, outcome: str) -> tuple[Update, dict[str, Any]] | None:
         """The statement that writes what became of an email after it was accepted, and its values; None where no column

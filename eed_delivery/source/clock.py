@@ -19,6 +19,13 @@ class source_now(FunctionElement[Any]):  # noqa: N801 - named like the SQL funct
     inherit_cache = True
 
 
+class source_ago(FunctionElement[Any]):  # noqa: N801 - as above
+    """The time so many seconds ago, as the source writes times."""
+
+    type = DateTime()
+    inherit_cache = True
+
+
 class seconds_left(FunctionElement[Any]):  # noqa: N801 - as above
     """Seconds until a column's time comes, below zero when it is past; NULL where there is no (real) time."""
 
@@ -41,6 +48,16 @@ def _now(_element: source_now, _compiler: SQLCompiler, **_: Any) -> str:
 @compiles(source_now, "sqlite")
 def _now_sqlite(_element: source_now, _compiler: SQLCompiler, **_: Any) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+@compiles(source_ago)
+def _ago(element: source_ago, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(NOW(6) - INTERVAL {compiler.process(element.clauses, **kw)} SECOND)"
+
+
+@compiles(source_ago, "sqlite")
+def _ago_sqlite(element: source_ago, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', -({compiler.process(element.clauses, **kw)}) || ' seconds')"
 
 
 @compiles(seconds_left)

@@ -22,10 +22,19 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from eed_delivery.ledger import delivering_sql, enlisting, operating, registry, suppression_sql, sweeping, watching
+from eed_delivery.ledger import (
+    delivering_sql,
+    enlisting,
+    operating,
+    reconciling,
+    registry,
+    suppression_sql,
+    sweeping,
+    watching,
+)
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-MODULES = (delivering_sql, enlisting, registry, sweeping, operating, watching, suppression_sql)
+MODULES = (delivering_sql, enlisting, registry, sweeping, reconciling, operating, watching, suppression_sql)
 
 Statement = Update | Select[Any]
 
@@ -47,9 +56,11 @@ class Mutant:
 
 
 def statements() -> Iterator[tuple[ModuleType, str, Statement]]:
+    seen: set[int] = set()  # a module may have another one's statement, too
     for module in MODULES:
         for name, value in vars(module).items():
-            if isinstance(value, Update | Select) and not name.startswith("_"):
+            if isinstance(value, Update | Select) and not name.startswith("_") and id(value) not in seen:
+                seen.add(id(value))
                 yield module, name, value
 
 

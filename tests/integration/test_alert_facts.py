@@ -116,6 +116,16 @@ def test_doubts_are_counted_in_jobs_of_this_week(world: World, facts: AlertFacts
     assert facts.in_doubt() == 0
 
 
+def test_differences_are_those_of_the_last_comparisons_of_this_week(
+    world: World, facts: AlertFacts, emails: list[int]
+) -> None:
+    assert facts.source_differences() == 0
+    world.execute("UPDATE eed_job SET differences = 3")
+    assert facts.source_differences() == 3
+    world.execute(f"UPDATE eed_job SET finished_at = {ago(world, 8 * 86_400)}")
+    assert facts.source_differences() == 0
+
+
 @pytest.fixture
 def ses() -> Iterator[SesStub]:
     with SesStub() as ses:

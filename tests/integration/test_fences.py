@@ -4,6 +4,7 @@ Each case sets a row up so that its statement fits, shows that it changes this r
 spoils one column after the other. `python -m tests.faults.mutations` shows the converse: no term can be dropped.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import Update
 
 from eed_delivery.ledger import delivering_sql as worker
-from eed_delivery.ledger import enlisting, operating, registry, suppression_sql, sweeping, watching
+from eed_delivery.ledger import enlisting, operating, reconciling, registry, suppression_sql, sweeping, watching
 from tests.world import World
 
 PAST, FUTURE = "2001-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
@@ -26,6 +27,8 @@ OTHER_HANDS = {"gen": 3, "token": 78}
 RECORD = {**FENCE, "to_state": "failed", "tries": 1, "reply": "550 no", "provider_id": None}
 OURS = {"id": 1, "our_token": 77, "lease": 9}
 JOB = {"state": "active", "token": 77, "lease_until": FUTURE, "finished_at": None, "enlisted_at": None}
+
+COMPARED = {**JOB, "reconcile_token": 77, "reconcile_until": FUTURE}
 
 
 @dataclass
@@ -185,6 +188,34 @@ JOBS = {
         one_each(finished_at=None),
     ),
     "finish": Case(sweeping.FINISH, {"id": 1}, JOB, one_each(finished_at=PAST)),
+    "late round": Case(reconciling.LATE_ROUND, {"id": 1}, {**JOB, "finished_at": PAST}, one_each(finished_at=None)),
+    "take to compare": Case(
+        reconciling.TAKE_TO_COMPARE,
+        {"ids": [1], "new_token": 5, "lease": 9},
+        {**JOB, "reconcile_until": PAST},
+        one_each(reconcile_until=FUTURE),
+    ),
+    "still comparing": Case(
+        reconciling.STILL_COMPARING,
+        {"ids": [1], "our_token": 77, "lease": 9},
+        COMPARED,
+        one_each(reconcile_token=78, reconcile_until=PAST),
+    ),
+    "reconciled": Case(
+        reconciling.RECONCILED,
+        {"id": 1, "our_token": 77, "began": datetime.fromisoformat("2026-01-01"), "found_different": 3},
+        COMPARED,
+        one_each(reconcile_token=78, reconcile_until=PAST),
+    ),
+    "reconciled by hand": Case(
+        reconciling.RECONCILED_BY_HAND,
+        {"id": 1, "began": datetime.fromisoformat("2026-01-01"), "found_different": 3},
+        COMPARED,
+        [],
+    ),
+    "correct sums": Case(
+        reconciling.CORRECT_SUMS, {"id": 1, "its_total": 2, "its_found": 2, "its_refused": 0}, JOB, []
+    ),
     "enlist again": Case(sweeping.ENLIST_AGAIN, {"id": 1}, JOB, one_each(finished_at=PAST)),
     "let go": Case(registry.LET_GO, {"ids": [1], "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
     "enlisted alone": Case(registry.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
@@ -278,11 +309,12 @@ def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case
         assert fits(world, case) == 0, f"it fits although {spoiler}"
 
 
-def test_a_next_round_is_watched_from_what_its_own_job_has_sent_by_then(world: World) -> None:
+@pytest.mark.parametrize("round_", ["next round", "late round"])
+def test_a_next_round_is_watched_from_what_its_own_job_has_sent_by_then(world: World, round_: str) -> None:
     put(world, "eed_email", {"state": "sent"})
     put(world, "eed_email", {"state": "failed"}, "WHERE email_id = 1001")
     put(world, "eed_job", {**JOB, "finished_at": PAST, "sent_before": 9})
-    assert fits(world, JOBS["next round"]) == 1
+    assert fits(world, JOBS[round_]) == 1
     assert world.execute("SELECT job_id, sent_before FROM eed_job ORDER BY 1") == [(1, 1), (2, 9)]
 
 
@@ -291,6 +323,8 @@ def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> 
     values["to_address"] = "z@example.com"
     case = Case(enlisting.REGENERATE, values, {}, [])
     as_read = {"state": "failed", "gen": 2, "job_id": 1, "recipient": "a@example.com", "address": "a@example.com"}
+    as_read |= dict.fromkeys(("lease_until", "wire_at", "not_before", "queued_at", "outcome_at", "changed_at"), PAST)
+    as_read |= {"outcome": "hard_bounced", "token": 77, "attempts": 3, "detail": "550 no", "message_id": "<m@x>"}
     for spoiler in one_each(gen=3, state="sent", job_id=2):
         put(world, "eed_email", {**as_read, **spoiler}, "WHERE email_id = 1000")
         assert fits(world, case) == 0, f"it fits although {spoiler}"
@@ -298,9 +332,35 @@ def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> 
     neighbours = rows(world, "eed_email")[1:]
     assert fits(world, case) == 1
     assert rows(world, "eed_email")[1:] == neighbours
-    now = world.execute("SELECT job_id, recipient, address, state, gen FROM eed_email WHERE email_id = 1000")
-    assert now == [(2, "Z@example.com", "z@example.com", "pending", 3)]
+    ((*now, changed_at),) = world.execute(
+        "SELECT job_id, recipient, address, state, gen, attempts, token, lease_until, wire_at, not_before, queued_at,"
+        " detail, message_id, outcome, outcome_at, changed_at FROM eed_email WHERE email_id = 1000"
+    )
+    assert now == [2, "Z@example.com", "z@example.com", "pending", 3, 0, *[None] * 9]
+    assert changed_at > PAST
     put(world, "eed_email", as_read, "WHERE email_id = 1000")
+    put(world, "eed_email", {"outcome": None, "outcome_at": None, "queued_at": None}, "WHERE email_id = 1000")
+
+
+def test_the_counts_of_a_chunk_are_added_and_the_lease_begins_anew(world: World) -> None:
+    sums = {"found": 7, "total": 6, "regenerated": 5, "refused": 4}
+    put(world, "eed_job", {**JOB, **sums, "enlist_after": "3", "not_enlisted": 0, "moved": 2})
+    chunk = enlisting.Chunk(found=40, enlisted=30, regenerated=20, refused=Counter({"why": 10}))
+    for cursor, behind in (("9", "9"), (None, "9")):
+        world.execute("UPDATE eed_job SET lease_until = :past", past=PAST)
+        fits(world, Case(enlisting.COUNTED, {**OURS, **chunk.counts, "cursor": cursor}, {}, []))
+        assert world.scalar("SELECT enlist_after FROM eed_job WHERE job_id = 1") == behind
+        assert world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1") > PAST
+    names = "found, total, regenerated, refused"
+    assert world.execute(f"SELECT {names} FROM eed_job WHERE job_id = 1") == [(87, 66, 45, 24)]
+    fits(world, Case(enlisting.TAKEN_OVER, {"id": 1}, {}, []))
+    assert world.execute("SELECT total, moved FROM eed_job WHERE job_id = 1") == [(65, 3)]
+    fits(world, Case(enlisting.SETTLED_BEFORE, {**OURS, "settled": 3}, {}, []))
+    fits(world, Case(enlisting.ENLISTED, OURS, {}, []))
+    assert world.execute("SELECT not_enlisted, enlisted_at > '2001' FROM eed_job WHERE job_id = 1") == [(3, 1)]
+    world.execute("UPDATE eed_job SET enlisted_at = NULL, lease_until = :past WHERE job_id = 1", past=FUTURE)
+    fits(world, Case(enlisting.HOLD, OURS, {}, []))
+    assert world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1") < FUTURE
 
 
 LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}

@@ -23,7 +23,7 @@ def test_the_set_to_begin_with_can_be_loaded(tmp_path: Path) -> None:
     example = example.replace('#dead_letter_url = "', 'dead_letter_url = "').replace('#kind = "smtp"', 'kind = "ses"')
     file = tmp_path / "eed.toml"
     file.write_text(example.replace("\n[alerts]\n", f"\n{SET}", 1))
-    assert len(load(file, {"EED_ALERTS__WEBHOOK_TOKEN": "s3cret"}).alerts.all_rules) == 12
+    assert len(load(file, {"EED_ALERTS__WEBHOOK_TOKEN": "s3cret"}).alerts.all_rules) == 14
 
 
 @pytest.mark.parametrize("rule", tomllib.loads(SET)["alerts"]["rule"], ids=lambda rule: rule["name"])

@@ -68,6 +68,25 @@ def emails(draw: st.DrawFn) -> list[EmailReport]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("reconciled_at", "differences", "words"),
+    [
+        (None, None, "not reconciled with the source"),
+        (NOW, None, "not reconciled with the source"),
+        (NOW - timedelta(seconds=1), 0, "not reconciled with the source since it finished"),
+        (NOW, 0, "reconciled with the source at 2026-11-22T12:00:00.000Z: 0 differences"),
+        (NOW, 1, "reconciled with the source at 2026-11-22T12:00:00.000Z: 1 difference"),
+        (NOW, 1234, "reconciled with the source at 2026-11-22T12:00:00.000Z: 1,234 differences"),
+    ],
+)
+def test_it_says_whether_the_source_was_compared(
+    reconciled_at: datetime | None, differences: int | None, words: str
+) -> None:
+    compared = replace(job([]), finished_at=NOW, reconciled_at=reconciled_at, differences=differences)
+    record = Reconciliation().certificate(compared, NOW, NOW).as_json()
+    assert (record["reconciled"], record["source_differences"]) == (words, differences)
+
+
 def job(found: Sequence[EmailReport], /, **facts: Any) -> JobReport:
     """The job that has just these emails, unless `facts` say otherwise."""
     counts = {state: sum(email.state is state for email in found) for state in EmailState}

@@ -1,0 +1,49 @@
+"""A pytest plugin: one module of ours is loaded with one place in it changed, as `tests.faults.code_mutations` says.
+
+EED_MUTANT=eed_delivery.ledger.enlisting:17 pytest -p tests.faults.mutated …
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from types import CodeType, ModuleType
+from typing import Any
+
+from tests.faults.code_mutations import changed_source
+
+VARIABLE = "EED_MUTANT"
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Compiles the changed source, and never the bytecode that is on the disk."""
+
+    def __init__(self, name: str, path: str, number: int) -> None:
+        super().__init__(name, path)
+        self._number = number
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_data(self.path).decode()
+        return compile(changed_source(fullname, source, self._number), self.path, "exec")
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, name: str, number: int) -> None:
+        self._name = name
+        self._number = number
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        found: Any = importlib.machinery.PathFinder.find_spec(fullname, path)
+        return importlib.util.spec_from_loader(fullname, _Loader(fullname, found.origin, self._number))
+
+
+if VARIABLE in os.environ:
+    _name, _, _number = os.environ[VARIABLE].rpartition(":")
+    assert _name not in sys.modules
+    sys.meta_path.insert(0, _Finder(_name, int(_number)))
