@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.hints import hint
 from eed_delivery.ledger import differences
 from eed_delivery.ledger.comparing import GROUP, ComparedJob, ComparedPage, ComparingLedger
 from eed_delivery.ledger.differences import Difference, DifferenceKind
@@ -239,7 +240,7 @@ class ReconcileSweep:
         with self._ready_pace.looking():
             found = self._reconciler.not_taken_up()
         for key in sorted(self._ready_before & found.keys()):
-            log.error("job_not_taken_up", job_id=key, todo=found[key].todo)
+            log.error("job_not_taken_up", job=key, todo=found[key].todo)
         self._ready_before = frozenset(found)
 
     def _end(self, walk: _Walk) -> None:
@@ -249,12 +250,17 @@ class ReconcileSweep:
             if not self._ledger.reconciled(self._token, job.job_id, walk.began, found.total()):
                 continue
             if not found:
-                log.info("job_reconciled", job_id=job.key, emails=job.total)
+                log.info("job_reconciled", job=job.key, job_id=job.job_id, emails=job.total)
                 continue
             emails = [d.email for d in walk.findings.listed if d.job == job.key and d.email is not None]
-            todo = f"eed-delivery reconcile {job.key}"
             log.error(
-                "source_differs", job_id=job.key, count=found.total(), kinds=dict(found), emails=emails, todo=todo
+                "source_differs",
+                job=job.key,
+                job_id=job.job_id,
+                count=found.total(),
+                kinds=dict(found),
+                emails=emails,
+                todo=hint("reconcile", key=job.key),
             )
 
 

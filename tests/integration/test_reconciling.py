@@ -267,7 +267,7 @@ def test_what_differs_is_stored_and_said_as_an_error_without_any_address(
     world.execute(LATE.format(7))
     world.execute("UPDATE delivery_email SET recipient = 'other@example.com' WHERE id = 1000")
     (line,) = run(parts.sweep())
-    assert (line["event"], line["log_level"], line["job_id"], line["count"]) == ("source_differs", "error", "1", 2)
+    assert (line["event"], line["log_level"], line["job"], line["count"]) == ("source_differs", "error", "1", 2)
     assert line["kinds"] == {"recipient": 1, "missing": 1}
     assert line["emails"] == ["1000", "7"]
     assert "@" not in json.dumps(line)

@@ -18,6 +18,7 @@ NUMBER_ALONE = {
 }
 KEY_ALONE = {
     "unusable_key": "the ledger has no number for it",
+    "job_not_taken_up": "the ledger does not have it yet",
     "email_cannot_be_read": "the source is asked by the key",
 }
 
