@@ -45,7 +45,7 @@ def test_a_number_has_its_key_beside_it(what: str) -> None:
 def test_a_hint_that_names_a_key_is_made_by_the_one_function() -> None:
     todos = {event: ast.unparse(facts["todo"]) for event, facts in lines() if "todo" in facts}
     with_key = {event: todo for event, todo in todos.items() if "{" in todo or "(" in todo}
-    assert with_key.keys() == {"job_does_not_balance", "outcome_not_recorded"}
+    assert with_key.keys() == {"job_does_not_balance", "outcome_not_recorded", "source_differs"}
     assert all("hint(" in todo for todo in with_key.values())
 
 
