@@ -34,6 +34,7 @@ from eed_delivery.ledger.forgetting import ForgettingLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.outbox import Outbox
 from eed_delivery.ledger.reconciling import ReconcilingLedger
+from eed_delivery.ledger.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
@@ -305,6 +306,7 @@ class App:
             operating=self.operating(database),
             workers=WorkerLedger(database),
             holds=DomainHolds(database),
+            dead=RefusedAddresses(database, self.settings.tracking),
             queue=self.queue(connections),
             renderer=self.renderer(),
             make_transport=make_transport,

@@ -13,16 +13,20 @@ from eed_delivery import failpoints
 from eed_delivery.config import WorkerSettings
 from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.events import DeliveryOutcome
 from eed_delivery.journal import Journal
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.domain_holds import DomainHold, DomainHolds
 from eed_delivery.ledger.in_hand import JobRef
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
+from eed_delivery.logs import mask_addresses
 from eed_delivery.loops import Loop, Pulse
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.sqs import MAX_BATCH, Queue
+from eed_delivery.tracking.diagnosis import diagnose
 from eed_delivery.transports import Transport
 from eed_delivery.transports.reply_kinds import kind_of
 from eed_delivery.worker.batch import Batch, Hands
@@ -55,6 +59,7 @@ class WorkerParts:
     operating: OperatingLedger
     workers: WorkerLedger
     holds: DomainHolds
+    dead: RefusedAddresses
     queue: Queue
     renderer: Renderer
     make_transport: Callable[[], Transport]
@@ -215,10 +220,25 @@ class Worker:
             self._release_domain(domain_of(email.recipient))
         if outcome.verdict is Verdict.SENT:
             self._pace.accepted()
+        if outcome.verdict is Verdict.PERMANENT and outcome.code is not None:
+            self._note_dead_address(email, outcome)
         same = self._same.seen(email.job_id, outcome)
         if same is not None:
             limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
             self._pause_job(email, f"more than {limit} of the last {window} emails were refused alike: {same}")
+
+    def _note_dead_address(self, email: Email, outcome: Outcome) -> None:
+        """What says here that nobody is there counts as a hard bounce does, which says it later."""
+        cause = diagnose(outcome.enhanced or "", outcome.reply).cause
+        if cause.outcome is not DeliveryOutcome.HARD_BOUNCED:
+            return
+        try:
+            listed = self._parts.dead.enter(email, outcome, cause.sub_type, mask_addresses(outcome.reply))
+        except DatabaseGone as gone:  # the email's own outcome waits for the database; this may be said once more
+            log.warning("dead_address_not_kept", **email.log_facts(), reason=str(gone))
+            return
+        if listed:
+            log.info("address_suppressed", **email.log_facts(), cause=cause.sub_type)
 
     def _react_to_trouble(self, email: Email, outcome: Outcome) -> None:
         certain = outcome.for_all or outcome.code is None  # no connection, or a lost one

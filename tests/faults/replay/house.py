@@ -9,12 +9,20 @@ from sqlalchemy import make_url, text
 
 from eed_delivery import migrations
 from eed_delivery.answers_alike import INTERVAL_SECONDS, AnswersAlike
-from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings, SweeperSettings, WorkerSettings
+from eed_delivery.config import (
+    PublisherSettings,
+    RenderingSettings,
+    SourceSettings,
+    SweeperSettings,
+    TrackingSettings,
+    WorkerSettings,
+)
 from eed_delivery.database import Database, make_engine
 from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering import DeliveryLedger
 from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.registry import RegistryLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
@@ -166,6 +174,7 @@ class House:
             operating=self.operating,
             workers=WorkerLedger(self.database),
             holds=DomainHolds(self.database),
+            dead=RefusedAddresses(self.database, TrackingSettings(suppress_hard_bounces=0)),
             queue=self._make_queue(),
             renderer=self._renderer,
             make_transport=factory(relay),
