@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.ledger.enlisting import TWICE
+from eed_delivery.ledger.enlisting import BLANK_AT_END, TWICE
 from eed_delivery.model import EmailState
 from tests.integration.test_comparing import SINGLE
 from tests.integration.test_enlisting import AGAIN, JOBS, MAILS, add, assert_equation, end, finish, legacy, publish
@@ -164,4 +164,20 @@ def test_a_job_whose_key_only_the_collation_takes_for_a_known_one_is_no_known_on
     publish(world)
     assert dict(world.execute("SELECT id, status FROM jobs")) == {"J1": "processing", "J1 ": "failed"}
     assert world.execute("SELECT source_key FROM eed_refusal ORDER BY refusal_id") == [("K2",), (None,)]
+    world.close()
+
+
+def test_a_late_row_whose_key_only_the_collation_takes_for_a_known_one_is_no_known_one(database_url: str) -> None:
+    nopad = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+    kinds = {"job_key": "string", "email_key": "string"}
+    world = legacy(World(database_url), JOBS.format(nopad), MAILS.format(nopad, nopad), **kinds)
+    add(world, "J1", "K1", "K2")
+    world.registry.register(world.registry.new_jobs(10))
+    (job,) = world.registry.lease(7, 60, 10, 0)
+    assert world.registry.enlist(job, 10, 60) == 2
+    world.execute("INSERT INTO mails VALUES ('K1 ', 'J1', 'c@example.com', 'pending', '')")  # behind the cursor
+    while world.registry.enlist(job, 10, 60):
+        pass
+    assert world.execute("SELECT source_key, reason FROM eed_refusal") == [("K1 ", BLANK_AT_END)]
+    assert_equation(world)
     world.close()
