@@ -40,7 +40,7 @@ LATE_SECONDS = 300.0
 # Of the recipients themselves, however many they are: a list of dead addresses is not mended by sending it again.
 _THEIR_OWN = frozenset({Concern.ADDRESS, Concern.MAILBOX})
 _DEAD_OR_FULL = re.compile(r"\d{3}[ -][45]\.(?:1\.[1236]|2\.\d)\b")
-# Of now: whoever it is said to in vain, three times in a row, may be everybody.
+# It may pass, so it is said of a server as well as of a recipient. Only what has failed for it is judged.
 _OF_NOW = frozenset({"temporary", "greylisting"})
 _REFUSED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 

@@ -197,8 +197,8 @@ class Worker:
         return not (self._stop.is_set() or self._breaker.open)
 
     def _judge(self, email: Email, outcome: Outcome) -> Outcome:
-        """An outcome as it is to be decided on: a domain that is held, or on trial, and says the same again to somebody
-        else does not speak of him."""
+        """An outcome as it is to be decided on. A domain that is held, or on trial, and says the same again to another
+        recipient means neither of them."""
         hold = self._held.get(domain_of(email.recipient)) if outcome.verdict in _COUNTED else None
         if hold is not None and outcome.code is not None and kind_of(outcome.reply) == kind_of(hold.reason):
             outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=Concerns.OTHERS)
