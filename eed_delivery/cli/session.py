@@ -106,6 +106,12 @@ class Session:
 
             when = both_times(waiting.scheduled_at) or "more than 100 years away"
             raise NotPossible(f"job {key} waits for its time ({when}): its emails are taken up then")
+        if (refused := self.reporting.refused_job(key)) is not None:
+            when = f"{refused.refused_at:%Y-%m-%d %H:%M:%S} UTC"
+            raise NotPossible(
+                f"job {key} was refused at {when}, with its {refused.emails:,} unsent emails: {refused.reason}. "
+                "Give the job another key, set its emails to not sent yet, and make it ready."
+            )
         if self._is_in_source(key):
             raise NotPossible(
                 f"job {key} is in the source, but the publisher has not taken it up: it does so when the job's status "

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
 from eed_delivery.addresses import NotAnAddress, canonical, wire_form
 from eed_delivery.database import Database, seconds_until, utc_in, utc_now
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.enlisting import SHOWN_LENGTH
 from eed_delivery.ledger.resends import resends_of
 from eed_delivery.model import END_STATES, OPEN_STATES, EmailState, JobState, content_key
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
+from eed_delivery.source.keys import same_bytes
 
 LARGEST_ID = 2**63 - 1
 REASONS_A_PAGE = 5000
@@ -113,6 +115,15 @@ class EmailReport:
     resend_of: str | None = None
     wire_at: datetime | None = None
     lease_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedJob:
+    """A job whose key cannot be kept: why and when it was refused, and how many unsent emails with it."""
+
+    reason: str
+    refused_at: datetime
+    emails: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +325,20 @@ class ReportingLedger:
         while rows := self._refusals(job_id, after, page):
             yield from (refusal for _, refusal in rows)
             after = rows[-1][0]
+
+    def refused_job(self, key: str) -> RefusedJob | None:
+        """A job that was refused as a whole, by its key as far as it is kept; None where there is none."""
+        c = eed_refusal.c
+        shown = key[:SHOWN_LENGTH]
+        of_job = (c.job_id.is_(None), c.job_key == shown, same_bytes(c.job_key, shown))
+        newest = select(c.reason, c.refused_at).where(*of_job, c.source_key.is_(None)).order_by(c.refusal_id.desc())
+        emails = select(func.count()).where(*of_job, c.source_key.is_not(None))
+
+        def read(connection: Connection) -> RefusedJob | None:
+            row = connection.execute(newest.limit(1)).first()
+            return row and RefusedJob(row.reason, row.refused_at, connection.execute(emails).scalar_one())
+
+        return self._database.run(read)
 
     def _refusals(self, job_id: int, after: int, page: int) -> list[tuple[int, RefusalReport]]:
         c = eed_refusal.c

@@ -347,6 +347,10 @@ def test_unsigned_numbers_that_the_ledger_cannot_keep_are_refused_one_by_one(mys
     assert_equation(world)
     publish(world)
     assert len(refusals(world)) == 5
+    told = world.reporting.refused_job(str(2**63 + 7))
+    assert told is not None
+    assert (told.reason, told.emails) == (TOO_LARGE, 2)
+    assert world.reporting.refused_job("1") is None
 
 
 def test_a_server_that_is_not_strict_clamps_nothing_either(mysql: World) -> None:
