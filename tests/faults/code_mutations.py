@@ -56,6 +56,7 @@ NOT_HERE = ("log.", "raise Miscounted", "raise LeaseLost")
 
 THE_SAME = {
     # Without it all jobs or emails are read, of which those that are asked for are picked.
+    ("_has_job", "without self._tables.job_id == key"),
     ("known_emails", "without column.in_(keys)"),
     ("_register", "without eed_job.c.source_key.in_(keys)"),
     ("_enlist_alone", "without eed_job.c.source_key.in_([str(job.key) for job in jobs])"),

@@ -181,3 +181,16 @@ def test_a_late_row_whose_key_only_the_collation_takes_for_a_known_one_is_no_kno
     assert world.execute("SELECT source_key, reason FROM eed_refusal") == [("K1 ", BLANK_AT_END)]
     assert_equation(world)
     world.close()
+
+
+def test_a_row_of_no_job_at_all_is_not_refused_in_another_one(database_url: str) -> None:
+    loose = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+    kinds = {"job_key": "string", "email_key": "string"}
+    world = legacy(World(database_url), JOBS.format(loose), MAILS.format(loose, loose), **kinds)
+    add(world, "J1", "K1")
+    world.execute("INSERT INTO mails VALUES ('K7', 'elsewhere', 'c@example.com', 'pending', '')")
+    world.execute("INSERT INTO mails VALUES ('K8', 'j1', 'd@example.com', 'pending', '')")
+    publish(world)
+    assert world.execute("SELECT source_key FROM eed_refusal") == [("K8",)]
+    assert dict(world.execute("SELECT id, status FROM mails")) == {"K1": "pending", "K7": "pending", "K8": "failed"}
+    world.close()
