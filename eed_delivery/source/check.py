@@ -25,17 +25,17 @@ def check(c: Connection, settings: SourceSettings) -> list[Finding]:
 
     Runs SELECTs, and UPDATEs and DELETEs that can match no row, to see whether we have the right to them.
     """
-    findings = [*server_findings(c)]
+    tables: list[Finding] = []
     for expected in expected_tables(settings):
         found = list(_table(c, expected))
         if all(finding.level != "error" for finding in found):
             count = len(expected.columns)
             found.insert(0, Finding("ok", expected.setting, f"{expected.name}: {count} mapped columns are there"))
-        findings.extend(found)
-    if all(finding.level != "error" for finding in findings):
-        findings.extend(key_findings(c, settings))
-        findings.extend(plan_findings(c, settings))
-    return findings
+        tables.extend(found)
+    asked: list[Finding] = []
+    if all(finding.level != "error" for finding in tables):  # else their columns cannot be asked
+        asked = [*key_findings(c, settings), *plan_findings(c, settings)]
+    return [*server_findings(c), *tables, *asked]
 
 
 def _table(c: Connection, expected: ExpectedTable) -> Iterator[Finding]:

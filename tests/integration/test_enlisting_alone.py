@@ -10,7 +10,18 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.ledger.enlisting import BLANK_AT_END, TWICE
 from eed_delivery.model import EmailState
 from tests.integration.test_comparing import SINGLE
-from tests.integration.test_enlisting import AGAIN, JOBS, MAILS, add, assert_equation, end, finish, legacy, publish
+from tests.integration.test_enlisting import (
+    AGAIN,
+    JOBS,
+    MAILS,
+    add,
+    assert_equation,
+    end,
+    exact_text,
+    finish,
+    legacy,
+    publish,
+)
 from tests.world import World
 
 
@@ -155,9 +166,10 @@ def test_a_view_that_has_a_row_twice_is_told_and_nobody_is_enlisted_twice(tmp_pa
 
 def test_a_job_whose_key_only_the_collation_takes_for_a_known_one_is_no_known_one(database_url: str) -> None:
     """`utf8mb4_bin`, which the ledger's keys have, does not compare a blank at the end."""
-    nopad = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+    world = World(database_url)
+    nopad = exact_text(world)
     kinds = {"job_key": "string", "email_key": "string"}
-    world = legacy(World(database_url), JOBS.format(nopad), MAILS.format(nopad, nopad), **kinds)
+    world = legacy(world, JOBS.format(nopad), MAILS.format(nopad, nopad), **kinds)
     add(world, "J1", "K1")
     publish(world)
     add(world, "J1 ", "K2")
@@ -168,9 +180,10 @@ def test_a_job_whose_key_only_the_collation_takes_for_a_known_one_is_no_known_on
 
 
 def test_a_late_row_whose_key_only_the_collation_takes_for_a_known_one_is_no_known_one(database_url: str) -> None:
-    nopad = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+    world = World(database_url)
+    nopad = exact_text(world)
     kinds = {"job_key": "string", "email_key": "string"}
-    world = legacy(World(database_url), JOBS.format(nopad), MAILS.format(nopad, nopad), **kinds)
+    world = legacy(world, JOBS.format(nopad), MAILS.format(nopad, nopad), **kinds)
     add(world, "J1", "K1", "K2")
     world.registry.register(world.registry.new_jobs(10))
     (job,) = world.registry.lease(7, 60, 10, 0)

@@ -29,7 +29,7 @@ def c(mariadb: MariaDb) -> Iterator[sa.Connection]:
         metadata.create_all(connection)
         numbers = f"WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})"
         for statement in (
-            "SET max_recursive_iterations = 1000000",
+            f"SET {'max_recursive_iterations' if engine.dialect.is_mariadb else 'cte_max_recursion_depth'} = 1000000",
             "INSERT INTO delivery_job (id, name, status, sender, subject) VALUES (1, 'one', 'finished', 'a', 's'),"
             " (2, 'two', 'processing', 'a', 's')",
             "INSERT INTO delivery_email (id, job_id, recipient, recipient_name, status)"
