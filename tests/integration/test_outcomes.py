@@ -121,7 +121,7 @@ def test_what_was_heard_of_an_earlier_generation_is_not_this_ones(world: World, 
 
 
 def test_a_job_of_which_nothing_could_be_heard_shows_no_outcomes(world: World, eed: CommandLine) -> None:
-    assert "OF 1 SENT" not in eed.good("job", "2")
+    assert "delivered    not tracked" in eed.good("job", "2")
     eed.environ["EED_TRACKING__EVENTS_QUEUE_URL"] = "http://127.0.0.1:9/0/events"
     assert "no word yet       1" in eed.good("job", "2")
     take(world, [told(2000, "open", None)])
@@ -147,18 +147,19 @@ def test_only_what_was_sent_is_waited_for(world: World, eed: CommandLine) -> Non
 def test_emails_as_csv_end_with_the_outcome_and_what_was_opened(world: World, eed: CommandLine) -> None:
     take(world, LOOKS)
     header, *rows = csv.reader(io.StringIO(eed.good("emails", "1", "--format", "csv")))
-    assert header[-6:] == ["outcome", "outcome_at", "opens", "clicks", "machine_opens", "machine_clicks"]
-    assert [row[-4:] for row in rows] == [
+    engagement = ["opens", "clicks", "machine_opens", "machine_clicks"]
+    assert header[-8:] == ["outcome", "outcome_at", *engagement, "wire_at", "lease_until"]
+    assert [row[-6:-2] for row in rows] == [
         ["2", "0", "0", "0"], ["0", "0", "1", "0"], ["0"] * 4, ["1", "1", "0", "0"], ["0"] * 4, ["0"] * 4
     ]  # fmt: skip
-    assert [row[-6:-4] for row in rows[2:5]] == [
+    assert [row[-8:-6] for row in rows[2:5]] == [
         ["hard_bounced", "2026-11-22T12:02:00.000Z"], ["complained", "2026-11-22T12:00:00.000Z"], ["", ""]
     ]  # fmt: skip
 
 
 def test_an_email_lists_its_events_in_the_order_in_which_they_happened(eed: CommandLine) -> None:
     text = eed.good("email", str(HARD))
-    assert "state:      sent\noutcome:    hard_bounced, 2026-11-22T12:02:00Z\n" in text
+    assert "state:       sent\noutcome:     hard_bounced, 2026-11-22T12:02:00Z\n" in text
     header, *rows = text.split("\n\n")[-1].splitlines()
     assert header.split() == ["HAPPENED", "GEN", "EVENT", "SUB-TYPE", "OUTCOME", "CODE", "AUTOMATIC", "DETAIL"]
     assert [row.split()[:3] for row in rows] == [
@@ -206,9 +207,9 @@ def test_bounces_are_counted_by_their_reason(world: World) -> None:
 def test_an_email_says_how_often_it_was_opened_by_people_and_by_machines(world: World, eed: CommandLine) -> None:
     assert "opened:" not in eed.good("email", str(DELIVERED))
     take(world, [*LOOKS, told(DELIVERED, "open", None, 9, automatic=True), told(SILENT, "click", None, automatic=True)])
-    assert "opened:     2, and 1 by machines\n" in eed.good("email", str(DELIVERED))
-    assert "clicked:    0, and 1 by machines\n" in eed.good("email", str(SILENT))
-    assert "opened:     1\nclicked:    1\n" in eed.good("email", str(COMPLAINED))
+    assert "opened:       2, and 1 by machines\n" in eed.good("email", str(DELIVERED))
+    assert "clicked:     0, and 1 by machines\n" in eed.good("email", str(SILENT))
+    assert "opened:       1\nclicked:     1\n" in eed.good("email", str(COMPLAINED))
     facts = eed.json("email", str(DELIVERED))
     assert (facts["opens"], facts["clicks"], facts["machine_opens"], facts["machine_clicks"]) == (2, 0, 1, 0)
     assert facts["outcome"] == "delivered"
