@@ -207,9 +207,9 @@ def test_bounces_are_counted_by_their_reason(world: World) -> None:
 def test_an_email_says_how_often_it_was_opened_by_people_and_by_machines(world: World, eed: CommandLine) -> None:
     assert "opened:" not in eed.good("email", str(DELIVERED))
     take(world, [*LOOKS, told(DELIVERED, "open", None, 9, automatic=True), told(SILENT, "click", None, automatic=True)])
-    assert "opened:       2, and 1 by machines\n" in eed.good("email", str(DELIVERED))
+    assert "opened:      2, and 1 by machines\n" in eed.good("email", str(DELIVERED))
     assert "clicked:     0, and 1 by machines\n" in eed.good("email", str(SILENT))
-    assert "opened:       1\nclicked:     1\n" in eed.good("email", str(COMPLAINED))
+    assert "opened:      1\nclicked:     1\n" in eed.good("email", str(COMPLAINED))
     facts = eed.json("email", str(DELIVERED))
     assert (facts["opens"], facts["clicks"], facts["machine_opens"], facts["machine_clicks"]) == (2, 0, 1, 0)
     assert facts["outcome"] == "delivered"
