@@ -32,7 +32,7 @@ def mishaps(customers: Sequence[Customer]) -> dict[str, Mishap]:
     """What is to go wrong, by recipient: every twentieth is put off, one is unknown, one falls silent."""
     late = customers[3::EVERY_DEFERRED]
     script = {c.address: (Mishap.BUSY, Mishap.FULL_DISK)[n % 2] for n, c in enumerate(late)}
-    script[customers[len(customers) // 2].address] = Mishap.NO_MAILBOX
+    script[customers[len(customers) // 2].address] = Mishap.MAILBOX_FULL
     script[customers[len(customers) * 4 // 5].address] = Mishap.SILENCE
     return script
 

@@ -27,7 +27,7 @@ SHOWN = 5
 _END = {
     Mishap.BUSY: EmailState.SENT,
     Mishap.FULL_DISK: EmailState.SENT,
-    Mishap.NO_MAILBOX: EmailState.FAILED,
+    Mishap.MAILBOX_FULL: EmailState.FAILED,
     Mishap.SILENCE: EmailState.IN_DOUBT,
 }
 

@@ -18,7 +18,7 @@ class Mishap(Enum):
 
     BUSY = "451 4.2.1 mailbox busy, try again later"  # at RCPT
     FULL_DISK = "451 4.3.1 disk full, try again later"  # after the final dot: the message was not taken
-    NO_MAILBOX = "550 5.1.1 no such mailbox here"  # at RCPT
+    MAILBOX_FULL = "552 5.2.2 mailbox full"  # at RCPT
     SILENCE = "the message is taken, and the connection dies before anyone hears of it"
 
 
@@ -62,7 +62,7 @@ class _Handler:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd names its hooks
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        mishap = self._happens(address, Mishap.BUSY, Mishap.NO_MAILBOX)
+        mishap = self._happens(address, Mishap.BUSY, Mishap.MAILBOX_FULL)
         if mishap is not None:
             return str(mishap.value)
         envelope.rcpt_tos.append(address)

@@ -40,6 +40,9 @@ from eed_delivery.worker.watch import SameAnswers, Suspects
 log = structlog.get_logger(__name__)
 
 COMPILED_JOBS = 50
+DEAD_AT_ONCE = frozenset({"no_mailbox", "no_domain", "bad_address", "moved"})
+"""Of what says that nobody is there. Not a mailbox that is switched off: an operator may requeue it once that is
+mended."""
 _COUNTED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 SHUT_SECONDS = 0.5
 """How long a thread waits before it asks the breaker again."""
@@ -230,7 +233,7 @@ class Worker:
     def _note_dead_address(self, email: Email, outcome: Outcome) -> None:
         """What says here that nobody is there counts as a hard bounce does, which says it later."""
         cause = diagnose(outcome.enhanced or "", outcome.reply).cause
-        if cause.outcome is not DeliveryOutcome.HARD_BOUNCED:
+        if cause.outcome is not DeliveryOutcome.HARD_BOUNCED or cause.sub_type not in DEAD_AT_ONCE:
             return
         try:
             listed = self._parts.dead.enter(email, outcome, cause.sub_type, mask_addresses(outcome.reply))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.errors import InfrastructureFailure, PermanentFailure
+from eed_delivery.errors import InfrastructureFailure
 from tests.contract.messages import CONTENT, Wire, message
 from tests.contract.smtp_client import smtp
 from tests.servers.certificates import make_certificate
@@ -53,7 +53,7 @@ def test_commands_leave_one_by_one_after_helo() -> None:
     with SmtpServer() as server, smtp(server) as transport:
         server.on("EHLO", Say("500-what?\r\n500 PIPELINING"))
         server.on("MAIL", Say("550 5.7.1 not you"), times=1)
-        with pytest.raises(PermanentFailure, match="not you"):
+        with pytest.raises(InfrastructureFailure, match="not you"):
             transport.send(message(), Wire())
         assert verbs(server) == ["1 EHLO", "1 HELO", "1 MAIL"]
 

@@ -57,7 +57,7 @@ def test_it_ends_well_and_balances(played: Played) -> None:
 
 
 def test_it_shows_the_one_reply_and_the_one_doubt(played: Played) -> None:
-    assert "550 5.1.1 no such mailbox here" in played.said
+    assert "552 5.2.2 mailbox full" in played.said
     assert "no answer to the final dot: the server closed the connection" in played.said
 
 

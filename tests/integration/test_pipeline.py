@@ -57,7 +57,7 @@ def test_a_thousand_emails_over_two_hosts_balance(new_stack: NewStack) -> None:
     assert set(replies(stack, "in_doubt")) == {"customer200@example.com"}
     assert set(books.jobs_in_source.values()) == {"finished"}
     tries = stack.world.execute("SELECT attempts, COUNT(*) FROM delivery_email GROUP BY attempts ORDER BY attempts")
-    assert tries == [(1, 994), (2, 3), (3, 3)]
+    assert tries == [(1, 997), (2, 3)], "4.2.0 is the recipient's, 4.3.0 after the dot the server's"
     statement = mail.mail("customer42@example.com")
     parts = {p.get_filename(): p.get_content() for p in statement.iter_attachments()}
     assert parts == {"Terms.pdf": b"%PDF-1.4 terms", "Überblick.pdf": b"%PDF-1.4 statement 42"}

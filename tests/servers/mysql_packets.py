@@ -9,7 +9,7 @@ COM_QUIT, COM_QUERY = 0x01, 0x03
 _LONGEST = 0xFFFFFF
 _CHANGES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 _READS = re.compile(r"\s*SELECT\b.*\bFROM\b", re.IGNORECASE | re.DOTALL)
-STATEMENT_SHOWN = 2000
+STATEMENT_SHOWN = 4000
 
 
 @dataclass(frozen=True, slots=True)

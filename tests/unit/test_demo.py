@@ -76,7 +76,7 @@ def run(tmp_path: Path) -> Run:
     database.run(lambda c: c.execute(update(delivery_job).values(status="finished")))
     for customer in people:
         match script.get(customer.address):
-            case Mishap.NO_MAILBOX:
+            case Mishap.MAILBOX_FULL:
                 one.write_status(customer, "failed")
                 continue
             case Mishap.SILENCE:
@@ -147,7 +147,7 @@ def test_every_customer_is_different_and_every_statement_too() -> None:
 @pytest.mark.parametrize("count", [10, 11, 40, 200, 1000])
 def test_each_kind_of_mishap_happens(count: int) -> None:
     script = list(mishaps(customers(count)).values())
-    assert script.count(Mishap.NO_MAILBOX) == script.count(Mishap.SILENCE) == 1
+    assert script.count(Mishap.MAILBOX_FULL) == script.count(Mishap.SILENCE) == 1
     assert script.count(Mishap.BUSY) >= 1
 
 
