@@ -93,7 +93,8 @@ def what_next(console: Console, workspace: Workspace, commands: Sequence[str], c
         _say(console, f"    {cli.line(command)}")
     if running:
         _say(
-            console, "\nThe service runs on. In another terminal, send the failed one again: its mailbox has room by now."
+            console,
+            "\nThe service runs on. In another terminal, send the failed one again: its mailbox has room by now.",
         )
         _say(console, f"    {cli.line(f'requeue --job {JOB_ID} --state failed --yes')}")
         _say(console, "Ctrl-C ends the demo.")

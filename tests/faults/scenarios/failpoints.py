@@ -9,7 +9,7 @@ from tests.faults.crew import Crew, Member
 from tests.faults.judgement import Told
 from tests.faults.load import THREADS, people
 from tests.faults.scenario import Amount, Site, scenario
-from tests.servers.smtp_server import Say
+from tests.servers.smtp_server import Close, Say
 from tests.sink import Sink
 from tests.stack import BRISK, Stack
 
@@ -123,7 +123,7 @@ class _Load:
     def _add(self, job_id: int) -> None:
         recipients = people(20, f"job{job_id}.example.com")
         self._mail.on("RCPT", Say("451 4.2.0 come back later"), recipient=recipients[3], times=1)
-        self._mail.on("MAIL", Say("421 4.3.2 shutting down"), times=1)
+        self._mail.on("DATA", Close(), times=1)  # no connection: the breaker opens, and the rest of the batch goes back
         self._stack.add_job(recipients, job_id=job_id)
         self._jobs.append(job_id)
         for (email_id,) in self._stack.world.execute("SELECT email_id FROM eed_email WHERE state = 'sent' LIMIT 1"):
