@@ -16,7 +16,7 @@ from time import monotonic
 
 import structlog
 
-from eed_delivery.ledger.answers import Answer, AnswersLedger, FailedEmail
+from eed_delivery.ledger.answers import AnswersLedger, FailedEmail, ServerAnswer
 from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.looking import Pace
@@ -46,7 +46,7 @@ _REFUSED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SharedRefusal:
     """A kind of refusal that is not the recipients'. `domain`: whose it is; "": everybody's, or the job's."""
 
     kind: str
@@ -60,7 +60,7 @@ class Finding:
         return kind_of(failed.reply) == self.kind and self.domain in ("", _domain(failed.recipient))
 
 
-def judge(answers: Sequence[Answer]) -> Finding | None:
+def judge(answers: Sequence[ServerAnswer]) -> SharedRefusal | None:
     """What the last answers to one job's emails, the newest first, say of one kind of refusal; None as a rule."""
     spoken = [answer for answer in answers if answer.code is not None and answer.verdict not in NEUTRAL]
     refused = [answer for answer in spoken if answer.verdict in _REFUSED and not _is_their_own(answer.reply)]
@@ -74,7 +74,7 @@ def judge(answers: Sequence[Answer]) -> Finding | None:
     return None
 
 
-def _of_all(kind: str, alike: Sequence[Answer], spoken: Sequence[Answer]) -> Finding | None:
+def _of_all(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAnswer]) -> SharedRefusal | None:
     """More than half of the last answers, over several domains; or all there are, where recipients have no others."""
     last = spoken[:SHARE_OF]
     among = [answer for answer in last if kind_of(answer.reply) == kind]
@@ -83,16 +83,16 @@ def _of_all(kind: str, alike: Sequence[Answer], spoken: Sequence[Answer]) -> Fin
     many = len(among) >= ENOUGH and 2 * len(among) > len(last)
     if not many or (len(domains) < DOMAINS and (others or any(a.verdict is Verdict.SENT for a in last))):
         return None
-    return Finding(kind, "", len(among), len(last), alike[0].reply)
+    return SharedRefusal(kind, "", len(among), len(last), alike[0].reply)
 
 
-def _of_one_domain(kind: str, alike: Sequence[Answer], spoken: Sequence[Answer]) -> Finding | None:
+def _of_one_domain(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAnswer]) -> SharedRefusal | None:
     """All that one domain has said of late, while others take their emails."""
     (domain, count), *rest = Counter(_domain(answer.recipient) for answer in alike).most_common(2)
     said = [answer for answer in spoken if _domain(answer.recipient) == domain]
     if (rest and rest[0][1] >= ENOUGH) or count < ENOUGH or count < len(said):
         return None
-    return Finding(kind, domain, count, len(said), alike[0].reply)
+    return SharedRefusal(kind, domain, count, len(said), alike[0].reply)
 
 
 def _is_their_own(reply: str) -> bool:
@@ -122,7 +122,9 @@ class AnswersAlike:
         self._clock = clock
         self._lock = threading.Lock()  # of the loop that looks, and of the sweeper that would finish
         self._failed: dict[int, int] = {}
-        self._found: dict[tuple[int, str, str], tuple[Finding, float]] = {}  # by job, kind and domain, and until when
+        self._found: dict[
+            tuple[int, str, str], tuple[SharedRefusal, float]
+        ] = {}  # by job, kind and domain, and until when
         self._pace = Pace(INTERVAL_SECONDS, clock)
 
     def step(self) -> float:
@@ -154,7 +156,7 @@ class AnswersAlike:
             self._operating.pause(job_id, _reason(finding))
         return self._put_back(job_id, finding)
 
-    def _have_failed(self, job_id: int, finding: Finding) -> bool:
+    def _have_failed(self, job_id: int, finding: SharedRefusal) -> bool:
         """Not before some have: what is refused for now may be taken at the next try, and nobody need be paused."""
         return any(finding.covers(email) for email in self._answers.failed(job_id))
 
@@ -165,7 +167,7 @@ class AnswersAlike:
         late = [finding for key, (finding, _) in self._found.items() if key[0] == job_id]
         return sum(self._put_back(job_id, finding) for finding in late) > 0
 
-    def _put_back(self, job_id: int, finding: Finding) -> bool:
+    def _put_back(self, job_id: int, finding: SharedRefusal) -> bool:
         """Give all that failed for it a new generation. True: there were some."""
         count = sum(self._operating.requeue(Selection(emails=ids)) for ids in self._alike(job_id, finding))
         if not count:
@@ -177,13 +179,13 @@ class AnswersAlike:
         log.error("failed_put_back", job=key, job_id=job_id, count=count, domain=finding.domain, reason=reason)
         return True
 
-    def _alike(self, job_id: int, finding: Finding) -> Iterator[tuple[int, ...]]:
+    def _alike(self, job_id: int, finding: SharedRefusal) -> Iterator[tuple[int, ...]]:
         ids = (email.email_id for email in self._answers.failed(job_id) if finding.covers(email))
         while chunk := tuple(islice(ids, PUT_BACK_AT_ONCE)):
             yield chunk
 
 
-def _reason(finding: Finding) -> str:
+def _reason(finding: SharedRefusal) -> str:
     whose = f"to {finding.domain} " if finding.domain else ""
     return (
         f"{finding.count} of the last {finding.of} answers {whose}were one refusal, so it is not the recipients':"

@@ -16,7 +16,7 @@ PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """One answer to an email of a job. `code` is None where no mail server spoke."""
 
     email_id: int
@@ -66,7 +66,7 @@ class AnswersLedger:
             lambda c: c.execute(counted).scalar_one() >= many and bool(c.execute(watched).scalar())
         )
 
-    def recent(self, job_id: int, limit: int) -> list[Answer]:
+    def recent(self, job_id: int, limit: int) -> list[ServerAnswer]:
         """The newest answers to a job's emails, the newest first."""
         newest = select(func.max(eed_attempt.c.attempt_id)).scalar_subquery()
         names = ("email_id", "verdict", "code", "reply")
@@ -78,7 +78,9 @@ class AnswersLedger:
             .limit(limit)
         )
         rows = self._database.run(lambda c: c.execute(statement).all())
-        return [Answer(row.email_id, row.recipient, Verdict(row.verdict), row.code, row.reply or "") for row in rows]
+        return [
+            ServerAnswer(row.email_id, row.recipient, Verdict(row.verdict), row.code, row.reply or "") for row in rows
+        ]
 
     def failed(self, job_id: int) -> Iterator[FailedEmail]:
         """A job's failed emails, a page at a time."""

@@ -21,7 +21,7 @@ from eed_delivery.addresses import canonical
 from eed_delivery.database import utc_in, utc_now
 from eed_delivery.errors import LeaseLost, Miscounted
 from eed_delivery.ledger.addresses import complete
-from eed_delivery.ledger.known_rows import Fate, KnownEmail, fate
+from eed_delivery.ledger.known_rows import KnownEmail, KnownRowFate, fate
 from eed_delivery.model import RESEND_IDS, EmailState, JobState, SourceRow
 from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job, eed_refusal
 from eed_delivery.source import Known, Source
@@ -266,10 +266,10 @@ class Enlisting:
         chunk: Chunk,
     ) -> None:
         becomes, why = fate(email, job.job_id, self._source.known_rows)
-        if becomes is Fate.REFUSE:
+        if becomes is KnownRowFate.REFUSE:
             # While another job is sending it, the source's status speaks of that.
             refused.append((row.key, why, email.state not in _STILL_SENDING))
-        elif becomes is Fate.REGENERATE:
+        elif becomes is KnownRowFate.REGENERATE:
             self._regenerate(c, job, row, email)
             chunk.found += 1
             if email.job_id == job.job_id:

@@ -13,7 +13,7 @@ from eed_delivery.config.source_mapping import KnownRows
 from eed_delivery.model import OPEN_STATES, EmailState
 
 
-class Fate(Enum):
+class KnownRowFate(Enum):
     """What becomes of it."""
 
     NONE = auto()  # it is in hand in this very job: nothing to do
@@ -44,21 +44,21 @@ RESEND = "its key is that of a resend: an operator had another email sent once m
 POLICY = 'source.job.known_rows is "refuse"'
 
 
-def fate(known: KnownEmail, job_id: int, policy: KnownRows) -> tuple[Fate, str]:
+def fate(known: KnownEmail, job_id: int, policy: KnownRows) -> tuple[KnownRowFate, str]:
     """What becomes of a known row that job `job_id` has now, and the reason where it is refused.
 
     A doubt is never resent in silence (G2), and what a worker may have in hand is not taken out of it.
     """
     if known.is_resend:
-        return Fate.REFUSE, RESEND
+        return KnownRowFate.REFUSE, RESEND
     same_job = known.job_id == job_id
     if known.state in OPEN_STATES:
         if same_job:
-            return Fate.NONE, ""
-        return Fate.REFUSE, f"known already: job {known.job_key} is still sending it"
+            return KnownRowFate.NONE, ""
+        return KnownRowFate.REFUSE, f"known already: job {known.job_key} is still sending it"
     if known.state is EmailState.IN_DOUBT:
-        return Fate.REFUSE, f"known already: it is in doubt in job {known.job_key}. Settle it first"
+        return KnownRowFate.REFUSE, f"known already: it is in doubt in job {known.job_key}. Settle it first"
     if policy == "new_generation":
-        return Fate.REGENERATE, ""
+        return KnownRowFate.REGENERATE, ""
     when = f" at {known.changed_at:%Y-%m-%d %H:%M} UTC" if known.changed_at else ""
-    return Fate.REFUSE, f"known already: job {known.job_key} {_ENDED[known.state]}{when}; {POLICY}"
+    return KnownRowFate.REFUSE, f"known already: job {known.job_key} {_ENDED[known.state]}{when}; {POLICY}"

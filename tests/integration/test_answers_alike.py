@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.answers_alike import ENOUGH, AnswersAlike, judge
-from eed_delivery.ledger.answers import Answer, AnswersLedger
+from eed_delivery.ledger.answers import AnswersLedger, ServerAnswer
 from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
@@ -18,10 +18,12 @@ from tests.world import World
 UNKNOWN_WORDS = "550 5.0.0 Computer says no, ticket {}"
 
 
-def answers(*, refused: int, sent: int, domains: int, reply: str = UNKNOWN_WORDS) -> list[Answer]:
+def answers(*, refused: int, sent: int, domains: int, reply: str = UNKNOWN_WORDS) -> list[ServerAnswer]:
     """`refused` refusals over so many domains, spread evenly among emails to other domains that were sent."""
-    no = [Answer(n, f"c{n}@d{n % domains}.example", Verdict.PERMANENT, 550, reply.format(n)) for n in range(refused)]
-    yes = [Answer(1000 + n, f"c{n}@other{n % 7}.example", Verdict.SENT, 250, "250 ok") for n in range(sent)]
+    no = [
+        ServerAnswer(n, f"c{n}@d{n % domains}.example", Verdict.PERMANENT, 550, reply.format(n)) for n in range(refused)
+    ]
+    yes = [ServerAnswer(1000 + n, f"c{n}@other{n % 7}.example", Verdict.SENT, 250, "250 ok") for n in range(sent)]
     step = max(1, len(yes) // max(1, len(no)))
     mixed = [one for n, answer in enumerate(no) for one in (answer, *yes[n * step : (n + 1) * step])]
     return mixed + yes[len(no) * step :]
