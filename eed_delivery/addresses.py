@@ -136,3 +136,8 @@ def listed(text: str) -> str:
 def shown(form: str) -> str:
     """An entry of the suppression list as people write it."""
     return f"*{form}" if form.startswith("@") else form
+
+
+def domain_of(address: str) -> str:
+    """The domain of an address as its refusals are counted: in small letters."""
+    return address.rpartition("@")[2].strip().lower()

@@ -16,6 +16,7 @@ from time import monotonic
 
 import structlog
 
+from eed_delivery.addresses import domain_of
 from eed_delivery.ledger.answers import AnswersLedger, FailedEmail, ServerAnswer
 from eed_delivery.ledger.domain_holds import DomainHolds
 from eed_delivery.ledger.operating import OperatingLedger, Selection
@@ -57,7 +58,7 @@ class SharedRefusal:
 
     def covers(self, failed: FailedEmail) -> bool:
         """Whether an email has failed for this."""
-        return kind_of(failed.reply) == self.kind and self.domain in ("", _domain(failed.recipient))
+        return kind_of(failed.reply) == self.kind and self.domain in ("", domain_of(failed.recipient))
 
 
 def judge(answers: Sequence[ServerAnswer]) -> SharedRefusal | None:
@@ -78,8 +79,8 @@ def _of_all(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAns
     """More than half of the last answers, over several domains; or all there are, where recipients have no others."""
     last = spoken[:SHARE_OF]
     among = [answer for answer in last if kind_of(answer.reply) == kind]
-    domains = {_domain(answer.recipient) for answer in among}
-    others = {_domain(answer.recipient) for answer in last} - domains
+    domains = {domain_of(answer.recipient) for answer in among}
+    others = {domain_of(answer.recipient) for answer in last} - domains
     many = len(among) >= ENOUGH and 2 * len(among) > len(last)
     if not many or (len(domains) < DOMAINS and (others or any(a.verdict is Verdict.SENT for a in last))):
         return None
@@ -88,8 +89,8 @@ def _of_all(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAns
 
 def _of_one_domain(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAnswer]) -> SharedRefusal | None:
     """All that one domain has said of late, while others take their emails."""
-    (domain, count), *rest = Counter(_domain(answer.recipient) for answer in alike).most_common(2)
-    said = [answer for answer in spoken if _domain(answer.recipient) == domain]
+    (domain, count), *rest = Counter(domain_of(answer.recipient) for answer in alike).most_common(2)
+    said = [answer for answer in spoken if domain_of(answer.recipient) == domain]
     if (rest and rest[0][1] >= ENOUGH) or count < ENOUGH or count < len(said):
         return None
     return SharedRefusal(kind, domain, count, len(said), alike[0].reply)
@@ -100,10 +101,6 @@ def _is_their_own(reply: str) -> bool:
     return _DEAD_OR_FULL.match(reply) is not None or (
         rule is not None and rule.concern in _THEIR_OWN and rule.name not in _OF_NOW
     )
-
-
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2].strip().lower()
 
 
 class AnswersAlike:

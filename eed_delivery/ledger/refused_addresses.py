@@ -7,8 +7,9 @@ from eed_delivery.config import TrackingSettings
 from eed_delivery.database import Database, utc_now
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.ledger.suppressing import Suppressor
+from eed_delivery.ledger.tracking import event_row
 from eed_delivery.model import Email, Outcome
-from eed_delivery.schema import DETAIL_LENGTH, eed_event
+from eed_delivery.schema import eed_event
 
 
 class RefusedAddresses:
@@ -39,26 +40,12 @@ class RefusedAddresses:
             email_id=email.email_id,
             gen=email.gen,
             outcome=DeliveryOutcome.HARD_BOUNCED,
-            sub_type=sub_type[:100],
+            sub_type=sub_type,
             code=outcome.code,
             enhanced=outcome.enhanced,
-            detail=detail[:DETAIL_LENGTH],
+            detail=detail,
         )
-        row = {
-            "event_id": event.event_id,
-            "email_id": event.email_id,
-            "gen": event.gen,
-            "kind": event.kind,
-            "outcome": event.outcome,
-            "sub_type": event.sub_type,
-            "code": event.code,
-            "enhanced": (event.enhanced or "")[:64] or None,
-            "detail": event.detail,
-            "automatic": False,
-            "address": address,
-            "occurred_at": now,
-            "received_at": now,
-        }
+        row = event_row(event, now, email.email_id, email.gen, address)
         if c.execute(self._insert, row).rowcount != 1:
             return False  # it is known
         return self._suppressor.enter(c, [(event, address)]) > 0

@@ -281,10 +281,24 @@ def _tag(event: TrackingEvent) -> tuple[int, int] | None:
 
 
 def _row(event: TrackingEvent, now: datetime, match: _Match | None = None) -> dict[str, object]:
+    if match is None:
+        return event_row(event, now)
+    return event_row(event, now, match.row.email_id, match.gen, match.address)
+
+
+def event_row(
+    event: TrackingEvent,
+    now: datetime,
+    email_id: int | None = None,
+    gen: int | None = None,
+    address: str | None = None,
+) -> dict[str, object]:
+    """A row of `eed_event`, received `now`. `address`: the canonical one that its email went to; kept only where it
+    counts towards suppression."""
     return {
         "event_id": event.event_id,
-        "email_id": match.row.email_id if match else None,
-        "gen": match.gen if match else None,
+        "email_id": email_id,
+        "gen": gen,
         "kind": event.kind,
         "outcome": event.outcome,
         "sub_type": event.sub_type[:100],
@@ -293,7 +307,7 @@ def _row(event: TrackingEvent, now: datetime, match: _Match | None = None) -> di
         "detail": event.detail[:DETAIL_LENGTH],
         "message_id": _ascii(event.message_id),
         "automatic": event.automatic,
-        "address": match.address if match and counts(event) else None,
+        "address": address if counts(event) else None,
         "occurred_at": in_utc(event.occurred_at),
         "received_at": now,
     }

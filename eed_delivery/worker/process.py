@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from eed_delivery import failpoints
+from eed_delivery.addresses import domain_of
 from eed_delivery.config import WorkerSettings
 from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
@@ -34,7 +35,7 @@ from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.rate import Pace
-from eed_delivery.worker.refusals import Consequences, Refusals, domain_of
+from eed_delivery.worker.refusals import Consequences, Refusals
 from eed_delivery.worker.watch import SameAnswers, Suspects
 
 log = structlog.get_logger(__name__)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from eed_delivery.addresses import domain_of
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 
 K = TypeVar("K", str, int)
@@ -31,11 +32,6 @@ JOB_IN_A_ROW = 10
 TOO_FAST_IN_A_ROW = 3
 REMEMBERED = 10_000
 """Domains and jobs that are remembered; those that were seen least recently are forgotten."""
-
-
-def domain_of(address: str) -> str:
-    """The domain of an address as its refusals are counted: in small letters."""
-    return address.rpartition("@")[2].strip().lower()
 
 
 @dataclass(frozen=True, slots=True)
