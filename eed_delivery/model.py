@@ -132,6 +132,10 @@ class Job:
 
 RESENT_AS = "~"
 """Between the key of an email and the number of its resend: "1047~2" is the second one of 1047."""
+KEY_LENGTH = 191
+"""Characters of a text key of the source that the ledger keeps."""
+LARGEST_KEY = 2**63 - 1
+"""The largest number that it keeps, signed 64-bit: https://dev.mysql.com/doc/refman/8.0/en/integer-types.html"""
 RESEND_IDS = range(2**53 - 2**32, 2**53)
 """The numbers of resends where the source has numbers: no row of the source may have one of these. They are the last
 that every reader of JSON keeps exactly (RFC 8259, section 6), and far beyond those of any counter."""

@@ -22,15 +22,12 @@ from eed_delivery.database import utc_in, utc_now
 from eed_delivery.errors import LeaseLost, Miscounted
 from eed_delivery.ledger.addresses import complete
 from eed_delivery.ledger.known_rows import KnownEmail, KnownRowFate, fate
-from eed_delivery.model import RESEND_IDS, EmailState, JobState, SourceRow
+from eed_delivery.model import KEY_LENGTH, LARGEST_KEY, RESEND_IDS, EmailState, JobState, SourceRow
 from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job, eed_refusal
 from eed_delivery.source import Known, Source
 
 Key = str | int
 
-KEY_LENGTH = 191
-LARGEST_KEY = 2**63 - 1
-"""The ledger's numbers are signed 64-bit: https://dev.mysql.com/doc/refman/8.0/en/integer-types.html"""
 SHOWN_LENGTH = 255
 """So much of a key that cannot be kept is shown."""
 SMALL_JOB = 20

@@ -13,11 +13,11 @@ from sqlalchemy.sql.elements import ColumnElement
 from eed_delivery.database import Database, utc_in, utc_now
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
-from eed_delivery.ledger.enlisting import KEY_LENGTH, Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
+from eed_delivery.ledger.enlisting import Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
 from eed_delivery.ledger.scheduling import NO_LONGER_HELD_BACK
-from eed_delivery.model import EmailState, Job, JobState, ReadyJob, Ticket
+from eed_delivery.model import KEY_LENGTH, EmailState, Job, JobState, ReadyJob, Ticket
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.source import Source

@@ -13,11 +13,10 @@ from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.enlisting import SHOWN_LENGTH
 from eed_delivery.ledger.resends import resends_of
-from eed_delivery.model import END_STATES, OPEN_STATES, EmailState, JobState, content_key
+from eed_delivery.model import END_STATES, LARGEST_KEY, OPEN_STATES, EmailState, JobState, content_key
 from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.source.keys import same_bytes
 
-LARGEST_ID = 2**63 - 1
 REASONS_A_PAGE = 5000
 NOT_SENT = (EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, EmailState.CANCELLED)
 """How an email ends that its recipient did not get, as far as we know."""
@@ -177,7 +176,7 @@ class ReportingLedger:
         found = self._database.run(lambda c: c.execute(by_key).scalar_one_or_none())
         if found is not None or not key.isdecimal():
             return found
-        if int(key) > LARGEST_ID:
+        if int(key) > LARGEST_KEY:
             return None
         by_id = select(eed_email.c.email_id).where(eed_email.c.email_id == int(key), eed_email.c.source_key.is_(None))
         return self._database.run(lambda c: c.execute(by_id).scalar_one_or_none())

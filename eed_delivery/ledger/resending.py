@@ -13,11 +13,9 @@ from eed_delivery.ledger.acts import WHO_LENGTH, Act, ActKind, note
 from eed_delivery.ledger.operating import reopen
 from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.resends import next_key
-from eed_delivery.model import RESEND_IDS, EmailState
+from eed_delivery.model import KEY_LENGTH, RESEND_IDS, EmailState
 from eed_delivery.schema import DETAIL_LENGTH, eed_act, eed_email, eed_job, eed_suppression
 from eed_delivery.source import Source
-
-KEY_LENGTH = 191
 
 COUNT_RESEND = (
     update(eed_job)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from eed_delivery.config import EmailSource, SourceSettings
 from eed_delivery.config.source_mapping import KeyType
+from eed_delivery.model import KEY_LENGTH
 from eed_delivery.source.live import Kind
 
-KEY_LENGTH = 191
-"""The longest string key the ledger can hold (`eed_job.source_key`, `eed_email.source_key`)."""
 ADDRESS_LENGTH = 254
 """The longest address that can be delivered (RFC 5321, 4.5.3.1.3, less the angle brackets)."""
 MESSAGE_ID_LENGTH = 100

@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.model import RESEND_IDS
+from eed_delivery.model import LARGEST_KEY, RESEND_IDS
 from eed_delivery.source.findings import Finding
 from eed_delivery.source.live import LiveColumn, read_table
 from eed_delivery.source.tables import MappedTables, native
 
-LARGEST_KEY = 2**63 - 1
 _LETTER_FOR_LETTER = (
     "Keys are compared letter for letter: a row that only the collation joins is refused, and an email whose attachment"
     " only the collation joins fails. Nothing to do where both tables spell their keys alike."

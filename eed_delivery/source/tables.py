@@ -12,7 +12,7 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.config.source_mapping import KeyType
 
 Key = int | str
-LARGEST_KEY = 2**64 - 1
+LARGEST_UNSIGNED = 2**64 - 1
 """The largest number that any column of the source holds."""
 
 
@@ -77,7 +77,7 @@ class MappedTables:
 
     def is_job_key(self, key: str) -> bool:
         """Whether this can be a job's key at all: a number where they are numbers."""
-        return self.job_key_type != "integer" or (key.isascii() and key.isdecimal() and int(key) <= LARGEST_KEY)
+        return self.job_key_type != "integer" or (key.isascii() and key.isdecimal() and int(key) <= LARGEST_UNSIGNED)
 
     def job(self, name: str) -> ColumnElement[Any]:
         """A column of the jobs, or NULL where the mapping has "" for it."""
