@@ -23,8 +23,8 @@ from sqlalchemy import text
 
 from benchmarks.measure import cpu_seconds
 from eed_delivery.events import decisive
-from eed_delivery.sqs import MAX_BATCH
-from eed_delivery.tracking.ses_events import parse
+from eed_delivery.queue import MAX_BATCH
+from eed_delivery.tracking.ses.parsing import parse
 from tests.command_line import CommandLine
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack

@@ -16,13 +16,15 @@ from pathlib import Path
 import structlog
 from sqlalchemy import make_url
 
-from eed_delivery import logs, migrations
+from eed_delivery import logs
 from eed_delivery.alerts.desk import WAITING, Desk
 from eed_delivery.alerts.rulebook import Rulebook
 from eed_delivery.alerts.turns import LocalTurns, Turns
 from eed_delivery.config import AlertRule, LogSettings
-from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.alerting import AlertLedger
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger import migrations
+from eed_delivery.ledger.alerts.turns import AlertLedger
 
 LINES = WAITING // 2  # so that none is dropped
 RULES = 10

@@ -8,7 +8,6 @@ import json
 import logging
 import math
 import os
-import re
 import select
 import stat
 import sys
@@ -24,6 +23,7 @@ from typing import Any, TextIO
 import structlog
 
 from eed_delivery.config import LogSettings
+from eed_delivery.untrusted import MASK, mask_addresses
 
 Listener = Callable[[Mapping[str, Any]], None]
 """Hears every line that is logged, after masking. It must be quick: the email being sent waits for it. It may keep the
@@ -34,15 +34,10 @@ PRIVATE_WORDS = frozenset(
     {"recipient", "recipients", "address", "addresses", "variables", "body", "subject", "password", "secret"}
 )
 ALWAYS_PRIVATE = frozenset({"password", "secret"})
-MASK = "***"
 MAX_DEPTH = 6
 PIPE_BUF = 4096
 """As Linux has it (pipe(7)): a write of no more than that does not block once poll() has said that there is room."""
 READER_MILLISECONDS = 1000
-
-# A local part, quoted or not. Its length is bounded so that no text, however long, takes quadratic time.
-LOCAL_PART = re.compile(r"(?:\"[^\"\r\n]{1,128}\"|[^\s@<>\"(),:;\[\]\\]{1,128})@")
-
 
 _thread = threading.local()
 """Of the running thread: whether its lines are kept from the listeners."""
@@ -345,8 +340,3 @@ def _text(value: object, words: frozenset[str]) -> str:
     except Exception:  # noqa: BLE001 - a value that cannot show itself must not cost the line
         return f"<{type(value).__name__} that cannot be shown>"
     return text if words is ALWAYS_PRIVATE else mask_addresses(text)
-
-
-def mask_addresses(text: str) -> str:
-    """`anna@example.com` becomes `***@example.com`: the domain is for support, the person is nobody's business."""
-    return LOCAL_PART.sub(f"{MASK}@", text) if "@" in text else text

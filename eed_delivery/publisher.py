@@ -16,16 +16,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
-from eed_delivery import failpoints
 from eed_delivery.config import PublisherSettings
 from eed_delivery.errors import DatabaseGone, RenderError
-from eed_delivery.ledger.enlisting import LeasedJob
-from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.registry import RegistryLedger
-from eed_delivery.looking import Pace
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.publishing.enlisting import LeasedJob
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
 from eed_delivery.model import JobState, Ticket
+from eed_delivery.queue import MAX_BATCH, Published, Queue
 from eed_delivery.rendering import Renderer
-from eed_delivery.sqs import MAX_BATCH, Published, Queue
+from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.poll_interval import Pace
 
 log = structlog.get_logger(__name__)
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy import make_url, text
 
-from eed_delivery import migrations
 from eed_delivery.config import SourceSettings
-from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.delivering import DeliveryLedger
-from eed_delivery.ledger.in_hand import Claim, new_token
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger import migrations
+from eed_delivery.ledger.delivering.claims import Claim, new_token
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.registry import LeasedJob, RegistryLedger
+from eed_delivery.ledger.publishing.ledger import LeasedJob, RegistryLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger

@@ -16,7 +16,7 @@ from eed_delivery.alerts.outgoing import Outgoing
 from eed_delivery.alerts.rulebook import LEVELS, Rulebook
 from eed_delivery.alerts.turns import Turns
 from eed_delivery.config import AlertFact, AlertRule
-from eed_delivery.ledger.alerting import Pace, Turn
+from eed_delivery.ledger.alerts.turns import Pace, Turn
 from eed_delivery.logs import unheard
 
 log = structlog.get_logger(__name__)

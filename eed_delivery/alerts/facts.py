@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.config import AlertFact
 from eed_delivery.errors import EedError
-from eed_delivery.ledger.alert_facts import AlertFacts
-from eed_delivery.sqs import Queue
-from eed_delivery.transports.ses import account
+from eed_delivery.ledger.alerts.facts import AlertFacts
+from eed_delivery.queue import Queue
+from eed_delivery.transports.ses.transport import account
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client

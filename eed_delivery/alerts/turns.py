@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.alerting import HOUR_SECONDS, AlertLedger, Pace, Turn
+from eed_delivery.ledger.alerts.turns import HOUR_SECONDS, AlertLedger, Pace, Turn
 
 log = structlog.get_logger(__name__)
 

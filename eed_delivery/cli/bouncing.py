@@ -7,12 +7,12 @@ import click
 import structlog
 
 from eed_delivery import logs
-from eed_delivery.app import App
+from eed_delivery.app.parts import App
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import LogSettings
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.tracking.bounces import MAX_BYTES
+from eed_delivery.tracking.bounces.parsing import MAX_BYTES
 
 log = structlog.get_logger(__name__)
 

@@ -7,13 +7,13 @@ from contextlib import closing
 
 import click
 
+from eed_delivery.checks.findings import Finding
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.preparing import database_findings, report
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import DeliveryFailure, EedError
-from eed_delivery.source.findings import Finding
-from eed_delivery.sqs import Queue
-from eed_delivery.transports.ses import account
+from eed_delivery.queue import Queue
+from eed_delivery.transports.ses.transport import account
 
 SHORT_RETENTION_SECONDS = 4 * 86_400  # SQS's default; a queue that is paused over a long weekend outlives it
 

@@ -6,8 +6,8 @@ from typing import IO, Any
 import click
 from sqlalchemy.exc import DBAPIError
 
+from eed_delivery.checks.findings import brief
 from eed_delivery.errors import ConfigError, DatabaseGone, EedError, QueueGone
-from eed_delivery.source.findings import brief
 
 # https://man.openbsd.org/sysexits: EX_UNAVAILABLE and EX_CONFIG; systemd and scripts know them
 NOT_POSSIBLE, UNAVAILABLE, CONFIGURATION = 1, 69, 78

@@ -10,9 +10,9 @@ from eed_delivery.cli.output import BOLD, both_times, record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.acts import ActLedger
-from eed_delivery.ledger.engagement import EngagementLedger
-from eed_delivery.ledger.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
 from eed_delivery.ledger.reporting import AttemptReport, EmailReport
+from eed_delivery.ledger.tracking.engagement import EngagementLedger
+from eed_delivery.ledger.tracking.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
 
 
 def email_record(report: EmailReport) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Connection
 
-from eed_delivery import migrations
+from eed_delivery.checks.findings import Finding
+from eed_delivery.checks.mapping import check as check_source
 from eed_delivery.cli.failures import NOT_POSSIBLE
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import Screen
@@ -17,8 +18,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import SourceSettings
 from eed_delivery.config.settings import UNUSED_IN_URL
 from eed_delivery.errors import DatabaseGone, NotPossible, QueueGone
-from eed_delivery.source.check import check as check_source
-from eed_delivery.source.findings import Finding
+from eed_delivery.ledger import migrations
 from eed_delivery.source.reference import create_reference, delivery_job
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import DBAPIError
 
+from eed_delivery.checks.findings import brief
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
@@ -18,15 +19,14 @@ from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.hints import key_words
 from eed_delivery.ledger.acts import ActLedger
-from eed_delivery.ledger.engagement import EngagementLedger, JobEngagement
-from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport
+from eed_delivery.ledger.tracking.engagement import EngagementLedger, JobEngagement
+from eed_delivery.ledger.tracking.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
 from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.served import REFUSED, Served, served
 from eed_delivery.reports.tracked import NOT_TRACKED, Tracked, tracked
-from eed_delivery.source.findings import brief
 
 NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000

@@ -12,8 +12,8 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import Screen, record
 from eed_delivery.cli.person import person
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.differences import Difference
-from eed_delivery.reconciliation import Correction, Findings, Reconciler
+from eed_delivery.ledger.reconciling.differences import Difference
+from eed_delivery.sweeper.reconciliation import Correction, Findings, Reconciler
 
 LISTED = 1000
 PATIENCE_SECONDS = 5.0

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from eed_delivery.cli.recipients import Recipient
 from eed_delivery.config import SourceSettings
-from eed_delivery.database import Database
+from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.model import AttachmentRef
 from eed_delivery.source.reference import delivery_attachment, delivery_email, delivery_job

@@ -17,9 +17,9 @@ from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.acts import ActLedger
-from eed_delivery.ledger.engagement import Engagement, EngagementLedger
-from eed_delivery.ledger.outcomes import OutcomeLedger
 from eed_delivery.ledger.reporting import EmailReport, RefusalReport
+from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
+from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
 from eed_delivery.reports.certificate import Certificate, Reconciliation
 from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.page import REASONS_LISTED, page

@@ -5,16 +5,18 @@ import threading
 import click
 import sdnotify
 
-from eed_delivery import logs, migrations
+from eed_delivery import logs
+from eed_delivery.app.roles import hearing, roles
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
-from eed_delivery.roles import hearing, roles
-from eed_delivery.schema import VERSION_TABLE
-from eed_delivery.service import Supervisor, stop_on_signals
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.ledger import migrations
+from eed_delivery.ledger.schema import VERSION_TABLE
+from eed_delivery.runtime.supervisor import Supervisor, stop_on_signals
+from eed_delivery.tracking.bounces.verp import Verp
 
 
 @click.command()
@@ -146,7 +148,7 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
         sdnotify.SystemdNotifier(),
         stop_seconds=settings.service.stop_seconds,
         stall_seconds=settings.service.stall_seconds,
-        preload=("eed_delivery.preload",),
+        preload=("eed_delivery.app.preload",),
     )
     with hearing(settings, "supervisor"):
         supervisor.run(stop)

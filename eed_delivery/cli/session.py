@@ -16,13 +16,13 @@ import click
 from eed_delivery.errors import NotPossible, RenderError
 
 if TYPE_CHECKING:
-    from eed_delivery.app import App
+    from eed_delivery.app.parts import App
     from eed_delivery.cli.output import Screen
     from eed_delivery.config import Settings
-    from eed_delivery.database import Database
+    from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.operating import OperatingLedger
+    from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
     from eed_delivery.ledger.reporting import ReportingLedger
-    from eed_delivery.ledger.scheduling import SchedulingLedger
     from eed_delivery.model import WaitingJob
 
 
@@ -42,7 +42,7 @@ class Session:
     @cached_property
     def app(self) -> "App":
         """The maker of parts."""
-        from eed_delivery.app import App
+        from eed_delivery.app.parts import App
 
         app = App(self.settings)
         self._log_to_stderr()
@@ -57,7 +57,7 @@ class Session:
 
     @cached_property
     def database(self) -> "Database":
-        from eed_delivery.opening import open_database
+        from eed_delivery.app.database import open_database
 
         database = open_database(self.settings.database)
         self._log_to_stderr()
@@ -85,8 +85,8 @@ class Session:
     @cached_property
     def scheduling(self) -> "SchedulingLedger":
         from eed_delivery.cli.person import person
-        from eed_delivery.ledger.outbox import Outbox
-        from eed_delivery.ledger.scheduling import SchedulingLedger
+        from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
+        from eed_delivery.ledger.webhooks.outbox import Outbox
         from eed_delivery.source import Source
 
         outbox = Outbox.of(self.settings.webhooks)

@@ -15,8 +15,8 @@ from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.suppression_list import Entered, Entry, SuppressionList, Wanted
-from eed_delivery.ledger.suppression_sql import EVERY_EMAIL
+from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
 from eed_delivery.source.access import CATEGORY_LENGTH
 
 TABLE_ROWS = 1000

@@ -21,8 +21,8 @@ from eed_delivery.cli.suppression import category, moment_until, suppression
 from eed_delivery.cli.suppression_file import Defaults, read_entries
 from eed_delivery.cli.text_input import opened_text
 from eed_delivery.cli.text_lines import BadRow, Lines
-from eed_delivery.ledger.suppression_list import Entered, Entry, SuppressionList, Wanted
-from eed_delivery.ledger.suppression_sql import EVERY_EMAIL
+from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
 
 CHUNK = 1000
 IMPORTED = "imported"

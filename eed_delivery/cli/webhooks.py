@@ -10,9 +10,9 @@ from eed_delivery.cli.output import record, when
 from eed_delivery.cli.running import supervise
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.outbox import DONE, FAILED, WAITING
-from eed_delivery.ledger.webhook_endpoint import EndpointState
-from eed_delivery.ledger.webhook_list import WebhookList
+from eed_delivery.ledger.webhooks.endpoint import EndpointState
+from eed_delivery.ledger.webhooks.listing import WebhookList
+from eed_delivery.ledger.webhooks.outbox import DONE, FAILED, WAITING
 from eed_delivery.webhooks.body import body_of_test
 
 COLUMNS = ("id", "kind", "job", "email", "tries", "occurred", "next", "status", "answer")

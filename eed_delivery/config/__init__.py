@@ -5,8 +5,8 @@ Only this package reads the environment.
 
 from eed_delivery.config.alert_settings import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.config.environment import Supervision, failpoints_wanted, supervision, without_settings
+from eed_delivery.config.formats import normalise_region
 from eed_delivery.config.load import load
-from eed_delivery.config.region import normalise_region
 from eed_delivery.config.settings import (
     AwsSettings,
     BouncesSettings,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from eed_delivery.config.alert_settings import TOKEN, AlertsSettings
-from eed_delivery.config.clash import Clash
+from eed_delivery.config.problems import Clash
 
 if TYPE_CHECKING:
     from eed_delivery.config.settings import Settings

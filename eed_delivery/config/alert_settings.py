@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from eed_delivery.config.formats import Address, HttpUrl, Seconds, mistake
 from eed_delivery.config.patterns import MAX_PATTERN_CHARS, Pattern, compile_regex, compile_word
-from eed_delivery.config.source_mapping import Section
+from eed_delivery.config.section import Section
 
 FactName = Literal[
     "silence_seconds", "oldest_queued_seconds", "dead_letters", "in_doubt", "source_differences", "ses_quota_percent"

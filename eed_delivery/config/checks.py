@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from eed_delivery.config.alert_checks import alert_clashes
-from eed_delivery.config.clash import Clash
 from eed_delivery.config.formats import region_of_queue
+from eed_delivery.config.problems import Clash
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.source_checks import source_clashes
 

@@ -13,11 +13,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
-from eed_delivery import failpoints
 from eed_delivery.config.problems import variable
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.tree import Key
 from eed_delivery.errors import Problem
+from eed_delivery.runtime import failpoints
 
 PREFIX = "EED_"
 CONFIG_FILE = "EED_CONFIG"  # where the file is

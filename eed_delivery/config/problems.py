@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -127,3 +128,17 @@ def _model(model: type[BaseModel], path: Key) -> type[BaseModel] | None:
             return None
         model = annotation
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Settings that don't go together: their keys, what is wrong with the set of them, what would be right."""
+
+    keys: tuple[tuple[str, ...], ...]
+    what: str
+    remedy: str
+
+    @classmethod
+    def of(cls, dotted: tuple[str, ...], what: str, remedy: str) -> "Clash":
+        """A clash between settings named like `worker.threads`."""
+        return cls(tuple(tuple(key.split(".")) for key in dotted), what, remedy)

@@ -31,7 +31,8 @@ from eed_delivery.config.formats import (
     host_and_port,
     mistake,
 )
-from eed_delivery.config.source_mapping import Section, SourceSettings
+from eed_delivery.config.section import Section
+from eed_delivery.config.source_mapping import SourceSettings
 from eed_delivery.config.webhooks import WebhooksSettings
 
 MIB = 1024 * 1024

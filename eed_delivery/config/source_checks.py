@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from eed_delivery.config.clash import Clash
+from eed_delivery.config.problems import Clash
 from eed_delivery.config.source_mapping import VALUES, SourceSettings
 from eed_delivery.model import OUR_PREFIX
 

@@ -5,19 +5,14 @@ The defaults are the reference schema. An optional column may be "": then it is 
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from eed_delivery.config.formats import Column, OptionalColumn, OptionalTable, Status, Table
+from eed_delivery.config.section import Section
 
 KeyType = Literal["integer", "string"]
 KnownRows = Literal["refuse", "new_generation"]
 """What becomes of a row that the ledger has ended, and that the source says is not sent yet."""
-
-
-class Section(BaseModel):
-    """One table of the TOML file: read once, never changed, and nothing in it that we don't know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class JobStatuses(Section):
@@ -102,7 +97,7 @@ class EmailSource(Section):
     recipient: Column = "recipient"
     recipient_name: OptionalColumn = "recipient_name"
     variables: OptionalColumn = "variables"
-    variable_columns: dict[str, Column] = {}
+    variable_columns: dict[str, Column] = {}  # noqa: RUF012 - pydantic copies it
     attachment_location: OptionalColumn = ""
     attachment_filename: OptionalColumn = ""
     status: Column = "status"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from eed_delivery.config.formats import HttpUrl, Seconds, mistake
-from eed_delivery.config.source_mapping import Section
+from eed_delivery.config.section import Section
 from eed_delivery.notices import NoticeKind
 
 PREFIX = "whsec_"

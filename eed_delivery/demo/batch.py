@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, insert
 
-from eed_delivery.database import Database
+from eed_delivery.database.transactions import Database
 from eed_delivery.demo.mail_server import Mishap
 from eed_delivery.demo.people import Customer
 from eed_delivery.demo.statements import BANK, statement
 from eed_delivery.demo.workspace import Workspace
-from eed_delivery.migrations import upgrade
+from eed_delivery.ledger.migrations import upgrade
 from eed_delivery.source.reference import create_reference, delivery_attachment, delivery_email, delivery_job
 
 JOB_ID = 1

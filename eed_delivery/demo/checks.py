@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from eed_delivery.database import Database
+from eed_delivery.database.transactions import Database
 from eed_delivery.demo.batch import JOB_ID
 from eed_delivery.demo.mail_server import Mishap
 from eed_delivery.demo.people import Customer

@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from eed_delivery import logs
-from eed_delivery.app import App
+from eed_delivery.app.parts import App
 from eed_delivery.config import Settings
-from eed_delivery.database import Database
+from eed_delivery.database.transactions import Database
 from eed_delivery.demo import report as say
 from eed_delivery.demo.batch import JOB_ID, mishaps, register
 from eed_delivery.demo.checks import all_checks

@@ -10,9 +10,10 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
-from eed_delivery.database import Database, utc_now
+from eed_delivery.database.clock import utc_now
+from eed_delivery.database.transactions import Database
 from eed_delivery.errors import Miscounted
-from eed_delivery.schema import DETAIL_LENGTH, eed_act
+from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_act
 
 SERVICE = "service"
 """Who it was when it was no person."""

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, bindparam, select, update
 
 from eed_delivery.addresses import canonical
-from eed_delivery.schema import eed_attempt, eed_email
+from eed_delivery.ledger.schema import eed_attempt, eed_email
 
 # By the number alone: with the job, the database would walk through all of it.
 _LACKING = (

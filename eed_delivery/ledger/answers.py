@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from eed_delivery.database import Database
+from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.keys import job_keys
+from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job
 from eed_delivery.model import EmailState, Verdict
-from eed_delivery.schema import eed_attempt, eed_email, eed_job
 
 SCANNED = 20_000
 """So many of the newest attempts are looked through for those of one job."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from eed_delivery.schema import eed_email, eed_job
+from eed_delivery.ledger.schema import eed_email, eed_job
 
 
 def job_keys(c: Connection, job_ids: Sequence[int]) -> dict[int, str]:

@@ -10,14 +10,15 @@ from sqlalchemy import Connection, Row, Select, Update, bindparam, case, func, i
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.addresses import canonical
-from eed_delivery.database import Database, utc_in, utc_now
+from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, go_on, note
-from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_attempt, eed_email, eed_job
+from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState, Verdict, content_key
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_attempt, eed_email, eed_job
 from eed_delivery.source import Source
 
 _Chosen = Row[tuple[int, int, int, str | None, int | None]]

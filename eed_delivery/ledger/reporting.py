@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
 from eed_delivery.addresses import NotAnAddress, canonical, wire_form
-from eed_delivery.database import Database, seconds_until, utc_in, utc_now
+from eed_delivery.database.clock import seconds_until, utc_in, utc_now
+from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.ledger.enlisting import SHOWN_LENGTH
+from eed_delivery.ledger.publishing.enlisting import SHOWN_LENGTH
 from eed_delivery.ledger.resends import resends_of
+from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.model import END_STATES, LARGEST_KEY, OPEN_STATES, EmailState, JobState, content_key
-from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.source.keys import same_bytes
 
 REASONS_A_PAGE = 5000

@@ -6,15 +6,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, update
 
 from eed_delivery.addresses import NotAnAddress, canonical, shown, wire_form
-from eed_delivery.database import Database
+from eed_delivery.database.transactions import Database
 from eed_delivery.errors import Miscounted, NotPossible
-from eed_delivery.ledger import suppression_sql
 from eed_delivery.ledger.acts import WHO_LENGTH, Act, ActKind, note
 from eed_delivery.ledger.operating import reopen
-from eed_delivery.ledger.outbox import SILENT, Outbox
 from eed_delivery.ledger.resends import next_key
+from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_act, eed_email, eed_job, eed_suppression
+from eed_delivery.ledger.suppression import statements as suppression_sql
+from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.model import KEY_LENGTH, RESEND_IDS, EmailState
-from eed_delivery.schema import DETAIL_LENGTH, eed_act, eed_email, eed_job, eed_suppression
 from eed_delivery.source import Source
 
 COUNT_RESEND = (

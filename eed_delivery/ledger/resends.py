@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from eed_delivery.ledger.schema import eed_email
 from eed_delivery.model import RESENT_AS
-from eed_delivery.schema import eed_email
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 

@@ -14,16 +14,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.addresses import went_to
-from eed_delivery.database import Database, is_away, is_contention, utc_in, utc_now
+from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.multi_statement import Shot, matched
+from eed_delivery.database.transactions import Database, is_away, is_contention
 from eed_delivery.errors import Miscounted
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.keys import email_key, job_keys
-from eed_delivery.ledger.outbox import SILENT, Outbox, with_reason
+from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
+from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict, content_key
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.source import Known, Source
-from eed_delivery.volley import Shot, matched
 
 log = structlog.get_logger(__name__)
 

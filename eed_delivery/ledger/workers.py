@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from eed_delivery.database import Database, seconds_until, utc_in, utc_now
-from eed_delivery.schema import DETAIL_LENGTH, eed_worker
+from eed_delivery.database.clock import seconds_until, utc_in, utc_now
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_worker
 
 FORGET_AFTER_SECONDS = 86_400
 HEARTBEATS = 3

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.ledger.engagement import Engagement, JobEngagement
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport, RefusalReport
+from eed_delivery.ledger.tracking.engagement import Engagement, JobEngagement
 from eed_delivery.model import OPEN_STATES, EmailState
 from eed_delivery.reports.rows import ENGAGEMENT_COLUMNS, CsvRows, utc
 

@@ -13,9 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.acts import ActReport
-from eed_delivery.ledger.engagement import JobEngagement
-from eed_delivery.ledger.outcomes import BounceReason
-from eed_delivery.logs import mask_addresses
+from eed_delivery.ledger.tracking.engagement import JobEngagement
+from eed_delivery.ledger.tracking.outcomes import BounceReason
 from eed_delivery.model import EmailState
 from eed_delivery.reports.certificate import Certificate
 from eed_delivery.reports.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
@@ -24,7 +23,7 @@ from eed_delivery.reports.moments import Moments
 from eed_delivery.reports.reasons import alike
 from eed_delivery.reports.served import percent, served
 from eed_delivery.reports.tracked import Tracked
-from eed_delivery.untrusted import visible
+from eed_delivery.untrusted import mask_addresses, visible
 
 REASONS_LISTED = 20
 ACTS_LISTED = 50

@@ -13,8 +13,8 @@ import io
 from datetime import datetime
 from typing import Any
 
-from eed_delivery.ledger.engagement import Engagement
 from eed_delivery.ledger.reporting import EmailReport, RefusalReport
+from eed_delivery.ledger.tracking.engagement import Engagement
 from eed_delivery.reports.served import REFUSED
 from eed_delivery.untrusted import inert
 

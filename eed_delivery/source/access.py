@@ -29,7 +29,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.config.source_mapping import KnownRows
-from eed_delivery.database import utc_now
+from eed_delivery.database.clock import utc_now
+from eed_delivery.database.multi_statement import Shot, ask
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow, WaitingJob
 from eed_delivery.source.clock import has_come, seconds_left, source_ago, source_now
@@ -38,7 +39,6 @@ from eed_delivery.source.files import Files, by_owner, files_of_emails, job_file
 from eed_delivery.source.keys import as_stored_key, same_bytes
 from eed_delivery.source.live import Kind, LiveColumn, read_table
 from eed_delivery.source.tables import Key, MappedTables, native
-from eed_delivery.volley import Shot, ask
 
 NEVER_SECONDS = 100 * 365 * 86_400
 """An `expires_at` further away than this (often 9999-12-31) means that the job never expires."""

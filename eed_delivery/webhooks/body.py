@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from eed_delivery.ledger.webhooks import Held
+from eed_delivery.ledger.webhooks.ledger import Held
 
 TEST = "webhook.test"
 

@@ -11,9 +11,9 @@ import time
 import structlog
 
 from eed_delivery.config import WebhooksSettings
-from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.webhook_endpoint import TOO_MANY_FAILURES, EndpointNews, EndpointState
-from eed_delivery.ledger.webhooks import Try, WebhookLedger, Work
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.webhooks.endpoint import TOO_MANY_FAILURES, EndpointNews, EndpointState
+from eed_delivery.ledger.webhooks.ledger import Try, WebhookLedger, Work
 from eed_delivery.webhooks.body import body_of
 from eed_delivery.webhooks.endpoint import Answer, Endpoint
 

@@ -7,16 +7,16 @@ from functools import partial
 
 import structlog
 
-from eed_delivery import failpoints
-from eed_delivery.delivery import Delivery, Draft, try_number
 from eed_delivery.errors import DatabaseGone, Stopping
-from eed_delivery.journal import Fate, Journal, Settled
-from eed_delivery.ledger.delivering import DeliveryLedger
-from eed_delivery.ledger.domain_holds import DomainHold
-from eed_delivery.ledger.in_hand import Claim, JobRef, Refusal, Standing, new_token
+from eed_delivery.ledger.delivering.claims import Claim, JobRef, Refusal, Standing, new_token
+from eed_delivery.ledger.delivering.domain_holds import DomainHold
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.model import Email, Outcome, Ticket
+from eed_delivery.queue import Queue, Received
 from eed_delivery.rendering import CompiledJob
-from eed_delivery.sqs import Queue, Received
+from eed_delivery.runtime import failpoints
+from eed_delivery.worker.delivery import Delivery, Draft, try_number
+from eed_delivery.worker.journal import Fate, Journal, Settled
 from eed_delivery.worker.keeper import Hold
 
 log = structlog.get_logger(__name__)

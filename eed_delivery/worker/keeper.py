@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from eed_delivery.errors import DatabaseGone, QueueGone
-from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.model import Email
-from eed_delivery.sqs import Queue, Received
+from eed_delivery.queue import Queue, Received
 
 log = structlog.get_logger(__name__)
 

@@ -9,34 +9,34 @@ from functools import partial
 
 import structlog
 
-from eed_delivery import failpoints
 from eed_delivery.addresses import domain_of
 from eed_delivery.config import WorkerSettings
-from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.journal import Journal
-from eed_delivery.ledger.delivering import DeliveryLedger
-from eed_delivery.ledger.domain_holds import DomainHold, DomainHolds
-from eed_delivery.ledger.in_hand import JobRef
+from eed_delivery.ledger.delivering.claims import JobRef
+from eed_delivery.ledger.delivering.domain_holds import DomainHold, DomainHolds
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.refused_addresses import RefusedAddresses
+from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
-from eed_delivery.logs import mask_addresses
-from eed_delivery.loops import Loop, Pulse
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
+from eed_delivery.queue import MAX_BATCH, Queue
 from eed_delivery.rendering import CompiledJob, Renderer
-from eed_delivery.sqs import MAX_BATCH, Queue
-from eed_delivery.tracking.diagnosis import diagnose
+from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.loop import Loop, Pulse
+from eed_delivery.tracking.bounces.diagnosis import diagnose
 from eed_delivery.transports import Transport
 from eed_delivery.transports.reply_kinds import kind_of
+from eed_delivery.untrusted import mask_addresses
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
+from eed_delivery.worker.delivery import Delivery, RetryRules
+from eed_delivery.worker.job_refusals import SameAnswers, Suspects
+from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.missing_values import MissingValues
-from eed_delivery.worker.rate import Pace
 from eed_delivery.worker.refusals import Consequences, Refusals
-from eed_delivery.worker.watch import SameAnswers, Suspects
+from eed_delivery.worker.send_rate import Pace
 
 log = structlog.get_logger(__name__)
 

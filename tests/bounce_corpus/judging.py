@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.tracking.bounces import BounceVerdict, parse_bounce
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.tracking.bounces.parsing import BounceVerdict, parse_bounce
+from eed_delivery.tracking.bounces.verp import Verp
 from tests.bounce_corpus.corpus import AUTO, COMPLAINT, DELAY, DELIVERED, HARD, NONE, SOFT, Mail
 
 RIGHT, FALSE_HARD, MISSED_HARD = 0.99, 0.003, 0.02

@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.credentials import Credentials
 
-from eed_delivery.aws_calls import SesCalls, quick_ses
+from eed_delivery.aws.calls import SesCalls, quick_ses
 
 
 def quick(client: Any, ca_bundle: str | None = None) -> SesCalls:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eed_delivery.config import SmtpSettings
-from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.servers.smtp_server import SmtpServer
 
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from eed_delivery.aws_calls import SqsCalls, quick_sqs
+from eed_delivery.aws.calls import SqsCalls, quick_sqs
 from eed_delivery.errors import QueueGone
 from eed_delivery.model import Ticket
-from eed_delivery.sqs import Published, Queue, Received, read, write
+from eed_delivery.queue import Published, Queue, Received, read, write
 from tests.servers import free_port
 
 _names = itertools.count(1)

@@ -28,8 +28,8 @@ from eed_delivery.errors import (
     Throttled,
     TransientFailure,
 )
-from eed_delivery.transports.ses import SesTransport, account
-from eed_delivery.transports.ses_answers import ACCOUNT, MESSAGE, THROTTLING
+from eed_delivery.transports.ses.answers import ACCOUNT, MESSAGE, THROTTLING
+from eed_delivery.transports.ses.transport import SesTransport, account
 from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, no_grant
 from tests.contract.ses_ways import WAYS, Way, quick
 from tests.servers import free_port

@@ -11,13 +11,13 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from eed_delivery.app import App
-from eed_delivery.aws_calls import SesCalls, quick_ses
-from eed_delivery.aws_calls.signing import UnusableCredentials
-from eed_delivery.aws_calls.way import learn
+from eed_delivery.app.parts import App
+from eed_delivery.aws.calls import SesCalls, quick_ses
+from eed_delivery.aws.calls.learned import learn
+from eed_delivery.aws.calls.signing import UnusableCredentials
 from eed_delivery.config import SesSettings, load
 from eed_delivery.errors import InfrastructureFailure
-from eed_delivery.transports.ses import SesTransport
+from eed_delivery.transports.ses.transport import SesTransport
 from tests.contract.boto_client import boto_client
 from tests.contract.messages import CONTENT, Wire, message
 from tests.servers import free_port

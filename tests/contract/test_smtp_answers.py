@@ -14,7 +14,7 @@ from eed_delivery.errors import (
     Throttled,
     TransientFailure,
 )
-from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.contract.messages import CONTENT, Wire, message, no_grant
 from tests.contract.smtp_client import smtp
 from tests.servers import free_port

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, NoGrant, PermanentFailure
-from eed_delivery.transports.smtp_session import Session
+from eed_delivery.transports.smtp.session import Session
 from tests.contract.messages import Wire, message, no_grant
 from tests.contract.smtp_client import smtp
 from tests.servers.certificates import make_certificate

@@ -8,7 +8,7 @@ import pytest
 
 from eed_delivery.config import SmtpSettings
 from eed_delivery.errors import ConfigError, InfrastructureFailure
-from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.contract.messages import CONTENT, Wire, message
 from tests.servers.certificates import Certificate, make_certificate
 from tests.servers.smtp_server import Close, Hang, Reset, Say, SmtpServer

@@ -13,11 +13,11 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 
-from eed_delivery.app import App
-from eed_delivery.aws_calls import SqsCalls, quick_sqs
-from eed_delivery.aws_calls.complaints import NotAws
-from eed_delivery.aws_calls.connections import NotSecured
-from eed_delivery.aws_calls.way import http_settings, learn
+from eed_delivery.app.parts import App
+from eed_delivery.aws.calls import SqsCalls, quick_sqs
+from eed_delivery.aws.calls.connections import NotSecured
+from eed_delivery.aws.calls.errors import NotAws
+from eed_delivery.aws.calls.learned import http_settings, learn
 from eed_delivery.config import load
 from tests.contract.boto_client import boto_client
 from tests.servers import free_port

@@ -25,9 +25,9 @@ from eed_delivery.config import OutboxSettings, SesSettings, SmtpSettings
 from eed_delivery.errors import DatabaseGone, InfrastructureFailure, NoGrant
 from eed_delivery.model import Accepted
 from eed_delivery.transports import Transport
-from eed_delivery.transports.outbox import OutboxTransport
-from eed_delivery.transports.ses import SesTransport
-from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.transports.eml_folder.transport import OutboxTransport
+from eed_delivery.transports.ses.transport import SesTransport
+from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, no_grant
 from tests.contract.ses_ways import Way, boto3s, quick
 from tests.servers import free_port

@@ -38,12 +38,12 @@ SECONDS = 60
 
 # What is looked at: functions by name, and statements of the module ("": those that it assigns).
 PLACES: dict[str, frozenset[str]] = {
-    "eed_delivery.ledger.enlisting": frozenset(
+    "eed_delivery.ledger.publishing.enlisting": frozenset(
         {"", "chunk", "_copy", "_close", "_take", "_take_known", "_regenerate", "_refuse", "write_refused", "_must"}
         | {"unusable", "known_emails", "new_email", "refuse", "counts"}
     ),
-    "eed_delivery.ledger.known_rows": frozenset({"fate"}),
-    "eed_delivery.ledger.registry": frozenset(
+    "eed_delivery.ledger.publishing.known_rows": frozenset({"fate"}),
+    "eed_delivery.ledger.publishing.ledger": frozenset(
         {"register", "_register", "_enlist_alone", "_begin_next_round", "_refuse_job", "_refuse_rows", "enlist"}
     ),
     "eed_delivery.source.access": frozenset(

@@ -23,16 +23,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from eed_delivery import failpoints
+from eed_delivery.app.roles import roles
 from eed_delivery.config.load import load
-from eed_delivery.roles import roles
-from eed_delivery.service import run_role
+from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.supervisor import run_role
 from tests.service_process import events_in
 from tests.stack import Stack
 
 USUAL = ("publisher", "publisher", "worker", "worker", "sweeper")
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["eed_delivery.preload", "tests.faults.crew"])
+_context.set_forkserver_preload(["eed_delivery.app.preload", "tests.faults.crew"])
 
 
 @dataclass(eq=False)

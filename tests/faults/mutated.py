@@ -1,6 +1,6 @@
 """A pytest plugin: one module of ours is loaded with one place in it changed, as `tests.faults.code_mutations` says.
 
-EED_MUTANT=eed_delivery.ledger.enlisting:17 pytest -p tests.faults.mutated …
+EED_MUTANT=eed_delivery.ledger.publishing.enlisting:17 pytest -p tests.faults.mutated …
 """
 
 import importlib.abc

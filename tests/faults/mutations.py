@@ -22,19 +22,15 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from eed_delivery.ledger import (
-    delivering_sql,
-    enlisting,
-    operating,
-    reconciling,
-    registry,
-    suppression_sql,
-    sweeping,
-    watching,
-)
+from eed_delivery.ledger import job_watch, operating, sweeping
+from eed_delivery.ledger.delivering import statements as delivering
+from eed_delivery.ledger.publishing import enlisting
+from eed_delivery.ledger.publishing import ledger as publishing
+from eed_delivery.ledger.reconciling import ledger as reconciling
+from eed_delivery.ledger.suppression import statements as suppression
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-MODULES = (delivering_sql, enlisting, registry, sweeping, reconciling, operating, watching, suppression_sql)
+MODULES = (delivering, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression)
 
 Statement = Update | Select[Any]
 
@@ -67,7 +63,7 @@ def statements() -> Iterator[tuple[ModuleType, str, Statement]]:
 def mutants() -> Iterator[Mutant]:
     for module, name, statement in statements():
         changed = list(questions(statement))
-        if isinstance(statement, Update) or statement is delivering_sql.HELD:
+        if isinstance(statement, Update) or statement is delivering.HELD:
             changed += weakened(statement)
         for dropped, mutated in changed:
             term = " ".join(str(dropped).split())

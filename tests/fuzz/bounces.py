@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from eed_delivery.tracking.bounces import BounceReading, parse_bounce
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.tracking.bounces.parsing import BounceReading, parse_bounce
+from eed_delivery.tracking.bounces.verp import Verp
 from tests.unit.tracking.bounce_samples import SAMPLES
 
 VERP = Verp("bounces.bank.example", b"a secret of the tests, 32 bytes!")

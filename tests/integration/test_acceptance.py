@@ -7,12 +7,12 @@ import pytest
 
 from eed_delivery.config import TrackingSettings
 from eed_delivery.events import EventKind, TrackingEvent
-from eed_delivery.ledger.acceptance import AcceptanceLedger
-from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.ledger.unsubscribing import UnsubscribeLedger
-from eed_delivery.web.endpoint import Unsubscription
-from eed_delivery.web.forms import Wish
-from eed_delivery.web.recording import NotOurs, Recording
+from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
+from eed_delivery.ledger.tracking.acceptance import AcceptanceLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.link_server.endpoint import Unsubscription
+from eed_delivery.link_server.forms import Wish
+from eed_delivery.link_server.recording import NotOurs, Recording
 from tests.world import World
 
 SECOND = timedelta(seconds=1)

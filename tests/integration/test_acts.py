@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from eed_delivery.cli.person import person
 from eed_delivery.errors import RenderError
 from eed_delivery.ledger.acts import ONE_ACT_SECONDS, ActKind, ActLedger, ActReport, merged
-from eed_delivery.ledger.in_hand import new_token
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger, Selection
-from eed_delivery.ledger.watching import WatchLedger
 from eed_delivery.model import EmailState
 from tests.command_line import CommandLine
 from tests.world import World

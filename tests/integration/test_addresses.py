@@ -9,17 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import literal, select
 from sqlalchemy.event import listen, remove
 
-from eed_delivery.address_sql import domain_entry, plain_form
 from eed_delivery.addresses import canonical
 from eed_delivery.config import TrackingSettings
 from eed_delivery.errors import NotPossible
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.ledger.in_hand import Claim, new_token
+from eed_delivery.ledger.address_sql import domain_entry, plain_form
+from eed_delivery.ledger.delivering.claims import Claim, new_token
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.recording import Decision
-from eed_delivery.ledger.suppression_list import Entry, SuppressionList, Wanted
-from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.ledger.unsubscribing import UnsubscribeLedger
+from eed_delivery.ledger.suppression.listing import Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.model import Email, EmailState, Outcome, Ticket, Verdict
 from tests.unit.test_addresses import ANY, BAD, SPELLINGS
 from tests.world import World

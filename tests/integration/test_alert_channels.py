@@ -15,7 +15,7 @@ from eed_delivery.alerts.alert import Alert
 from eed_delivery.alerts.channels import EmailChannel, NotHandedOver, SnsChannel, WebhookChannel
 from eed_delivery.alerts.outgoing import WAITING, Outgoing
 from eed_delivery.config import SmtpSettings
-from eed_delivery.transports.smtp import SmtpTransport
+from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.servers import free_port
 from tests.servers.alert_receiver import AlertReceiver
 from tests.servers.ministack import MiniStack

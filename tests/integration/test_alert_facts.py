@@ -7,10 +7,10 @@ import pytest
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.config import AlertFact
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.alert_facts import AlertFacts
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.alerts.facts import AlertFacts
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
-from eed_delivery.sqs import Queue
+from eed_delivery.queue import Queue
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
 from tests.world import World

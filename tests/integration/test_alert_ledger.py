@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import make_url
 
 from eed_delivery.alerts.turns import LocalTurns, Turns
-from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.alerting import AlertLedger, Answer, Pace, Turn
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.alerts.turns import AlertLedger, Answer, Pace, Turn
 from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.answers_alike import ENOUGH, AnswersAlike, judge
 from eed_delivery.ledger.answers import AnswersLedger, ServerAnswer
-from eed_delivery.ledger.domain_holds import DomainHolds
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.delivering.domain_holds import DomainHolds
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
+from eed_delivery.sweeper.answers_alike import ENOUGH, AnswersAlike, judge
 from eed_delivery.transports.reply_kinds import kind_of
 from tests.world import World
 

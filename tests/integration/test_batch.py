@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from eed_delivery.config import RenderingSettings
-from eed_delivery.delivery import Delivery, RetryRules
 from eed_delivery.errors import (
     DatabaseGone,
     DeliveryFailure,
@@ -19,15 +18,16 @@ from eed_delivery.errors import (
     Throttled,
     TransientFailure,
 )
-from eed_delivery.journal import Journal
-from eed_delivery.ledger.delivering import DeliveryLedger
-from eed_delivery.ledger.in_hand import new_token
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.model import Accepted, Email, Outcome, Rendered, Ticket
+from eed_delivery.queue import Queue, Received
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
-from eed_delivery.sqs import Queue, Received
 from eed_delivery.transports import Grant
 from eed_delivery.worker.batch import AHEAD_BYTES, Batch, Hands
+from eed_delivery.worker.delivery import Delivery, RetryRules
+from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.process import CompiledJobs
 from tests.servers.ministack import MiniStack

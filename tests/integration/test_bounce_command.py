@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.tracking.bounces.verp import Verp
 from tests.command_line import CommandLine
 from tests.integration.test_bounce_server import HARD, hand_over, listens, outcomes
 from tests.servers import free_port

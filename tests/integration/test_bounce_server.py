@@ -12,12 +12,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.config import TrackingSettings
-from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.tracking.bounce_intake import BounceIntake
-from eed_delivery.tracking.bounce_server import BounceServer
-from eed_delivery.tracking.bounce_session import BounceHooks, LmtpConversation
-from eed_delivery.tracking.bounces import MAX_BYTES
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.tracking.bounces.intake import BounceIntake
+from eed_delivery.tracking.bounces.parsing import MAX_BYTES
+from eed_delivery.tracking.bounces.server import BounceServer
+from eed_delivery.tracking.bounces.session import BounceHooks, LmtpConversation
+from eed_delivery.tracking.bounces.verp import Verp
 from tests.servers import free_port
 from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy

@@ -16,7 +16,7 @@ import pytest
 
 from eed_delivery.cli.output import Screen, when
 from eed_delivery.cli.watching import watch_job
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, Outcome, Verdict
 from tests.command_line import CommandLine

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eed_delivery.ledger.alerting import AlertLedger, Pace
+from eed_delivery.ledger.alerts.turns import AlertLedger, Pace
 from tests.command_line import CommandLine
 from tests.servers import free_port
 from tests.servers.alert_receiver import AlertReceiver

@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from sqlalchemy import make_url
 
 from eed_delivery.cli import cli
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
 from eed_delivery.model import Ticket
-from eed_delivery.sqs import Queue
+from eed_delivery.queue import Queue
 from tests.command_line import CommandLine
 from tests.servers.ministack import MiniStack
 from tests.waiting import until as looked_until

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from eed_delivery import migrations
-from eed_delivery.database import make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.ledger import migrations
 from tests.command_line import CommandLine
 
 CLIENTS = {"boto3", "botocore", "s3transfer", "aiosmtpd"}
@@ -51,4 +51,4 @@ def test_a_look_into_the_ledger_needs_no_client_no_templates_no_migrations(eed: 
     engine.dispose()
     found = loaded(eed, *words)
     assert "sqlalchemy" in found
-    assert not found & (CLIENTS | RENDERING | MIGRATIONS | {"rich.progress", "rich.live", "eed_delivery.app"})
+    assert not found & (CLIENTS | RENDERING | MIGRATIONS | {"rich.progress", "rich.live", "eed_delivery.app.parts"})

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 
 from eed_delivery.config import EmailSource, SourceSettings, TrackingSettings
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.tracking import TrackingLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.queue import Letter, Queue
 from eed_delivery.source import Source
-from eed_delivery.sqs import Letter, Queue
-from eed_delivery.tracking.collector import Collector, wait_seconds
+from eed_delivery.tracking.ses.collector import Collector, wait_seconds
 from tests.command_line import CommandLine
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import pytest
 import sqlalchemy as sa
 
+from eed_delivery.checks.mapping import check
 from eed_delivery.config import SourceSettings
-from eed_delivery.database import make_engine
+from eed_delivery.database.engine import make_engine
 from eed_delivery.errors import RenderError
 from eed_delivery.model import Email
 from eed_delivery.source import Source
-from eed_delivery.source.check import check
 from eed_delivery.source.column_kinds import OFFERED
 from eed_delivery.source.reference import create_reference
 from tests.servers.mariadb import MariaDb

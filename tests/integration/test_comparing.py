@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Connection
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.ledger.comparing import ComparingLedger
-from eed_delivery.ledger.differences import Difference
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.ledger.reconciling.comparing import ComparingLedger
+from eed_delivery.ledger.reconciling.differences import Difference
 from eed_delivery.ledger.resending import Resend, ResendLedger
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.source.comparing import SourceComparison, SourceEmail

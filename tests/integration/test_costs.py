@@ -16,8 +16,8 @@ import pymysql
 import pytest
 from sqlalchemy import make_url
 
-from eed_delivery.app import App
-from eed_delivery.loops import Loop, Pulse
+from eed_delivery.app.parts import App
+from eed_delivery.runtime.loop import Loop, Pulse
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql_proxy import MySqlProxy

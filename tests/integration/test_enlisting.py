@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.ledger.enlisting import BLANK_AT_END, TOO_LARGE, TOO_LONG
-from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.recording import Decision
-from eed_delivery.ledger.registry import EXPIRED_BEFORE, RegistryLedger
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.ledger.publishing.enlisting import BLANK_AT_END, TOO_LARGE, TOO_LONG
+from eed_delivery.ledger.publishing.ledger import EXPIRED_BEFORE, RegistryLedger
+from eed_delivery.ledger.schema import eed_email, eed_refusal
 from eed_delivery.model import LARGEST_KEY, EmailState, Outcome, Verdict
-from eed_delivery.schema import eed_email, eed_refusal
 from eed_delivery.source import Known, Source
 from tests.world import World
 

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.ledger.enlisting import BLANK_AT_END, TWICE
+from eed_delivery.ledger.publishing.enlisting import BLANK_AT_END, TWICE
 from eed_delivery.model import EmailState
 from tests.integration.test_comparing import SINGLE
 from tests.integration.test_enlisting import (

@@ -9,7 +9,7 @@ from typing import Any
 
 from eed_delivery.config import TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.ledger.tracking import TrackingLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from tests.integration.conftest import NewStack
 from tests.stack import Stack
 

@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Update
 
-from eed_delivery.ledger import delivering_sql as worker
-from eed_delivery.ledger import enlisting, operating, reconciling, registry, suppression_sql, sweeping, watching
+from eed_delivery.ledger import job_watch, operating, sweeping
+from eed_delivery.ledger.delivering import statements as worker
+from eed_delivery.ledger.publishing import enlisting
+from eed_delivery.ledger.publishing import ledger as publishing
+from eed_delivery.ledger.reconciling import ledger as reconciling
+from eed_delivery.ledger.suppression import statements as suppression
 from tests.world import World
 
 PAST, FUTURE = "2001-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
@@ -102,7 +106,7 @@ EMAILS = {
         one_each(token=78, state="queued", wire_at=PAST, lease_until=PAST),
     ),
     "mark queued": Case(
-        registry.MARK_QUEUED,
+        publishing.MARK_QUEUED,
         {"ids": [1000], "of_gen": 2, "tokens": [77]},
         {"state": "pending", "gen": 2, "token": 77},
         one_each(gen=3, token=78, state="sent"),
@@ -171,7 +175,7 @@ EMAILS = {
 
 JOBS = {
     "lease": Case(
-        registry.LEASE,
+        publishing.LEASE,
         {"ids": [1], "new_token": 5, "lease": 9},
         {**JOB, "lease_until": PAST},
         one_each(finished_at=PAST, lease_until=FUTURE),
@@ -182,7 +186,7 @@ JOBS = {
     "enlisted": Case(enlisting.ENLISTED, OURS, JOB, one_each(token=78)),
     "taken over": Case(enlisting.TAKEN_OVER, {"id": 1}, JOB, []),
     "next round": Case(
-        registry.NEXT_ROUND,
+        publishing.NEXT_ROUND,
         {"key": "1", "to_state": "active", "why": None, "left": None},
         {**JOB, "finished_at": PAST},
         one_each(finished_at=None),
@@ -217,8 +221,8 @@ JOBS = {
         reconciling.CORRECT_SUMS, {"id": 1, "its_total": 2, "its_found": 2, "its_refused": 0}, JOB, []
     ),
     "enlist again": Case(sweeping.ENLIST_AGAIN, {"id": 1}, JOB, one_each(finished_at=PAST)),
-    "let go": Case(registry.LET_GO, {"ids": [1], "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
-    "enlisted alone": Case(registry.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
+    "let go": Case(publishing.LET_GO, {"ids": [1], "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
+    "enlisted alone": Case(publishing.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
     "pause": Case(operating.PAUSE, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="cancelled")),
     "resume": Case(
         operating.RESUME,
@@ -227,19 +231,19 @@ JOBS = {
         one_each(finished_at=PAST, state="cancelled"),
     ),
     "pause by the watch": Case(
-        watching.PAUSE,
+        job_watch.PAUSE,
         {"id": 1, "as_read": 3, "why": "x"},
         {**JOB, "revision": 3},
         one_each(finished_at=PAST, state="cancelled", revision=4),
     ),
     "warn of bounces": Case(
-        watching.WARN_OF_BOUNCES,
+        job_watch.WARN_OF_BOUNCES,
         {"id": 1, "as_read": 3},
         {**JOB, "revision": 3, "warned_of_bounces": False},
         one_each(finished_at=PAST, state="paused", revision=4, warned_of_bounces=True),
     ),
     "warn of complaints": Case(
-        watching.WARN_OF_COMPLAINTS,
+        job_watch.WARN_OF_COMPLAINTS,
         {"id": 1, "as_read": 3},
         {**JOB, "revision": 3, "warned_of_complaints": False},
         one_each(finished_at=PAST, state="paused", revision=4, warned_of_complaints=True),
@@ -366,9 +370,9 @@ def test_the_counts_of_a_chunk_are_added_and_the_lease_begins_anew(world: World)
 LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}
 WHO = {"its_address": "a@example.com", "its_category": "news", "why": "x", "by": "test"}
 ENTRIES = {
-    "prolong": (suppression_sql.PROLONG, {**WHO, "lasting": 9}),
-    "prolong until": (suppression_sql.PROLONG_UNTIL, {**WHO, "until": datetime.fromisoformat("2100-01-01")}),
-    "for ever": (suppression_sql.FOR_EVER, WHO),
+    "prolong": (suppression.PROLONG, {**WHO, "lasting": 9}),
+    "prolong until": (suppression.PROLONG_UNTIL, {**WHO, "until": datetime.fromisoformat("2100-01-01")}),
+    "for ever": (suppression.FOR_EVER, WHO),
 }
 
 
@@ -487,5 +491,5 @@ def test_a_statement_prolongs_the_entry_it_is_about_and_no_other(
     assert changed == [("a@example.com", "news")]
     for stands in (None, FUTURE):
         listed(world, {**LISTED, "expires_at": stands})
-        shorter = stands is None or statement is not suppression_sql.FOR_EVER
+        shorter = stands is None or statement is not suppression.FOR_EVER
         assert fits(world, case) == (0 if shorter else 1), f"it stands until {stands}"

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import text
 
-from eed_delivery.app import App
+from eed_delivery.app.parts import App
 from eed_delivery.config import PublisherSettings, RenderingSettings
-from eed_delivery.loops import Loop, Pulse
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.publisher import Publisher
+from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
-from eed_delivery.sqs import Queue
+from eed_delivery.runtime.loop import Loop, Pulse
 from tests.integration.conftest import NewStack
 from tests.servers.smtp_server import Say
 from tests.world import World

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from eed_delivery.config import TrackingSettings
-from eed_delivery.ledger.forgetting import BEGINNING, ForgettingLedger, Place
-from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.retention import PAUSE_SECONDS, Retention
+from eed_delivery.ledger.tracking.forgetting import BEGINNING, ForgettingLedger, Place
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.sweeper.retention import PAUSE_SECONDS, Retention
 from tests.command_line import CommandLine
 from tests.integration.test_tracking import delivered, event, hard, ledger, outcome, sent, soft, suppressed
 from tests.servers.ministack import MiniStack

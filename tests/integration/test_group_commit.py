@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, make_url
 
-from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.group_commit import MOST, GroupCommit, Shots, Word
-from eed_delivery.ledger.in_hand import Standing
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.multi_statement import Shot
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.delivering.claims import Standing
+from eed_delivery.ledger.delivering.group_commit import MOST, GroupCommit, Shots, Word
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import Email, EmailState, Outcome, Verdict
-from eed_delivery.volley import Shot
-from tests.integration.test_volley import ADD, CHANGE, LINES, line, words
+from tests.integration.test_multi_statement import ADD, CHANGE, LINES, line, words
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.waiting import until
 from tests.world import World

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from eed_delivery import migrations
+from eed_delivery.checks.mapping import check
 from eed_delivery.config import SourceSettings, TrackingSettings
-from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.schema import RIGHTS, VERSION_TABLE, metadata
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger import migrations
+from eed_delivery.ledger.schema import RIGHTS, VERSION_TABLE, metadata
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.source import Source
-from eed_delivery.source.check import check
 from eed_delivery.source.reference import create_reference
 from tests.integration.test_tracking import hard
 from tests.servers.alert_receiver import AlertReceiver

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, make_url, text
 
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
 
 ROWS = "SELECT seq, 'not yours' FROM seq_1_to_50"
 CHANGE = "UPDATE t SET a = a + 1"

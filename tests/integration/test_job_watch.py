@@ -9,16 +9,17 @@ from sqlalchemy import event, make_url
 from structlog.testing import capture_logs
 
 from eed_delivery.config import TrackingSettings, WatchSettings
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.job_watch import JobWatch
+from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.outbox import Outbox
-from eed_delivery.ledger.recording import Decision
-from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.ledger.watching import WatchLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.notices import NoticeKind
+from eed_delivery.sweeper.job_watch import JobWatch
 from tests.world import World
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, make_url, text
 
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
 
 LONG = 3600.0
 

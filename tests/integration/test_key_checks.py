@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from eed_delivery.checks.findings import Finding
+from eed_delivery.checks.keys import key_findings
 from eed_delivery.config import SourceSettings
 from eed_delivery.model import LARGEST_KEY
-from eed_delivery.source.findings import Finding
-from eed_delivery.source.key_checks import key_findings
 
 EXACT = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 LOOSE = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"

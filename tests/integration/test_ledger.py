@@ -5,10 +5,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.errors import NotPossible, RenderError
-from eed_delivery.ledger.in_hand import Standing, new_token
+from eed_delivery.ledger.delivering.claims import Standing, new_token
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.recording import Decision
-from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict
 from eed_delivery.source import Source

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from eed_delivery.ledger.in_hand import new_token
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.recording import Decision
 from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World

@@ -9,8 +9,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from eed_delivery import migrations
-from eed_delivery.schema import VERSION_TABLE, metadata
+from eed_delivery.ledger import migrations
+from eed_delivery.ledger.schema import VERSION_TABLE, metadata
 
 
 @pytest.mark.parametrize("kind", ["mariadb", "sqlite"])

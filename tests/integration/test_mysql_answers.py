@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pymysql.constants import CLIENT
 from sqlalchemy import make_url
 
-from eed_delivery.mysql_answers import answers_to
+from eed_delivery.database.mysql_answers import answers_to
 from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy
 

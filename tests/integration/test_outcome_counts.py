@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.outcomes import OutcomeLedger, OutcomeReport
+from eed_delivery.ledger.tracking.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.model import EmailState
 from tests.world import World
 

@@ -10,10 +10,10 @@ import pytest
 
 from eed_delivery.config import TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.ledger.engagement import EngagementLedger
-from eed_delivery.ledger.outcomes import EVENTS_OF_AN_EMAIL, BounceReason, OutcomeLedger
-from eed_delivery.ledger.recording import Decision
-from eed_delivery.ledger.tracking import TrackingLedger
+from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.ledger.tracking.engagement import EngagementLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.ledger.tracking.outcomes import EVENTS_OF_AN_EMAIL, BounceReason, OutcomeLedger
 from eed_delivery.model import EmailState, Outcome, Verdict
 from tests.command_line import CommandLine
 from tests.world import World

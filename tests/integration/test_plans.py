@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from eed_delivery.checks.findings import Finding
+from eed_delivery.checks.mapping import check
+from eed_delivery.checks.plans import MANY_ROWS, plan_findings
 from eed_delivery.config import SourceSettings
-from eed_delivery.database import make_engine
-from eed_delivery.schema import metadata
-from eed_delivery.source.check import check
-from eed_delivery.source.findings import Finding
-from eed_delivery.source.plans import MANY_ROWS, plan_findings
+from eed_delivery.database.engine import make_engine
+from eed_delivery.ledger.schema import metadata
 from eed_delivery.source.reference import create_reference
 from tests.servers.mariadb import MariaDb
 

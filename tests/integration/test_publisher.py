@@ -10,12 +10,12 @@ from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings
-from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
 from eed_delivery.publisher import AILING_SECONDS, SLOW_CHUNK_SECONDS, Publisher
+from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.source import Source
-from eed_delivery.sqs import Queue
 from tests.servers.ministack import MiniStack
 from tests.world import World
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Ticket, Verdict
-from eed_delivery.sqs import MAX_BATCH, Queue, write
+from eed_delivery.queue import MAX_BATCH, Queue, write
 from tests.integration.conftest import NewStack
 from tests.integration.test_batch import FlakyLedger, Room
 from tests.servers.ministack import MiniStack

@@ -9,16 +9,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.database import Database
+from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.acts import ActKind, ActLedger
-from eed_delivery.ledger.comparing import ComparingLedger
-from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.reconciling import ReconcilingLedger
-from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.reconciling.comparing import ComparingLedger
+from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
 from eed_delivery.model import EmailState
-from eed_delivery.reconciliation import Correction, Findings, Reconciler, ReconcileSweep
 from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
+from eed_delivery.sweeper.reconciliation import Correction, Findings, Reconciler, ReconcileSweep
 from tests.command_line import CommandLine
 from tests.integration.test_enlisting import AGAIN, assert_equation, end, finish, publish, refusals, sums
 from tests.world import World

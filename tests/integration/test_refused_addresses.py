@@ -3,7 +3,7 @@
 import pytest
 
 from eed_delivery.config import TrackingSettings
-from eed_delivery.ledger.refused_addresses import RefusedAddresses
+from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.model import Email, Outcome, Verdict
 from tests.integration.conftest import NewStack
 from tests.servers.smtp_server import Say

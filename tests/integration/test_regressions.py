@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from sqlalchemy import event, make_url, text
 
-from eed_delivery.database import (
+from eed_delivery.database.engine import (
     IDLE_CONNECTION_SECONDS,
     IDLE_TRANSACTION_SECONDS,
     LOCK_WAIT_SECONDS,
-    Database,
     make_engine,
 )
-from eed_delivery.ledger.in_hand import Standing
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.delivering.claims import Standing
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import Email, EmailState, Outcome, Ticket, Verdict

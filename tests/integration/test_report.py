@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
 from tests.command_line import CommandLine
 from tests.integration.test_outcomes import EVENTS, HARD, LOOKS, NO, YES, take

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
+from eed_delivery.checks.keys import key_findings
 from eed_delivery.config import EmailSource, SourceSettings
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.acts import ActLedger
-from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.known_rows import RESEND
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.publishing.known_rows import RESEND
 from eed_delivery.ledger.resending import Resend, ResendLedger, Resent
-from eed_delivery.ledger.suppression_list import Entry, SuppressionList
+from eed_delivery.ledger.suppression.listing import Entry, SuppressionList
 from eed_delivery.model import RESEND_IDS, Email, EmailState, Outcome, Ticket, Verdict
+from eed_delivery.queue import read, write
 from eed_delivery.rendering.variables import variables_of
-from eed_delivery.source.key_checks import key_findings
-from eed_delivery.sqs import read, write
 from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World

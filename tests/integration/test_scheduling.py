@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.ledger.in_hand import new_token
-from eed_delivery.ledger.outbox import Outbox
-from eed_delivery.ledger.scheduling import SchedulingLedger
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
+from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.notices import NoticeKind
 from eed_delivery.source import Source
 from tests.command_line import CommandLine

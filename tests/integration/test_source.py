@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.errors import RenderError
+from eed_delivery.ledger.schema import eed_job
 from eed_delivery.model import AttachmentRef, Email, EmailState, JobState
-from eed_delivery.schema import eed_job
 from eed_delivery.source import Source
 from eed_delivery.source.reference import (
     create_reference,

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from eed_delivery import migrations
+from eed_delivery.checks.findings import Finding
+from eed_delivery.checks.mapping import check
+from eed_delivery.checks.server import version_finding
 from eed_delivery.config import SourceSettings
-from eed_delivery.source.check import check
-from eed_delivery.source.findings import Finding
+from eed_delivery.ledger import migrations
 from eed_delivery.source.reference import create_reference
-from eed_delivery.source.server import version_finding
 from tests.servers.mariadb import MariaDb
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.errors import RenderError
+from eed_delivery.ledger.schema import eed_job
 from eed_delivery.model import Email, EmailState
-from eed_delivery.schema import eed_job
 from eed_delivery.source import Source
 from eed_delivery.source.live import Kind, LiveColumn
 from eed_delivery.source.reference import create_reference, reference_sql

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.loops import Loop, Pulse
-from eed_delivery.service import Role, Supervisor
+from eed_delivery.runtime.loop import Loop, Pulse
+from eed_delivery.runtime.supervisor import Role, Supervisor
 
 SECONDS = 60
 

@@ -11,10 +11,10 @@ from sqlalchemy.event import listen, remove
 
 from eed_delivery.config import JobSource, SourceSettings
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.outcomes import OutcomeLedger
-from eed_delivery.ledger.registry import RegistryLedger
-from eed_delivery.ledger.suppression_list import Entered, Entry, SuppressionList, Wanted
-from eed_delivery.ledger.unsubscribing import UnsubscribeLedger
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
+from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
 from eed_delivery.source import Source
 from tests.servers.mariadb import MariaDb
 from tests.servers.mysql_proxy import MySqlProxy

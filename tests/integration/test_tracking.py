@@ -12,11 +12,11 @@ from sqlalchemy.event import listen
 
 from eed_delivery.config import EmailSource, SourceSettings, TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.recording import Decision
 from eed_delivery.ledger.sweeping import SweepLedger
-from eed_delivery.ledger.tracking import LOOK_BACK, TrackingLedger
-from eed_delivery.ledger.tracking_sql import OUTCOME, SETTLE
+from eed_delivery.ledger.tracking.ledger import LOOK_BACK, TrackingLedger
+from eed_delivery.ledger.tracking.statements import OUTCOME, SETTLE
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.source import Source
 from tests.servers.mariadb import MariaDb

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.config import TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.ledger.tracking import TrackingLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from tests.world import World
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from eed_delivery.config import WatchSettings
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.job_watch import JobWatch
-from eed_delivery.ledger.watching import WatchedJob, WatchLedger
+from eed_delivery.ledger.job_watch import WatchedJob, WatchLedger
+from eed_delivery.sweeper.job_watch import JobWatch
 from tests.world import World
 
 EMAILS = 60

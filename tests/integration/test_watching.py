@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.ledger.recording import Decision
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.reporting import RecentRate
 from eed_delivery.model import EmailState, Outcome, Verdict
 from tests.command_line import CommandLine

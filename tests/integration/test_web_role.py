@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from eed_delivery.tracking.links import Links
+from eed_delivery.links.tokens import Links
 from tests.integration.conftest import NewStack
 from tests.servers import free_port
 from tests.servers.mariadb import MariaDb

@@ -11,16 +11,16 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.config import TrackingSettings, WebhooksSettings
 from eed_delivery.errors import RenderError
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.ledger.delivering import DeliveryLedger
-from eed_delivery.ledger.in_hand import new_token
+from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger, Selection
-from eed_delivery.ledger.outbox import SILENT, Outbox
-from eed_delivery.ledger.recording import Decision
-from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.sweeping import SweepLedger
-from eed_delivery.ledger.tracking import TrackingLedger
-from eed_delivery.ledger.unsubscribing import UnsubscribeLedger
-from eed_delivery.ledger.watching import WatchLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.model import EmailState, Outcome, Ticket, Verdict
 from eed_delivery.notices import NoticeKind
 from tests.world import World

@@ -12,11 +12,11 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from eed_delivery.config import WebhooksSettings
-from eed_delivery.ledger import webhooks_sql as sql
-from eed_delivery.ledger.outbox import Outbox
-from eed_delivery.ledger.webhook_endpoint import TOO_MANY_FAILURES, EndpointNews
-from eed_delivery.ledger.webhook_list import WebhookList
-from eed_delivery.ledger.webhooks import Try, WebhookLedger
+from eed_delivery.ledger.webhooks import statements as sql
+from eed_delivery.ledger.webhooks.endpoint import TOO_MANY_FAILURES, EndpointNews
+from eed_delivery.ledger.webhooks.ledger import Try, WebhookLedger
+from eed_delivery.ledger.webhooks.listing import WebhookList
+from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.webhooks.endpoint import Endpoint
 from eed_delivery.webhooks.signing import Signer

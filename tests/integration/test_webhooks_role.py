@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from eed_delivery.cli import cli
 from eed_delivery.config import load
-from eed_delivery.ledger.outbox import Outbox
+from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.notices import Notice, NoticeKind
 from tests.integration.conftest import NewStack
 from tests.servers.smtp_server import Say

@@ -15,7 +15,7 @@ from eed_delivery.errors import (
     TransientFailure,
 )
 from eed_delivery.model import Concerns
-from eed_delivery.transports.smtp_replies import Phase, failure, parse
+from eed_delivery.transports.smtp.replies import Phase, failure, parse
 
 LIST = Path(__file__).parent / "replies.tsv"
 LETTERS: dict[type[DeliveryFailure], str] = {

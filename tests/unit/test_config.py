@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.config import Settings, SmtpSettings, Supervision, load, normalise_region, supervision
 from eed_delivery.errors import ConfigError
-from eed_delivery.tracking.links import Links
+from eed_delivery.links.tokens import Links
 
 GOOD = """
 [database]

@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 from eed_delivery.config import Settings, WorkerSettings, load
 from eed_delivery.config.environment import CREDENTIALS
 from eed_delivery.events import EventKind
+from eed_delivery.queue import Letter
 from eed_delivery.source.column_kinds import OFFERED
-from eed_delivery.sqs import Letter
-from eed_delivery.tracking.collector import VISIBILITY_SECONDS, wait_seconds
+from eed_delivery.tracking.ses.collector import VISIBILITY_SECONDS, wait_seconds
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "eed-delivery.toml"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.delivery import JITTER, RetryRules, decide, retry_delay, try_number
-from eed_delivery.journal import Fate, fate_of
 from eed_delivery.model import END_STATES, NEUTRAL, TRANSITIONS, EmailState, Outcome, Verdict
+from eed_delivery.worker.delivery import JITTER, RetryRules, decide, retry_delay, try_number
+from eed_delivery.worker.journal import Fate, fate_of
 
 HOLD = RetryRules()
 RESEND = RetryRules(doubt="resend")

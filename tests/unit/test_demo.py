@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, update
 
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
 from eed_delivery.demo.batch import JOB_ID, mishaps, register
 from eed_delivery.demo.checks import all_checks
 from eed_delivery.demo.mail_server import Mishap

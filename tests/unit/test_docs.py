@@ -11,10 +11,10 @@ import click
 import pytest
 
 import tests.faults.scenarios  # noqa: F401 - importing them registers them
-from eed_delivery import failpoints
 from eed_delivery.cli import cli
 from eed_delivery.config import Settings, load
 from eed_delivery.model import TRANSITIONS
+from eed_delivery.runtime import failpoints
 from tests.faults.scenario import SCENARIOS
 from tests.unit.test_config_docs import ALL, leaves
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery import failpoints
 from eed_delivery.errors import ConfigError
+from eed_delivery.runtime import failpoints
 
-CODE = Path(failpoints.__file__).parent
+CODE = Path(failpoints.__file__).parents[1]
 
 
 def test_every_name_is_a_place_in_the_code() -> None:
@@ -29,7 +29,7 @@ def test_nonsense_is_refused(text: str) -> None:
 def reach_in_a_process(armed: str, *names: str) -> subprocess.CompletedProcess[str]:
     """A process of its own reaches these places one after the other, and says so."""
     code = (
-        f"from eed_delivery import failpoints; failpoints.arm({armed!r})\n"
+        f"from eed_delivery.runtime import failpoints; failpoints.arm({armed!r})\n"
         f"for name in {names!r}: failpoints.reach(name); print(name, flush=True)"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from eed_delivery.ledger.known_rows import KnownEmail, KnownRowFate, fate
+from eed_delivery.ledger.publishing.known_rows import KnownEmail, KnownRowFate, fate
 from eed_delivery.model import EmailState
 
 WHEN = datetime.fromisoformat("2026-11-22T12:00:00")

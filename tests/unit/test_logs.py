@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.config import LogSettings
-from eed_delivery.logs import configure, mask_addresses, utc_text
+from eed_delivery.logs import configure, utc_text
+from eed_delivery.untrusted import mask_addresses
 
 
 @pytest.fixture(autouse=True)

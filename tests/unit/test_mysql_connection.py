@@ -7,7 +7,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from eed_delivery.mysql_connection import MySqlConnection
+from eed_delivery.database.mysql_connection import MySqlConnection
 from tests.servers.certificates import make_certificate
 
 

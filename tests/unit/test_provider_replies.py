@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.transports.reply_text import MAX_REPLY_CHARS, clean
-from eed_delivery.transports.smtp_replies import BadReply, Phase, Reply, continues, failure, parse
+from eed_delivery.transports.smtp.replies import BadReply, Phase, Reply, continues, failure, parse
+from eed_delivery.untrusted import MAX_REPLY_CHARS, clean
 
 anything = st.one_of(st.binary(max_size=80), st.from_regex(rb"[0-9]{3}[ -]?.{0,40}", fullmatch=True))
 

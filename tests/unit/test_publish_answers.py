@@ -8,7 +8,7 @@ from botocore.config import Config
 from botocore.stub import ANY, Stubber
 
 from eed_delivery.model import Ticket
-from eed_delivery.sqs import Queue, Received
+from eed_delivery.queue import Queue, Received
 
 URL = "https://sqs.us-east-1.amazonaws.com/000000000000/q"
 

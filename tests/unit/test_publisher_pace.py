@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.looking import LONGEST_PAUSE_SECONDS, SHARE_OF_LOOKING, Pace
 from eed_delivery.publisher import Window
+from eed_delivery.runtime.poll_interval import LONGEST_PAUSE_SECONDS, SHARE_OF_LOOKING, Pace
 
 
 class Clock:

@@ -14,7 +14,7 @@ from eed_delivery.cli.suppression_file import COLUMNS, CSV_FORM, Defaults, heade
 from eed_delivery.cli.text_input import TextFile
 from eed_delivery.cli.text_lines import BadRow, Lines
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.suppression_list import Entry
+from eed_delivery.ledger.suppression.listing import Entry
 
 END = datetime.fromisoformat("2099-12-31T23:59:59.999999")
 DEFAULTS = Defaults("news", "given", END)

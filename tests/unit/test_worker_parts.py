@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from eed_delivery.delivery import RetryRules, decide
 from eed_delivery.errors import InfrastructureFailure, Stopping
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.worker.breaker import Breaker
-from eed_delivery.worker.rate import Pace
-from eed_delivery.worker.watch import SameAnswers, Suspects, sameness
+from eed_delivery.worker.delivery import RetryRules, decide
+from eed_delivery.worker.job_refusals import SameAnswers, Suspects, sameness
+from eed_delivery.worker.send_rate import Pace
 
 
 class Clock:

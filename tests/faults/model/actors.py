@@ -5,8 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from eed_delivery import failpoints
 from eed_delivery.errors import DatabaseGone, QueueGone
+from eed_delivery.runtime import failpoints
 from tests.faults.model.trouble import Trouble
 
 STUCK_SECONDS = 60.0

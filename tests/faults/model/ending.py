@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from eed_delivery.ledger.sweeping import POISON
 from eed_delivery.model import END_STATES, EmailState
-from eed_delivery.sqs import read
+from eed_delivery.queue import read
 from tests.faults.model.actors import Actor
 from tests.faults.model.house import MAX_ATTEMPTS, Place, Policy
 from tests.faults.model.mail import NEVER, Answer, MailServer

@@ -12,24 +12,25 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
 from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings, SweeperSettings
-from eed_delivery.database import Database, make_engine
-from eed_delivery.delivery import Delivery, RetryRules
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.mysql_connection import MySqlConnection
+from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, Stopping
-from eed_delivery.journal import Journal
-from eed_delivery.ledger.delivering import DeliveryLedger
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import Email, Outcome, Verdict
-from eed_delivery.mysql_connection import MySqlConnection
 from eed_delivery.publisher import Publisher
+from eed_delivery.queue import MAX_BATCH
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.source import Source
-from eed_delivery.sqs import MAX_BATCH
-from eed_delivery.sweeper import Sweeper, SweepRules
+from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
 from eed_delivery.worker.batch import Batch, Hands
+from eed_delivery.worker.delivery import Delivery, RetryRules
+from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.process import CompiledJobs
 from tests.faults.model.actors import Life, life_here

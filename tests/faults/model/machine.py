@@ -19,9 +19,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from eed_delivery import failpoints
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.model import OPEN_STATES, EmailState
+from eed_delivery.runtime import failpoints
 from tests.faults.model.actors import TO_THE_END, Actor, Goal, attend_failpoints, leave_failpoints
 from tests.faults.model.ending import come_to_rest, judge
 from tests.faults.model.house import Place, Policy, PublisherPart, SweeperPart, WorkerPart

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from eed_delivery.sqs import Queue
+from eed_delivery.queue import Queue
 from tests.faults.model.actors import Life
 from tests.faults.model.trouble import Kind
 

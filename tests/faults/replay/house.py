@@ -7,8 +7,6 @@ from typing import Any
 
 from sqlalchemy import make_url, text
 
-from eed_delivery import migrations
-from eed_delivery.answers_alike import INTERVAL_SECONDS, AnswersAlike
 from eed_delivery.config import (
     PublisherSettings,
     RenderingSettings,
@@ -17,23 +15,26 @@ from eed_delivery.config import (
     TrackingSettings,
     WorkerSettings,
 )
-from eed_delivery.database import Database, make_engine
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger import migrations
 from eed_delivery.ledger.answers import AnswersLedger
-from eed_delivery.ledger.delivering import DeliveryLedger
-from eed_delivery.ledger.domain_holds import DomainHolds
+from eed_delivery.ledger.delivering.domain_holds import DomainHolds
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.refused_addresses import RefusedAddresses
-from eed_delivery.ledger.registry import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
-from eed_delivery.loops import Pulse
 from eed_delivery.publisher import Publisher
+from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.runtime.loop import Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference
-from eed_delivery.sqs import Queue
-from eed_delivery.sweeper import Sweeper, SweepRules
+from eed_delivery.sweeper.answers_alike import INTERVAL_SECONDS, AnswersAlike
+from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
 from eed_delivery.worker import Worker, WorkerParts
 from tests.faults.model.actors import Life
 from tests.faults.model.queue import DEAD_LETTER_URL, URL, Client, MemoryQueue

@@ -6,8 +6,8 @@ from enum import Enum
 
 from eed_delivery.model import Accepted, Rendered
 from eed_delivery.transports import Grant
-from eed_delivery.transports.smtp_answers import Phase
-from eed_delivery.transports.smtp_replies import failure, parse
+from eed_delivery.transports.smtp.answers import Phase
+from eed_delivery.transports.smtp.replies import failure, parse
 from tests.faults.replay.clock import VirtualClock
 from tests.replies import KnownReply
 

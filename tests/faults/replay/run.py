@@ -4,7 +4,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eed_delivery.transports.smtp_answers import Phase
+from eed_delivery.transports.smtp.answers import Phase
 from tests.faults.replay.clock import VirtualClock
 from tests.faults.replay.house import JOB, OPERATOR_SECONDS, House
 from tests.faults.replay.relay import SEND_SECONDS, Relay, Spread, is_dead, is_troubled, recipients

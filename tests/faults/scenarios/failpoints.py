@@ -2,9 +2,9 @@
 
 import signal
 
-from eed_delivery import failpoints
 from eed_delivery.model import Ticket
-from eed_delivery.sqs import write
+from eed_delivery.queue import write
+from eed_delivery.runtime import failpoints
 from tests.faults.crew import Crew, Member
 from tests.faults.judgement import Told
 from tests.faults.load import THREADS, people

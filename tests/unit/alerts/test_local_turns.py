@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.alerts.turns import LocalTurns
-from eed_delivery.ledger.alerting import Pace, Turn
+from eed_delivery.ledger.alerts.turns import Pace, Turn
 
 PACE = Pace("r", 1, 60, 900)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.errors import PermanentFailure
 from eed_delivery.model import Rendered
-from eed_delivery.transports.smtp_content import on_the_wire
+from eed_delivery.transports.smtp.content import on_the_wire
 from tests.unit.rendering.making import any_text, attachment, email, job, plain_renderer, read
 
 ROW = re.compile(rb"[A-Za-z0-9+/]{1,76}={0,2}\r\n")

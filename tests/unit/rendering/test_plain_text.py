@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from eed_delivery.links.markup import attributes, decoded
 from eed_delivery.rendering.plain_text import MAX_DEPTH, text_of
 from eed_delivery.rendering.text_layout import MAX_COLUMN
-from eed_delivery.tracking.markup import attributes, decoded
 
 PREHEADER = (
     "display:none;font-size:1px;color:#ffffff;line-height:1px;max-height:0px;max-width:0px;opacity:0;overflow:hidden;"

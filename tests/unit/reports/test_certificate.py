@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.ledger.engagement import Engagement
 from eed_delivery.ledger.reporting import EmailReport, JobReport, RefusalReport
+from eed_delivery.ledger.tracking.engagement import Engagement
 from eed_delivery.model import OPEN_STATES, EmailState, JobState
 from eed_delivery.reports.certificate import Certificate, Reconciliation
 from eed_delivery.reports.rows import COLUMNS, ENGAGEMENT_COLUMNS, facts

@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.tracking.bounces import BounceVerdict
+from eed_delivery.tracking.bounces.parsing import BounceVerdict
 
 HARD, SOFT = DeliveryOutcome.HARD_BOUNCED, DeliveryOutcome.SOFT_BOUNCED
 COMPLAINED, DELIVERED = DeliveryOutcome.COMPLAINED, DeliveryOutcome.DELIVERED

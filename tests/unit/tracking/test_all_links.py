@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import EventKind, TrackingEvent
-from eed_delivery.tracking.all_links import LINKS, MAX_CLICKS, WITHIN, LinkWatch
-from eed_delivery.tracking.machines import Reader
+from eed_delivery.link_server.all_links import LINKS, MAX_CLICKS, WITHIN, LinkWatch
+from eed_delivery.link_server.machines import Reader
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

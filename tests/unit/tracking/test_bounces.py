@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome, EventKind
-from eed_delivery.tracking.bounces import BounceReading, BounceVerdict, parse_bounce
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.tracking.bounces.parsing import BounceReading, BounceVerdict, parse_bounce
+from eed_delivery.tracking.bounces.verp import Verp
 from tests.fuzz.bounces import Mutations, check, seeded
 from tests.unit.tracking.bounce_samples import NO_BOUNCES, OTHERS, QMAIL, REPORTS, SAMPLES, Sample, dsn, group, note
 

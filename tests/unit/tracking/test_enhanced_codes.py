@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.tracking.diagnosis import diagnose
-from eed_delivery.tracking.enhanced_codes import BY_SUBJECT, FIND, SOURCES, TABLE, Meaning, cause_of
+from eed_delivery.tracking.bounces.diagnosis import diagnose
+from eed_delivery.tracking.bounces.enhanced_codes import BY_SUBJECT, FIND, SOURCES, TABLE, Meaning, cause_of
 
 DEAD = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.310", "5.7.17", "5.7.18"}
 codes = st.builds("{}.{}.{}".format, st.sampled_from("45"), st.integers(0, 9), st.integers(0, 999))

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.app import App
+from eed_delivery.app.parts import App
 from eed_delivery.config import load
 from eed_delivery.model import Rendered
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.tracking.bounces.verp import Verp
 from tests.unit.rendering.making import email, job
 from tests.unit.test_config import GOOD
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome, EventKind
-from eed_delivery.tracking.bounces import BounceReading, BounceVerdict, parse_complaint
-from eed_delivery.tracking.verp import Verp
+from eed_delivery.tracking.bounces.parsing import BounceReading, BounceVerdict, parse_complaint
+from eed_delivery.tracking.bounces.verp import Verp
 from tests.unit.tracking.bounce_samples import dsn, group, note
 
 VERP = Verp("bounces.bank.example", b"a secret of the tests, 32 bytes!")

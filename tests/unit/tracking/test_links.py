@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eed_delivery.links.tokens import MAX_TOKEN, MAX_URL, ClickLink, Links, PixelLink, UnsubscribeLink, is_target
 from eed_delivery.rendering.unsubscribe import unsubscribe_fields
-from eed_delivery.tracking.links import (
-    MAX_TOKEN,
-    MAX_URL,
-    ClickLink,
-    Links,
-    PixelLink,
-    UnsubscribeLink,
-    is_target,
-)
 
 BASE = "https://t.example.com"
 KEY, OLD_KEY, OTHER_KEY = "k" * 32, "o" * 32, "x" * 32

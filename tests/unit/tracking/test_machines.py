@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import EventKind, TrackingEvent
-from eed_delivery.tracking.machines import Reader, Request, hastened, reader_of
+from eed_delivery.link_server.machines import Reader, Request, hastened, reader_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CHROME = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.tracking.mime_parts import (
+from eed_delivery.tracking.bounces.mime_parts import (
     MAX_CONTENT_TYPE,
     MAX_DEPTH,
     MAX_PARTS,

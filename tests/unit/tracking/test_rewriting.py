@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from eed_delivery.tracking.links import Links
-from eed_delivery.tracking.rewriting import target_of, tracked
+from eed_delivery.links.rewriting import target_of, tracked
+from eed_delivery.links.tokens import Links
 
 PIXEL = "https://t.example.com/o/p.gif"
 IMG = f'<img src="{PIXEL}" width="1" height="1" alt="">'

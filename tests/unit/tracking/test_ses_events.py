@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
-from eed_delivery.tracking.ses_events import parse
-from eed_delivery.tracking.sns_envelope import EVENT_TYPES
+from eed_delivery.tracking.ses.parsing import parse
+from eed_delivery.tracking.ses.sns_envelope import EVENT_TYPES
 from tests.unit.tracking import ses_examples as ses
 from tests.unit.tracking.ses_examples import ANNA, BERTA, CARLA, Json
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.errors import ConfigError
-from eed_delivery.tracking.verp import HIGHEST, MAC_CHARS, Verp
+from eed_delivery.tracking.bounces.verp import HIGHEST, MAC_CHARS, Verp
 
 SECRET = b"a secret of the tests, 32 bytes!"
 DOMAIN = "bounces.bank.example"

@@ -1,0 +1,15 @@
+"""The database as the settings name it. A look into the ledger needs no more than this; `app` makes everything else."""
+
+import threading
+
+from eed_delivery.config import DatabaseSettings
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import HOLD_SECONDS, Database
+
+
+def open_database(
+    settings: DatabaseSettings, stop: threading.Event | None = None, *, connections: int = 2, volleys: bool = False
+) -> Database:
+    """The database, over a pool of its own. `stop` ends what waits to try again."""
+    engine = make_engine(settings.sqlalchemy_url(), connections=connections, volleys=volleys)
+    return Database(engine, stop or threading.Event(), hold_seconds=HOLD_SECONDS if volleys else 0)

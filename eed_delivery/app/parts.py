@@ -1,0 +1,390 @@
+"""The composition root: the only place that makes engines and clients, and puts the parts together."""
+
+import math
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import boto3
+import structlog
+from botocore.config import Config
+
+from eed_delivery.alerts.desk import Desk
+from eed_delivery.alerts.facts import FactWatch, measures
+from eed_delivery.app import alerts
+from eed_delivery.app.database import open_database
+from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
+from eed_delivery.aws.sessions import core, session
+from eed_delivery.config import Settings, WorkerSettings
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
+from eed_delivery.ledger.acts import SERVICE
+from eed_delivery.ledger.alerts.facts import AlertFacts
+from eed_delivery.ledger.answers import AnswersLedger
+from eed_delivery.ledger.delivering.domain_holds import DomainHolds
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.ledger.job_watch import WatchLedger
+from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.reconciling.comparing import ComparingLedger
+from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
+from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
+from eed_delivery.ledger.sweeping import SweepLedger
+from eed_delivery.ledger.tracking.forgetting import ForgettingLedger
+from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from eed_delivery.ledger.webhooks.listing import WebhookList
+from eed_delivery.ledger.webhooks.outbox import Outbox
+from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.links import of_job
+from eed_delivery.links.tokens import Links
+from eed_delivery.publisher import Publisher
+from eed_delivery.queue import Queue
+from eed_delivery.rendering import Renderer
+from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.runtime.loop import Pulse
+from eed_delivery.source import Source
+from eed_delivery.source.comparing import SourceComparison
+from eed_delivery.sweeper.answers_alike import AnswersAlike
+from eed_delivery.sweeper.job_watch import JobWatch, limits
+from eed_delivery.sweeper.reconciliation import Reconciler, ReconcileSweep
+from eed_delivery.sweeper.retention import Retention
+from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
+from eed_delivery.tracking.bounces.intake import BounceIntake
+from eed_delivery.tracking.bounces.verp import Verp
+from eed_delivery.tracking.ses.collector import Collector
+from eed_delivery.transports import Transport
+from eed_delivery.transports.eml_folder.transport import OutboxTransport
+from eed_delivery.transports.ses.transport import SesTransport, account
+from eed_delivery.transports.smtp.transport import SmtpTransport
+from eed_delivery.webhooks.endpoint import Endpoint
+from eed_delivery.webhooks.signing import Signer
+from eed_delivery.worker import Worker, WorkerParts
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sesv2.client import SESV2Client
+    from mypy_boto3_sns.client import SNSClient
+    from mypy_boto3_sqs.client import SQSClient
+
+log = structlog.get_logger(__name__)
+
+SIDE_CONNECTIONS = 4
+"""Database connections of a worker process beside one a thread: keeper, heartbeat, pause, ping."""
+LEASE_MARGIN_SECONDS = 30.0
+"""How much longer the lease on the wire is than the longest send."""
+QUOTA_SECONDS = 60.0
+"""How long SES's MaxSendRate is believed before it is asked for again."""
+USER_AGENT = "eed-delivery"
+ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
+"""An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
+ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
+"""An alert may come twice, so less patience does no harm."""
+
+
+class App:
+    """Makes parts from settings. Parts that hold connections belong to the process that asked for them."""
+
+    def __init__(self, settings: Settings, stop: threading.Event | None = None) -> None:
+        self.settings = settings
+        self._stop = stop or threading.Event()
+        self.source = Source(settings.source)
+        self.outbox = Outbox.of(settings.webhooks)
+
+    def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
+        """The database, over a pool of its own."""
+        return open_database(self.settings.database, self._stop, connections=connections, volleys=volleys)
+
+    def queue(self, connections: int = 10) -> Queue:
+        """The queue, over connections of its own."""
+        queue = self.settings.queue
+        return Queue(self._sqs_calls(connections), queue.url, queue.dead_letter_url)
+
+    def _sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
+        within = core(self.settings.aws)
+        client = self._sqs_client(boto3.Session(botocore_session=within), connections)
+        return quick_sqs(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+
+    def sqs_client(self) -> "SQSClient":
+        """boto3's client, for what is done once."""
+        return self._sqs_client(session(self.settings.aws))
+
+    def _sqs_client(self, boto: boto3.Session, connections: int = 10) -> "SQSClient":
+        """A client whose reads outlast the longest poll; tries are counted by `Queue`, not by botocore too.
+
+        Botocore would check each request against its description, and put its name together anew, which takes a fifth
+        of the CPU of a call.
+        """
+        config = Config(
+            retries={"total_max_attempts": 1},
+            parameter_validation=False,
+            user_agent=USER_AGENT,
+            max_pool_connections=connections,
+            connect_timeout=5,
+            read_timeout=self.settings.queue.wait_seconds + 10,
+        )
+        return boto.client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
+
+    def ses_client(self) -> "SESV2Client":
+        """boto3's client, for what is asked now and then."""
+        return self._ses_client(session(self.settings.aws))
+
+    def _ses_calls(self) -> "SesCalls | SESV2Client":
+        within = core(self.settings.aws)
+        client = self._ses_client(boto3.Session(botocore_session=within))
+        return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+
+    def _ses_client(self, boto: boto3.Session) -> "SESV2Client":
+        """A client that never tries twice: a second try would be a second email (DESIGN 4)."""
+        ses = self.settings.ses
+        config = Config(
+            retries={"total_max_attempts": 1},
+            max_pool_connections=self.settings.worker.threads + 1,
+            connect_timeout=ses.connect_timeout_seconds,
+            read_timeout=ses.read_timeout_seconds,
+        )
+        return boto.client("sesv2", endpoint_url=ses.endpoint_url, config=config)
+
+    def _s3_client(self) -> "S3Client | None":
+        rendering = self.settings.rendering
+        if not rendering.attachments_s3:
+            return None
+        config = Config(max_pool_connections=self.settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
+        return session(self.settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
+
+    def renderer(self) -> Renderer:
+        """The renderer with its attachment store."""
+        rendering = self.settings.rendering
+        store = AttachmentStore(
+            rendering.attachments_root,
+            self._s3_client(),
+            rendering.attachments_s3,
+            rendering.max_attachment_bytes,
+            rendering.allow_empty_attachments,
+        )
+        verp = self.verp() if self.settings.transport.kind != "ses" else None
+        links = self.links()
+        links_of = partial(of_job.links_of, links, self.settings.web.unsubscribe) if links else None
+        return Renderer(
+            rendering,
+            store,
+            sender_of=verp.sender if verp else None,
+            links_of=links_of,
+            message_id_of=verp.message_id if verp else None,
+        )
+
+    def links(self) -> Links | None:
+        """What makes and reads the signed addresses of emails; None if there are none."""
+        web = self.settings.web
+        return Links(web.base_url, web.keys(), web.tenant) if web.base_url and web.keys() else None
+
+    def verp(self) -> Verp | None:
+        """What makes and reads the addresses that bounces come back to; None if they are off. Raises `ConfigError`."""
+        return Verp.configured(self.settings.bounces)
+
+    def bounce_intake(self, connections: int = 2) -> BounceIntake:
+        """What takes bounces in. Raises `ConfigError` if they are off."""
+        verp = self.verp()
+        if verp is None:
+            what = "it is not set, and so no bounce can be for us"
+            raise ConfigError([Problem("bounces.address", what, "Give the domain whose mail comes to us.")])
+        ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking, self.outbox)
+        return BounceIntake(verp, ledger, self.settings.bounces.feedback_address)
+
+    def transport_factory(self) -> Callable[[], Transport]:
+        """Makes one transport a thread; the SES client behind them is shared."""
+        settings = self.settings
+        match settings.transport.kind:
+            case "smtp":
+                return partial(SmtpTransport, settings.smtp)
+            case "ses":
+                return partial(SesTransport, self._ses_calls(), settings.ses)
+            case "outbox":
+                return partial(OutboxTransport, settings.outbox)
+
+    def rate(self) -> Callable[[], float | None]:
+        """The limit of the whole service in emails a second, as configured or as SES allows."""
+        limit = self.settings.transport.rate_per_second
+        if limit == "ses":
+            return SesRate(self.ses_client())
+        return lambda: limit or None
+
+    def publisher(self) -> Publisher:
+        settings = self.settings.publisher
+        ledger = RegistryLedger(self.database(), self.source, self.outbox)
+        return Publisher(ledger, self.queue(settings.connections), self.renderer(), settings)
+
+    def sweeper(self) -> Sweeper:
+        worker = self.settings.worker
+        database = self.database(volleys=True)
+        rules = SweepRules(
+            resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
+            drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
+        )
+        reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
+        ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
+        look = self.answers_alike.look_if_failed
+        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules, look)
+
+    @cached_property
+    def answers_alike(self) -> AnswersAlike:
+        """What puts emails back that failed for what was not their recipients' fault: one for all loops."""
+        database = self.database(connections=1)
+        return AnswersAlike(AnswersLedger(database), self.operating(database), DomainHolds(database))
+
+    def retention(self) -> Retention | None:
+        """What forgets old events; None where they are kept for ever."""
+        if not self.settings.tracking.event_retention_days:
+            return None
+        ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
+        return Retention(ledger, self.settings.sweeper.interval_seconds)
+
+    def reconcile_sweep(self) -> ReconcileSweep | None:
+        """What compares source and ledger once in a while; None where it is turned off."""
+        hours = self.settings.sweeper.reconcile_hours
+        if not hours:
+            return None
+        database = self.database(connections=1)
+        ledger = self._reconciling(database)
+        return ReconcileSweep(self.reconciler(database), self._comparing(database), ledger, hours * 3600)
+
+    def reconciler(self, database: Database, who: str = SERVICE) -> Reconciler:
+        """What compares source and ledger, and repairs. `who`: the person at the command line."""
+        comparison = SourceComparison(self.settings.source)
+        return Reconciler(self._comparing(database), self._reconciling(database, who), comparison, self.source)
+
+    def _comparing(self, database: Database) -> ComparingLedger:
+        return ComparingLedger(database, SourceComparison(self.settings.source))
+
+    def _reconciling(self, database: Database, who: str = SERVICE) -> ReconcilingLedger:
+        registry = RegistryLedger(database, self.source, self.outbox)
+        return ReconcilingLedger(database, self.source, registry, who=who)
+
+    def job_watch(self) -> JobWatch | None:
+        """What watches the bounces and complaints of running jobs; None where it is turned off."""
+        watch = self.settings.watch
+        return JobWatch(WatchLedger(self.database(connections=1), self.outbox), watch) if limits(watch) else None
+
+    def collector(self, events_queue_url: str) -> Collector:
+        """What all threads of the role `events` share."""
+        tracking = self.settings.tracking
+        database = self.database(tracking.threads + 1, volleys=True)
+        ledger = TrackingLedger(database, self.source, tracking, self.outbox)
+        queue = self.settings.queue
+        events = self.events_queue(events_queue_url, tracking.threads)
+        return Collector(ledger, events, queue.wait_seconds, queue.visibility_timeout_seconds)
+
+    def webhook_endpoint(self) -> Endpoint:
+        """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""
+        webhooks = self.settings.webhooks
+        if webhooks.url is None:
+            what = "it is not set, and so there is nobody to be told"
+            raise ConfigError([Problem("webhooks.url", what, "Give the address that is to be told.")])
+        return Endpoint(webhooks.url, Signer(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
+
+    def webhook_list(self, database: Database) -> WebhookList:
+        return WebhookList(database, self.settings.webhooks)
+
+    def events_queue(self, url: str, connections: int = 2) -> Queue:
+        """The queue that SES's events arrive in, over connections of its own."""
+        return Queue(self._sqs_calls(connections), url)
+
+    def worker(self, stop: threading.Event, pulse: Pulse) -> Worker:
+        """One worker process's worth of threads."""
+        settings = self.settings.worker
+        connections = settings.threads + SIDE_CONNECTIONS
+        database = self.database(connections, volleys=True)
+        make_transport = self.transport_factory()
+        process = _process("worker", settings.threads)
+        parts = WorkerParts(
+            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox),
+            operating=self.operating(database),
+            workers=WorkerLedger(database),
+            holds=DomainHolds(database),
+            dead=RefusedAddresses(database, self.settings.tracking),
+            queue=self.queue(connections),
+            renderer=self.renderer(),
+            make_transport=make_transport,
+            rate=self.rate(),
+            process=process,
+            send_lease_seconds=_send_lease(settings, make_transport),
+            wait_seconds=self.settings.queue.wait_seconds,
+            visibility_seconds=self.settings.queue.visibility_timeout_seconds,
+        )
+        return Worker(parts, settings, stop, pulse)
+
+    def alert_makers(self) -> alerts.Makers:
+        """What makes the clients of alerts: of their own, so that neither side ever waits for the other."""
+        return alerts.Makers(self._alert_database, self._alert_transport, self._sns_client)
+
+    def alert_desk(self) -> Desk:
+        """The alerts of one process."""
+        return alerts.desk(self.settings, self.alert_makers())
+
+    def _alert_database(self) -> Database:
+        settings = self.settings.database.model_copy(update=ALERT_DATABASE_SECONDS)
+        return Database(make_engine(settings.sqlalchemy_url(), connections=1), self._stop)
+
+    def _alert_transport(self) -> Transport:
+        """One for alerts: less patient, and without the configuration set, whose events are about jobs' emails."""
+        settings = self.settings
+        match settings.transport.kind:
+            case "smtp":
+                limits = {name: min(getattr(settings.smtp, name), most) for name, most in ALERT_SMTP_SECONDS.items()}
+                return SmtpTransport(settings.smtp.model_copy(update=limits))
+            case "ses":
+                return SesTransport(self.ses_client(), settings.ses.model_copy(update={"configuration_set": None}))
+            case "outbox":
+                return OutboxTransport(settings.outbox)
+
+    def _sns_client(self) -> "SNSClient":
+        config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)
+        return session(self.settings.aws).client(
+            "sns", endpoint_url=self.settings.alerts.sns_endpoint_url, config=config
+        )
+
+    def fact_watch(self, desk: Desk) -> FactWatch:
+        """What looks at the facts of `[[alerts.fact]]`."""
+        wanted = self.settings.alerts
+        known = measures(AlertFacts(self.database(connections=1)), self.queue(connections=1), self.ses_client)
+        return FactWatch(wanted.fact, known, desk.observe, wanted.check_seconds)
+
+    def operating(self, database: Database, who: str = SERVICE) -> OperatingLedger:
+        """`who`: the person at the command line."""
+        return OperatingLedger(database, self.source, outbox=self.outbox, who=who)
+
+    def reporting(self, database: Database) -> ReportingLedger:
+        return ReportingLedger(database)
+
+
+class SesRate:
+    """SES's MaxSendRate, asked for once a minute; while SES does not say, the last word stands."""
+
+    def __init__(self, client: "SESV2Client") -> None:
+        self._client = client
+        self._rate: float | None = 1.0  # the sandbox's: the slowest there is
+        self._asked_at = -math.inf
+
+    def __call__(self) -> float | None:
+        if time.monotonic() - self._asked_at > QUOTA_SECONDS:
+            self._asked_at = time.monotonic()
+            try:
+                self._rate = account(self._client).max_send_rate
+            except DeliveryFailure as failure:
+                log.warning("ses_quota_unknown", reason=failure.reply, rate_per_second=self._rate)
+        return self._rate
+
+
+def _process(role: str, threads: int = 0) -> Process:
+    host = socket.gethostname()
+    return Process(f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}", host, role, threads)
+
+
+def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:
+    return settings.send_lease_seconds or make_transport().wire_seconds + LEASE_MARGIN_SECONDS

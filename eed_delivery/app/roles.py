@@ -1,0 +1,203 @@
+"""The processes of the service: which there are, and what each of them does.
+
+The supervisor needs their names alone. What they are made of is loaded by the fork server, once, and is imported here
+only where a process is at work: a service starts a second earlier for it.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from eed_delivery import logs
+from eed_delivery.config import Settings, failpoints_wanted
+from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.loop import Loop, Pulse
+from eed_delivery.runtime.supervisor import Role
+
+if TYPE_CHECKING:
+    from eed_delivery.alerts.desk import Desk
+    from eed_delivery.app.parts import App
+    from eed_delivery.queue import Queue
+
+log = structlog.get_logger(__name__)
+
+HANDOVER_SECONDS = 5.0
+"""A worker is done so much earlier than its supervisor loses patience."""
+LAST_ALERTS_SECONDS = 4.0
+"""At its end a process waits so long for the alerts about its last lines; less than HANDOVER_SECONDS."""
+DRAIN_CHECK_SECONDS = 1.0
+DRAIN_CHECKS = 3
+"""SQS's counts are approximate: it must have looked empty so often in a row."""
+
+
+def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
+    """The processes of the service: as many of `worker` and `events` as are configured, and one of each other that is
+    named."""
+    found = []
+    alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces}
+    alone |= {"web": run_web, "webhooks": run_webhooks}
+    for name in names:
+        if name == "worker":
+            work = partial(in_role, settings, name, partial(run_worker, settings, drain))
+            found += [Role(f"worker-{n}", work, once=drain) for n in _each(settings.worker.processes)]
+        elif name == "events":
+            for n in _each(settings.tracking.processes):
+                work = partial(in_role, settings, name, partial(run_events, settings, n == 1))
+                found.append(Role(f"events-{n}", work))
+        else:
+            found.append(Role(name, partial(in_role, settings, name, partial(alone[name], settings))))
+    return found
+
+
+def _each(processes: int) -> range:
+    """The numbers of so many processes; 0: one for each core."""
+    return range(1, (processes or os.cpu_count() or 1) + 1)
+
+
+def _app(settings: Settings, stop: threading.Event | None = None) -> "App":
+    from eed_delivery.app.parts import App
+
+    return App(settings, stop)
+
+
+def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The publisher's process."""
+    publisher = _app(settings, stop).publisher()
+    Loop("publisher", publisher.step, stop, pulse).run()
+    publisher.close()
+
+
+def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The sweeper's process."""
+    app = _app(settings, stop)
+    sweeper, watch, retention = app.sweeper(), app.job_watch(), app.retention()
+    beside = [Loop("endings", sweeper.end_jobs, stop, pulse)]
+    beside += [Loop("answers", app.answers_alike.step, stop, pulse)]
+    beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
+    beside += [Loop("retention", retention.step, stop, pulse)] if retention else []
+    reconciling = app.reconcile_sweep()
+    beside += [Loop("reconcile", reconciling.step, stop, pulse)] if reconciling else []
+    threads = [loop.start() for loop in beside]
+    Loop("sweeper", sweeper.step, stop, pulse).run()
+    for thread in threads:
+        thread.join()
+
+
+def run_events(settings: Settings, settles: bool, stop: threading.Event, pulse: Pulse) -> None:
+    """A process that takes SES's events in; one on each host `settles` late doubts, too."""
+    collector = _app(settings, stop).collector(settings.tracking.events_queue_url or "")
+    names = [f"events-{n}" for n in range(1, settings.tracking.threads + 1)]
+    threads = [Loop(name, collector.step, stop, pulse).start() for name in names]
+    if settles:
+        Loop("doubts", collector.settle, stop, pulse).run()
+    for thread in threads:
+        thread.join()
+
+
+def run_bounces(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that listens for bounces."""
+    from eed_delivery.tracking.bounces.server import THREADS, BounceServer  # asyncio and all: no other role needs it
+
+    server = BounceServer(_app(settings, stop).bounce_intake(THREADS), settings.bounces.protocol)
+    host, port = settings.bounces.place()
+    server.run(host, port, stop, lambda: pulse.beat("bounces"))
+    pulse.forget("bounces")
+
+
+def run_web(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that answers where the links in emails lead."""
+    from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
+    from eed_delivery.ledger.tracking.acceptance import AcceptanceLedger
+    from eed_delivery.ledger.tracking.ledger import TrackingLedger
+    from eed_delivery.link_server import role  # an HTTP server: no other role needs it
+    from eed_delivery.link_server.recording import Recording
+
+    app = _app(settings, stop)
+    links = app.links()
+    if links is None:
+        raise ConfigError([Problem("web.base_url", "it is not set, and so no link leads here", "Give it.")])
+    database = app.database(role.CONNECTIONS)
+    tracking = TrackingLedger(database, app.source, settings.tracking, app.outbox)
+    recording = Recording(tracking, AcceptanceLedger(database), UnsubscribeLedger(database, app.outbox))
+    role.run(links, recording, settings.web.place(), stop, pulse)
+
+
+def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that tells the tenant's own system."""
+    from eed_delivery.ledger.webhooks.ledger import WebhookLedger
+    from eed_delivery.webhooks.teller import Housekeeper, Teller
+
+    app = _app(settings, stop)
+    threads = settings.webhooks.threads
+    ledger = WebhookLedger(app.database(threads + 1), settings.webhooks)
+    tellers = [Teller(ledger, app.webhook_endpoint(), settings.webhooks, stop) for _ in range(threads)]
+    running = [Loop(f"webhooks-{n}", one.step, stop, pulse).start() for n, one in enumerate(tellers, 1)]
+    Loop("housekeeping", Housekeeper(ledger).step, stop, pulse).run()
+    for thread in running:
+        thread.join()
+
+
+def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
+    """One worker process; with `drain` it ends when the queue holds nothing any more."""
+    app = _app(settings, stop)
+    worker = app.worker(stop, pulse)
+    if drain:
+        Loop("drain", DrainWatch(app.queue(), stop).step, stop, pulse).start()
+    worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
+
+
+def in_role(
+    settings: Settings, role: str, work: Callable[[threading.Event, Pulse], None], stop: threading.Event, pulse: Pulse
+) -> None:
+    """Do a role's `work` as every process of the service does: it logs, and somebody may hear it."""
+    with hearing(settings, role) as desk:
+        places = failpoints_wanted()
+        if failpoints.arm(places):
+            log.warning("failpoints_armed", places=places)
+        if desk is not None and _looks_at_facts(settings, role):
+            Loop("facts", _app(settings, stop).fact_watch(desk).step, stop, pulse).start()
+        work(stop, pulse)
+
+
+@contextmanager
+def hearing(settings: Settings, role: str) -> "Iterator[Desk | None]":
+    """Log as `role`, with the alerts hearing it, if there are any; what they heard last is handed over at the end."""
+    if not (settings.alerts.rule or _looks_at_facts(settings, role)):
+        logs.configure(settings.logs, role=role)
+        yield None
+        return
+    desk = _app(settings).alert_desk()
+    logs.configure(settings.logs, role=role, listeners=[desk.hear] if settings.alerts.rule else [])
+    desk.start()
+    try:
+        yield desk
+    finally:
+        desk.close(LAST_ALERTS_SECONDS)
+
+
+def _looks_at_facts(settings: Settings, role: str) -> bool:
+    """Whether this role does: the sweeper, which has the ledger and the queue, and of which one host must have one."""
+    return role == "sweeper" and bool(settings.alerts.fact)
+
+
+class DrainWatch:
+    """Sets the stop event when the queue has looked empty a few times in a row: nothing visible, in flight or
+    delayed, so that retries that still wait are waited for."""
+
+    def __init__(self, queue: "Queue", stop: threading.Event) -> None:
+        self._queue = queue
+        self._stop = stop
+        self._seen_empty = 0
+
+    def step(self) -> float:
+        depth = self._queue.depth()
+        self._seen_empty = self._seen_empty + 1 if depth is not None and depth.empty else 0
+        if self._seen_empty >= DRAIN_CHECKS:
+            self._stop.set()
+        return DRAIN_CHECK_SECONDS

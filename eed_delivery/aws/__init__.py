@@ -1,0 +1,1 @@
+"""AWS: sessions with it, and the calls that go with every email (`calls`)."""

@@ -1,0 +1,82 @@
+"""What the calls of every service have in common: where they go, how they are signed, and what is no success."""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.client import BaseClient
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from eed_delivery.aws.calls.connections import Connections, HttpSettings
+from eed_delivery.aws.calls.errors import complaint
+from eed_delivery.aws.calls.http_answers import Answer
+from eed_delivery.aws.calls.learned import Way, learn
+from eed_delivery.aws.calls.signing import Signer
+
+
+class Posts:
+    """The POSTs of one boto3 client. Nothing is tried twice; safe for many threads.
+
+    `credentials` are those of the client.
+    """
+
+    def __init__(self, client: BaseClient, credentials: Credentials | None, settings: HttpSettings) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._settings = settings
+        self._learning = threading.Lock()
+        self._forms: dict[str, _Form] = {}
+        self._connections: Connections | None = None
+
+    def post(self, action: str, wanted: Mapping[str, Any], body: bytes) -> bytes:
+        """What the service says to `body`, which is what boto3 would make of the parameters `wanted`.
+
+        Raises what a call of boto3's would. `ClientError`: the service has said something else than yes.
+        `HTTPClientError` and botocore's `SSLError`: it may have got the request. Others: nothing of it has left.
+        """
+        form = self._forms.get(action) or self._learn(action, wanted)
+        answer = form.connections.exchange(form.request(body))
+        if 200 <= answer.status < 300:
+            return answer.body
+        raise self._error(action, answer)
+
+    def _error(self, action: str, answer: Answer) -> ClientError:
+        """As the client would raise it: its class is that of the error's shape, which `QueryErrorCode` names where
+        `Code` is one of SQS's old protocol."""
+        said = complaint(answer, self._client.meta.service_model.resolved_protocol)
+        error = said["Error"]
+        classes: Any = self._client.exceptions
+        made: ClientError = classes.from_code(error.get("QueryErrorCode") or error["Code"])(said, action)
+        return made
+
+    def _learn(self, action: str, wanted: Mapping[str, Any]) -> "_Form":
+        with self._learning:
+            if action not in self._forms:
+                way = learn(self._client, action, wanted)
+                assert self._credentials is not None, "botocore has signed without"  # noqa: S101 - for mypy
+                # All actions of a service go to one host.
+                self._connections = self._connections or Connections(way.place.url, self._settings)
+                self._forms[action] = _Form(way, self._credentials, self._connections)
+            return self._forms[action]
+
+
+class _Form:
+    """The requests of one action."""
+
+    def __init__(self, way: Way, credentials: Credentials, connections: Connections) -> None:
+        self.connections = connections
+        self._credentials = credentials
+        self._signer = Signer(way.place, way.signed)
+        fields = "".join(f"{name}: {value}\r\n" for name, value in way.signed.items())
+        self._start = (
+            f"POST {way.place.path} HTTP/1.1\r\nHost: {way.place.host}\r\nUser-Agent: {way.user_agent}\r\n"
+            f"Accept-Encoding: identity\r\n{fields}"
+        )
+
+    def request(self, body: bytes) -> bytes:
+        """The whole of a request, signed now."""
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        signature = self._signer.sign(body, now, self._credentials.get_frozen_credentials())
+        return f"{self._start}{signature}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -1,0 +1,65 @@
+"""The database server itself: its version, whether a commit survives a power cut, and our rights on the ledger."""
+
+import re
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Row, text
+
+from eed_delivery.checks.findings import Finding
+from eed_delivery.checks.ledger_rights import ledger_findings
+
+OLDEST_MYSQL = (8, 0)
+OLDEST_MARIADB = (10, 6)
+
+_FACTS = text(
+    "SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@sync_binlog AS sync_binlog,"
+    " @@log_bin AS log_bin, @@read_only AS read_only, DATABASE() AS name"
+)
+
+
+def server_findings(c: Connection) -> Iterator[Finding]:
+    """What there is to say about the server, whatever the mapping."""
+    if c.dialect.name == "sqlite":
+        yield Finding(
+            "warning",
+            "database.url",
+            "SQLite takes one writer at a time and proves nothing about two hosts: it is for demonstrations and tests",
+            "Use the delivery server's MySQL or MariaDB.",
+        )
+        return
+    facts = c.execute(_FACTS).one()
+    yield version_finding(facts.version)
+    yield from _durability(facts)
+    if facts.read_only:
+        what = "the server is read-only (a replica, probably)"
+        yield Finding("error", "database.url", what, "Name the primary server in the URL.")
+    if facts.name is None:
+        yield Finding("error", "database.url", "the URL names no database", "Add it: mysql://host/DATABASE.")
+    else:
+        yield from ledger_findings(c)
+
+
+def version_finding(version: str) -> Finding:
+    """Whether this is a server whose SQL we speak; `version` is what VERSION() says."""
+    numbers = [(int(major), int(minor)) for major, minor in re.findall(r"(\d+)\.(\d+)\.\d+", version)]
+    # MariaDB may call itself 5.5.5-10.11.6-MariaDB, for the sake of old clients.
+    is_mariadb = "mariadb" in version.lower()
+    number = max(numbers, default=(0, 0)) if is_mariadb else next(iter(numbers), (0, 0))
+    oldest, name = (OLDEST_MARIADB, "MariaDB") if is_mariadb else (OLDEST_MYSQL, "MySQL")
+    if number >= oldest:
+        return Finding("ok", "server version", version)
+    what = f"{version} is older than {name} {oldest[0]}.{oldest[1]}"
+    return Finding("error", "server version", what, "Upgrade the database server.")
+
+
+def _durability(facts: Row[tuple[object, ...]]) -> Iterator[Finding]:
+    loss = "after a power cut the last seconds of the ledger are gone, and their emails may be sent twice"
+    settings = {"innodb_flush_log_at_trx_commit": facts.flush}
+    if facts.log_bin:
+        settings["sync_binlog"] = facts.sync_binlog
+    for name, value in settings.items():
+        if value == 1:
+            yield Finding("ok", name, "is 1: a commit survives a power cut")
+        else:
+            remedy = f"SET GLOBAL {name} = 1, and set it in the server's configuration too."
+            yield Finding("warning", name, f"is {value}, not 1: {loss}", remedy)

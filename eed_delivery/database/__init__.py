@@ -1,0 +1,10 @@
+"""One database, reached the same way by all of the service.
+
+- `transactions`      whole transactions, with retries
+- `engine`            how a connection is opened, and what its session is set to
+- `clock`             the database's clock in SQL
+- `multi_statement`   several statements in one request
+- `mysql_answers`     reads what MySQL answers to them
+- `mysql_connection`  PyMySQL's connection
+- `mysql_values`      Python values of MySQL's types
+"""

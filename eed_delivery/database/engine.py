@@ -1,0 +1,69 @@
+"""Engines: how a connection is opened, what its session is set to, and how long the pool keeps it."""
+
+from typing import Any
+
+from pymysql.constants import CLIENT
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from eed_delivery.database.mysql_connection import connect
+from eed_delivery.database.mysql_values import CONVERSIONS
+
+# A process that is frozen, or cut off from the network, in the middle of a transaction keeps its row locks for as long
+# as the server believes in its connection: eight hours by default. Nobody could claim, settle or finish what it holds.
+# MariaDB ends an idle transaction by itself; MySQL, which takes /*M! … */ for a comment, the idle connection.
+IDLE_TRANSACTION_SECONDS = 10
+IDLE_CONNECTION_SECONDS = 60
+LOCK_WAIT_SECONDS = 5
+RECYCLE_SECONDS = 45
+"""A connection of the pool that is older is replaced, so that none is used that the server has ended for idling."""
+SESSION = (
+    f"SET SESSION wait_timeout = {IDLE_CONNECTION_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, "
+    # Without it a CHAR is read without the blanks that fill it up, which neither a key nor a name has.
+    "sql_mode = REPLACE(@@sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '') "
+    f"/*M!100300 , idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */"
+)
+
+
+def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
+    """An engine for `url` that keeps up to `connections` open: READ COMMITTED, found rows counted as matched.
+
+    `volleys`: whether several statements may come in one request (see `volley`).
+    """
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    engine = create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=connections,
+        max_overflow=connections,
+        pool_recycle=RECYCLE_SECONDS,
+        pool_timeout=30,
+        # Every transaction here ends by itself: asking for one more rollback would cost a round trip each.
+        pool_reset_on_return=None,
+        connect_args={
+            "init_command": SESSION,
+            "conv": CONVERSIONS,
+            # In place of SQLAlchemy's own flags: a row that matched counts, whether or not that changed it.
+            "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if volleys else 0),
+        },
+        hide_parameters=True,  # an error's text must not carry a customer's data into the logs
+    )
+    event.listen(engine, "do_connect", connect)
+    return engine
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves, below
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # IMMEDIATE: a reader that turns writer in mid-transaction would be refused without waiting.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

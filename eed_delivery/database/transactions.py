@@ -1,0 +1,192 @@
+"""Whole transactions, with retries after a deadlock, a lock timeout or a lost connection."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
+
+from eed_delivery.errors import DatabaseGone
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+# https://mariadb.com/kb/en/mariadb-error-code-reference/: deadlock, lock wait timeout, record changed since last read
+CONTENTION = frozenset({1213, 1205, 1020})
+# disk full (twice), Galera node not ready, query killed or timed out (three ways)
+UNABLE = frozenset({1021, 1114, 1047, 1317, 1969, 3024})
+# too many connections, server shutting down, connection killed, read-only server (twice), lost or refused connections
+AWAY = frozenset({1040, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1792, 1836, 1927, 2002, 2003, 2006, 2013, 2055})
+# access denied: a rotated password heals itself like an outage does, and must not end a worker thread
+REFUSED = frozenset({1044, 1045, 1129, 1130, 4151})
+
+HOLD_SECONDS = 5
+"""How long a worker's thread keeps its connection: to ask the pool for it each time costs as much as two statements."""
+CONTENTION_TRIES = 20
+CONNECTION_TRIES = 3
+
+
+def _code(error: BaseException) -> int | None:
+    original = getattr(error, "orig", None)
+    code = original.args[0] if original is not None and original.args else None
+    return code if isinstance(code, int) else None
+
+
+def is_contention(error: BaseException) -> bool:
+    """True when another transaction was in the way: the whole transaction may simply be tried again."""
+    if isinstance(error, OperationalError) and "database is locked" in str(error.orig):
+        return True
+    return isinstance(error, DBAPIError) and _code(error) in CONTENTION
+
+
+def is_away(error: BaseException) -> bool:
+    """True when the server cannot be reached, has gone in mid-work, or takes no writes at the moment."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or isinstance(error, InterfaceError) or _code(error) in AWAY | UNABLE | REFUSED
+
+
+class Database:
+    """Runs whole transactions. A piece of work may run more than once, and must then come to the same end.
+
+    That includes the worst case: the commit went through, but its answer was lost. Work that is not idempotent by
+    nature recognises its own earlier run by the fencing token it wrote.
+    """
+
+    def __init__(self, engine: Engine, stop: threading.Event | None = None, *, hold_seconds: float = 0) -> None:
+        """`hold_seconds`: so long a thread keeps its connection from one transaction to the next, for threads that have
+        one all the time. The pool looks at a connection's age whenever it comes by, so this is much less than that."""
+        self.engine = engine
+        self._hold_seconds = hold_seconds
+        self._kept = _Kept()
+        self.dialect = engine.dialect.name
+        self._retrying = Retrying(
+            retry=retry_if_exception(lambda e: is_contention(e) or is_away(e)),
+            stop=_enough,
+            wait=_pause,
+            sleep=sleep_using_event(stop or threading.Event()),
+            reraise=True,
+        )
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and return what it returns.
+
+        Deadlocks and lock timeouts are tried again, lost connections a few times at once. Raises `DatabaseGone` when
+        the database stays away: the caller then knows nothing about whether the last try was committed.
+        """
+        try:
+            return self.once(work)
+        except DBAPIError as error:
+            if not (is_contention(error) or is_away(error)):
+                raise
+        return self._again(work)
+
+    def _again(self, work: Callable[[Connection], T]) -> T:
+        """After a first try that failed: tenacity takes as long as a statement, so it is not asked before."""
+        try:
+            done: T = self._retrying(self.once, work)
+            return done
+        except DBAPIError as error:
+            if is_contention(error) or is_away(error):
+                raise DatabaseGone(f"the database does not answer: {_brief(error)}") from error
+            raise
+
+    def did(self, work: Callable[[Connection], T]) -> T:
+        """As `run`, for work that tells what it has done: how many rows, or whether. When the commit went through, its
+        answer was lost, and the second run therefore found nothing left to do, the first one's word stands."""
+        told: list[T] = []
+
+        def telling(c: Connection) -> T:
+            done = work(c)
+            if done or not told:
+                told[:] = [done]
+            return told[0]
+
+        return self.run(telling)
+
+    def once(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction, and not again. Raises what the database says, as SQLAlchemy does: the caller
+        then knows nothing about whether it was committed."""
+        c = self._take()
+        try:
+            done = _transaction(c, work)
+        except BaseException:
+            c.close()
+            raise
+        self._keep(c)
+        return done
+
+    def _take(self) -> Connection:
+        kept, self._kept.connection = self._kept.connection, None
+        if kept is not None:
+            if time.monotonic() < self._kept.until:
+                return kept
+            kept.close()
+        self._kept.until = time.monotonic() + self._hold_seconds
+        return self.engine.connect()
+
+    def _keep(self, c: Connection) -> None:
+        if self._hold_seconds:
+            self._kept.connection = c
+        else:
+            c.close()
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises `DatabaseGone`."""
+        self.run(lambda c: c.execute(text("SELECT 1")).scalar())
+
+    def close(self) -> None:
+        """Close what nobody uses at the moment."""
+        if self._kept.connection is not None:
+            self._kept.connection.close()
+            self._kept.connection = None
+        self.engine.dispose()
+
+
+class _Kept(threading.local):
+    """A thread's connection between two of its transactions."""
+
+    connection: Connection | None = None
+    until = 0.0
+
+
+def _transaction(c: Connection, work: Callable[[Connection], T]) -> T:
+    """One transaction. It looks twice whether the connection is safe to go on with: inside, before a ROLLBACK could
+    read what was left in the socket, and outside, for a COMMIT that was interrupted."""
+    try:
+        with c.begin():
+            try:
+                return work(c)
+            except BaseException as error:
+                _drop_unless_safe(c, error)
+                raise
+    except BaseException as error:
+        _drop_unless_safe(c, error)
+        raise
+
+
+def _drop_unless_safe(c: Connection, error: BaseException) -> None:
+    """A query that was interrupted half-way leaves its answer in the socket; the next query on this connection would
+    read it as its own (PyMySQL#724). Only a server's own error is safe to go on after."""
+    if not isinstance(error, DBAPIError) or is_away(error):
+        c.invalidate()
+
+
+def _enough(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    tries = CONTENTION_TRIES if error is not None and is_contention(error) else CONNECTION_TRIES
+    return stop_after_attempt(tries)(state)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Full jitter, so that two workers in a deadlock do not meet again; at most half a second."""
+    return random.uniform(0, min(0.5, 0.01 * 2**state.attempt_number))  # noqa: S311 - spreads load, guards nothing
+
+
+def _brief(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0][:200] if error.orig is not None else type(error).__name__

@@ -1,0 +1,97 @@
+"""What an alert may be about, asked of the ledger. Each answer looks at a bounded number of rows."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, or_, select
+
+from eed_delivery.database.clock import seconds_until, utc_in
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job
+from eed_delivery.model import EmailState, JobState, Verdict
+
+ATTEMPTS_LOOKED_AT = 10_000
+EMAILS_LOOKED_AT = 5000
+JOBS_LOOKED_AT = 10_000
+DOUBT_DAYS = 7
+
+
+class AlertFacts:
+    """Reads for alerts. Each raises `DatabaseGone`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def silence_seconds(self) -> float:
+        """For how long nothing has been sent although something could have been: 0 while nothing waits."""
+        return self._database.run(self._silence)
+
+    def _silence(self, c: Connection) -> float:
+        waits = max(_scalar(c, _waits(EmailState.QUEUED)), _scalar(c, _waits(EmailState.PENDING)))
+        if waits <= 0:
+            return 0.0
+        since_last = c.execute(_SINCE_LAST_SENT).one()
+        # Among so many attempts not one yes: then it was before the first of them.
+        silent = since_last.a_yes if since_last.a_yes is not None else since_last.the_first
+        return waits if silent is None else min(waits, float(silent))
+
+    def oldest_queued_seconds(self) -> float:
+        """How long the email that waits longest in the queue has been due; 0 when none is."""
+        return self._database.run(lambda c: max(0.0, _scalar(c, _waits(EmailState.QUEUED))))
+
+    def in_doubt(self) -> float:
+        """Emails in doubt, of jobs that run or have ended within these seven days; the newest 10,000 jobs count."""
+        jobs = _recent_jobs()
+        doubtful = (
+            select(func.count())
+            .select_from(jobs.join(eed_email, eed_email.c.job_id == jobs.c.job_id))
+            .where(eed_email.c.state == EmailState.IN_DOUBT)
+        )
+        return self._database.run(lambda c: _scalar(c, doubtful))
+
+    def source_differences(self) -> float:
+        """Rows that differed between source and ledger when their jobs were last compared, in jobs that run or have
+        ended within these seven days; the newest 10,000 jobs count."""
+        differing = select(func.coalesce(func.sum(_recent_jobs().c.differences), 0))
+        return self._database.run(lambda c: _scalar(c, differing))
+
+
+def _recent_jobs() -> Subquery:
+    recent = or_(eed_job.c.finished_at.is_(None), eed_job.c.finished_at > utc_in(-DOUBT_DAYS * 86_400))
+    columns = select(eed_job.c.job_id, eed_job.c.differences)
+    return columns.where(recent).order_by(eed_job.c.job_id.desc()).limit(JOBS_LOOKED_AT).subquery()
+
+
+def _waits(state: EmailState) -> Select[tuple[float]]:
+    """Seconds since the first of the emails in this state could have gone on; negative if that is yet to come."""
+    since = func.coalesce(eed_email.c.queued_at, eed_email.c.changed_at, eed_job.c.created_at)
+    if state is EmailState.PENDING:  # a requeued one has the time of its former message
+        since = func.coalesce(eed_email.c.changed_at, eed_job.c.created_at)
+    due = case((eed_email.c.not_before > since, eed_email.c.not_before), else_=since)
+    emails = (
+        select(due.label("due"))
+        .select_from(eed_job.join(eed_email, eed_email.c.job_id == eed_job.c.job_id))
+        .where(eed_job.c.finished_at.is_(None), eed_job.c.state == JobState.ACTIVE, eed_email.c.state == state)
+        .limit(EMAILS_LOOKED_AT)
+        .subquery()
+    )
+    return select(_ago(func.min(emails.c.due)))
+
+
+def _ago(moment: ColumnElement[object]) -> ColumnElement[float]:
+    return -seconds_until(moment)
+
+
+_LATEST = (
+    select(eed_attempt.c.verdict, eed_attempt.c.ended_at)
+    .order_by(eed_attempt.c.attempt_id.desc())
+    .limit(ATTEMPTS_LOOKED_AT)
+    .subquery()
+)
+_SINCE_LAST_SENT = select(
+    _ago(func.max(case((_LATEST.c.verdict == Verdict.SENT, _LATEST.c.ended_at)))).label("a_yes"),
+    _ago(func.min(_LATEST.c.ended_at)).label("the_first"),
+)
+
+
+def _scalar(c: Connection, statement: Select[Any]) -> float:
+    return float(c.execute(statement).scalar() or 0.0)

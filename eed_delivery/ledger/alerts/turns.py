@@ -1,0 +1,134 @@
+"""Who may send an alert now: one row a rule, changed by conditional UPDATEs, for all processes of all hosts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, case, insert, or_, select, update
+
+from eed_delivery.database.clock import seconds_until, utc_in, utc_now
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.schema import eed_alert
+
+HOUR_SECONDS = 3600
+EVERY_RULE = ""
+"""The row that counts the alerts of all rules. No rule is called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a rule is told: met `count` times within a window, and not again before the cool-down is over."""
+
+    rule: str
+    count: int
+    window_seconds: float
+    cooldown_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The word that an alert may leave now. `times`: how often the rule was met since its last one; `last`: it is the
+    last of this hour."""
+
+    times: int
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a question. `sent_ago`: seconds since the rule's last alert, by whomever; None: never."""
+
+    turn: Turn | None
+    sent_ago: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row of eed_alert for people: `times` met since the last alert at `sent_at` (UTC)."""
+
+    rule: str
+    sent_at: datetime | None
+    times: int
+
+
+_mine = eed_alert.c.rule == bindparam("its_rule")
+_over = or_(eed_alert.c.window_at.is_(None), eed_alert.c.window_at <= utc_in(-bindparam("window")))
+# A window begins with the first match after the last one has ended. The order of the two columns matters: MySQL and
+# MariaDB evaluate from left to right, and see what was assigned before
+# (https://dev.mysql.com/doc/refman/8.0/en/update.html).
+COUNT = (
+    update(eed_alert)
+    .where(_mine)
+    .ordered_values(
+        (eed_alert.c.hits, case((_over, 0), else_=eed_alert.c.hits) + bindparam("more")),
+        (eed_alert.c.window_at, case((_over, utc_now()), else_=eed_alert.c.window_at)),
+        (eed_alert.c.times, eed_alert.c.times + bindparam("more")),
+    )
+)
+CLAIM = (
+    update(eed_alert)
+    .where(_mine)
+    .where(eed_alert.c.hits >= bindparam("wanted"))
+    .where(or_(eed_alert.c.sent_at.is_(None), eed_alert.c.sent_at <= utc_in(-bindparam("cooldown"))))
+    .values(hits=0, window_at=None, times=0, sent_at=utc_now())
+)
+_STANDING = select(eed_alert.c.times, (-seconds_until(eed_alert.c.sent_at)).label("sent_ago")).where(_mine)
+_IN_THIS_HOUR = select(eed_alert.c.hits).where(_mine).where(eed_alert.c.window_at > utc_in(-HOUR_SECONDS))
+
+
+class AlertLedger:
+    """The rows of eed_alert. Each call is one transaction and raises `DatabaseGone`."""
+
+    def __init__(self, database: Database, most_per_hour: int) -> None:
+        self._database = database
+        self._most = most_per_hour
+        ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
+        self._ensure = insert(eed_alert).prefix_with(ignore).values(rule=bindparam("its_rule"), hits=0, times=0)
+
+    def ask(self, pace: Pace, more: int, *, hold: bool = False) -> Answer:
+        """Count `more` matches, and take the turn if it is time. With `hold` they are only counted.
+
+        Of all who ask at one moment one gets the turn. Should its commit's answer be lost, it is kept all the same:
+        an alert that goes out twice is better than none.
+        """
+        taken: list[Answer] = []
+
+        def work(c: Connection) -> Answer:
+            answer = self._ask(c, pace, more, hold)
+            if answer.turn is not None:
+                taken[:] = [answer]
+            return taken[0] if taken else answer
+
+        return self._database.run(work)
+
+    def _ask(self, c: Connection, pace: Pace, more: int, hold: bool) -> Answer:
+        # Each locks its rule's row first and the row of all rules after it: two can wait, but not for each other.
+        self._add(c, pace.rule, more, pace.window_seconds)
+        standing = c.execute(_STANDING, {"its_rule": pace.rule}).one()
+        sent_ago = None if standing.sent_ago is None else float(standing.sent_ago)
+        if hold or self._in_this_hour(c) >= self._most:
+            return Answer(None, sent_ago)
+        values = {"its_rule": pace.rule, "wanted": pace.count, "cooldown": pace.cooldown_seconds}
+        if c.execute(CLAIM, values).rowcount != 1:
+            return Answer(None, sent_ago)
+        self._add(c, EVERY_RULE, 1, HOUR_SECONDS)
+        return Answer(Turn(int(standing.times), last=self._in_this_hour(c) >= self._most), 0.0)
+
+    def _add(self, c: Connection, rule: str, more: int, window_seconds: float) -> None:
+        values = {"its_rule": rule, "more": more, "window": window_seconds}
+        if c.execute(COUNT, values).rowcount == 0:
+            c.execute(self._ensure, {"its_rule": rule})
+            c.execute(COUNT, values)
+
+    def _in_this_hour(self, c: Connection) -> int:
+        return int(c.execute(_IN_THIS_HOUR, {"its_rule": EVERY_RULE}).scalar() or 0)
+
+    def told(self, rules: Sequence[str]) -> dict[str, Told]:
+        """What is known of these rules; one that was never met is not in it."""
+        names = ("rule", "sent_at", "times")
+        chosen = select(*(eed_alert.c[name] for name in names)).where(eed_alert.c.rule.in_(rules))
+        return self._database.run(lambda c: {row.rule: Told(*row) for row in c.execute(chosen)})
+
+    def count(self) -> int:
+        """How many alerts of all rules have left within this hour."""
+        return self._database.run(self._in_this_hour)

@@ -1,0 +1,147 @@
+"""The worker's side of the ledger: claim, wire, record, release. Every UPDATE here is fenced by a token."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import Connection
+
+from eed_delivery.database.multi_statement import Shot, fire
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.delivering import statements as sql
+from eed_delivery.ledger.delivering.claiming import Claiming, exit_of
+from eed_delivery.ledger.delivering.claims import Claim, JobRef, Standing, fence
+from eed_delivery.ledger.delivering.group_commit import GroupCommit, Word
+from eed_delivery.ledger.delivering.recording import Decision, Recording
+from eed_delivery.ledger.keys import email_key
+from eed_delivery.ledger.schema import DETAIL_LENGTH
+from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
+from eed_delivery.model import Email, EmailState, Job, Ticket
+from eed_delivery.source import Source
+
+
+class DeliveryLedger:
+    """What a worker process may do to the ledger. Safe for many threads: each call is one transaction."""
+
+    def __init__(self, database: Database, source: Source, worker: str, outbox: Outbox = SILENT) -> None:
+        """`outbox`: takes what is to be told of emails that failed or are in doubt; a sent one writes nothing there."""
+        self._database = database
+        self._source = source
+        self._claiming = Claiming(source, outbox)
+        self._recording = Recording(source, outbox, worker)
+        self._group = GroupCommit(database.once)
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for a commit that they will share."""
+        return self._group.waiting
+
+    def claim(self, tickets: Sequence[Ticket], token: int, lease_seconds: float) -> Claim:
+        """Take up to ten emails under `token` for `lease_seconds`, and load their content. Raises `DatabaseGone`.
+
+        Emails of a job that is not active go back to where its state wants them; suppressed ones end here.
+        """
+        return self._database.run(lambda c: self._claiming.claim(c, tickets, token, lease_seconds))
+
+    def rehearse(self) -> None:
+        """Ask what a claim asks, about nobody. Raises `DatabaseGone`, or what a broken mapping or a lost right says."""
+        self._database.run(self._claiming.rehearse)
+
+    def email_key(self, email_id: int) -> str | None:
+        """The source's key of an email; None where the ledger does not have it. Raises `DatabaseGone`."""
+        return self._database.run(lambda c: email_key(c, email_id))
+
+    def job(self, ref: JobRef) -> Job:
+        """Load what all emails of a job share. Raises `RenderError` when its row has gone, or `DatabaseGone`."""
+        return self._database.run(lambda c: self._source.job(c, ref.job_id, ref.key, ref.revision))
+
+    def wire(self, email: Email, lease_seconds: float) -> Standing | None:
+        """Ask for the wire: None is the grant, anything else is why not. Raises `DatabaseGone`: then don't send.
+
+        On a refusal because of its job the email has gone back to where the job's state wants it.
+        """
+        return self.record_and_wire((), email, lease_seconds)
+
+    def record(self, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True) -> bool:
+        """Write an attempt's outcome under our token, and the source's row with it unless `with_source` is False.
+
+        False: the email is no longer ours, newer truth stands (G3). Raises `DatabaseGone`.
+        """
+        if with_source and self._group.fire(lambda c: self._recording.shots(c, email, decision, took_ms)) is Word.DONE:
+            return True
+        return self._database.run(
+            lambda c: self._recording.record(c, email, decision, took_ms, with_source=with_source)
+        )
+
+    def record_and_wire(
+        self, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease_seconds: float
+    ) -> Standing | None:
+        """Record what went before and ask for the next wire in one commit; as `record` and `wire`.
+
+        The usual case shares request and commit with other threads: every outcome is still ours to write, and the wire
+        is free. Anything else is looked at one by one.
+        """
+
+        def shots(c: Connection) -> Iterator[Shot]:
+            for done, decision, took_ms in finished:
+                yield from self._recording.shots(c, done, decision, took_ms)
+            yield Shot(sql.WIRE, _wire_values(email, lease_seconds), last=True)
+
+        word = self._group.fire(shots)
+        if word is Word.DONE:
+            return None
+        tries = 0
+
+        def work(c: Connection) -> Standing | None:
+            nonlocal tries
+            tries += 1
+            for done, decision, took_ms in finished:
+                self._recording.record(c, done, decision, took_ms)
+            return self._wire(c, email, lease_seconds, again=tries > 1 or word is Word.UNKNOWN)
+
+        return self._database.run(work)
+
+    def _wire(self, c: Connection, email: Email, lease: float, *, again: bool) -> Standing | None:
+        if c.execute(sql.WIRE, _wire_values(email, lease)).rowcount == 1:
+            return None
+        row = c.execute(sql.STANDING, {"ids": [email.email_id]}).one_or_none()
+        if row is None or row.token != email.token or row.state != EmailState.SENDING:
+            return Standing.LOST
+        if row.wire_at is not None:
+            # Only this thread knows this token, and it asks once an email. On a second run of this transaction
+            # the grant is therefore our own, whose commit went through while its answer was lost.
+            mine = again and c.execute(sql.WIRED_AGAIN, {**fence(email), "lease": lease}).rowcount == 1
+            return None if mine else Standing.LOST
+        exit_state = exit_of(row)
+        if exit_state is None:
+            return Standing.LOST
+        self._claiming.put_back(c, email, *exit_state)
+        return Standing.OVER
+
+    def release(self, emails: Sequence[Email]) -> None:
+        """Put emails that have not seen the wire back to `queued`, unharmed (G4). Raises `DatabaseGone`."""
+        if emails:
+            self._database.run(lambda c: c.execute(sql.RELEASE, [fence(email) for email in emails]))
+
+    def defer(self, emails: Sequence[Email], reason: str, seconds: float) -> None:
+        """Let emails that have not seen the wire wait in the ledger, unharmed (G4). Raises `DatabaseGone`."""
+        if emails:
+            later = {"reply": reason[:DETAIL_LENGTH], "delay": seconds}
+            self._database.run(lambda c: c.execute(sql.DEFER, [{**fence(email), **later} for email in emails]))
+
+    def renew(self, batches: Iterable[Sequence[Email]], lease_seconds: float) -> None:
+        """Lengthen the short lease of emails that wait in our hand, a batch with one token each; never revives one that
+        has run out. Raises `DatabaseGone`."""
+        shots = [
+            Shot(
+                sql.RENEW,
+                {"ids": [email.email_id for email in emails], "our_token": emails[0].token, "lease": lease_seconds},
+                rows=None,
+            )
+            for emails in batches
+            if emails
+        ]
+        if shots:
+            self._database.run(lambda c: fire(c, shots))
+
+
+def _wire_values(email: Email, lease: float) -> dict[str, object]:
+    return {"ids": [email.email_id], "fences": [(email.email_id, email.gen, email.token)], "lease": lease}

@@ -1,0 +1,156 @@
+"""Writing down what became of an attempt: the email's state, the attempt, the source's row, and what is to be told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Update, select
+
+from eed_delivery.addresses import went_to
+from eed_delivery.database.multi_statement import Shot
+from eed_delivery.ledger.delivering import statements as sql
+from eed_delivery.ledger.delivering.claims import fence
+from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
+from eed_delivery.ledger.webhooks.outbox import PUT, Outbox, values_of
+from eed_delivery.model import Email, EmailState, Outcome
+from eed_delivery.notices import Notice, NoticeKind
+from eed_delivery.source import Source
+
+_TOLD = {EmailState.FAILED: NoticeKind.EMAIL_FAILED, EmailState.IN_DOUBT: NoticeKind.EMAIL_IN_DOUBT}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an outcome means for its email (made by `delivery.decide`).
+
+    `delay` is in seconds and only counts for QUEUED; `counted` says whether the attempt is the recipient's fault (G4).
+    """
+
+    state: EmailState
+    outcome: Outcome
+    counted: bool
+    delay: float = 0.0
+
+
+class Recording:
+    """Records outcomes, within a transaction that is given."""
+
+    def __init__(self, source: Source, outbox: Outbox, worker: str) -> None:
+        self._source = source
+        self._outbox = outbox
+        self._worker = worker
+
+    def shots(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> Iterator[Shot]:
+        """What one outcome writes when nothing has come in between."""
+        yield Shot(*_outcome(email, decision))
+        yield Shot(sql.ATTEMPT, self._attempt(email, decision, took_ms))
+        if _concerns_source(email, decision):
+            yield Shot(*self._for_source(c, email, decision), rows=None)
+        notice = self._notice(email, decision)
+        if notice is not None:
+            yield Shot(PUT, values_of(notice))
+
+    def record(
+        self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True
+    ) -> bool:
+        """Write one outcome, whatever has come in between; False when newer truth stands (G3)."""
+        if self._write_outcome(c, email, decision, with_source=with_source):
+            c.execute(sql.ATTEMPT, self._attempt(email, decision, took_ms))
+            notice = self._notice(email, decision)
+            self._outbox.put(c, [notice] if notice is not None else ())
+            return True
+        row = c.execute(
+            select(eed_email.c.state, eed_email.c.token, eed_email.c.gen).where(eed_email.c.email_id == email.email_id)
+        ).one()
+        if (row.token, row.gen) != (email.token, email.gen):
+            return False
+        if row.state == EmailState.IN_DOUBT and decision.state is EmailState.QUEUED:
+            late = replace(decision, state=EmailState.PENDING if self._job_is_open(c, email) else EmailState.FAILED)
+            return self.record(c, email, late, took_ms, with_source=with_source)
+        # If it stands as decided, this is a second run: the first one's commit went through, its answer was lost.
+        return bool(row.state == decision.state)
+
+    def _job_is_open(self, c: Connection, email: Email) -> bool:
+        """Whether the job still waits for its emails; it cannot finish until this transaction has ended."""
+        finished = select(eed_job.c.finished_at).where(eed_job.c.job_id == email.job_id).with_for_update()
+        return c.execute(finished).scalar_one() is None
+
+    def _write_outcome(self, c: Connection, email: Email, decision: Decision, *, with_source: bool) -> bool:
+        if c.execute(*_outcome(email, decision)).rowcount != 1:
+            return False
+        if with_source and _concerns_source(email, decision):
+            c.execute(*self._for_source(c, email, decision))
+        return True
+
+    def _for_source(self, c: Connection, email: Email, decision: Decision) -> tuple[Update, dict[str, Any]]:
+        """The statement that tells the source of an outcome, and its values."""
+        outcome, tries = decision.outcome, email.attempts + decision.counted
+        return self._source.email_update(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
+
+    def _notice(self, email: Email, decision: Decision) -> Notice | None:
+        """What is told of an outcome; nothing of one that is good, or not the last."""
+        kind = None if decision.state is EmailState.SENT else _TOLD.get(decision.state)  # nearly all are sent
+        if kind is None or not self._outbox.wants(kind):
+            return None
+        outcome = decision.outcome
+        said = {"code": outcome.code, "enhanced": outcome.enhanced}
+        facts = {name: value for name, value in said.items() if value is not None}
+        return Notice(kind, email.job_id, email.email_id, email.gen, facts=facts)
+
+    def _attempt(self, email: Email, decision: Decision, took_ms: int) -> dict[str, object]:
+        outcome = decision.outcome
+        return {
+            "its_email_id": email.email_id,
+            "its_gen": email.gen,
+            "its_attempt": email.attempts + 1,
+            "its_verdict": outcome.verdict,
+            "its_counted": decision.counted,
+            "its_code": outcome.code,
+            "its_enhanced": (outcome.enhanced or "")[:64] or None,
+            "its_reply": _cut(outcome.reply),
+            "its_message_id": _ascii(outcome.message_id),
+            "its_worker": self._worker,
+            "its_took_ms": took_ms,
+            "its_recipient": went_to(email.recipient)[:RECIPIENT_LENGTH],
+        }
+
+
+def _concerns_source(email: Email, decision: Decision) -> bool:
+    """Whether the source is told: of no retry, and of no resend, because its row speaks of the original."""
+    return decision.state is not EmailState.QUEUED and email.resend_of is None
+
+
+def _outcome(email: Email, decision: Decision) -> tuple[Update, dict[str, object]]:
+    """The statement that writes an outcome under our token, and its values."""
+    values: dict[str, object] = {
+        **fence(email),
+        "to_state": decision.state,
+        "tries": email.attempts + decision.counted,
+        "reply": _cut(decision.outcome.reply),
+        "provider_id": _ascii(decision.outcome.message_id),
+    }
+    if decision.state in (EmailState.QUEUED, EmailState.PENDING):
+        values["delay"] = decision.delay
+    return _record_statement(decision.state), values
+
+
+def _record_statement(state: EmailState) -> Update:
+    match state:
+        case EmailState.SENT:
+            return sql.RECORD_SENT
+        case EmailState.IN_DOUBT:
+            return sql.RECORD_DOUBT
+        case EmailState.QUEUED:
+            return sql.RECORD_RETRY
+        case EmailState.PENDING:
+            return sql.RECORD_LATE_NO
+        case _:
+            return sql.RECORD_END
+
+
+def _cut(reason: str | None) -> str | None:
+    return reason[:DETAIL_LENGTH] if reason else None
+
+
+def _ascii(message_id: str | None) -> str | None:
+    return message_id.encode("ascii", "replace").decode()[:255] if message_id else None

@@ -1,0 +1,189 @@
+"""The worker's statements. What each WHERE keeps out is the product: a mutation run drops every term once."""
+
+from sqlalchemy import bindparam, case, exists, insert, literal, or_, select, tuple_, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from eed_delivery.database.clock import seconds_until, utc_in, utc_now
+from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_suppression
+from eed_delivery.ledger.suppression.statements import ENTRY_OF_DOMAIN, ENTRY_OF_EMAIL, OF_DOMAIN, SUPPRESSED
+from eed_delivery.model import EmailState, JobState
+
+_BY_ITSELF = frozenset({"attempt_id", "ended_at"})
+"""Columns of an attempt that the database fills."""
+
+
+def _state_is_one_of(*states: EmailState) -> ColumnElement[bool]:
+    """`IN` over fixed values: a list would be spelt out at each execution, and these go out for each email."""
+    return eed_email.c.state.in_([literal(state) for state in states])
+
+
+# Nothing is written under a token or a generation that is not ours any more (G3).
+_FENCED = (
+    update(eed_email)
+    .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.token == bindparam("our_token"))
+)
+
+_expired_before_the_wire = (
+    (eed_email.c.state == EmailState.SENDING) & eed_email.c.wire_at.is_(None) & (eed_email.c.lease_until < utc_now())
+)
+_its_time_has_come = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
+_free = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED]) & _its_time_has_come
+
+_ITS_JOB_MAY_SEND = (
+    eed_job.c.state == JobState.ACTIVE,
+    or_(eed_job.c.expires_at.is_(None), eed_job.c.expires_at > utc_now()),
+)
+
+CLAIM = (
+    update(eed_email)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(or_(_free, _expired_before_the_wire))
+    .values(
+        state=EmailState.SENDING,
+        token=bindparam("new_token"),
+        lease_until=utc_in(bindparam("lease")),
+        wire_at=None,
+        not_before=None,
+        changed_at=utc_now(),
+    )
+)
+
+# What a claim has got and may go on with: nearly always all that it asked for, so nothing is read here that only the
+# others need. Why one is not among these, STANDING tells.
+HELD = (
+    select(
+        eed_email.c.email_id,
+        eed_email.c.job_id,
+        eed_email.c.source_key,
+        eed_email.c.gen,
+        eed_email.c.attempts,
+        eed_email.c.recipient,
+        eed_email.c.address,
+        eed_email.c.resend_of,
+        eed_email.c.redirected,
+        eed_job.c.source_key.label("job_key"),
+        eed_job.c.revision,
+    )
+    .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+    .outerjoin(eed_suppression, ENTRY_OF_EMAIL)
+    .outerjoin(OF_DOMAIN, ENTRY_OF_DOMAIN)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(*_ITS_JOB_MAY_SEND)
+    .where(eed_suppression.c.address.is_(None))
+    .where(OF_DOMAIN.c.address.is_(None))
+)
+
+STANDING = (
+    select(
+        eed_email.c.email_id,
+        eed_email.c.job_id,
+        eed_email.c.source_key,
+        eed_email.c.gen,
+        eed_email.c.token,
+        eed_email.c.state,
+        eed_email.c.attempts,
+        eed_email.c.recipient,
+        eed_email.c.address,
+        eed_email.c.resend_of,
+        eed_email.c.redirected,
+        eed_email.c.wire_at,
+        seconds_until(eed_email.c.lease_until).label("lease_left"),
+        seconds_until(eed_email.c.not_before).label("wait_left"),
+        eed_job.c.state.label("job_state"),
+        eed_job.c.reason.label("job_reason"),
+        eed_job.c.source_key.label("job_key"),
+        eed_job.c.revision,
+        case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
+        SUPPRESSED.label("suppressed"),
+    )
+    .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+)
+
+# Threads' wires go out as one statement. Each email is fenced by its own token and no other: what one thread has lost,
+# another that asks beside it may hold by now. `ids` say nothing more; MariaDB looks for an index in them alone.
+WIRE = (
+    update(eed_email)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(tuple_(eed_email.c.email_id, eed_email.c.gen, eed_email.c.token).in_(bindparam("fences", expanding=True)))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+    .where(eed_email.c.lease_until > utc_now())
+    .where(exists().where(eed_job.c.job_id == eed_email.c.job_id, *_ITS_JOB_MAY_SEND).correlate(eed_email))
+    .values(
+        wire_at=utc_now(),
+        attempts=eed_email.c.attempts + 1,
+        lease_until=utc_in(bindparam("lease")),
+        changed_at=utc_now(),
+    )
+)
+
+_RECORD = _FENCED.values(
+    state=bindparam("to_state"),
+    attempts=bindparam("tries"),
+    detail=bindparam("reply"),
+    message_id=bindparam("provider_id"),
+    lease_until=None,
+    changed_at=utc_now(),
+)
+# Late truth may still settle an email that the sweeper has put in doubt meanwhile.
+RECORD_END = _RECORD.where(_state_is_one_of(EmailState.SENDING, EmailState.IN_DOUBT))
+RECORD_RETRY = _RECORD.where(eed_email.c.state == EmailState.SENDING).values(
+    wire_at=None, not_before=utc_in(bindparam("delay"))
+)
+
+# Late success beats a sweeper's resend, too: no new claim has changed the token, so nothing is on its way yet.
+RECORD_SENT = _RECORD.where(
+    _state_is_one_of(EmailState.SENDING, EmailState.IN_DOUBT, EmailState.PENDING, EmailState.QUEUED)
+)
+RECORD_DOUBT = _RECORD.where(eed_email.c.state == EmailState.SENDING)
+# A definite "not now" that comes after the sweeper's doubt: the email may go out again without risk.
+RECORD_LATE_NO = _RECORD.where(eed_email.c.state == EmailState.IN_DOUBT).values(
+    wire_at=None, not_before=utc_in(bindparam("delay"))
+)
+WIRED_AGAIN = (
+    _FENCED.where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_not(None))
+    .values(lease_until=utc_in(bindparam("lease")))
+)
+
+ATTEMPT = insert(eed_attempt).values(
+    **{column.name: bindparam(f"its_{column.name}") for column in eed_attempt.c if column.name not in _BY_ITSELF},
+    ended_at=utc_now(),
+)
+
+_BEFORE_THE_WIRE = _FENCED.where(eed_email.c.state == EmailState.SENDING).where(eed_email.c.wire_at.is_(None))
+PUT_BACK = _BEFORE_THE_WIRE.values(
+    state=bindparam("to_state"), detail=bindparam("reply"), lease_until=None, changed_at=utc_now()
+)
+# The source has another recipient than when the email was enlisted or last claimed.
+READDRESS = _BEFORE_THE_WIRE.values(recipient=bindparam("its_recipient"), address=bindparam("its_address"))
+# Tries of releases that did not write it down went to the address that was frozen then.
+WENT_BEFORE = (
+    update(eed_attempt)
+    .where(eed_attempt.c.email_id == bindparam("id"))
+    .where(eed_attempt.c.recipient.is_(None))
+    .where(or_(eed_attempt.c.took_ms.is_not(None), eed_attempt.c.counted.is_(True)))
+    .values(recipient=bindparam("so_far"))
+)
+# Its domain is held: it waits in the ledger, without a message, until the publisher may give it a new one.
+DEFER = _BEFORE_THE_WIRE.values(
+    state=EmailState.PENDING, detail=bindparam("reply"), lease_until=None, not_before=utc_in(bindparam("delay")),
+    changed_at=utc_now(),
+)  # fmt: skip
+RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
+
+RENEW = (
+    update(eed_email)
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.token == bindparam("our_token"))
+    .where(eed_email.c.state == EmailState.SENDING)
+    .where(eed_email.c.wire_at.is_(None))
+    .where(eed_email.c.lease_until > utc_now())
+    .values(lease_until=utc_in(bindparam("lease")))
+)

@@ -1,0 +1,7 @@
+"""The publisher's side of the ledger.
+
+- `ledger`      registers and leases jobs, and marks what the queue accepted
+- `enlisting`   copies the source's rows into the ledger, a chunk at a time
+- `known_rows`  rows whose key the ledger has already
+- `scheduling`  jobs that wait for their time
+"""

@@ -1,0 +1,374 @@
+"""The publisher's side of the ledger: jobs are registered, leased and enlisted; what the queue took is marked."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.elements import ColumnElement
+
+from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.transactions import Database
+from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
+from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
+from eed_delivery.ledger.operating import WATCHED_ANEW
+from eed_delivery.ledger.publishing.enlisting import Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
+from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK
+from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
+from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
+from eed_delivery.model import KEY_LENGTH, EmailState, Job, JobState, ReadyJob, Ticket
+from eed_delivery.notices import Notice, NoticeKind
+from eed_delivery.source import Source
+
+log = structlog.get_logger(__name__)
+
+ROWS_REFUSED_AT_ONCE = 500
+REASONS_LOGGED = 5
+JOBS_LOGGED = 10
+EXPIRED_BEFORE = "expires_at had passed before the job could start"
+
+_HAS_PENDING = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state == EmailState.PENDING)
+# A cancelled job is enlisted to its last email too, so that it balances; only an active one is published.
+_NEEDS_WORK = or_(eed_job.c.enlisted_at.is_(None), (eed_job.c.state == JobState.ACTIVE) & _HAS_PENDING)
+_LEASE_IS_FREE = or_(eed_job.c.lease_until.is_(None), eed_job.c.lease_until < utc_now(), NO_LONGER_HELD_BACK)
+
+LEASE = (
+    update(eed_job)
+    .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_job.c.finished_at.is_(None))
+    .where(_LEASE_IS_FREE)
+    .values(token=bindparam("new_token"), lease_until=utc_in(bindparam("lease")))
+)
+LET_GO = (
+    update(eed_job)
+    .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_job.c.token == bindparam("our_token"))
+    .where(eed_job.c.lease_until > utc_now())
+    .values(lease_until=None)
+)
+ENLISTED_ALONE = (
+    update(eed_job)
+    .where(eed_job.c.job_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_job.c.enlisted_at.is_(None))
+    .values(enlisted_at=utc_now(), total=1, found=1)
+)
+_STAYS_CANCELLED = eed_job.c.state == JobState.CANCELLED
+# What was cancelled stays cancelled: its new rows are enlisted, and end like it. The order counts: MySQL assigns from
+# left to right, and what comes first reads the state as it was.
+NEXT_ROUND = (
+    update(eed_job)
+    .where(eed_job.c.source_key == bindparam("key"))
+    .where(eed_job.c.finished_at.is_not(None))
+    .ordered_values(
+        (eed_job.c.reason, case((_STAYS_CANCELLED, eed_job.c.reason), else_=bindparam("why"))),
+        (eed_job.c.state, case((_STAYS_CANCELLED, JobState.CANCELLED), else_=bindparam("to_state"))),
+        (eed_job.c.rounds, eed_job.c.rounds + 1),
+        (eed_job.c.revision, eed_job.c.revision + 1),
+        (eed_job.c.expires_at, utc_in(bindparam("left"))),
+        (eed_job.c.enlist_after, None),
+        (eed_job.c.enlisted_at, None),
+        (eed_job.c.finished_at, None),
+        *WATCHED_ANEW.items(),
+    )
+)
+
+_INSERT_JOB = insert(eed_job).values(
+    job_id=bindparam("id"),
+    source_key=bindparam("key"),
+    name=bindparam("label"),
+    category=bindparam("of_category"),
+    state=bindparam("new_state"),
+    reason=bindparam("why"),
+    expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
+    created_at=utc_now(),
+)
+
+MARK_QUEUED = (
+    update(eed_email)
+    # The numbers are written into the text: as parameters, five hundred cost more than all the rest of the statement.
+    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True, literal_execute=True)))
+    .where(eed_email.c.gen == bindparam("of_gen"))
+    .where(eed_email.c.state == EmailState.PENDING)
+    # Every claim writes a new token. A row that a fast worker had, and put back to `pending`, needs a new message.
+    .where(or_(eed_email.c.token.is_(None), eed_email.c.token.in_(bindparam("tokens", expanding=True))))
+    .values(state=EmailState.QUEUED, queued_at=utc_now(), changed_at=utc_now())
+)
+
+
+class RegistryLedger:
+    """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
+
+    def __init__(self, database: Database, source: Source, outbox: Outbox = SILENT) -> None:
+        """`outbox`: takes what is to be told of it."""
+        self._database = database
+        self._source = source
+        self._outbox = outbox
+        self._enlisting = Enlisting(source)
+        # Two publishers may see the same new job at once; the second insert is to be no error and no second row. What
+        # else it could hide is looked for after it.
+        ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
+        self._insert_job: Insert = _INSERT_JOB.prefix_with(ignore)
+
+    def new_jobs(self, limit: int) -> list[ReadyJob]:
+        """Jobs that the source has marked ready, whose time has come, and that the ledger doesn't know yet or has
+        finished."""
+        return self._database.run(lambda c: self._source.ready_jobs(c, eed_job, limit))
+
+    def register(self, jobs: Sequence[ReadyJob]) -> list[ReadyJob]:
+        """Enter new jobs; those whose `expires_at` has passed are entered as cancelled. A finished job that is ready
+        again begins its next round. One whose key cannot be kept is refused, with all its emails.
+
+        Returns those that the database would not take, as the log says: the others go on. Raises `DatabaseGone`.
+        """
+        new = [job for job in jobs if not job.again and unusable(job.key) is None]
+        others = [job for job in jobs if job not in new]
+        one_by_one = [] if not new or self._is_done(new, self._register_all) else new
+        return [
+            *(job for job in one_by_one if not self._is_done([job], self._register_all)),
+            *(job for job in others if not self._is_done([job], self._register_other)),
+        ]
+
+    def _is_done(self, jobs: Sequence[ReadyJob], work: Callable[[Sequence[ReadyJob]], None]) -> bool:
+        try:
+            work(jobs)
+        except DatabaseGone:
+            raise
+        except Exception:  # a trigger of the source's, a key that no rule of ours foresaw: these jobs' affair
+            log.exception("registration_failed", jobs=[str(job.key) for job in jobs[:JOBS_LOGGED]], count=len(jobs))
+            return False
+        return True
+
+    def _register_all(self, jobs: Sequence[ReadyJob]) -> None:
+        ids = self._database.run(lambda c: self._register(c, jobs))
+        for job in jobs:
+            log.info("job_registered", job=str(job.key), job_id=ids[str(job.key)], name=job.name)
+
+    def _register_other(self, jobs: Sequence[ReadyJob]) -> None:
+        for job in jobs:
+            if (why := unusable(job.key)) is not None:
+                self._refuse_job(job, why)
+            else:
+                self._begin_next_round(job)
+
+    def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> dict[str, int]:
+        """The ledger's ids by the source's keys."""
+        c.execute(self._insert_job, [_new_job(job) for job in jobs])
+        keys = [str(job.key) for job in jobs]
+        found = c.execute(select(eed_job.c.source_key, eed_job.c.job_id).where(eed_job.c.source_key.in_(keys)))
+        there = {row.source_key: int(row.job_id) for row in found}
+        if lost := [key for key in keys if key not in there]:
+            raise Miscounted(f"{len(lost)} of {len(keys)} jobs were not entered, {lost[0]!r} for one")
+        alone = [job for job in jobs if job.recipient is not None]
+        if alone:
+            self._enlist_alone(c, alone)
+        return there
+
+    def _enlist_alone(self, c: Connection, jobs: Sequence[ReadyJob]) -> None:
+        """Jobs whose row is their one email are enlisted with it, many at once. A key that is known as another job's
+        email is left to `enlist`, as every other job is."""
+        rows = c.execute(
+            select(eed_job.c.job_id, eed_job.c.source_key)
+            .where(eed_job.c.source_key.in_([str(job.key) for job in jobs]))
+            .where(eed_job.c.enlisted_at.is_(None))
+            .with_for_update()
+        )
+        ids = {row.source_key: row.job_id for row in rows}
+        known = known_emails(c, [job.key for job in jobs])
+        new = [(ids[str(job.key)], job) for job in jobs if str(job.key) in ids and job.key not in known]
+        if not new:
+            return
+        emails = [new_email(job_id, job.key, job.recipient or "") for job_id, job in new]
+        added = c.execute(insert(eed_email), emails).rowcount
+        enlisted = c.execute(ENLISTED_ALONE, {"ids": [job_id for job_id, _ in new]}).rowcount
+        if (added, enlisted) != (len(new), len(new)):
+            raise Miscounted(f"{added} emails and {enlisted} jobs of {len(new)} were entered")
+
+    def _begin_next_round(self, job: ReadyJob) -> None:
+        values = {
+            "key": str(job.key),
+            "to_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
+            "why": EXPIRED_BEFORE if job.expired else None,
+            "left": job.expires_in_seconds,
+        }
+
+        def work(c: Connection) -> int | None:
+            if c.execute(NEXT_ROUND, values).rowcount != 1:
+                return None
+            job_id: int = c.execute(select(eed_job.c.job_id).where(eed_job.c.source_key == str(job.key))).scalar_one()
+            self._outbox.put(c, [Notice(NoticeKind.JOB_REOPENED, job_id)])
+            return job_id
+
+        if (job_id := self._database.did(work)) is not None:
+            log.info("job_ready_again", job=str(job.key), job_id=job_id, name=job.name)
+
+    def _refuse_job(self, job: ReadyJob, why: str) -> None:
+        """A job whose key cannot be kept: its unsent emails are refused, and then the job itself."""
+        log.error("unusable_key", job=str(job.key)[:KEY_LENGTH], reason=why)
+        after: str | int | None = None
+        while keys := self._database.run(partial(self._refuse_rows, job, after, f"its job's key: {why}")):
+            after = keys[-1]
+
+        def end(c: Connection) -> None:
+            refuse(c, None, job.key, [(None, why)])
+            self._source.write_job(c, job.key, JobState.FAILED)
+
+        self._database.run(end)
+
+    def _refuse_rows(self, job: ReadyJob, after: str | int | None, why: str, c: Connection) -> list[str | int]:
+        keys = [row.key for row in self._source.unsent(c, job.key, after, ROWS_REFUSED_AT_ONCE)]
+        refused = [(key, why) for key in keys]
+        refuse(c, None, job.key, refused)
+        self._enlisting.write_refused(c, refused)
+        return keys
+
+    def lease(self, token: int, lease_seconds: float, limit: int, beyond: int) -> list[LeasedJob]:
+        """Take hold of up to `limit` jobs with work to do, in the order of their ids, starting after `beyond`."""
+
+        def work(c: Connection) -> list[LeasedJob]:
+            free = self._free(c, eed_job.c.job_id > beyond, limit)
+            if len(free) < limit:
+                free += self._free(c, eed_job.c.job_id <= beyond, limit - len(free))
+            if free:
+                c.execute(LEASE, {"ids": sorted(free), "new_token": token, "lease": lease_seconds})
+            return self._leased(c, token)
+
+        return self._database.run(work)
+
+    def _free(self, c: Connection, where: ColumnElement[bool], limit: int) -> list[int]:
+        """Jobs that wait for a publisher, by their ids: read along the index, and not further than needed."""
+        statement = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _NEEDS_WORK)
+        # A job whose chunk takes longer than its lease is locked by the one who is at it: nobody waits for that.
+        statement = statement.order_by(eed_job.c.job_id).limit(limit).with_for_update(skip_locked=True)
+        return list(c.execute(statement).scalars())
+
+    def _leased(self, c: Connection, token: int) -> list[LeasedJob]:
+        held = (eed_job.c.token == token) & (eed_job.c.lease_until > utc_now())
+        statement = select(eed_job).where(eed_job.c.finished_at.is_(None), held).order_by(eed_job.c.job_id)
+        return [_leased_job(row) for row in c.execute(statement)]
+
+    def let_go(self, jobs: Sequence[LeasedJob]) -> None:
+        """Give leases back, so that another publisher needn't wait for them to run out."""
+        if jobs:
+            values = {"ids": [job.job_id for job in jobs], "our_token": jobs[0].token}
+            self._database.run(lambda c: c.execute(LET_GO, values))
+
+    def content(self, job: LeasedJob) -> Job:
+        """The job's own content, to see whether its templates compile. Raises `RenderError` if its row has gone."""
+        return self._database.run(lambda c: self._source.job(c, job.job_id, job.key, revision=0))
+
+    def fail(self, job: LeasedJob, error: RenderError) -> None:
+        """Nothing of this job can be sent: the sweeper will end its emails as failed, with this reason."""
+        statement = (
+            update(eed_job)
+            .where(eed_job.c.job_id == job.job_id, eed_job.c.token == job.token)
+            .where(eed_job.c.state == JobState.ACTIVE)
+            .values(state=JobState.FAILED, reason=error.reply[:DETAIL_LENGTH])
+        )
+        notice = Notice(NoticeKind.JOB_FAILED, job.job_id, facts=with_reason(error.reply))
+
+        def work(c: Connection) -> None:
+            if c.execute(statement).rowcount == 1:
+                note(c, SERVICE, Act(ActKind.FAIL, job.job_id, reason=error.reply))
+                self._outbox.put(c, [notice])
+
+        self._database.run(work)
+
+    def enlist(self, job: LeasedJob, size: int, lease_seconds: float) -> int:
+        """Take the next `size` unsent emails into the ledger and move the cursor, in one transaction.
+
+        Returns how many rows were read; 0 means that the job is enlisted to its end, or that the lease is lost.
+        """
+        try:
+            chunk = self._database.run(lambda c: self._enlisting.chunk(c, job, size, lease_seconds))
+        except LeaseLost as lost:
+            log.info("enlisting_left_to_another", **job.log_facts(), reason=str(lost))
+            return 0
+        if chunk.refused:
+            reasons = [why for why, _ in chunk.refused.most_common(REASONS_LOGGED)]
+            log.warning("rows_refused", **job.log_facts(), count=chunk.refused.total(), reasons=reasons)
+        if chunk.regenerated:
+            log.info("known_rows_sent_again", **job.log_facts(), count=chunk.regenerated)
+        return chunk.rows
+
+    def queued(self, jobs: Sequence[LeasedJob], limit: int) -> int:
+        """How many emails of these jobs have a message that a worker may have now, counted up to `limit`.
+
+        What waits for its retry is left out: its message is hidden, and nobody stands behind it.
+        """
+        waits_for_nothing = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
+        found = (
+            select(eed_email.c.email_id)
+            .where(eed_email.c.job_id.in_([job.job_id for job in jobs]))
+            .where(eed_email.c.state == EmailState.QUEUED, waits_for_nothing)
+            .limit(limit)
+        )
+        return self._database.run(lambda c: c.execute(select(func.count()).select_from(found.subquery())).scalar_one())
+
+    def pending(self, jobs: Sequence[LeasedJob], size: int) -> list[Ticket]:
+        """Emails of active jobs that have no message yet: by id, and up to `size` of each job.
+
+        Small jobs are read together: where each row of the source is a job, they come by the hundred.
+        """
+        small = [job.job_id for job in jobs if job.is_small]
+        groups = [small] if small else []
+        groups += [[job.job_id] for job in jobs if not job.is_small]
+        if not groups:
+            return []
+        return self._database.run(lambda c: [ticket for ids in groups for ticket in _pending(c, ids, size)])
+
+    def mark_queued(self, tickets: Sequence[Ticket]) -> None:
+        """Mark what SQS has named as taken. A worker may have been faster: then the row is past `pending` already."""
+
+        def work(c: Connection) -> None:
+            for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), lambda t: t.gen):
+                same = list(group)
+                tokens = [ticket.token for ticket in same if ticket.token is not None]
+                ids = [ticket.email_id for ticket in same]
+                c.execute(MARK_QUEUED, {"ids": ids, "of_gen": gen, "tokens": tokens or [0]})
+
+        if tickets:
+            self._database.run(work)
+
+
+def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
+    return LeasedJob(
+        job_id=row.job_id,
+        key=row.source_key,
+        name=row.name,
+        state=JobState(row.state),
+        token=row.token,
+        total=row.total,
+        started=row.enlist_after is not None,
+        enlisted=row.enlisted_at is not None,
+    )
+
+
+def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
+    statement = (
+        select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id, eed_email.c.token)
+        .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+        .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
+        .where(or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now()))
+        .where(eed_job.c.state == JobState.ACTIVE)
+        .order_by(eed_email.c.email_id)
+        .limit(size * len(job_ids))
+    )
+    return [
+        Ticket(email_id, gen, attempts, str(job_id), token)
+        for email_id, gen, attempts, job_id, token in c.execute(statement)
+    ]
+
+
+def _new_job(job: ReadyJob) -> dict[str, object]:
+    values: dict[str, object] = {
+        "key": str(job.key),
+        "label": job.name[:255],
+        "of_category": job.category,
+        "new_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
+        "why": EXPIRED_BEFORE if job.expired else None,
+        "left": job.expires_in_seconds,
+    }
+    return {**values, "id": job.key if isinstance(job.key, int) else None}  # NULL: the database numbers it

@@ -1,0 +1,206 @@
+"""The suppression list for people: entries are made, taken away, and read a page at a time. Works while the service
+runs: an entry counts from the next claim on."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from eed_delivery.addresses import NotAnAddress, listed
+from eed_delivery.database.clock import utc_now
+from eed_delivery.database.transactions import Database
+from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.schema import eed_suppression
+from eed_delivery.ledger.suppression import statements as sql
+
+PAGE = 1000
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An address that is not mailed, or "@" and a domain of which none is. `category`: the jobs that it is not mailed
+    for; "": all.
+
+    Times are UTC without a zone, as the database has them. `created_at` None: now. `expires_at` None: for ever.
+    """
+
+    address: str
+    category: str
+    reason: str
+    source: str
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def key(self) -> _Key:
+        """What there is one entry of."""
+        return self.address, self.category
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What became of entries: so many are new, so many stood there and last longer now. All others stood there already,
+    and are as they were."""
+
+    added: int = 0
+    prolonged: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.prolonged)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries. None does not narrow it. `expired`: whether those whose time is over, or those that count."""
+
+    address: str | None = None
+    domain: str | None = None
+    category: str | None = None
+    source: str | None = None
+    expired: bool | None = None
+
+
+class SuppressionList:
+    """The entries of `eed_suppression`. Addresses are given as people write them (*@domain for every address of a
+    domain), and kept as a claim compares them.
+
+    Each call is one transaction (`entries`: one a page) and raises `DatabaseGone`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = insert(eed_suppression).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
+
+    def enter(self, entries: Sequence[Entry]) -> Entered:
+        """Enter some, a thousand or so. What stands there already is prolonged where the new one lasts longer, and then
+        has the new one's reason; it is never shortened. Raises `NotPossible` for one that can be no address: it would
+        keep nothing back."""
+        return self._database.did(lambda c: self._enter(c, entries))
+
+    def _enter(self, c: Connection, entries: Sequence[Entry]) -> Entered:
+        wanted = _longest(replace(entry, address=_form(entry.address)) for entry in entries)
+        there = self._there(c, wanted)
+        new = [entry for key, entry in sorted(wanted.items()) if key not in there]
+        longer = [entry for key, entry in sorted(wanted.items()) if key in there and _outlasts(entry, there[key])]
+        added = self._add(c, new)
+        if added < len(new):  # somebody else was faster with one of these
+            longer += new
+        return Entered(added, sum(_prolong(c, entry) for entry in longer))
+
+    def _there(self, c: Connection, wanted: Mapping[_Key, Entry]) -> dict[_Key, Entry]:
+        addresses = sorted({address for address, _ in wanted})
+        rows = c.execute(select(eed_suppression).where(eed_suppression.c.address.in_(addresses)))
+        return {entry.key: entry for entry in (Entry(**row._mapping) for row in rows)}
+
+    def _add(self, c: Connection, new: Sequence[Entry]) -> int:
+        if not new:
+            return 0
+        now = c.execute(select(utc_now())).scalar_one()
+        rows = [
+            {
+                "address": entry.address,
+                "category": entry.category,
+                "reason": entry.reason,
+                "source": entry.source,
+                "created_at": entry.created_at or now,
+                "expires_at": entry.expires_at,
+            }
+            for entry in new
+        ]
+        return c.execute(self._insert, rows).rowcount
+
+    def remove(self, address: str, category: str | None) -> int:
+        """Take an address off the list for a category, or with None for all. Returns how many entries went."""
+
+        def work(c: Connection) -> int:
+            which = [eed_suppression.c.address == as_listed(address)]
+            if category is not None:
+                which.append(eed_suppression.c.category == category)
+            return c.execute(delete(eed_suppression).where(*which)).rowcount
+
+        return self._database.did(work)
+
+    def of(self, address: str) -> list[Entry]:
+        """The entries of one address, those whose time is over too."""
+        return list(self.entries(Wanted(address=address)))
+
+    def entries(self, wanted: Wanted, after: str = "", page: int = PAGE) -> Iterator[Entry]:
+        """Entries in the order of their addresses, a page at a time: a million never stand in memory at once.
+
+        `after`: only addresses beyond this one.
+        """
+        beyond = eed_suppression.c.address > as_listed(after) if after else None
+        while rows := self._page(wanted, beyond, page):
+            yield from rows
+            beyond = _beyond(rows[-1])
+
+    def _page(self, wanted: Wanted, beyond: ColumnElement[bool] | None, page: int) -> list[Entry]:
+        statement = select(eed_suppression).order_by(eed_suppression.c.address, eed_suppression.c.category).limit(page)
+        if beyond is not None:
+            statement = statement.where(beyond)
+
+        def read(c: Connection) -> list[Entry]:
+            return [Entry(**row._mapping) for row in c.execute(statement.where(*_terms(wanted)))]
+
+        return self._database.run(read)
+
+
+def as_listed(address: str) -> str:
+    """An address as it stands on the list. What can be none stands there as earlier releases kept it, if at all."""
+    try:
+        return listed(address)
+    except NotAnAddress:
+        return address.strip().lower()
+
+
+def _form(address: str) -> str:
+    try:
+        return listed(address)
+    except NotAnAddress as error:
+        raise NotPossible(f"{address!r} cannot be on the list: {error}") from error
+
+
+def _terms(wanted: Wanted) -> list[ColumnElement[bool]]:
+    columns = eed_suppression.c
+    terms: list[ColumnElement[bool]] = []
+    if wanted.address is not None:
+        terms.append(columns.address == as_listed(wanted.address))
+    if wanted.domain is not None:
+        terms.append(columns.address.endswith(as_listed(f"@{wanted.domain}"), autoescape=True))
+    if wanted.category is not None:
+        terms.append(columns.category == wanted.category)
+    if wanted.source is not None:
+        terms.append(columns.source == wanted.source)
+    if wanted.expired is not None:
+        terms.append(columns.expires_at <= utc_now() if wanted.expired else sql.in_force())
+    return terms
+
+
+def _beyond(last: Entry) -> ColumnElement[bool]:
+    """What comes after `last`. The first term is for the database: it reads the primary key from there on."""
+    columns = eed_suppression.c
+    return (columns.address >= last.address) & or_(columns.address > last.address, columns.category > last.category)
+
+
+def _longest(entries: Iterable[Entry]) -> dict[_Key, Entry]:
+    """Each once: of two the first, unless the other lasts longer."""
+    found: dict[_Key, Entry] = {}
+    for entry in entries:
+        if entry.key not in found or _outlasts(entry, found[entry.key]):
+            found[entry.key] = entry
+    return found
+
+
+def _outlasts(entry: Entry, other: Entry) -> bool:
+    return other.expires_at is not None and (entry.expires_at is None or entry.expires_at > other.expires_at)
+
+
+def _prolong(c: Connection, entry: Entry) -> bool:
+    values = {"its_address": entry.address, "its_category": entry.category, "why": entry.reason, "by": entry.source}
+    if entry.expires_at is None:
+        return c.execute(sql.FOR_EVER, values).rowcount == 1
+    return c.execute(sql.PROLONG_UNTIL, {**values, "until": entry.expires_at}).rowcount == 1

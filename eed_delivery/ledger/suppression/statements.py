@@ -1,0 +1,56 @@
+"""The statements about `eed_suppression`: who is on the list, and how long. Each WHERE is tested term by term."""
+
+from typing import Any
+
+from sqlalchemy import DateTime, and_, bindparam, exists, literal, or_, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.ledger.address_sql import domain_entry
+from eed_delivery.ledger.schema import eed_email, eed_job, eed_suppression
+
+EVERY_EMAIL = ""
+"""The category of an entry that keeps every email back, whatever its job's category."""
+
+OF_DOMAIN = eed_suppression.alias("eed_suppression_of_domain")
+"""The list once more, for the entries that keep back every address of a domain."""
+
+
+def in_force(entry: Any = eed_suppression) -> ColumnElement[bool]:
+    """Whether an entry's time is not over."""
+    return or_(entry.c.expires_at.is_(None), entry.c.expires_at > utc_now())
+
+
+def _speaks_of_it(entry: Any, address: Any) -> tuple[ColumnElement[bool], ...]:
+    return (
+        entry.c.address == address,
+        entry.c.category.in_([literal(EVERY_EMAIL), eed_job.c.category]),
+        in_force(entry),
+        eed_email.c.despite_list.is_(False),
+    )
+
+
+# Both kinds each by the list's key: as one question with OR, the database would look at all of the list.
+_OF_ITS_ADDRESS = _speaks_of_it(eed_suppression, eed_email.c.address)
+_OF_ITS_DOMAIN = _speaks_of_it(OF_DOMAIN, domain_entry(eed_email.c.address))
+# To be asked within a query about emails and their jobs.
+SUPPRESSED = or_(exists().where(*_OF_ITS_ADDRESS), exists().where(*_OF_ITS_DOMAIN))
+# The same for joins, where those that no entry speaks of are wanted: MariaDB makes a table of its own to remember what
+# EXISTS has answered, which costs as much as the rest of such a query.
+ENTRY_OF_EMAIL = and_(*_OF_ITS_ADDRESS)
+ENTRY_OF_DOMAIN = and_(*_OF_ITS_DOMAIN)
+
+_ONE = (
+    update(eed_suppression)
+    .where(eed_suppression.c.address == bindparam("its_address"))
+    .where(eed_suppression.c.category == bindparam("its_category"))
+)
+_WHY: dict[str, Any] = {"reason": bindparam("why"), "source": bindparam("by")}
+_UNTIL = bindparam("until", type_=DateTime())
+
+# Never shortens: what stands for ever stays, and what ends later stays.
+PROLONG = _ONE.where(eed_suppression.c.expires_at < utc_in(bindparam("lasting"))).values(
+    **_WHY, expires_at=utc_in(bindparam("lasting"))
+)
+PROLONG_UNTIL = _ONE.where(eed_suppression.c.expires_at < _UNTIL).values(**_WHY, expires_at=_UNTIL)
+FOR_EVER = _ONE.where(eed_suppression.c.expires_at.is_not(None)).values(**_WHY, expires_at=None)

@@ -1,0 +1,106 @@
+"""The operator's side of webhooks: what is told, what was given up, and another try."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection, select
+
+from eed_delivery.config import WebhooksSettings
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.schema import eed_webhook
+from eed_delivery.ledger.webhooks import statements as sql
+from eed_delivery.ledger.webhooks.endpoint import EndpointRow, EndpointState
+from eed_delivery.ledger.webhooks.ledger import STEP, email_key, message_id
+
+_MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,17})_[0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookReport:
+    """One webhook as an operator sees it; times are UTC, the keys the source's. `due_at`: when it is told next; done or
+    failed, when it is forgotten. `status` and `answer` are of its last try."""
+
+    message_id: str
+    kind: str
+    job: str | None
+    email: str | None
+    state: str
+    tries: int
+    occurred_at: datetime
+    due_at: datetime
+    status: int | None
+    answer: str | None
+
+
+class WebhookList:
+    """Reads for people, and their word that something is to be told again. Each call raises `DatabaseGone`."""
+
+    def __init__(self, database: Database, settings: WebhooksSettings) -> None:
+        self._database = database
+        self._endpoint = EndpointRow(settings, database.dialect)
+
+    def endpoint(self) -> EndpointState:
+        """How the endpoint is doing."""
+        return self._database.run(self._endpoint.read)
+
+    def go_on(self) -> None:
+        """The endpoint takes again: end its pause."""
+        self._database.run(self._endpoint.go_on)
+
+    def counts(self) -> dict[str, int]:
+        """How many there are in each state."""
+        return self._database.run(lambda c: {state: count for state, count in c.execute(sql.COUNTS)})  # noqa: C416
+
+    def all(self, state: str, limit: int) -> list[WebhookReport]:
+        """Those in one state, by `due_at`."""
+
+        def read(c: Connection) -> list[WebhookReport]:
+            rows = c.execute(sql.LISTED, {"its_state": state, "at_most": limit})
+            return [
+                WebhookReport(
+                    message_id=message_id(row.webhook_id, row.nonce),
+                    kind=row.kind,
+                    job=row.job_key,
+                    email=email_key(row),
+                    state=row.state,
+                    tries=row.tries,
+                    occurred_at=row.occurred_at,
+                    due_at=row.due_at,
+                    status=row.status,
+                    answer=row.answer,
+                )
+                for row in rows
+            ]
+
+        return self._database.run(read)
+
+    def tell_anew(self, message_ids: Sequence[str]) -> list[str]:
+        """Let these be told as if they were new. Returns those that were given up, and are not any more."""
+        return self._database.did(lambda c: [one for one in message_ids if self._tell_anew(c, one)])
+
+    def _tell_anew(self, c: Connection, wanted: str) -> bool:
+        found = _MESSAGE_ID.fullmatch(wanted)
+        if found is None:
+            return False
+        number = int(found[1])
+        nonce = c.execute(select(eed_webhook.c.nonce).where(eed_webhook.c.webhook_id == number)).scalar_one_or_none()
+        if nonce is None or message_id(number, nonce) != wanted:
+            return False
+        return c.execute(sql.TELL_ANEW, {"id": number}).rowcount == 1
+
+    def tell_all_anew(self) -> int:
+        """The same for all that were given up, in small steps; returns how many."""
+        done = beyond = 0
+        while ids := self._database.run(partial(self._given_up, beyond)):
+            done += self._database.did(partial(self._all_anew, ids))
+            beyond = ids[-1]
+        return done
+
+    def _given_up(self, beyond: int, c: Connection) -> Sequence[int]:
+        return c.execute(sql.GIVEN_UP, {"beyond": beyond, "at_most": STEP}).scalars().all()
+
+    def _all_anew(self, ids: Sequence[int], c: Connection) -> int:
+        return sum(c.execute(sql.TELL_ANEW, {"id": one}).rowcount for one in ids)

@@ -1,0 +1,225 @@
+"""The supervisor: one process a role, restarted when it dies or stalls, stopped together, and honest with systemd."""
+
+import multiprocessing
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from typing import Protocol
+
+import structlog
+
+from eed_delivery.runtime.loop import Loop, Pulse
+
+log = structlog.get_logger(__name__)
+
+PULSE_SECONDS = 1.0
+SHORTEST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 30.0
+HEALTHY_AFTER_SECONDS = 60.0
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+
+
+class Notifier(Protocol):
+    """What sd_notify(3) needs: a line of state."""
+
+    def notify(self, state: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One process of the service. `work` must be importable by name: the process is forked from a fork server, which
+    has neither threads nor connections, so that a role starts at once and starts clean. It is called with the stop
+    event and the pulse, and returns when the stop event is set, or, with `once`, when it is done.
+    """
+
+    name: str
+    work: Callable[[threading.Event, Pulse], None]
+    once: bool = False
+
+
+@dataclass(eq=False)
+class Child:
+    """A role's process as the supervisor sees it; times are `time.monotonic()`."""
+
+    role: Role
+    process: ForkServerProcess
+    pipe: Connection
+    started_at: float
+    progress_at: float
+    pulsed: bool = False
+
+
+@dataclass
+class Place:
+    """Where a role's process lives, dies and is born again."""
+
+    role: Role
+    child: Child | None = None
+    done: bool = False
+    start_at: float = 0.0
+    backoff: float = field(default=SHORTEST_BACKOFF_SECONDS)
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Set `stop` on SIGTERM or SIGINT. To be called in the main thread.
+
+    The handlers do nothing: Python writes the signal to a socket, and a thread that waits there sets the event. An
+    event that is set inside a handler can meet its own lock half-way taken by the very thread it interrupted.
+    (Blocked signals and sigwait() would do as well, but multiprocessing's resource tracker unblocks them again.)
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(theirs.detach())
+
+    def await_signal() -> None:
+        while ours.recv(1):  # a second signal must find somebody who reads, or Python complains on stderr
+            stop.set()
+
+    threading.Thread(target=await_signal, name="signals", daemon=True).start()
+
+
+class Supervisor:
+    """Keeps one process a role alive until `stop` is set.
+
+    A process that dies is started again, later each time it dies young. One whose loops make no progress for
+    `stall_seconds` is killed and started again; what it held comes back by leases and visibility timeouts.
+    The watchdog is fed only while every process makes progress.
+    """
+
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        notifier: Notifier,
+        *,
+        stop_seconds: float,
+        stall_seconds: float,
+        preload: Sequence[str] = (),
+    ) -> None:
+        """`preload`: modules that every role needs; they are imported once, and not again in each process."""
+        self._places = [Place(role) for role in roles]
+        self._notifier = notifier
+        self._stop_seconds = stop_seconds
+        self._stall_seconds = stall_seconds
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
+        self._ready = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Return when `stop` was set and every process has ended, or when every `once` role is done."""
+        while not stop.is_set() and not all(place.done for place in self._places):
+            self._tend()
+            self._report()
+            stop.wait(PULSE_SECONDS / 2)
+        self._stop_all()
+
+    def _tend(self) -> None:
+        now = time.monotonic()
+        for place in self._places:
+            if place.child is None and not place.done and now >= place.start_at:
+                place.child = self._start(place.role)
+        self._hear()
+        for place in self._places:
+            if place.child is not None:
+                self._examine(place, place.child, time.monotonic())
+
+    def _start(self, role: Role) -> Child:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=run_role, args=(role, theirs), name=role.name, daemon=True)
+        process.start()
+        theirs.close()  # the child's end must die with the child, and ours with us
+        log.info("role_started", role=role.name, pid=process.pid)
+        now = time.monotonic()
+        return Child(role, process, ours, started_at=now, progress_at=now)
+
+    def _hear(self) -> None:
+        """Each child tells, once a second, how long its slowest loop has been silent."""
+        children = {place.child.pipe: place.child for place in self._places if place.child is not None}
+        while ready := wait(children, timeout=0):
+            for pipe in ready:
+                child = children[pipe]  # type: ignore[index]
+                try:
+                    silent = child.pipe.recv()
+                except (EOFError, OSError):
+                    del children[pipe]  # type: ignore[arg-type]
+                else:
+                    child.progress_at, child.pulsed = time.monotonic() - silent, True
+
+    def _examine(self, place: Place, child: Child, now: float) -> None:
+        if not child.process.is_alive():
+            self._bury(place, child, now)
+        elif now - child.progress_at > self._stall_seconds:
+            log.error("role_stalled", role=child.role.name, pid=child.process.pid, seconds=now - child.progress_at)
+            child.process.kill()
+
+    def _bury(self, place: Place, child: Child, now: float) -> None:
+        child.process.join()
+        child.pipe.close()
+        place.child = None
+        if child.role.once and child.process.exitcode == 0:
+            place.done = True
+            return
+        if now - child.started_at > HEALTHY_AFTER_SECONDS:
+            place.backoff = SHORTEST_BACKOFF_SECONDS
+        place.start_at = now + place.backoff
+        log.error("role_died", role=child.role.name, exitcode=child.process.exitcode, again_in_seconds=place.backoff)
+        place.backoff = min(LONGEST_BACKOFF_SECONDS, place.backoff * 2)
+
+    def _report(self) -> None:
+        alive = [place.child for place in self._places if place.child is not None]
+        working = [child for child in alive if child.pulsed]
+        waited_for = len([place for place in self._places if not place.done])
+        if len(working) < waited_for:
+            return
+        if not self._ready:
+            self._ready = True
+            self._notifier.notify("READY=1")
+            log.info("ready", processes=len(alive))
+        self._notifier.notify(f"WATCHDOG=1\nSTATUS={len(alive)} processes at work")
+
+    def _stop_all(self) -> None:
+        self._notifier.notify("STOPPING=1")
+        children = [place.child for place in self._places if place.child is not None]
+        for child in children:
+            child.process.terminate()
+        until = time.monotonic() + self._stop_seconds
+        for child in children:
+            child.process.join(max(0.0, until - time.monotonic()))
+        for child in children:
+            if child.process.is_alive():
+                log.error("role_killed", role=child.role.name, reason=f"still busy after {self._stop_seconds} s")
+                child.process.kill()
+                child.process.join()
+        log.info("stopped")
+
+
+def run_role(role: Role, pipe: Connection) -> None:
+    """A role's process: it stops on a signal, and when its supervisor is gone, however it went."""
+    stop = threading.Event()
+    stop_on_signals(stop)
+    pulse = Pulse()
+    threading.Thread(target=_outlive_nobody, args=(pipe, stop), name="parent", daemon=True).start()
+    Loop("pulse", lambda: _tell(pulse, pipe), stop, Pulse()).start()
+    role.work(stop, pulse)
+
+
+def _outlive_nobody(pipe: Connection, stop: threading.Event) -> None:
+    try:
+        pipe.recv()
+    except (EOFError, OSError):
+        stop.set()
+
+
+def _tell(pulse: Pulse, pipe: Connection) -> float:
+    oldest = pulse.oldest()
+    try:
+        pipe.send(0.0 if oldest is None else oldest[1])
+    except OSError:
+        return PULSE_SECONDS  # the supervisor is gone; the thread that reads this pipe sees to the rest
+    return PULSE_SECONDS

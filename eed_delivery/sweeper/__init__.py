@@ -1,0 +1,8 @@
+"""What runs beside the workers and puts right what no worker does.
+
+- `sweeper`         returns emails whose lease has ended, and finishes jobs
+- `job_watch`       pauses a job that has too many bounces or complaints
+- `answers_alike`   returns emails that failed by a refusal which many recipients got
+- `reconciliation`  compares source and ledger
+- `retention`       deletes old events
+"""

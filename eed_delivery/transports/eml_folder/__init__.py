@@ -1,0 +1,1 @@
+"""A folder of .eml files, for the demo and for rehearsals."""

@@ -1,0 +1,203 @@
+"""The path of one email, from a worker's hand to the ledger's word on it.
+
+render      its own variables and attachments become one message; bad input ends here, before anything is sent. A few
+            emails of a batch are rendered ahead of their turns
+rate        the shared pace
+send        the transport talks to the mail server, and just before the point of no return asks for
+wire        the ledger's grant: our token, our lease, an active job; no grant, no send (G2)
+decide      what the answer means: sent, failed, later, in doubt
+record      the outcome, under the same token, with the source's row in the same transaction (G3)
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
+from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.model import Concerns, Email, EmailState, Outcome, Rendered, Verdict
+from eed_delivery.rendering import CompiledJob, Renderer
+from eed_delivery.runtime import failpoints
+from eed_delivery.transports import Transport
+from eed_delivery.worker.journal import Journal
+
+log = structlog.get_logger(__name__)
+
+JITTER = 0.25
+"""Retries come within ± a quarter of their delay, so that a refused crowd does not come back as one."""
+
+_LEFT = frozenset({Verdict.SENT, Verdict.IN_DOUBT})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """How often and how late; delays in seconds. `doubt`: the policy for emails that died after the wire (G2)."""
+
+    max_attempts: int = 3
+    delay: float = 60.0
+    growth: float = 4.0
+    max_delay: float = 3600.0
+    doubt: Literal["hold", "reconcile", "resend"] = "hold"
+
+
+def try_number(base: int, receive_count: int, attempts: int) -> int:
+    """Which try this is, from 1. Retries are counted by the queue; the ledger's count keeps receives that never
+    became a try (a worker killed before the wire, a doubled message) from being counted against the email."""
+    return min(base + receive_count, attempts + 1)
+
+
+def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
+    """What an outcome of try `number` means for the email: the answers table of DESIGN 4."""
+    match outcome.verdict:
+        case Verdict.SENT:
+            return Decision(EmailState.SENT, outcome, counted=True)
+        case Verdict.PERMANENT:
+            return Decision(EmailState.FAILED, outcome, counted=True)
+        case Verdict.THROTTLED | Verdict.INFRASTRUCTURE:
+            return Decision(EmailState.QUEUED, outcome, counted=False, delay=_neutral_delay(outcome, rules))
+        case Verdict.TEMPORARY if number < rules.max_attempts:
+            return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
+        case Verdict.TEMPORARY:
+            return Decision(EmailState.FAILED, outcome, counted=True)
+        case Verdict.IN_DOUBT if rules.doubt == "resend" and number < rules.max_attempts:
+            return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
+        case Verdict.IN_DOUBT:
+            return Decision(EmailState.IN_DOUBT, outcome, counted=True)
+
+
+def _neutral_delay(outcome: Outcome, rules: RetryRules) -> float:
+    """What a server refuses with a word of its own comes back later each time: others may be sent meanwhile."""
+    alone = outcome.verdict is Verdict.INFRASTRUCTURE or outcome.concerns is Concerns.OTHERS
+    said_so = alone and outcome.code is not None and not outcome.for_all
+    return retry_delay(1 + min(outcome.again, 20), rules) if said_so else 0.0
+
+
+def retry_delay(number: int, rules: RetryRules) -> float:
+    """Seconds to wait after try `number`: growing, capped, jittered."""
+    delay = min(rules.max_delay, rules.delay * rules.growth ** (number - 1))
+    return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rendered email that waits for its turn, or why it could not be rendered: that is told at its turn too."""
+
+    email: Email
+    rendered: Rendered | Exception
+    seconds: float  # what rendering took
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no message."""
+        return isinstance(self.rendered, Exception)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the message takes."""
+        return 0 if isinstance(self.rendered, Exception) else len(self.rendered.content)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The values that its templates print and that it does not have."""
+        return () if isinstance(self.rendered, Exception) else self.rendered.missing
+
+    def message(self) -> Rendered:
+        """The message, or raises what rendering raised."""
+        if isinstance(self.rendered, Exception):
+            raise self.rendered
+        return self.rendered
+
+
+class Delivery:
+    """What one worker thread sends with: its own transport and journal, the process's renderer and pace."""
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        transport: Transport,
+        journal: Journal,
+        rules: RetryRules,
+        pace: Callable[[], None],
+        judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
+        missing: Callable[[int, Sequence[str], str], None] = lambda _job_id, _names, _job: None,
+    ) -> None:
+        """`pace` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email;
+        `missing` hears of a job's email that has left without values that its templates print."""
+        self._renderer = renderer
+        self._transport = transport
+        self._journal = journal
+        self._rules = rules
+        self._pace = pace
+        self._judge = judge
+        self._missing = missing
+        # Of the configuration as it is now: `log` itself binds anew for each line.
+        self._log: FilteringBoundLogger = log.bind()
+
+    def render(self, load_job: Callable[[], CompiledJob], email: Email) -> Draft:
+        """The message of one claimed email, for `deliver`."""
+        started = time.monotonic()
+        try:
+            rendered: Rendered | Exception = self._renderer.render(load_job(), email)
+            failpoints.reach("worker.rendered")
+        except Exception as failure:  # noqa: BLE001 - raised again by `deliver`, which knows what each kind means
+            rendered = failure
+        return Draft(email, rendered, time.monotonic() - started)
+
+    def deliver(self, draft: Draft, number: int) -> Outcome | None:
+        """Take one email as far as it can go; `number` says which try this is.
+
+        Returns the outcome, or None when there was no grant. Raises `Stopping` if it never came to a send.
+        """
+        email = draft.email
+        started = time.monotonic() - draft.seconds
+        try:
+            message = draft.message()
+            self._pace()
+            accepted = self._transport.send(message, grant=lambda: self._journal.wire(email))
+            failpoints.reach("worker.sent")
+            outcome = Outcome(Verdict.SENT, accepted.reply, accepted.code, message_id=accepted.message_id)
+        except NoGrant:
+            return None
+        except Stopping:
+            raise
+        except DeliveryFailure as failure:
+            outcome = failure.outcome()
+        except DatabaseGone as gone:
+            # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
+            outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
+        except Exception as defect:  # a defect of ours costs one email a try, and not the batch its worker
+            log.exception("defect", **email.log_facts())
+            verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
+            outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
+        outcome = self._judge(email, outcome)
+        decision = decide(outcome, number, self._rules)
+        self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
+        if draft.missing and outcome.verdict in _LEFT:
+            self._missing(email.job_id, draft.missing, email.job_key)
+        _log_outcome(self._log, email, number, decision, draft.missing)
+        return outcome
+
+
+def _log_outcome(
+    log: FilteringBoundLogger, email: Email, number: int, decision: Decision, missing: Sequence[str]
+) -> None:
+    facts: dict[str, object] = {
+        **email.log_facts(),
+        "attempt": number,
+        "state": str(decision.state),
+        "verdict": str(decision.outcome.verdict),
+        "reply": decision.outcome.reply,
+    }
+    if missing:
+        facts["missing"] = list(missing)
+    if decision.state is EmailState.SENT:
+        log.info("sent", **facts)
+    elif decision.state is EmailState.IN_DOUBT:
+        log.error("in_doubt", **facts)
+    else:
+        log.info("not_sent", **facts)
