@@ -5,9 +5,13 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Row, text
 
-from eed_delivery.checks.findings import Finding
+from eed_delivery.checks.findings import Finding, Level
 from eed_delivery.checks.ledger_rights import ledger_findings
+from eed_delivery.config.formats import is_loopback
+from eed_delivery.database.mysql_connection import MySqlConnection
 
+_TLS = "database TLS"
+_TLS_REMEDY = "Give the CA in database.ca_file, and take TLS options out of database.url."
 OLDEST_MYSQL = (8, 0)
 OLDEST_MARIADB = (10, 6)
 
@@ -29,6 +33,7 @@ def server_findings(c: Connection) -> Iterator[Finding]:
         return
     facts = c.execute(_FACTS).one()
     yield version_finding(facts.version)
+    yield _encryption(c)
     yield from _durability(facts)
     if facts.read_only:
         what = "the server is read-only (a replica, probably)"
@@ -37,6 +42,22 @@ def server_findings(c: Connection) -> Iterator[Finding]:
         yield Finding("error", "database.url", "the URL names no database", "Add it: mysql://host/DATABASE.")
     else:
         yield from ledger_findings(c)
+
+
+def _encryption(c: Connection) -> Finding:
+    """How this connection itself is encrypted, and whether the server has proved who it is."""
+    driver, url = c.connection.driver_connection, c.engine.url
+    local = "unix_socket" in url.query or is_loopback(url.host or "localhost")
+    unsafe: Level = "ok" if local else "warning"
+    tls = driver.tls if isinstance(driver, MySqlConnection) else None
+    if tls is None:
+        what = "no TLS, on this host only" if local else "no TLS: statements and data can be read on the way"
+        return Finding(unsafe, _TLS, what, "" if local else _TLS_REMEDY)
+    how = f"{tls.version}, {tls.cipher}"
+    if not tls.certificate_verified:
+        return Finding(unsafe, _TLS, f"{how}; the server's certificate is not verified", "" if local else _TLS_REMEDY)
+    verified = "certificate and name are verified" if tls.name_verified else "certificate is verified, its name is not"
+    return Finding("ok", _TLS, f"{how}; the server's {verified}")
 
 
 def version_finding(version: str) -> Finding:

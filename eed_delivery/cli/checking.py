@@ -9,7 +9,7 @@ import click
 
 from eed_delivery.checks.findings import Finding
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.preparing import database_findings, report
+from eed_delivery.cli.preparing import caution_findings, database_findings, report
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import DeliveryFailure, EedError
 from eed_delivery.queue import Queue
@@ -44,6 +44,7 @@ def check(session: Session, as_json: bool) -> None:
         ("rendering.attachments_root", _attachments),
     )
     found = [Finding("ok", "configuration", f"{session.config or 'what the environment names'} is sound")]
+    found.extend(caution_findings(session.settings))
     for where, look in checks:
         found.extend(_outcome(where, look, session))
     report(session.screen, found, as_json)

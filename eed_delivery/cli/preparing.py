@@ -15,7 +15,7 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import Screen
 from eed_delivery.cli.running import ledger_problem
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.config import SourceSettings
+from eed_delivery.config import Settings, SourceSettings, cautions
 from eed_delivery.config.settings import UNUSED_IN_URL
 from eed_delivery.errors import DatabaseGone, NotPossible, QueueGone
 from eed_delivery.ledger import migrations
@@ -96,7 +96,8 @@ def check(session: Session, as_json: bool) -> None:
     Example:
       eed-delivery db check
     """
-    report(session.screen, database_findings(session), as_json)
+    about_database = [finding for finding in caution_findings(session.settings) if finding.where == "database.url"]
+    report(session.screen, [*about_database, *database_findings(session)], as_json)
 
 
 def database_findings(session: Session) -> list[Finding]:
@@ -112,6 +113,11 @@ def database_findings(session: Session) -> list[Finding]:
         ledger = Finding("error", "ledger", problem.what, problem.remedy)
     notes = [Finding("ok", "database.url", note) for note in settings.database.url_notes]
     return [*notes, ledger, *session.database.run(look)]
+
+
+def caution_findings(settings: Settings) -> list[Finding]:
+    """What is allowed, and less safe than it would be by default."""
+    return [Finding("warning", caution.key, caution.what, caution.remedy) for caution in cautions(settings)]
 
 
 def report(screen: Screen, findings: list[Finding], as_json: bool) -> None:

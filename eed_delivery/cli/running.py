@@ -4,12 +4,13 @@ import threading
 
 import click
 import sdnotify
+import structlog
 
 from eed_delivery import logs
 from eed_delivery.app.roles import hearing, roles
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.config import Settings
+from eed_delivery.config import Settings, cautions
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
@@ -17,6 +18,8 @@ from eed_delivery.ledger import migrations
 from eed_delivery.ledger.schema import VERSION_TABLE
 from eed_delivery.runtime.supervisor import Supervisor, stop_on_signals
 from eed_delivery.tracking.bounces.verp import Verp
+
+log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -142,6 +145,8 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     settings = session.settings
     logs.configure(settings.logs, role="supervisor")
     Verp.configured(settings.bounces)  # a mistake in its settings is to be told now, and not by every process
+    for caution in cautions(settings):
+        log.warning("setting_less_safe", setting=caution.key, what=caution.what, remedy=caution.remedy)
     _check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),

@@ -4,6 +4,7 @@ Only this package reads the environment.
 """
 
 from eed_delivery.config.alert_settings import AlertFact, AlertRule, AlertsSettings
+from eed_delivery.config.clear_text import Caution, cautions
 from eed_delivery.config.environment import Supervision, failpoints_wanted, supervision, without_settings
 from eed_delivery.config.formats import normalise_region
 from eed_delivery.config.load import load
@@ -44,6 +45,7 @@ __all__ = [
     "AttachmentSource",
     "AwsSettings",
     "BouncesSettings",
+    "Caution",
     "DatabaseSettings",
     "EmailSource",
     "EmailStatuses",
@@ -67,6 +69,7 @@ __all__ = [
     "WebSettings",
     "WebhooksSettings",
     "WorkerSettings",
+    "cautions",
     "failpoints_wanted",
     "load",
     "normalise_region",

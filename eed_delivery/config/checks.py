@@ -1,10 +1,10 @@
 """Settings that are good each for itself, but not together."""
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 
 from eed_delivery.config.alert_checks import alert_clashes
-from eed_delivery.config.formats import region_of_queue
+from eed_delivery.config.clear_text import clear_text_clashes
+from eed_delivery.config.formats import is_loopback, region_of_queue
 from eed_delivery.config.problems import Clash
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.source_checks import source_clashes
@@ -20,6 +20,7 @@ def clashes(settings: Settings) -> Iterator[Clash]:
     for check in checks:
         yield from check(settings)
     yield from alert_clashes(settings)
+    yield from clear_text_clashes(settings)
     yield from source_clashes(settings.source)
 
 
@@ -280,7 +281,7 @@ def _smtp(settings: Settings) -> Iterator[Clash]:
             "one of them is set, the other is not",
             "Set both (the password as the systemd credential smtp_password or EED_SMTP__PASSWORD), or neither.",
         )
-    if smtp.tls == "none" and (smtp.username or smtp.password) and not _is_loopback(smtp.host):
+    if smtp.tls == "none" and (smtp.username or smtp.password) and not is_loopback(smtp.host):
         yield Clash.of(
             ("smtp.tls", "smtp.username", "smtp.host"),
             f"the password would go to {smtp.host} in clear text",
@@ -294,13 +295,6 @@ def _smtp(settings: Settings) -> Iterator[Clash]:
         )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _database(settings: Settings) -> Iterator[Clash]:
     database = settings.database
     url = database.parsed_url()
@@ -310,11 +304,23 @@ def _database(settings: Settings) -> Iterator[Clash]:
             "a CA is given, and the URL turns TLS off",
             "Take one of them away.",
         )
-    if url.tls == "verify_identity" and not database.ca_file:
+    if url.tls == "verify_ca" and not (database.ca_file or url.ca_file):
         yield Clash.of(
             ("database.url", "database.ca_file"),
-            "the URL wants the server's name checked, which needs the CA's certificate",
-            "Give the CA as a PEM file in database.ca_file.",
+            "the URL wants the certificate checked and not the name, and names no CA: any public certificate would do",
+            "Give the CA as a PEM file in database.ca_file, or use VERIFY_IDENTITY.",
+        )
+    if database.ca_file and url.ca_file:
+        yield Clash.of(
+            ("database.url", "database.ca_file"),
+            "both name a CA",
+            "Take ssl_ca out of the URL.",
+        )
+    if database.ca_file and url.weakening:
+        yield Clash.of(
+            ("database.url", "database.ca_file"),
+            f"the URL's {' and '.join(url.weakening)} would turn off what the CA is given for",
+            "Take the option out of the URL, or the CA away.",
         )
     if url.is_sqlite and (database.password or database.ca_file):
         yield Clash.of(

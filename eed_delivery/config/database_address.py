@@ -7,7 +7,9 @@ from typing import Literal
 
 from sqlalchemy import URL
 
-Tls = Literal["off", "unverified", "verify_ca", "verify_identity"]
+from eed_delivery.config.formats import is_loopback
+
+Tls = Literal["off", "preferred", "unverified", "verify_ca", "verify_identity"]
 
 
 class UnusableUrl(ValueError):
@@ -21,10 +23,15 @@ class UnusableUrl(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """A database URL in its parts. `tls` None leaves it to the driver; timeouts are seconds, None if not given."""
+    """A database URL in its parts. `tls` None: nothing is said about it; timeouts are seconds, None if not given.
+
+    `ca_file` is the URL's own; `weakening` are its options that ask for less than a CA file stands for.
+    """
 
     url: URL
     tls: Tls | None = None
+    ca_file: Path | None = None
+    weakening: tuple[str, ...] = ()
     connect_timeout_seconds: float | None = None
     read_timeout_seconds: float | None = None
     notes: tuple[str, ...] = ()
@@ -32,6 +39,20 @@ class DatabaseUrl:
     @property
     def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the database is reached without a network: SQLite, a socket, or a loopback address."""
+        return self.is_sqlite or "unix_socket" in self.url.query or is_loopback(self.url.host or "localhost")
+
+    def effective_tls(self, ca_file: Path | None) -> Tls | None:
+        """What is done about TLS. A CA file is always used, and across a network TLS is verified unless the URL says
+        otherwise; None: TLS if the server offers it, unverified, as on a loopback address."""
+        if ca_file is not None and self.tls in (None, "preferred", "unverified"):
+            return "verify_identity"
+        if self.tls in (None, "preferred"):
+            return None if self.is_local else "verify_identity"
+        return self.tls
 
     def with_password(self, password: str) -> "DatabaseUrl":
         """The same, with a password that was given apart from the URL; it wins over the one in the URL."""
@@ -51,15 +72,14 @@ class DatabaseUrl:
         return self.url.update_query_dict(options | self._tls_options(ca_file))
 
     def _tls_options(self, ca_file: Path | None) -> dict[str, str]:
-        """PyMySQL checks the host name only if it is given a CA; with one, it checks both by default."""
-        if ca_file is not None:
-            return {"ssl_ca": str(ca_file), "ssl_check_hostname": "false" if self.tls == "verify_ca" else "true"}
-        match self.tls:
-            case "off":
-                return {"ssl_disabled": "true"}
-            case "unverified":
-                return {"ssl_check_hostname": "false"}
-            case "verify_ca" | "verify_identity":
-                return {"ssl_verify_cert": "true"}
-            case None:
-                return {}
+        """PyMySQL's own options; without a CA file it is the system's CAs that are asked (`mysql_connection`)."""
+        ca = ca_file or self.ca_file
+        mode = self.effective_tls(ca)
+        if mode == "off":
+            return {"ssl_disabled": "true"}
+        if mode is None:
+            return {}
+        options = {"ssl_ca": str(ca)} if ca else {}
+        options["ssl_verify_cert"] = "false" if mode == "unverified" else "true"
+        options["ssl_verify_identity"] = "true" if mode == "verify_identity" else "false"
+        return options

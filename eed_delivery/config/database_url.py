@@ -1,11 +1,13 @@
 """The database's URL: SQLAlchemy's own, or the old server's JDBC one."""
 
 import difflib
+from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
+from eed_delivery.config.database_address import DatabaseUrl, Tls, UnusableUrl
 from eed_delivery.config.jdbc import parse_jdbc_url
 
 # What PyMySQL's connect() takes and an operator may want; anything else would fail at the first connection.
@@ -22,6 +24,7 @@ MYSQL_OPTIONS = frozenset(
         "ssl_disabled",
         "ssl_key",
         "ssl_verify_cert",
+        "ssl_verify_identity",
         "unix_socket",
         "write_timeout",
     }
@@ -62,14 +65,59 @@ def _mysql(url: URL) -> DatabaseUrl:
     options = {key: value if isinstance(value, str) else value[-1] for key, value in url.query.items()}
     charset = options.pop("charset", "utf8mb4")
     options.pop("write_timeout", None)
-    off = options.pop("ssl_disabled", "false").lower() in ("true", "1", "yes")
+    wanted = _tls(options)
     return DatabaseUrl(
         url.set(drivername="mysql+pymysql", query={key: options[key] for key in options if "timeout" not in key}),
-        tls="off" if off else None,
+        tls=wanted.tls,
+        ca_file=wanted.ca_file,
+        weakening=wanted.weakening,
         connect_timeout_seconds=_seconds(options.get("connect_timeout")),
         read_timeout_seconds=_seconds(options.get("read_timeout")),
         notes=() if charset == "utf8mb4" else ("charset: ignored; text is always utf8mb4",),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _WantedTls:
+    tls: Tls | None
+    ca_file: Path | None
+    weakening: tuple[str, ...]
+
+
+def _tls(options: dict[str, str]) -> _WantedTls:
+    """What the options say about TLS, which are taken out of `options`."""
+    off = _flag(options, "ssl_disabled")
+    cert, name = _flag(options, "ssl_verify_cert"), _flag(options, "ssl_verify_identity")
+    checks_name = _flag(options, "ssl_check_hostname")
+    ca = options.pop("ssl_ca", None)
+    names = {"ssl_verify_cert": cert, "ssl_verify_identity": name, "ssl_check_hostname": checks_name}
+    weakening = tuple(option for option, value in names.items() if value is False)
+    if ca and cert is False:
+        raise UnusableUrl("ssl_verify_cert=false turns off what ssl_ca is for", "Take one of the two away.")
+    mode = _mode(off, cert, name if checks_name is None else checks_name, ca)
+    return _WantedTls(mode, Path(ca) if ca else None, weakening)
+
+
+def _mode(off: bool | None, cert: bool | None, name: bool | None, ca: str | None) -> Tls | None:
+    if off:
+        return "off"
+    if cert is False:
+        return "unverified"
+    if name is False:
+        return "verify_ca"
+    return "verify_identity" if ca or cert or name else None
+
+
+def _flag(options: dict[str, str], name: str) -> bool | None:
+    """A yes or no, taken out of `options`; None where it is not given."""
+    text = options.pop(name, None)
+    if text is None:
+        return None
+    if text.lower() in ("true", "1", "yes", "on"):
+        return True
+    if text.lower() in ("false", "0", "no", "off"):
+        return False
+    raise UnusableUrl(f"its {name} is neither true nor false", "Give one of the two.")
 
 
 def _refuse_unknown_options(url: URL) -> None:

@@ -93,6 +93,14 @@ def _helo_name(text: str) -> str:
     return text if _is_ip_address(literal) else _host_name(text)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine itself by its name or address: what goes there passes no network."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _is_ip_address(text: str) -> bool:
     try:
         ip_address(text)

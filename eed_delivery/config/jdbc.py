@@ -17,10 +17,10 @@ FORM = re.compile(
 )
 SERVER = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[\]()@]*)(:(?P<port>[0-9]{1,5}))?")
 
-TLS_MODES: dict[str, Tls | None] = {
+TLS_MODES: dict[str, Tls] = {
     "disabled": "off",
     "disable": "off",
-    "preferred": None,
+    "preferred": "preferred",
     "required": "unverified",
     "trust": "unverified",
     "verify_ca": "verify_ca",
@@ -67,7 +67,7 @@ IGNORED = {
     "zerodatetimebehavior": "the Java driver's date type is not used",
     "tcpkeepalive": "it is always on",
     "allowpublickeyretrieval": "the driver asks the server for its key by itself",
-    "allowmultiqueries": "one statement is sent at a time",
+    "allowmultiqueries": "the service decides by itself when several statements go in one request",
     "sessionvariables": "set them in the server's configuration",
     "trustcertificatekeystoreurl": _KEY_STORE,
     "trustcertificatekeystorepassword": _KEY_STORE,
@@ -122,6 +122,7 @@ def parse_jdbc_url(text: str) -> DatabaseUrl:
     return DatabaseUrl(
         url,
         tls=_tls(options),
+        weakening=_weakening(options),
         connect_timeout_seconds=_milliseconds(options, "connecttimeout"),
         read_timeout_seconds=_milliseconds(options, "sockettimeout"),
         notes=tuple(_note(name, options) for name in names),
@@ -170,6 +171,10 @@ def _tls(options: dict[str, str]) -> Tls | None:
     if wanted or _flag(options, "requiressl"):
         return "verify_ca" if _flag(options, "verifyservercertificate") else "unverified"
     return None
+
+
+def _weakening(options: dict[str, str]) -> tuple[str, ...]:
+    return ("verifyServerCertificate",) if _flag(options, "verifyservercertificate") is False else ()
 
 
 def _flag(options: dict[str, str], name: str) -> bool | None:

@@ -303,12 +303,33 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+ClearText = Literal[
+    "database.url",
+    "smtp.tls",
+    "queue.url",
+    "queue.dead_letter_url",
+    "queue.endpoint_url",
+    "tracking.events_queue_url",
+    "ses.endpoint_url",
+    "rendering.s3_endpoint_url",
+    "alerts.sns_endpoint_url",
+    "alerts.audience",
+]
+
+
+class SecuritySettings(Section):
+    """What an operator allows although it is less safe. `clear_text`: settings that may go out without TLS."""
+
+    clear_text: tuple[ClearText, ...] = ()
+
+
 class Settings(BaseSettings):
     """Every setting. Made by `eed_delivery.config.load`; constructed directly, it takes only what it is given."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database: DatabaseSettings
+    security: SecuritySettings = SecuritySettings()
     aws: AwsSettings
     queue: QueueSettings
     publisher: PublisherSettings = PublisherSettings()

@@ -1,14 +1,13 @@
 """The section `[webhooks]`: who is told what becomes of jobs and emails, and how it is signed."""
 
 from base64 import b64decode
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from eed_delivery.config.formats import HttpUrl, Seconds, mistake
+from eed_delivery.config.formats import HttpUrl, Seconds, is_loopback, mistake
 from eed_delivery.config.section import Section
 from eed_delivery.notices import NoticeKind
 
@@ -20,20 +19,13 @@ SHORTEST_KEY = 24
 def _safe(text: str) -> str:
     """Only this host may be told in clear text."""
     parts = urlsplit(text)
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise mistake("customers' events would go there in clear text", "Give an address that begins with https://.")
     if parts.fragment or not text.isascii():
         raise mistake(
             f"{text!r} is not what a request can be sent to", "Give plain ASCII, a host's name as xn--…, without a #."
         )
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def key_of(secret: str) -> bytes:

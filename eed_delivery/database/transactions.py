@@ -22,8 +22,9 @@ CONTENTION = frozenset({1213, 1205, 1020})
 UNABLE = frozenset({1021, 1114, 1047, 1317, 1969, 3024})
 # too many connections, server shutting down, connection killed, read-only server (twice), lost or refused connections
 AWAY = frozenset({1040, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1792, 1836, 1927, 2002, 2003, 2006, 2013, 2055})
-# access denied: a rotated password heals itself like an outage does, and must not end a worker thread
-REFUSED = frozenset({1044, 1045, 1129, 1130, 4151})
+# access denied, or no TLS where it is required: a rotated password or certificate heals itself like an outage does, and
+# must not end a worker thread
+REFUSED = frozenset({1044, 1045, 1129, 1130, 2026, 4151})
 
 HOLD_SECONDS = 5
 """How long a worker's thread keeps its connection: to ask the pool for it each time costs as much as two statements."""

@@ -157,7 +157,7 @@ def test_queue_init_makes_both_queues_and_corrects_them(world: World, tmp_path: 
 
 
 def test_queue_init_names_urls_that_differ(world: World, tmp_path: Path, ministack: MiniStack) -> None:
-    urls = ("http://elsewhere.example/1/mail2", "http://elsewhere.example/1/mail2-dead")
+    urls = ("https://elsewhere.example/1/mail2", "https://elsewhere.example/1/mail2-dead")
     eed = CommandLine(tmp_path, world.url, urls, ministack.endpoint_url)
     assert '[queue] url = "' in eed.good("queue", "init")
 

@@ -276,7 +276,25 @@ def test_settings_that_do_not_go_together(problems: Any, text: str, keys: str) -
     ("environ", "expected"),
     [
         ({"EED_DATABASE__URL": "jdbc:mysql://db/x?useSSL=false", "EED_DATABASE__CA_FILE": "/ca.pem"}, "turns TLS off"),
-        ({"EED_DATABASE__URL": "jdbc:mysql://db/x?sslMode=VERIFY_IDENTITY"}, "needs the CA's certificate"),
+        ({"EED_DATABASE__URL": "jdbc:mysql://db/x?sslMode=VERIFY_CA"}, "names no CA"),
+        (
+            {"EED_DATABASE__URL": "mysql://db/x?ssl_verify_cert=false", "EED_DATABASE__CA_FILE": "/ca.pem"},
+            "ssl_verify_cert would turn off",
+        ),
+        (
+            {"EED_DATABASE__URL": "mysql://db/x?ssl_check_hostname=no", "EED_DATABASE__CA_FILE": "/ca.pem"},
+            "ssl_check_hostname would turn off",
+        ),
+        (
+            {
+                "EED_DATABASE__URL": "jdbc:mysql://db/x?useSSL=true&verifyServerCertificate=false",
+                "EED_DATABASE__CA_FILE": "/ca.pem",
+            },
+            "verifyServerCertificate would turn off",
+        ),
+        ({"EED_DATABASE__URL": "mysql://db/x?ssl_ca=/a.pem", "EED_DATABASE__CA_FILE": "/ca.pem"}, "both name a CA"),
+        ({"EED_DATABASE__URL": "jdbc:mysql://db/x?useSSL=false"}, "in clear text"),
+        ({"EED_DATABASE__URL": "mysql://db/x?ssl_disabled=true"}, "in clear text"),
         ({"EED_DATABASE__URL": "sqlite://", "EED_DATABASE__PASSWORD": "hunter2"}, "neither passwords nor TLS"),
     ],
 )

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pymysql
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from sqlalchemy import create_engine
 from eed_delivery.config import DatabaseSettings
 from eed_delivery.config.database_address import UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
+from eed_delivery.database.mysql_connection import MySqlConnection
 
 OLD_SERVERS = "jdbc:mysql://db.example:3307/delivery?useUnicode=true&characterEncoding=utf8&autoReconnect=true"
 
@@ -33,7 +33,8 @@ def connect_arguments(database: DatabaseSettings) -> dict[str, Any]:
 def test_the_old_servers_url_is_understood() -> None:
     database = settings(OLD_SERVERS)
     assert database.sqlalchemy_url().render_as_string() == (
-        "mysql+pymysql://db.example:3307/delivery?charset=utf8mb4&connect_timeout=10&read_timeout=60&write_timeout=60"
+        "mysql+pymysql://db.example:3307/delivery?charset=utf8mb4&connect_timeout=10&read_timeout=60"
+        "&ssl_verify_cert=true&ssl_verify_identity=true&write_timeout=60"
     )
     assert database.url_notes == (
         "useUnicode: ignored; text is always utf8mb4",
@@ -56,13 +57,14 @@ def test_pymysql_takes_every_argument_we_make() -> None:
         "connect_timeout": 3,
         "read_timeout": 90,
         "write_timeout": 90,
-        "ssl": {"check_hostname": False},
+        "ssl_verify_cert": "false",
+        "ssl_verify_identity": "false",
     }
-    assert not pymysql.connect(defer_connect=True, **arguments).open
+    assert not MySqlConnection(defer_connect=True, **arguments).open
 
 
 def context_of(database: DatabaseSettings) -> ssl.SSLContext | None:
-    connection = pymysql.connect(defer_connect=True, **connect_arguments(database))
+    connection = MySqlConnection(defer_connect=True, **{"user": "u", **connect_arguments(database)})
     return connection.ctx if connection.ssl else None
 
 
@@ -76,6 +78,9 @@ def context_of(database: DatabaseSettings) -> ssl.SSLContext | None:
         ("useSSL=true&verifyServerCertificate=true", ssl.CERT_REQUIRED, False),
         ("sslMode=VERIFY_CA", ssl.CERT_REQUIRED, False),
         ("sslMode=verify-ca", ssl.CERT_REQUIRED, False),
+        ("", ssl.CERT_REQUIRED, True),
+        ("sslMode=PREFERRED", ssl.CERT_REQUIRED, True),
+        ("sslMode=VERIFY_IDENTITY", ssl.CERT_REQUIRED, True),
     ],
 )
 def test_tls_is_as_strict_as_the_url_says(options: str, verify: ssl.VerifyMode, check_name: bool) -> None:

@@ -1,0 +1,105 @@
+"""What would cross a network in clear text, or by TLS that proves nothing about the server.
+
+Clear text needs a word in `security.clear_text`: without it the settings are refused. With it, and wherever TLS is
+weaker than it is by default, there is a caution, which `check` shows and the service logs when it starts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from eed_delivery.config.formats import is_loopback
+from eed_delivery.config.problems import Clash
+from eed_delivery.config.settings import Settings
+
+_ENDPOINTS = {
+    "queue.url": "messages and signatures of requests to SQS",
+    "queue.dead_letter_url": "messages and signatures of requests to SQS",
+    "queue.endpoint_url": "messages and signatures of requests to SQS",
+    "tracking.events_queue_url": "events and signatures of requests to SQS",
+    "ses.endpoint_url": "whole emails",
+    "rendering.s3_endpoint_url": "attachments",
+    "alerts.sns_endpoint_url": "alerts",
+}
+"""Settings that are web addresses, and what goes there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A setting that sends something to another host in clear text."""
+
+    key: str
+    host: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """A setting that is allowed, and that an operator should know of."""
+
+    key: str
+    what: str
+    remedy: str
+
+
+def exposures(settings: Settings) -> Iterator[Exposure]:
+    """Each setting by which something leaves this host without TLS."""
+    url = settings.database.parsed_url()
+    if url.tls == "off" and not (url.is_local or settings.database.ca_file):
+        yield Exposure("database.url", str(url.url.host), "customers' data and the statements about them")
+    smtp = settings.smtp
+    if smtp.tls == "none" and not smtp.password and not is_loopback(smtp.host) and _sends_by_smtp(settings):
+        yield Exposure("smtp.tls", smtp.host, "whole emails")
+    for key, what in _ENDPOINTS.items():
+        section, name = key.split(".")
+        yield from _exposed(key, getattr(getattr(settings, section), name), what)
+    for name, audience in settings.alerts.audience.items():
+        for address in audience.webhook:
+            yield from _exposed("alerts.audience", address, f"alerts for {name}, and any token in the address")
+
+
+def _sends_by_smtp(settings: Settings) -> bool:
+    return settings.transport.kind == "smtp" or any(audience.email for audience in settings.alerts.audience.values())
+
+
+def _exposed(key: str, address: str | None, what: str) -> Iterator[Exposure]:
+    parts = urlsplit(address or "")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        yield Exposure(key, parts.hostname or "", what)
+
+
+def clear_text_clashes(settings: Settings) -> Iterator[Clash]:
+    """Clear text that nobody has allowed."""
+    for found in exposures(settings):
+        if found.key not in settings.security.clear_text:
+            yield Clash.of(
+                (found.key,),
+                f"{found.what} would go to {found.host} in clear text",
+                f'Use TLS. To allow clear text: security.clear_text = ["{found.key}"].',
+            )
+
+
+def cautions(settings: Settings) -> Iterator[Caution]:
+    """What is allowed, and less than it would be by default."""
+    for found in exposures(settings):
+        yield Caution(found.key, f"{found.what} go to {found.host} in clear text, as allowed", "Use TLS.")
+    yield from _database(settings)
+
+
+def _database(settings: Settings) -> Iterator[Caution]:
+    url = settings.database.parsed_url()
+    if url.is_local:
+        return
+    if url.tls == "preferred":
+        yield Caution(
+            "database.url",
+            "sslMode=PREFERRED would accept a connection without TLS, so it is not followed: TLS is required and the "
+            "server's certificate is verified",
+            "Write sslMode=VERIFY_IDENTITY.",
+        )
+    elif url.effective_tls(settings.database.ca_file or url.ca_file) == "unverified":
+        yield Caution(
+            "database.url",
+            "the connection is encrypted, but the server's certificate is not verified: anyone between can read it",
+            "Give the CA in database.ca_file, and take the option out of the URL.",
+        )
