@@ -16,10 +16,26 @@ IDLE_CONNECTION_SECONDS = 60
 LOCK_WAIT_SECONDS = 5
 RECYCLE_SECONDS = 45
 """A connection of the pool that is older is replaced, so that none is used that the server has ended for idling."""
+_KEPT_MODES = (
+    "STRICT_TRANS_TABLES",
+    "STRICT_ALL_TABLES",
+    "ERROR_FOR_DIVISION_BY_ZERO",
+    "NO_ZERO_DATE",
+    "NO_ZERO_IN_DATE",
+    "ALLOW_INVALID_DATES",
+    "NO_ENGINE_SUBSTITUTION",
+    "NO_UNSIGNED_SUBTRACTION",
+    "TIME_TRUNCATE_FRACTIONAL",
+)
+"""What a server may ask of the values that are written. Every other mode changes what a statement says, and is off in
+our sessions: NO_BACKSLASH_ESCAPES how a text ends, ANSI_QUOTES and PIPES_AS_CONCAT what is a text at all,
+EMPTY_STRING_IS_NULL and PAD_CHAR_TO_FULL_LENGTH what a key is, SIMULTANEOUS_ASSIGNMENT what an UPDATE sets.
+https://dev.mysql.com/doc/refman/8.4/en/sql-mode.html, https://mariadb.com/docs/server/server-management/variables-and-modes/sql_mode
+"""
+_EACH_MODE = ", ".join(f"IF(FIND_IN_SET('{mode}', @@sql_mode), '{mode}', NULL)" for mode in _KEPT_MODES)
 SESSION = (
     f"SET SESSION wait_timeout = {IDLE_CONNECTION_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, "
-    # Without it a CHAR is read without the blanks that fill it up, which neither a key nor a name has.
-    "sql_mode = REPLACE(@@sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '') "
+    f"sql_mode = CONCAT_WS(',', {_EACH_MODE}) "
     f"/*M!100300 , idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS} */"
 )
 
