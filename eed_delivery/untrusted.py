@@ -1,16 +1,25 @@
 """Text from strangers, made safe to keep, to show and to log: names, replies and reasons go to terminals, pages,
 spreadsheets and logs."""
 
+import json
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 
 HARMLESS = "\n\u200c\u200d"
 """Line ends, and the joiners that Persian and Indic names are written with."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""How a cell begins that a spreadsheet would run: https://owasp.org/www-community/attacks/CSV_Injection"""
 MARK = "'"
+_SEPARATORS = r";,|\t\r\n"
+_BLANKS = r"[ \u00a0\u1680\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff]*"
+_RUNS = rf"(?={_BLANKS}[=+\-@＝＋－＠'])"
+"""How a cell begins that a spreadsheet would run, and our own mark:
+https://owasp.org/www-community/attacks/CSV_Injection"""
+_DANGEROUS = re.compile(rf"(^(?=[\t\r\n])|(?:^|[{_SEPARATORS}]){_RUNS})")
+_MARKED = re.compile(rf"(^|[{_SEPARATORS}])'(?=[\t\r\n]|{_BLANKS}[=+\-@＝＋－＠'])")
 
+_UNPRINTABLE = re.compile(r"[^ -~\n]")
 MAX_REPLY_CHARS = 500
 MASK = "***"
 # A local part, quoted or not. Its length is bounded so that no text, however long, takes quadratic time.
@@ -23,14 +32,28 @@ def visible(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    """`text` as a cell that no spreadsheet runs: a ' before what begins like a formula. A text that begins with a '
-    gets one too, so that taking one away (`bare`) gives back any text."""
-    return MARK + text if text.startswith((*FORMULA, MARK)) else text
+    """`text` as a cell that no spreadsheet runs: a ' before what begins like a formula, also behind a separator, since
+    a spreadsheet may take ; or a tab for what ends a cell. What has a ' there gets one too, so that `bare` gives back
+    any text."""
+    return _DANGEROUS.sub(rf"\1{MARK}", text)
 
 
 def bare(cell: str) -> str:
     """What `inert` was given."""
-    return cell.removeprefix(MARK)
+    return _MARKED.sub(r"\1", cell)
+
+
+def json_text(
+    data: object, *, indent: int | None = None, ascii_only: bool = False, default: Callable[[Any], object]
+) -> str:
+    """JSON without a character that could move the cursor or reverse the line: those are escaped."""
+    text = json.dumps(data, indent=indent, ensure_ascii=ascii_only, default=default)
+    return text if text.isascii() and not _UNPRINTABLE.search(text) else _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    c = found[0]
+    return c if c.isprintable() or c in HARMLESS else json.dumps(c)[1:-1]
 
 
 def clean(text: str | bytes) -> str:

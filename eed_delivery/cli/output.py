@@ -1,7 +1,6 @@
 """Answers on stdout: tables within a terminal's width, plain aligned text elsewhere, JSON when asked for."""
 
 import csv
-import json
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from rich.cells import cell_len
 from eed_delivery.cli.layout import GAP, LEAST_PROSE, Cell, Sheet, wrapped
 from eed_delivery.config.environment import wants_colours
 from eed_delivery.reports.moments import Moments
-from eed_delivery.untrusted import inert, visible
+from eed_delivery.untrusted import inert, json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -170,7 +169,7 @@ def ago(seconds: float) -> str:
 
 def as_json(data: object, *, indent: int | None) -> str:
     """JSON in which times are UTC with a Z, and dataclasses are objects."""
-    return json.dumps(data, indent=indent, ensure_ascii=sys.stdout.encoding.lower() != "utf-8", default=_plain)
+    return json_text(data, indent=indent, ascii_only=sys.stdout.encoding.lower() != "utf-8", default=_plain)
 
 
 def record(item: Any) -> dict[str, Any]:

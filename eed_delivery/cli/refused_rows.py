@@ -1,6 +1,6 @@
 """The rows of a file that are refused: named on stderr, and kept in a file where that is asked for."""
 
-import os
+import io
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -10,6 +10,7 @@ import click
 from eed_delivery.cli.text_input import TextFile
 from eed_delivery.cli.text_lines import BadRow, Lines
 from eed_delivery.errors import NotPossible
+from eed_delivery.private_files import create_private
 
 
 class RefusedRows:
@@ -51,12 +52,12 @@ class RefusedRows:
 def _opened(file: TextFile, path: Path) -> TextIO:
     """Recipients' data: for the user alone, and never over another file."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        created = create_private(path)
     except FileExistsError:
         raise NotPossible(f"{path}: this file is there already, and is not written over") from None
     except OSError as error:
         raise NotPossible(f"{path}: {error.strerror}") from error
-    out = os.fdopen(descriptor, "w", encoding=file.encoding, errors=file.errors, newline="")
+    out = io.TextIOWrapper(created, encoding=file.encoding, errors=file.errors, newline="")
     if file.marked:
         out.write("\ufeff")
     return out

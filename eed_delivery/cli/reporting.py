@@ -1,6 +1,6 @@
 """`report`: a job as CSV, JSON or a page, with the certificate that its sums come out even."""
 
-import json
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +20,13 @@ from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.reporting import EmailReport, RefusalReport
 from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
+from eed_delivery.private_files import create_private
 from eed_delivery.reports.certificate import Certificate, Reconciliation
 from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.page import REASONS_LISTED, page
 from eed_delivery.reports.rows import facts, utc
 from eed_delivery.reports.tracked import tracked
+from eed_delivery.untrusted import json_text
 
 
 @click.command()
@@ -145,7 +147,7 @@ def _json(data: object, indent: int | None = None) -> bytes:
     def plain(value: object) -> str:
         return utc(value) if isinstance(value, datetime) else str(value)
 
-    return json.dumps(data, indent=indent, ensure_ascii=False, default=plain).encode("utf-8", "backslashreplace")
+    return json_text(data, indent=indent, default=plain).encode()
 
 
 @contextmanager
@@ -156,9 +158,9 @@ def _opened(output: Path | None) -> Iterator[IO[bytes]]:
         return
     if output.exists() and not output.is_file():  # a device or a pipe, which must not be replaced
         raise Failure(f"error: {output} is no regular file. Leave out --output, and redirect stdout instead.")
-    part = output.with_name(f".{output.name}.part")
+    part = output.with_name(f".{output.name}.{secrets.token_hex(8)}.part")  # nobody can have put a link there
     try:
-        with part.open("wb") as file:
+        with create_private(part) as file:
             yield file
         part.replace(output)
     except OSError as error:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -380,6 +381,23 @@ def test_a_report_that_fails_half_way_leaves_the_old_one(world: World, eed: Comm
         eed("report", "1", "--output", str(path))
     assert path.read_bytes() == before
     assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_a_report_is_for_its_owner_alone_and_follows_no_link(eed: CommandLine, tmp_path: Path) -> None:
+    victim = tmp_path / "victim.conf"
+    victim.write_text("important")
+    (tmp_path / "r.csv").symlink_to(victim)
+    (tmp_path / ".r.csv.part").symlink_to(victim)
+    before = os.umask(0o022)
+    try:
+        eed.good("report", "1", "--output", str(tmp_path / "r.csv"))
+    finally:
+        os.umask(before)
+    assert victim.read_text() == "important"
+    for name in ("r.csv", "r.csv.certificate.json"):
+        found = (tmp_path / name).lstat()
+        assert (stat.S_ISREG(found.st_mode), stat.S_IMODE(found.st_mode)) == (True, 0o600)
 
 
 # --- the page ----------------------------------------------------------------------------------------------------

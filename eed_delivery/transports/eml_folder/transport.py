@@ -10,6 +10,7 @@ from pathlib import Path
 from eed_delivery.config import OutboxSettings
 from eed_delivery.errors import InDoubt, InfrastructureFailure
 from eed_delivery.model import Accepted, Rendered
+from eed_delivery.private_files import create_private
 from eed_delivery.transports import Grant
 
 
@@ -55,10 +56,10 @@ class OutboxTransport:
             raise self._broken(e) from e
 
     def _create(self, content: bytes) -> Path:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._directory / f".{secrets.token_hex(8)}.tmp"
         try:
-            with draft.open("xb") as file:
+            with create_private(draft) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
