@@ -19,6 +19,7 @@ https://owasp.org/www-community/attacks/CSV_Injection"""
 _DANGEROUS = re.compile(rf"(^(?=[\t\r\n])|(?:^|[{_SEPARATORS}]){_RUNS})")
 _MARKED = re.compile(rf"(^|[{_SEPARATORS}])'(?=[\t\r\n]|{_BLANKS}[=+\-@＝＋－＠'])")
 
+_CHAT_MARKUP = re.compile(r"<(?=\S)|@(?=(?i:all|channel|everyone|here|group|team)\b)|\](?=\()")
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 MAX_REPLY_CHARS = 500
 MASK = "***"
@@ -54,6 +55,14 @@ def json_text(
 def _escaped(found: re.Match[str]) -> str:
     c = found[0]
     return c if c.isprintable() or c in HARMLESS else json.dumps(c)[1:-1]
+
+
+def without_markup(text: str) -> str:
+    """`text` in which no chat program finds a mention or a link with another label: a stranger's reply wakes nobody and
+    leads nowhere. An invisible space takes the marks apart (Slack `<!channel>`, `<@U1>`, `<address|label>`; Discord,
+    Mattermost and Teams `@everyone`, `@here`, `[label](address)`).
+    https://docs.slack.dev/messaging/formatting-message-text"""
+    return _CHAT_MARKUP.sub("\\g<0>\u200b", text)
 
 
 def clean(text: str | bytes) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eed_delivery.untrusted import without_markup
+
 MAX_VALUE_CHARS = 2000
 """Of one value: a traceback's beginning and end say what it is; the log has the whole of it."""
 MAX_SUBJECT_CHARS = 100  # SNS takes no more: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -71,7 +73,7 @@ class Alert:
             "lines_not_looked_at": self.unread,
             "test": self.test,
             "line": {name: _kept(value) for name, value in self.line.items()},
-            "text": self.text(),
+            "text": without_markup(self.text()),
         }
         return json.dumps(said, ensure_ascii=False, default=str).encode("utf-8", "replace")
 

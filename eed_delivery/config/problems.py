@@ -12,6 +12,9 @@ from eed_delivery.config.settings import Settings
 from eed_delivery.config.tree import Key
 from eed_delivery.errors import Problem
 
+SHORTEST_SECRET = 4
+"""Characters. Less may well be a part of any other word."""
+
 # pydantic's error type → what is wrong, what would be right; the names in braces come with the error.
 # https://docs.pydantic.dev/latest/errors/validation_errors/
 WORDS: dict[str, tuple[str, str]] = {
@@ -48,28 +51,41 @@ def problems_of(error: ValidationError, origin: Mapping[Key, str]) -> Iterator[P
     """Each mistake in plain words, with its key and, if it isn't the file, where its value came from."""
     for detail in error.errors():
         key = tuple(str(part) for part in detail["loc"])
-        what, remedy = _words(detail, key)
+        what, remedy = _words(detail, key, untold=_source(key, origin) is not None)
         yield Problem(where(key, origin), what, remedy)
+
+
+def _without(text: str, value: object) -> str:
+    """`text` without the value. What came by a variable or credential may be a secret that was put into the wrong one,
+    and errors go to the log; what is in the file is found again by its value."""
+    if isinstance(value, str) and value:
+        text = text.replace(repr(value), "the value")
+        return text.replace(value, "the value") if len(value) >= SHORTEST_SECRET else text
+    return text
+
+
+def _source(key: Key, origin: Mapping[Key, str]) -> str | None:
+    """The variable or credential that a setting came from; None: the file."""
+    return next((origin[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origin), None)
 
 
 def where(key: Key, origin: Mapping[Key, str]) -> str:
     """`worker.threads`, or `worker.threads (from EED_WORKER__THREADS)`."""
-    for length in range(len(key), 0, -1):
-        if source := origin.get(key[:length]):
-            return f"{'.'.join(key)} (from {source})"
-    return ".".join(key)
+    source = _source(key, origin)
+    return f"{'.'.join(key)} (from {source})" if source else ".".join(key)
 
 
-def _words(detail: ErrorDetails, key: Key) -> tuple[str, str]:
+def _words(detail: ErrorDetails, key: Key, *, untold: bool) -> tuple[str, str]:
     if detail["type"] == "missing":
         return "it is not set", f"Set it in the file, or as {variable(key)}."
     if detail["type"] == "extra_forbidden":
         return "there is no such setting", suggestion(key)
-    context: dict[str, Any] = {"got": _got(detail["input"], key)}
+    context: dict[str, Any] = {"got": "the value" if untold else _got(detail["input"], key)}
     for name, value in detail.get("ctx", {}).items():
         context[name] = f"{value:g}" if isinstance(value, float) else value
     what, remedy = WORDS.get(detail["type"], ("{got} cannot be used", "See docs/configuration.md."))
-    return what.format_map(context), remedy.format_map(context)
+    what, remedy = what.format_map(context), remedy.format_map(context)
+    return (_without(what, detail["input"]), _without(remedy, detail["input"])) if untold else (what, remedy)
 
 
 def _got(value: object, key: Key) -> str:

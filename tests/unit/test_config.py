@@ -133,7 +133,7 @@ def test_every_mistake_is_told_at_once(problems: Any) -> None:
         "wroker": "there is no such setting. Did you mean worker?",
         "source.job.tabel": "there is no such setting. Did you mean source.job.table?",
         "source.job.key_type": "'uuid' is not one of the choices. Give 'integer' or 'string'.",
-        "queue.wait_seconds (from EED_QUEUE__WAIT_SECONDS)": "'21' is too large. Give 20 or less.",
+        "queue.wait_seconds (from EED_QUEUE__WAIT_SECONDS)": "the value is too large. Give 20 or less.",
         "EED_QEUE__URL": "there is no such setting. Did you mean EED_QUEUE__URL?",
         "worker.proceses (from EED_WORKER__PROCESES)": "there is no such setting. Did you mean worker.processes?",
         "worker.max_attempts and queue.max_receive_count": (
@@ -401,6 +401,16 @@ def test_web_settings_that_cannot_be(problems: Any, text: str) -> None:
 
 def test_jobs_that_want_nothing_need_no_links(loaded: Any) -> None:
     assert not loaded("[source.job]\ntrack_opens_value = false\ntrack_clicks_value = false").source.job.track_opens
+
+
+@pytest.mark.parametrize(
+    "name", ["SMTP__PORT", "SMTP__TLS", "WORKER__THREADS", "QUEUE__URL", "AWS__REGION", "WEB__LISTEN", "ALERTS__SENDER"]
+)
+@pytest.mark.parametrize("secret", ["hunter2 4096", "https://u:hunter2 4096@", "x hunter2 4096" * 9])
+def test_a_secret_in_the_wrong_variable_is_not_told(problems: Any, name: str, secret: str) -> None:
+    told = problems("", {f"EED_{name}": secret})
+    assert any(f"EED_{name}" in key for key in told)
+    assert "hunter" not in str(told)
 
 
 def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) -> None:

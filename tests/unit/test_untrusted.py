@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eed_delivery.untrusted import HARMLESS, bare, inert, json_text
+from eed_delivery.untrusted import HARMLESS, bare, inert, json_text, without_markup
 
 SEPARATORS = ",;\t|"
 # What a spreadsheet may pass over before it looks whether a cell is a formula.
@@ -53,3 +53,31 @@ def test_json_moves_no_cursor_and_reverses_no_line(data: dict[str, str]) -> None
 
 def test_names_stay_readable_in_json() -> None:
     assert json_text({"n": "Jürgen 山田 می\u200cخواهم"}, default=str) == '{"n": "Jürgen 山田 می\u200cخواهم"}'
+
+
+CHAT_MARKS = [
+    "<!channel>",
+    "<!here|x>",
+    "<@U024BE7LH>",
+    "<#C1>",
+    "<https://evil.example|bank>",
+    "@everyone",
+    "@HERE",
+    "@channel",
+    "@all",
+]
+
+
+@pytest.mark.parametrize("mark", [*CHAT_MARKS, "[bank](https://evil.example)", "<at>Anna</at>"])
+@given(before=st.text(max_size=5), after=st.text(max_size=5))
+def test_a_reply_mentions_nobody_in_a_chat(mark: str, before: str, after: str) -> None:
+    text = without_markup(f"{before}{mark} {after}")
+    assert mark not in text
+    assert text.replace("\u200b", "") == f"{before}{mark} {after}".replace("\u200b", "")
+
+
+def test_addresses_stay_as_they_are_in_a_chat() -> None:
+    assert (
+        without_markup("550 <***@example.com> a < b, a@heron.example")
+        == "550 <\u200b***@example.com> a < b, a@heron.example"
+    )
