@@ -4,7 +4,7 @@
 # make faults-long    the same for a release (hours)
 # make bench   how fast it is, beside Celery and others: a table
 # make bench-500k     500,000 emails with a 60 KB attachment each, ours alone
-# make lint    style, types, and which module may import which
+# make lint    style, types, which module may import which, and the messages of new commits
 # make clean   remove all of it again
 #
 # Needs Python 3.11 or later, and nothing else. Another one than python3: make demo PYTHON=python3.12
@@ -49,6 +49,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/commit_messages.py
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or later." >&2; exit 1; }
