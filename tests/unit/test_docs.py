@@ -145,7 +145,8 @@ def test_settings_that_are_named_exist() -> None:
     sections = "|".join(Settings.model_fields)
     for name, text in DOCUMENTS.items():
         for code in INLINE.findall(FENCE.sub("", text)):
-            if found := re.fullmatch(rf"((?:{sections})\.[a-z_.]+)(?: = .+)?", code):
+            found = re.fullmatch(rf"((?:{sections})\.[a-z_.]+)(?: = .+)?", code)
+            if found and not code.endswith(".py"):
                 assert found[1] in known, f"{name}: {found[1]}"
 
 
