@@ -53,7 +53,7 @@ class JobState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The class of an answer (DESIGN, the answers table); it decides what happens next."""
+    """The class of an answer (docs/design.md#the-answers-table); it decides what happens next."""
 
     SENT = "sent"
     TEMPORARY = "temporary"  # retry later, counted

@@ -141,7 +141,7 @@ class App:
         return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
 
     def _ses_client(self, boto: boto3.Session) -> "SESV2Client":
-        """A client that never tries twice: a second try would be a second email (DESIGN 4)."""
+        """A client that never tries twice: a second try would be a second email (docs/design.md#guarantees)."""
         ses = self.settings.ses
         config = Config(
             retries={"total_max_attempts": 1},

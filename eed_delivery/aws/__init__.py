@@ -1,1 +1,5 @@
-"""AWS: sessions with it, and the calls that go with every email (`calls`)."""
+"""AWS.
+
+- `sessions`  sessions, with the credentials that the settings name
+- `calls`     the quick calls of SQS and SES that go with every email
+"""

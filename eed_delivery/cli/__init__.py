@@ -1,25 +1,42 @@
-"""The command line, `eed-delivery`. One room a topic:
+"""The command line, `eed-delivery`. One module for each group of commands:
 
-- `running`    run, publisher, worker, sweeper, events, bounces, web
-- `bouncing`   bounce
-- `preparing`  db init, db check, queue init
-- `checking`   check
-- `submitting` submit, with `sifting` and `refused_rows` (which rows are good), `recipients` (the file), `files` (its
-  attachments) and `registering` (the rows it writes)
-- `csv_rows`   the rows of a file that `submit` and `suppression import` read, with `text_input` (its encoding),
-  `text_lines` (its lines and their sums) and `csv_options`
-- `reading`    jobs, job, emails, processes, with `watching` for the progress bar, `waiting` for jobs before their
-  time, and `one_email` for email
-- `reporting`  report
-- `requeueing` requeue
-- `resending`  resend
-- `reconciling` reconcile
-- `deciding`   settle, pause, resume, cancel
-- `suppression` suppression list, add, remove; `suppression_moving` import and export, of a `suppression_file`
-- `alerting`   alerts list, alerts test
-- `webhooks`   webhooks run, list, retry, test
-- `output`     tables at a terminal, plain text elsewhere, JSON for scripts; `layout` fits tables into a width
-- `streams`    standard streams that the caller has closed
+- `running`             run, publisher, worker, sweeper, events, bounces, web
+- `bouncing`            bounce
+- `preparing`           db init, db check, queue init
+- `checking`            check
+- `submitting`          submit
+- `reading`             jobs, job, emails, processes
+- `one_email`           email
+- `reporting`           report
+- `requeueing`          requeue
+- `resending`           resend
+- `reconciling`         reconcile
+- `deciding`            settle, pause, resume, cancel
+- `suppression`         suppression list, add, remove
+- `suppression_moving`  suppression import, export
+- `alerting`            alerts list, alerts test
+- `webhooks`            webhooks run, list, retry, test
+
+What `submit` and `suppression import` read:
+
+- `recipients`        the file of recipients, and `files` its attachments
+- `sifting`           which rows are good, with `refused_rows` and `repeated`
+- `registering`       the rows that `submit` writes
+- `suppression_file`  the file of a suppression list
+- `csv_rows`          the rows of a CSV file, with `csv_options`
+- `text_input`        a file in its encoding, and `text_lines` its lines and their sums
+
+What commands share:
+
+- `session`   the configuration and the parts of one call, each made when it is needed
+- `options`   options and types of arguments
+- `person`    who calls a command, for the audit
+- `failures`  expected errors as messages and exit codes
+- `output`    tables at a terminal, plain text elsewhere, JSON for scripts
+- `layout`    tables within a width
+- `watching`  `job --watch`
+- `waiting`   jobs before their time, as `jobs` and `job` show them
+- `streams`   standard streams that the caller has closed
 """
 
 import importlib

@@ -1,4 +1,16 @@
-"""Settings: one TOML file, systemd's credentials, EED_ variables; every mistake reported at once.
+"""Settings from one TOML file, systemd's credentials and EED_ variables. Every mistake is reported at once.
+
+- `settings`          one class a section, and `section` their base
+- `source_mapping`    `[source]`, and `source_checks` its checks
+- `alert_settings`    `[alerts]`, `alert_checks` its checks and `patterns` its expressions
+- `webhooks`          `[webhooks]`
+- `checks`            rules that involve several sections
+- `formats`           checks of single values
+- `load`              reads the file, credentials and variables
+- `environment`       variables, systemd's credentials and its supervision
+- `tree`              settings as nested tables, before they are checked
+- `problems`          pydantic's errors in words for an operator
+- `database_url`      the database's URL, `jdbc` the old server's form, `database_address` its parts
 
 Only this package reads the environment.
 """

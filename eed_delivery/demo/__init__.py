@@ -1,5 +1,16 @@
-"""`eed-delivery demo`: the whole service on one machine, with a mail server that misbehaves, and a check of it all.
+"""`eed-delivery demo`: the whole service on one machine, with a mail server that misbehaves, and a check of the result.
 
-Nothing here is a stand-in for the service itself: it is the same `eed-delivery run`, with a SQLite file in place of
-MySQL, ministack in place of SQS, and a mail server of our own. Needs the extra `demo`.
+- `command`        the command
+- `play`           the demo from beginning to end
+- `workspace`      its directory
+- `configuration`  its configuration file
+- `batch`          registers the job, with `people` as customers and `statements` as PDF files
+- `mail_server`    the mail server
+- `processes`      ministack and the service, on free `ports`
+- `progress`       watches the job
+- `checks`         compares the tables with the stored emails
+- `report`         what it prints at its end
+
+The service itself is the real `eed-delivery run`. A SQLite file replaces MySQL, and ministack replaces SQS. It needs
+the extra `demo`.
 """

@@ -1,4 +1,4 @@
-"""The ledger's own tables (DESIGN 3). The migrations build them; a test holds the two together."""
+"""The ledger's own tables (docs/design.md#the-tables). The migrations build them; a test holds the two together."""
 
 from collections.abc import Mapping
 from typing import Any

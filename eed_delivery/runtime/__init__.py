@@ -1,3 +1,7 @@
-"""What keeps a process running: the supervisor, the loop that every role is made of, how often it looks for work, and
-the points where a test may stop it (`failpoints`).
+"""What keeps a process running.
+
+- `supervisor`     starts, watches and stops the processes
+- `loop`           the loop that every role is made of
+- `poll_interval`  how often a loop polls
+- `failpoints`     where a test may kill or freeze a process
 """

@@ -1,4 +1,4 @@
-"""The reference schema of the source (DESIGN 3), for those who have no delivery server's tables yet.
+"""The reference schema of the source (docs/design.md#the-tables), for those who have no delivery server's tables yet.
 
 `eed-delivery db init --with-source` makes it, `eed-delivery submit` and the demo fill it, and it is what the settings'
 defaults map. It is in SQL in `config/source-schema.sql`.

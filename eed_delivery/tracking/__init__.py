@@ -1,2 +1,5 @@
-"""Tracking: what became of an email after it left. SES's events (`ses`) and mail that comes back (`bounces`) in,
-delivery outcomes out."""
+"""What became of an email after it left.
+
+- `ses`      SES's events
+- `bounces`  bounces and complaints by mail
+"""

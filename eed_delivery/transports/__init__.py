@@ -1,4 +1,11 @@
-"""How an email leaves: one Protocol, and behind it SMTP, SES and a folder of .eml files."""
+"""How an email leaves: one Protocol, and its implementations.
+
+- `smtp`         one mail server
+- `ses`          Amazon SES
+- `eml_folder`   .eml files, for the demo and rehearsals
+- `reply_rules`  whom a refusal concerns, by its words
+- `reply_kinds`  what two refusals of one kind have in common
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -32,7 +39,7 @@ class Transport(Protocol):
         Nothing is ever tried twice after the grant. A kept connection that turns out to be dead before the
         grant is replaced once, quietly.
 
-        Raises, by the answers table in the design:
+        Raises, by docs/design.md#the-answers-table:
             PermanentFailure: a definite no for this recipient or content. Also before the wire: larger
             than the
                 server takes, or an address that the provider cannot carry.

@@ -1,7 +1,7 @@
-"""The role `webhooks`: tells the tenant's own system what became of jobs and emails.
+"""The role `webhooks`: notifies the tenant's own system of jobs and emails.
 
-- `signing`    the headers of Standard Webhooks
-- `body`       what is said
-- `endpoint`   one POST, bounded in every way
-- `teller`     takes what is due, tells it, records what came of it; and the housekeeping
+- `signing`   the headers of Standard Webhooks
+- `body`      the message as JSON
+- `endpoint`  one POST, bounded in time and size
+- `teller`    sends due messages, records the answers, and deletes old ones
 """

@@ -1,4 +1,16 @@
-"""The worker process: threads that receive, claim, deliver and ack; their breaker, pace, keeper and heartbeat."""
+"""The worker process, with the path of one email.
+
+- `process`         what the threads of one process share, and how it starts and stops
+- `batch`           one batch of messages in one thread
+- `delivery`        the path of one email: render, wire, send, decide, record
+- `journal`         a thread's wires and outcomes on their way to the ledger
+- `keeper`          extends visibility timeouts and leases
+- `breaker`         stops receiving while the way out is broken
+- `send_rate`       this process's share of the send rate
+- `refusals`        refusals that concern a domain, a job or all emails
+- `job_refusals`    one refusal of most of a job's emails, and single emails that break the way out
+- `missing_values`  counts values that templates print and emails do not have
+"""
 
 from eed_delivery.worker.process import Worker, WorkerParts
 

@@ -52,7 +52,7 @@ def try_number(base: int, receive_count: int, attempts: int) -> int:
 
 
 def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
-    """What an outcome of try `number` means for the email: the answers table of DESIGN 4."""
+    """What an outcome of try `number` means for the email: docs/design.md#the-answers-table."""
     match outcome.verdict:
         case Verdict.SENT:
             return Decision(EmailState.SENT, outcome, counted=True)

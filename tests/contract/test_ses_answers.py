@@ -1,4 +1,4 @@
-"""What SES does, and what it means for the email: the design's answers table, and one POST for each grant."""
+"""What SES does, and what it means for the email: docs/design.md#the-answers-table, and one POST for each grant."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What the mail server does, and what it means for the email: the design's answers table, row by row."""
+"""What the mail server does, and what it means for the email: docs/design.md#the-answers-table, row by row."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What an answer means: the answers table of DESIGN 4, and what must hold whatever the answer."""
+"""What an answer means: docs/design.md#the-answers-table, and what must hold whatever the answer."""
 
 import pytest
 from hypothesis import given

@@ -1,12 +1,18 @@
 """The calls of AWS that go with every email, in a fifth of the CPU that boto3 takes for them, or less.
 
-boto3 decides where a call goes, what its header says and how it is signed. Credentials, and every rare call, stay its
-own; where it would use a proxy, it makes every call. What is left is a signed POST of some JSON on a kept connection:
+- `sqs`, `ses`    the clients
+- `sqs_bodies`    the bodies of SQS's answers, checked
+- `posts`         what the calls of both services share
+- `learned`       where boto3 sends a call, and with which headers
+- `signing`       Signature Version 4
+- `connections`   kept connections
+- `http_answers`  reads HTTP/1.1 answers
+- `errors`        answers that are not a success
+
+boto3 decides where a call goes, what its headers are and how it is signed. Credentials and every rare call stay its
+own. If boto3 would use a proxy, it makes every call itself. What is left is a signed POST of some JSON:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
 https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
-
-`sqs` and `ses` are the clients, and `sqs_bodies` what SQS says. `posts` is what they share: `way` learns from boto3,
-`signing` signs, `connections` and `answers` are the HTTP, `complaints` what an answer says that is no success.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,7 @@
-"""The ledger's schema, built and raised by Alembic; `eed-delivery db init` runs it."""
+"""The ledger's schema, built and upgraded by Alembic. `eed-delivery db init` runs it.
+
+`versions` has one module a revision, and `env` is Alembic's entry.
+"""
 
 from pathlib import Path
 

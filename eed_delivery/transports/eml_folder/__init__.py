@@ -1,1 +1,1 @@
-"""A folder of .eml files, for the demo and for rehearsals."""
+"""A folder of .eml files, for the demo and rehearsals: the `transport`."""

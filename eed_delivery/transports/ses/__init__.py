@@ -1,1 +1,5 @@
-"""Amazon SES, API v2: the transport, and what each answer means (`answers`)."""
+"""Amazon SES, API v2.
+
+- `transport`  one POST for each grant
+- `answers`    what each answer means
+"""

@@ -1,4 +1,4 @@
-"""Whom an SMTP server's refusal concerns, and what follows from it (DESIGN 4, the answers table).
+"""Whom an SMTP server's refusal concerns, and what follows from it (docs/design.md#the-answers-table).
 
 Three things are looked at, in this order:
 
