@@ -4,7 +4,7 @@
 - `source_mapping`    `[source]`, and `source_checks` its checks
 - `alert_settings`    `[alerts]`, `alert_checks` its checks and `patterns` its expressions
 - `webhooks`          `[webhooks]`
-- `checks`            rules that involve several sections
+- `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `formats`           checks of single values
 - `load`              reads the file, credentials and variables
 - `environment`       variables, systemd's credentials and its supervision

@@ -101,6 +101,22 @@ def test_the_document_tables_every_setting_with_its_default() -> None:
     assert rows == {".".join(key): documented(field) for key, field in ALL.items()}
 
 
+def test_a_range_that_the_document_gives_is_the_settings() -> None:
+    ranges = {
+        key: [int(number.replace(",", "")) for number in found.groups()]
+        for key, _, meaning in ROW.findall(DOCUMENT.read_text())
+        if (found := re.search(r"\b(\d[\d,]*) to (\d[\d,]*)\b", meaning))
+    }
+    assert len(ranges) > 6
+    assert ranges == {key: limits(ALL[tuple(key.split("."))]) for key in ranges}
+
+
+def limits(field: FieldInfo) -> list[int]:
+    """The least and the largest value that a setting may have."""
+    least = [limit.ge for limit in field.metadata if hasattr(limit, "ge")]
+    return least + [limit.le for limit in field.metadata if hasattr(limit, "le")]
+
+
 def documented(field: FieldInfo) -> str:
     if field.is_required():
         return "required"

@@ -21,16 +21,14 @@ SECTIONS = {".".join(key[:n]) for key in ALL for n in range(1, len(key))}
 SURROUNDINGS = [*ROOT.glob("config/*"), *ROOT.glob("systemd/*"), *ROOT.glob("*.toml"), ROOT / "Makefile"]
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 PROSE = {name: FENCE.sub("", text) for name, text in DOCUMENTS.items() if name != "CHANGELOG.md"}
-CITED = r"\b(?:docs/)?([\w-]+\.md)(?:#([\w-]+))?"
 
 
-def codes(prose: dict[str, str] = PROSE) -> list[tuple[str, str]]:
-    """Each piece of code in a sentence, with its document."""
-    return sorted({(name, code) for name, text in prose.items() for code in INLINE.findall(text)})
+CODES = sorted({(name, code) for name, text in PROSE.items() for code in INLINE.findall(text)})
 
 
 def named(pattern: str) -> list[tuple[str, str]]:
-    return [(name, code) for name, code in codes() if re.fullmatch(pattern, code)]
+    """The pieces of code in sentences that fit a pattern, each with its document."""
+    return [(name, code) for name, code in CODES if re.fullmatch(pattern, code)]
 
 
 def ids(cases: list[tuple[str, str]]) -> list[str]:
@@ -143,7 +141,7 @@ def test_options_that_are_named_alone_exist() -> None:
 
 
 FIRST_WORDS = {path[0] for path in commands()}
-WITHOUT_PROGRAM = [(name, code) for name, code in codes() if code.split()[0] in FIRST_WORDS and " --" in code]
+WITHOUT_PROGRAM = [(name, code) for name, code in CODES if code.split()[0] in FIRST_WORDS and " --" in code]
 
 
 @pytest.mark.parametrize(("name", "code"), WITHOUT_PROGRAM, ids=ids(WITHOUT_PROGRAM))
@@ -158,6 +156,15 @@ def test_a_command_that_is_named_without_the_program_has_these_options(name: str
 def test_both_kinds_are_found() -> None:
     assert len(WITHOUT_PROGRAM) > 4
     assert len(named(r"--[a-z].*")) > 20
+
+
+ON_ITS_WAY = {"test-quick"}  # CONTRIBUTING.md has it; the Makefile gets it with the tiers of the tests
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    told = {word for text in DOCUMENTS.values() for word in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, re.MULTILINE)}
+    assert told - targets <= ON_ITS_WAY
 
 
 # --- log events
