@@ -6,7 +6,7 @@ Why an email bounced is told by another table, `transports.reply_rules`.
 
 # ruff: noqa: E501 - a phrase stands on one line
 
-from eed_delivery.transports.reply_rules import one_of
+from eed_delivery.transports.reply_form import one_of
 
 OPENINGS = one_of(
     # https://cr.yp.to/proto/qsbmf.txt, Exim's and Postfix's templates, and what the others send

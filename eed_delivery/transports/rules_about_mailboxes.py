@@ -1,0 +1,59 @@
+"""Refusals of a recipient who is there: full, switched off for now, or told to take nothing from us."""
+
+# ruff: noqa: E501 - a phrase stands on one line
+
+from eed_delivery.transports.reply_rule import EXIM, GMAIL, MANY, MICROSOFT, Concern, Rule
+
+FULL = Rule(
+    "full",
+    Concern.MAILBOX,
+    (
+        (r"(?:mail)?box (?:[^ .;:]+ ){0,4}?(?:is |has been )?(?:almost |currently )?(?:over)?full\b|\b(?:full|overfull) mail ?box|\binbox (?:is )?full", MANY),
+        (r"\b(?:over|exceed\w*|out of|beyond|above|insufficient|low on) (?:[^ .;:]+ ){0,5}?(?:quota|storage|disk|space|mailbox size|allocation)", GMAIL),
+        (r"\b(?:quota|storage|mailbox size limit|mailbox limit|disk|mailbox size|space) (?:[^ .;:]+ ){0,5}?(?:exceed\w*|exeed\w*|full|reached|over|exhausted|violation)", EXIM),
+        (r"\bover ?quota|\bquota ?exceed|\bmailbox_?full|\boverquota", MANY),
+        (r"\bnot (?:\w+ )?enough (?:\w+ ){0,2}(?:space|storage|room|disk)|\bspace (?:is )?not enough|\bfolder is full|\bdisk full|\bdoes not have enough|\breached (?:\w+ ){0,4}quota|\bexceeded (?:its|their|his|the) (?:\w+ ){0,2}limit", MANY),
+        (r"\b(?:mailbox|recipient|user|account) (?:\w+ ){0,3}(?:exceeded|exceeds) (?:\w+ ){0,3}(?:limit|size)", MICROSOFT),
+        (r"\b(?:postfach|mailbox|speicher\w*|quota|kontingent) (?:[^ .;:]+ ){0,5}?(?:voll|(?:u|ue)berschritten|erschopft|(?:u|ue)berfullt|(?:u|ue)berfuellt)", "German"),
+        (r"\b(?:boite|quota|espace|bal) (?:[^ .;:]+ ){0,6}?(?:pleine?|depass\w+|insuffisant\w*|satur\w+)\b", "French"),
+        (r"\b(?:buzon|cuota|cuenta|espacio|almacenamiento|casilla) (?:[^ .;:]+ ){0,6}?(?:llen[oa]|exced\w+|superad\w+|insuficiente|agotad\w+|sobrepas\w+)", "Spanish"),
+        (r"\b(?:casella|quota|spazio|mailbox) (?:[^ .;:]+ ){0,6}?(?:pien[ao]|superat\w+|esaurit\w+|insufficiente|ecced\w+)", "Italian"),
+        (r"\b(?:caixa|quota|cota|espaco|limite) (?:[^ .;:]+ ){0,6}?(?:chei[ao]|exced\w+|lotad\w+|insuficiente|esgotad\w+|ultrapass\w+)", "Portuguese"),
+        (r"\b(?:postvak|postbus|mailbox|quota|schijfruimte|opslagruimte) (?:[^ .;:]+ ){0,5}?(?:vol|overschreden|onvoldoende|overvol)\b", "Dutch"),
+        (r"\b(?:skrzynka|limit|miejsc\w+|quota|pojemnosc) (?:[^ .;:]+ ){0,5}?(?:pelna|przepelnion\w+|przekroczon\w+)|\bbrak miejsca|przepelniona skrzynka", "Polish"),
+        (r"\b(?:posta kutusu|kota|kotasi|alan|disk) (?:[^ .;:]+ ){0,5}?(?:dolu|asil\w+|yetersiz|doldu)", "Turkish"),
+        (r"(?:ящик|квот\pL*|мест[ао]|хранилищ\pL*)[^.]*(?:переполнен|превышен|недостаточно|заполнен|полон)|(?:переполнен|превышен|недостаточно)[^.]*(?:ящик|квот|мест)", "Russian"),
+        (r"(?:メールボックス|容量|受信箱|ディスク|受信トレイ)[^。]*(?:いっぱい|一杯|満杯|超過|超え|不足|オーバー)", "Japanese"),
+        (r"(?:邮箱|郵箱|信箱|空间|空間|配额|配額|容量)[^。]*(?:已满|已滿|满了|不足|超出|超过|超過|用完)", "Chinese"),
+    ),
+    later=True,
+)  # fmt: skip
+
+GREYLISTING = Rule(
+    "greylisting",
+    Concern.MAILBOX,
+    ((r"\bgr[ae]y-?list", "postgrey"),),
+    later=True,
+    sub_type="rate",
+)  # fmt: skip
+
+TEMPORARY = Rule(
+    "temporary",
+    Concern.MAILBOX,
+    (
+        (r"\btemporar(?:y|i?ly)\b|\btransient\b", MANY),
+        (r"\b(?:try|retry|come back|send|resend)(?: \w+){0,3} later\b|\blater (?:try|retry)", "RFC 5321, 4.2.5"),
+        (r"\bvor(?:u|ue)bergehend|\bsp(?:a|ae)ter (?:erneut|noch einmal|nochmal|wieder)", "German"),
+        (r"\btemporaire\w*|\bplus tard|\bulterieurement", "French"),
+        (r"\btemporal(?:mente)?\b|\bmas tarde\b", "Spanish"),
+        (r"\btemporane[aoi]\w*|\bpiu tardi", "Italian"),
+        (r"\btemporari[ao]\w*|\bmais tarde", "Portuguese"),
+        (r"\btijdelijk\w*|\blater (?:opnieuw|nog)", "Dutch"),
+        (r"\btymczasow\w+|\bchwilow\w+|\bpozniej\b", "Polish"),
+        (r"\bgecici\w*|\bdaha sonra", "Turkish"),
+        (r"временн|позже|позднее", "Russian"),
+        (r"一時的|後ほど|後で|しばらく", "Japanese"),
+        (r"暂时|暫時|稍后|稍後", "Chinese"),
+    ),
+    later=True,
+)  # fmt: skip

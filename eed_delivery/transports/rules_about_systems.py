@@ -1,0 +1,34 @@
+"""Trouble of the recipient's system, or on the way to it, and words that say little."""
+
+# ruff: noqa: E501 - a phrase stands on one line
+
+from eed_delivery.transports.reply_rule import CISCO, GAP, MANY, MICROSOFT, POSTFIX, SENDMAIL, Concern, Rule
+
+TRY_AGAIN = Rule(
+    "network",
+    Concern.DOMAIN,
+    (
+        (r"host not found,? (?:please )?try again", POSTFIX + ": EX_TEMPFAIL of its resolver, smtp_addr.c"),
+        (r"\bdns soft error|\bserv ?fail|\btemporary (?:dns|lookup|name|resolution)", CISCO),
+        (r"\bname (?:server|service) " + GAP + r"(?:timed? ?out|timeout|try again)", SENDMAIL),
+    ),
+    later=True,
+)  # fmt: skip
+
+POLICY = Rule(
+    "policy",
+    Concern.SENDER,
+    (
+        (r"\bpolic(?:y|ies)\b|\bblock|\b(?:access|delivery|permission|mail|message|connection) denied|\bprohibited|\bnot (?:authori[sz]ed|permitted|allowed|accepted)\b|\bfilter", MANY),
+        (r"\b(?:recipient|user) (?:preferences|rules)|\brefus\w+ to (?:accept|receive)|\bonly accept\w* (?:mail|messages)|\bsendernotauthenticated|\bnotauthorized\b|\brestrict", MICROSOFT),
+    ),
+)  # fmt: skip
+
+EXPIRED = Rule("expired", Concern.DOMAIN, ((r"\b(?:delivery (?:time )?|message |queue time )?expired|\btoo long in queue|\bretry timeout|\bretry time not reached|\bmessage too old", SENDMAIL),), later=True)  # fmt: skip
+LOOP = Rule("loop", Concern.DOMAIN, ((r"\bmail (?:for \S+ )?loops? (?:back|detected)|\btoo many hops|\brouting loop|\bhop count", SENDMAIL),), later=True)  # fmt: skip
+NETWORK = Rule(
+    "network",
+    Concern.DOMAIN,
+    ((r"\btimed? ?out|\btimeout|\bconnection (?:refused|reset|dropped|lost|closed|failed)|\b(?:host|network|domain|server) (?:is )?(?:unreachable|not reachable)|\bno route to host|\btry again\b|\bcould not connect|\bunable to connect|\bnot responding", POSTFIX),),
+    later=True,
+)  # fmt: skip
