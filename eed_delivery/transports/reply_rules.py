@@ -1,8 +1,8 @@
 """Whom a refusal concerns, by its words: the one table for answers at sending and for bounces.
 
 A code alone does not say it. `550 5.1.1` is also what a server says to a sender whom it has blocked, and `550 5.7.1`
-is also said of a mailbox that is not there. So the words are looked at, in the order of `RULES`. What speaks against us,
-or for a mailbox that is only not available now, comes before what speaks of a dead address: a good address that is
+is also said of a mailbox that is not there. So the words are looked at, in the order of `RULES`. What speaks against
+us, or for a mailbox that is only not available now, comes before what speaks of a dead address: a good address that is
 suppressed is lost, and a dead one that is not suppressed bounces once more.
 """
 
@@ -24,10 +24,13 @@ RULES: tuple[Rule, ...] = (
     # What is about us, or about now. These come first.
     rules_about_us.SENDER,
     rules_about_us.RELAY,
+    rules_about_mailboxes.CLOSED_GROUP,
     rules_about_systems.TRY_AGAIN,
     rules_about_us.RATE,
     rules_about_us.AUTHENTICATION,
+    rules_about_systems.TROUBLE,
     rules_about_us.BLOCKLIST,
+    rules_about_mailboxes.CLOSED,
     rules_about_content.CONTENT,
     rules_about_content.SPAM,
     rules_about_mailboxes.FULL,
@@ -42,6 +45,8 @@ RULES: tuple[Rule, ...] = (
     rules_about_addresses.DISABLED_ACCOUNT,
     rules_about_addresses.MAYBE_NO_MAILBOX,
     # What says little. Only where nothing above fits.
+    rules_about_us.ABOUT_SENDER,
+    rules_about_us.ABOUT_SOURCE,
     rules_about_systems.POLICY,
     rules_about_systems.EXPIRED,
     rules_about_systems.LOOP,

@@ -105,7 +105,7 @@ NO_MAILBOX = Rule(
         (r"\bno (?:mail ?box|mail box|user|account|recipient|one|person|inbox)s? (?:here |found|by that|by this|with that|at this|for this|available|on this|called|named|of that)", QMAIL),
         (r"\bdo(?:es)? not have an? (?:[^ .;:]+ ){0,4}account|\bno account\b", YAHOO),
         (r"\bdo(?:es|s) ?n(?:o|')?t exist|\bdoesnt exist|\bdoes not exists?\b", MANY),
-        (r"\brecipient ?not ?found|\bresolver\.adr\.(?:recipnotfound|recipient|exrecipnotfound)|\bresolver adr\b", MICROSOFT),
+        (r"\brecipient ?not ?found|\bresolver adr (?:recipnotfound|recipient|exrecipnotfound)|\bresolver adr\b", MICROSOFT),
         (r"\b(?:not|is not) (?:listed|present|found) in (?:the )?(?:domino|public|directory|our|local|user|recipient|address)", "Domino"),
         (r"\bbad ?rcpt ?to\b|\bbadrecipientto\b|\b(?:not in my )?valid ?rcpt ?to\b|\b(?:sorry, )?your envelope recipient", QMAIL),
         (r"\brecipient address rejected: (?:undeliverable|unknown|invalid|user ?unknown|address unknown|no such|not found|bad)", POSTFIX),
@@ -147,7 +147,7 @@ MAYBE_NO_MAILBOX = Rule(
     Concern.ADDRESS,
     (
         (r"\bmail ?box (?:[^ .;:]+ ){0,5}?(?:unavailable|unavaiable|not available|is not available)", "RFC 5321, 4.2.2: the text of 550"),
-        (r"\brecipient address rejected: access denied", "Exchange Online: directory-based edge blocking"),
+        (r"\brecipient address(?:es)? rejected ?: access denied|\bmailbox name not allowed", "Exchange Online: directory-based edge blocking"),
         (r"(?:^|[^a-z]|recipient |5\.1\.0 |e-?mail )address rejected ?(?:\.|;|\(|$)", CISCO),
         (r"\baccount unavailable|\baddress no longer|\brecipient (?:is )?not (?:ok|accepted|local)\b|\bthe following recipients? (?:was|were) undeliverable|\bdestination server rejected recipients", "various"),
         (r"\bcheck (?:if|that|whether) (?:the )?(?:e-?mail )?address is (?:correct|valid)|\bthe e-?mail address was (?:misspelled|not entered correctly|entered incorrectly)", "InterScan, Exchange"),

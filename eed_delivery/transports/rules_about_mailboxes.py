@@ -11,7 +11,7 @@ FULL = Rule(
         (r"(?:mail)?box (?:[^ .;:]+ ){0,4}?(?:is |has been )?(?:almost |currently )?(?:over)?full\b|\b(?:full|overfull) mail ?box|\binbox (?:is )?full", MANY),
         (r"\b(?:over|exceed\w*|out of|beyond|above|insufficient|low on) (?:[^ .;:]+ ){0,5}?(?:quota|storage|disk|space|mailbox size|allocation)", GMAIL),
         (r"\b(?:quota|storage|mailbox size limit|mailbox limit|disk|mailbox size|space) (?:[^ .;:]+ ){0,5}?(?:exceed\w*|exeed\w*|full|reached|over|exhausted|violation)", EXIM),
-        (r"\bover ?quota|\bquota ?exceed|\bmailbox_?full|\boverquota", MANY),
+        (r"\btoo much mail data|\bover ?quota|\bquota ?exceed|\bmailbox_?full|\boverquota", MANY),
         (r"\bnot (?:\w+ )?enough (?:\w+ ){0,2}(?:space|storage|room|disk)|\bspace (?:is )?not enough|\bfolder is full|\bdisk full|\bdoes not have enough|\breached (?:\w+ ){0,4}quota|\bexceeded (?:its|their|his|the) (?:\w+ ){0,2}limit", MANY),
         (r"\b(?:mailbox|recipient|user|account) (?:\w+ ){0,3}(?:exceeded|exceeds) (?:\w+ ){0,3}(?:limit|size)", MICROSOFT),
         (r"\b(?:postfach|mailbox|speicher\w*|quota|kontingent) (?:[^ .;:]+ ){0,5}?(?:voll|(?:u|ue)berschritten|erschopft|(?:u|ue)berfullt|(?:u|ue)berfuellt)", "German"),
@@ -27,6 +27,29 @@ FULL = Rule(
         (r"(?:邮箱|郵箱|信箱|空间|空間|配额|配額|容量)[^。]*(?:已满|已滿|满了|不足|超出|超过|超過|用完)", "Chinese"),
     ),
     later=True,
+)  # fmt: skip
+
+CLOSED_GROUP = Rule(
+    "closed",  # the recipient takes mail of some senders only, and it reads as if we had to log in
+    Concern.MAILBOX,
+    (
+        (r"\bresolver rst (?:\w*auth\w*|\w*restrict\w*)|\bsendernotauthenticated|\brestrictedtorecipients|\bnotauthorized\b", MICROSOFT),
+        (r"\bnot authenticated (?:by|for|when sending to) (?:the |this |a )?(?:organi[sz]ation|group|mailbox|public folder|recipient|distribution)|\bnot in (?:the )?allowed-?senders|\bdelivery not authori[sz]ed", MICROSOFT),
+        (r"\bnot (?:authori[sz]ed|permitted|allowed) to (?:send|write|post|deliver|mail) (?:(?:e-?mails?|messages?|mail) )?to (?:this|the|that|these|@)\b", MICROSOFT),
+    ),
+    sub_type="policy",
+)  # fmt: skip
+
+CLOSED = Rule(
+    "closed",  # the recipient, or who manages the mailbox, takes no mail from us
+    Concern.MAILBOX,
+    (
+        (r"\b(?:recipient|addressee) (?:@ )?(?:is |was )?(?:not (?:allowed|permitted)|denied|refused|blocked)\b", MANY),
+        (r"\b(?:recipient|user|mailbox owner|addressee) (?:preferences|rules|policy settings)|\bblocked - user\b|\b(?:rejected|refused|blocked|denied|discarded) by (?:the |this |a |its )?(?:recipients?|addressee|users?|mailbox)\b", "Facebook, Exchange Online, QQ, Mimecast"),
+        (r"\b(?:recipient|user|addressee|mailbox|account|address|@) (?:is )?(?:only |does not )(?:accepts?|accepting|receives?) (?:\w+ )?(?:mails?|e-?mails?|messages?|internal)|\brefus\w+ to (?:accept|receive)|\bonly accept\w* (?:mail|messages|e-?mail)|\bdoes not accept (?:e-?mails?|mail|messages) (?:from|over|via)", "various"),
+        (r"\bmembers?[- ]only\b|\bnon-?members?\b|\bclosed (?:mailing )?list|\bnot (?:a )?(?:member|subscribed)|\brecipient (?:address )?(?:is )?suppressed|\bsuppression list|\bbanned recipient", "mailing lists, SparkPost"),
+    ),
+    sub_type="policy",
 )  # fmt: skip
 
 GREYLISTING = Rule(

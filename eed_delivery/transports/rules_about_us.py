@@ -24,7 +24,7 @@ SENDER = Rule(
         (r"\bsender:? (?:@:? )?(?:is |was |has been )?(?:rejected|denied|refused|unknown|invalid|not |does not|could not|verif|blocked|domain)", POSTFIX),
         (r"\b(?:domain of sender|sending domain|sender's? domain|envelope sender|envelope from|mail from|return path)\b" + " " + GAP
          + r"(?:not|no|rejected|denied|refused|must|invalid|unresolv\w+|bad\w*)\b", SENDMAIL),
-        (r"\b(?:invalid|unknown|bad|unverified|forged|banned) sender\b", MANY),
+        (r"\b(?:invalid|unknown|bad|unverified|forged|banned|unrout\w+|unresolv\w+|bogus|unacceptable|undeliverable) sender\b|\bpurported responsible\b", MANY),
         (r"\bsender " + GAP + r"(?:does not exist|blocked|not exist|no (?:a|mx|a/mx)\b|null ?mx|not verified|not authori[sz]ed)", MANY),
         (r"\b(?:after|in reply to|response to|command:?) (?:pipelined )?(?:mail from|ehlo|helo|auth|initial connection|starttls)\b", "Exim, Postfix: an answer before the recipient was named"),
         (r"\bfrom:? (?:\w+ )?domain\b|\bvalid from\b|\bfrom:? (?:header|address) (?:\w+ ){0,3}(?:invalid|missing|not)", "GoDaddy"),
@@ -45,7 +45,8 @@ RELAY = Rule(
     (
         (r"\brelay(?:ing)? (?:access |operation |mail )?(?:is |was )?(?:denied|not (?:permitted|allowed)|prohibited|rejected|disallowed)", POSTFIX),
         (r"\b(?:unable to|cannot|not (?:allowed|permitted|authori[sz]ed) to|do(?:es)? not|allowed to|refus\w+ to|attempt to) relay", MICROSOFT),
-        (r"\brelaying (?:to|for|through|mail)|\bno relay|\bopen relay|tenantattribution", MANY),
+        (r"\brelaying (?:to|for|through|mail)|\bno relay|\b(?:open|insecure) (?:mail )?relay|tenant\w*attribution", MANY),
+        (r"\b(?:configured|supposed|here) to relay|\b(?:smtp|outgoing|mail|relay) ?server of your|\byour (?:own )?(?:isp|provider)(?:'s)? (?:\w+ )?(?:smtp|outgoing|mail|relay|server)", SENDMAIL),
         (r"\brcpthosts\b", QMAIL),
         (r"\buse (?:me|us|this server) (?:[^ .;:]+ ){0,2}as an? (?:open )?relay", "Broadcom (MessageLabs)"),
         (r"\brequires authentication when attempting to send to a non-local", "Merak, IceWarp"),
@@ -59,7 +60,7 @@ RATE = Rule(
     (
         (r"\brate[- ]?limit|\bratelimit|\brate exceed|\breceivingrate|\bunusual rate|\bmessage rate|\bsending rate", GMAIL),
         (r"\bat a rate that", GMAIL),
-        (r"\btoo (?:many|much|fast|quickly|frequent\w*)\b", POSTFIX),
+        (r"\btoo (?:many|fast|quickly|frequent\w*)\b|\btoo much (?:(?:e-?)?mail (?:from|to|sent|for|in)|(?:e-?)?mails\b|traffic|volume)", POSTFIX),
         (r"\bthrottl", YAHOO),
         (r"\b(?:daily|hourly|weekly|monthly|sending|connection|submission|frequency|traffic|concurren\w+) (?:\w+ ){0,3}(?:limit|quota|volume)s?\b|\brecipient (?:rate |count )?limits?\b", MICROSOFT),
         (r"\blimit(?:s|ed)? (?:\w+ ){0,3}(?:per|this|each|every) (?:hour|day|minute)|\bper (?:hour|minute|day)\b|\bthis hour\b", "GoDaddy"),
@@ -78,9 +79,10 @@ AUTHENTICATION = Rule(
     (
         (r"\b(?:dmarc|spf|dkim|arc|sender id|sender policy framework|domainkeys)\b", "RFC 7208, 6376, 7489"),
         (r"\bunauthenticated|\bnot authenticated|\bauthentication (?:is |was )?(?:required|needed|check|failed|level|requirements)|\bfailed authentication", GMAIL),
-        (r"\breverse (?:dns|hostname|lookup|name)|\brdns\b|\bptr\b|\bfcrdns\b|\bcannot find your (?:reverse )?(?:host|name|domain|ip)|forward-confirmed", POSTFIX),
+        (r"\breverse (?:dns|hostname|lookup|name)|\brdns\b|\bptr\b|\bfcrdns\b|\bcannot find your (?:reverse )?(?:host|name|domain|ip)|forward-confirmed|\b(?:ip|host) ?name lookup (?:failed|failure)|\bno rdns\b|\bdns check fail", POSTFIX),
         (r"\b(?:helo|ehlo)\b", "RFC 5321, 4.1.1.1"),
-        (r"\bmust issue a starttls|\btls (?:is )?required|\bencryption (?:is )?(?:required|needed)", "RFC 3207; RFC 5248, X.7.10"),
+        (r"\bstarttls\b|\btls (?:is |version )?(?:\S+ )?(?:required|needed|mandatory|not)|\b(?:requires?|needs?|without|must support|must use) (?:\w+ )?(?:tls|ssl|encryption|encrypted|high-strength)|\bencryption (?:is )?(?:required|needed)", "RFC 3207; RFC 5248, X.7.10"),
+        (r"\bcertificates?\b|\bcertificate-|\bdane\b|\btlsa\b|\btlsa-|\bdnssec\b|\bdnssec-", "RFC 7672; Exchange Online, Mimecast"),
     ),
 )  # fmt: skip
 
@@ -89,7 +91,7 @@ BLOCKLIST = Rule(
     Concern.SOURCE,
     (
         (r"\b(?:spamhaus|spamcop|sorbs|barracudacentral|barracuda reputation|senderscore|abuseat|uceprotect|mailspike|invaluement|cloudmark"
-         r"|spamrl|hostkarma|junkemailfilter|blackholes|surbl|uribl|ivmsip|dnsbl|rbls?|sbl|xbl|cbl|pbl)\b", "the lists themselves"),
+         r"|spamrl|hostkarma|junkemailfilter|blackholes|surbl|uribl|ivmsip|dnsbls?|rbls?|rhsbl|sbl|xbl|cbl|pbl|ivmsip)\b", "the lists themselves"),
         (r"black ?-?list|block ?-?list|\bdeny ?-?list|\bblack ?hole|\bblacklist\w*|\bblackliste", MANY),
         (r"\b(?:is|are|was|been|found|ip|host|~) (?:\w+ )?listed (?:at|in|on|by)|\blisting in\b|\bdue to listing", "DNS lists, as RFC 5782 has them"),
         (r"\bblocked (?:using|for|due|because|from)\b", POSTFIX),
@@ -107,4 +109,24 @@ BLOCKLIST = Rule(
         (r"\bspam ?trap|\bspammer", MANY),
     ),
     sub_type="policy",
+)  # fmt: skip
+
+# The last two only say what is spoken of. A refusal that says "your server" is hardly about the recipient.
+ABOUT_SENDER = Rule(
+    "of_sender",
+    Concern.SENDER,
+    ((r"\bsenders?\b|\boriginator\b|\bmail from\b|\breturn[- ]path\b|\bfrom: |\bemetteur\b|\babsender\b|\bremitente\b|\bmittente\b|\bremetente\b|\bafzender\b|\bnadawca\b|отправител|発信者|送信者|发件人|寄件人", MANY),),
+    sub_type="sender",
+    sure=False,
+)  # fmt: skip
+
+ABOUT_SOURCE = Rule(
+    "source",
+    Concern.SOURCE,
+    (
+        (r"\b(?:your|sending|client|connecting|source|originating|bad) (?:\w+ )?(?:ips?|hosts?|servers?|mta|relay|isp|network|provider|domain|mail ?server|system)\b", MANY),
+        (r"\bip ~|\bips?:? ?=? ?~|\bdynamic (?:ip|address)|\bgeo(?:ip|graphic\w*)\b|\bcountry\b", MANY),
+    ),
+    sub_type="policy",
+    sure=False,
 )  # fmt: skip

@@ -38,16 +38,29 @@ BEFORE_RCPT = frozenset({Phase.RSET, Phase.MAIL, Phase.NOOP})
 
 # Exchange Online: the recipient takes mail from its own organisation only. It reads as if we had to log in.
 # https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/
-_CLOSED_TO_STRANGERS = frozenset({"5.7.124", "5.7.133", "5.7.134", "5.7.135", "5.7.136"})
+_CLOSED_TO_STRANGERS = frozenset({"5.7.12", "5.7.13", "5.7.124", "5.7.133", "5.7.134", "5.7.135", "5.7.136"})
 _SENDERS_DOMAIN = frozenset({"1.7", "1.8"})
 """RFC 3463, 3.2: the sender's address, or its system."""
-_MAILBOX, _SYSTEM, _NETWORK, _POLICY = "2.", "3.", "4.", "7."
+_ADDRESS, _MAILBOX, _SYSTEM, _NETWORK, _PROTOCOL, _POLICY = "1.", "2.", "3.", "4.", "5.", "7."
+_CONTENT = "6."
+_TOO_LARGE = "3.4"
+_OWNER_CHANGED = frozenset({"7.17", "7.18"})
+"""RFC 7293, 14."""
+_THEIRS_BY_CODE = _OWNER_CHANGED | {_TOO_LARGE}
+_TRANSACTION, _NO_MAIL_HERE, _DELIVERY_POLICY = 554, 521, 571
+"""Said of anything: RFC 5321, 4.2.2; RFC 7504; and Exchange's "delivery not authorized"."""
 
 _SAYS_DAILY = one_of(r"\bdaily\b|\bper day\b|\b24 hours?\b|\bquota\b")
-_SAYS_RECIPIENTS = one_of(r"\brecipient's\b|\b(?:user|recipient|mailbox) (?:\w+ ){0,6}(?:receiving|receives) ")
+_SAYS_RECIPIENTS = one_of(
+    r"\brecipient's\b",
+    r"\b(?:user|recipient|mailbox) has (?:exceeded|reached) (?:their|his|its|the)\b",
+    r"\b(?:user|recipient|mailbox) (?:\w+ ){0,6}(?:receiving|receives) ",
+)
 _SAYS_RATE = one_of(r"\brate\b|\bquota\b|\bflood|\blimit")
 _SAYS_ERRORS = one_of(r"\btoo many errors")
-_SAYS_SENDER_REJECTED = one_of(r"\bsender rejected|\bdomain of sender|\bsender (?:domain|@)")
+_SAYS_SENDER_REJECTED = one_of(
+    r"\bfrom:? (?:domain|address)\b|\bsender rejected|\bdomain of sender|\bsender (?:domain|@)"
+)
 _SAYS_UNAVAILABLE = one_of(r"\bservice (?:is |temporarily |currently )*unavailable")
 _SAYS_RIGHTS = one_of(
     r"\bnot authori[sz]ed to perform",
@@ -55,9 +68,13 @@ _SAYS_RIGHTS = one_of(
     r"\bsending (?:is )?(?:currently )?(?:paused|suspended|disabled)",
 )
 _SAYS_CONTENT = one_of(
+    r"\bspam (?:contents?|patterns?)\b",
     r"\b(?:its|your|message|the|spam) content\b",
     r"\bcontent (?:in|of) (?:the|your|this) (?:message|e-?mail)",
     r"\burls? (?:\w+ )?(?:in|of)\b|\b(?:listed|blacklisted|bad|malicious) urls?\b",
+)
+_SAYS_MESSAGE = one_of(
+    r"\b(?:message|e-?mail|mail|content|attachment|url|link|virus)s?\b", r"письм|сообщени|邮件|郵件|メール"
 )
 _SAYS_BUSY = one_of(
     r"\b(?:server|system|service|host|~) (?:is )?(?:too |temporarily |currently )?(?:busy|overloaded)",
@@ -69,6 +86,7 @@ _SAYS_OURS = one_of(
     r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission",
     r"\bsend ?as ?denied|\bsend (?:as|on behalf)\b",
 )
+_SAYS_CHECKED = one_of(r"\b(?:dmarc|spf|dkim)\b|\bauthentication (?:level|requirement)")
 _SAYS_LIST = one_of(r"\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
 
 
@@ -157,10 +175,10 @@ def _after_rcpt(refused: Refused) -> Judgement:
         return _EVERYBODYS
     if code == 454 and not refused.says(_SAYS_DAILY.search) and refused.rule != "relay":
         return _RATE  # Amazon SES: https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html
+    if code == 421:  # RFC 5321, 3.8: the server closes the connection, whoever the recipient is
+        return _SOMEBODYS_RATE if refused.rule == "rate" else _NOT_THEIRS
     if refused.enhanced in _CLOSED_TO_STRANGERS or (detail.startswith(_MAILBOX) and not _is_about_us(refused)):
         return refused.theirs
-    if code == 421 and refused.phase is not Phase.DOT:
-        return _SOMEBODYS_RATE if refused.rule == "rate" else _NOT_THEIRS
     if refused.says(_SAYS_RIGHTS.search) and refused.concern is not Concern.ADDRESS:
         return _NOT_THEIRS
     if detail in _SENDERS_DOMAIN and refused.concern is not Concern.ADDRESS:
@@ -171,8 +189,9 @@ def _after_rcpt(refused: Refused) -> Judgement:
 
 
 def _is_about_us(refused: Refused) -> bool:
-    """Where a mailbox's code is used for what is ours (AOL: "521 5.2.1 Your IP has been temporarily blocked")."""
-    return refused.rule == "blocklist" or refused.says(_SAYS_OURS.search)
+    """Where a mailbox's code is used for what is ours (AOL: "521 5.2.1 Your IP has been temporarily blocked"), or for
+    how much comes (Exchange Online: 5.2.122)."""
+    return refused.rule in ("blocklist", "rate") or refused.says(_SAYS_OURS.search)
 
 
 def _by_words(refused: Refused) -> Judgement:
@@ -180,17 +199,43 @@ def _by_words(refused: Refused) -> Judgement:
     if rule in _BY_RULE:
         return _BY_RULE[rule](refused)
     if refused.for_good:
-        return refused.theirs
+        return refused.theirs if _is_theirs_for_good(refused) else _NOT_THEIRS
     if refused.detail.startswith(_POLICY) and refused.says(_SAYS_RATE.search):
         return _SOMEBODYS_RATE
+    if refused.concern is Concern.DOMAIN and refused.detail.startswith(_POLICY) and refused.phase is Phase.RCPT:
+        return _THEIRS_FOR_NOW  # Exchange Online's "4.7.0 … PRX2": the server that has this mailbox
     not_theirs = refused.concern is Concern.DOMAIN or refused.detail.startswith((_SYSTEM, _NETWORK))
     return _NOT_THEIRS if not_theirs or _is_local_error(refused) else refused.theirs
 
 
+def _is_theirs_for_good(refused: Refused) -> bool:
+    """Whether a 5yz may fail this one email: what is wrongly failed is lost, what is wrongly kept is tried for some
+    hours more. So words or code must speak of the recipient or of the content."""
+    if refused.concern in (Concern.ADDRESS, Concern.MAILBOX):
+        return True
+    if refused.concern is Concern.CONTENT:  # before DATA nobody has seen it, unless a relay says again what it was told
+        return refused.phase is not Phase.RCPT or refused.says(_SAYS_MESSAGE.search)
+    if refused.concern in (Concern.SOURCE, Concern.SENDER) and refused.rule != "policy":
+        return False
+    if refused.concern is Concern.DOMAIN:
+        return refused.rule == "loop"
+    if refused.detail in _THEIRS_BY_CODE or refused.detail.startswith((_ADDRESS, _MAILBOX, _CONTENT)):
+        return True
+    if refused.detail.startswith((_SYSTEM, _NETWORK)):
+        return False
+    if refused.phase is not Phase.RCPT:  # a filter has read the content, as a rule
+        return True
+    says_much = refused.rule == "policy" or refused.detail.startswith((_PROTOCOL, _POLICY))
+    return not says_much and refused.code not in (_TRANSACTION, _NO_MAIL_HERE, _DELIVERY_POLICY)
+
+
 def _is_local_error(refused: Refused) -> bool:
     """RFC 5321, 4.2.2: 451 is a local error in processing, 452 insufficient system storage. At RCPT both are mostly
-    greylisting and full mailboxes. After it every 4yz is taken for such an error, unless the words know better."""
-    return refused.phase is not Phase.RCPT and refused.concern is None
+    greylisting and full mailboxes, as the words or a code say. After it every 4yz is taken for such an error, unless
+    the words know better."""
+    if refused.concern is not None:
+        return refused.concern is Concern.SOURCE
+    return refused.phase is not Phase.RCPT or (refused.code == 451 and refused.detail in ("", "0.0"))
 
 
 def _of_rate(refused: Refused) -> Judgement:
@@ -209,15 +254,16 @@ def _of_source(refused: Refused) -> Judgement:
 
 
 def _of_sender(refused: Refused) -> Judgement:
-    if refused.says(_SAYS_LIST.search):
+    if refused.says(_SAYS_LIST.search) or refused.says(_SAYS_CHECKED.search):
         return _NOT_THEIRS
     return Judgement(refused.theirs.kind, Concerns.JOB)
 
 
 def _of_now(refused: Refused) -> Judgement:
     """ "Try again later" alone: greylisting says it of one recipient (rspamd: `451 4.7.1 Try again later`)."""
-    if refused.for_good:
-        return refused.theirs
+    if refused.for_good:  # it contradicts itself: what may pass is not for good
+        of_mailbox = refused.detail.startswith((_ADDRESS, _MAILBOX)) or refused.says(_SAYS_MAILBOX.search)
+        return _THEIRS_FOR_NOW if of_mailbox else _NOT_THEIRS
     if refused.says(_SAYS_BUSY.search):
         return _NOT_THEIRS
     if refused.says(_SAYS_UNAVAILABLE.search):
