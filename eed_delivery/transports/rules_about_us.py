@@ -24,7 +24,7 @@ SENDER = Rule(
         (r"\bsender:? (?:@:? )?(?:is |was |has been )?(?:rejected|denied|refused|unknown|invalid|not |does not|could not|verif|blocked|domain)", POSTFIX),
         (r"\b(?:domain of sender|sending domain|sender's? domain|envelope sender|envelope from|mail from|return path)\b" + " " + GAP
          + r"(?:not|no|rejected|denied|refused|must|invalid|unresolv\w+|bad\w*)\b", SENDMAIL),
-        (r"\b(?:invalid|unknown|bad|unverified|forged|banned|unrout\w+|unresolv\w+|bogus|unacceptable|undeliverable) sender\b|\bpurported responsible\b", MANY),
+        (r"\b(?:invalid|unknown|bad|unverified|forged|banned|unrout\w+|unresolv\w+|bogus|unacceptable|undeliverable) sender\b|\bpurported responsible\b|\bspoof(?:ed|ing)?\b", MANY),
         (r"\bsender " + GAP + r"(?:does not exist|blocked|not exist|no (?:a|mx|a/mx)\b|null ?mx|not verified|not authori[sz]ed)", MANY),
         (r"\b(?:after|in reply to|response to|command:?) (?:pipelined )?(?:mail from|ehlo|helo|auth|initial connection|starttls)\b", "Exim, Postfix: an answer before the recipient was named"),
         (r"\bfrom:? (?:\w+ )?domain\b|\bvalid from\b|\bfrom:? (?:header|address) (?:\w+ ){0,3}(?:invalid|missing|not)", "GoDaddy"),
@@ -79,7 +79,7 @@ AUTHENTICATION = Rule(
     (
         (r"\b(?:dmarc|spf|dkim|arc|sender id|sender policy framework|domainkeys)\b", "RFC 7208, 6376, 7489"),
         (r"\bunauthenticated|\bnot authenticated|\bauthentication (?:is |was )?(?:required|needed|check|failed|level|requirements)|\bfailed authentication", GMAIL),
-        (r"\breverse (?:dns|hostname|lookup|name)|\brdns\b|\bptr\b|\bfcrdns\b|\bcannot find your (?:reverse )?(?:host|name|domain|ip)|forward-confirmed|\b(?:ip|host) ?name lookup (?:failed|failure)|\bno rdns\b|\bdns check fail", POSTFIX),
+        (r"\breverse (?:dns|hostname|lookup|name)|\brdns\b|\bptr\b|\bfcrdns\b|\bcannot find your (?:reverse )?(?:host|name|domain|ip)|forward-confirmed|\b(?:ip|host) ?name lookup (?:failed|failure)|\bno rdns\b|\bdns check fail|\bdns (?:mx|ptr|a) (?:\S+ ){0,3}record", POSTFIX),
         (r"\b(?:helo|ehlo)\b", "RFC 5321, 4.1.1.1"),
         (r"\bstarttls\b|\btls (?:is |version )?(?:\S+ )?(?:required|needed|mandatory|not)|\b(?:requires?|needs?|without|must support|must use) (?:\w+ )?(?:tls|ssl|encryption|encrypted|high-strength)|\bencryption (?:is )?(?:required|needed)", "RFC 3207; RFC 5248, X.7.10"),
         (r"\bcertificates?\b|\bcertificate-|\bdane\b|\btlsa\b|\btlsa-|\bdnssec\b|\bdnssec-", "RFC 7672; Exchange Online, Mimecast"),

@@ -46,6 +46,10 @@ _CONTENT = "6."
 _TOO_LARGE = "3.4"
 _OWNER_CHANGED = frozenset({"7.17", "7.18"})
 """RFC 7293, 14."""
+_NOBODY_THERE = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10"})
+"""RFC 3463, 3.2; RFC 7505: the recipient's address, and not the sender's."""
+_SURELY_OURS = frozenset({"sender", "relay", "rate", "authentication", "blocklist"})
+"""Rules that no mailbox's code gainsays."""
 _THEIRS_BY_CODE = _OWNER_CHANGED | {_TOO_LARGE}
 _TRANSACTION, _NO_MAIL_HERE, _DELIVERY_POLICY = 554, 521, 571
 """Said of anything: RFC 5321, 4.2.2; RFC 7504; and Exchange's "delivery not authorized"."""
@@ -68,7 +72,7 @@ _SAYS_RIGHTS = one_of(
     r"\bsending (?:is )?(?:currently )?(?:paused|suspended|disabled)",
 )
 _SAYS_CONTENT = one_of(
-    r"\bspam (?:contents?|patterns?)\b",
+    r"\bspam (?:contents?|patterns?)\b|\bbecause it contains\b|\bblocking urls?\b",
     r"\b(?:its|your|message|the|spam) content\b",
     r"\bcontent (?:in|of) (?:the|your|this) (?:message|e-?mail)",
     r"\burls? (?:\w+ )?(?:in|of)\b|\b(?:listed|blacklisted|bad|malicious) urls?\b",
@@ -191,7 +195,7 @@ def _after_rcpt(refused: Refused) -> Judgement:
 def _is_about_us(refused: Refused) -> bool:
     """Where a mailbox's code is used for what is ours (AOL: "521 5.2.1 Your IP has been temporarily blocked"), or for
     how much comes (Exchange Online: 5.2.122)."""
-    return refused.rule in ("blocklist", "rate") or refused.says(_SAYS_OURS.search)
+    return refused.rule in _SURELY_OURS or refused.says(_SAYS_OURS.search)
 
 
 def _by_words(refused: Refused) -> Judgement:
@@ -215,6 +219,8 @@ def _is_theirs_for_good(refused: Refused) -> bool:
         return True
     if refused.concern is Concern.CONTENT:  # before DATA nobody has seen it, unless a relay says again what it was told
         return refused.phase is not Phase.RCPT or refused.says(_SAYS_MESSAGE.search)
+    if refused.detail in _NOBODY_THERE and refused.rule != "system":  # what is left of the words says less
+        return True
     if refused.concern in (Concern.SOURCE, Concern.SENDER) and refused.rule != "policy":
         return False
     if refused.concern is Concern.DOMAIN:
