@@ -28,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     rules_about_systems.TRY_AGAIN,
     rules_about_us.RATE,
     rules_about_us.AUTHENTICATION,
+    rules_about_addresses.INACTIVE,
     rules_about_systems.TROUBLE,
     rules_about_us.BLOCKLIST,
     rules_about_mailboxes.CLOSED,
@@ -47,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     # What says little. Only where nothing above fits.
     rules_about_us.ABOUT_SENDER,
     rules_about_us.ABOUT_SOURCE,
+    rules_about_mailboxes.ABOUT_RECIPIENT,
     rules_about_systems.POLICY,
     rules_about_systems.EXPIRED,
     rules_about_systems.LOOP,

@@ -47,6 +47,7 @@ CLOSED = Rule(
         (r"\b(?:recipient|addressee) (?:@ )?(?:is |was )?(?:not (?:allowed|permitted)|denied|refused|blocked)\b", MANY),
         (r"\b(?:recipient|user|mailbox owner|addressee) (?:preferences|rules|policy settings)|\bblocked - user\b|\b(?:rejected|refused|blocked|denied|discarded) by (?:the |this |a |its )?(?:recipients?|addressee|users?|mailbox)\b", "Facebook, Exchange Online, QQ, Mimecast"),
         (r"\b(?:recipient|user|addressee|mailbox|account|address|@) (?:is )?(?:only |does not )(?:accepts?|accepting|receives?) (?:\w+ )?(?:mails?|e-?mails?|messages?|internal)|\brefus\w+ to (?:accept|receive)|\bonly accept\w* (?:mail|messages|e-?mail)|\bdoes not accept (?:e-?mails?|mail|messages) (?:from|over|via)", "various"),
+        (r"\b(?:recipient|receiver|addressee|user) (?:has )?(?:denied|refused|rejected|blocked) (?:your|the|this)\b|\brecipient address rejected: blocked ?\.?$|\b(?:rejection|rejected|refused|denied|blocked) (?:on|of|for|by) (?:the |this )?(?:target|destination|receiver)", "Daum, Rambler, GoDaddy"),
         (r"\bmembers?[- ]only\b|\bnon-?members?\b|\bclosed (?:mailing )?list|\bnot (?:a )?(?:member|subscribed)|\brecipient (?:address )?(?:is )?suppressed|\bsuppression list|\bbanned recipient", "mailing lists, SparkPost"),
     ),
     sub_type="policy",
@@ -79,4 +80,12 @@ TEMPORARY = Rule(
         (r"暂时|暫時|稍后|稍後", "Chinese"),
     ),
     later=True,
+)  # fmt: skip
+
+ABOUT_RECIPIENT = Rule(
+    "of_recipient",  # only says what is spoken of, where nothing is spoken of that is ours
+    Concern.MAILBOX,
+    ((r"\bmail ?box\b|\binbox\b|\busers?\b|\breceivers?\b|\baddressees?\b|\brecipients? (?:[b-z]\w*|a[a-ce-z]\w*)\b|\brecipient$|\b(?:target|destination) address\b", MANY),),
+    sub_type="policy",
+    sure=False,
 )  # fmt: skip

@@ -73,6 +73,7 @@ _SAYS_RIGHTS = one_of(
 )
 _SAYS_CONTENT = one_of(
     r"\bspam (?:contents?|patterns?)\b|\bbecause it contains\b|\bblocking urls?\b",
+    r"\bblocked due to (?:\w+ )?(?:security|content|virus|attachment)",
     r"\b(?:its|your|message|the|spam) content\b",
     r"\bcontent (?:in|of) (?:the|your|this) (?:message|e-?mail)",
     r"\burls? (?:\w+ )?(?:in|of)\b|\b(?:listed|blacklisted|bad|malicious) urls?\b",
@@ -90,8 +91,9 @@ _SAYS_OURS = one_of(
     r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission",
     r"\bsend ?as ?denied|\bsend (?:as|on behalf)\b",
 )
+_SAYS_URL_LIST = one_of(r"\b(?:surbl|uribl|ivmuri)\b")
 _SAYS_CHECKED = one_of(r"\b(?:dmarc|spf|dkim)\b|\bauthentication (?:level|requirement)")
-_SAYS_LIST = one_of(r"\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
+_SAYS_LIST = one_of(r"\bmail from ~|\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +221,17 @@ def _is_theirs_for_good(refused: Refused) -> bool:
         return True
     if refused.concern is Concern.CONTENT:  # before DATA nobody has seen it, unless a relay says again what it was told
         return refused.phase is not Phase.RCPT or refused.says(_SAYS_MESSAGE.search)
-    if refused.detail in _NOBODY_THERE and refused.rule != "system":  # what is left of the words says less
+    if refused.concern is Concern.DOMAIN:
+        return refused.rule == "loop" or (refused.detail in _NOBODY_THERE and refused.rule != "system")
+    if refused.detail in _NOBODY_THERE:  # the words that are left say less
         return True
     if refused.concern in (Concern.SOURCE, Concern.SENDER) and refused.rule != "policy":
         return False
-    if refused.concern is Concern.DOMAIN:
-        return refused.rule == "loop"
+    return _is_theirs_by_code(refused)
+
+
+def _is_theirs_by_code(refused: Refused) -> bool:
+    """The same where the words say next to nothing."""
     if refused.detail in _THEIRS_BY_CODE or refused.detail.startswith((_ADDRESS, _MAILBOX, _CONTENT)):
         return True
     if refused.detail.startswith((_SYSTEM, _NETWORK)):
@@ -256,6 +263,8 @@ def _of_rate(refused: Refused) -> Judgement:
 def _of_source(refused: Refused) -> Judgement:
     # RFC 5321, 4.2.2: 552 is about size, or about what the message is.
     about_content = refused.code == 552 or refused.says(_SAYS_CONTENT.search)
+    if refused.phase is not Phase.RCPT and refused.says(_SAYS_URL_LIST.search):
+        return refused.theirs
     return refused.theirs if about_content else _NOT_THEIRS
 
 
