@@ -18,7 +18,7 @@ from eed_delivery.transports import (
 from eed_delivery.transports.reply_form import Pattern, alternatives, normal_form, one_of
 from eed_delivery.transports.reply_rule import Concern, Rule
 
-__all__ = ["RULES", "Concern", "Rule", "normal_form", "one_of", "rule_for"]
+__all__ = ["RULES", "Concern", "Rule", "normal_form", "one_of", "rule_for", "spoken_of"]
 
 RULES: tuple[Rule, ...] = (
     # What is about us, or about now. These come first.
@@ -46,22 +46,35 @@ RULES: tuple[Rule, ...] = (
     rules_about_addresses.DISABLED_ACCOUNT,
     rules_about_addresses.MAYBE_NO_MAILBOX,
     # What says little. Only where nothing above fits.
-    rules_about_us.ABOUT_SENDER,
-    rules_about_us.ABOUT_SOURCE,
-    rules_about_mailboxes.ABOUT_RECIPIENT,
     rules_about_systems.POLICY,
     rules_about_systems.EXPIRED,
     rules_about_systems.LOOP,
     rules_about_systems.NETWORK,
 )
+SUBJECTS: tuple[Rule, ...] = (
+    rules_about_us.ABOUT_SENDER,
+    rules_about_us.ABOUT_SOURCE,
+    rules_about_mailboxes.ABOUT_RECIPIENT,
+)
+"""Who is spoken of, where no rule says what of."""
 
 
 def rule_for(text: str) -> Rule | None:
     """The first rule that has a phrase in `text`, of which the first characters are looked at."""
+    return _first(RULES, text)
+
+
+def spoken_of(text: str) -> Concern | None:
+    """Who is named in `text`: less than what `rule_for` finds, for refusals in words that it does not know."""
+    subject = _first(SUBJECTS, text)
+    return subject.concern if subject else None
+
+
+def _first(rules: tuple[Rule, ...], text: str) -> Rule | None:
     words = normal_form(text).encode("utf-8", "replace")
-    return next((rule for rule, phrases in _compiled() if phrases.search(words)), None)
+    return next((rule for rule in rules if _compiled(rule).search(words)), None)
 
 
 @cache
-def _compiled() -> tuple[tuple[Rule, Pattern], ...]:
-    return tuple((rule, alternatives(tuple(pattern for pattern, _ in rule.phrases))) for rule in RULES)
+def _compiled(rule: Rule) -> Pattern:
+    return alternatives(tuple(pattern for pattern, _ in rule.phrases))

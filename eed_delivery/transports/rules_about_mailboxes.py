@@ -82,10 +82,9 @@ TEMPORARY = Rule(
     later=True,
 )  # fmt: skip
 
+# Who is spoken of: see `reply_rules.SUBJECTS`.
 ABOUT_RECIPIENT = Rule(
-    "of_recipient",  # only says what is spoken of, where nothing is spoken of that is ours
+    "of_recipient",
     Concern.MAILBOX,
     ((r"\bmail ?box\b|\binbox\b|\busers?\b|\breceivers?\b|\baddressees?\b|\brecipients? (?:[b-z]\w*|a[a-ce-z]\w*)\b|\brecipient$|\b(?:target|destination) address\b", MANY),),
-    sub_type="policy",
-    sure=False,
 )  # fmt: skip

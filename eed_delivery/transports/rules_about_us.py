@@ -111,22 +111,19 @@ BLOCKLIST = Rule(
     sub_type="policy",
 )  # fmt: skip
 
-# The last two only say what is spoken of. A refusal that says "your server" is hardly about the recipient.
+# Who is spoken of: see `reply_rules.SUBJECTS`. A refusal that says "your server" is hardly about the recipient.
+
 ABOUT_SENDER = Rule(
     "of_sender",
     Concern.SENDER,
     ((r"\bsenders?\b|\boriginator\b|\bmail from\b|\breturn[- ]path\b|\bfrom: |\bemetteur\b|\babsender\b|\bremitente\b|\bmittente\b|\bremetente\b|\bafzender\b|\bnadawca\b|отправител|発信者|送信者|发件人|寄件人", MANY),),
-    sub_type="sender",
-    sure=False,
 )  # fmt: skip
 
 ABOUT_SOURCE = Rule(
-    "source",
+    "of_source",
     Concern.SOURCE,
     (
         (r"\b(?:your|sending|client|connecting|source|originating|bad) (?:\w+ )?(?:ips?|hosts?|servers?|mta|relay|isp|network|provider|domain|mail ?server|system)\b", MANY),
         (r"\bip ~|\bips?:? ?=? ?~|\bdynamic (?:ip|address)|\bgeo(?:ip|graphic\w*)\b|\bcountry\b", MANY),
     ),
-    sub_type="policy",
-    sure=False,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, PermanentFailure, Throttled, TransientFailure
 from eed_delivery.model import Concerns
-from eed_delivery.transports.reply_rules import Concern, one_of, rule_for
+from eed_delivery.transports.reply_rules import Concern, one_of, rule_for, spoken_of
 
 
 class Phase(StrEnum):
@@ -225,8 +225,8 @@ def _is_theirs_for_good(refused: Refused) -> bool:
         return refused.rule == "loop" or (refused.detail in _NOBODY_THERE and refused.rule != "system")
     if refused.detail in _NOBODY_THERE:  # the words that are left say less
         return True
-    if refused.concern in (Concern.SOURCE, Concern.SENDER) and refused.rule != "policy":
-        return False
+    if (subject := spoken_of(refused.text)) is not None:
+        return subject is Concern.MAILBOX
     return _is_theirs_by_code(refused)
 
 
@@ -246,8 +246,12 @@ def _is_local_error(refused: Refused) -> bool:
     """RFC 5321, 4.2.2: 451 is a local error in processing, 452 insufficient system storage. At RCPT both are mostly
     greylisting and full mailboxes, as the words or a code say. After it every 4yz is taken for such an error, unless
     the words know better."""
-    if refused.concern is not None:
-        return refused.concern is Concern.SOURCE
+    if refused.concern is not None and refused.rule != "policy":
+        return False
+    if spoken_of(refused.text) is Concern.SOURCE:
+        return True
+    if refused.rule == "policy":
+        return False
     return refused.phase is not Phase.RCPT or (refused.code == 451 and refused.detail in ("", "0.0"))
 
 
