@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     rules_about_us.RELAY,
     rules_about_mailboxes.CLOSED_GROUP,
     rules_about_systems.TRY_AGAIN,
+    rules_about_mailboxes.TOO_MANY_KEPT,
     rules_about_us.RATE,
     rules_about_us.AUTHENTICATION,
     rules_about_addresses.INACTIVE,

@@ -53,6 +53,13 @@ CLOSED = Rule(
     sub_type="policy",
 )  # fmt: skip
 
+TOO_MANY_KEPT = Rule(
+    "full",  # before what is said of us: these many messages are the recipient's own
+    Concern.MAILBOX,
+    ((r"\btoo many (?:e-?mails|messages|mails) (?:on|in|stored)\b|\bzu ?viele (?:mails|nachrichten) auf", "WEB.DE, and others"),),
+    later=True,
+)  # fmt: skip
+
 GREYLISTING = Rule(
     "greylisting",
     Concern.MAILBOX,

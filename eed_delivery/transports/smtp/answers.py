@@ -86,7 +86,7 @@ _SAYS_BUSY = one_of(
     r"\bload (?:average )?(?:is )?too high",
 )
 _SAYS_MAILBOX = one_of(r"\b(?:mail ?box|inbox|recipient|user|over ?quota)\b|@")
-_SAYS_TLS = one_of(r"\btls\b")
+_SAYS_TLS = one_of(r"\btls\b|\bcertificate")
 _SAYS_OURS = one_of(
     r"\bfor customer\b|\brelay (?:sending )?limit|\bsubmission",
     r"\bsend ?as ?denied|\bsend (?:as|on behalf)\b",
@@ -187,7 +187,9 @@ def _after_rcpt(refused: Refused) -> Judgement:
         return refused.theirs
     if refused.says(_SAYS_RIGHTS.search) and refused.concern is not Concern.ADDRESS:
         return _NOT_THEIRS
-    if detail in _SENDERS_DOMAIN and refused.concern is not Concern.ADDRESS:
+    if detail in _SENDERS_DOMAIN and (
+        refused.concern is not Concern.ADDRESS or spoken_of(refused.text) is Concern.SENDER
+    ):
         return _of_sender(refused)
     if code == 503 or detail == "5.1":
         return refused.theirs if refused.concern is Concern.ADDRESS else _NOT_THEIRS
