@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     rules_about_us.SENDER,
     rules_about_us.RELAY,
     rules_about_mailboxes.CLOSED_GROUP,
+    rules_about_mailboxes.GREYLISTING,
     rules_about_systems.TRY_AGAIN,
     rules_about_mailboxes.TOO_MANY_KEPT,
     rules_about_us.RATE,
@@ -36,7 +37,6 @@ RULES: tuple[Rule, ...] = (
     rules_about_content.CONTENT,
     rules_about_content.SPAM,
     rules_about_mailboxes.FULL,
-    rules_about_mailboxes.GREYLISTING,
     rules_about_mailboxes.TEMPORARY,
     rules_about_content.TOO_LARGE,
     # What is about an address that nobody is at.

@@ -156,7 +156,7 @@ MAYBE_NO_MAILBOX = Rule(
     Concern.ADDRESS,
     (
         (r"\bmail ?box (?:[^ .;:]+ ){0,5}?(?:unavailable|unavaiable|not available|is not available)", "RFC 5321, 4.2.2: the text of 550"),
-        (r"\brecipient address(?:es)? rejected ?: access denied|\bmailbox name not allowed|\bvalid-address-filter|\bbogus (?:and \w+ )?(?:e-?mail )?address", "Exchange Online: directory-based edge blocking"),
+        (r"\brecipient address(?:es)? rejected ?: access denied|\bmailbox name not allowed|\bvalid-address-filter|\bno (?:\w+ )?entry for (?:this|that) address|\bbogus (?:and \w+ )?(?:e-?mail )?address", "Exchange Online: directory-based edge blocking"),
         (r"(?:^|[^a-z]|recipient |5\.1\.0 |e-?mail )address rejected ?(?:\.|;|\(|$)", CISCO),
         (r"\baccount unavailable|\baddress no longer|\brecipient (?:is )?not (?:ok|accepted|local)\b|\bthe following recipients? (?:was|were) undeliverable|\bdestination server rejected recipients", "various"),
         (r"\bcheck (?:if|that|whether) (?:the )?(?:e-?mail )?address is (?:correct|valid)|\bthe e-?mail address was (?:misspelled|not entered correctly|entered incorrectly)", "InterScan, Exchange"),

@@ -11,7 +11,7 @@ FULL = Rule(
         (r"(?:mail)?box (?:[^ .;:]+ ){0,4}?(?:is |has been )?(?:almost |currently )?(?:over)?full\b|\b(?:full|overfull) mail ?box|\binbox (?:is )?full", MANY),
         (r"\b(?:over|exceed\w*|out of|beyond|above|insufficient|low on) (?:[^ .;:]+ ){0,5}?(?:quota|storage|disk|space|mailbox size|allocation)", GMAIL),
         (r"\b(?:quota|storage|mailbox size limit|mailbox limit|disk|mailbox size|space) (?:[^ .;:]+ ){0,5}?(?:exceed\w*|exeed\w*|full|reached|over|exhausted|violation)", EXIM),
-        (r"\btoo much mail data|\bover ?quota|\bquota ?exceed|\bmailbox_?full|\boverquota", MANY),
+        (r"\btoo much mail data|\bover ?quota|\bquota ?exceed|\bmailbox_?full|mailbox_full|\bexceed\w* allowed message count|\boverquota", MANY),
         (r"\bnot (?:\w+ )?enough (?:\w+ ){0,2}(?:space|storage|room|disk)|\bspace (?:is )?not enough|\bfolder is full|\bdisk full|\bdoes not have enough|\breached (?:\w+ ){0,4}quota|\bexceeded (?:its|their|his|the) (?:\w+ ){0,2}limit", MANY),
         (r"\b(?:mailbox|recipient|user|account) (?:\w+ ){0,3}(?:exceeded|exceeds) (?:\w+ ){0,3}(?:limit|size)", MICROSOFT),
         (r"\b(?:postfach|mailbox|speicher\w*|quota|kontingent) (?:[^ .;:]+ ){0,5}?(?:voll|(?:u|ue)berschritten|erschopft|(?:u|ue)berfullt|(?:u|ue)berfuellt)", "German"),
@@ -34,7 +34,7 @@ CLOSED_GROUP = Rule(
     Concern.MAILBOX,
     (
         (r"\bresolver rst (?:\w*auth\w*|\w*restrict\w*)|\bsendernotauthenticated|\brestrictedtorecipients|\bnotauthorized\b", MICROSOFT),
-        (r"\bnot authenticated (?:by|for|when sending to) (?:the |this |a )?(?:organi[sz]ation|group|mailbox|public folder|recipient|distribution)|\bnot in (?:the )?allowed-?senders|\bdelivery not authori[sz]ed", MICROSOFT),
+        (r"\bnot authenticated (?:by|for|when sending to) (?:the |this |a )?(?:organi[sz]ation|group|mailbox|public folder|recipient|distribution)|\bnot in (?:the )?allowed-?senders|\bdelivery (?:is )?not (?:authori[sz]ed|allowed|permitted)", MICROSOFT),
         (r"\bnot (?:authori[sz]ed|permitted|allowed) to (?:send|write|post|deliver|mail) (?:(?:e-?mails?|messages?|mail) )?to (?:this|the|that|these|@)\b", MICROSOFT),
     ),
     sub_type="policy",
@@ -93,5 +93,5 @@ TEMPORARY = Rule(
 ABOUT_RECIPIENT = Rule(
     "of_recipient",
     Concern.MAILBOX,
-    ((r"\bmail ?box\b|\binbox\b|\busers?\b|\breceivers?\b|\baddressees?\b|\brecipients? (?:[b-z]\w*|a[a-ce-z]\w*)\b|\brecipient$|\b(?:target|destination) address\b", MANY),),
+    ((r"\bmail ?box\b|\binbox\b|\busers?\b|\breceivers?\b|\baddressees?\b|\brecipients? (?:[b-z]\w*|a[a-ce-z]\w*)\b|\brecipients?(?:[:.,;)]|$)|\b(?:target|destination) address\b", MANY),),
 )  # fmt: skip

@@ -22,7 +22,7 @@ TROUBLE = Rule(
         (r"\b(?:internal|system|server|software|processing|program|configuration|config|database|disk|queue|file|i/o|local|ldap|directory|resource|mailer|lookup|scanner|backend|upstream|gateway|transport|network|socket|timeout) (?:\w+ )?(?:error|failure|fault|problem)s?\b", "RFC 5321, 4.2.2: 451"),
         (r"\b(?:misconfigured|incorrectly configured|not configured correctly|improperly configured|out of memory|cannot (?:fork|allocate|write|open|create|connect)|unable to (?:fork|allocate|write|open|create|access|process)|could not (?:fork|allocate|write|open|create|access|process))\b", MANY),
         (r"\b(?:error|exception|failure) (?:while |in |during |when )(?:\w+ )?(?:processing|writing|reading|delivering|storing|handling|lookup)", MANY),
-        (r"\bmaintenance\b|\bout of (?:service|order)\b|\bshutting down\b|\bdue to (?:an |a )?(?:internal|technical|system)\b|\btechnical (?:problem|difficult\w+|error|reasons)", MANY),
+        (r"\bmaintenance\b|\bout of (?:service|order)\b|\bmx record points to local|\bshutting down\b|\bdue to (?:an |a )?(?:internal|technical|system)\b|\btechnical (?:problem|difficult\w+|error|reasons)", MANY),
     ),
     later=True,
 )  # fmt: skip

@@ -24,7 +24,7 @@ SENDER = Rule(
         (r"\bsender:? (?:@:? )?(?:is |was |has been )?(?:rejected|denied|refused|unknown|invalid|not |does not|could not|verif|blocked|domain)", POSTFIX),
         (r"\b(?:domain of sender|sending domain|sender's? domain|envelope sender|envelope from|mail from|return path)\b" + " " + GAP
          + r"(?:not|no|rejected|denied|refused|must|invalid|unresolv\w+|bad\w*)\b", SENDMAIL),
-        (r"\b(?:invalid|unknown|bad|unverified|forged|banned|unrout\w+|unresolv\w+|bogus|unacceptable|undeliverable) sender\b|\bpurported responsible\b|\bspoof(?:ed|ing)?\b", MANY),
+        (r"\b(?:invalid|unknown|bad|unverified|forged|banned|unrout\w+|unresolv\w+|bogus|unacceptable|undeliverable) sender\b|\bpurported responsible\b|\bspoof(?:ed|ing)?\b|\bout(?:going|bound) (?:e-?mails?|mails?)\b", MANY),
         (r"\bsender " + GAP + r"(?:does not exist|blocked|not exist|no (?:a|mx|a/mx)\b|null ?mx|not verified|not authori[sz]ed)", MANY),
         (r"\b(?:after|in reply to|response to|command:?) (?:pipelined )?(?:mail from|ehlo|helo|auth|initial connection|starttls)\b", "Exim, Postfix: an answer before the recipient was named"),
         (r"\bfrom:? (?:\w+ )?domain\b|\bvalid from\b|\bfrom:? (?:header|address) (?:\w+ ){0,3}(?:invalid|missing|not)", "GoDaddy"),
@@ -49,7 +49,7 @@ RELAY = Rule(
         (r"\b(?:configured|supposed|here) to relay|\b(?:smtp|outgoing|mail|relay) ?server of your|\byour (?:own )?(?:isp|provider)(?:'s)? (?:\w+ )?(?:smtp|outgoing|mail|relay|server)", SENDMAIL),
         (r"\brcpthosts\b", QMAIL),
         (r"\b(?:unauthori[sz]ed|unauthenticated|third-?party) relay|\brelay(?:ed|ing)? (?:msg|messages?|mail|attempt|traffic) (?:is |was )?(?:rejected|refused|prohibited|denied|not)", MANY),
-        (r"\bnot (?:a |an? open )?gateway\b|\blocal users? only\b|\bnot (?:a )?local (?:host|domain)\b", MANY),
+        (r"\bnot (?:a |an? open )?gateway\b|\blocal users? only\b|\bonly (?:allowed |permitted )?(?:for|to|from) (?:local|authenticated|our)\b|\bnot (?:a )?local (?:host|domain)\b", MANY),
         (r"\buse (?:me|us|this server) (?:[^ .;:]+ ){0,2}as an? (?:open )?relay", "Broadcom (MessageLabs)"),
         (r"\brequires authentication when attempting to send to a non-local", "Merak, IceWarp"),
     ),
@@ -82,7 +82,7 @@ AUTHENTICATION = Rule(
     Concern.SENDER,
     (
         (r"\b(?:dmarc|spf|dkim|arc|sender id|sender policy framework|domainkeys)\b", "RFC 7208, 6376, 7489"),
-        (r"\bauth(?:entication)? (?:failed|failure|required|mechanism|error)|\bunauthenticated|\bnot authenticated|\bauthentication (?:is |was )?(?:required|needed|check|failed|level|requirements)|\bfailed authentication", GMAIL),
+        (r"\bauth(?:entication)? (?:failed|failure|required|mechanism|error)|\bauth_error|\bdns says\b|\bhost (?:cannot|could not) be resolved|\bunauthenticated|\bnot authenticated|\bauthentication (?:is |was )?(?:required|needed|check|failed|level|requirements)|\bfailed authentication", GMAIL),
         (r"\breverse (?:dns|hostname|lookup|name)|\brdns\b|\bptr\b|\bfcrdns\b|\bcannot find your (?:reverse )?(?:host|name|domain|ip)|forward-confirmed|\b(?:ip|host) ?name lookup (?:failed|failure)|\bno rdns\b|\bdns check fail|\bdns (?:mx|ptr|a) (?:\S+ ){0,3}record", POSTFIX),
         (r"\b(?:helo|ehlo)\b", "RFC 5321, 4.1.1.1"),
         (r"\bstarttls\b|\btls (?:is |version )?(?:\S+ )?(?:required|needed|mandatory|not)|\b(?:requires?|needs?|without|must support|must use) (?:\w+ )?(?:tls|ssl|encryption|encrypted|high-strength)|\bencryption (?:is )?(?:required|needed)", "RFC 3207; RFC 5248, X.7.10"),

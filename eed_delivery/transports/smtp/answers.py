@@ -44,6 +44,7 @@ _SENDERS_DOMAIN = frozenset({"1.7", "1.8"})
 _ADDRESS, _MAILBOX, _SYSTEM, _NETWORK, _PROTOCOL, _POLICY = "1.", "2.", "3.", "4.", "5.", "7."
 _CONTENT = "6."
 _TOO_LARGE = "3.4"
+_UNDEFINED = "0.0"
 _OWNER_CHANGED = frozenset({"7.17", "7.18"})
 """RFC 7293, 14."""
 _NOBODY_THERE = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10"})
@@ -78,8 +79,14 @@ _SAYS_CONTENT = one_of(
     r"\bcontent (?:in|of) (?:the|your|this) (?:message|e-?mail)",
     r"\burls? (?:\w+ )?(?:in|of)\b|\b(?:listed|blacklisted|bad|malicious) urls?\b",
 )
+_SAYS_ADDRESS = one_of(
+    r"@|\b(?:mail)?address(?:es)?\b|\brcpt\b|\b(?:user)?accounts?\b|\bdeliver(?:y|ed|able)?\b|\broute\b|\bcallout\b",
+    r"\badress\w*|\bempf(?:a|ae)nger\w*|\bpostf(?:a|ae)ch\w*|\bdestin\w*|\busuario|\butente|\bindirizz|\bdirecci|\benderec",
+    r"адрес|ящик|получател|пользовател|宛先|アドレス|用户|用戶|收件人|邮箱|郵箱",
+)
 _SAYS_MESSAGE = one_of(
-    r"\b(?:message|e-?mail|mail|content|attachment|url|link|virus)s?\b", r"письм|сообщени|邮件|郵件|メール"
+    r"""(?:^|[ "'(])(?:messages?|e-?mails?|mails?|content|attachments?|urls?|links?|virus)(?:$|[ ,.;:"')])""",
+    r"письм|сообщени|邮件|郵件|メール",
 )
 _SAYS_BUSY = one_of(
     r"\b(?:server|system|service|host|~) (?:is )?(?:too |temporarily |currently )?(?:busy|overloaded)",
@@ -93,7 +100,7 @@ _SAYS_OURS = one_of(
 )
 _SAYS_URL_LIST = one_of(r"\b(?:surbl|uribl|ivmuri)\b")
 _SAYS_CHECKED = one_of(r"\b(?:dmarc|spf|dkim)\b|\bauthentication (?:level|requirement)")
-_SAYS_LIST = one_of(r"\bmail from ~|\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
+_SAYS_LIST = one_of(r"\bcountry\b|\bmail from ~|\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +247,11 @@ def _is_theirs_by_code(refused: Refused) -> bool:
         return False
     if refused.phase is not Phase.RCPT:  # a filter has read the content, as a rule
         return True
-    says_much = refused.rule == "policy" or refused.detail.startswith((_PROTOCOL, _POLICY))
-    return not says_much and refused.code not in (_TRANSACTION, _NO_MAIL_HERE, _DELIVERY_POLICY)
+    if refused.rule == "policy" or refused.detail.startswith((_PROTOCOL, _POLICY)):
+        return False
+    if refused.code in (_TRANSACTION, _NO_MAIL_HERE, _DELIVERY_POLICY):
+        return False
+    return refused.detail == _UNDEFINED or refused.says(_SAYS_ADDRESS.search)
 
 
 def _is_local_error(refused: Refused) -> bool:
@@ -254,7 +264,7 @@ def _is_local_error(refused: Refused) -> bool:
         return True
     if refused.rule == "policy":
         return False
-    return refused.phase is not Phase.RCPT or (refused.code == 451 and refused.detail in ("", "0.0"))
+    return refused.phase is not Phase.RCPT or (refused.code == 451 and refused.detail in ("", _UNDEFINED))
 
 
 def _of_rate(refused: Refused) -> Judgement:
@@ -276,6 +286,8 @@ def _of_source(refused: Refused) -> Judgement:
 
 def _of_sender(refused: Refused) -> Judgement:
     if refused.says(_SAYS_LIST.search) or refused.says(_SAYS_CHECKED.search):
+        return _NOT_THEIRS
+    if not refused.for_good and refused.detail.startswith(_SYSTEM):
         return _NOT_THEIRS
     return Judgement(refused.theirs.kind, Concerns.JOB)
 
@@ -308,5 +320,6 @@ _BY_RULE: dict[str, Callable[[Refused], Judgement]] = {
     "authentication": _of_source,
     "sender": _of_sender,
     "temporary": _of_now,
+    "greylisting": _of_now,
     "full": _of_full,
 }
