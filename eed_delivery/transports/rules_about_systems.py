@@ -10,6 +10,7 @@ TRY_AGAIN = Rule(
     (
         (r"host not found,? (?:please )?try again", POSTFIX + ": EX_TEMPFAIL of its resolver, smtp_addr.c"),
         (r"\bdns soft error|\bserv ?fail|\btemporary (?:dns|lookup|name|resolution)", CISCO),
+        (r"\btoo many (?:results|matches|open files|processes)\b", "Domino, directories"),
         (r"\bname (?:server|service) " + GAP + r"(?:timed? ?out|timeout|try again)", SENDMAIL),
     ),
     later=True,
@@ -20,7 +21,7 @@ TROUBLE = Rule(
     Concern.DOMAIN,
     (
         (r"\b(?:internal|system|server|software|processing|program|configuration|config|database|disk|queue|file|i/o|local|ldap|directory|resource|mailer|lookup|scanner|backend|upstream|gateway|transport|network|socket|timeout) (?:\w+ )?(?:error|failure|fault|problem)s?\b", "RFC 5321, 4.2.2: 451"),
-        (r"\b(?:misconfigured|incorrectly configured|not configured correctly|improperly configured|out of memory|cannot (?:fork|allocate|write|open|create|connect)|unable to (?:fork|allocate|write|open|create|access|process)|could not (?:fork|allocate|write|open|create|access|process))\b", MANY),
+        (r"\b(?:misconfigured|incorrectly configured|not configured correctly|improperly configured|out of memory|(?:cannot|can't|unable to|could not|failed to) (?:fork|allocate|write|open|create|access|process|store|save|spool|queue))\b", MANY),
         (r"\b(?:error|exception|failure) (?:while |in |during |when )(?:\w+ )?(?:processing|writing|reading|delivering|storing|handling|lookup)", MANY),
         (r"\bmaintenance\b|\bout of (?:service|order)\b|\bmx record points to local|\bshutting down\b|\bdue to (?:an |a )?(?:internal|technical|system)\b|\btechnical (?:problem|difficult\w+|error|reasons)", MANY),
     ),

@@ -215,6 +215,8 @@ def _by_words(refused: Refused) -> Judgement:
         return _BY_RULE[rule](refused)
     if refused.for_good:
         return refused.theirs if _is_theirs_for_good(refused) else _NOT_THEIRS
+    if refused.concern is None and refused.says(_SAYS_BUSY.search):
+        return _NOT_THEIRS
     if refused.detail.startswith(_POLICY) and refused.says(_SAYS_RATE.search):
         return _SOMEBODYS_RATE
     if refused.concern is Concern.DOMAIN and refused.detail.startswith(_POLICY) and refused.phase is Phase.RCPT:
