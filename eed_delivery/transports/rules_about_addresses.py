@@ -17,14 +17,14 @@ from eed_delivery.transports.reply_rule import (
 
 _WHO = (
     r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|accounts?|address(?:es)?|addressees?"
-    r"|e-?mail (?:address|account|id)|alias|username|user ?id|person|customer|subscriber)"
+    r"|e?-?mail (?:address|account|id)|alias|username|user ?id|person|customer|subscriber)"
 )
 # The same without "account", which may be the one that we log in with; with an address beside it, it is not.
-_WHOM = r"(?:users?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|address(?:es)?|alias|customer|subscriber|account @)"
+_WHOM = r"(?:users?|user ?accounts?|recipients?|rcpt|mailbox(?:es)?|mail box|inbox|address(?:es)?|alias|customer|subscriber|account @)"
 _WHOSE = r"(?:local |virtual |destination |final |delivery |envelope |e-?mail |smtp |domino |target |valid |such )*"
 _NOT_THERE = (
-    r"(?:unknown|unrecogni[sz]ed|invalid|undeliverable|unrout(?:e)?able|non-?existent|missing"
-    r"|(?:could |can|was |were |is |are |has |has been )?not (?:be |been )?(?:found|located|exist|known|registered|recogni[sz]ed|valid|present|local)"
+    r"(?:unknown|unrecogni[sz]ed|invalid|undeliverable|unrout(?:e)?able|non-?exist[ae]nt|missing"
+    r"|(?:could |can|was |were |is |are |has |has been )?not (?:be |been )?(?:found|located|exist|known|registered|recogni[sz]ed|valid|present|local|deliverable)"
     r"|do(?:es|s)? ?n(?:o|')?t exists?|no longer exists?|did not exist|not exists?)"
 )
 _GONE = (
@@ -49,10 +49,10 @@ NO_DOMAIN = Rule(
     Concern.ADDRESS,
     (
         (r"\b(?:host|domain|host ?name|domain ?name|server)s?(?: name)?(?: ~| @)? (?:is |was |were |could |can|has )?(?:not (?:be |been )?(?:found|exist|known|resolved?|valid)|unknown|invalid|does not exist|does not resolve)", SENDMAIL),
-        (r"\b(?:unknown|no such|invalid|bad|illegal|non-?existent|unroute?able) (?:mail |host/|destination |e-?mail |recipient )?(?:domain|host)\b", EXIM),
+        (r"\b(?:unknown|no such|invalid|bad|illegal|non-?exist[ae]nt|unroute?able) (?:mail |host/|destination |e-?mail |recipient )?(?:domain|host)\b", EXIM),
         (r"\bnx ?domain|\bdns hard error|\bname or service not known|\bno such (?:domain|host)", CISCO),
         (r"\bnull ?mx\b|\b(?:mx|mx or srv) record indicated no (?:smtp|mail) service", "RFC 7505; Exim"),
-        (r"\bno (?:valid )?(?:mx|mail exchangers?|mx records?|mx hosts?|a/mx|mail servers?)(?: records?)? (?:could be |was |were |are )?(?:found|exists?|for|available|defined)", "Yahoo, OpenSMTPD"),
+        (r"\bno (?:valid )?(?:mx|mail exchangers?|mx records?|mx hosts?|a/mx|mail servers?|mail hosts?)(?: records?)? (?:could be |was |were |are )?(?:found|exists?|for|available|defined)", "Yahoo, OpenSMTPD"),
         (r"\ball relevant mx records point to non-?existent hosts", EXIM),
         (r"\bcould not find (?:any host|a mail exchanger)", QMAIL),
         (r"\bdoes not accept (?:any )?(?:e-?)?mails?(?:$|[^a-z ]| ?\()|\baccepts no (?:e-?)?mail", "RFC 7504, RFC 7505"),
@@ -79,7 +79,8 @@ DISABLED = Rule(
         (r"\brecipient address rejected: (?:[^ .;:]+ ){0,4}?" + _GONE, POSTFIX),
         (r"\b(?:mail ?address|mail ?box|e-?mail address) (?:is |has been )?(?:administratively |permanently )" + _GONE, MANY),
         (r"\b(?:users?|recipient|mailbox|account|address)(?: @| \S+)? (?:cannot|could not|will not|is unable to|is not able to|is not allowed to|is not configured to|does not) (?:\w+ )?(?:receive|accept|get) (?:any |new |your |more )?(?:e-?mail|mail|message)|\blog in to enable receiving|\bmail receiving disabled", "ukr.net, CommuniGate, SimpleLogin"),
-        (r"\bhas left (?:the|this|our|us)\b", "companies"),
+        (r"\bhas left (?:the|this|our|us)\b|\be-?mail (?:address )?has (?:been )?changed", "companies"),
+        (r"@ (?:is |has been |was )(?:\w+ )?" + _GONE + r"|\bnever (?:been )?(?:logged|used|activated|accessed)\b", "Zoho, mail.com"),
         (r"\b(?:recipient|user) (?:account )?is blocked|\bdisableduser|\brecipient suspend", "La Poste"),
         (_DE_WHO + r" (?:[^ .;:]+ ){0,5}?(?:deaktiviert|gesperrt|geloscht|geloescht|geschlossen|stillgelegt)", "German"),
         (_FR_WHO + r" (?:[^ .;:]+ ){0,6}?(?:desactivee?|fermee?|supprimee?|bloquee?|archivee?|suspendue?|resiliee?|n'est plus)\b", "French"),
@@ -107,15 +108,15 @@ NO_MAILBOX = Rule(
     Concern.ADDRESS,
     (
         (r"\b" + _WHO + r"(?: name| id)?:? " + r"(?:[^ .;:]+ ){0,5}?" + _NOT_THERE, POSTFIX),
-        (r"@ (?:is |was |does |has |did )?(?:user |recipient |mailbox |address )?" + _NOT_THERE, SENDMAIL),
-        (r"\b(?:unknown|no such|non-?existent|non-?existing|undeliverable|unroute?able|unrouteable|wrong|no valid|bad destination|bad recipient|bad mailbox)[ -]" + _WHOSE + _WHO, EXIM),
+        (r"@:? (?:is |was |does |has |did )?(?:user |recipient |mailbox |address )?" + _NOT_THERE, SENDMAIL),
+        (r"\b(?:unknown|no such|non-?exist[ae]nt|non-?existing|undeliverable|unroute?able|unrouteable|wrong|no valid|bad destination|bad recipient|bad mailbox)[ -]" + _WHOSE + _WHO, EXIM),
         (r"\b(?:invalid|bad|inexistent)[ -]" + _WHOSE + r"(?:users?|recipients?|mailbox(?:es)?|account|address(?:es)?|e-?mail address|rcpt|mailbox path)", MANY),
-        (r"\b(?:not|is not|not in|no) (?:a |an |our |one of our )?(?:valid |known |local |active |existing |registered )*(?:gateway )?(?:mailbox|user|recipient|address|account|customer|subscriber|e-?mail address)s?\b", "Comcast and others"),
+        (r"\b(?:not|is not|not in|no) (?:an? |our |one of our |one of our own )?(?:valid |known |local |active |existing |registered |recogni[sz]ed |e-?mail )*(?:gateway )?(?:mailbox|user|recipient|address(?:es)?|account|customer|subscriber|e-?mail address)s?\b", "Comcast and others"),
         (r"\bno (?:mail ?box|mail box|user|account|recipient|one|person|inbox)s? (?:here |found|by that|by this|with that|at this|for this|available|on this|called|named|of that)", QMAIL),
         (r"\bdo(?:es)? not have an? (?:[^ .;:]+ ){0,4}account|\bno account\b", YAHOO),
         (r"\bdo(?:es|s) ?n(?:o|')?t exist|\bdoesnt exist|\bdoes not exists?\b", MANY),
         (r"\brecipient ?not ?found|\bresolver adr (?:recipnotfound|recipient|exrecipnotfound)|\bresolver adr\b", MICROSOFT),
-        (r"\b(?:not|is not) (?:listed|present|found) in (?:the )?(?:domino|public|directory|our|local|user|recipient|address)", "Domino"),
+        (r"\b(?:not|is not) (?:listed|present|found) in (?:the )?(?:domino|public|directory|our|local|user|recipient|address)|\b(?:user|recipient) (?:is )?not in (?:\w+ ){0,2}list\b", "Domino, hMailServer"),
         (r"\bbad ?rcpt ?to\b|\bbadrecipientto\b|\b(?:not in my )?valid ?rcpt ?to\b|\b(?:sorry, )?your envelope recipient", QMAIL),
         (r"\brecipient address rejected: (?:undeliverable|unknown|invalid|user ?unknown|address unknown|no such|not found|bad)", POSTFIX),
         (r"\b(?:restricted|illegal|invalid|bad|special) characters? in (?:\w+ )?(?:address|recipient|local ?part|user ?name|mailbox)", EXIM),
@@ -124,12 +125,12 @@ NO_MAILBOX = Rule(
         (r"\bcannot accept user|\bnot handle mail for (?:that|this) user|\bnot a deliverable address|\bcannot deliver mail for|\bnot have a final (?:e-?mail )?delivery point|\buser missing home directory|\bnot e-?mail addresses|\bdelivery to (?:this|that) user is not possible", "various"),
         (r"\bmay have been (?:moved|removed|deleted|misspelled|mistyped)|\bhas (?:moved|left)(?: with)? no (?:forwarding )?address", MICROSOFT),
         (_DE_WHO + r" (?:[^ .;:]+ ){0,6}?(?:unbekannt|nicht gefunden|existiert nicht|existiert leider nicht|nicht vorhanden|nicht bekannt|ung(?:u|ue)ltig|gibt es nicht|nicht existent)", "German"),
-        (r"\b(?:unbekannter?|ung(?:u|ue)ltiger?|nicht existierende[rs]?|falscher?|kein(?:e)? (?:solche[rs]? )?|kein solcher )[ ]?" + _DE_WHO, "German"),
+        (r"\b(?:keine person|niemand) (?:[^ .;:]+ ){0,3}?(?:namen|adresse)|\b(?:unbekannter?|ung(?:u|ue)ltiger?|nicht existierende[rs]?|falscher?|kein(?:e)? (?:solche[rs]? )?|kein solcher )[ ]?" + _DE_WHO, "German"),
         (_FR_WHO + r" (?:[^ .;:]+ ){0,6}?(?:inconnue?|introuvable|n'existe (?:pas|plus)|n'existent pas|inexistante?|invalide|non valide|pas (?:ete )?trouvee?|n'a pas ete trouvee?)", "French"),
         (r"\baucun (?:utilisateur|compte|destinataire)", "French"),
         (_ES_WHO + r" (?:[^ .;:]+ ){0,6}?(?:desconocid|no existe|inexistente|invalid|no (?:es )?valid|no (?:se )?(?:ha |ha sido |fue |pudo ser |pudo )?enc[ou]e?ntr)", "Spanish"),
         (r"\bno existe (?:\w+ ){0,2}" + r"(?:usuario|persona|cuenta|buzon|direccion)|\b(?:usuario|destinatario) desconocido", "Spanish"),
-        (_IT_WHO + r" (?:[^ .;:]+ ){0,6}?(?:sconosciut|inesistente|non esiste|non (?:e stat[oa] )?trovat|non valid|non e valid)|\bnessun utente", "Italian"),
+        (_IT_WHO + r" (?:[^ .;:]+ ){0,6}?(?:sconosciut|inesistente|non esiste|non (?:e stat[oa] )?trovat|non valid|non e valid)|\bnessun utente|\bdestin\. sconosciut", "Italian"),
         (_PT_WHO + r" (?:[^ .;:]+ ){0,6}?(?:desconhecid|nao existe|inexistente|nao (?:foi )?(?:encontrad|localizad)|invalid|nao e valid)", "Portuguese"),
         (_NL_WHO + r" (?:[^ .;:]+ ){0,5}?(?:onbekend|bestaat niet|niet gevonden|ongeldig|niet bekend|bestaat niet meer)|\bonbekende (?:gebruiker|ontvanger)", "Dutch"),
         (_PL_WHO + r" (?:[^ .;:]+ ){0,5}?(?:nieznan|nie istnieje|nie (?:zostal[ao]? )?znalezion|nieprawidlow|niepoprawn)|\bnieznan[ya] (?:uzytkownik|odbiorca|adresat)|\bnie ma takie(?:go|j)|\bbrak (?:takiego |takiej )?(?:uzytkownika|skrzynki|konta|odbiorcy)", "Polish"),

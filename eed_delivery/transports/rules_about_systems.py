@@ -20,7 +20,7 @@ TROUBLE = Rule(
     "system",
     Concern.DOMAIN,
     (
-        (r"\b(?:internal|system|server|software|processing|program|configuration|config|database|disk|queue|file|i/o|local|ldap|directory|resource|mailer|lookup|scanner|backend|upstream|gateway|transport|network|socket|timeout) (?:\w+ )?(?:error|failure|fault|problem)s?\b", "RFC 5321, 4.2.2: 451"),
+        (r"\b(?:internal|system|protocol|server|software|processing|program|configuration|config|database|disk|queue|file|i/o|local|ldap|directory|resource|mailer|lookup|scanner|backend|upstream|gateway|transport|network|socket|timeout) (?:\w+ )?(?:error|failure|fault|problem)s?\b", "RFC 5321, 4.2.2: 451"),
         (r"\b(?:misconfigured|incorrectly configured|not configured correctly|improperly configured|out of memory|(?:cannot|can't|unable to|could not|failed to) (?:fork|allocate|write|open|create|access|process|store|save|spool|queue))\b", MANY),
         (r"\b(?:error|exception|failure) (?:while |in |during |when )(?:\w+ )?(?:processing|writing|reading|delivering|storing|handling|lookup)", MANY),
         (r"\bmaintenance\b|\bout of (?:service|order)\b|\bmx record points to local|\bshutting down\b|\bdue to (?:an |a )?(?:internal|technical|system)\b|\btechnical (?:problem|difficult\w+|error|reasons)", MANY),
@@ -32,7 +32,7 @@ POLICY = Rule(
     "policy",
     Concern.SENDER,
     (
-        (r"\bpolic(?:y|ies)\b|\bblock|\b(?:access|delivery|permission|mail|message|connection) denied|\bprohibited|\bnot (?:authori[sz]ed|permitted|allowed|accepted)\b|\bfilter", MANY),
+        (r"\bpolic(?:y|ies)\b|\bblock|\b(?:access|delivery|permission|mail|message|connection) denied|\bprohibited|\bnot (?:authori[sz]ed|permitted|allowed|accepted)\b|\bfilter|\bnot accept (?:delivery of )?(?:this|your) (?:message|e-?mail|mail)", MANY),
         (r"\brestrict", MICROSOFT),
     ),
 )  # fmt: skip

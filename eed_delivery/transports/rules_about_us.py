@@ -27,7 +27,7 @@ SENDER = Rule(
         (r"\b(?:invalid|unknown|bad|unverified|forged|banned|unrout\w+|unresolv\w+|bogus|unacceptable|undeliverable) sender\b|\bpurported responsible\b|\bspoof(?:ed|ing)?\b|\bforger(?:y|ies)\b|\bout(?:going|bound) (?:e-?mails?|mails?)\b", MANY),
         (r"\bsender " + GAP + r"(?:does not exist|blocked|not exist|no (?:a|mx|a/mx)\b|null ?mx|not verified|not authori[sz]ed)", MANY),
         (r"\b(?:after|in reply to|response to|command:?) (?:pipelined )?(?:mail from|ehlo|helo|auth|initial connection|starttls)\b", "Exim, Postfix: an answer before the recipient was named"),
-        (r"\bfrom:? (?:\w+ )?domain\b|\bvalid from\b|\bfrom:? (?:header|address) (?:\w+ ){0,3}(?:invalid|missing|not)", "GoDaddy"),
+        (r"\bfrom:? (?:\w+ )?domain\b|\bvalid from\b|\bfor your sender\b|\bconfiguration set\b|\bfrom:? (?:header|address) (?:\w+ ){0,3}(?:invalid|missing|not)", "GoDaddy"),
         (r"\bbadmailfrom\b|\bbatv\b|\bbackscatter", QMAIL),
         (r"\b(?:sender|postmaster) verif(?:y|ication) (?:failed|for|callout)|\bverification failed (?:for|while)\b", EXIM + ": verify.c; a recipient's is \"Callout verification failed\""),
         (r"\byour (?:e-?mail )?account (?:is|has been|was) (?:\w+ )?(?:suspended|disabled|blocked|locked)", "hosters"),

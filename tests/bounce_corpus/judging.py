@@ -13,7 +13,8 @@ from tests.bounce_corpus.corpus import AUTO, COMPLAINT, DELAY, DELIVERED, HARD, 
 RIGHT, FALSE_HARD, MISSED_HARD = 0.99, 0.003, 0.02
 """The goals: of all; at most, of what is not hard; at most, of what is."""
 _VERP = Verp("returns.bank.example", b"a secret of the tests, 32 bytes!")
-_ADDRESS = _VERP.sender(7, 1)
+VERP_ADDRESS = _VERP.sender(7, 1)
+"""Whom the mails of the corpus came back to."""
 _NAMES = {
     BounceVerdict.DELAY: DELAY,
     BounceVerdict.DELIVERY: DELIVERED,
@@ -26,7 +27,7 @@ ORDER = (HARD, SOFT, DELAY, DELIVERED, COMPLAINT, AUTO, NONE)
 
 def verdict(raw: bytes) -> str:
     """In the corpus's words."""
-    reading = parse_bounce(raw, _ADDRESS, _VERP, datetime.now(UTC))
+    reading = parse_bounce(raw, VERP_ADDRESS, _VERP, datetime.now(UTC))
     if reading.verdict is not BounceVerdict.BOUNCE:
         return _NAMES[reading.verdict]
     assert reading.event is not None

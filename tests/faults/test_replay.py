@@ -8,7 +8,7 @@ from tests.faults.replay.run import replay
 from tests.replies import KnownReply, known_replies
 
 EMAILS = 90
-EVERY = 25
+EVERY = 80
 # The cases that whole jobs failed for, and words that nobody knows.
 ALWAYS = (
     "452 4.3.1 Insufficient system storage",
