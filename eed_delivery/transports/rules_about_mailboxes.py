@@ -74,6 +74,7 @@ TEMPORARY = Rule(
     (
         (r"\btemporar(?:y|i?ly)\b|\btransient\b", MANY),
         (r"\b(?:try|retry|come back|send|resend)(?: \w+){0,3} later\b|\blater (?:try|retry)", "RFC 5321, 4.2.5"),
+        (r"\b(?:disabled|suspended|unavailable|locked|inactive)[,.;]? (?:please )?try again\b", "qmail and its children"),
         (r"\bvor(?:u|ue)bergehend|\bsp(?:a|ae)ter (?:erneut|noch einmal|nochmal|wieder)", "German"),
         (r"\btemporaire\w*|\bplus tard|\bulterieurement", "French"),
         (r"\btemporal(?:mente)?\b|\bmas tarde\b", "Spanish"),

@@ -34,6 +34,8 @@ def test_hardly_any_is_taken_for_the_recipients_for_good() -> None:
     assert len(wrong) <= WRONGLY_PERMANENT_SHARE * len(known_replies()), told(wrong)
 
 
-@pytest.mark.parametrize("reply", [r for r in known_replies() if r.dead and len(r.wanted) == 1], ids=lambda r: r.reply[:60])
+@pytest.mark.parametrize(
+    "reply", [r for r in known_replies() if r.dead and len(r.wanted) == 1], ids=lambda r: r.reply[:60]
+)
 def test_a_dead_address_is_never_asked_again(reply: KnownReply) -> None:
     assert reply.letter() == "P"

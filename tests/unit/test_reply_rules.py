@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.transports.reply_rules import RULES, Concern, normal_form, rule_for
+from eed_delivery.transports.reply_rules import RULES, Concern, normal_form, rule_for, spoken_of
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,42 @@ from eed_delivery.transports.reply_rules import RULES, Concern, normal_form, rul
         ("Mailbox temporarily disabled", "temporary"),
         ("Greylisted, see http://postgrey.example/help/example.com.html", "greylisting"),
         ("Message size exceeds fixed limit", "too_large"),
+        ("Possible forgery", "sender"),
+        ("No MX for your FROM address", "sender"),
+        ("Postmaster verification failed while checking <b@bank.example>", "sender"),
+        ("Not authorized to send as b@bank.example", "sender"),
+        ("Configuration set does not exist", "sender"),
+        ("You are trying to use me [mx.example.com] as a relay", "relay"),
+        ("Local user only", "relay"),
+        ("Message submission exceeded", "rate"),
+        ("Account out of credits", "rate"),
+        ("Muitas mensagens do IP 192.0.2.1", "rate"),
+        ("TLS required", "authentication"),
+        ("Certificate validation failure", "authentication"),
+        ("DANE required, no TLSA records", "authentication"),
+        ("example.com does not take mail over IPv6", "blocklist"),
+        ("A spam trap was hit", "blocklist"),
+        ("Internal error reading data", "system"),
+        ("cannot store document", "system"),
+        ("The server is down for maintenance", "system"),
+        ("Protocol error", "system"),
+        ("Too many results returned but some are hidden", "network"),
+        ("User has too many messages on the server", "full"),
+        ("RESOLVER.RST.RestrictedToRecipientsPermission; not authorized to send to this recipient", "closed"),
+        ("This address does not accept mail from outside", "closed"),
+        ("You have been blocked by the recipient", "closed"),
+        ("A URL contained in your e-mail has complaints", "content"),
         # about an address
+        ("RESOLVER.ADR.RecipNotFound; not found", "no_mailbox"),
+        ("Unable to find alias user", "no_mailbox"),
+        ("Restricted characters in address", "no_mailbox"),
+        ("Niemand unter dieser Adresse bekannt", "no_mailbox"),
+        ("anna@example.com is not one of our own addresses", "no_mailbox"),
+        ("anna@example.com is now disabled", "disabled"),
+        ("Mailbox is blocked due to long-time inactivity", "disabled"),
+        ("Recipient never logged onto their free mailbox", "disabled"),
+        ("Domain not used for mail", "no_domain"),
+        ("No route found to domain example.com", "no_domain"),
         ("User anna.muster@example.net does not exist", "no_mailbox"),
         ("User [anna.x@example.net] does not exist", "no_mailbox"),
         ("mailbox carol@example.com unavailable", "no_mailbox"),
@@ -102,6 +137,21 @@ def test_a_phrase_is_known_by_its_rule(said: str, name: str) -> None:
 @pytest.mark.parametrize("said", ["Message rejected", "Denied", "IP address not found", "", "5.0.0", "Thank you"])
 def test_what_says_nothing_has_no_rule(said: str) -> None:
     assert rule_for(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "concern"),
+    [
+        ("The sender is odd", Concern.SENDER),
+        ("Absender nicht erlaubt", Concern.SENDER),
+        ("Your server is odd", Concern.SOURCE),
+        ("IP 192.0.2.1 GeoIP", Concern.SOURCE),
+        ("Mailbox odd", Concern.MAILBOX),
+        ("Denied", None),
+    ],
+)
+def test_who_is_spoken_of_is_seen_without_a_rule(said: str, concern: Concern | None) -> None:
+    assert spoken_of(said) is concern
 
 
 @pytest.mark.parametrize(

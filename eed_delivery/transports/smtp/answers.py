@@ -100,7 +100,10 @@ _SAYS_OURS = one_of(
 )
 _SAYS_URL_LIST = one_of(r"\b(?:surbl|uribl|ivmuri)\b")
 _SAYS_CHECKED = one_of(r"\b(?:dmarc|spf|dkim)\b|\bauthentication (?:level|requirement)")
-_SAYS_LIST = one_of(r"\bcountry\b|\bmail from ~|\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b")
+_SAYS_LIST = one_of(
+    r"\bcountry\b|\bmail from ~|\bfrom (?:your|this) (?:location|ip|host|server|network)\b",
+    r"\blisting in|\bspamhaus|\bblack ?list|\bblock ?list|\bdnsbl|\brbl\b",
+)
 
 
 @dataclass(frozen=True, slots=True)
