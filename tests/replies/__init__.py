@@ -2,13 +2,15 @@
 
 Written after the servers' sources and their operators' pages (named in the list), with example names and addresses.
 
-The rules were written after this list, so what they get right of it says little about what they have not seen. So 9
+The rules were written after this list, so what they get right of it says little about what they have not seen. So ten
 sets were gathered and labelled one after the other, and judged before anything was changed for them:
 
-    set                    1     2     3     4     5     6     7     8     9
-    replies              142   143   126   126   106   107   162   115   102
-    right, %            84.5  93.7  91.3  92.1  90.6  96.3  90.1  90.4  97.1
-    wrongly for good, % 10.6   2.8   2.4   0.0   3.8   3.7   4.9   4.3   0.0
+    set                    1     2     3     4     5     6     7     8     9    10
+    replies              142   143   126   126   106   107   162   115   102    58
+    right, %            84.5  93.7  91.3  92.1  90.6  96.3  90.1  90.4  97.1  96.6
+    wrongly for good, % 10.6   2.8   2.4   0.0   3.8   3.7   4.9   4.3   0.0   0.0
+
+Nothing was changed for the tenth.
 """
 
 from dataclasses import dataclass
