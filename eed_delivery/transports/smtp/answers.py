@@ -6,7 +6,7 @@ Three things are looked at, in this order:
 - the code: RFC 5321, 4.2.2, and RFC 3463's classes: x.2.z is the mailbox, x.3.z the system, x.4.z the way to it
 - the words, by `reply_rules`: the codes alone are used by servers for nearly everything
 
-What is left is taken for this recipient's or this content's.
+What is left is this recipient's for good only where code or words speak of a recipient, or after DATA of the content.
 """
 
 from collections.abc import Callable
