@@ -125,7 +125,10 @@ def run_web(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     database = app.database(role.CONNECTIONS)
     tracking = TrackingLedger(database, app.source, settings.tracking, app.outbox)
     recording = Recording(tracking, AcceptanceLedger(database), UnsubscribeLedger(database, app.outbox))
-    role.run(links, recording, settings.web.place(), stop, pulse)
+    web = settings.web
+    role.run(
+        links, recording, web.place(), stop, pulse, health_place=web.health_place(), valid_days=web.link_valid_days
+    )
 
 
 def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:

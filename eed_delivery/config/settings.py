@@ -272,6 +272,8 @@ class WebSettings(Section):
 
     base_url: BaseUrl | None = None
     listen: Endpoint | None = None
+    health_listen: Endpoint | None = None
+    link_valid_days: Annotated[int, Field(ge=0, le=36_500)] = 0
     secret: SecretStr | None = None
     former_secrets: SecretStr | None = None
     tenant: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
@@ -290,6 +292,10 @@ class WebSettings(Section):
     def place(self) -> tuple[str, int]:
         """Host and port of `listen`, which must be set."""
         return host_and_port(self.listen or "")
+
+    def health_place(self) -> tuple[str, int] | None:
+        """Host and port of `health_listen`; None if it is not set."""
+        return host_and_port(self.health_listen) if self.health_listen is not None else None
 
     def keys(self) -> list[str]:
         """The secret, then the former ones; empty if there is none."""

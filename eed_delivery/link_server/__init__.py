@@ -7,6 +7,9 @@
 - `recording`  from requests to the ledger
 - `machines`   which opens and clicks are not a person's
 - `all_links`  scanners that follow every link within seconds
+- `connections`  closes those that take too long
+- `repeats`      how often one email's picture or links count
+- `health`       `/healthz` at a port of its own
 - `server`     waitress, with limits
 - `role`       puts them together
 

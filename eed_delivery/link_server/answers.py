@@ -62,7 +62,9 @@ def not_allowed(methods: Sequence[str]) -> Answer:
 
 PIXEL = Answer("200 OK", _GIF, "image/gif")
 HEALTHY = Answer("200 OK", b"ok\n", "text/plain")
+STALLED = Answer("503 Service Unavailable", b"links are not answered\n", "text/plain")
 UNKNOWN = _page("404 Not Found", "This link is not valid", "<p>Perhaps a part of it got lost when it was copied.</p>")
+EXPIRED = _page("410 Gone", "This link has expired", "<p>It is too old to be used.</p>")
 ASK = _page(
     "200 OK",
     "Unsubscribe",

@@ -59,12 +59,15 @@ class Endpoint:
         clicked: Callable[[TrackingEvent], None],
         unsubscribed: Callable[[Unsubscription], None],
         now: Callable[[], datetime] = _now,
+        valid_days: int = 0,
     ) -> None:
+        """`valid_days`: how old a picture or a link may be; 0: of any age. Unsubscribing works at any age."""
         self._links = links
         self._opened = opened
         self._clicked = clicked
         self._unsubscribed = unsubscribed
         self._now = now
+        self._valid_days = valid_days
         self._room = threading.BoundedSemaphore(AT_ONCE)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -89,7 +92,7 @@ class Endpoint:
 
     def _open(self, token: str, environ: WSGIEnvironment) -> Answer:
         link = self._links.read_pixel(token.removesuffix(".gif"))
-        if link is not None:
+        if link is not None and not self._expired(link):
             self._opened(self._event(EventKind.OPEN, link, environ))
         return answers.PIXEL  # in any case: a broken picture is of no use to anybody
 
@@ -97,8 +100,13 @@ class Endpoint:
         link = self._links.read_click(token)
         if link is None:
             return answers.UNKNOWN
+        if self._expired(link):
+            return answers.EXPIRED
         self._clicked(self._event(EventKind.CLICK, link, environ, link.target))
         return answers.redirect(link.target)
+
+    def _expired(self, link: PixelLink | ClickLink) -> bool:
+        return 0 < self._valid_days < link.age_days
 
     def _unsubscribe(self, token: str, environ: WSGIEnvironment) -> Answer:
         """Only a POST unsubscribes: scanners and prefetches GET every link there is (RFC 8058, section 1)."""

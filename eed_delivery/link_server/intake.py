@@ -10,6 +10,7 @@ import structlog
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import TrackingEvent
 from eed_delivery.link_server.all_links import WITHIN, LinkWatch
+from eed_delivery.link_server.repeats import RepeatLimit
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,8 @@ PAUSE_SECONDS = 0.5
 class Intake:
     """Takes events from many threads at once, and stores them in batches from one: `step` is to be run by a Loop.
 
-    Opens and clicks are statistics: when the queue is full, further ones are dropped, counted and told in the log.
+    Opens and clicks are statistics: when the queue is full, further ones are dropped, counted and told in the log. So
+    are those of one email beyond what `limit` allows.
     With a `watch` an event waits until it can be known whether it was one of many.
     """
 
@@ -32,10 +34,12 @@ class Intake:
         capacity: int = CAPACITY,
         watch: LinkWatch | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        limit: RepeatLimit | None = None,
     ) -> None:
         """`now`: the clock that the events' times are of."""
         self._store = store
         self._watch = watch
+        self._limit = limit
         self._now = now
         self._young: TrackingEvent | None = None
         self._ending = False
@@ -59,6 +63,9 @@ class Intake:
         """Take one event. Returns at once, never raises."""
         if self._watch is not None:
             self._watch.see(event)
+        if self._limit is not None and not self._limit.allows(event):
+            self._drop(1)
+            return
         try:
             self._queue.put_nowait(event)
         except queue.Full:

@@ -7,8 +7,10 @@ import structlog
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.link_server.all_links import LinkWatch
 from eed_delivery.link_server.endpoint import AT_ONCE, Endpoint
+from eed_delivery.link_server.health import Health
 from eed_delivery.link_server.intake import Intake
 from eed_delivery.link_server.recording import Recording
+from eed_delivery.link_server.repeats import RepeatLimit
 from eed_delivery.link_server.server import serve
 from eed_delivery.links.tokens import Links
 from eed_delivery.runtime.loop import Loop, Pulse
@@ -20,12 +22,37 @@ CONNECTIONS = AT_ONCE + 1
 """To the database: one for opens and clicks, the others for unsubscriptions."""
 
 
-def run(links: Links, recording: Recording, place: tuple[str, int], stop: threading.Event, pulse: Pulse) -> None:
-    """Answer at `place` (host and port) until `stop` is set; then store what has come."""
-    intake = Intake(recording.store, watch=LinkWatch())
+Place = tuple[str, int]
+"""Host and port."""
+
+
+def run(
+    links: Links,
+    recording: Recording,
+    place: Place,
+    stop: threading.Event,
+    pulse: Pulse,
+    *,
+    health_place: Place | None = None,
+    valid_days: int = 0,
+) -> None:
+    """Answer at `place` until `stop` is set; then store what has come.
+
+    `health_place`: where /healthz alone is answered, however busy `place` is. `valid_days`: see `Endpoint`.
+    """
+    intake = Intake(recording.store, watch=LinkWatch(), limit=RepeatLimit())
     storing = Loop("opens and clicks", intake.step, stop, pulse).start()
-    endpoint = Endpoint(links, intake.put, intake.put, recording.unsubscribe)
-    serve(endpoint, *place, stop, lambda: pulse.beat(NAME))
+    endpoint = Endpoint(links, intake.put, intake.put, recording.unsubscribe, valid_days=valid_days)
+    health = Health()
+    if health_place is not None:
+        work = (health, *health_place, stop, lambda: None)
+        threading.Thread(target=serve, args=work, name="health", daemon=True).start()
+
+    def beat() -> None:
+        pulse.beat(NAME)
+        health.beat()
+
+    serve(endpoint, *place, stop, beat)
     pulse.forget(NAME)
     storing.join()
     try:

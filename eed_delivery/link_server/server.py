@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -10,10 +11,11 @@ import structlog
 from waitress import wasyncore
 from waitress.server import create_server
 
+from eed_delivery.link_server.connections import MOST, SPARE, TimedChannel, tidy
+
 log = structlog.get_logger(__name__)
 
 THREADS = 8
-CONNECTIONS = 500
 IDLE_SECONDS = 20
 MAX_HEADER, MAX_BODY = 16_384, 8_192
 """Bytes. Our longest address is 2,000 characters; RFC 8058's body is one line."""
@@ -26,19 +28,20 @@ class WebServer:
     """Listens at `port` (0: any free one) as soon as it is made, answers while `run` runs. OSError: the port is taken.
 
     Waitress answers what is no HTTP, or too large, by itself (400, 413, 431); a connection that says nothing for
-    IDLE_SECONDS is closed, and those beyond CONNECTIONS wait in the kernel.
+    IDLE_SECONDS is closed, one whose request does not come to its end too, and when there are too many connections the
+    slowest (`connections`).
     """
 
     def __init__(self, application: WSGIApplication, host: str, port: int, threads: int = THREADS) -> None:
         self._sockets: dict[int, Any] = {}
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = listening.getsockname()[1]
-        self._server = create_server(
+        server: Any = create_server(
             application,
             map=self._sockets,
             sockets=[listening],
             threads=threads,
-            connection_limit=CONNECTIONS,
+            connection_limit=MOST + SPARE,
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=IDLE_SECONDS // 2,
             max_request_header_size=MAX_HEADER,
@@ -47,6 +50,8 @@ class WebServer:
             log_socket_errors=False,  # they would put readers' IP addresses into the log
             clear_untrusted_proxy_headers=True,
         )
+        server.channel_class = TimedChannel
+        self._server = server
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
         """Answer until `stop` is set, and call `beat` all the time; then what is being answered is finished, and
@@ -55,6 +60,7 @@ class WebServer:
             while not stop.is_set():
                 beat()
                 wasyncore.loop(timeout=LOOK_UP_SECONDS, use_poll=True, map=self._sockets, count=1)
+                tidy(list(self._server.active_channels.values()), time.monotonic())
         finally:
             self._server.task_dispatcher.shutdown(timeout=IDLE_SECONDS)
             wasyncore.close_all(self._sockets)

@@ -4,16 +4,18 @@ What an address says (which email, which link) is in it, signed with HMAC-SHA256
 answer it, and nobody can make one that we did not make. It is signed, not encrypted: whoever has the email can read it.
 So there is never a recipient's address in it.
 
-`<email_id>.<gen>.<mac>`, or `<email_id>.<gen>.<text>.<mac>` with the target or category in base64url; nothing in it
-needs escaping. The rendering of an email signs one for each of its links, and waits for it: that is why itsdangerous
-does not do it, which took ten times as long.
+`<email_id>.<gen>.<day>.<key><mac>`, or `<email_id>.<gen>.<text>.<day>.<key><mac>` with the target or category in
+base64url; nothing in it needs escaping. `day` is when it was signed, counted from 2020 on, and `key` says with which
+key, so that a key can be taken away when nothing young is signed with it. The rendering of an email signs one for each
+of its links, and waits for it: that is why itsdangerous does not do it, which took ten times as long.
 """
 
 import hmac
 import re
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 MAX_URL = 2_000
@@ -29,6 +31,11 @@ PIXEL, CLICK, UNSUBSCRIBE = "o", "c", "u"
 MAC_BYTES = 16
 """Of HMAC-SHA256, which may be cut to half (RFC 2104, section 5)."""
 
+KEY_ID_CHARS = 3
+DAY_SECONDS = 86_400
+FIRST_DAY = 18_262
+"""2020-01-01, in days since 1970."""
+
 _BASE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*")
 _TARGET = re.compile(r"https?://(?![/\\?#])[!-~]+", re.IGNORECASE | re.ASCII)  # without ASCII the s may be a long one
 _NUMBER = re.compile(r"[0-9]{1,19}")
@@ -40,6 +47,7 @@ class PixelLink:
 
     email_id: int
     gen: int
+    age_days: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class ClickLink:
     email_id: int
     gen: int
     target: str
+    age_days: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,22 @@ class UnsubscribeLink:
     category: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """`name`: what an address says about which key it is signed with. It gives nothing of the key away."""
+
+    name: str
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    email_id: int
+    gen: int
+    text: str
+    age_days: int
+
+
 class Links:
     """Makes the addresses below `base_url`, and reads them. Safe to use from many threads.
 
@@ -69,7 +94,10 @@ class Links:
     is none.
     """
 
-    def __init__(self, base_url: str, keys: Sequence[str], tenant: str = "") -> None:
+    def __init__(
+        self, base_url: str, keys: Sequence[str], tenant: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock`: seconds since 1970, for the day that a link is signed."""
         base_url = base_url.rstrip("/")
         if not _BASE_URL.fullmatch(base_url):
             raise ValueError("the base URL is not http(s)://host, perhaps with a port and a path of plain characters")
@@ -78,6 +106,7 @@ class Links:
         self._base = base_url
         self._ours = f"{base_url}/"
         self._keys = {use: [_key(key, use, tenant) for key in keys] for use in (PIXEL, CLICK, UNSUBSCRIBE)}
+        self._clock = clock
 
     def pixel(self, email_id: int, gen: int) -> str:
         """The address of the picture."""
@@ -104,35 +133,41 @@ class Links:
     def read_pixel(self, token: str) -> PixelLink | None:
         """What the picture's token says; None unless we made it."""
         said = self._read(PIXEL, token, 0)
-        return PixelLink(said[0], said[1]) if said else None
+        return PixelLink(said.email_id, said.gen, said.age_days) if said else None
 
     def read_click(self, token: str) -> ClickLink | None:
         """What a redirect's token says; None unless we made it."""
         said = self._read(CLICK, token, 1)
-        return ClickLink(*said) if said and is_target(said[2]) else None
+        return ClickLink(said.email_id, said.gen, said.text, said.age_days) if said and is_target(said.text) else None
 
     def read_unsubscribe(self, token: str) -> UnsubscribeLink | None:
         """What an unsubscription's token says; None unless we made it."""
         said = self._read(UNSUBSCRIBE, token, 1)
-        return UnsubscribeLink(*said) if said else None
+        return UnsubscribeLink(said.email_id, said.gen, said.text) if said else None
 
     def _url(self, purpose: str, said: str) -> str:
-        return f"{self._base}/{purpose}/{said}.{_mac(self._keys[purpose][0], said)}"
+        key = self._keys[purpose][0]
+        signed = f"{said}.{self._day()}"
+        return f"{self._base}/{purpose}/{signed}.{key.name}{_mac(key.secret, signed)}"
 
-    def _read(self, purpose: str, token: str, texts: int) -> tuple[int, int, str] | None:
+    def _day(self) -> int:
+        return int(self._clock() // DAY_SECONDS) - FIRST_DAY
+
+    def _read(self, purpose: str, token: str, texts: int) -> _Said | None:
         """The numbers and the text ("" if `texts` is 0) of a token that we signed for this purpose."""
         if len(token) > MAX_TOKEN or not token.isascii():
             return None
-        said, _, mac = token.rpartition(".")
-        # All keys every time, each compared in constant time: how long it takes says nothing.
-        matches = [hmac.compare_digest(_mac(key, said), mac) for key in self._keys[purpose]]
-        if not any(matches):
+        signed, _, name_and_mac = token.rpartition(".")
+        name, mac = name_and_mac[:KEY_ID_CHARS], name_and_mac[KEY_ID_CHARS:]
+        # Compared in constant time: how long it takes says nothing.
+        keys = [key for key in self._keys[purpose] if key.name == name]
+        if not any(hmac.compare_digest(_mac(key.secret, signed), mac) for key in keys):
             return None
-        email_id, _, rest = said.partition(".")
-        gen, *text = rest.split(".")
-        if len(text) != texts or not (_NUMBER.fullmatch(email_id) and _NUMBER.fullmatch(gen)):
-            return None  # an older release may have signed others
-        return int(email_id), int(gen), _read_text(text[0]) if text else ""
+        email_id, gen, *text, day = signed.split(".") if signed.count(".") == 2 + texts else ("", "", "")
+        if not all(_NUMBER.fullmatch(number) for number in (email_id, gen, day)):
+            return None  # another release may have signed others
+        age_days = max(0, self._day() - int(day))
+        return _Said(int(email_id), int(gen), _read_text(text[0]) if text else "", age_days)
 
 
 def is_target(url: str) -> bool:
@@ -143,9 +178,11 @@ def is_target(url: str) -> bool:
     return len(url) <= MAX_URL and _TARGET.fullmatch(url) is not None
 
 
-def _key(secret: str, purpose: str, tenant: str) -> bytes:
+def _key(secret: str, purpose: str, tenant: str) -> _Key:
     """A key for one use: no signature for another purpose, or by another tenant with the same secret, fits here."""
-    return hmac.digest(secret.encode(), f"eed-delivery link 1 {purpose} {tenant}".encode(), "sha256")
+    key = hmac.digest(secret.encode(), f"eed-delivery link 2 {purpose} {tenant}".encode(), "sha256")
+    name = urlsafe_b64encode(hmac.digest(key, b"eed-delivery key name", "sha256")).decode("ascii")
+    return _Key(name[:KEY_ID_CHARS], key)
 
 
 def _mac(key: bytes, said: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -455,3 +456,27 @@ def test_noise_does_no_harm(site: Site, noise: bytes) -> None:
     site.raw(b"GET /c/" + noise + b" HTTP/1.0\r\n\r\n")
     assert site.ask("/healthz").status == 200
     assert site.events == []
+
+
+@pytest.mark.parametrize(("days", "status", "events"), [(30, 302, 1), (31, 410, 0)])
+def test_an_old_link_leads_nowhere_and_counts_no_open_but_unsubscribes(days: int, status: int, events: int) -> None:
+    clock = [1_800_000_000.0]
+    links = Links("http://t.example.com", ["k" * 32], clock=lambda: clock[0])
+    heard: list[Any] = []
+    wishes: list[Any] = []
+    endpoint = Endpoint(links, heard.append, heard.append, wishes.append, valid_days=30)
+    urls = (links.click(7, 0, TARGET), links.pixel(7, 0), links.unsubscribe(7, 0, "news"))
+    clock[0] += days * 86_400
+    stop, server = threading.Event(), WebServer(endpoint, "127.0.0.1", 0)
+    work = threading.Thread(target=server.run, args=(stop,))
+    work.start()
+    try:
+        site = Site()
+        site.port = server.port
+        answers = [site.ask(str(url)).status for url in urls[:2]]
+        answers.append(site.ask(str(urls[2]), "POST", ONE_CLICK, URLENCODED).status)
+    finally:
+        stop.set()
+        work.join(30)
+    assert answers == [status, 200, 200]
+    assert (len(heard), len(wishes)) == (2 * events, 1)

@@ -213,3 +213,31 @@ def test_an_unsubscription_makes_both_fields_of_rfc_8058(email_id: int, gen: int
         f"List-Unsubscribe: <{url}>\r\n".encode(),
         b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
     ]
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("days", [0, 1, 400])
+def test_a_link_knows_how_old_it_is(days: int) -> None:
+    now = [1_800_000_000.0]
+    links = Links("https://t.example.com", ["k" * 32], clock=lambda: now[0])
+    pixel, click = _token(links.pixel(7, 2)).removesuffix(".gif"), _token(links.click(7, 2, "https://a.example/"))
+    now[0] += days * DAY
+    opened, clicked = links.read_pixel(pixel), links.read_click(click)
+    assert opened is not None
+    assert clicked is not None
+    assert (opened.age_days, clicked.age_days) == (days, days)
+    now[0] = 0  # a host whose clock is wrong
+    assert links.read_pixel(pixel) is not None
+
+
+def test_a_link_says_with_which_key_it_is_signed_and_nothing_of_the_key() -> None:
+    old, new = "o" * 32, "n" * 32
+    signed = {key: _token(Links("https://t.example.com", [key]).pixel(7, 2)).removesuffix(".gif") for key in (old, new)}
+    names = {key: token.rpartition(".")[2][:3] for key, token in signed.items()}
+    assert names[old] != names[new]
+    both = Links("https://t.example.com", [new, old])
+    assert both.read_pixel(signed[old]) == both.read_pixel(signed[new]) == PixelLink(7, 2)
+    renamed = signed[old].replace(f".{names[old]}", f".{names[new]}")
+    assert both.read_pixel(renamed) is None

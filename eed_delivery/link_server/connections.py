@@ -1,0 +1,82 @@
+"""Connections that take long to say what they want: each has a deadline, and when there are too many the slowest go.
+
+Waitress closes a connection that says nothing. One that says a byte now and then stays as long as it likes, and five
+hundred of them leave no room for anybody else ("slow loris").
+"""
+
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from waitress.channel import HTTPChannel
+
+REQUEST_SECONDS = 10.0
+"""For a whole request, from the connection or its first byte on. Ours are small: a slow telephone needs two."""
+MOST = 500
+"""Connections at the same time."""
+SPARE = 100
+"""Connections beyond that, which are accepted before the slowest are closed."""
+MOST_OF_AN_ADDRESS = 50
+"""Connections of one address of the internet. A proxy in front of us has a private one, and is not limited."""
+
+
+class TimedChannel(HTTPChannel):
+    """A connection that knows since when a request is awaited."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.awaited_since = time.monotonic()
+        super().__init__(*arguments, **named)
+
+    def received(self, data: bytes) -> bool:
+        """What has come: the first byte of another request starts its time."""
+        if self.request is None:
+            self.awaited_since = time.monotonic()
+        return bool(super().received(data))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a whole request of it is being answered."""
+        return bool(self.requests) or self.total_outbufs_len > 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a request has come."""
+        return self.request is not None
+
+    def end(self) -> None:
+        """Close it, with nothing more to say."""
+        self.will_close = True
+
+
+def tidy(
+    channels: Sequence[TimedChannel], now: float, most: int = MOST, most_of_an_address: int = MOST_OF_AN_ADDRESS
+) -> None:
+    """Close what has taken too long, and the slowest where there are too many. `now`: of the monotonic clock."""
+    waiting = sorted((c for c in channels if not c.is_busy and not c.will_close), key=lambda c: c.awaited_since)
+    late = [c for c in waiting if c.has_begun and now - c.awaited_since > REQUEST_SECONDS]
+    in_time = [c for c in waiting if c not in late]
+    room = max(0, most - (len(channels) - len(waiting)))
+    slowest, kept = in_time[: max(0, len(in_time) - room)], in_time[max(0, len(in_time) - room) :]
+    for channel in (*late, *slowest, *_beyond_its_share(kept, most_of_an_address)):
+        channel.end()
+
+
+def _beyond_its_share(channels: list[TimedChannel], most: int) -> list[TimedChannel]:
+    """Of each address of the internet the slowest connections beyond `most`."""
+    counts = Counter(c.addr[0] for c in channels)
+    too_many = {address: count - most for address, count in counts.items() if count > most and _is_public(address)}
+    beyond = []
+    for channel in channels if too_many else ():
+        if too_many.get(channel.addr[0], 0) > 0:
+            too_many[channel.addr[0]] -= 1
+            beyond.append(channel)
+    return beyond
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False

@@ -1,0 +1,142 @@
+"""Clients that trickle, and one that asks for one picture again and again: all others are answered."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from eed_delivery.events import EventKind, TrackingEvent
+from eed_delivery.link_server import connections
+from eed_delivery.link_server.connections import tidy
+from eed_delivery.link_server.endpoint import Endpoint
+from eed_delivery.link_server.health import STALLED_SECONDS, Health
+from eed_delivery.link_server.intake import Intake
+from eed_delivery.link_server.repeats import MINUTE, MOST_A_MINUTE, RepeatLimit
+from eed_delivery.link_server.server import WebServer
+from tests.unit.link_server.test_endpoint import LINKS
+
+NOW_SECONDS = 1000.0
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOBODY: Any = lambda _: None  # noqa: E731
+
+
+@contextmanager
+def answering() -> Iterator[int]:
+    """A server that answers the links. Gives its port."""
+    stop = threading.Event()
+    server = WebServer(Endpoint(LINKS, NOBODY, NOBODY, NOBODY), "127.0.0.1", 0)
+    work = threading.Thread(target=server.run, args=(stop,))
+    work.start()
+    try:
+        yield server.port
+    finally:
+        stop.set()
+        work.join(30)
+
+
+def status(port: int) -> int:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status
+
+
+def test_505_that_trickle_do_not_keep_an_honest_client_waiting() -> None:
+    with answering() as port, ExitStack() as stack:
+        slow = []
+        for _ in range(connections.MOST + 5):
+            one = stack.enter_context(closing(socket.create_connection(("127.0.0.1", port), 30)))
+            one.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+            slow.append(one)
+        assert status(port) == 200
+        # The slowest gave way, and the others may go on.
+        first = slow[0]
+        first.settimeout(30)
+        assert first.recv(1) == b""
+        slow[-1].sendall(b"a\r\nHost: l\r\n\r\n")
+        slow[-1].settimeout(30)
+        assert slow[-1].recv(12) == b"HTTP/1.1 200"
+
+
+class Channel:
+    """What `tidy` looks at of a connection."""
+
+    def __init__(
+        self, awaited_since: float, address: str = "127.0.0.1", *, busy: bool = False, begun: bool = True
+    ) -> None:
+        self.awaited_since, self.addr, self.is_busy, self.has_begun = awaited_since, (address, 1), busy, begun
+        self.will_close = False
+
+    def end(self) -> None:
+        self.will_close = True
+
+
+def closed(channels: list[Any], **limits: int) -> list[int]:
+    tidy(channels, NOW_SECONDS, **limits)
+    return [n for n, channel in enumerate(channels) if channel.will_close]
+
+
+def test_a_request_has_a_deadline_whatever_comes_meanwhile() -> None:
+    late = NOW_SECONDS - connections.REQUEST_SECONDS - 0.1
+    channels = [Channel(late), Channel(late, busy=True), Channel(late, begun=False), Channel(NOW_SECONDS - 9)]
+    assert closed(channels) == [0]
+
+
+def test_the_slowest_give_way_and_nobody_who_is_answered() -> None:
+    channels = [Channel(NOW_SECONDS - n / 10, busy=n == 5) for n in range(6)]
+    assert closed(channels, most=3) == [2, 3, 4]
+
+
+def test_one_address_of_the_internet_has_its_share_and_a_proxy_all() -> None:
+    theirs = [Channel(NOW_SECONDS - n / 100, "1.1.1.1" if n % 2 else "8.8.8.8") for n in range(12)]
+    proxy = [
+        Channel(NOW_SECONDS - 1, address) for address in ("127.0.0.1", "10.0.0.7", "::1", "fd00::1") for _ in range(4)
+    ]
+    assert closed([*proxy, *theirs], most_of_an_address=3) == [len(proxy) + n for n in range(6, 12)]
+
+
+def test_health_at_its_own_port_says_whether_links_are_answered() -> None:
+    clock = [0.0]
+    health = Health(lambda: clock[0])
+    stop = threading.Event()
+    server = WebServer(health, "127.0.0.1", 0, threads=1)
+    work = threading.Thread(target=server.run, args=(stop,))
+    work.start()
+    try:
+        assert status(server.port) == 200
+        clock[0] = STALLED_SECONDS
+        assert status(server.port) == 503
+        health.beat()
+        assert status(server.port) == 200
+    finally:
+        stop.set()
+        work.join(30)
+
+
+def opened(agent: int, at: datetime = NOW, email_id: int = 1, kind: EventKind = EventKind.OPEN) -> TrackingEvent:
+    return TrackingEvent(event_id=f"{email_id}-{agent}", kind=kind, occurred_at=at, email_id=email_id, gen=0)
+
+
+def test_one_email_s_opens_are_counted_so_often_a_minute_whoever_asks() -> None:
+    stored: list[TrackingEvent] = []
+    intake = Intake(stored.extend, limit=RepeatLimit())
+    for agent in range(300):
+        intake.put(opened(agent))
+    intake.put(opened(0, email_id=2))
+    intake.put(opened(0, kind=EventKind.CLICK))
+    intake.put(opened(301, NOW + MINUTE))
+    intake.flush()
+    most = MOST_A_MINUTE[EventKind.OPEN]
+    assert len(stored) == most + 3
+    assert intake.dropped == 300 - most
+
+
+def test_what_counts_repeats_stays_small() -> None:
+    limit = RepeatLimit({EventKind.OPEN: 1}, max_emails=10)
+    for email_id in range(100):
+        assert limit.allows(opened(0, email_id=email_id))
+    assert not limit.allows(opened(1, email_id=99))
+    assert limit.allows(opened(1, email_id=1))
+    assert limit.allows(opened(2, NOW + timedelta(hours=1), email_id=99))
