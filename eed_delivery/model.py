@@ -154,7 +154,8 @@ class Email:
     `columns` are further source columns offered to the templates by name.
 
     `resend_of` is the email that an operator had sent once more: this one has its content, and a key of its own.
-    `redirected`: it goes to `recipient`, whatever the source says.
+    `redirected`: it goes to `recipient`, whatever the source says. `refused_before`: its last try ended with an answer
+    after which it is tried again.
     """
 
     email_id: int
@@ -172,6 +173,7 @@ class Email:
     problem: str = ""  # why its content in the source cannot be used; it fails with that
     resend_of: int | None = None
     redirected: bool = False
+    refused_before: bool = False
     job_key: str = ""
 
     @property

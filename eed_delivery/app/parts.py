@@ -308,6 +308,7 @@ class App:
             workers=WorkerLedger(database),
             holds=DomainHolds(database),
             dead=RefusedAddresses(database, self.settings.tracking),
+            answers=AnswersLedger(database),
             queue=self.queue(connections),
             renderer=self.renderer(),
             make_transport=make_transport,

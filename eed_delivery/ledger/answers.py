@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from eed_delivery.database.clock import utc_in
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.keys import job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job
@@ -13,6 +14,7 @@ from eed_delivery.model import EmailState, Verdict
 SCANNED = 20_000
 """So many of the newest attempts are looked through for those of one job."""
 PAGE = 1000
+_DEFERRED = (Verdict.TEMPORARY, Verdict.INFRASTRUCTURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,16 @@ class ServerAnswer:
 class FailedEmail:
     """An email that failed, and why."""
 
+    email_id: int
+    recipient: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """A temporary answer of a mail server, whether it was counted or not."""
+
+    attempt_id: int
     email_id: int
     recipient: str
     reply: str
@@ -81,6 +93,36 @@ class AnswersLedger:
         return [
             ServerAnswer(row.email_id, row.recipient, Verdict(row.verdict), row.code, row.reply or "") for row in rows
         ]
+
+    def deferrals(self, seconds: float, limit: int) -> list[Deferral]:
+        """The temporary answers of so many last seconds to emails of all jobs, the newest first. Of an email that had
+        one code several times, the first time."""
+        newest = select(func.max(eed_attempt.c.attempt_id)).scalar_subquery()
+        first = func.min(eed_attempt.c.attempt_id).label("attempt_id")
+        firsts = (
+            select(first)
+            .where(eed_attempt.c.attempt_id > newest - SCANNED, eed_attempt.c.verdict.in_(_DEFERRED))
+            .where(eed_attempt.c.code.is_not(None), eed_attempt.c.ended_at > utc_in(-seconds))
+            .group_by(eed_attempt.c.email_id, eed_attempt.c.code, eed_attempt.c.enhanced)
+            .order_by(first.desc())
+            .limit(limit)
+            .subquery()
+        )
+        names = ("attempt_id", "email_id", "recipient", "reply")
+        statement = select(*(eed_attempt.c[name] for name in names)).join(
+            firsts, firsts.c.attempt_id == eed_attempt.c.attempt_id
+        )
+        rows = self._database.run(lambda c: c.execute(statement.order_by(eed_attempt.c.attempt_id.desc())).all())
+        return [Deferral(row.attempt_id, row.email_id, row.recipient or "", row.reply or "") for row in rows]
+
+    def was_sent_since(self, attempt_id: int, domain: str = "") -> bool:
+        """Whether an email, of this domain if one is given, was accepted after an attempt."""
+        sent = select(eed_attempt.c.attempt_id).where(
+            eed_attempt.c.attempt_id > attempt_id, eed_attempt.c.verdict == Verdict.SENT
+        )
+        if domain:
+            sent = sent.where(eed_attempt.c.recipient.endswith(f"@{domain}", autoescape=True))
+        return self._database.run(lambda c: c.execute(sent.limit(1)).first()) is not None
 
     def failed(self, job_id: int) -> Iterator[FailedEmail]:
         """A job's failed emails, a page at a time."""

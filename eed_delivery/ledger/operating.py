@@ -64,7 +64,8 @@ REQUEUE = (
         lease_until=None,
         wire_at=None,
         not_before=None,
-        outcome=None,  # nobody has said anything of the new generation yet
+        detail=None,  # nobody has said anything of the new generation yet
+        outcome=None,
         outcome_at=None,
         changed_at=utc_now(),
     )

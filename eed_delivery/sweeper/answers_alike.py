@@ -64,7 +64,7 @@ class SharedRefusal:
 def judge(answers: Sequence[ServerAnswer]) -> SharedRefusal | None:
     """What the last answers to one job's emails, the newest first, say of one kind of refusal; None as a rule."""
     spoken = [answer for answer in answers if answer.code is not None and answer.verdict not in NEUTRAL]
-    refused = [answer for answer in spoken if answer.verdict in _REFUSED and not _is_their_own(answer.reply)]
+    refused = [answer for answer in spoken if answer.verdict in _REFUSED and not is_recipients_own(answer.reply)]
     kinds = Counter(kind_of(answer.reply) for answer in refused)
     for kind, count in kinds.most_common():
         if count < ENOUGH:
@@ -96,7 +96,8 @@ def _of_one_domain(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[Se
     return SharedRefusal(kind, domain, count, len(said), alike[0].reply)
 
 
-def _is_their_own(reply: str) -> bool:
+def is_recipients_own(reply: str) -> bool:
+    """Whether a refusal is the recipient's, however many others get the same."""
     rule = rule_for(reply)
     return _DEAD_OR_FULL.match(reply) is not None or (
         rule is not None and rule.concern in _THEIR_OWN and rule.name not in _OF_NOW

@@ -8,6 +8,7 @@
 - `breaker`         stops receiving while the way out is broken
 - `send_rate`       this process's share of the send rate
 - `refusals`        refusals that concern a domain, a job or all emails
+- `deferrals`       temporary answers that many recipients share
 - `job_refusals`    one refusal of most of a job's emails, and single emails that break the way out
 - `missing_values`  counts values that templates print and emails do not have
 """

@@ -9,7 +9,7 @@ import structlog
 
 from eed_delivery.errors import DatabaseGone, Stopping
 from eed_delivery.ledger.delivering.claims import Claim, JobRef, Refusal, Standing, new_token
-from eed_delivery.ledger.delivering.domain_holds import DomainHold
+from eed_delivery.ledger.delivering.domain_holds import IS_HELD, DomainHold
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.model import Email, Outcome, Ticket
 from eed_delivery.queue import Queue, Received
@@ -136,7 +136,7 @@ class Batch:
         """Emails to held domains leave this hand, and wait in the ledger."""
         for email in list(waiting):
             if (hold := self._hands.held(email)) is not None:
-                self._hands.ledger.defer([email], f"{hold.domain} is held: {hold.reason}", hold.seconds)
+                self._hands.ledger.defer([email], f"{hold.domain}{IS_HELD}{hold.reason}", hold.seconds)
                 waiting.remove(email)
                 self._ack(self._messages[email.email_id])
 

@@ -13,6 +13,7 @@ from eed_delivery.addresses import domain_of
 from eed_delivery.config import WorkerSettings
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering.claims import JobRef
 from eed_delivery.ledger.delivering.domain_holds import DomainHold, DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
@@ -30,6 +31,7 @@ from eed_delivery.transports.reply_kinds import kind_of
 from eed_delivery.untrusted import mask_addresses
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
+from eed_delivery.worker.deferrals import SharedDeferrals, is_greylisting, is_own
 from eed_delivery.worker.delivery import Delivery, RetryRules
 from eed_delivery.worker.job_refusals import SameAnswers, Suspects
 from eed_delivery.worker.journal import Journal
@@ -64,6 +66,7 @@ class WorkerParts:
     workers: WorkerLedger
     holds: DomainHolds
     dead: RefusedAddresses
+    answers: AnswersLedger
     queue: Queue
     renderer: Renderer
     make_transport: Callable[[], Transport]
@@ -98,6 +101,7 @@ class Worker:
         self._refusals = Refusals(
             Consequences(self._breaker.trip, self._hold_domain, self._pause_job, self._pace.slow_down)
         )
+        self._shared = SharedDeferrals(parts.answers, clock)
         self._suspects = Suspects(self._answers_to_others, clock=clock)
         self._held: dict[str, DomainHold] = {}  # those of all hosts, as of the last heartbeat, and our own since
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
@@ -206,30 +210,55 @@ class Worker:
         hold = self._held.get(domain_of(email.recipient)) if outcome.verdict in _COUNTED else None
         if hold is not None and outcome.code is not None and kind_of(outcome.reply) == kind_of(hold.reason):
             outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=Concerns.OTHERS)
+        elif outcome.verdict is Verdict.TEMPORARY and outcome.code is not None:
+            concerns = self._whose_deferral(email, outcome)
+            if concerns is not None:
+                outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=concerns)
         return self._suspects.judge(email, outcome)
+
+    def _whose_deferral(self, email: Email, outcome: Outcome) -> Concerns | None:
+        """Whom a temporary answer concerns that costs no attempt; RECIPIENT: nobody else waits for it. None: it is
+        counted."""
+        if is_greylisting(outcome):
+            return Concerns.RECIPIENT if email.attempts + 1 >= self._rules.max_attempts else None
+        if self._refusals.are_everybodys(outcome):
+            return Concerns.RECIPIENT if is_own(outcome) else Concerns.EVERYBODY
+        compared = email.attempts > 0 or self._rules.max_attempts == 1
+        return self._shared.whose(email, outcome) if compared else None
 
     def _react(self, email: Email, outcome: Outcome) -> None:
         """What one email's outcome means for all the others."""
-        if outcome.verdict is Verdict.INFRASTRUCTURE:
+        of_others = outcome.concerns is not Concerns.RECIPIENT or outcome.code is None
+        if outcome.verdict is Verdict.INFRASTRUCTURE and of_others:
             self._react_to_trouble(email, outcome)
-            return
-        if outcome.verdict is Verdict.THROTTLED:
+        elif outcome.verdict is Verdict.THROTTLED:
             self._react_to_throttling(email, outcome)
-            return
+        else:
+            self._react_to_answer(email, outcome)
+
+    def _react_to_answer(self, email: Email, outcome: Outcome) -> None:
+        if outcome.verdict is Verdict.SENT:
+            self._pace.accepted()
         if outcome.verdict is Verdict.IN_DOUBT:
             self._breaker.doubted(outcome.reply)
         elif outcome.code is not None:  # without a code it was not the mail server who spoke
             self._breaker.answered()
             self._refusals.answered(email)
             self._release_domain(domain_of(email.recipient))
-        if outcome.verdict is Verdict.SENT:
-            self._pace.accepted()
-        if outcome.verdict is Verdict.PERMANENT and outcome.code is not None:
-            self._note_dead_address(email, outcome)
+            self._note_answer(email, outcome)
         same = self._same.seen(email.job_id, outcome)
         if same is not None:
             limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
             self._pause_job(email, f"more than {limit} of the last {window} emails were refused alike: {same}")
+
+    def _note_answer(self, email: Email, outcome: Outcome) -> None:
+        match outcome.verdict:
+            case Verdict.SENT:
+                self._refusals.sent(email)
+            case Verdict.TEMPORARY:
+                self._refusals.deferred(email, outcome)
+            case Verdict.PERMANENT:
+                self._note_dead_address(email, outcome)
 
     def _note_dead_address(self, email: Email, outcome: Outcome) -> None:
         """What says here that nobody is there counts as a hard bounce does, which says it later."""
@@ -245,7 +274,8 @@ class Worker:
             log.info("address_suppressed", **email.log_facts(), cause=cause.sub_type)
 
     def _react_to_trouble(self, email: Email, outcome: Outcome) -> None:
-        certain = outcome.for_all or outcome.code is None  # no connection, or a lost one
+        lost = outcome.for_all or outcome.code is None  # no connection, or a lost one
+        certain = lost or self._refusals.are_everybodys(outcome)
         # While the way out is on trial, a refusal that is not the job's says that it does not work yet.
         if certain or (self._breaker.reason and outcome.concerns is not Concerns.JOB):
             self._breaker.trip(outcome.reply)

@@ -8,9 +8,12 @@ that is in trouble itself says the same to all. One answer alone does not tell t
     a row of one domain's, while others may get theirs                      that domain is held
     a row of one job's about its sender                                     that job is paused
     a short row of "too fast" over several domains                          everybody is slowed down
+    a row of one temporary answer, with nothing sent in between             everybody, or that domain, in the same way
 
-What was refused before says nothing new: the retries of a few that are refused come together, and would make rows.
-None of these emails has lost a try (G4): they wait, and come again.
+The last is about answers whose words name the recipient: the first few of a row are counted as the recipient's. No
+row is made of greylisting, which says the same to each new recipient and passes by itself. What was refused before
+says nothing new: the retries of a few that are refused come together, and would make rows.
+None of the others has lost a try (G4): they wait, and come again.
 """
 
 import threading
@@ -21,8 +24,11 @@ from typing import TypeVar
 
 from eed_delivery.addresses import domain_of
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
+from eed_delivery.transports.reply_kinds import kind_of
+from eed_delivery.worker.deferrals import is_greylisting, is_own
 
 K = TypeVar("K", str, int)
+V = TypeVar("V")
 
 IN_A_ROW = 10
 """So many refusals without an answer between them, over DOMAINS domains, are everybody's."""
@@ -56,10 +62,13 @@ class Refusals:
         self._by_domain: OrderedDict[str, int] = OrderedDict()  # since the last answer to that domain
         self._by_job: OrderedDict[int, int] = OrderedDict()  # about the sender, since the last answer to that job
         self._answers: OrderedDict[str, int] = OrderedDict()
+        self._deferred: OrderedDict[str, list[str]] = OrderedDict()  # domains by kind, since anything was sent
+        self._deferred_by: OrderedDict[str, tuple[str, int]] = OrderedDict()  # kind by domain, since any was sent to it
+        self._everybodys: set[str] = set()  # kinds of temporary answers, until anything is sent
 
     def refused(self, email: Email, outcome: Outcome) -> None:
         """An email was refused for a reason that is not its recipient's."""
-        if outcome.again:
+        if outcome.again or email.refused_before:
             return
         domain = domain_of(email.recipient)
         with self._lock:
@@ -111,6 +120,42 @@ class Refusals:
             self._by_job.pop(email.job_id, None)
             _count(self._answers, domain)
 
+    def deferred(self, email: Email, outcome: Outcome) -> None:
+        """An email had a temporary answer that is its recipient's by its words. Only first tries make a row."""
+        if email.attempts or email.refused_before or outcome.again or is_greylisting(outcome):
+            return
+        domain, kind = domain_of(email.recipient), kind_of(outcome.reply)
+        with self._lock:
+            row = self._deferred[kind] = [*self._deferred.pop(kind, ()), domain][-IN_A_ROW:]
+            before, count = self._deferred_by.pop(domain, (kind, 0))
+            of_domain = count + 1 if before == kind else 1
+            self._deferred_by[domain] = kind, of_domain
+            _forget_oldest(self._deferred)
+            _forget_oldest(self._deferred_by)
+            everybody = len(row) >= IN_A_ROW and len(set(row)) >= DOMAINS
+            if everybody:
+                self._everybodys.add(kind)
+                self._deferred.clear()
+            if of_domain >= DOMAIN_IN_A_ROW:
+                del self._deferred_by[domain]
+        if everybody and not is_own(outcome):  # many full mailboxes in a row are seen; nobody else waits for them
+            self._then.trip(outcome.reply)
+        elif of_domain >= DOMAIN_IN_A_ROW:
+            self._then.hold_domain(domain, outcome.reply)
+
+    def are_everybodys(self, outcome: Outcome) -> bool:
+        """Whether a row of this temporary answer was everybody's, and nothing was sent since."""
+        return bool(self._everybodys) and kind_of(outcome.reply) in self._everybodys
+
+    def sent(self, email: Email) -> None:
+        """An email was accepted: no temporary answer is everybody's, or its domain's."""
+        if not (self._deferred or self._deferred_by or self._everybodys):
+            return
+        with self._lock:
+            self._deferred.clear()
+            self._everybodys.clear()
+            self._deferred_by.pop(domain_of(email.recipient), None)
+
     def answers(self, email: Email) -> int:
         """How many answers there were for emails to the same domain."""
         return self._answers.get(domain_of(email.recipient), 0)
@@ -119,6 +164,10 @@ class Refusals:
 def _count(counts: OrderedDict[K, int], key: K) -> int:
     """One more for `key`, which is the most recent one now."""
     counts[key] = counts.pop(key, 0) + 1
-    if len(counts) > REMEMBERED:
-        counts.popitem(last=False)
+    _forget_oldest(counts)
     return counts[key]
+
+
+def _forget_oldest(remembered: OrderedDict[K, V]) -> None:
+    if len(remembered) > REMEMBERED:
+        remembered.popitem(last=False)

@@ -17,6 +17,8 @@ ALWAYS = (
     "421 4.4.5 Server busy",
     "Administrative prohibition",
     "Greylisted for 5 minutes",
+    "450 4.2.1 Mailbox busy",
+    "452 4.2.2 User is over the quota",
     "554 Denied (K17)",
 )
 

@@ -1,6 +1,10 @@
 """Rows of refusals that are not the recipients': whether everybody, a domain or a job is meant."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.worker.refusals import (
@@ -12,6 +16,10 @@ from eed_delivery.worker.refusals import (
     Consequences,
     Refusals,
 )
+
+BUSY = "450 4.2.1 Mailbox busy"
+FULL = "452 4.2.2 mailbox is full"
+GREYLISTED = ("451 4.7.1 Greylisted, try again in 300 seconds", "451 4.7.1 Try again later", "450 Retry in 5 minutes")
 
 
 class Told:
@@ -35,9 +43,16 @@ class Told:
         concerns: Concerns = Concerns.OTHERS,
         verdict: Verdict = Verdict.INFRASTRUCTURE,
         again: int = 0,
+        before: bool = False,
     ) -> None:
         outcome = Outcome(verdict, "550 blocked", 550, concerns=concerns, again=again)
-        self.refusals.refused(email(domain, job), outcome)
+        self.refusals.refused(replace(email(domain, job), refused_before=before), outcome)
+
+    def deferred(self, domain: str, reply: str = BUSY, attempts: int = 0, before: bool = False) -> Outcome:
+        enhanced = reply.split()[1] if reply[4:6] == "4." else None
+        outcome = Outcome(Verdict.TEMPORARY, reply, int(reply[:3]), enhanced)
+        self.refusals.deferred(replace(email(domain), attempts=attempts, refused_before=before), outcome)
+        return outcome
 
     def answered(self, domain: str, job: int = 1) -> None:
         self.refusals.answered(email(domain, job))
@@ -114,6 +129,7 @@ def test_what_was_refused_before_makes_no_row(told: Told) -> None:
     for n in range(10 * IN_A_ROW):
         told.refused(f"d{n}.example", again=1)
         told.refused(f"d{n}.example", concerns=Concerns.JOB, again=2)
+        told.refused(f"d{n}.example", before=True)
     assert told.told == []
 
 
@@ -128,3 +144,74 @@ def test_too_fast_for_one_domain_holds_it_and_slows_nobody_down(told: Told) -> N
         told.refused("d.example", verdict=Verdict.THROTTLED)
         told.answered(f"other{n}.example")
     assert told.told == [("hold", "d.example")]
+
+
+def test_one_temporary_answer_to_all_is_everybodys_whatever_id_is_in_it(told: Told) -> None:
+    for n in range(IN_A_ROW):
+        outcome = told.deferred(f"d{n}.example", f"451 Could not complete recipient verify callout [{n:x}42ab{n}]")
+    assert told.told == [("trip", "")]
+    assert told.refusals.are_everybodys(outcome)
+    told.refusals.answered(email("d.example"))  # a dead address, say
+    assert told.refusals.are_everybodys(outcome)
+    told.refusals.sent(email("d.example"))
+    assert not told.refusals.are_everybodys(outcome)
+
+
+@given(st.lists(st.integers(0, 8), max_size=40))
+def test_temporary_answers_trip_by_so_many_first_tries_over_so_many_domains(domains: list[int]) -> None:
+    told = Told()
+    for domain in domains:
+        told.deferred(f"d{domain}.example")
+    tripped = any(len(set(domains[at : at + IN_A_ROW])) >= DOMAINS for at in range(max(0, len(domains) - IN_A_ROW + 1)))
+    assert (("trip", "") in told.told) is tripped
+
+
+def test_what_is_sent_in_between_ends_a_row_of_temporary_answers(told: Told) -> None:
+    for n in range(10 * IN_A_ROW):
+        told.deferred(f"d{n}.example")
+        if n % (IN_A_ROW - 1) == 0:
+            told.refusals.sent(email("other.example"))
+    assert told.told == []
+
+
+def test_temporary_answers_of_several_kinds_make_no_row(told: Told) -> None:
+    kinds = ("Mailbox busy", "Mailbox locked", "Callout failed", "No route now", "Scanner away")
+    for n in range(len(kinds) * (IN_A_ROW - 1)):
+        told.deferred(f"d{n}.example", f"450 4.2.1 {kinds[n % len(kinds)]}")
+    assert told.told == []
+
+
+@pytest.mark.parametrize("reply", GREYLISTED)
+def test_greylisting_opens_no_breaker_and_holds_no_domain(told: Told, reply: str) -> None:
+    for n in range(10 * IN_A_ROW):
+        told.deferred(f"d{n % 7}.example", reply)
+    assert told.told == []
+
+
+def test_second_tries_make_no_row_of_temporary_answers(told: Told) -> None:
+    for n in range(10 * IN_A_ROW):
+        told.deferred(f"d{n}.example", attempts=1)
+        told.deferred(f"d{n}.example", before=True)
+    assert told.told == []
+
+
+def test_many_full_mailboxes_in_a_row_are_nobodys_and_stop_nobody_else(told: Told) -> None:
+    for n in range(IN_A_ROW):
+        outcome = told.deferred(f"d{n}.example", FULL)
+    assert told.told == []
+    assert told.refusals.are_everybodys(outcome)
+
+
+def test_a_domain_that_puts_all_its_recipients_off_is_held(told: Told) -> None:
+    for n in range(2 * DOMAIN_IN_A_ROW):
+        told.deferred("d.example")
+        told.refusals.sent(email(f"other{n}.example"))
+    assert told.told == [("hold", "d.example")] * 2
+
+
+def test_a_domain_that_takes_an_email_now_and_then_is_not_held(told: Told) -> None:
+    for n in range(10 * DOMAIN_IN_A_ROW):
+        told.deferred("d.example")
+        if n % (DOMAIN_IN_A_ROW - 1) == 0:
+            told.refusals.sent(email("d.example"))
+    assert told.told == []

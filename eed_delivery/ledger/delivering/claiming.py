@@ -178,5 +178,6 @@ def _email(row: Any, token: int) -> Email:
         recipient=row.recipient,
         resend_of=row.resend_of,
         redirected=bool(row.redirected),
+        refused_before=bool(row.refused_before),
         job_key=row.job_key,
     )

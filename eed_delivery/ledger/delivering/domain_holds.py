@@ -12,6 +12,8 @@ from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_domain_hold
 FIRST_SECONDS = 60.0
 LONGEST_SECONDS = 900.0
 """A hold doubles with each that follows it, up to this."""
+IS_HELD = " is held: "
+"""Between domain and reason, in the detail of an email that waits for its domain."""
 DOMAIN_LENGTH = 255  # RFC 1035, 2.3.4
 
 

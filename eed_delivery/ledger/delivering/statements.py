@@ -1,9 +1,10 @@
 """The worker's statements. What each WHERE keeps out is the product: a mutation run drops every term once."""
 
-from sqlalchemy import bindparam, case, exists, insert, literal, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, case, exists, insert, literal, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
+from eed_delivery.ledger.delivering.domain_holds import IS_HELD
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_suppression
 from eed_delivery.ledger.suppression.statements import ENTRY_OF_DOMAIN, ENTRY_OF_EMAIL, OF_DOMAIN, SUPPRESSED
 from eed_delivery.model import EmailState, JobState
@@ -51,6 +52,11 @@ CLAIM = (
     )
 )
 
+# A retry keeps the answer to the last try. One whose domain is held has had none yet.
+_REFUSED_BEFORE = and_(
+    eed_email.c.detail.is_not(None), eed_email.c.detail.not_like(f"%{IS_HELD}%")
+).label("refused_before")  # fmt: skip
+
 # What a claim has got and may go on with: nearly always all that it asked for, so nothing is read here that only the
 # others need. Why one is not among these, STANDING tells.
 HELD = (
@@ -64,6 +70,7 @@ HELD = (
         eed_email.c.address,
         eed_email.c.resend_of,
         eed_email.c.redirected,
+        _REFUSED_BEFORE,
         eed_job.c.source_key.label("job_key"),
         eed_job.c.revision,
     )
@@ -91,6 +98,7 @@ STANDING = (
         eed_email.c.address,
         eed_email.c.resend_of,
         eed_email.c.redirected,
+        _REFUSED_BEFORE,
         eed_email.c.wire_at,
         seconds_until(eed_email.c.lease_until).label("lease_left"),
         seconds_until(eed_email.c.not_before).label("wait_left"),

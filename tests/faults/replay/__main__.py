@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from tests.faults.replay.relay import Spread
-from tests.faults.replay.run import Ended, replay
+from tests.faults.replay.run import Ended, path_of, replay
 from tests.replies import known_replies
 
 Task = tuple[int, Spread, int]
@@ -20,10 +20,14 @@ def main() -> int:
     options = _options()
     replies = known_replies()
     chosen = [n for n, r in enumerate(replies) if options.only in f"{r.source} {r.phase.name} {r.reply}"]
-    chosen = chosen[:: options.every]
+    distinct = sorted({path_of(replies[n]): n for n in reversed(chosen)}.values())
+    chosen = distinct if options.distinct else [*distinct, *(n for n in chosen if n not in distinct)][:: options.every]
     tasks = [(n, Spread(spread), options.emails) for n in chosen for spread in options.spread]
     with ProcessPoolExecutor(options.jobs, initializer=_silence) as pool:
-        ended = [_told(one) for one in pool.map(_one, tasks)]
+        ended = []
+        for one in pool.map(_one, tasks):
+            ended.append(_told(one))
+            print(f"{len(ended)} of {len(tasks)} runs", end="\r", file=sys.stderr, flush=True)
     print(_table(ended))
     return 1 if any(one.problems for one in ended) else 0
 
@@ -33,6 +37,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--emails", type=int, default=90)
     parser.add_argument("--only", default="", help="only replies whose server, phase or words have this in them")
     parser.add_argument("--every", type=int, default=1, help="only one reply in so many")
+    parser.add_argument("--distinct", action="store_true", help="one reply for each way that a reply can be treated")
     parser.add_argument("--spread", nargs="*", choices=[s.value for s in Spread], default=[s.value for s in Spread])
     parser.add_argument("--jobs", type=int, default=2, help="so many runs at the same time")
     return parser.parse_args()

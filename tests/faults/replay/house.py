@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import make_url, text
@@ -33,7 +35,7 @@ from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.runtime.loop import Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference
-from eed_delivery.sweeper.answers_alike import INTERVAL_SECONDS, AnswersAlike
+from eed_delivery.sweeper.answers_alike import AnswersAlike
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
 from eed_delivery.worker import Worker, WorkerParts
 from tests.faults.model.actors import Life
@@ -46,9 +48,11 @@ THREADS = 2
 VISIBILITY_SECONDS = 120
 WORKER = WorkerSettings(threads=THREADS)
 # What looks for work looks less often than it would: nobody waits for it in these runs.
-PUBLISHER = PublisherSettings(poll_seconds=5, connections=1)
-SWEEPER = SweeperSettings(interval_seconds=30)
-HEARTBEAT_SECONDS = 10
+PUBLISHER = PublisherSettings(poll_seconds=30, connections=1)
+SWEEPER = SweeperSettings(interval_seconds=60)
+HEARTBEAT_SECONDS = 30
+LOOK_SECONDS = 15
+IDLE_SECONDS = 5.0
 OPERATOR_SECONDS = 60.0
 LONGEST_LOOK_SECONDS = 1.0
 JOB = 1
@@ -97,7 +101,7 @@ class SteppedWorker(Worker):
     def probe(self) -> float:
         """One step of the breaker's loop; while it is open, seldom enough."""
         wait = self._breaker.step()
-        return LONGEST_LOOK_SECONDS if self._breaker.open else max(wait, LONGEST_LOOK_SECONDS)
+        return LONGEST_LOOK_SECONDS if self._breaker.open else max(wait, IDLE_SECONDS)
 
     def beat(self) -> float:
         self._heartbeat()
@@ -114,6 +118,20 @@ class Turn:
     """It is due only when there is something to receive."""
 
 
+@cache
+def _empty() -> bytes:
+    """A database with all tables and no rows: made once for all runs of a process."""
+    with TemporaryDirectory(prefix="eed-replay-") as directory:
+        file = Path(directory) / "ledger.sqlite3"
+        engine = make_engine(make_url(f"sqlite:///{file}"), connections=1)
+        tell_time(engine, VirtualClock())
+        migrations.upgrade(engine)
+        database = Database(engine)
+        database.run(create_reference)
+        database.close()
+        return file.read_bytes()
+
+
 class House:
     """One installation over a database of its own."""
 
@@ -122,11 +140,11 @@ class House:
         self.finished = False
         """Whether the job is, as of the sweeper's last round."""
         self.queue = ClockedQueue(clock)
-        engine = make_engine(make_url(f"sqlite:///{directory}/ledger.sqlite3"), connections=4)
+        file = directory / "ledger.sqlite3"
+        file.write_bytes(_empty())
+        engine = make_engine(make_url(f"sqlite:///{file}"), connections=4)
         tell_time(engine, clock)
         self.database = Database(engine)
-        migrations.upgrade(engine)
-        self.database.run(create_reference)
         self._source = Source(SourceSettings())
         self.operating = OperatingLedger(self.database, self._source)
         self._renderer = Renderer(
@@ -159,7 +177,7 @@ class House:
 
         def look() -> float:
             alike.step()
-            return INTERVAL_SECONDS
+            return LOOK_SECONDS
 
         def sweep() -> float:
             wait = sweeper.step()
@@ -176,6 +194,7 @@ class House:
             workers=WorkerLedger(self.database),
             holds=DomainHolds(self.database),
             dead=RefusedAddresses(self.database, TrackingSettings(suppress_hard_bounces=0)),
+            answers=AnswersLedger(self.database),
             queue=self._make_queue(),
             renderer=self._renderer,
             make_transport=factory(relay),

@@ -1,18 +1,23 @@
 """One run: a reply, who gets it, how many emails. And what must hold at its end."""
 
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eed_delivery.sweeper.answers_alike import is_recipients_own
+from eed_delivery.transports.reply_kinds import kind_of
 from eed_delivery.transports.smtp.answers import Phase
+from eed_delivery.worker.deferrals import is_greylisting, is_own
 from tests.faults.replay.clock import VirtualClock
 from tests.faults.replay.house import JOB, OPERATOR_SECONDS, House
 from tests.faults.replay.relay import SEND_SECONDS, Relay, Spread, is_dead, is_troubled, recipients
 from tests.replies import KnownReply
 
 FOR_NOW_SECONDS = 150.0
-"""Trouble that costs attempts is over before the last of them: they come after 0, 60 and 300 s, each ± a quarter."""
+"""A full mailbox costs attempts, and is emptied before the last of them: 0, 60 and 300 s, each ± a quarter."""
 LONG_SECONDS = 900.0
+_FULL = re.compile(r"\bfull\b|quota|\bvoll\b|over its limit|exceeded the limit", re.IGNORECASE)
 THROUGHPUT = 0.9
 TRIES = 2
 """Retries take their time of the one connection there is: so many of each email may come in the others' time."""
@@ -49,12 +54,21 @@ def replay(reply: KnownReply, spread: Spread, emails: int) -> Ended:
 
 
 def _seconds(reply: KnownReply, spread: Spread, emails: int) -> float:
-    """How long it lasts. What may be the recipients' own is over in time where only some get it: one in ten cannot be
-    told from ten busy mailboxes."""
-    own = reply.best == "T" or ("T" in reply.wanted and reply.letter() == "T" and spread is Spread.ONE_IN_TEN)
-    if own:
+    """How long it lasts. What is said of one mailbox in ten is theirs; said of all, or of a whole domain, it is not."""
+    if spread is Spread.ONE_IN_TEN and reply.letter() == "T" and _FULL.search(reply.reply):
         return FOR_NOW_SECONDS
     return max(FOR_NOW_SECONDS if reply.best == "S" else LONG_SECONDS, 2 * emails * SEND_SECONDS)
+
+
+def path_of(reply: KnownReply) -> tuple[object, ...]:
+    """All that the product's code, or the judgement of a run, decides by. Two replies that agree in it differ in their
+    words alone."""
+    outcome, wanted = reply.failure().outcome(), set(reply.wanted)
+    words = (is_greylisting(outcome), is_own(outcome), is_recipients_own(outcome.reply))
+    alike = kind_of(outcome.reply) == kind_of(reply.failure(tag="bcdfghjklmnp-42xy").reply)
+    judged = (reply.best == "P", reply.best == "S", "P" in wanted, bool(wanted & set("PT")))
+    full = _FULL.search(reply.reply) is not None
+    return reply.phase, outcome.verdict, outcome.concerns, outcome.for_all, alike, full, *words, *judged
 
 
 def _run(house: House, relay: Relay, ended: Ended) -> Ended:

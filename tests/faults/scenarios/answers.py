@@ -162,6 +162,51 @@ def daily_limit(site: Site, amount: Amount) -> Told:
     return _refuse_everybody(site, amount, refusals)
 
 
+@scenario("deferred-all", short=Amount(1_000, 60), long=Amount(50_000, 600))
+def deferred_all(site: Site, amount: Amount) -> Told:
+    """All are told "not now" in words about their mailbox, longer than their tries last."""
+    stack = site.stack(SHORT_WAITS)
+    refusals = [
+        Refusal("RCPT", Say("450 4.2.1 Mailbox busy")),
+        Refusal("RCPT", SayEach(_ticketed(site, "451 Could not complete recipient verify callout"))),
+    ]
+    trouble = Trouble(stack.mail_up(), refusals)
+    people = crowd(amount.emails)
+    with Crew(stack) as crew:
+        trouble.begin()
+        stack.add_job(people)
+        trouble.run_through(
+            stack, max(1, amount.faults // len(refusals)), lambda: bool(crew.log_events("breaker_open"))
+        )
+        trouble.end()
+        stack.wait_finished(1, seconds=PATIENCE_SECONDS)
+        problems = crew.stop()
+        paused = crew.log_events("job_paused")
+    if paused:
+        problems.append(f"the job was paused: {paused[0]['reason']}")
+    return _judge_deferred(stack, trouble, people, problems)
+
+
+def _ticketed(site: Site, words: str) -> Callable[[str], str]:
+    """The words, with another id each time."""
+    moments, lock = site.random, threading.Lock()
+
+    def say(_: str) -> str:
+        with lock:
+            return f"{words} [{moments.getrandbits(60):x}.mx.example.net]"
+
+    return say
+
+
+def _judge_deferred(stack: Stack, trouble: Trouble, people: Sequence[str], problems: list[str]) -> Told:
+    """Failed: the dead. What was counted before it was clear whose the answer is, is less than all tries."""
+    dead = [recipient for recipient in people if is_dead(recipient)]
+    problems += differences("failed", in_state(stack, "failed"), dead)
+    ids = stack.world.execute("SELECT email_id, recipient FROM eed_email")
+    may_fail = [email_id for email_id, recipient in ids if is_dead(recipient)]
+    return Told(stack, faults=trouble.count, may_fail=may_fail, problems=problems)
+
+
 # --- some recipients', or one domain's ---------------------------------------------------------------------------
 
 
@@ -198,16 +243,41 @@ def _pass_holds(stack: Stack) -> None:
     stack.world.execute(f"UPDATE eed_email SET {later.format('not_before')} WHERE {waits}")
 
 
+def one_in_ten(recipient: str) -> bool:
+    return recipient.partition("@")[0].endswith("7")
+
+
 @scenario("mixed-421", quick=Amount(150, 10), short=Amount(1_000, 100), long=Amount(50_000, 2_000))
 def mixed_421(site: Site, amount: Amount) -> Told:
     """A relay that passes answers on says 421 to one recipient in ten, and hangs up."""
 
-    def one_in_ten(recipient: str) -> bool:
-        return recipient.partition("@")[0].endswith("7")
-
     action = Say("421 4.3.2 mx.example.net Service not available, closing transmission channel", then=Close())
     told, _ = _refuse_some(site, amount, [Refusal("RCPT", action, one_in_ten)])
     return told
+
+
+@scenario("deferred-some", quick=Amount(150, 90), short=Amount(1_000, 900), long=Amount(50_000, 40_000))
+def deferred_some(site: Site, amount: Amount) -> Told:
+    """One recipient in ten is told "not now", then is greylisted, each longer than the tries last."""
+    stack = site.stack(SHORT_WAITS)
+    refusals = [
+        Refusal("RCPT", Say("450 4.2.0 Mailbox temporarily unavailable"), one_in_ten),
+        Refusal("RCPT", Say("451 4.7.1 Greylisted, please try again in 300 seconds"), one_in_ten),
+    ]
+    trouble = Trouble(stack.mail_up(), refusals)
+    people = crowd(amount.emails)
+    others = [r for r in people if not is_dead(r) and not one_in_ten(r)]
+    with Crew(stack) as crew:
+        trouble.begin()
+        stack.add_job(people)
+        trouble.run_through(stack, amount.faults // len(refusals), lambda: in_state(stack, "sent").issuperset(others))
+        stopped = crew.log_events("breaker_open")
+        trouble.end()
+        stack.wait_finished(1, seconds=PATIENCE_SECONDS)
+        problems = crew.stop()
+    if stopped:
+        problems.append(f"the breaker was opened {len(stopped)} times, for what is not everybody's")
+    return _judge_deferred(stack, trouble, people, problems)
 
 
 @scenario("one-domain-down", quick=Amount(150, 15), short=Amount(1_000, 60), long=Amount(50_000, 600))

@@ -226,13 +226,19 @@ FOR_GOOD = {
     "DATA": ("554 5.5.1 no valid recipients",),
     "dot": ("554 5.7.1 refused as spam", "552 5.3.4 too large", "550 5.6.0 bad content"),
 }
-NOT_NOW = {
-    "RCPT": ("450 4.2.1 mailbox busy", "451 4.7.1 greylisted, come back", "452 4.2.2 over quota"),
-    "DATA": ("451 4.3.0 try again",),
-    "dot": ("451 4.3.0 queue write failed", "421 4.3.2 shutting down", "499 4.0.0 unheard of"),
-}
 OFTEN_ENOUGH = 3
 """worker.max_attempts."""
+# Phase, reply, whether it is counted, and how often it comes. What concerns the server is not counted, and greylisting
+# fails nobody: both are waited for.
+NOT_NOW = (
+    ("RCPT", "450 4.2.1 mailbox busy", True, (1, 2, OFTEN_ENOUGH)),
+    ("RCPT", "452 4.2.2 over quota", True, (1, 2, OFTEN_ENOUGH)),
+    ("RCPT", "451 4.7.1 greylisted, come back", True, (1, 2)),
+    ("DATA", "451 4.3.0 try again", False, (1, 2)),
+    ("dot", "451 4.3.0 queue write failed", False, (1, 2)),
+    ("dot", "421 4.3.2 shutting down", False, (1, 2)),
+    ("dot", "499 4.0.0 unheard of", False, (1, 2)),
+)
 
 
 @scenario("smtp-answers", short=Amount(1_000, 116), long=Amount(50_000, 5_500))
@@ -241,7 +247,7 @@ def answers(site: Site, amount: Amount) -> Told:
     stack = site.stack()
     faults = MailFaults(stack.mail_up(), site.random)
     refusals = [(phase, text) for phase, texts in FOR_GOOD.items() for text in texts]
-    delays = [(phase, text, n) for phase, texts in NOT_NOW.items() for text in texts for n in (1, 2, OFTEN_ENOUGH)]
+    delays = [(phase, text, counted, n) for phase, text, counted, often in NOT_NOW for n in often]
     share = max(1, amount.faults // (len(refusals) + len(delays)))
     groups = deal(site.random, people(amount.emails), [share] * (len(refusals) + len(delays)))
     replies: dict[str, str] = {}
@@ -249,9 +255,9 @@ def answers(site: Site, amount: Amount) -> Told:
     for (phase, text), group in zip(refusals, groups[: len(refusals)], strict=True):
         faults.for_each(group, phase, Say(text), times=100)
         replies.update(dict.fromkeys(group, text))
-    for (phase, text, times), group in zip(delays, groups[len(refusals) :], strict=True):
+    for (phase, text, counted, times), group in zip(delays, groups[len(refusals) :], strict=True):
         faults.for_each(group, phase, Say(text), times=100 if times == OFTEN_ENOUGH else times)
-        noes.update(dict.fromkeys(group, times))
+        noes.update(dict.fromkeys(group, times if counted else 0))
         if times == OFTEN_ENOUGH:
             replies.update(dict.fromkeys(group, text))
     stack.add_job(people(amount.emails))
