@@ -1,6 +1,6 @@
 """When many recipients over many domains get one kind of refusal, it is not theirs: their emails go back.
 
-A mail server's words are known for the usual cases (`transports.reply_rules`). For all others statistics decide: over
+A mail server's words are known for the usual cases (`transports.replies.rules`). For all others statistics decide: over
 the last answers to a job's emails, from all processes of all hosts, as the ledger has them. What had failed before that
 was clear gets a new generation by itself. The job is paused with the reason, or the one domain is held. A job is judged
 while it runs, and before it is finished: a small one is over sooner than anybody looks.
@@ -22,8 +22,8 @@ from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.model import NEUTRAL, Verdict
 from eed_delivery.runtime.poll_interval import Pace
-from eed_delivery.transports.reply_kinds import kind_of
-from eed_delivery.transports.reply_rules import Concern, rule_for
+from eed_delivery.transports.replies.kinds import kind_of
+from eed_delivery.transports.replies.rules import Concern, rule_for
 
 log = structlog.get_logger(__name__)
 

@@ -3,8 +3,7 @@
 - `smtp`         one mail server
 - `ses`          Amazon SES
 - `eml_folder`   .eml files, for the demo and rehearsals
-- `reply_rules`  whom a refusal concerns, by its words
-- `reply_kinds`  what two refusals of one kind have in common
+- `replies`      whom a refusal concerns, by its words, and what refusals of one kind have in common
 """
 
 from collections.abc import Callable

@@ -16,8 +16,8 @@ from eed_delivery.addresses import domain_of, went_to
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.answers import AnswersLedger, Deferral
 from eed_delivery.model import Concerns, Email, Outcome
-from eed_delivery.transports.reply_kinds import kind_of
-from eed_delivery.transports.reply_rules import rule_for
+from eed_delivery.transports.replies.kinds import kind_of
+from eed_delivery.transports.replies.rules import rule_for
 
 log = structlog.get_logger(__name__)
 

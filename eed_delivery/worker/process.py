@@ -27,7 +27,7 @@ from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.loop import Loop, Pulse
 from eed_delivery.tracking.bounces.diagnosis import diagnose
 from eed_delivery.transports import Transport
-from eed_delivery.transports.reply_kinds import kind_of
+from eed_delivery.transports.replies.kinds import kind_of
 from eed_delivery.untrusted import mask_addresses
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker

@@ -24,7 +24,7 @@ from typing import TypeVar
 
 from eed_delivery.addresses import domain_of
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
-from eed_delivery.transports.reply_kinds import kind_of
+from eed_delivery.transports.replies.kinds import kind_of
 from eed_delivery.worker.deferrals import is_greylisting, is_own
 
 K = TypeVar("K", str, int)

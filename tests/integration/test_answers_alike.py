@@ -12,7 +12,7 @@ from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.sweeper.answers_alike import ENOUGH, AnswersAlike, judge
-from eed_delivery.transports.reply_kinds import kind_of
+from eed_delivery.transports.replies.kinds import kind_of
 from tests.world import World
 
 UNKNOWN_WORDS = "550 5.0.0 Computer says no, ticket {}"

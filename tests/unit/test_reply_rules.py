@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.transports.reply_rules import RULES, Concern, normal_form, rule_for, spoken_of
+from eed_delivery.transports.replies.rules import RULES, Concern, normal_form, rule_for, spoken_of
 
 
 @pytest.mark.parametrize(

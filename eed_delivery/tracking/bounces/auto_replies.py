@@ -5,7 +5,7 @@
 import re
 
 from eed_delivery.tracking.bounces.mime_parts import Fields, Mail
-from eed_delivery.transports.reply_form import one_of
+from eed_delivery.transports.replies.form import one_of
 
 _SAYS_SO = (
     # field, what its value holds, where that is written

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from eed_delivery.tracking.bounces.enhanced_codes import FIND, Cause, Meaning, cause_of
-from eed_delivery.transports.reply_rules import Concern, Rule, rule_for
+from eed_delivery.transports.replies.rules import Concern, Rule, rule_for
 
 MAX_TEXT = 4000
 """Characters that are looked at: the reason stands at the beginning."""

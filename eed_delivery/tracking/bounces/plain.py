@@ -7,7 +7,7 @@ from eed_delivery.tracking.bounces import words as words_for
 from eed_delivery.tracking.bounces.auto_replies import is_auto_reply, is_away
 from eed_delivery.tracking.bounces.diagnosis import Diagnosis, diagnose_words
 from eed_delivery.tracking.bounces.mime_parts import Fields, Mail, header_of
-from eed_delivery.transports.reply_form import normal_form
+from eed_delivery.transports.replies.form import normal_form
 
 MAX_WORDS = 8000
 """Characters of the text that are looked at."""

@@ -1,12 +1,12 @@
 """How messages without a standard form say that they are bounces, delays or receipts, in the languages they come in.
 
 Patterns are RE2's, matched against `normal_form` of a text: small letters, no accents, `@` for an address, `~` for a host.
-Why an email bounced is told by another table, `transports.reply_rules`.
+Why an email bounced is told by another table, `transports.replies.rules`.
 """
 
 # ruff: noqa: E501 - a phrase stands on one line
 
-from eed_delivery.transports.reply_form import one_of
+from eed_delivery.transports.replies.form import one_of
 
 OPENINGS = one_of(
     # https://cr.yp.to/proto/qsbmf.txt, Exim's and Postfix's templates, and what the others send

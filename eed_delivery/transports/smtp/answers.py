@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, PermanentFailure, Throttled, TransientFailure
 from eed_delivery.model import Concerns
-from eed_delivery.transports.reply_rules import Concern, one_of, rule_for, spoken_of
+from eed_delivery.transports.replies.rules import Concern, one_of, rule_for, spoken_of
 
 
 class Phase(StrEnum):

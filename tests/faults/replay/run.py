@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eed_delivery.sweeper.answers_alike import is_recipients_own
-from eed_delivery.transports.reply_kinds import kind_of
+from eed_delivery.transports.replies.kinds import kind_of
 from eed_delivery.transports.smtp.answers import Phase
 from eed_delivery.worker.deferrals import is_greylisting, is_own
 from tests.faults.replay.clock import VirtualClock

@@ -3,7 +3,7 @@
 import re
 from itertools import islice
 
-from eed_delivery.transports.reply_form import normal_form
+from eed_delivery.transports.replies.form import normal_form
 
 WORDS_COMPARED = 8
 _PLAIN_WORDS = re.compile(r"(?<![\w.-])[a-z]{2,20}(?![\w.-]*\w)")

@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - a phrase stands on one line
 
-from eed_delivery.transports.reply_rule import (
+from eed_delivery.transports.replies.rule import (
     CISCO,
     EXIM,
     GAP,
@@ -117,7 +117,7 @@ BLOCKLIST = Rule(
     sub_type="policy",
 )  # fmt: skip
 
-# Who is spoken of: see `reply_rules.SUBJECTS`. A refusal that says "your server" is hardly about the recipient.
+# Who is spoken of: see `rules.SUBJECTS`. A refusal that says "your server" is hardly about the recipient.
 
 ABOUT_SENDER = Rule(
     "of_sender",

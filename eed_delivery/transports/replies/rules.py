@@ -8,54 +8,54 @@ suppressed is lost, and a dead one that is not suppressed bounces once more.
 
 from functools import cache
 
-from eed_delivery.transports import (
-    rules_about_addresses,
-    rules_about_content,
-    rules_about_mailboxes,
-    rules_about_systems,
-    rules_about_us,
+from eed_delivery.transports.replies import (
+    about_addresses,
+    about_content,
+    about_mailboxes,
+    about_systems,
+    about_us,
 )
-from eed_delivery.transports.reply_form import Pattern, alternatives, normal_form, one_of
-from eed_delivery.transports.reply_rule import Concern, Rule
+from eed_delivery.transports.replies.form import Pattern, alternatives, normal_form, one_of
+from eed_delivery.transports.replies.rule import Concern, Rule
 
 __all__ = ["RULES", "Concern", "Rule", "normal_form", "one_of", "rule_for", "spoken_of"]
 
 RULES: tuple[Rule, ...] = (
     # What is about us, or about now. These come first.
-    rules_about_us.SENDER,
-    rules_about_us.RELAY,
-    rules_about_mailboxes.CLOSED_GROUP,
-    rules_about_mailboxes.GREYLISTING,
-    rules_about_systems.TRY_AGAIN,
-    rules_about_mailboxes.TOO_MANY_KEPT,
-    rules_about_us.RATE,
-    rules_about_us.AUTHENTICATION,
-    rules_about_addresses.INACTIVE,
-    rules_about_systems.TROUBLE,
-    rules_about_us.BLOCKLIST,
-    rules_about_mailboxes.CLOSED,
-    rules_about_content.CONTENT,
-    rules_about_content.SPAM,
-    rules_about_mailboxes.FULL,
-    rules_about_mailboxes.TEMPORARY,
-    rules_about_content.TOO_LARGE,
+    about_us.SENDER,
+    about_us.RELAY,
+    about_mailboxes.CLOSED_GROUP,
+    about_mailboxes.GREYLISTING,
+    about_systems.TRY_AGAIN,
+    about_mailboxes.TOO_MANY_KEPT,
+    about_us.RATE,
+    about_us.AUTHENTICATION,
+    about_addresses.INACTIVE,
+    about_systems.TROUBLE,
+    about_us.BLOCKLIST,
+    about_mailboxes.CLOSED,
+    about_content.CONTENT,
+    about_content.SPAM,
+    about_mailboxes.FULL,
+    about_mailboxes.TEMPORARY,
+    about_content.TOO_LARGE,
     # What is about an address that nobody is at.
-    rules_about_addresses.NO_DOMAIN,
-    rules_about_addresses.DISABLED,
-    rules_about_addresses.NO_MAILBOX,
-    rules_about_content.ANY_SPAM,
-    rules_about_addresses.DISABLED_ACCOUNT,
-    rules_about_addresses.MAYBE_NO_MAILBOX,
+    about_addresses.NO_DOMAIN,
+    about_addresses.DISABLED,
+    about_addresses.NO_MAILBOX,
+    about_content.ANY_SPAM,
+    about_addresses.DISABLED_ACCOUNT,
+    about_addresses.MAYBE_NO_MAILBOX,
     # What says little. Only where nothing above fits.
-    rules_about_systems.POLICY,
-    rules_about_systems.EXPIRED,
-    rules_about_systems.LOOP,
-    rules_about_systems.NETWORK,
+    about_systems.POLICY,
+    about_systems.EXPIRED,
+    about_systems.LOOP,
+    about_systems.NETWORK,
 )
 SUBJECTS: tuple[Rule, ...] = (
-    rules_about_us.ABOUT_SENDER,
-    rules_about_us.ABOUT_SOURCE,
-    rules_about_mailboxes.ABOUT_RECIPIENT,
+    about_us.ABOUT_SENDER,
+    about_us.ABOUT_SOURCE,
+    about_mailboxes.ABOUT_RECIPIENT,
 )
 """Who is spoken of, where no rule says what of."""
 

@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - a phrase stands on one line
 
-from eed_delivery.transports.reply_rule import EXIM, GMAIL, MANY, MICROSOFT, Concern, Rule
+from eed_delivery.transports.replies.rule import EXIM, GMAIL, MANY, MICROSOFT, Concern, Rule
 
 FULL = Rule(
     "full",
@@ -90,7 +90,7 @@ TEMPORARY = Rule(
     later=True,
 )  # fmt: skip
 
-# Who is spoken of: see `reply_rules.SUBJECTS`.
+# Who is spoken of: see `rules.SUBJECTS`.
 ABOUT_RECIPIENT = Rule(
     "of_recipient",
     Concern.MAILBOX,

@@ -20,7 +20,7 @@ class Pattern(Protocol):
 
 
 class Phrases:
-    """Patterns as in `reply_rule.Rule.phrases`, one of which is to be found."""
+    """Patterns as in `rule.Rule.phrases`, one of which is to be found."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         self._patterns = patterns

@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - a phrase stands on one line
 
-from eed_delivery.transports.reply_rule import CISCO, GAP, MANY, MICROSOFT, POSTFIX, SENDMAIL, Concern, Rule
+from eed_delivery.transports.replies.rule import CISCO, GAP, MANY, MICROSOFT, POSTFIX, SENDMAIL, Concern, Rule
 
 TRY_AGAIN = Rule(
     "network",

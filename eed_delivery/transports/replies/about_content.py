@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - a phrase stands on one line
 
-from eed_delivery.transports.reply_rule import GMAIL, MANY, POSTFIX, Concern, Rule
+from eed_delivery.transports.replies.rule import GMAIL, MANY, POSTFIX, Concern, Rule
 
 CONTENT = Rule(
     "content",

@@ -1,4 +1,4 @@
-"""What a rule about the words of a refusal is: `reply_rules` has them all."""
+"""What a rule about the words of a refusal is: `rules` has them all."""
 
 from dataclasses import dataclass
 from enum import StrEnum
