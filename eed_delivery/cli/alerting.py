@@ -9,14 +9,15 @@ import click
 
 from eed_delivery.alerts.alert import Alert
 from eed_delivery.alerts.channels import Channel, NotHandedOver, host_name
-from eed_delivery.app.alerts import channels, channels_of
+from eed_delivery.app import alerts as assembly
 from eed_delivery.cli.failures import Failure
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import record, when
+from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.errors import DatabaseGone, NotPossible
 from eed_delivery.ledger.alerts.turns import AlertLedger, Told
+from eed_delivery.reports.moments import when
 
 COLUMNS = ("rule", "looks for", "level", "audience", "last alert", "since then")
 
@@ -119,7 +120,7 @@ def test_rule(session: Session, rule: str, as_json: bool) -> None:
 
 def _ways(session: Session, rule: str) -> list[Channel]:
     settings, makers = session.settings, session.app.alert_makers()
-    found = channels_of(settings.alerts, rule, channels(settings, makers))
+    found = assembly.channels_of(settings.alerts, rule, assembly.channels(settings, makers))
     if not found:
         known = ", ".join(one.name for one in settings.alerts.all_rules) or "none yet"
         raise NotPossible(f"there is no rule {rule}. Rules: {known}.")

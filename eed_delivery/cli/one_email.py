@@ -6,13 +6,14 @@ import click
 
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, both_times, record
+from eed_delivery.cli.output import BOLD, record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.reporting import AttemptReport, EmailReport
 from eed_delivery.ledger.tracking.engagement import EngagementLedger
 from eed_delivery.ledger.tracking.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
+from eed_delivery.reports.moments import both_times
 
 
 def email_record(report: EmailReport) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def email(session: Session, key: str, as_json: bool) -> None:
     Example:
       eed-delivery email 1047
     """
-    email_id = session.email_id(key)
+    email_id = session.operations.keys.email_id(key)
     report = session.reporting.email(email_id)
     if report is None:
         raise NotPossible(f"there is no email {key} in the ledger.")

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from eed_delivery.cli.layout import GAP, LEAST_PROSE, Cell, Sheet, wrapped
 from eed_delivery.config.environment import wants_colours
-from eed_delivery.reports.moments import Moments
+from eed_delivery.reports.moments import when
 from eed_delivery.untrusted import inert, json_text, visible
 
 if TYPE_CHECKING:
@@ -145,18 +145,6 @@ class Screen:
     def _write(self, text: str) -> None:
         self.file.write(text + "\n")
         self.file.flush()
-
-
-def when(moment: datetime | None, timespec: str = "seconds") -> str:
-    """A UTC time of the ledger, with a Z; "" for none."""
-    return "" if moment is None else moment.isoformat(timespec=timespec) + "Z"
-
-
-def both_times(moment: datetime | None) -> str:
-    """A UTC time of the ledger, and behind it the same in this host's time zone where that is another, as the report
-    has it; "" for none."""
-    local = Moments().local(moment)
-    return f"{when(moment)} ({local})" if local else when(moment)
 
 
 def ago(seconds: float) -> str:

@@ -2,17 +2,23 @@
 
 import os
 import pwd
+import socket
 
 from eed_delivery.config.environment import sudo_user
+from eed_delivery.operations.actor import Actor
 
 
-def person(sudo: str | None = None) -> str:
-    """The operating system's name of this process's user. Under sudo, who called it as well: anybody may set that
-    variable, so the user stands there too."""
+def caller(sudo: str | None = None) -> Actor:
+    """The operating system's user of this process. Under sudo, who called it as well: anybody may set that variable,
+    so the user stands there too."""
     uid = os.getuid()
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:  # a container's number without a name
         name = str(uid)
-    caller = sudo_user() if sudo is None else sudo
-    return f"{caller} as {name}" if caller and caller != name else name
+    return Actor(name, "cli", socket.gethostname(), sudo_user() if sudo is None else sudo)
+
+
+def person(sudo: str | None = None) -> str:
+    """The caller's name, as the audit has it."""
+    return caller(sudo).name

@@ -12,7 +12,7 @@ from eed_delivery.checks.findings import brief
 from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import BOLD, STYLES, ago, both_times, record
+from eed_delivery.cli.output import BOLD, STYLES, ago, record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.waiting import SCHEDULED, scheduled, show_waiting_job, show_waiting_jobs, waiting_record
 from eed_delivery.errors import NotPossible
@@ -24,6 +24,7 @@ from eed_delivery.ledger.tracking.engagement import EngagementLedger, JobEngagem
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
 from eed_delivery.model import EmailState, JobState, WaitingJob
+from eed_delivery.reports.moments import both_times
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.served import REFUSED, Served, served
 from eed_delivery.reports.tracked import NOT_TRACKED, Tracked, tracked
@@ -119,13 +120,13 @@ def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
     Example:
       eed-delivery job 42 --watch
     """
-    if not watch and (waiting := session.waiting_job(key)) is not None:
+    if not watch and (waiting := session.operations.keys.waiting_job(key)) is not None:
         if as_json:
             session.screen.json(waiting_record(waiting) | {"emails": session.scheduling.emails(waiting)})
         else:
             show_waiting_job(session, waiting)
         return
-    job_id = session.job_id(key)
+    job_id = session.operations.keys.job_id(key)
     if watch:
         from eed_delivery.cli.watching import watch_job  # and with it the progress bar
 
@@ -378,7 +379,9 @@ def _emails(
         if state or outcome:
             raise click.UsageError("--state and --outcome narrow a job's emails; leave them out with --to.")
         return session.reporting.emails_to(to)
-    return session.reporting.emails(session.job_id(str(key)), EmailState(state) if state else None, outcome)
+    return session.reporting.emails(
+        session.operations.keys.job_id(str(key)), EmailState(state) if state else None, outcome
+    )
 
 
 def _values(facts: dict[str, Any]) -> list[object]:

@@ -46,7 +46,7 @@ def reconcile(session: Session, keys: tuple[str, ...], every: bool, repair: bool
     if every == bool(keys):
         raise click.UsageError("Say which jobs: JOB, or --all.")
     reconciler = session.app.reconciler(session.database, person())
-    chosen = _Chosen(session, reconciler, [session.job_id(key) for key in keys])
+    chosen = _Chosen(session, reconciler, [session.operations.keys.job_id(key) for key in keys])
     corrections = _Corrections(session.screen, limit, quiet=as_json)
     if repair:
         corrections.take(reconciler, chosen)

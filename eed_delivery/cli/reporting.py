@@ -49,7 +49,7 @@ def report(session: Session, key: str, kind: str, opens: bool, output: Path | No
     Example:
       eed-delivery report 42 --format html --output 42.html
     """
-    making = Making(session, session.job_id(key), opens=opens)
+    making = Making(session, session.operations.keys.job_id(key), opens=opens)
     beside = output.with_name(output.name + ".certificate.json") if output and kind == "csv" else None
     with _opened(output) as file:
         making.write(kind, file)

@@ -9,10 +9,8 @@ from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.operating import Selection
 from eed_delivery.model import EmailState
-
-SHOWN = 10
+from eed_delivery.operations.requeueing import RequeueRequest
 
 
 @click.command()
@@ -55,21 +53,12 @@ def requeue(
       eed-delivery requeue --job 42 --since 2h --error-like "mailbox full"
     """
     _refuse_unclear(jobs, emails, every, state, accept_duplicates)
-    selection = Selection(
-        state=EmailState(state),
-        jobs=tuple(session.job_id(key) for key in jobs),
-        emails=tuple(session.email_id(key) for key in emails),
-        since_seconds=_seconds(session, since),
-        error_like=None if error_like is None else contains(error_like),
-    )
-    count = session.operating.count(selection)
-    elsewhere = session.operating.readdressed(selection) if count else 0
-    if emails and not count:
-        raise NotPossible(_why_none(session, selection))
-    done = 0
+    request = RequeueRequest(EmailState(state), jobs, emails, every, since, error_like, accept_duplicates)
+    preview = session.operations.requeueing.preview(request)
+    count, elsewhere, done = preview.count, preview.readdressed, 0
     if count and not dry_run:
         _ask(count, elsewhere, state, yes)
-        done = session.operating.requeue(selection)
+        done = session.operations.requeueing.requeue(preview)
     if as_json:
         counts = {"count": count, "addresses_changed": elsewhere, "requeued": done}
         session.screen.json({"state": state, "dry_run": dry_run, **counts})
@@ -89,28 +78,6 @@ def _refuse_unclear(
             "An email in doubt may have arrived. Look into the mail server's log and use eed-delivery settle, "
             "or add --accept-duplicates to send them all again."
         )
-
-
-def contains(text: str) -> str:
-    """The LIKE pattern for "contains `text`", its own % and _ taken literally; the escape character is /."""
-    for special in "/%_":
-        text = text.replace(special, f"/{special}")
-    return f"%{text}%"
-
-
-def _seconds(session: Session, since: float | datetime | None) -> float | None:
-    """How long ago, by the database's clock."""
-    if not isinstance(since, datetime):
-        return since
-    return max(0.0, (session.reporting.now() - since.replace(tzinfo=None)).total_seconds())
-
-
-def _why_none(session: Session, selection: Selection) -> str:
-    reports = [session.reporting.email(email_id) for email_id in selection.emails[:SHOWN]]
-    states = ", ".join(f"{report.key} is {report.state}" for report in reports if report is not None)
-    if all(report is not None and report.state == selection.state for report in reports):
-        return f"none of them is left: they don't match the other options, or their job is cancelled ({states})"
-    return f"only {selection.state} emails are requeued here: {states}"
 
 
 def _ask(count: int, elsewhere: int, state: str, yes: bool) -> None:

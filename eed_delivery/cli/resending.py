@@ -2,28 +2,18 @@
 
 import click
 
-from eed_delivery.addresses import NotAnAddress, wire_form
-from eed_delivery.cli import options
-from eed_delivery.cli.deciding import text
+from eed_delivery.cli import options, values
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.person import person
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.resending import Resend, ResendLedger
-
-
-def address(value: str) -> str:
-    """An address that an email can go to."""
-    try:
-        wire_form(value)
-    except NotAnAddress as error:
-        raise click.BadParameter(f"{value!r} is not an address: {error}") from error
-    return value.strip()
+from eed_delivery.operations.resending import ResendRequest
 
 
 @click.command()
 @click.argument("key", metavar="EMAIL", type=options.key)
-@click.option("--to", metavar="ADDRESS", type=address, help="Where to, in place of the address that the source has.")
-@click.option("--reason", required=True, type=text, help="Kept in the audit, beside who did it.")
+@click.option(
+    "--to", metavar="ADDRESS", type=values.address, help="Where to, in place of the address that the source has."
+)
+@click.option("--reason", required=True, type=values.reason, help="Kept in the audit, beside who did it.")
 @click.option("--despite-suppression", is_flag=True, help="Send it although the address is on the suppression list.")
 @takes_json
 @takes_config
@@ -39,8 +29,7 @@ def resend(session: Session, key: str, to: str | None, reason: str, despite_supp
     Example:
       eed-delivery resend 1047 --to anna@example.com --reason "ticket 4711: her mailbox has moved"
     """
-    wanted = Resend(session.email_id(key), reason, to, despite_suppression)
-    resent = ResendLedger(session.database, session.app.source, person(), session.app.outbox).resend(wanted)
+    resent = session.operations.resending.resend(ResendRequest(key, reason, to, despite_suppression))
     if as_json:
         session.screen.json({"email": resent.key, "resend_of": key, "recipient": resent.recipient})
         return

@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from eed_delivery.addresses import NotAnAddress, listed, shown
-from eed_delivery.cli import options
-from eed_delivery.cli.deciding import text
+from eed_delivery.cli import options, values
 from eed_delivery.cli.options import takes_config
-from eed_delivery.cli.output import record, when
+from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
+from eed_delivery.reports.moments import when
 from eed_delivery.source.access import CATEGORY_LENGTH
 
 TABLE_ROWS = 1000
@@ -121,7 +121,7 @@ def _show(session: Session, page: list[Entry], more: bool) -> None:
 
 @suppression.command()
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=address)
-@click.option("--reason", required=True, type=text, help="Kept with the entry, for whoever asks next year.")
+@click.option("--reason", required=True, type=values.reason, help="Kept with the entry, for whoever asks next year.")
 @click.option("--category", type=category, default=EVERY_EMAIL, help="Only for jobs of this category.")
 @click.option("--expires", type=options.until, help="For 12h, 30d, or until 2026-12-31T18:00:00Z; else for ever.")
 @takes_config

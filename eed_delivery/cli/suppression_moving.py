@@ -9,10 +9,9 @@ from pathlib import Path
 
 import click
 
-from eed_delivery.cli import options, suppression_file
+from eed_delivery.cli import options, suppression_file, values
 from eed_delivery.cli.csv_options import takes_csv_form
 from eed_delivery.cli.csv_rows import Form
-from eed_delivery.cli.deciding import text
 from eed_delivery.cli.failures import NOT_POSSIBLE, Failure
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record
@@ -62,7 +61,7 @@ class Tally:
 @suppression.command("import")
 @click.argument("file", type=_INPUT)
 @click.option("--category", type=category, help="Only for jobs of this category, unless the file has that column.")
-@click.option("--reason", type=text, help="Kept with each entry, unless the file has that column.")
+@click.option("--reason", type=values.reason, help="Kept with each entry, unless the file has that column.")
 @click.option(
     "--expires", type=options.until, help="For 30d, or until 2026-12-31T18:00:00Z, unless the file has expires_at."
 )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eed_delivery.cli.output import BOLD, both_times
+from eed_delivery.cli.output import BOLD
 from eed_delivery.cli.session import Session
 from eed_delivery.hints import key_words
 from eed_delivery.model import WaitingJob
+from eed_delivery.reports.moments import both_times
 
 SCHEDULED = "scheduled"
 """The state that is shown. It is none of the ledger's, which does not have these jobs yet."""

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import click
 
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import record, when
+from eed_delivery.cli.output import record
 from eed_delivery.cli.running import supervise
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.webhooks.endpoint import EndpointState
 from eed_delivery.ledger.webhooks.listing import WebhookList
 from eed_delivery.ledger.webhooks.outbox import DONE, FAILED, WAITING
+from eed_delivery.reports.moments import when
 from eed_delivery.webhooks.body import body_of_test
 
 COLUMNS = ("id", "kind", "job", "email", "tries", "occurred", "next", "status", "answer")

@@ -36,3 +36,15 @@ class Moments:
         """UTC, and the local time behind it where that is another."""
         local = self.local(moment)
         return f"{self.utc(moment)} ({local})" if local else self.utc(moment)
+
+
+def when(moment: datetime | None, timespec: str = "seconds") -> str:
+    """A UTC time of the ledger, with a Z; "" for none."""
+    return "" if moment is None else moment.isoformat(timespec=timespec) + "Z"
+
+
+def both_times(moment: datetime | None) -> str:
+    """A UTC time of the ledger, and behind it the same in this host's time zone where that is another, as the report
+    has it; "" for none."""
+    local = Moments().local(moment)
+    return f"{when(moment)} ({local})" if local else when(moment)

@@ -14,11 +14,12 @@ from pathlib import Path
 import click
 import pytest
 
-from eed_delivery.cli.output import Screen, when
+from eed_delivery.cli.output import Screen
 from eed_delivery.cli.watching import watch_job
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, Outcome, Verdict
+from eed_delivery.reports.moments import when
 from tests.command_line import CommandLine
 from tests.world import World
 

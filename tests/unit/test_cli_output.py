@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from eed_delivery.cli import failures, options, requeueing, watching
+from eed_delivery.cli import failures, options, watching
 from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.layout import wrapped
-from eed_delivery.cli.output import BOLD, Screen, ago, both_times, when
+from eed_delivery.cli.output import BOLD, Screen, ago
 from eed_delivery.cli.person import person
 from eed_delivery.cli.recipients import Recipient, read_recipients
 from eed_delivery.cli.text_input import TextFile
 from eed_delivery.cli.text_lines import Lines
 from eed_delivery.config.environment import sudo_user, wants_colours
+from eed_delivery.operations.requeueing import contains
+from eed_delivery.reports.moments import both_times, when
 from eed_delivery.untrusted import bare, inert, visible
 
 NOW = datetime(2026, 11, 22, 22, 45, 59, 123000, tzinfo=UTC).replace(tzinfo=None)  # as the ledger gives it
@@ -233,7 +235,7 @@ def test_since_refuses(text: str) -> None:
 
 
 def test_a_pattern_takes_its_text_literally() -> None:
-    assert requeueing.contains("50% of a_b/c") == "%50/% of a/_b//c%"
+    assert contains("50% of a_b/c") == "%50/% of a/_b//c%"
 
 
 def test_pace_forgets_what_is_long_ago() -> None:

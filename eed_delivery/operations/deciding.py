@@ -1,0 +1,148 @@
+"""An operator's word on a job or on emails in doubt: settle, pause, resume, cancel. Felt at the next wire grant."""
+
+from dataclasses import dataclass
+
+from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
+from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.model import EmailState, JobState, WaitingJob
+from eed_delivery.operations.keys import Keys
+from eed_delivery.operations.refusals import InvalidRequest, WrongState
+from eed_delivery.operations.values import reason
+
+SETTLED_AS = (EmailState.SENT, EmailState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRequest:
+    """What has become of emails in doubt, by their keys: `sent` or `failed`. `reason` says how that is known.
+
+    Raises `InvalidRequest`.
+    """
+
+    emails: tuple[str, ...]
+    state: EmailState
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in SETTLED_AS:
+            raise InvalidRequest("an email in doubt is settled as sent or as failed", which="state")
+        if self.reason is not None:
+            reason(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleResult:
+    """The keys of the emails that are settled now, and the error that tells why others are not; None if all are."""
+
+    settled: tuple[str, ...]
+    refusal: WrongState | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """A job to pause or to cancel, and why. Raises `InvalidRequest`."""
+
+    job: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        reason(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """A job to let go on. `watched` False: its bounces and complaints do not pause it again."""
+
+    job: str
+    watched: bool = True
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reason is not None:
+            reason(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class StopResult:
+    """What became of it. `before_its_time`: the job had not begun, and none of its emails is on the wire."""
+
+    before_its_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeResult:
+    """What became of it. `waiting` is the job if it waits for its time again; `watched` says nothing then."""
+
+    waiting: WaitingJob | None
+
+
+class Deciding:
+    """Carries out decisions. Each call raises `DatabaseGone`, and `OperationRefused` where the state forbids it."""
+
+    def __init__(
+        self, keys: Keys, reporting: ReportingLedger, operating: OperatingLedger, scheduling: SchedulingLedger
+    ) -> None:
+        self._keys = keys
+        self._reporting = reporting
+        self._operating = operating
+        self._scheduling = scheduling
+
+    def settle(self, request: SettleRequest) -> SettleResult:
+        """Settle those of the emails that are in doubt. As failed, they can be requeued afterwards."""
+        ids = {self._keys.email_id(key): key for key in request.emails}
+        words = f"settled as {request.state} by an operator"
+        why = f"{words}: {request.reason}" if request.reason else words
+        done = self._operating.settle(list(ids), request.state, why)
+        left = {email_id: key for email_id, key in ids.items() if email_id not in done}
+        return SettleResult(tuple(ids[email_id] for email_id in done), self._not_in_doubt(left) if left else None)
+
+    def _not_in_doubt(self, left: dict[int, str]) -> WrongState:
+        standing = ", ".join(self._standing(email_id, key) for email_id, key in left.items())
+        which = ", ".join(f"email {key}" for key in left.values())
+        return WrongState(f"only emails in doubt can be settled: {standing}", which=which)
+
+    def _standing(self, email_id: int, key: str) -> str:
+        report = self._reporting.email(email_id)
+        return f"email {key} is {report.state}" if report else f"email {key} has gone"
+
+    def pause(self, request: StopRequest) -> StopResult:
+        """Stop sending a job for a while. One that waits for its time is not started until it is resumed."""
+        key = request.job
+        waiting = self._keys.waiting_job(key)
+        if waiting is not None and self._scheduling.pause(waiting, request.reason):
+            return StopResult(before_its_time=True)
+        job_id = self._keys.job_id(key)
+        if not self._operating.pause(job_id, request.reason):
+            raise self._impossible(job_id, key, "only an active job can be paused")
+        return StopResult(before_its_time=False)
+
+    def resume(self, request: ResumeRequest) -> ResumeResult:
+        """Let a paused job go on. One that was paused before its time waits for it again."""
+        key = request.job
+        job_id = self._keys.job_id(key)
+        if (waiting := self._scheduling.let_wait(job_id, key, request.reason)) is not None:
+            return ResumeResult(waiting)
+        if not self._operating.resume(job_id, watched=request.watched, reason=request.reason):
+            raise self._impossible(job_id, key, "only a paused job can go on")
+        return ResumeResult(None)
+
+    def cancel(self, request: StopRequest) -> StopResult:
+        """End a job for good. What is not on the wire yet will not be sent."""
+        key = request.job
+        waiting = self._keys.waiting_job(key)
+        if waiting is not None and self._scheduling.cancel(waiting, request.reason):
+            return StopResult(before_its_time=True)
+        job_id = self._keys.job_id(key)
+        if not self._operating.cancel(job_id, request.reason):
+            raise self._impossible(job_id, key, "only a job that has not ended can be cancelled")
+        return StopResult(before_its_time=False)
+
+    def _impossible(self, job_id: int, key: str, rule: str) -> WrongState:
+        which, report = f"job {key}", self._reporting.job(job_id)
+        if report is None:
+            return WrongState(f"{rule}, and job {key} has gone", which=which)
+        ended = report.finished_at is not None and report.state not in (JobState.FINISHED, JobState.CANCELLED)
+        because = f" ({report.reason})" if report.reason else ""
+        what = f"{rule}: job {report.key} is {report.state}{' and has ended' if ended else ''}{because}"
+        return WrongState(what, which=which)

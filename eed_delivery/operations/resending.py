@@ -1,0 +1,40 @@
+"""Send a sent email once more: it was lost on its way, deleted, or went to an address that was wrong."""
+
+from dataclasses import dataclass
+
+from eed_delivery.ledger.resending import Resend, ResendLedger, Resent
+from eed_delivery.operations.keys import Keys
+from eed_delivery.operations.values import address, reason
+
+__all__ = ["ResendRequest", "Resending", "Resent"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResendRequest:
+    """An email to send once more, by its key. `recipient` None: to the address that the source has when it is sent.
+    `despite_suppression`: although that address is on the suppression list. Raises `InvalidRequest`."""
+
+    email: str
+    reason: str
+    recipient: str | None = None
+    despite_suppression: bool = False
+
+    def __post_init__(self) -> None:
+        reason(self.reason)
+        if self.recipient is not None:
+            address(self.recipient)
+
+
+class Resending:
+    """Enters resends. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
+
+    def __init__(self, keys: Keys, resends: ResendLedger) -> None:
+        self._keys = keys
+        self._resends = resends
+
+    def resend(self, request: ResendRequest) -> Resent:
+        """Enter a new email of the same job; the service sends it by itself. Returns its key and where it goes."""
+        email_id = self._keys.email_id(request.email)
+        return self._resends.resend(
+            Resend(email_id, request.reason, request.recipient, request.despite_suppression),
+        )

@@ -1,0 +1,127 @@
+"""What an operator can ask and decide, as a surface calls it: typed requests, typed results, typed refusals."""
+
+from pathlib import Path
+
+import pytest
+
+from eed_delivery.app.operations import Operations
+from eed_delivery.config import load
+from eed_delivery.ledger.acts import ActLedger
+from eed_delivery.model import EmailState
+from eed_delivery.operations import refusals
+from eed_delivery.operations.actor import Actor
+from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
+from eed_delivery.operations.requeueing import RequeueRequest
+from eed_delivery.operations.resending import ResendRequest
+from tests.command_line import CommandLine
+from tests.world import World
+
+ANNA = Actor("anna", "api", "ops.example.com")
+EMAILS = ("1000", "1001", "1002")
+ALL_OF_JOB = RequeueRequest(jobs=("1",))
+
+
+@pytest.fixture
+def operations(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operations:
+    """What Anna can do by the API with a job of three emails."""
+    world.add_job(["a@example.com", "b@example.com", "c@example.com"])
+    world.enlist()
+    eed = CommandLine(tmp_path, world.url)
+    for name, value in eed.environ.items():
+        monkeypatch.setenv(name, value)
+    return Operations(load(eed.config), ANNA, world.database)
+
+
+def set_state(world: World, state: str, email_id: int) -> None:
+    world.execute("UPDATE eed_email SET state = :state WHERE email_id = :id", state=state, id=email_id)
+
+
+def test_who_acts_is_named_with_the_account_that_was_checked() -> None:
+    assert ANNA.name == "anna"
+    assert Actor("root", "cli", sudo_user="anna").name == "anna as root"
+    assert Actor("root", "cli", sudo_user="root").name == "root"
+
+
+def test_a_requeue_is_counted_first_and_says_why_none_matches(operations: Operations, world: World) -> None:
+    requeueing = operations.requeueing
+    assert requeueing.preview(ALL_OF_JOB).count == 0
+    with pytest.raises(refusals.NothingMatches, match="only failed emails are requeued here: 1000 is pending") as none:
+        requeueing.preview(RequeueRequest(emails=("1000",)))
+    assert none.value.which == "email 1000"
+    set_state(world, "failed", 1000)
+    set_state(world, "failed", 1001)
+    world.execute("UPDATE delivery_email SET recipient = 'z@example.com' WHERE id = 1001")
+    preview = requeueing.preview(ALL_OF_JOB)
+    assert (preview.count, preview.readdressed) == (2, 1)
+    assert world.state(1000) == "failed"
+    assert requeueing.requeue(preview) == 2
+    assert [world.state(int(key)) for key in EMAILS] == ["pending"] * 3
+    (act,) = ActLedger(world.database).of_job(1)
+    assert (act.act, act.who, act.count) == ("requeue", "anna", 2)
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({}, "every"),
+        ({"jobs": ("1",), "every": True}, "every"),
+        ({"every": True, "state": EmailState.IN_DOUBT}, "accept_duplicates"),
+    ],
+)
+def test_a_selection_that_names_nothing_or_risks_duplicates_is_refused(terms: dict[str, object], field: str) -> None:
+    with pytest.raises(refusals.InvalidRequest) as refused:
+        RequeueRequest(**terms)  # type: ignore[arg-type]
+    assert refused.value.which == field
+
+
+def test_doubts_are_settled_and_the_others_are_named(operations: Operations, world: World) -> None:
+    set_state(world, "in_doubt", 1000)
+    result = operations.deciding.settle(SettleRequest(EMAILS, EmailState.SENT, "seen in the log"))
+    assert result.settled == ("1000",)
+    assert isinstance(result.refusal, refusals.WrongState)
+    assert str(result.refusal) == "only emails in doubt can be settled: email 1001 is pending, email 1002 is pending"
+    with pytest.raises(refusals.InvalidRequest):
+        SettleRequest(EMAILS, EmailState.PENDING)
+
+
+def test_a_job_is_paused_let_go_on_and_cancelled_by_its_state(operations: Operations, world: World) -> None:
+    deciding = operations.deciding
+    with pytest.raises(refusals.WrongState, match="only a paused job can go on: job 1 is active"):
+        deciding.resume(ResumeRequest("1"))
+    assert not deciding.pause(StopRequest("1", "a look first")).before_its_time
+    assert deciding.resume(ResumeRequest("1", watched=False)).waiting is None
+    assert not deciding.cancel(StopRequest("1", "the fund was closed")).before_its_time
+    with pytest.raises(refusals.WrongState) as refused:
+        deciding.cancel(StopRequest("1", "twice"))
+    assert refused.value.which == "job 1"
+    assert {act.who for act in ActLedger(world.database).of_job(1)} == {"anna"}
+
+
+def test_a_key_that_is_none_is_refused_by_what_is_known_of_it(operations: Operations, world: World) -> None:
+    with pytest.raises(refusals.UnknownKey) as unknown:
+        operations.keys.job_id("77")
+    assert (unknown.value.which, unknown.value.do) == ("job 77", "eed-delivery jobs lists them.")
+    with pytest.raises(refusals.UnknownKey):
+        operations.keys.email_id("77")
+    world.add_job(job_id=2, status="preparing")
+    with pytest.raises(refusals.JobNotStarted, match="the publisher has not taken it up"):
+        operations.keys.job_id("2")
+    world.add_job(job_id=3, scheduled_for="2037-12-31 23:00:00")
+    with pytest.raises(refusals.JobWaits) as waits:
+        operations.keys.job_id("3")
+    assert waits.value.scheduled_at is not None
+    paused = operations.deciding.pause(StopRequest("3", "not yet"))
+    assert paused.before_its_time
+    resumed = operations.deciding.resume(ResumeRequest("3"))
+    assert resumed.waiting is not None
+    assert resumed.waiting.key == 3
+
+
+def test_a_sent_email_is_sent_once_more_by_its_actor(operations: Operations, world: World) -> None:
+    set_state(world, "sent", 1000)
+    resent = operations.resending.resend(ResendRequest("1000", "her mailbox has moved", "anna@example.com"))
+    assert resent.recipient == "anna@example.com"
+    (act,) = ActLedger(world.database).of_email(1000)
+    assert (act.act, act.who) == ("resend", "anna")
+    with pytest.raises(refusals.InvalidRequest):
+        ResendRequest("1000", "her mailbox has moved", "nobody")
