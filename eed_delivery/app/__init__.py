@@ -1,8 +1,9 @@
 """The composition root: the only place that makes engines, clients and pools, and puts the parts together.
 
-- `parts`     makes each part of the service from the settings
-- `database`  the database as the settings name it, for a command that needs no more
-- `alerts`    the parts of alerts
-- `roles`     what each process of the service runs
-- `preload`   what all processes need, loaded before they are forked
+- `parts`      makes each part of the service from the settings
+- `database`   the database as the settings name it, for a command that needs no more
+- `operations` what an operator can ask and decide, each subject when it is first needed
+- `alerts`     the parts of alerts
+- `roles`      what each process of the service runs
+- `preload`    what all processes need, loaded before they are forked
 """

@@ -18,10 +18,17 @@ from eed_delivery.source import Source
 if TYPE_CHECKING:
     from eed_delivery.app.parts import App
     from eed_delivery.database.transactions import Database
+    from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.operating import OperatingLedger
+    from eed_delivery.ledger.tracking.engagement import EngagementLedger
+    from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
     from eed_delivery.operations.deciding import Deciding
+    from eed_delivery.operations.emails import EmailQueries
+    from eed_delivery.operations.jobs import JobQueries
+    from eed_delivery.operations.processes import ProcessQueries
     from eed_delivery.operations.requeueing import Requeueing
     from eed_delivery.operations.resending import Resending
+    from eed_delivery.operations.watching import Watching
 
 
 class Operations:
@@ -62,9 +69,58 @@ class Operations:
         return OperatingLedger(self._database, self._source, outbox=self._outbox, who=self._actor.name)
 
     @cached_property
+    def _outcomes(self) -> "OutcomeLedger":
+        from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
+
+        return OutcomeLedger(self._database)
+
+    @cached_property
+    def _engagement(self) -> "EngagementLedger":
+        from eed_delivery.ledger.tracking.engagement import EngagementLedger
+
+        return EngagementLedger(self._database)
+
+    @cached_property
+    def _acts(self) -> "ActLedger":
+        from eed_delivery.ledger.acts import ActLedger
+
+        return ActLedger(self._database)
+
+    @cached_property
     def keys(self) -> Keys:
         """Which job or email a key names."""
         return Keys(self._database, self._source, self._reporting, self._scheduling)
+
+    @cached_property
+    def jobs(self) -> "JobQueries":
+        """List jobs, and show one."""
+        from eed_delivery.operations.jobs import JobQueries
+
+        ledgers = (self._reporting, self._scheduling, self._outcomes, self._engagement, self._acts)
+        return JobQueries(self.settings, self.keys, *ledgers)
+
+    @cached_property
+    def emails(self) -> "EmailQueries":
+        """List emails, and show one."""
+        from eed_delivery.operations.emails import EmailQueries
+
+        domain = self.settings.rendering.message_id_domain
+        return EmailQueries(domain, self.keys, self._reporting, self._outcomes, self._engagement, self._acts)
+
+    @cached_property
+    def processes(self) -> "ProcessQueries":
+        """List the worker processes."""
+        from eed_delivery.ledger.workers import WorkerLedger
+        from eed_delivery.operations.processes import ProcessQueries
+
+        return ProcessQueries(WorkerLedger(self._database), self.settings.worker.heartbeat_seconds)
+
+    @cached_property
+    def watching(self) -> "Watching":
+        """Follow a job until it has finished."""
+        from eed_delivery.operations.watching import Watching
+
+        return Watching(self._reporting)
 
     @cached_property
     def requeueing(self) -> "Requeueing":

@@ -1,12 +1,15 @@
-"""The command line, `eed-delivery`. One module for each group of commands:
+"""The command line, `eed-delivery`: it reads arguments, calls `operations`, and prints. One module for each group of
+commands:
 
 - `running`             run, publisher, worker, sweeper, events, bounces, web
 - `bouncing`            bounce
 - `preparing`           db init, db check, queue init
 - `checking`            check
 - `submitting`          submit
-- `reading`             jobs, job, emails, processes
+- `reading`             jobs, emails
+- `one_job`             job
 - `one_email`           email
+- `processes`           processes
 - `reporting`           report
 - `requeueing`          requeue
 - `resending`           resend
@@ -19,17 +22,16 @@
 
 What `submit` and `suppression import` read:
 
-- `recipients`        the file of recipients, and `files` its attachments
-- `sifting`           which rows are good, with `refused_rows` and `repeated`
-- `registering`       the rows that `submit` writes
-- `suppression_file`  the file of a suppression list
-- `csv_rows`          the rows of a CSV file, with `csv_options`
-- `text_input`        a file in its encoding, and `text_lines` its lines and their sums
+- `text_input`    a file that is named, or stdin, in its encoding
+- `csv_options`   how a CSV file is read
+- `sifting`       the file of recipients, read
+- `refused_rows`  the rows of it that are refused
 
 What commands share:
 
-- `session`   the configuration and the parts of one call, each made when it is needed
+- `session`   the configuration and the operations of one call, each made when it is needed
 - `options`   options and types of arguments
+- `values`    types of arguments that operations check
 - `person`    who calls a command, for the audit
 - `failures`  expected errors as messages and exit codes
 - `output`    tables at a terminal, plain text elsewhere, JSON for scripts
@@ -78,7 +80,7 @@ COMMANDS = {
     "check": "checking:check",
     "submit": "submitting:submit",
     "jobs": "reading:jobs",
-    "job": "reading:job",
+    "job": "one_job:job",
     "emails": "reading:emails",
     "email": "one_email:email",
     "report": "reporting:report",

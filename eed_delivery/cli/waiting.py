@@ -7,6 +7,7 @@ from eed_delivery.cli.output import BOLD
 from eed_delivery.cli.session import Session
 from eed_delivery.hints import key_words
 from eed_delivery.model import WaitingJob
+from eed_delivery.operations.jobs import WaitingJobView
 from eed_delivery.reports.moments import both_times
 
 SCHEDULED = "scheduled"
@@ -34,12 +35,12 @@ def show_waiting_jobs(session: Session, found: Sequence[WaitingJob], limit: int)
         session.screen.line(f"only the {limit} that start first are shown; --all shows the others too")
 
 
-def show_waiting_job(session: Session, job: WaitingJob) -> None:
+def show_waiting_job(session: Session, found: WaitingJobView) -> None:
     """One job before its time, and what can be done with it."""
-    key = str(job.key)
+    job, key = found.job, str(found.job.key)
     session.screen.line(f"job {key}  {job.name}", style=BOLD)
     session.screen.line(f"{SCHEDULED} for {scheduled(job)}")
-    session.screen.line(f"{session.scheduling.emails(job):,} emails are to be sent then, by the source as it is now")
+    session.screen.line(f"{found.emails:,} emails are to be sent then, by the source as it is now")
     session.screen.line()
     commands: Mapping[str, str] = {
         "keep it from starting": session.command("pause", "--reason", "REASON", *key_words(key)),

@@ -187,11 +187,13 @@ class ReportingLedger:
         statement = select(eed_job.c.job_id, eed_job.c.source_key).where(eed_job.c.job_id.in_(job_ids))
         return self._database.run(lambda c: {row.job_id: row.source_key for row in c.execute(statement)})
 
-    def jobs(self, *, limit: int = 50, unfinished_only: bool = False) -> list[JobReport]:
-        """The newest jobs first."""
+    def jobs(self, *, limit: int = 50, unfinished_only: bool = False, after: int | None = None) -> list[JobReport]:
+        """The newest jobs first. `after`: only those behind the job of this id."""
         statement = select(eed_job.c.job_id).order_by(eed_job.c.created_at.desc(), eed_job.c.job_id.desc())
         if unfinished_only:
             statement = statement.where(eed_job.c.finished_at.is_(None))
+        if after is not None:
+            statement = statement.where(_behind(after))
         ids = self._database.run(lambda c: list(c.execute(statement.limit(limit)).scalars()))
         return [report for job_id in ids if (report := self.job(job_id)) is not None]
 
@@ -232,13 +234,15 @@ class ReportingLedger:
             differences=row.differences,
         )
 
-    def emails_to(self, address: str, page: int = 1000) -> Iterator[EmailReport]:
-        """All emails to an address, however it is spelt, over all jobs. Raises `NotPossible` when it can be none."""
+    def emails_to(self, address: str, page: int = 1000, after: int = 0) -> Iterator[EmailReport]:
+        """All emails to an address, however it is spelt, over all jobs. Raises `NotPossible` when it can be none.
+
+        `after`: only those behind the email of this id."""
         try:
             form = canonical(wire_form(address))
         except NotAnAddress as error:
             raise NotPossible(f"{address!r} is not an address: {error}") from error
-        return self._pages([eed_email.c.address == form], page)
+        return self._pages([eed_email.c.address == form], page, after)
 
     def recent_rate(self, job: JobReport, most: int = TRIES_LOOKED_AT) -> RecentRate:
         """By the tries of the last minute, of which the newest `most` of all jobs are read: where there are more, or
@@ -262,9 +266,16 @@ class ReportingLedger:
         return RecentRate(ended, min(seconds, job.running_seconds))
 
     def emails(
-        self, job_id: int, state: EmailState | None = None, outcome: str | None = None, page: int = 1000
+        self,
+        job_id: int,
+        state: EmailState | None = None,
+        outcome: str | None = None,
+        page: int = 1000,
+        after: int = 0,
     ) -> Iterator[EmailReport]:
         """The emails of a job by id, a page at a time: half a million never stand in memory at once.
+
+        `after`: only those behind the email of this id.
 
         `outcome`: a `DeliveryOutcome`, or `NO_WORD_YET` for those without one, which only what was sent can be.
         """
@@ -275,10 +286,9 @@ class ReportingLedger:
             wanted += [eed_email.c.state == EmailState.SENT, eed_email.c.outcome.is_(None)]
         elif outcome is not None:
             wanted.append(eed_email.c.outcome == outcome)
-        yield from self._pages(wanted, page)
+        yield from self._pages(wanted, page, after)
 
-    def _pages(self, wanted: Sequence[ColumnElement[bool]], page: int) -> Iterator[EmailReport]:
-        after = 0
+    def _pages(self, wanted: Sequence[ColumnElement[bool]], page: int, after: int) -> Iterator[EmailReport]:
         while rows := self._page(wanted, after, page):
             yield from rows
             after = rows[-1].email_id
@@ -359,6 +369,13 @@ class ReportingLedger:
             .limit(page)
         )
         return self._database.run(lambda c: [(email_id, detail) for email_id, detail in c.execute(found)])
+
+
+def _behind(job_id: int) -> ColumnElement[bool]:
+    """Jobs that come behind this one where the newest are first."""
+    j = eed_job.c
+    created = select(j.created_at).where(j.job_id == job_id).correlate(None).scalar_subquery()
+    return (j.created_at < created) | ((j.created_at == created) & (j.job_id < job_id))
 
 
 def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:

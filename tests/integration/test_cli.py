@@ -19,6 +19,7 @@ from eed_delivery.cli.watching import watch_job
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, Outcome, Verdict
+from eed_delivery.operations.watching import Watching
 from eed_delivery.reports.moments import when
 from tests.command_line import CommandLine
 from tests.world import World
@@ -173,7 +174,7 @@ def test_watching_a_finished_job_ends_at_once(eed: CommandLine) -> None:
 def test_watching_at_a_terminal_draws_a_bar(world: World) -> None:
     file = io.StringIO()
     screen = Screen(file, terminal=True, width=100)
-    report = watch_job(screen, world.reporting, 1, None)
+    report = watch_job(screen, Watching(world.reporting).follow(1, lambda: None), None)
     assert report is not None
     assert report.finished_at is not None
     text = file.getvalue()

@@ -6,13 +6,19 @@ import pytest
 
 from eed_delivery.app.operations import Operations
 from eed_delivery.config import load
+from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.acts import ActLedger
+from eed_delivery.ledger.reporting import JobReport, ReportingLedger
+from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState
 from eed_delivery.operations import refusals
 from eed_delivery.operations.actor import Actor
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
+from eed_delivery.operations.emails import EmailsRequest
+from eed_delivery.operations.jobs import JobRequest, JobsRequest
 from eed_delivery.operations.requeueing import RequeueRequest
 from eed_delivery.operations.resending import ResendRequest
+from eed_delivery.operations.watching import JobProgress, Watching
 from tests.command_line import CommandLine
 from tests.world import World
 
@@ -125,3 +131,90 @@ def test_a_sent_email_is_sent_once_more_by_its_actor(operations: Operations, wor
     assert (act.act, act.who) == ("resend", "anna")
     with pytest.raises(refusals.InvalidRequest):
         ResendRequest("1000", "her mailbox has moved", "nobody")
+
+
+def test_jobs_come_a_page_at_a_time_the_newest_first(operations: Operations, world: World) -> None:
+    for job_id in (2, 3, 4):
+        world.add_job(job_id=job_id)
+    world.add_job(job_id=9, scheduled_for="2037-12-31 23:00:00")
+    world.registry.register(world.registry.new_jobs(100))
+    world.execute("UPDATE eed_job SET created_at = '2026-01-01 00:00:00.000000' WHERE job_id IN (2, 3)")
+    found, after = [], None
+    while True:
+        page = operations.jobs.page(JobsRequest(limit=2, after=after))
+        found.append(([job.key for job in page.jobs], [str(job.key) for job in page.waiting]))
+        if (after := page.next_after) is None:
+            break
+    assert found[0][1] == ["9"]
+    assert [key for keys, _ in found for key in keys] == ["4", "1", "3", "2"]
+    assert found[1][1] == []
+    with pytest.raises(refusals.UnknownKey):
+        operations.jobs.page(JobsRequest(limit=2, after="77"))
+
+
+def test_emails_come_a_page_at_a_time_by_job_and_by_address(operations: Operations, world: World) -> None:
+    world.add_job(["A@example.com"], job_id=2)
+    world.enlist(2)
+    emails = operations.emails
+    first = emails.page(EmailsRequest(job="1"), 2)
+    rest = emails.page(EmailsRequest(job="1", after=first.next_after), 2)
+    assert [email.key for page in (first, rest) for email in page.emails] == list(EMAILS)
+    assert rest.next_after is None
+    to = emails.page(EmailsRequest(to="a@example.com"), 1)
+    assert [to.job_keys[email.job_id] for email in to.emails] == ["1"]
+    more = emails.page(EmailsRequest(to="a@example.com", after=to.next_after), 1)
+    assert [more.job_keys[email.job_id] for email in more.emails] == ["2"]
+    for terms in (
+        {},
+        {"job": "1", "to": "a@example.com"},
+        {"job": "1", "outcome": "eaten"},
+        {"job": "1", "after": "x"},
+    ):
+        with pytest.raises(refusals.InvalidRequest):
+            EmailsRequest(**terms)
+
+
+def test_a_job_and_an_email_are_shown_with_all_that_is_known(operations: Operations, world: World) -> None:
+    set_state(world, "failed", 1000)
+    set_state(world, "in_doubt", 1001)
+    operations.deciding.pause(StopRequest("1", "a look first"))
+    operations.deciding.resume(ResumeRequest("1"))
+    view = operations.jobs.view(operations.jobs.report("1"), JobRequest(acts=1))
+    assert [(reason.state, reason.count) for reason in view.reasons] == [("failed", 1), ("in_doubt", 1)]
+    assert [doubt.key for doubt in view.doubts] == ["1001"]
+    assert ([act.act for act in view.acts], view.more_acts) == (["resume"], True)
+    assert (view.served.recipients, view.served.sent) == (3, 0)
+    email = operations.emails.view("1001")
+    assert (email.job_key, email.header_id) == ("1", "<1001.0@mail.example.com>")
+    with pytest.raises(refusals.UnknownKey):
+        operations.emails.view("77")
+
+
+class AwayOnce(ReportingLedger):
+    """Its database does not answer the second look."""
+
+    looks = 0
+
+    def job(self, job_id: int) -> JobReport | None:
+        self.looks += 1
+        if self.looks == 2:
+            raise DatabaseGone("the database does not answer")
+        return super().job(job_id)
+
+
+def test_a_job_is_followed_while_the_database_is_away(operations: Operations, world: World) -> None:
+    def work() -> None:
+        world.execute("UPDATE eed_email SET state = 'sent'")
+        world.sweeping.finish(1)
+
+    news = list(Watching(AwayOnce(world.database)).follow(1, work))
+    assert [type(each).__name__ for each in news] == ["JobProgress", "DatabaseAway", "DatabaseBack", "JobProgress"]
+    assert isinstance(news[-1], JobProgress)
+    assert news[-1].report.state == "finished"
+    assert list(operations.watching.follow(77, work)) == []
+
+
+def test_processes_are_alive_by_their_heartbeats(operations: Operations, world: World) -> None:
+    world.workers.beat(Process("a:1:x", "a", "worker", 2), sending=True, detail=None, alive_seconds=60)
+    (found,) = operations.processes.all()
+    assert (found.process.host, found.alive, found.sending) == ("a", True, True)

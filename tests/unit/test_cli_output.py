@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from eed_delivery.cli import failures, options, watching
+from eed_delivery.cli import failures, options
 from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.layout import wrapped
 from eed_delivery.cli.output import BOLD, Screen, ago
@@ -22,6 +22,7 @@ from eed_delivery.cli.text_input import TextFile
 from eed_delivery.cli.text_lines import Lines
 from eed_delivery.config.environment import sudo_user, wants_colours
 from eed_delivery.operations.requeueing import contains
+from eed_delivery.operations.watching import EmailRate
 from eed_delivery.reports.moments import both_times, when
 from eed_delivery.untrusted import bare, inert, visible
 
@@ -239,7 +240,7 @@ def test_a_pattern_takes_its_text_literally() -> None:
 
 
 def test_pace_forgets_what_is_long_ago() -> None:
-    pace = watching.Pace()
+    pace = EmailRate()
     assert pace.rate(0, 0) == 0
     assert pace.rate(10, 100) == 10
     assert pace.rate(35, 100) == 0  # of the last 30 s only the look at 10 s is left, and 100 were done by then
