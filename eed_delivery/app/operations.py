@@ -3,6 +3,7 @@
 A part imports its modules where it is made: a look into the ledger needs neither queue nor templates nor clients.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,36 @@ from eed_delivery.operations.actor import Actor
 from eed_delivery.operations.keys import Keys
 from eed_delivery.source import Source
 
+PATIENCE_SECONDS = 5.0
+"""A job that has just become ready is looked at again after so long, or after two polls of the publisher."""
+
 if TYPE_CHECKING:
+    from eed_delivery.alerts.channels import Channel
     from eed_delivery.app.parts import App
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.operating import OperatingLedger
+    from eed_delivery.ledger.suppression.listing import SuppressionList
     from eed_delivery.ledger.tracking.engagement import EngagementLedger
     from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
+    from eed_delivery.operations.alerting import Alerting
+    from eed_delivery.operations.bounces import Bounces
+    from eed_delivery.operations.checking.service import ServiceCheck
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.emails import EmailQueries
     from eed_delivery.operations.jobs import JobQueries
+    from eed_delivery.operations.preparing import Preparing
     from eed_delivery.operations.processes import ProcessQueries
+    from eed_delivery.operations.queue_making import QueueMaking
+    from eed_delivery.operations.reconciling import Reconciling
+    from eed_delivery.operations.reporting import Reporting
     from eed_delivery.operations.requeueing import Requeueing
     from eed_delivery.operations.resending import Resending
+    from eed_delivery.operations.submitting.submission import Submitting
+    from eed_delivery.operations.suppression.listing import Suppression
+    from eed_delivery.operations.suppression.moving import SuppressionMoving
     from eed_delivery.operations.watching import Watching
+    from eed_delivery.operations.webhooks import WebhookOperations
 
 
 class Operations:
@@ -144,3 +161,96 @@ class Operations:
 
         resends = ResendLedger(self._database, self._source, self._actor.name, self._outbox)
         return Resending(self.keys, resends)
+
+    @cached_property
+    def _suppression_list(self) -> "SuppressionList":
+        from eed_delivery.ledger.suppression.listing import SuppressionList
+
+        return SuppressionList(self._database)
+
+    @cached_property
+    def suppression(self) -> "Suppression":
+        """Look at the suppression list, and change it."""
+        from eed_delivery.operations.suppression.listing import Suppression
+
+        return Suppression(self._suppression_list, self._reporting)
+
+    @cached_property
+    def suppression_moving(self) -> "SuppressionMoving":
+        """Enter a file of suppressed addresses, and write the list as one."""
+        from eed_delivery.operations.suppression.moving import SuppressionMoving
+
+        return SuppressionMoving(self._suppression_list, self._reporting)
+
+    @cached_property
+    def submitting(self) -> "Submitting":
+        """Register a job from a file of recipients."""
+        from eed_delivery.operations.submitting.submission import Submitting
+
+        return Submitting(self.settings, self._database, self._reporting, self._app.renderer)
+
+    @cached_property
+    def reporting(self) -> "Reporting":
+        """Write a job's report."""
+        from eed_delivery.operations.reporting import Reporting, ReportLedgers
+
+        ledgers = ReportLedgers(self._reporting, self._engagement, self._outcomes, self._acts)
+        return Reporting(self.settings, self.keys, ledgers)
+
+    @cached_property
+    def reconciling(self) -> "Reconciling":
+        """Compare the delivery server's rows with the ledger, and repair."""
+        from eed_delivery.operations.reconciling import Reconciling
+
+        patience = max(PATIENCE_SECONDS, 2 * self.settings.publisher.poll_seconds)
+        return Reconciling(self.keys, self._app.reconciler(self._database, self._actor.name), patience)
+
+    @cached_property
+    def alerting(self) -> "Alerting":
+        """List the rules of alerts, and try them."""
+        from eed_delivery.app.alerts import channels, channels_of
+        from eed_delivery.ledger.alerts.turns import AlertLedger
+        from eed_delivery.operations.alerting import Alerting
+
+        alerts = self.settings.alerts
+
+        def ways(rule: str) -> "Sequence[Channel]":
+            return channels_of(alerts, rule, channels(self.settings, self._app.alert_makers()))
+
+        return Alerting(alerts, lambda: AlertLedger(self._database, alerts.most_per_hour), ways)
+
+    @cached_property
+    def webhooks(self) -> "WebhookOperations":
+        """Look at webhooks, and have them told again."""
+        from eed_delivery.operations.webhooks import WebhookOperations
+
+        configured = self.settings.webhooks.url is not None
+        return WebhookOperations(configured, lambda: self._app.webhook_list(self._database), self._app.webhook_endpoint)
+
+    @cached_property
+    def bounces(self) -> "Bounces":
+        """Store a bounce."""
+        from eed_delivery.operations.bounces import Bounces
+
+        return Bounces(self._app.bounce_intake(connections=1))
+
+    @cached_property
+    def preparing(self) -> "Preparing":
+        """Make the tables, and check the mapping."""
+        from eed_delivery.operations.preparing import Preparing
+
+        return Preparing(self.settings, self._database)
+
+    @cached_property
+    def queue_making(self) -> "QueueMaking":
+        """Make queues for development."""
+        from eed_delivery.operations.queue_making import QueueMaking
+
+        return QueueMaking(self.settings.queue, self._app.sqs_client)
+
+    @cached_property
+    def checking(self) -> "ServiceCheck":
+        """Check everything the service needs."""
+        from eed_delivery.operations.checking.service import ServiceCheck
+
+        return ServiceCheck(self._app, self.preparing)

@@ -1,25 +1,22 @@
 """`eed-delivery bounce`: one bounce from a mail server's pipe."""
 
 import sys
-from typing import BinaryIO
 
 import click
 import structlog
 
 from eed_delivery import logs
-from eed_delivery.app.parts import App
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import LogSettings
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.tracking.bounces.parsing import MAX_BYTES
+from eed_delivery.operations.bounces import BounceRequest
 
 log = structlog.get_logger(__name__)
 
 TEMPORARY = 75
 """EX_TEMPFAIL (https://man.openbsd.org/sysexits): the mail server keeps the bounce and calls again. With any other
 failure it would bounce the bounce, to nobody."""
-BLOCK = 65_536
 
 
 @click.command()
@@ -52,14 +49,6 @@ def bounce(session: Session, recipient: str) -> None:
 
 
 def _take(session: Session, recipient: str) -> None:
-    settings = session.settings
-    logs.configure(settings.logs, role="bounce", stream=sys.stderr)
-    App(settings).bounce_intake(connections=1).take(_read(sys.stdin.buffer), recipient)
-
-
-def _read(stream: BinaryIO) -> bytes:
-    """As much of it as is looked at. The rest is read and forgotten: who writes must not find the pipe broken."""
-    content = stream.read(MAX_BYTES)
-    while stream.read(BLOCK):
-        pass
-    return content
+    bounces = session.operations.bounces
+    logs.configure(session.settings.logs, role="bounce", stream=sys.stderr)
+    bounces.take(BounceRequest(recipient, sys.stdin.buffer))

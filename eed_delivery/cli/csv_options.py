@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from eed_delivery.cli.text_input import encoding
+from eed_delivery.cli import values
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -24,7 +24,9 @@ def takes_csv_form(command: Function) -> Function:
     """Add --delimiter, --encoding and --multiline."""
     options = (
         click.option("--delimiter", type=separator, help="Between CSV columns, like ';' or tab; else as line 1 shows."),
-        click.option("--encoding", type=encoding, help="Of the file, like cp1252; else UTF-8, or as its BOM says."),
+        click.option(
+            "--encoding", type=values.encoding, help="Of the file, like cp1252; else UTF-8, or as its BOM says."
+        ),
         click.option("--multiline", is_flag=True, help="CSV cells may reach over several lines."),
     )
     for option in reversed(options):

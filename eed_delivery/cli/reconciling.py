@@ -1,7 +1,7 @@
 """`reconcile`: the delivery server's rows against the ledger, row by row; what differs is put right where it can be."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
@@ -10,14 +10,10 @@ import click
 from eed_delivery.cli import options
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import Screen, record
-from eed_delivery.cli.person import person
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.ledger.reconciling.differences import Difference
-from eed_delivery.sweeper.reconciliation import Correction, Findings, Reconciler
+from eed_delivery.operations.reconciling import Correction, Difference, ReconcileRequest, ReconcileResult
 
 LISTED = 1000
-PATIENCE_SECONDS = 5.0
-"""A job that has just become ready is looked at again after so long, or after two polls of the publisher."""
 DIFFERS = 1
 
 
@@ -45,41 +41,18 @@ def reconcile(session: Session, keys: tuple[str, ...], every: bool, repair: bool
     """
     if every == bool(keys):
         raise click.UsageError("Say which jobs: JOB, or --all.")
-    reconciler = session.app.reconciler(session.database, person())
-    chosen = _Chosen(session, reconciler, [session.operations.keys.job_id(key) for key in keys])
+    reconciling = session.operations.reconciling
+    chosen = reconciling.choose(ReconcileRequest(keys, every))
     corrections = _Corrections(session.screen, limit, quiet=as_json)
     if repair:
-        corrections.take(reconciler, chosen)
-    findings = chosen.compare(Findings(limit))
+        corrections.take(reconciling.repair(chosen))
+    result = reconciling.compare(chosen, limit, Event().wait)
     if as_json:
-        session.screen.json(_record(findings, corrections, repair))
+        session.screen.json(_record(result, corrections, repair))
     else:
-        _show(session.screen, findings)
-    if findings.total:
+        _show(session.screen, result)
+    if not result.agrees:
         sys.exit(DIFFERS)
-
-
-class _Chosen:
-    """The jobs that a call is about: some, or all of them."""
-
-    def __init__(self, session: Session, reconciler: Reconciler, job_ids: Sequence[int]) -> None:
-        self._reconciler = reconciler
-        self._job_ids = job_ids
-        self._patience = max(PATIENCE_SECONDS, 2 * session.settings.publisher.poll_seconds)
-
-    def ids(self) -> Any:
-        """Their ids; those of all jobs as they are read."""
-        return self._job_ids or self._reconciler.every_job()
-
-    def compare(self, findings: Findings) -> Findings:
-        """Compare them. A job that no publisher has taken up must be so at two looks."""
-        before = {} if self._job_ids else self._reconciler.not_taken_up()
-        self._reconciler.compare(self.ids(), findings)
-        if before:
-            Event().wait(self._patience)
-            now = self._reconciler.not_taken_up()
-            findings.add_all([now[key] for key in before if key in now])
-        return findings
 
 
 class _Corrections:
@@ -92,8 +65,8 @@ class _Corrections:
         self.count = 0
         self.listed: list[Correction] = []
 
-    def take(self, reconciler: Reconciler, chosen: _Chosen) -> None:
-        for correction in reconciler.repair(chosen.ids()):
+    def take(self, corrections: Iterator[Correction]) -> None:
+        for correction in corrections:
             self.count += correction.done
             if len(self.listed) < self._limit:
                 self.listed.append(correction)
@@ -111,35 +84,34 @@ def _told(correction: Correction) -> str:
     return f"{'corrected' if correction.done else 'left'}: job {correction.job}{email}: {correction.what}"
 
 
-def _show(screen: Screen, findings: Findings) -> None:
-    jobs = f"{findings.jobs:,} job" if findings.jobs == 1 else f"{findings.jobs:,} jobs"
-    screen.line(f"{jobs} with {findings.rows:,} emails compared")
-    if findings.elsewhere:
-        screen.line(
-            f"{findings.elsewhere:,} have a status of the delivery server's own: settled elsewhere, not compared"
-        )
-    if not findings.total:
+def _show(screen: Screen, result: ReconcileResult) -> None:
+    jobs = f"{result.jobs:,} job" if result.jobs == 1 else f"{result.jobs:,} jobs"
+    screen.line(f"{jobs} with {result.emails:,} emails compared")
+    if result.settled_elsewhere:
+        elsewhere = f"{result.settled_elsewhere:,} have a status of the delivery server's own"
+        screen.line(f"{elsewhere}: settled elsewhere, not compared")
+    if result.agrees:
         screen.line("source and ledger agree")
         return
     screen.line()
-    screen.table(("difference", "count"), sorted((str(kind), n) for kind, n in findings.counts.items()))
+    screen.table(("difference", "count"), list(result.counts.items()))
     screen.line()
     columns = ("job", "email", "difference", "source", "ledger", "what to do")
-    rows = [(d.job, d.email, str(d.kind), d.source, d.ledger, d.todo) for d in findings.listed]
+    rows = [(d.job, d.email, str(d.kind), d.source, d.ledger, d.todo) for d in result.differences]
     screen.table(columns, rows)
-    if findings.total > len(findings.listed):
-        screen.line(f"only {len(findings.listed):,} of {findings.total:,} are listed; see --limit")
+    if result.count > len(result.differences):
+        screen.line(f"only {len(result.differences):,} of {result.count:,} are listed; see --limit")
 
 
-def _record(findings: Findings, corrections: _Corrections, repair: bool) -> dict[str, Any]:
+def _record(result: ReconcileResult, corrections: _Corrections, repair: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "agrees": findings.total == 0,
-        "jobs": findings.jobs,
-        "emails": findings.rows,
-        "settled_elsewhere": findings.elsewhere,
-        "count": findings.total,
-        "counts": {str(kind): count for kind, count in sorted(findings.counts.items())},
-        "differences": [_difference(difference) for difference in findings.listed],
+        "agrees": result.agrees,
+        "jobs": result.jobs,
+        "emails": result.emails,
+        "settled_elsewhere": result.settled_elsewhere,
+        "count": result.count,
+        "counts": result.counts,
+        "differences": [_difference(difference) for difference in result.differences],
     }
     if repair:
         found |= {"corrected": corrections.count, "corrections": [record(one) for one in corrections.listed]}

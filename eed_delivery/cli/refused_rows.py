@@ -7,9 +7,9 @@ from typing import TextIO
 
 import click
 
-from eed_delivery.cli.text_input import TextFile
-from eed_delivery.cli.text_lines import BadRow, Lines
 from eed_delivery.errors import NotPossible
+from eed_delivery.operations.text_files.lines import BadRow, Lines
+from eed_delivery.operations.text_files.reading import TextFile
 from eed_delivery.private_files import create_private
 
 
@@ -33,9 +33,8 @@ class RefusedRows:
             self._out.close()
 
     def add(self, row: BadRow, lines: Lines) -> None:
-        """Refuse `row`, which is the present one of `lines`."""
+        """Name `row`, which is the present one of `lines`."""
         self.count += 1
-        lines.refuse()
         if self.count <= self._limit:
             click.echo(str(row), err=True)
         if self._out:

@@ -8,14 +8,11 @@ import structlog
 
 from eed_delivery import logs
 from eed_delivery.app.roles import hearing, roles
+from eed_delivery.app.startup import check_ledger
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.config import Settings, cautions
-from eed_delivery.database.engine import make_engine
-from eed_delivery.database.transactions import Database
-from eed_delivery.errors import ConfigError, DatabaseGone, Problem
-from eed_delivery.ledger import migrations
-from eed_delivery.ledger.schema import VERSION_TABLE
+from eed_delivery.config import cautions
+from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.runtime.supervisor import Supervisor, stop_on_signals
 from eed_delivery.tracking.bounces.verp import Verp
 
@@ -147,7 +144,7 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     Verp.configured(settings.bounces)  # a mistake in its settings is to be told now, and not by every process
     for caution in cautions(settings):
         log.warning("setting_less_safe", setting=caution.key, what=caution.what, remedy=caution.remedy)
-    _check_ledger(settings)
+    check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),
         sdnotify.SystemdNotifier(),
@@ -157,31 +154,3 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     )
     with hearing(settings, "supervisor"):
         supervisor.run(stop)
-
-
-def _check_ledger(settings: Settings) -> None:
-    """Refuse to start without our tables: every loop would fail, and a restart would mend nothing.
-
-    A database that is away is no reason: the service waits for it.
-    """
-    database = Database(make_engine(settings.database.sqlalchemy_url(), connections=1))
-    try:
-        problem = ledger_problem(database)
-    except DatabaseGone:
-        return
-    finally:
-        database.close()
-    if problem is not None:
-        raise ConfigError([problem])
-
-
-def ledger_problem(database: Database) -> Problem | None:
-    """What is wrong with the ledger's revision; None when it is this release's. Raises `DatabaseGone`."""
-    found, wanted = database.run(migrations.current), migrations.head()
-    if found == wanted:
-        return None
-    where = "the ledger (eed_ tables)"
-    if found is None:
-        what = f"it is not in this database, or this user may not read {VERSION_TABLE}"
-        return Problem(where, what, "Run: eed-delivery db init.")
-    return Problem(where, f"its revision is {found}, this release wants {wanted}", "Run: eed-delivery db init.")

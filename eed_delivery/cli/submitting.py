@@ -1,30 +1,40 @@
 """`submit`: register a job from a file of recipients, templates and attachments, in the reference schema."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import click
 
 from eed_delivery.cli.csv_options import takes_csv_form
-from eed_delivery.cli.csv_rows import Form
-from eed_delivery.cli.files import Files
 from eed_delivery.cli.options import moment, takes_config, takes_json
-from eed_delivery.cli.preparing import CATEGORY, is_reference
-from eed_delivery.cli.recipients import Kind, Recipient
-from eed_delivery.cli.registering import Registration
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.cli.sifting import Sifted, Wanted, sift
+from eed_delivery.cli.sifting import RecipientsFile, sift_file
 from eed_delivery.errors import EedError, NotPossible
-from eed_delivery.model import AttachmentRef, Email, Job, Rendered
-from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
-from eed_delivery.source.reference import delivery_job
+from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.submitting.drafts import (
+    ExpiresFirst,
+    ExpiresPast,
+    FieldTooLong,
+    JobDraft,
+    NoTemplate,
+    TooLate,
+)
+from eed_delivery.operations.submitting.recipients import Kind
+from eed_delivery.operations.submitting.sifting import Sifted
+from eed_delivery.operations.submitting.submission import PreparedJob, SubmissionPreview
+from eed_delivery.operations.text_files.csv_rows import Form
 
-LATEST = 2**31  # FROM_UNIXTIME ends in 2038 on older servers
+USAGE: Mapping[type[InvalidRequest], str] = {
+    NoTemplate: "Give --html, --text, or both.",
+    TooLate: "A time after 2038-01-19 cannot be kept by every database.",
+    ExpiresFirst: "--expires must be later than --schedule.",
+    ExpiresPast: "--expires is past: nothing would be sent.",
+}
+"""Mistakes in the command line, in the words of its options."""
 _INPUT = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 _NEW = click.Path(path_type=Path, dir_okay=False)
 _TEMPLATE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -110,89 +120,60 @@ class Order:
 
 
 class Submission:
-    """One run of `submit`. Everything that can be wrong is found before the first row is written."""
+    """One run of `submit`."""
 
     def __init__(self, session: Session, order: Order) -> None:
-        if not is_reference(session.settings.source):
-            raise NotPossible(
-                "[source] maps your own tables, and submit writes the reference schema only. "
-                "Register the job as your delivery server does."
-            )
         self._session = session
         self._order = order
-        rendering = session.settings.rendering
-        files = Files(rendering.attachments_root, rendering.max_attachment_bytes, rendering.allow_empty_attachments)
-        self._recorded: Callable[[AttachmentRef], AttachmentRef] = (
-            (lambda file: file) if order.no_hash else files.recorded
-        )
+        self._submitting = session.operations.submitting
 
     def run(self) -> None:
-        job = self._job()
-        shared = [self._recorded(AttachmentRef(location)) for location in self._order.attachments]
-        content = _content(job, shared)
-        renderer = self._session.app.renderer()
-        compiled = renderer.compile(content)
+        self._submitting.check_source()
+        job = self._prepared()
+        wanted = self._wanted()
         with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-            sifted = sift(self._wanted(), self._recorded, spool)
-            first = sifted.first
-            if first is None or self._order.dry_run:
+            sifted = sift_file(wanted, lambda request, refused: self._submitting.sift(job, request, spool, refused))
+            if sifted.first is None or self._order.dry_run:
                 click.echo(sifted.told("good"), err=True)
-            if first is None:
+            if sifted.first is None:
                 raise NotPossible(f"{self._order.recipients}: there is no row to register")
             if self._order.dry_run:
-                self._show(sifted, renderer.render(compiled, _email(first)))
+                self._show(sifted, self._submitting.preview(job, sifted))
             else:
-                self._register(job, shared, sifted)
+                self._register(job, sifted)
 
-    def _job(self) -> dict[str, Any]:
-        """The job's row. Raises for what does not fit into it."""
+    def _prepared(self) -> PreparedJob:
+        try:
+            return self._submitting.prepare(self._draft(), look_at_attachments=not self._order.no_hash)
+        except FieldTooLong as error:
+            option = error.which.replace("_", "-")
+            raise NotPossible(f"--{option} is longer than {error.limit} characters") from error
+        except InvalidRequest as error:
+            raise click.UsageError(USAGE.get(type(error), str(error))) from error
+
+    def _draft(self) -> JobDraft:
         order = self._order
-        if order.html is None and order.text is None:
-            raise click.UsageError("Give --html, --text, or both.")
-        self._check_times()
-        job: dict[str, Any] = {
-            "name": order.name,
-            "sender": order.sender,
-            "reply_to": order.reply_to,
-            "subject": order.subject,
-            "html_template": _template(order.html),
-            "text_template": _template(order.text),
-            "scheduled_for": order.schedule,
-            "expires_at": order.expires,
-            **self._category(),
-        }
-        for name in ("name", "sender", "reply_to", "subject", "category"):
-            limit = getattr(delivery_job.c[name].type, "length", None)
-            if limit is not None and len(job.get(name) or "") > limit:
-                raise NotPossible(f"--{name.replace('_', '-')} is longer than {limit} characters")
-        return job
+        return JobDraft(
+            name=order.name,
+            sender=order.sender,
+            subject=order.subject,
+            html=_template(order.html),
+            text=_template(order.text),
+            reply_to=order.reply_to,
+            category=order.category,
+            attachments=order.attachments,
+            schedule=order.schedule,
+            expires=order.expires,
+        )
 
-    def _category(self) -> dict[str, str]:
-        """The job's category. None is no value, too: tables that were made before there were any lack the column."""
-        if self._order.category is None:
-            return {}
-        if not self._session.settings.source.job.category:
-            raise NotPossible(f'jobs have no category here. Set source.job.category = "{CATEGORY}" to give them one.')
-        return {CATEGORY: self._order.category}
-
-    def _check_times(self) -> None:
-        schedule, expires = self._order.schedule, self._order.expires
-        for time in (schedule, expires):
-            if time is not None and time.timestamp() >= LATEST:
-                raise click.UsageError("A time after 2038-01-19 cannot be kept by every database.")
-        if expires is None:
-            return
-        if schedule is not None and expires <= schedule:
-            raise click.UsageError("--expires must be later than --schedule.")
-        if expires.replace(tzinfo=None) <= self._session.reporting.now():
-            raise click.UsageError("--expires is past: nothing would be sent.")
-
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> RecipientsFile:
         order = self._order
         if order.refused_to and not order.skip_refused:
             raise click.UsageError("--refused-to is for --skip-refused: else nothing is registered.")
         form = Form(order.delimiter, order.multiline)
-        return Wanted(order.recipients, self._kind(), form, order.encoding, order.skip_refused, order.refused_to)
+        return RecipientsFile(
+            order.recipients, self._kind(), form, order.encoding, order.skip_refused, order.refused_to
+        )
 
     def _kind(self) -> Kind:
         suffix = self._order.recipients.suffix.lower()
@@ -204,73 +185,39 @@ class Submission:
             )
         return found
 
-    def _register(self, job: dict[str, Any], shared: list[AttachmentRef], sifted: Sifted) -> None:
-        registration = Registration(self._session.database, self._session.settings.source)
-        job_id = registration.begin(job, shared)
-        try:
-            for chunk in sifted.chunks():
-                registration.add(chunk)
-            registration.release()
-        except EedError:
-            click.echo(f"job {job_id} is not complete: it stays 'preparing', and nothing of it is sent", err=True)
-            raise
-        self._told(str(job_id), sifted)
-
-    def _told(self, key: str, sifted: Sifted) -> None:
+    def _register(self, job: PreparedJob, sifted: Sifted) -> None:
         """The id alone on stdout, for scripts; the rest is for people."""
+        try:
+            registered = self._submitting.register(job, sifted)
+        except EedError as error:
+            for note in getattr(error, "__notes__", ()):
+                click.echo(note, err=True)
+            raise
         click.echo(sifted.told("registered"), err=True)
         if self._order.as_json:
-            self._session.screen.json({"job": key, "emails": sifted.good, "skipped": sifted.refused})
+            counts = {"emails": registered.emails, "skipped": registered.skipped}
+            self._session.screen.json({"job": registered.key, **counts})
             return
-        self._session.screen.line(key)
-        click.echo(f"{sifted.good:,} emails are registered; the publisher takes the job up by itself", err=True)
-        click.echo(f"see it go out:  {self._session.command('job', key, '--watch')}", err=True)
+        self._session.screen.line(registered.key)
+        click.echo(f"{registered.emails:,} emails are registered; the publisher takes the job up by itself", err=True)
+        click.echo(f"see it go out:  {self._session.command('job', registered.key, '--watch')}", err=True)
 
-    def _show(self, sifted: Sifted, rendered: Rendered) -> None:
-        content = rendered.content
-        message = message_from_bytes(content)
-        names = [part.get_filename() for part in message.walk() if part.get_content_disposition() == "attachment"]
-        addressed = {name.lower(): _mailboxes(content, name) for name in ("From", "To", "Reply-To")}
-        facts = {**addressed, "subject": "".join(map(decoded, fields(content, "Subject")))}
-        facts = {name: value for name, value in facts.items() if value}
+    def _show(self, sifted: Sifted, preview: SubmissionPreview) -> None:
+        facts = {name: value for name, value in {**preview.addressed, "subject": preview.subject}.items() if value}
         if self._order.as_json:
-            first = {**facts, "bytes": len(content), "attachments": names, "missing": list(rendered.missing)}
+            names, missing = list(preview.attachments), list(preview.missing)
+            first = {**facts, "bytes": preview.size, "attachments": names, "missing": missing}
             self._session.screen.json(
                 {"dry_run": True, "emails": sifted.good, "skipped": sifted.refused, "first": first}
             )
             return
         for name, value in facts.items():
             self._session.screen.line(f"{name + ':':<13}{value}")
-        self._session.screen.line(f"{'size:':<13}{len(content):,} bytes")
-        self._session.screen.line(f"{'attachments:':<13}{', '.join(map(str, names)) or 'none'}")
-        if rendered.missing:
-            self._session.screen.line(f"{'no value:':<13}{', '.join(rendered.missing)}")
+        self._session.screen.line(f"{'size:':<13}{preview.size:,} bytes")
+        self._session.screen.line(f"{'attachments:':<13}{', '.join(map(str, preview.attachments)) or 'none'}")
+        if preview.missing:
+            self._session.screen.line(f"{'no value:':<13}{', '.join(preview.missing)}")
         self._session.screen.line(f"{sifted.good:,} emails would be registered; nothing was")
-
-
-def _mailboxes(message: bytes, name: str) -> str:
-    found = [mailbox for field in fields(message, name) for mailbox in mailboxes(field)]
-    return ", ".join(f"{name} <{address}>" if name else address for name, address in found)
-
-
-def _content(job: dict[str, Any], shared: list[AttachmentRef]) -> Job:
-    names = ("sender", "subject", "reply_to", "html_template", "text_template")
-    return Job(job_id=0, key="0", revision=0, attachments=tuple(shared), **{name: job[name] for name in names})
-
-
-def _email(first: Recipient) -> Email:
-    return Email(
-        email_id=0,
-        job_id=0,
-        key="0",
-        gen=0,
-        token=0,
-        attempts=0,
-        recipient=first.email,
-        recipient_name=first.name,
-        variables=dict(first.variables),
-        attachments=first.attachments,
-    )
 
 
 def _template(path: Path | None) -> str | None:

@@ -1,52 +1,29 @@
 """`suppression list|add|remove`: whom we do not mail, and an operator's word on it. Felt at the next claim."""
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import click
 
-from eed_delivery.addresses import NotAnAddress, listed, shown
 from eed_delivery.cli import options, values
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
-from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
+from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.suppression.listing import (
+    EVERY_EMAIL,
+    EntriesPage,
+    EntriesRequest,
+    Entry,
+    EntryPast,
+    RemoveRequest,
+    SuppressedAddress,
+    SuppressRequest,
+)
 from eed_delivery.reports.moments import when
-from eed_delivery.source.access import CATEGORY_LENGTH
 
+PAST = "--expires is past: the entry would count for nothing."
 TABLE_ROWS = 1000
-SOURCE = "operator"
-
-
-def address(value: str) -> str:
-    """One address that can be mailed, or *@domain."""
-    try:
-        listed(value)
-    except NotAnAddress as error:
-        raise click.BadParameter(f"{value!r} is not an address: {error}") from error
-    return value.strip()
-
-
-def domain(value: str) -> str:
-    """A domain, with or without what stands before it."""
-    name = value.rpartition("@")[2]
-    try:
-        return listed(f"@{name}").removeprefix("@")
-    except NotAnAddress as error:
-        raise click.BadParameter(f"{value!r} is not a domain: {error}") from error
-
-
-def category(value: str) -> str:
-    """The name of a category, as jobs have it."""
-    name = value.strip()
-    if not name.isprintable() or len(name) > CATEGORY_LENGTH:
-        raise click.BadParameter(f"a category has up to {CATEGORY_LENGTH} printable characters")
-    return name
 
 
 @click.group()
@@ -56,8 +33,10 @@ def suppression() -> None:
 
 @suppression.command("list")
 @click.option("--address", help="Only this address, or *@domain.")
-@click.option("--domain", type=domain, help="Only addresses of this domain. Reads the whole list.")
-@click.option("--category", type=category, help="Only those for jobs of this category; '' for those for every email.")
+@click.option("--domain", type=values.domain, help="Only addresses of this domain. Reads the whole list.")
+@click.option(
+    "--category", type=values.category, help="Only those for jobs of this category; '' for those for every email."
+)
 @click.option("--source", metavar="WORD", help="Only of this source: bounce, complaint, unsubscribe, operator, import.")
 @click.option("--expired", is_flag=True, help="Those whose time is over, in place of those that count.")
 @click.option("--after", help="Only those after this address: for the next page.")
@@ -85,44 +64,30 @@ def list_entries(
     Example:
       eed-delivery suppression list --source complaint --domain example.com
     """
-    wanted = Wanted(address, domain, category, source, expired)
-    found = SuppressionList(session.database).entries(wanted, after or "")
+    wanted = EntriesRequest(address, domain, category, source, expired, after)
+    entries = session.operations.suppression
     if kind == "json":
-        session.screen.json_array(map(_record, _page(found, limit)[0] if limit else found))
+        session.screen.json_array(map(record, entries.page(wanted, limit).entries if limit else entries.each(wanted)))
     else:
-        _show(session, *_page(found, limit or TABLE_ROWS))
+        _show(session, entries.page(wanted, limit or TABLE_ROWS))
 
 
-def _record(entry: Entry) -> dict[str, Any]:
-    return record(replace(entry, address=shown(entry.address)))
-
-
-def _page(found: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
-    """The first `limit`, with what else there is of the last one's address; and whether there are more."""
-    shown: list[Entry] = []
-    for entry in found:
-        if len(shown) >= limit and entry.address != shown[-1].address:
-            return shown, True
-        shown.append(entry)
-    return shown, False
-
-
-def _show(session: Session, page: list[Entry], more: bool) -> None:
+def _show(session: Session, page: EntriesPage) -> None:
     columns = ("address", "category", "source", "since", "until", "reason")
-    rows = [(shown(e.address), e.category, e.source, e.created_at, e.expires_at, e.reason) for e in page]
+    rows = [(e.address, e.category, e.source, e.created_at, e.expires_at, e.reason) for e in page.entries]
     session.screen.table(columns, rows, prose=("reason",), spare=("since", "source"))
-    if not page:
+    if not page.entries:
         session.screen.line("there are none")
-    if more:
+    if page.next_after is not None:
         session.screen.line(
-            f"only {len(page):,} are shown; the next page: --after {shlex.quote(shown(page[-1].address))}"
+            f"only {len(page.entries):,} are shown; the next page: --after {shlex.quote(page.next_after)}"
         )
 
 
 @suppression.command()
-@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=address)
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=values.listed_address)
 @click.option("--reason", required=True, type=values.reason, help="Kept with the entry, for whoever asks next year.")
-@click.option("--category", type=category, default=EVERY_EMAIL, help="Only for jobs of this category.")
+@click.option("--category", type=values.category, default=EVERY_EMAIL, help="Only for jobs of this category.")
 @click.option("--expires", type=options.until, help="For 12h, 30d, or until 2026-12-31T18:00:00Z; else for ever.")
 @takes_config
 @pass_session
@@ -137,30 +102,19 @@ def add(
     Example:
       eed-delivery suppression add anna@example.com --reason "asked by phone" --category newsletter
     """
-    until = moment_until(session, expires)
-    entries = SuppressionList(session.database)
-    for each in addresses:
-        entered = entries.enter([Entry(each, category, reason, SOURCE, expires_at=until)])
-        for entry in entries.of(each):
-            if entry.category == category:
-                session.screen.line(f"{each} {_said(entered)} {_scope(entry)}, {_end(entry)}")
+    try:
+        added = session.operations.suppression.add(SuppressRequest(addresses, reason, category, expires))
+    except EntryPast as error:
+        raise click.UsageError(PAST) from error
+    for each in added:
+        if each.entry is not None:
+            session.screen.line(f"{each.address} {_said(each)} {_scope(each.entry)}, {_end(each.entry)}")
 
 
-def _said(entered: Entered) -> str:
-    if entered.added:
+def _said(found: SuppressedAddress) -> str:
+    if found.added:
         return "is on the list"
-    return "stays on the list longer" if entered.prolonged else "was on the list already"
-
-
-def moment_until(session: Session, expires: float | datetime | None) -> datetime | None:
-    """When an entry made now ends, by the database's clock and in UTC. None: never."""
-    if expires is None:
-        return None
-    now = session.reporting.now()
-    until = expires.replace(tzinfo=None) if isinstance(expires, datetime) else now + timedelta(seconds=expires)
-    if until <= now:
-        raise click.UsageError("--expires is past: the entry would count for nothing.")
-    return until
+    return "stays on the list longer" if found.prolonged else "was on the list already"
 
 
 def _scope(entry: Entry) -> str:
@@ -174,7 +128,7 @@ def _end(entry: Entry) -> str:
 @suppression.command()
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
 @click.option(
-    "--category", type=category, default=EVERY_EMAIL, help="The entry for this category in place of that one."
+    "--category", type=values.category, default=EVERY_EMAIL, help="The entry for this category in place of that one."
 )
 @click.option("--every-category", is_flag=True, help="All entries, those that the recipients wished for too.")
 @takes_config
@@ -190,20 +144,16 @@ def remove(session: Session, addresses: tuple[str, ...], category: str, every_ca
     """
     if every_category and category:
         raise click.UsageError("--every-category takes all; leave it out, or leave out --category.")
-    entries = SuppressionList(session.database)
-    for each in addresses:
-        if not entries.of(each):  # an earlier release may have taken what can be no address
-            address(each)
-    missing = [each for each in addresses if not _remove(session, entries, each, None if every_category else category)]
-    if missing:
-        what = f" for the category {category}" if category else "" if every_category else " for every email"
-        raise NotPossible(f"there was no entry{what} of {', '.join(missing)}")
-
-
-def _remove(session: Session, entries: SuppressionList, each: str, category: str | None) -> bool:
-    gone = entries.remove(each, category)
-    if gone:
-        session.screen.line(f"{each} is off the list{f': {gone} entries' if gone > 1 else ''}")
-    for entry in entries.of(each):
-        session.screen.line(f"{each} is still on it {_scope(entry)}, {_end(entry)}: {entry.reason}")
-    return gone > 0
+    request = RemoveRequest(addresses, None if every_category else category)
+    try:
+        result = session.operations.suppression.remove(request)
+    except InvalidRequest as error:
+        raise click.BadParameter(str(error)) from error
+    for each in result.removed:
+        if each.gone:
+            entries = f": {each.gone} entries" if each.gone > 1 else ""
+            session.screen.line(f"{each.address} is off the list{entries}")
+        for left in each.left:
+            session.screen.line(f"{each.address} is still on it {_scope(left)}, {_end(left)}: {left.reason}")
+    if result.refusal is not None:
+        raise result.refusal

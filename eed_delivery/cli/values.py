@@ -6,6 +6,7 @@ import click
 
 from eed_delivery.operations import values
 from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.text_files.reading import encoding_name
 
 
 def _checked(check: Callable[[str], str], value: str) -> str:
@@ -38,3 +39,8 @@ def domain(value: str) -> str:
 def category(value: str) -> str:
     """The name of a category."""
     return _checked(values.category, value)
+
+
+def encoding(value: str) -> str:
+    """An encoding of text, by Python's name for it."""
+    return _checked(encoding_name, value)

@@ -1,23 +1,22 @@
 """`webhooks`: what the tenant's own system is told, what it did not take, and another try."""
 
-import time
-from datetime import UTC, datetime
-
 import click
 
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record
 from eed_delivery.cli.running import supervise
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.webhooks.endpoint import EndpointState
-from eed_delivery.ledger.webhooks.listing import WebhookList
-from eed_delivery.ledger.webhooks.outbox import DONE, FAILED, WAITING
+from eed_delivery.operations.webhooks import (
+    DONE,
+    FAILED,
+    MOST_LISTED,
+    WAITING,
+    WebhooksRequest,
+    WebhooksView,
+)
 from eed_delivery.reports.moments import when
-from eed_delivery.webhooks.body import body_of_test
 
 COLUMNS = ("id", "kind", "job", "email", "tries", "occurred", "next", "status", "answer")
-MOST = 10_000
 
 
 @click.group()
@@ -35,7 +34,7 @@ def run_alone(session: Session) -> None:
     Example:
       eed-delivery webhooks run
     """
-    session.app.webhook_endpoint()  # a mistake in its settings is to be told now, and not by every process
+    session.operations.webhooks.check_settings()  # a mistake in them is to be told now, and not by every process
     supervise(session, "webhooks")
 
 
@@ -47,7 +46,7 @@ def run_alone(session: Session) -> None:
     show_default=True,
     help="To be told, given up, or taken.",
 )
-@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="So many at most.")
+@click.option("--limit", type=click.IntRange(1, MOST_LISTED), default=50, show_default=True, help="So many at most.")
 @takes_json
 @takes_config
 @pass_session
@@ -58,13 +57,13 @@ def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
     Example:
       eed-delivery webhooks list --state waiting
     """
-    found = session.app.webhook_list(session.database)
-    endpoint, counts, rows = found.endpoint(), found.counts(), found.all(state, limit)
+    found = session.operations.webhooks.view(WebhooksRequest(state, limit))
+    endpoint, counts, rows = found.endpoint, found.counts, found.webhooks
     if as_json:
         standing: dict[str, object] = {**record(endpoint), "down": endpoint.down}
         session.screen.json({"endpoint": standing, "counts": counts, "webhooks": rows})
         return
-    session.screen.line(_standing(session, endpoint))
+    session.screen.line(_standing(session, found))
     session.screen.line(", ".join(f"{counts.get(one, 0):,} {one}" for one in (WAITING, DONE, FAILED)))
     if rows:
         session.screen.line()
@@ -79,8 +78,9 @@ def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
         )
 
 
-def _standing(session: Session, endpoint: EndpointState) -> str:
-    if session.settings.webhooks.url is None:
+def _standing(session: Session, found: WebhooksView) -> str:
+    endpoint = found.endpoint
+    if not found.configured:
         return "webhooks.url is not set: nothing is told"
     if endpoint.paused_at is not None:
         because = f" ({endpoint.reason})" if endpoint.reason else ""
@@ -105,15 +105,15 @@ def retry(session: Session, ids: tuple[str, ...], every: bool) -> None:
     """
     if bool(ids) == every:
         raise click.UsageError("Say which: their ids, or --all.")
-    found = session.app.webhook_list(session.database)
+    webhooks = session.operations.webhooks
     if every:
-        session.screen.line(f"{found.tell_all_anew():,} will be told again")
+        session.screen.line(f"{webhooks.retry_all():,} will be told again")
         return
-    done = found.tell_anew(ids)
-    for one in done:
+    result = webhooks.retry(ids)
+    for one in result.retried:
         session.screen.line(f"{one} will be told again")
-    if left := [one for one in ids if one not in done]:
-        raise NotPossible(f"only what was given up can be told again: not {', '.join(left)}")
+    if result.refusal is not None:
+        raise result.refusal
 
 
 @webhooks.command()
@@ -126,19 +126,8 @@ def test(session: Session) -> None:
     Example:
       eed-delivery webhooks test
     """
-    endpoint = session.app.webhook_endpoint()
-    answer = endpoint.post(f"msg_test_{time.time_ns()}", body_of_test(datetime.now(UTC).replace(tzinfo=None)))
-    endpoint.close()
-    said = f": {answer.words}" if answer.words else ""
-    if answer.status is None:
-        raise NotPossible(f"there was no answer{said}")
-    if not 200 <= answer.status < 300:
-        raise NotPossible(f"the endpoint does not take it. It answered {answer.status}{said}")
-    session.screen.line(f"taken: {answer.status}{said}")
-    _end_pause(session, session.app.webhook_list(session.database))
-
-
-def _end_pause(session: Session, found: WebhookList) -> None:
-    if found.endpoint().paused_at is not None:
+    taken = session.operations.webhooks.test()
+    said = f": {taken.words}" if taken.words else ""
+    session.screen.line(f"taken: {taken.status}{said}")
+    if taken.pause_ended:
         session.screen.line("its pause is over")
-    found.go_on()

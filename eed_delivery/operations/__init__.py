@@ -1,6 +1,22 @@
 """What an operator can ask and decide, for every surface: the command line, an API, a page, a function in the cloud.
 
-One module a subject. A request is a frozen dataclass, and so is its result. Nothing here prints, reads a terminal, an
-environment or a path, or ends the process. What is refused is an error of `refusals`, or another one of `errors`. Who
-acts is an `Actor`, which the surface hands in. The composition root puts the parts together.
+A request is a frozen dataclass, and so is its result. Nothing here prints, reads a terminal, an environment or a path
+of the caller, or ends the process. What is refused is an error of `refusals`, or another one of `errors`. Who acts is
+an `Actor`, which the surface hands in. `app.operations` puts the parts together. One module a subject:
+
+- `jobs`, `emails`, `processes`   lists with a limit and a cursor, and one with all that is known of it
+- `keys`                          which job or email a key of the source names, and why none
+- `watching`                      follow a job until it has finished
+- `requeueing`, `resending`       send again what has failed, or was sent
+- `deciding`                      settle, pause, resume, cancel
+- `reconciling`                   the source against the ledger
+- `reporting`                     a job's report and certificate
+- `submitting`                    register a job, in the reference schema (`reference_schema`)
+- `suppression`                   addresses that are not mailed
+- `alerting`, `webhooks`          who is told of what, and whether that works
+- `bounces`                       one bounce, as a mail server hands it over
+- `preparing`, `queue_making`     tables and queues, before the first run
+- `checking`                      everything the service leans on
+- `text_files`                    files of lines and rows that people made
+- `actor`, `refusals`, `values`   who acts, what is refused, values that several requests have
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.cli import registering
 from eed_delivery.config import SourceSettings
+from eed_delivery.operations.submitting import registering
 from tests.command_line import CommandLine
 from tests.world import World
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eed_delivery.cli.suppression_moving import BAD_LINES_TOLD, CHUNK
+from eed_delivery.cli.suppression_moving import BAD_LINES_TOLD
 from eed_delivery.ledger.suppression.listing import Entry, SuppressionList, Wanted
+from eed_delivery.operations.suppression.moving import CHUNK
 from tests.command_line import CommandLine
 from tests.world import World
 

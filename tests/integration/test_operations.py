@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from eed_delivery.app.operations import Operations
-from eed_delivery.config import load
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
@@ -19,23 +18,19 @@ from eed_delivery.operations.jobs import JobRequest, JobsRequest
 from eed_delivery.operations.requeueing import RequeueRequest
 from eed_delivery.operations.resending import ResendRequest
 from eed_delivery.operations.watching import JobProgress, Watching
-from tests.command_line import CommandLine
+from tests.operating import ANNA, operations_over
 from tests.world import World
 
-ANNA = Actor("anna", "api", "ops.example.com")
 EMAILS = ("1000", "1001", "1002")
 ALL_OF_JOB = RequeueRequest(jobs=("1",))
 
 
 @pytest.fixture
-def operations(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operations:
-    """What Anna can do by the API with a job of three emails."""
+def operations(world: World, tmp_path: Path) -> Operations:
+    """What Anna can do with a job of three emails."""
     world.add_job(["a@example.com", "b@example.com", "c@example.com"])
     world.enlist()
-    eed = CommandLine(tmp_path, world.url)
-    for name, value in eed.environ.items():
-        monkeypatch.setenv(name, value)
-    return Operations(load(eed.config), ANNA, world.database)
+    return operations_over(world, tmp_path)
 
 
 def set_state(world: World, state: str, email_id: int) -> None:

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eed_delivery.cli.registering import Registration
 from eed_delivery.config import SourceSettings
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import eed_job
+from eed_delivery.operations.submitting.registering import Registration
 from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference
 from eed_delivery.source.wall_clock import not_after, not_before

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from eed_delivery.cli import failures, options
-from eed_delivery.cli.csv_rows import BadRow
 from eed_delivery.cli.layout import wrapped
 from eed_delivery.cli.output import BOLD, Screen, ago
 from eed_delivery.cli.person import person
-from eed_delivery.cli.recipients import Recipient, read_recipients
-from eed_delivery.cli.text_input import TextFile
-from eed_delivery.cli.text_lines import Lines
 from eed_delivery.config.environment import sudo_user, wants_colours
 from eed_delivery.operations.requeueing import contains
+from eed_delivery.operations.submitting.recipients import Recipient, read_recipients
+from eed_delivery.operations.text_files.csv_rows import BadRow
+from eed_delivery.operations.text_files.lines import Lines
+from eed_delivery.operations.text_files.reading import TextFile
 from eed_delivery.operations.watching import EmailRate
 from eed_delivery.reports.moments import both_times, when
 from eed_delivery.untrusted import bare, inert, visible

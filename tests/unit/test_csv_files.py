@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eed_delivery.cli.csv_rows import Form
 from eed_delivery.cli.failures import Failure
-from eed_delivery.cli.sifting import Sifted, Wanted, sift
-from eed_delivery.cli.text_input import TextFile
-from eed_delivery.cli.text_lines import MAX_LINE, MAX_ROW_LINES, Lines, Sums
+from eed_delivery.cli.sifting import RecipientsFile, sift_file
 from eed_delivery.errors import NotPossible
+from eed_delivery.operations.submitting.sifting import Sifted, sift
+from eed_delivery.operations.text_files.csv_rows import Form
+from eed_delivery.operations.text_files.lines import MAX_LINE, MAX_ROW_LINES, Lines, Sums
+from eed_delivery.operations.text_files.reading import TextFile
 
 HEADER = ("email", "name", "amount")
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
@@ -34,8 +35,9 @@ class Desk:
     def sift(self, content: bytes | str, *, skip: bool = True, keep: bool = False, **how: Any) -> Sifted:
         self.path.write_bytes(content.encode() if isinstance(content, str) else content)
         encoding = how.pop("encoding", None)
-        wanted = Wanted(self.path, "csv", Form(**how), encoding, skip, self.mended if keep else None)
-        return sift(wanted, lambda file: file, io.StringIO())
+        wanted = RecipientsFile(self.path, "csv", Form(**how), encoding, skip, self.mended if keep else None)
+        spool = io.StringIO()
+        return sift_file(wanted, lambda request, refuse: sift(request, lambda file: file, spool, refuse))
 
     def rows(self, content: bytes | str, **how: Any) -> list[tuple[int, str, str | None, dict[str, Any]]]:
         """The rows of a file in which all are good."""

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.addresses import canonical, listed, shown
-from eed_delivery.cli.csv_rows import Form
-from eed_delivery.cli.suppression_file import COLUMNS, CSV_FORM, Defaults, header, read_entries, row
-from eed_delivery.cli.text_input import TextFile
-from eed_delivery.cli.text_lines import BadRow, Lines
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression.listing import Entry
+from eed_delivery.operations.suppression.file import COLUMNS, CSV_FORM, Defaults, header, read_entries, row
+from eed_delivery.operations.text_files.csv_rows import Form
+from eed_delivery.operations.text_files.lines import BadRow, Lines
+from eed_delivery.operations.text_files.reading import TextFile
 
 END = datetime.fromisoformat("2099-12-31T23:59:59.999999")
 DEFAULTS = Defaults("news", "given", END)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NoReturn
 
-from eed_delivery.cli import csv_rows
-from eed_delivery.cli.csv_rows import Form, Header
-from eed_delivery.cli.text_lines import UNSEEN, BadRow, Lines
 from eed_delivery.errors import NotPossible, RenderError
 from eed_delivery.model import OUR_PREFIX, AttachmentRef
+from eed_delivery.operations.text_files import csv_rows
+from eed_delivery.operations.text_files.csv_rows import Form, Header
+from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, Lines
 from eed_delivery.rendering import addresses
 from eed_delivery.source.reference import delivery_attachment, delivery_email
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from eed_delivery.cli.text_input import TextFile
 from eed_delivery.errors import NotPossible
+from eed_delivery.operations.text_files.reading import TextFile
 
 MAX_LINE = 2**22
 """Characters. A longer line is refused and never held in memory."""

@@ -15,7 +15,7 @@ REMEMBERED = 1024
 """A brochure that everybody gets is read once."""
 
 
-class Files:
+class SubmittedFiles:
     """Looks at local attachments by the same rules as the service when it sends: what it refuses is refused now.
 
     `root` is rendering.attachments_root, `allow_empty` is rendering.allow_empty_attachments. The files in S3 are not

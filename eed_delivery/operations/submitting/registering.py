@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from eed_delivery.cli.recipients import Recipient
 from eed_delivery.config import SourceSettings
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.model import AttachmentRef
+from eed_delivery.operations.submitting.recipients import Recipient
 from eed_delivery.source.reference import delivery_attachment, delivery_email, delivery_job
 from eed_delivery.source.wall_clock import not_after, not_before
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from eed_delivery.addresses import NotAnAddress, listed, shown
-from eed_delivery.cli import csv_rows
-from eed_delivery.cli.csv_rows import Form
-from eed_delivery.cli.text_lines import UNSEEN, BadRow, Lines
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.schema import eed_suppression
 from eed_delivery.ledger.suppression.listing import Entry
+from eed_delivery.operations.text_files import csv_rows
+from eed_delivery.operations.text_files.csv_rows import Form
+from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, Lines
 from eed_delivery.untrusted import bare, inert
 
 COLUMNS = ("address", "category", "reason", "source", "created_at", "expires_at")

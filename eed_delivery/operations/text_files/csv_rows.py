@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from eed_delivery.cli.text_lines import UNSEEN, BadRow, Lines
+from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, Lines
 
 SEPARATORS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(r'"?sep=([^\w"\r\n])"?[\r\n]*', re.IGNORECASE)

@@ -1,0 +1,22 @@
+"""What is looked at before the service starts."""
+
+from eed_delivery.app.database import open_database
+from eed_delivery.config import Settings
+from eed_delivery.errors import ConfigError, DatabaseGone
+from eed_delivery.operations.preparing import ledger_problem
+
+
+def check_ledger(settings: Settings) -> None:
+    """Refuse to start without our tables: every loop would fail, and a restart would mend nothing.
+
+    A database that is away is no reason: the service waits for it. Raises `ConfigError`.
+    """
+    database = open_database(settings.database, connections=1)
+    try:
+        problem = ledger_problem(database)
+    except DatabaseGone:
+        return
+    finally:
+        database.close()
+    if problem is not None:
+        raise ConfigError([problem])

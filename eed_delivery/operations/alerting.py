@@ -1,0 +1,94 @@
+"""The rules of alerts, when each was told last, and whether an alert reaches anybody."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from eed_delivery.alerts.alert import Alert
+from eed_delivery.alerts.channels import Channel, NotHandedOver, host_name
+from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
+from eed_delivery.errors import DatabaseGone
+from eed_delivery.ledger.alerts.turns import AlertLedger, Told
+from eed_delivery.operations.refusals import UnknownKey
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRuleView:
+    """A rule, when it was told last (UTC; None: never), and how often it was met since then."""
+
+    rule: AlertRule | AlertFact
+    last_alert_at: datetime | None
+    times_since_then: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRules:
+    """All rules. `problem` says why it is not known when they were told last; None if it is."""
+
+    rules: tuple[AlertRuleView, ...]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriedChannel:
+    """What became of a test by one way; `problem` is "" when it was handed over."""
+
+    channel: str
+    problem: str
+
+
+class Alerting:
+    """Lists rules and tries them. `channels_of` gives the ways of the rule that is called so."""
+
+    def __init__(
+        self,
+        settings: AlertsSettings,
+        ledger: Callable[[], AlertLedger],
+        channels_of: Callable[[str], Sequence[Channel]],
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._channels_of = channels_of
+
+    def rules(self) -> AlertRules:
+        """All rules. Without the database they are worth seeing all the same."""
+        rules = self._settings.all_rules
+        told: dict[str, Told] = {}
+        problem = None
+        try:
+            told = self._ledger().told([rule.name for rule in rules]) if rules else {}
+        except DatabaseGone as error:
+            problem = str(error)
+        return AlertRules(tuple(_view(rule, told.get(rule.name)) for rule in rules), problem)
+
+    def test(self, rule: str) -> tuple[TriedChannel, ...]:
+        """Send an alert that says that it is a test, by each way of a rule. Raises `UnknownKey`.
+
+        The rule's limits do not matter, and none of them is touched.
+        """
+        ways = self._channels_of(rule)
+        if not ways:
+            known = ", ".join(one.name for one in self._settings.all_rules) or "none yet"
+            raise UnknownKey(f"there is no rule {rule}", which=f"rule {rule}", do=f"Rules: {known}.")
+        alert = self._test_alert(rule)
+        return tuple(TriedChannel(way.label, _tried(way, alert)) for way in ways)
+
+    def _test_alert(self, rule: str) -> Alert:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        level = next((one.level for one in self._settings.rule if one.name == rule), "error")
+        said = {"todo": "nothing; if you read this, the alert reaches you"}
+        service, what = self._settings.service, "a test of this rule"
+        return Alert(secrets.token_hex(8), service, host_name(), rule, level, what, now, said, test=True)
+
+
+def _view(rule: AlertRule | AlertFact, told: Told | None) -> AlertRuleView:
+    return AlertRuleView(rule, told.sent_at if told else None, told.times if told else 0)
+
+
+def _tried(way: Channel, alert: Alert) -> str:
+    try:
+        way.send(alert)
+    except NotHandedOver as error:
+        return str(error)
+    return ""

@@ -1,0 +1,61 @@
+"""What emails need on their way: the transport, attachments, and the addresses that answers come back to."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+from eed_delivery.checks.findings import Finding
+from eed_delivery.operations.checking.parts import CheckedParts
+from eed_delivery.transports.ses.transport import account
+
+
+def bounces(parts: CheckedParts) -> Iterator[Finding]:
+    """Bounces by mail: whether each email has a sender of its own."""
+    where, mail = "bounces.address", parts.settings.bounces
+    if parts.verp() is None:
+        yield Finding("ok", where, "it is not set: bounces by mail are not tracked")
+    elif parts.settings.transport.kind == "ses":
+        yield Finding("ok", where, "it is for what was sent by SMTP; SES tells by events")
+    else:
+        way = f"listened for at {mail.listen}" if mail.listen else "taken by eed-delivery bounce alone"
+        yield Finding("ok", where, f"each email has a sender of its own at {mail.address}; bounces are {way}")
+
+
+def web(parts: CheckedParts) -> Iterator[Finding]:
+    """Links in emails: where they lead, and who answers them."""
+    where, links = "web.base_url", parts.settings.web
+    if links.base_url is None:
+        yield Finding("ok", where, "it is not set: no email has links of ours in it, and nobody can unsubscribe by one")
+    else:
+        way = f"answered at {links.listen}" if links.listen else "answered by another host, since web.listen is not set"
+        yield Finding("ok", where, f"links in emails lead to {links.base_url}, and are {way}")
+
+
+def transport(parts: CheckedParts) -> Iterator[Finding]:
+    """The way out: that it works. Nothing is sent."""
+    settings = parts.settings
+    where = f"transport {settings.transport.kind}"
+    with closing(parts.transport_factory()()) as way_out:
+        way_out.probe()
+    yield Finding("ok", where, "the way out works; nothing was sent")
+    if settings.transport.kind == "outbox":
+        what = f"emails are not sent, but written to {settings.outbox.directory}"
+        yield Finding("warning", where, what, 'That is a rehearsal: set transport.kind to "smtp" or "ses" for real.')
+    if settings.transport.kind == "ses":
+        quota = account(parts.ses_client())
+        left = "no limit" if quota.max_24_hour_send < 0 else f"{quota.max_24_hour_send - quota.sent_last_24_hours:,.0f}"
+        yield Finding("ok", where, f"SES allows {quota.max_send_rate:g} a second; left for these 24 hours: {left}")
+
+
+def attachments(parts: CheckedParts) -> Iterator[Finding]:
+    """The directory of attachments, which this host's disk has."""
+    where = "rendering.attachments_root"
+    root = parts.settings.rendering.attachments_root
+    if root is None:
+        yield Finding("ok", where, "it is not set: emails can have no attachments from this host's disk")
+    elif not root.is_dir():
+        yield Finding("error", where, f"{root} is not a directory", "Correct the path, or mount it.")
+    elif not os.access(root, os.R_OK | os.X_OK):
+        yield Finding("error", where, f"{root} cannot be read by this user", "Give the service's user the right.")
+    else:
+        yield Finding("ok", where, f"{root} can be read")

@@ -1,0 +1,29 @@
+"""The parts that are checked, each made when it is looked at: one that cannot be made is a finding."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from eed_delivery.config import Settings
+from eed_delivery.queue import Queue
+from eed_delivery.tracking.bounces.verp import Verp
+from eed_delivery.transports import Transport
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2.client import SESV2Client
+
+
+class CheckedParts(Protocol):
+    """What makes them. Each call may raise `EedError`."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def queue(self) -> Queue: ...
+
+    def events_queue(self, url: str) -> Queue: ...
+
+    def verp(self) -> Verp | None: ...
+
+    def transport_factory(self) -> Callable[[], Transport]: ...
+
+    def ses_client(self) -> "SESV2Client": ...

@@ -1,0 +1,88 @@
+"""The queues: the one of messages, its dead letters, and the one of SES's events."""
+
+import json
+from collections.abc import Iterator
+
+from eed_delivery.checks.findings import Finding
+from eed_delivery.operations.checking.parts import CheckedParts
+from eed_delivery.queue import Queue
+
+SHORT_RETENTION_SECONDS = 4 * 86_400  # SQS's default; a queue that is paused over a long weekend outlives it
+
+
+def queue(parts: CheckedParts) -> Iterator[Finding]:
+    """The queue: that it answers, its redrive policy, its times."""
+    settings = parts.settings
+    found = parts.queue()
+    facts = found.attributes()
+    waiting = facts.get("ApproximateNumberOfMessages", "0")
+    yield Finding("ok", "queue", f"it answers; about {waiting} messages wait")
+    yield from _redrive(parts, facts, found)
+    visibility = settings.queue.visibility_timeout_seconds
+    if facts.get("VisibilityTimeout") != str(visibility):
+        what = (
+            f"its own visibility timeout is {facts.get('VisibilityTimeout')} s, and the service asks for {visibility}"
+        )
+        yield Finding("ok", "queue", what)
+    retention = int(facts.get("MessageRetentionPeriod", "0"))
+    if retention < SHORT_RETENTION_SECONDS:
+        what = f"it forgets messages after {retention / 86_400:.1f} days"
+        yield Finding("warning", "queue", what, "Set its MessageRetentionPeriod to 1209600 (14 days).")
+
+
+def _redrive(parts: CheckedParts, facts: dict[str, str], queue: Queue) -> Iterator[Finding]:
+    wanted, attempts = parts.settings.queue.max_receive_count, parts.settings.worker.max_attempts
+    if "RedrivePolicy" not in facts:
+        what = "it has no RedrivePolicy: a message that kills its worker would come back for ever"
+        yield Finding("error", "queue", what, "Make it with config/queue.yaml, or with eed-delivery queue init.")
+        return
+    policy = json.loads(facts["RedrivePolicy"])
+    count = int(policy["maxReceiveCount"])
+    if count <= attempts:
+        what = f"its maxReceiveCount is {count}, not more than worker.max_attempts = {attempts}"
+        yield Finding("error", "queue", what, f"Set it to {wanted}: retries would end in the dead-letter queue.")
+    elif count != wanted:
+        what = f"its maxReceiveCount is {count}, and queue.max_receive_count says {wanted}"
+        yield Finding("warning", "queue", what, "Make the two the same.")
+    else:
+        yield Finding("ok", "queue", f"a message goes to the dead-letter queue after {count} receives")
+    if queue.dead_letter_url is not None:
+        yield from _same_target(queue, str(policy["deadLetterTargetArn"]))
+
+
+def _same_target(queue: Queue, target: str) -> Iterator[Finding]:
+    arn = queue.attributes(queue.dead_letter_url)["QueueArn"]
+    if arn != target:
+        what = f"its RedrivePolicy leads to {target}, but queue.dead_letter_url is {arn}"
+        yield Finding("error", "queue", what, "Dead letters would not be seen. Correct one of the two.")
+
+
+def dead_letters(parts: CheckedParts) -> Iterator[Finding]:
+    """The dead-letter queue: that it answers, and whether it is empty."""
+    where = "queue.dead_letter_url"
+    depth = parts.queue().depth(dead=True)
+    if depth is None:
+        what = "it is not set: emails whose messages end in the dead-letter queue stay queued for long"
+        yield Finding("warning", where, what, "Give the dead-letter queue's URL.")
+    elif depth.empty:
+        yield Finding("ok", where, "it answers, and is empty")
+    else:
+        count = depth.visible + depth.in_flight + depth.delayed
+        what = f"about {count} dead letters are in it"
+        yield Finding("warning", where, what, "The sweeper settles ours within an hour; look at those that stay.")
+
+
+def events(parts: CheckedParts) -> Iterator[Finding]:
+    """The queue of SES's events, where there is one."""
+    where, url = "tracking.events_queue_url", parts.settings.tracking.events_queue_url
+    if url is None:
+        yield Finding("ok", where, "it is not set: what becomes of emails after they have left is not tracked")
+        return
+    facts = parts.events_queue(url).attributes()
+    yield Finding("ok", where, f"it answers; about {facts.get('ApproximateNumberOfMessages', '0')} messages wait")
+    if "RedrivePolicy" not in facts:
+        what = "it has no RedrivePolicy: what cannot be understood comes again until the queue forgets it"
+        yield Finding("warning", where, what, "Give it a dead-letter queue, with a maxReceiveCount of 10.")
+    if parts.settings.transport.kind == "ses" and not parts.settings.ses.configuration_set:
+        what = "ses.configuration_set is not set: SES publishes events only for emails that name one"
+        yield Finding("warning", where, what, "Set it to the configuration set whose events go to this queue.")

@@ -1,0 +1,52 @@
+"""All checks, one after the other."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from eed_delivery.checks.findings import Finding
+from eed_delivery.errors import DeliveryFailure, EedError
+from eed_delivery.operations.checking import emails, queues
+from eed_delivery.operations.checking.parts import CheckedParts
+from eed_delivery.operations.preparing import Preparing, caution_findings
+
+Check = Callable[[], Iterator[Finding]]
+
+
+class ServiceCheck:
+    """Looks at everything that the service needs."""
+
+    def __init__(self, parts: CheckedParts, preparing: Preparing) -> None:
+        self._parts = parts
+        self._preparing = preparing
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found. What a check needs and cannot have is a finding too, and the other checks still run."""
+        parts = self._parts
+        checks: tuple[tuple[str, Check], ...] = (
+            ("database", self._database),
+            ("queue", partial(queues.queue, parts)),
+            ("queue.dead_letter_url", partial(queues.dead_letters, parts)),
+            ("tracking.events_queue_url", partial(queues.events, parts)),
+            ("bounces.address", partial(emails.bounces, parts)),
+            ("web.base_url", partial(emails.web, parts)),
+            (f"transport {parts.settings.transport.kind}", partial(emails.transport, parts)),
+            ("rendering.attachments_root", partial(emails.attachments, parts)),
+        )
+        found = (finding for where, look in checks for finding in _outcome(where, look))
+        return (*caution_findings(parts.settings), *found)
+
+    def _database(self) -> Iterator[Finding]:
+        findings = self._preparing.findings()
+        yield Finding("ok", "database", "it answers")
+        for finding in findings:
+            if finding.level != "ok" or finding.where in ("ledger", "database.url"):
+                yield finding
+
+
+def _outcome(where: str, look: Check) -> list[Finding]:
+    try:
+        return list(look())
+    except DeliveryFailure as error:
+        return [Finding("error", where, error.reply)]
+    except EedError as error:
+        return [Finding("error", where, str(error))]

@@ -1,0 +1,92 @@
+"""Before the first run: the ledger's tables, and the mapping of `[source]` held against the live database."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from eed_delivery.checks.findings import Finding
+from eed_delivery.checks.mapping import check as check_source
+from eed_delivery.config import Settings, cautions
+from eed_delivery.config.settings import UNUSED_IN_URL
+from eed_delivery.database.transactions import Database
+from eed_delivery.errors import DatabaseGone, Problem
+from eed_delivery.ledger import migrations
+from eed_delivery.ledger.schema import VERSION_TABLE
+from eed_delivery.operations.reference_schema import is_reference
+from eed_delivery.operations.refusals import OperationRefused
+from eed_delivery.source.reference import create_reference
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeResult:
+    """The ledger's revision now, and whether the reference schema's tables are there, too."""
+
+    revision: str | None
+    source_made: bool
+
+
+class Preparing:
+    """Makes and checks tables. Each call raises `DatabaseGone`."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+
+    def upgrade(self, *, with_source: bool) -> UpgradeResult:
+        """Make the ledger's tables, or bring them to this release; `with_source`: the reference schema's as well. The
+        tenant's own tables are never altered. Raises `OperationRefused`."""
+        if with_source and not is_reference(self._settings.source):
+            raise OperationRefused(
+                "[source] maps other tables than the reference schema, so its tables would never be read",
+                which="[source]",
+                do="Leave out --with-source, or remove the mapping.",
+            )
+        self._ping()
+        migrations.upgrade(self._database.engine)
+        if with_source:
+            self._database.run(create_reference)
+        return UpgradeResult(migrations.head(), with_source)
+
+    def _ping(self) -> None:
+        """Where the service's password is set too, the owner's in the URL is the usual mistake."""
+        try:
+            self._database.ping()
+        except DatabaseGone as gone:
+            if UNUSED_IN_URL not in self._settings.database.url_notes:
+                raise
+            raise DatabaseGone(f"{gone} (database.url: {UNUSED_IN_URL}; give the owner's there)") from gone
+
+    def check(self) -> tuple[Finding, ...]:
+        """Everything about the database, and what its settings allow that is less safe. Changes nothing."""
+        about_database = [finding for finding in caution_findings(self._settings) if finding.where == "database.url"]
+        return (*about_database, *self.findings())
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything about the database: URL, ledger, mapping. Changes nothing."""
+
+        def look(c: Connection) -> list[Finding]:
+            return check_source(c, self._settings.source)
+
+        problem = ledger_problem(self._database)
+        ledger = Finding("ok", "ledger", f"its tables are at revision {migrations.head()}")
+        if problem is not None:
+            ledger = Finding("error", "ledger", problem.what, problem.remedy)
+        notes = [Finding("ok", "database.url", note) for note in self._settings.database.url_notes]
+        return (*notes, ledger, *self._database.run(look))
+
+
+def caution_findings(settings: Settings) -> tuple[Finding, ...]:
+    """What is allowed, and less safe than it would be by default."""
+    return tuple(Finding("warning", caution.key, caution.what, caution.remedy) for caution in cautions(settings))
+
+
+def ledger_problem(database: Database) -> Problem | None:
+    """What is wrong with the ledger's revision; None when it is this release's. Raises `DatabaseGone`."""
+    found, wanted = database.run(migrations.current), migrations.head()
+    if found == wanted:
+        return None
+    where = "the ledger (eed_ tables)"
+    if found is None:
+        what = f"it is not in this database, or this user may not read {VERSION_TABLE}"
+        return Problem(where, what, "Run: eed-delivery db init.")
+    return Problem(where, f"its revision is {found}, this release wants {wanted}", "Run: eed-delivery db init.")

@@ -1,0 +1,20 @@
+"""Whether `[source]` maps the reference schema, which alone is written by operations."""
+
+from eed_delivery.config import SourceSettings
+from eed_delivery.source.reference import delivery_job
+
+CATEGORY = delivery_job.c.category.name
+"""The one optional column that the reference schema has and the settings' defaults do not map."""
+
+
+def is_reference(source: SourceSettings) -> bool:
+    """True when `[source]` maps the reference schema: whatever status words it uses, whatever is the same for all jobs,
+    and whether or not they have a category, since tables that were made before there were any lack the column."""
+    plain = SourceSettings()
+    same: dict[str, object] = dict.fromkeys(("category_value", "track_opens_value", "track_clicks_value"))
+    same["statuses"] = plain.job.statuses
+    if source.job.category == CATEGORY:
+        same["category"] = plain.job.category
+    job = source.job.model_copy(update=same)
+    email = source.email.model_copy(update={"statuses": plain.email.statuses})
+    return source.model_copy(update={"job": job, "email": email}) == plain

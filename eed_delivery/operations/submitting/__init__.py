@@ -1,0 +1,10 @@
+"""Register a job from a file of recipients, templates and attachments, in the reference schema.
+
+- `submission`  the whole: check, preview, register
+- `drafts`      the job itself, and what of it cannot be
+- `sifting`     which rows of the file are good; all are checked before the first one is written
+- `recipients`  the rows of the file, CSV or JSON Lines
+- `repeated`    recipients that it has more than once
+- `attachments` the files that the emails name
+- `registering` the rows that are written
+"""

@@ -1,0 +1,159 @@
+"""One job on its way into the source: everything that can be wrong is found before the first row is written."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email import message_from_bytes
+from functools import cached_property
+from typing import IO, Any
+
+from eed_delivery.config import Settings
+from eed_delivery.database.transactions import Database
+from eed_delivery.errors import EedError
+from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.model import AttachmentRef, Email, Job
+from eed_delivery.operations.reference_schema import is_reference
+from eed_delivery.operations.refusals import InvalidRequest, OperationRefused
+from eed_delivery.operations.submitting.attachments import SubmittedFiles
+from eed_delivery.operations.submitting.drafts import JobDraft
+from eed_delivery.operations.submitting.recipients import Recipient
+from eed_delivery.operations.submitting.registering import Registration
+from eed_delivery.operations.submitting.sifting import RefuseRow, Sifted, SiftRequest, sift
+from eed_delivery.rendering import CompiledJob, Renderer
+from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """A draft that can be registered: its row, the attachments of all its emails, its templates."""
+
+    row: Mapping[str, Any]
+    shared: tuple[AttachmentRef, ...]
+    compiled: CompiledJob
+    record: Callable[[AttachmentRef], AttachmentRef]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionPreview:
+    """The first email as it would leave. `addressed` has From, To and Reply-To by their names in lower case; `missing`
+    are the variables without a value."""
+
+    addressed: Mapping[str, str]
+    subject: str
+    size: int
+    attachments: tuple[str | None, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredJob:
+    """The new job's key, how many emails it has, and how many rows of the file were skipped."""
+
+    key: str
+    emails: int
+    skipped: int
+
+
+class Submitting:
+    """Registers jobs in the reference schema; the publisher takes them up by itself."""
+
+    def __init__(
+        self, settings: Settings, database: Database, reporting: ReportingLedger, renderer: Callable[[], Renderer]
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._reporting = reporting
+        self._make_renderer = renderer
+
+    def check_source(self) -> None:
+        """Raises `OperationRefused` where jobs are registered by somebody else."""
+        if not is_reference(self._settings.source):
+            raise OperationRefused(
+                "[source] maps your own tables, and submit writes the reference schema only",
+                do="Register the job as your delivery server does.",
+            )
+
+    def prepare(self, draft: JobDraft, *, look_at_attachments: bool = True) -> PreparedJob:
+        """Check a job by itself. `look_at_attachments` False: they are not on this host. Raises `OperationRefused`, or
+        `RenderError` for its templates and files."""
+        self.check_source()
+        if draft.expires is not None:
+            draft.check_expiry(self._reporting.now())
+        row = draft.row(self._settings.source)
+        rendering = self._settings.rendering
+        files = SubmittedFiles(
+            rendering.attachments_root, rendering.max_attachment_bytes, rendering.allow_empty_attachments
+        )
+        record = files.recorded if look_at_attachments else _as_named
+        shared = tuple(record(AttachmentRef(location)) for location in draft.attachments)
+        return PreparedJob(row, shared, self._renderer.compile(_content(row, shared)), record)
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return self._make_renderer()
+
+    def sift(self, job: PreparedJob, request: SiftRequest, spool: IO[str], refused: RefuseRow) -> Sifted:
+        """Read all recipients, with the good ones into `spool`, and name each bad row to `refused`.
+
+        Raises `RowsRefused` where good rows are not to go without the bad ones.
+        """
+        return sift(request, job.record, spool, refused)
+
+    def preview(self, job: PreparedJob, sifted: Sifted) -> SubmissionPreview:
+        """Render the first email, and register nothing."""
+        rendered = self._renderer.render(job.compiled, _email(_first(sifted)))
+        content = rendered.content
+        parts = message_from_bytes(content).walk()
+        names = tuple(part.get_filename() for part in parts if part.get_content_disposition() == "attachment")
+        addressed = {name.lower(): _mailboxes(content, name) for name in ("From", "To", "Reply-To")}
+        subject = "".join(map(decoded, fields(content, "Subject")))
+        return SubmissionPreview(addressed, subject, len(content), names, tuple(rendered.missing))
+
+    def register(self, job: PreparedJob, sifted: Sifted) -> RegisteredJob:
+        """Write the job and its emails. An error in the middle leaves a job that is never sent, and says so in a note
+        (PEP 678)."""
+        _first(sifted)
+        registration = Registration(self._database, self._settings.source)
+        job_id = registration.begin(job.row, job.shared)
+        try:
+            for chunk in sifted.chunks():
+                registration.add(chunk)
+            registration.release()
+        except EedError as error:
+            error.add_note(f"job {job_id} is not complete: it stays 'preparing', and nothing of it is sent")
+            raise
+        return RegisteredJob(str(job_id), sifted.good, sifted.refused)
+
+
+def _first(sifted: Sifted) -> Recipient:
+    if sifted.first is None:
+        raise InvalidRequest("there is no row to register", which="file")
+    return sifted.first
+
+
+def _as_named(file: AttachmentRef) -> AttachmentRef:
+    return file
+
+
+def _mailboxes(message: bytes, name: str) -> str:
+    found = [mailbox for field in fields(message, name) for mailbox in mailboxes(field)]
+    return ", ".join(f"{name} <{address}>" if name else address for name, address in found)
+
+
+def _content(row: Mapping[str, Any], shared: tuple[AttachmentRef, ...]) -> Job:
+    names = ("sender", "subject", "reply_to", "html_template", "text_template")
+    return Job(job_id=0, key="0", revision=0, attachments=shared, **{name: row[name] for name in names})
+
+
+def _email(first: Recipient) -> Email:
+    return Email(
+        email_id=0,
+        job_id=0,
+        key="0",
+        gen=0,
+        token=0,
+        attempts=0,
+        recipient=first.email,
+        recipient_name=first.name,
+        variables=dict(first.variables),
+        attachments=first.attachments,
+    )

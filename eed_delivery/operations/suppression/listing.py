@@ -1,0 +1,166 @@
+"""Addresses that are not mailed: look at the list, put addresses on it, take them off. Felt at the next claim."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from eed_delivery.addresses import shown
+from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
+from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
+from eed_delivery.operations.values import category, listed_address, moment_after, reason
+
+__all__ = [
+    "EVERY_EMAIL", "EntriesPage", "EntriesRequest", "Entry", "EntryPast", "RemoveRequest", "RemoveResult",
+    "RemovedAddress", "SuppressRequest", "SuppressedAddress", "Suppression", "entry_end",
+]  # fmt: skip
+
+SOURCE = "operator"
+
+
+class EntryPast(InvalidRequest):
+    """The entry would count for nothing: its time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesRequest:
+    """Which entries, in the order of their addresses; None does not narrow it. `expired`: those whose time is over, or
+    those that count, or with None both. `after`: only addresses beyond this one."""
+
+    address: str | None = None
+    domain: str | None = None
+    category: str | None = None
+    source: str | None = None
+    expired: bool | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesPage:
+    """Entries as people read them. `next_after` is None on the last page."""
+
+    entries: tuple[Entry, ...]
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressRequest:
+    """Addresses to put on the list, each an address or *@domain. Raises `InvalidRequest`.
+
+    `expires`: seconds from now, or a time in UTC, or None for ever.
+    """
+
+    addresses: tuple[str, ...]
+    reason: str
+    category: str = EVERY_EMAIL
+    expires: float | datetime | None = None
+
+    def __post_init__(self) -> None:
+        reason(self.reason)
+        category(self.category)
+        for each in self.addresses:
+            listed_address(each)
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedAddress:
+    """What became of one address: `added`, or `prolonged`, or neither, since it stood there for longer. `entry` is the
+    one that stands there now."""
+
+    address: str
+    added: bool
+    prolonged: bool
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRequest:
+    """Addresses to take off the list: their entry for a category, or with None all of their entries."""
+
+    addresses: tuple[str, ...]
+    category: str | None = EVERY_EMAIL
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedAddress:
+    """How many entries of one address are gone, and those that are left."""
+
+    address: str
+    gone: int
+    left: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveResult:
+    """What became of each address, and the error that names those without an entry; None if each had one."""
+
+    removed: tuple[RemovedAddress, ...]
+    refusal: UnknownKey | None
+
+
+class Suppression:
+    """Reads and changes the list. Each call raises `DatabaseGone`."""
+
+    def __init__(self, entries: SuppressionList, reporting: ReportingLedger) -> None:
+        self._entries = entries
+        self._reporting = reporting
+
+    def each(self, request: EntriesRequest) -> Iterator[Entry]:
+        """All of them, read a page at a time: a million never stand in memory at once."""
+        for entry in self._found(request):
+            yield replace(entry, address=shown(entry.address))
+
+    def _found(self, request: EntriesRequest) -> Iterator[Entry]:
+        wanted = Wanted(request.address, request.domain, request.category, request.source, request.expired)
+        return self._entries.entries(wanted, request.after or "")
+
+    def page(self, request: EntriesRequest, limit: int) -> EntriesPage:
+        """About `limit` of them. The entries of one address are never on two pages."""
+        found: list[Entry] = []
+        for entry in self.each(request):
+            if len(found) >= limit and entry.address != found[-1].address:
+                return EntriesPage(tuple(found), found[-1].address)
+            found.append(entry)
+        return EntriesPage(tuple(found), None)
+
+    def add(self, request: SuppressRequest) -> tuple[SuppressedAddress, ...]:
+        """Put addresses on the list. An entry that is there is prolonged, never shortened. Raises `EntryPast`."""
+        until = entry_end(request.expires, self._reporting)
+        return tuple(self._add(each, request, until) for each in request.addresses)
+
+    def _add(self, address: str, request: SuppressRequest, until: datetime | None) -> SuppressedAddress:
+        new = Entry(address, request.category, request.reason, SOURCE, expires_at=until)
+        entered: Entered = self._entries.enter([new])
+        there = [entry for entry in self._entries.of(address) if entry.category == request.category]
+        return SuppressedAddress(address, bool(entered.added), bool(entered.prolonged), there[0] if there else None)
+
+    def remove(self, request: RemoveRequest) -> RemoveResult:
+        """Take addresses off the list. What is suppressed in a job already stays so. Raises `InvalidRequest` for one
+        that is none and has no entry."""
+        for each in request.addresses:
+            if not self._entries.of(each):  # an earlier release may have taken what can be no address
+                listed_address(each)
+        removed = tuple(self._remove(each, request.category) for each in request.addresses)
+        missing = [each.address for each in removed if not each.gone]
+        return RemoveResult(removed, _no_entry(missing, request.category) if missing else None)
+
+    def _remove(self, address: str, category: str | None) -> RemovedAddress:
+        gone = self._entries.remove(address, category)
+        return RemovedAddress(address, gone, tuple(self._entries.of(address)))
+
+
+def _no_entry(missing: list[str], category: str | None) -> UnknownKey:
+    what = f" for the category {category}" if category else "" if category is None else " for every email"
+    return UnknownKey(f"there was no entry{what} of {', '.join(missing)}", which=", ".join(missing))
+
+
+def entry_end(expires: float | datetime | None, reporting: ReportingLedger) -> datetime | None:
+    """When an entry made now ends, by the database's clock and in UTC. None: never. Raises `EntryPast`."""
+    if expires is None:
+        return None
+    now = reporting.now()
+    until = moment_after(expires, now)
+    if until is not None and until <= now:
+        raise EntryPast("the entry would count for nothing: its end is past", which="expires")
+    return until

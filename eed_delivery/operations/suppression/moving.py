@@ -1,0 +1,102 @@
+"""The suppression list from a file and as a file. Both go an entry at a time, a million too."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
+from eed_delivery.operations.suppression import file as suppression_file
+from eed_delivery.operations.suppression.file import Defaults, read_entries
+from eed_delivery.operations.suppression.listing import entry_end
+from eed_delivery.operations.text_files.csv_rows import Form
+from eed_delivery.operations.text_files.lines import BadRow, Lines, Sums
+from eed_delivery.operations.text_files.reading import TextFile
+
+CHUNK = 1000
+IMPORTED = "imported"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """A file of entries, and what they get for the columns that it does not have. `dry_run`: only read and check it."""
+
+    file: TextFile
+    form: Form
+    category: str | None = None
+    reason: str | None = None
+    expires: float | datetime | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What became of a file's entries, and of its lines. `hint` says what to do about a file that looks as if it were
+    in another encoding."""
+
+    read: int
+    added: int
+    prolonged: int
+    bad: int
+    sums: Sums
+    read_as: str
+    hint: str | None
+
+    @property
+    def good(self) -> int:
+        return self.read - self.bad
+
+    @property
+    def there_already(self) -> int:
+        """Those that are in the file twice, too."""
+        return self.good - self.added - self.prolonged
+
+
+class SuppressionMoving:
+    """Enters files, and writes the list. Each call raises `DatabaseGone`."""
+
+    def __init__(self, entries: SuppressionList, reporting: ReportingLedger) -> None:
+        self._entries = entries
+        self._reporting = reporting
+
+    def enter(self, request: ImportRequest, refused: Callable[[BadRow], None]) -> ImportResult:
+        """Enter the good rows of a file, and name each bad one to `refused`. A file may be entered again, to go on
+        where it was broken off. Raises `NotPossible` for a file that is none, and `EntryPast`."""
+        until = entry_end(request.expires, self._reporting)
+        defaults = Defaults(request.category or EVERY_EMAIL, request.reason or IMPORTED, until)
+        reading = _Reading(Lines(request.file), refused)
+        good = reading.good(read_entries(reading.lines, defaults, request.form))
+        added = prolonged = 0
+        while chunk := list(islice(good, CHUNK)):
+            entered = Entered() if request.dry_run else self._entries.enter(chunk)
+            added, prolonged = added + entered.added, prolonged + entered.prolonged
+        lines = reading.lines
+        return ImportResult(reading.read, added, prolonged, reading.bad, lines.sums(), lines.read_as, lines.hint)
+
+    def written(self) -> Iterator[bytes]:
+        """The whole list as our CSV, what has expired too; `enter` takes it back as it was."""
+        yield suppression_file.header()
+        for entry in self._entries.entries(Wanted()):
+            yield suppression_file.row(entry)
+
+
+class _Reading:
+    """The rows of one file, counted."""
+
+    def __init__(self, lines: Lines, refused: Callable[[BadRow], None]) -> None:
+        self.lines = lines
+        self.read = self.bad = 0
+        self._refused = refused
+
+    def good(self, rows: Iterator[Entry | BadRow]) -> Iterator[Entry]:
+        for row in rows:
+            self.read += 1
+            if isinstance(row, BadRow):
+                self.bad += 1
+                self.lines.refuse()
+                self._refused(row)
+            else:
+                self.lines.accept()
+                yield row

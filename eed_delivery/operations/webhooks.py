@@ -1,0 +1,121 @@
+"""What the tenant's own system is told, what it did not take, and another try."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from eed_delivery.ledger.webhooks.endpoint import EndpointState
+from eed_delivery.ledger.webhooks.listing import WebhookList, WebhookReport
+from eed_delivery.ledger.webhooks.outbox import DONE, FAILED, WAITING
+from eed_delivery.operations.refusals import InvalidRequest, OperationRefused, WrongState
+from eed_delivery.webhooks.body import body_of_test
+from eed_delivery.webhooks.endpoint import Endpoint
+
+__all__ = [
+    "DONE", "FAILED", "MOST_LISTED", "WAITING", "EndpointState", "RetryResult", "WebhookNotTaken", "WebhookOperations",
+    "WebhookReport", "WebhookTaken", "WebhooksRequest", "WebhooksView",
+]  # fmt: skip
+
+MOST_LISTED = 10_000
+
+
+class WebhookNotTaken(OperationRefused):
+    """The endpoint did not take a test. `status` is None where there was no answer."""
+
+    def __init__(self, what: str, status: int | None) -> None:
+        super().__init__(what, which="webhooks.url")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksRequest:
+    """Webhooks in one state: `waiting`, `failed` or `done`, at most `limit`. Raises `InvalidRequest`."""
+
+    state: str
+    limit: int
+
+    def __post_init__(self) -> None:
+        if self.state not in (WAITING, FAILED, DONE):
+            raise InvalidRequest(f"a state is {WAITING}, {FAILED} or {DONE}", which="state")
+        if not 1 <= self.limit <= MOST_LISTED:
+            raise InvalidRequest(f"a limit is from 1 to {MOST_LISTED:,}", which="limit")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksView:
+    """How the endpoint is doing, how many there are in each state, and those that were asked for. `configured`: whether
+    there is an endpoint at all."""
+
+    configured: bool
+    endpoint: EndpointState
+    counts: Mapping[str, int]
+    webhooks: tuple[WebhookReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryResult:
+    """The ids that are told again, and the error that names the others; None if there are none."""
+
+    retried: tuple[str, ...]
+    refusal: WrongState | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTaken:
+    """The endpoint's answer to a test that it took. `pause_ended`: it had been paused until now."""
+
+    status: int
+    words: str
+    pause_ended: bool
+
+
+class WebhookOperations:
+    """Looks at webhooks, and has them told again. Each call raises `DatabaseGone`."""
+
+    def __init__(self, configured: bool, webhooks: Callable[[], WebhookList], endpoint: Callable[[], Endpoint]) -> None:
+        """`endpoint` raises `ConfigError` where its settings are wrong or not there."""
+        self._configured = configured
+        self._webhooks = webhooks
+        self._endpoint = endpoint
+
+    def check_settings(self) -> None:
+        """Raises `ConfigError`."""
+        self._endpoint().close()
+
+    def view(self, request: WebhooksRequest) -> WebhooksView:
+        """Those that are told next come first."""
+        found = self._webhooks()
+        rows = found.all(request.state, request.limit)
+        return WebhooksView(self._configured, found.endpoint(), found.counts(), tuple(rows))
+
+    def retry(self, ids: tuple[str, ...]) -> RetryResult:
+        """Tell again what was given up: as if it were new, with the same id."""
+        done = self._webhooks().tell_anew(ids)
+        left = [one for one in ids if one not in done]
+        return RetryResult(tuple(done), _not_given_up(left) if left else None)
+
+    def retry_all(self) -> int:
+        """The same for all that were given up; returns how many."""
+        return self._webhooks().tell_all_anew()
+
+    def test(self) -> WebhookTaken:
+        """Tell the endpoint a test. If it takes it, a pause ends. Raises `WebhookNotTaken`."""
+        with closing(self._endpoint()) as endpoint:
+            body = body_of_test(datetime.now(UTC).replace(tzinfo=None))
+            answer = endpoint.post(f"msg_test_{time.time_ns()}", body)
+        said = f": {answer.words}" if answer.words else ""
+        if answer.status is None:
+            raise WebhookNotTaken(f"there was no answer{said}", None)
+        if not 200 <= answer.status < 300:
+            raise WebhookNotTaken(f"the endpoint does not take it. It answered {answer.status}{said}", answer.status)
+        found = self._webhooks()
+        paused = found.endpoint().paused_at is not None
+        found.go_on()
+        return WebhookTaken(answer.status, answer.words, paused)
+
+
+def _not_given_up(left: list[str]) -> WrongState:
+    names = ", ".join(left)
+    return WrongState(f"only what was given up can be told again: not {names}", which=names)
