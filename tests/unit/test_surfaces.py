@@ -1,0 +1,69 @@
+"""Surfaces stand on `operations`, operations on the ledger, and the composition root alone makes what connects."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import eed_delivery
+
+ROOT = Path(eed_delivery.__file__).parent
+PACKAGE = "eed_delivery"
+OF_A_SURFACE = {"click", "argparse", "rich", "sys", "getpass", "pwd", "socket", "shutil", "environ", "getenv"}
+CALLS_OF_A_SURFACE = {"print", "input", "open", "exit", "write_text", "write_bytes", "getuid", "isatty"}
+MAKERS = {
+    # what makes it: the only files that may
+    "create_engine": {"database/engine.py"},
+    "make_engine": {"app/database.py", "app/parts.py"},
+    "open_database": {"app/parts.py", "app/operations.py", "app/startup.py"},
+    "PoolManager": {"alerts/channels.py"},
+}
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Each module that a file imports, within functions and for types too, and each name out of it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def called(path: Path) -> Iterator[str]:
+    """The last name of what each call calls."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            match node.func:
+                case ast.Name(id=name) | ast.Attribute(attr=name):
+                    yield name
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {"eed_delivery.operations.jobs.JobQueries", "eed_delivery.errors.NotPossible"} < {
+        name for room in ("app", "cli") for path in files(room) for name in imported(path)
+    }
+    assert "create_engine" in set(called(ROOT / "database/engine.py"))
+
+
+@pytest.mark.parametrize("path", files("cli"), ids=lambda path: path.stem)
+def test_the_command_line_imports_nothing_of_the_ledger_or_the_source(path: Path) -> None:
+    below = (f"{PACKAGE}.ledger", f"{PACKAGE}.source")
+    assert not [name for name in imported(path) if f"{name}.".startswith(tuple(f"{one}." for one in below))]
+
+
+@pytest.mark.parametrize("path", files("operations"), ids=lambda path: path.stem)
+def test_operations_know_no_surface(path: Path) -> None:
+    assert not [name for name in imported(path) if OF_A_SURFACE & set(name.split("."))]
+    assert not CALLS_OF_A_SURFACE & set(called(path))
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_the_composition_root_makes_what_connects(maker: str) -> None:
+    found = {str(path.relative_to(ROOT)) for path in files(".") if maker in set(called(path))}
+    assert found == MAKERS[maker]
