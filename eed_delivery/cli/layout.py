@@ -15,7 +15,7 @@ LEAST_PROSE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """A piece of a line, `width` cells wide. `value` is what the table was given, for its colour."""
 
     text: str
@@ -66,18 +66,20 @@ class Sheet:
                 return Layout(tuple(shown), widths, tuple(n for n in left_out if any(row[n] for row in self.rows)))
         return Layout(tuple(range(len(self.names))), ())
 
-    def lines(self, layout: Layout) -> Iterator[list[Cell]]:
+    def lines(self, layout: Layout) -> Iterator[list[TableCell]]:
         """The table's lines, its header first."""
-        yield [Cell(self.names[n], w, "", n in self.right) for n, w in zip(layout.columns, layout.widths, strict=True)]
+        yield [
+            TableCell(self.names[n], w, "", n in self.right) for n, w in zip(layout.columns, layout.widths, strict=True)
+        ]
         for row in self.rows:
             parts = [self._folded(row[n], n, w) for n, w in zip(layout.columns, layout.widths, strict=True)]
             for line in range(max(map(len, parts))):
                 yield [
-                    Cell(part[line] if line < len(part) else "", w, row[n], n in self.right)
+                    TableCell(part[line] if line < len(part) else "", w, row[n], n in self.right)
                     for n, w, part in zip(layout.columns, layout.widths, parts, strict=True)
                 ]
 
-    def blocks(self, width: int) -> Iterator[list[list[Cell]]]:
+    def blocks(self, width: int) -> Iterator[list[list[TableCell]]]:
         """The lines of each row, one or more for each column that has a value."""
         indent = max(map(cell_len, self.names)) + 1 + GAP
         for row in self.rows:
@@ -87,7 +89,8 @@ class Sheet:
                 heads = [f"{name}:", *[""] * (len(parts) - 1)]
                 if text:
                     block += [
-                        [Cell(h, indent - GAP, ""), Cell(p, 0, row[n])] for h, p in zip(heads, parts, strict=True)
+                        [TableCell(h, indent - GAP, ""), TableCell(p, 0, row[n])]
+                        for h, p in zip(heads, parts, strict=True)
                     ]
             yield block
 

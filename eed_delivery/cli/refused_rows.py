@@ -8,7 +8,7 @@ from typing import TextIO
 import click
 
 from eed_delivery.errors import NotPossible
-from eed_delivery.operations.text_files.lines import BadRow, Lines
+from eed_delivery.operations.text_files.lines import BadRow, FileLines
 from eed_delivery.operations.text_files.reading import TextFile
 from eed_delivery.private_files import create_private
 
@@ -32,7 +32,7 @@ class RefusedRows:
         if self._out:
             self._out.close()
 
-    def add(self, row: BadRow, lines: Lines) -> None:
+    def add(self, row: BadRow, lines: FileLines) -> None:
         """Name `row`, which is the present one of `lines`."""
         self.count += 1
         if self.count <= self._limit:

@@ -20,7 +20,7 @@ from eed_delivery.operations.submitting.drafts import (
 from eed_delivery.operations.submitting.sifting import RowsRefused, SiftRequest
 from eed_delivery.operations.submitting.submission import Submitting
 from eed_delivery.operations.text_files.csv_rows import Form
-from eed_delivery.operations.text_files.lines import BadRow, Lines
+from eed_delivery.operations.text_files.lines import BadRow, FileLines
 from eed_delivery.operations.text_files.reading import read_text
 from tests.operating import operations_over
 from tests.world import World
@@ -45,7 +45,7 @@ def test_a_job_is_previewed_and_registered_without_the_refused_rows(submitting: 
     job = submitting.prepare(DRAFT)
     refused: list[str] = []
 
-    def refuse(row: BadRow, lines: Lines) -> None:
+    def refuse(row: BadRow, lines: FileLines) -> None:
         refused.append(f"{row.line} {lines.text}")
 
     with pytest.raises(RowsRefused) as error:

@@ -20,7 +20,7 @@ from eed_delivery.config.environment import sudo_user, wants_colours
 from eed_delivery.operations.requeueing import contains
 from eed_delivery.operations.submitting.recipients import Recipient, read_recipients
 from eed_delivery.operations.text_files.csv_rows import BadRow
-from eed_delivery.operations.text_files.lines import Lines
+from eed_delivery.operations.text_files.lines import FileLines
 from eed_delivery.operations.text_files.reading import TextFile
 from eed_delivery.operations.watching import EmailRate
 from eed_delivery.reports.moments import both_times, when
@@ -267,7 +267,7 @@ def test_what_a_csv_writer_wrote_is_read_back(rows: list[tuple[str, str, str]]) 
     writer.writerow(["email", "name", "Some Variable"])
     writer.writerows(rows)
     file.seek(0)
-    found = list(read_recipients(Lines(TextFile(file)), "csv"))
+    found = list(read_recipients(FileLines(TextFile(file)), "csv"))
     assert all(isinstance(row, Recipient) for row in found)
     assert [(r.email, r.name, r.variables) for r in found if isinstance(r, Recipient)] == [
         (email, name.strip() or None, {"Some Variable": value}) for email, name, value in rows
@@ -277,7 +277,7 @@ def test_what_a_csv_writer_wrote_is_read_back(rows: list[tuple[str, str, str]]) 
 @given(st.text(), st.sampled_from(["csv", "jsonl"]))
 def test_no_file_breaks_the_reader(text: str, kind: Any) -> None:
     head = "email,name\n" if kind == "csv" else ""
-    for row in read_recipients(Lines(TextFile(io.StringIO(head + text, newline=""))), kind):
+    for row in read_recipients(FileLines(TextFile(io.StringIO(head + text, newline=""))), kind):
         assert isinstance(row, Recipient | BadRow)
 
 

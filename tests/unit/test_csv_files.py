@@ -17,7 +17,7 @@ from eed_delivery.cli.sifting import RecipientsFile, sift_file
 from eed_delivery.errors import NotPossible
 from eed_delivery.operations.submitting.sifting import Sifted, sift
 from eed_delivery.operations.text_files.csv_rows import Form
-from eed_delivery.operations.text_files.lines import MAX_LINE, MAX_ROW_LINES, Lines, Sums
+from eed_delivery.operations.text_files.lines import MAX_LINE, MAX_ROW_LINES, FileLines, Sums
 from eed_delivery.operations.text_files.reading import TextFile
 
 HEADER = ("email", "name", "amount")
@@ -331,7 +331,7 @@ def test_the_same_recipient_twice_is_told(desk: Desk, capsys: pytest.CaptureFixt
 
 def test_a_line_that_is_too_long_is_the_only_one_refused() -> None:
     longest = "x" * (MAX_LINE - 1) + "\n"
-    lines = Lines(TextFile(io.StringIO(longest + "x" + longest + "x" * 3 * MAX_LINE + "\nend", newline="")))
+    lines = FileLines(TextFile(io.StringIO(longest + "x" + longest + "x" * 3 * MAX_LINE + "\nend", newline="")))
     found = []
     lines.begin()
     for line in lines:

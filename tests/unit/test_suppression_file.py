@@ -13,7 +13,7 @@ from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.suppression.listing import Entry
 from eed_delivery.operations.suppression.file import COLUMNS, CSV_FORM, Defaults, header, read_entries, row
 from eed_delivery.operations.text_files.csv_rows import Form
-from eed_delivery.operations.text_files.lines import BadRow, Lines
+from eed_delivery.operations.text_files.lines import BadRow, FileLines
 from eed_delivery.operations.text_files.reading import TextFile
 
 END = datetime.fromisoformat("2099-12-31T23:59:59.999999")
@@ -43,7 +43,7 @@ ENTRY = st.builds(
 def read(content: bytes | str, defaults: Defaults = DEFAULTS, form: Form = CSV_FORM) -> list[Entry | BadRow]:
     data = content.encode() if isinstance(content, str) else content
     stream = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", errors="surrogateescape", newline="")
-    return list(read_entries(Lines(TextFile(stream)), defaults, form))
+    return list(read_entries(FileLines(TextFile(stream)), defaults, form))
 
 
 @given(st.lists(ENTRY, max_size=5))

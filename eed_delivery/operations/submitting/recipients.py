@@ -13,7 +13,7 @@ from eed_delivery.errors import NotPossible, RenderError
 from eed_delivery.model import OUR_PREFIX, AttachmentRef
 from eed_delivery.operations.text_files import csv_rows
 from eed_delivery.operations.text_files.csv_rows import Form, Header
-from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, Lines
+from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, FileLines
 from eed_delivery.rendering import addresses
 from eed_delivery.source.reference import delivery_attachment, delivery_email
 
@@ -38,20 +38,20 @@ class Recipient:
     attachments: tuple[AttachmentRef, ...] = ()
 
 
-def read_recipients(lines: Lines, kind: Kind, form: Form = CSV_FORM) -> Iterator[Recipient | BadRow]:
+def read_recipients(lines: FileLines, kind: Kind, form: Form = CSV_FORM) -> Iterator[Recipient | BadRow]:
     """The recipients in `lines`, which count the rest. Raises `NotPossible` when a CSV's header is not one."""
     rows = _csv_rows(lines, form) if kind == "csv" else _jsonl_rows(lines)
     for row in rows:
         yield _checked(row) if isinstance(row, Recipient) else row
 
 
-def _csv_rows(lines: Lines, form: Form) -> Iterator[Recipient | BadRow]:
+def _csv_rows(lines: FileLines, form: Form) -> Iterator[Recipient | BadRow]:
     header = _header(lines, form)
     for row in csv_rows.rows(lines, header, form):
         yield row if isinstance(row, BadRow) else _from_csv(row.line, dict(zip(header.names, row.cells, strict=True)))
 
 
-def _header(lines: Lines, form: Form) -> Header:
+def _header(lines: FileLines, form: Form) -> Header:
     line, separator = csv_rows.first_line(lines)
     flaw = lines.flaw(controls=True)
     if flaw:
@@ -97,7 +97,7 @@ def _from_csv(line: int, cells: dict[str, str]) -> Recipient:
     return Recipient(line, email, name or None, cells, files)
 
 
-def _jsonl_rows(lines: Lines) -> Iterator[Recipient | BadRow]:
+def _jsonl_rows(lines: FileLines) -> Iterator[Recipient | BadRow]:
     while True:
         lines.begin()
         text = next(lines, None)

@@ -12,14 +12,14 @@ from eed_delivery.operations.refusals import OperationRefused
 from eed_delivery.operations.submitting.recipients import Kind, Recipient, read_recipients
 from eed_delivery.operations.submitting.repeated import RepeatedRecipients
 from eed_delivery.operations.text_files.csv_rows import Form
-from eed_delivery.operations.text_files.lines import BadRow, Lines, Sums
+from eed_delivery.operations.text_files.lines import BadRow, FileLines, Sums
 from eed_delivery.operations.text_files.reading import TextFile
 from eed_delivery.rendering import addresses
 
 CHUNK = 500
 
 Record = Callable[[AttachmentRef], AttachmentRef]
-RefuseRow = Callable[[BadRow, Lines], None]
+RefuseRow = Callable[[BadRow, FileLines], None]
 """Is given each refused row, which is the present one of the lines."""
 
 
@@ -81,7 +81,7 @@ def sift(request: SiftRequest, record: Record, spool: IO[str], refuse: RefuseRow
     Raises `RowsRefused` when rows are refused and are not to be skipped, and `NotPossible` for a file that is none.
     """
     first, refused = None, 0
-    lines = Lines(request.file)
+    lines = FileLines(request.file)
     with RepeatedRecipients() as repeated:
         for read in read_recipients(lines, request.kind, request.form):
             row = _recorded(read, record) if isinstance(read, Recipient) else read

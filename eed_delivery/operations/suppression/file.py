@@ -16,7 +16,7 @@ from eed_delivery.ledger.schema import eed_suppression
 from eed_delivery.ledger.suppression.listing import Entry
 from eed_delivery.operations.text_files import csv_rows
 from eed_delivery.operations.text_files.csv_rows import Form
-from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, Lines
+from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, FileLines
 from eed_delivery.untrusted import bare, inert
 
 COLUMNS = ("address", "category", "reason", "source", "created_at", "expires_at")
@@ -58,7 +58,7 @@ def _time(moment: datetime | None) -> str:
     return "" if moment is None else moment.isoformat(timespec="microseconds") + "Z"
 
 
-def read_entries(lines: Lines, defaults: Defaults, form: Form = CSV_FORM) -> Iterator[Entry | BadRow]:
+def read_entries(lines: FileLines, defaults: Defaults, form: Form = CSV_FORM) -> Iterator[Entry | BadRow]:
     """The entries in `lines`, which count the rest.
 
     It is CSV if its first line names a column `address`, else it has an address a line. Raises `NotPossible` when that
@@ -89,7 +89,7 @@ def _check(names: tuple[str, ...]) -> None:
         raise NotPossible(f"the first line names {problem}. Its columns are some of: {', '.join(COLUMNS)}")
 
 
-def _addresses(lines: Lines, defaults: Defaults) -> Iterator[Entry | BadRow]:
+def _addresses(lines: FileLines, defaults: Defaults) -> Iterator[Entry | BadRow]:
     """One a line; the first line is read already."""
     if lines.row and lines.text.strip(UNSEEN) and "@" not in lines.text and lines.flaw(controls=True) is None:
         yield BadRow(lines.first, "this is not an address. If it names columns, one of them must be address")

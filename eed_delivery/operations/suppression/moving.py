@@ -12,7 +12,7 @@ from eed_delivery.operations.suppression import file as suppression_file
 from eed_delivery.operations.suppression.file import Defaults, read_entries
 from eed_delivery.operations.suppression.listing import entry_end
 from eed_delivery.operations.text_files.csv_rows import Form
-from eed_delivery.operations.text_files.lines import BadRow, Lines, Sums
+from eed_delivery.operations.text_files.lines import BadRow, FileLines, Sums
 from eed_delivery.operations.text_files.reading import TextFile
 
 CHUNK = 1000
@@ -66,7 +66,7 @@ class SuppressionMoving:
         where it was broken off. Raises `NotPossible` for a file that is none, and `EntryPast`."""
         until = entry_end(request.expires, self._reporting)
         defaults = Defaults(request.category or EVERY_EMAIL, request.reason or IMPORTED, until)
-        reading = _Reading(Lines(request.file), refused)
+        reading = _Reading(FileLines(request.file), refused)
         good = reading.good(read_entries(reading.lines, defaults, request.form))
         added = prolonged = 0
         while chunk := list(islice(good, CHUNK)):
@@ -85,7 +85,7 @@ class SuppressionMoving:
 class _Reading:
     """The rows of one file, counted."""
 
-    def __init__(self, lines: Lines, refused: Callable[[BadRow], None]) -> None:
+    def __init__(self, lines: FileLines, refused: Callable[[BadRow], None]) -> None:
         self.lines = lines
         self.read = self.bad = 0
         self._refused = refused

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, Lines
+from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, FileLines
 
 SEPARATORS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(r'"?sep=([^\w"\r\n])"?[\r\n]*', re.IGNORECASE)
@@ -22,7 +22,7 @@ _HINTS = {
     "expected after": "Write a quote within a cell twice, or take it out.",
     "field larger than": "Is a quote missing?",
 }
-"""What to do about an error of the `csv` module or of `Lines`, by some of its words."""
+"""What to do about an error of the `csv` module or of `FileLines`, by some of its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """As many cells as the header has names. `line`: the row's first one."""
 
     line: int
     cells: list[str]
 
 
-def first_line(lines: Lines) -> tuple[str, str | None]:
+def first_line(lines: FileLines) -> tuple[str, str | None]:
     """The first line that is not blank, and the separator of Excel's `sep=` line before it."""
     separator = None
     while True:
@@ -103,7 +103,7 @@ def repeated(names: tuple[str, ...]) -> str | None:
     return None
 
 
-def rows(lines: Lines, header: Header, form: Form) -> Iterator[Row | BadRow]:
+def rows(lines: FileLines, header: Header, form: Form) -> Iterator[CsvRow | BadRow]:
     """Each row that is left in `lines`. The blank ones are only counted there."""
     lines.separator = header.separator if len(header.names) > 1 else ""
     reader = csv.reader(lines, delimiter=header.separator, strict=True)
@@ -120,10 +120,10 @@ def rows(lines: Lines, header: Header, form: Form) -> Iterator[Row | BadRow]:
             lines.is_blank()  # spreadsheets leave such rows at the end
             continue
         problem = _problem(lines, cells, header, form)
-        yield BadRow(lines.first, problem) if problem else Row(lines.first, cells)
+        yield BadRow(lines.first, problem) if problem else CsvRow(lines.first, cells)
 
 
-def _not_csv(error: str, lines: Lines, form: Form) -> str:
+def _not_csv(error: str, lines: FileLines, form: Form) -> str:
     flaw = lines.flaw(controls=not form.controls)
     if flaw:
         return flaw
@@ -132,7 +132,7 @@ def _not_csv(error: str, lines: Lines, form: Form) -> str:
     return f"this is not CSV: {error}{reach}{hint}"
 
 
-def _problem(lines: Lines, cells: list[str], header: Header, form: Form) -> str | None:
+def _problem(lines: FileLines, cells: list[str], header: Header, form: Form) -> str | None:
     """What is wrong with a row that the `csv` module has read; None if nothing is."""
     flaw = lines.flaw(controls=not form.controls)
     if flaw:
@@ -149,7 +149,7 @@ def _problem(lines: Lines, cells: list[str], header: Header, form: Form) -> str 
     return None
 
 
-def _reaching(lines: Lines, header: Header, form: Form) -> str | None:
+def _reaching(lines: FileLines, header: Header, form: Form) -> str | None:
     """What is wrong with a row over several lines."""
     words = f"a cell reaches over lines {lines.first:,} to {lines.read:,}"
     if not form.multiline:

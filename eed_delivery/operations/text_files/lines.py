@@ -56,7 +56,7 @@ class Sums:
         return f"{self.lines:,} {'line' if self.lines == 1 else 'lines'} read ({read_as}) = {' + '.join(parts)}"
 
 
-class Lines:
+class FileLines:
     """The lines of `file`, with their ends.
 
     `begin` says that the next line begins a row; one of `is_header`, `is_blank`, `accept` and `refuse` says what became
