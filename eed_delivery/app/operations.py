@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings
-from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
-from eed_delivery.ledger.reporting import ReportingLedger
-from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.operations.actor import Actor
-from eed_delivery.operations.keys import Keys
-from eed_delivery.source import Source
 
 PATIENCE_SECONDS = 5.0
 """A job that has just become ready is looked at again after so long, or after two polls of the publisher."""
@@ -25,15 +20,19 @@ if TYPE_CHECKING:
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.operating import OperatingLedger
+    from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
+    from eed_delivery.ledger.reporting import ReportingLedger
     from eed_delivery.ledger.suppression.listing import SuppressionList
     from eed_delivery.ledger.tracking.engagement import EngagementLedger
     from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
+    from eed_delivery.ledger.webhooks.outbox import Outbox
     from eed_delivery.operations.alerting import Alerting
     from eed_delivery.operations.bounces import Bounces
     from eed_delivery.operations.checking.service import ServiceCheck
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.emails import EmailQueries
     from eed_delivery.operations.jobs import JobQueries
+    from eed_delivery.operations.keys import Keys
     from eed_delivery.operations.preparing import Preparing
     from eed_delivery.operations.processes import ProcessQueries
     from eed_delivery.operations.queue_making import QueueMaking
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.suppression.moving import SuppressionMoving
     from eed_delivery.operations.watching import Watching
     from eed_delivery.operations.webhooks import WebhookOperations
+    from eed_delivery.source import Source
 
 
 class Operations:
@@ -58,8 +58,6 @@ class Operations:
         self.settings = settings
         self._actor = actor
         self._shared = database
-        self._source = Source(settings.source)
-        self._outbox = Outbox.of(settings.webhooks)
 
     @cached_property
     def _app(self) -> "App":
@@ -68,15 +66,31 @@ class Operations:
         return App(self.settings)
 
     @cached_property
+    def _source(self) -> "Source":
+        from eed_delivery.source import Source
+
+        return Source(self.settings.source)
+
+    @cached_property
+    def _outbox(self) -> "Outbox":
+        from eed_delivery.ledger.webhooks.outbox import Outbox
+
+        return Outbox.of(self.settings.webhooks)
+
+    @cached_property
     def _database(self) -> "Database":
         return self._shared or open_database(self.settings.database)
 
     @cached_property
-    def _reporting(self) -> ReportingLedger:
+    def _reporting(self) -> "ReportingLedger":
+        from eed_delivery.ledger.reporting import ReportingLedger
+
         return ReportingLedger(self._database)
 
     @cached_property
-    def _scheduling(self) -> SchedulingLedger:
+    def _scheduling(self) -> "SchedulingLedger":
+        from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
+
         return SchedulingLedger(self._database, self._source, outbox=self._outbox, who=self._actor.name)
 
     @cached_property
@@ -104,8 +118,10 @@ class Operations:
         return ActLedger(self._database)
 
     @cached_property
-    def keys(self) -> Keys:
+    def keys(self) -> "Keys":
         """Which job or email a key names."""
+        from eed_delivery.operations.keys import Keys
+
         return Keys(self._database, self._source, self._reporting, self._scheduling)
 
     @cached_property

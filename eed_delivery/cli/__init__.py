@@ -84,7 +84,7 @@ COMMANDS = {
     "emails": "reading:emails",
     "email": "one_email:email",
     "report": "reporting:report",
-    "processes": "reading:processes",
+    "processes": "processes:processes",
     "requeue": "requeueing:requeue",
     "resend": "resending:resend",
     "reconcile": "reconciling:reconcile",

@@ -1,4 +1,4 @@
-"""What became of it: jobs, the emails of one, and the live processes."""
+"""What became of it: jobs, and the emails of one."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -10,13 +10,12 @@ from eed_delivery.cli import options
 from eed_delivery.cli.one_email import email_record
 from eed_delivery.cli.one_job import job_record
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import ago, record
+from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.waiting import show_waiting_jobs, waiting_record
 from eed_delivery.model import EmailState
 from eed_delivery.operations.emails import OUTCOMES, EmailReport, EmailsPage, EmailsRequest
 from eed_delivery.operations.jobs import JobReport, JobsRequest
-from eed_delivery.operations.processes import ProcessView
 
 NEWEST_JOBS = 20
 EVERY_JOB = 1_000_000
@@ -148,39 +147,3 @@ def _email_row(email: EmailReport, times: Mapping[str, str], page: EmailsPage | 
     job = () if page is None else (page.job_keys.get(email.job_id),)
     moments = (getattr(email, name) for name in times.values())
     return (*job, email.key, email.recipient, email.state, email.outcome, email.attempts, *moments, email.detail)
-
-
-@click.command()
-@takes_json
-@takes_config
-@pass_session
-def processes(session: Session, as_json: bool) -> None:
-    """List the worker processes of all hosts, and whether they send.
-
-    A process is gone once it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
-
-    \b
-    Example:
-      eed-delivery processes
-    """
-    found = session.operations.processes.all()
-    if as_json:
-        session.screen.json([_process_record(process) for process in found])
-        return
-    columns = ("process", "role", "threads", "sending", "last seen", "detail")
-    session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=("threads", "role"))
-    alive = sum(process.alive for process in found)
-    if not found:
-        session.screen.line("no worker was heard of today")
-    elif alive < len(found):
-        session.screen.line(f"{alive:,} of {len(found):,} are alive; the others are gone")
-
-
-def _process_record(found: ProcessView) -> dict[str, Any]:
-    return record(found.process) | {"alive": found.alive, "sending": found.sending}
-
-
-def _process_row(found: ProcessView) -> tuple[object, ...]:
-    process = found.process
-    sending = ("yes" if process.sending else "no") if found.alive else "gone"
-    return (process.worker_id, process.role, process.threads, sending, ago(process.age), process.detail)

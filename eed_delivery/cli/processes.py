@@ -1,0 +1,46 @@
+"""The worker processes, and whether they send."""
+
+from typing import Any
+
+import click
+
+from eed_delivery.cli.options import takes_config, takes_json
+from eed_delivery.cli.output import ago, record
+from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.operations.processes import ProcessView
+
+
+@click.command()
+@takes_json
+@takes_config
+@pass_session
+def processes(session: Session, as_json: bool) -> None:
+    """List the worker processes of all hosts, and whether they send.
+
+    A process is gone once it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
+
+    \b
+    Example:
+      eed-delivery processes
+    """
+    found = session.operations.processes.all()
+    if as_json:
+        session.screen.json([_process_record(process) for process in found])
+        return
+    columns = ("process", "role", "threads", "sending", "last seen", "detail")
+    session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=("threads", "role"))
+    alive = sum(process.alive for process in found)
+    if not found:
+        session.screen.line("no worker was heard of today")
+    elif alive < len(found):
+        session.screen.line(f"{alive:,} of {len(found):,} are alive; the others are gone")
+
+
+def _process_record(found: ProcessView) -> dict[str, Any]:
+    return record(found.process) | {"alive": found.alive, "sending": found.sending}
+
+
+def _process_row(found: ProcessView) -> tuple[object, ...]:
+    process = found.process
+    sending = ("yes" if process.sending else "no") if found.alive else "gone"
+    return (process.worker_id, process.role, process.threads, sending, ago(process.age), process.detail)
