@@ -14,7 +14,7 @@ from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopR
 @click.command()
 @click.argument("keys", metavar="EMAIL...", nargs=-1, required=True, type=options.key)
 @click.option("--as", "state", required=True, type=click.Choice(["sent", "failed"]), help="What has become of them.")
-@click.option("--reason", type=values.reason, help="How you know; kept with the email.")
+@click.option("--reason", type=values.text, help="How you know; kept with the email.")
 @takes_config
 @pass_session
 def settle(session: Session, keys: tuple[str, ...], state: str, reason: str | None) -> None:
@@ -33,7 +33,7 @@ def settle(session: Session, keys: tuple[str, ...], state: str, reason: str | No
 
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
-@click.option("--reason", required=True, type=values.reason, help="Shown by the command job.")
+@click.option("--reason", required=True, type=values.text, help="Shown by the command job.")
 @takes_config
 @pass_session
 def pause(session: Session, key: str, reason: str) -> None:
@@ -55,7 +55,7 @@ def pause(session: Session, key: str, reason: str) -> None:
 
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
-@click.option("--reason", type=values.reason, help="Kept in the audit, beside who did it.")
+@click.option("--reason", type=values.text, help="Kept in the audit, beside who did it.")
 @click.option("--unwatched", is_flag=True, help="Do not let its bounces and complaints pause it again.")
 @takes_config
 @pass_session
@@ -81,7 +81,7 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
 
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
-@click.option("--reason", required=True, type=values.reason, help="Kept with each email that is not sent.")
+@click.option("--reason", required=True, type=values.text, help="Kept with each email that is not sent.")
 @takes_config
 @pass_session
 def cancel(session: Session, key: str, reason: str) -> None:

@@ -13,7 +13,7 @@ from eed_delivery.operations.resending import ResendRequest
 @click.option(
     "--to", metavar="ADDRESS", type=values.address, help="Where to, in place of the address that the source has."
 )
-@click.option("--reason", required=True, type=values.reason, help="Kept in the audit, beside who did it.")
+@click.option("--reason", required=True, type=values.text, help="Kept in the audit, beside who did it.")
 @click.option("--despite-suppression", is_flag=True, help="Send it although the address is on the suppression list.")
 @takes_json
 @takes_config

@@ -86,7 +86,7 @@ def _show(session: Session, page: EntriesPage) -> None:
 
 @suppression.command()
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=values.listed_address)
-@click.option("--reason", required=True, type=values.reason, help="Kept with the entry, for whoever asks next year.")
+@click.option("--reason", required=True, type=values.text, help="Kept with the entry, for whoever asks next year.")
 @click.option("--category", type=values.category, default=EVERY_EMAIL, help="Only for jobs of this category.")
 @click.option("--expires", type=options.until, help="For 12h, 30d, or until 2026-12-31T18:00:00Z; else for ever.")
 @takes_config

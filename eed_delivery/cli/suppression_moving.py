@@ -41,7 +41,7 @@ class _BadRows:
 @click.option(
     "--category", type=values.category, help="Only for jobs of this category, unless the file has that column."
 )
-@click.option("--reason", type=values.reason, help="Kept with each entry, unless the file has that column.")
+@click.option("--reason", type=values.text, help="Kept with each entry, unless the file has that column.")
 @click.option(
     "--expires", type=options.until, help="For 30d, or until 2026-12-31T18:00:00Z, unless the file has expires_at."
 )

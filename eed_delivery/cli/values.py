@@ -16,7 +16,7 @@ def _checked(check: Callable[[str], str], value: str) -> str:
         raise click.BadParameter(str(error)) from error
 
 
-def reason(value: str) -> str:
+def text(value: str) -> str:
     """A reason in one line."""
     return _checked(values.reason, value)
 
