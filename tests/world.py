@@ -27,7 +27,7 @@ class World:
 
     def __init__(self, url: str, settings: SourceSettings | None = None) -> None:
         self.url = url
-        self.database = Database(make_engine(make_url(url), connections=20, volleys=True))
+        self.database = Database(make_engine(make_url(url), connections=20, multi_statements=True))
         migrations.upgrade(self.database.engine)
         self.database.run(create_reference)
         self.source = Source(settings or SourceSettings())

@@ -97,9 +97,11 @@ class App:
         self.source = Source(settings.source)
         self.outbox = Outbox.of(settings.webhooks)
 
-    def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
+    def database(self, connections: int = 2, *, multi_statements: bool = False) -> Database:
         """The database, over a pool of its own."""
-        return open_database(self.settings.database, self._stop, connections=connections, volleys=volleys)
+        return open_database(
+            self.settings.database, self._stop, connections=connections, multi_statements=multi_statements
+        )
 
     def queue(self, connections: int = 10) -> Queue:
         """The queue, over connections of its own."""
@@ -222,7 +224,7 @@ class App:
 
     def sweeper(self) -> Sweeper:
         worker = self.settings.worker
-        database = self.database(volleys=True)
+        database = self.database(multi_statements=True)
         rules = SweepRules(
             resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
             drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
@@ -274,7 +276,7 @@ class App:
     def collector(self, events_queue_url: str) -> Collector:
         """What all threads of the role `events` share."""
         tracking = self.settings.tracking
-        database = self.database(tracking.threads + 1, volleys=True)
+        database = self.database(tracking.threads + 1, multi_statements=True)
         ledger = TrackingLedger(database, self.source, tracking, self.outbox)
         queue = self.settings.queue
         events = self.events_queue(events_queue_url, tracking.threads)
@@ -299,7 +301,7 @@ class App:
         """One worker process's worth of threads."""
         settings = self.settings.worker
         connections = settings.threads + SIDE_CONNECTIONS
-        database = self.database(connections, volleys=True)
+        database = self.database(connections, multi_statements=True)
         make_transport = self.transport_factory()
         process = _process("worker", settings.threads)
         parts = WorkerParts(

@@ -30,7 +30,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from eed_delivery.config import SourceSettings
 from eed_delivery.config.source_mapping import KnownRows
 from eed_delivery.database.clock import utc_now
-from eed_delivery.database.multi_statement import Shot, ask
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow, WaitingJob
 from eed_delivery.source.clock import has_come, seconds_left, source_ago, source_now
@@ -315,7 +315,8 @@ class Source:
             return []
         t, names = self._tables, self._settings.email.variable_columns
         keys = [native(email.content_key, t.email_key_type) for email in claimed]
-        found, *of_files = ask(c, [Shot(statement, {"keys": keys}) for statement in self._contents(c)])
+        statements = [BoundStatement(statement, {"keys": keys}, rows=None) for statement in self._contents(c)]
+        found, *of_files = [result.rows for result in execute(c, statements)]
         rows = {native(row.key, t.email_key_type): row for row in found}
         files = by_owner(chain.from_iterable(of_files), t.email_key_type, keys)
         problems = self._problems(c, files)

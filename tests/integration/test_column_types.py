@@ -118,7 +118,7 @@ SETTINGS = SourceSettings.model_validate({"email": {"variable_columns": {"v": "v
 @contextmanager
 def connected(url: str, *, together: bool) -> Iterator[sa.Connection]:
     """As a worker reads, several statements in one request, or as all others do."""
-    engine = make_engine(sa.make_url(url), connections=1, volleys=together)
+    engine = make_engine(sa.make_url(url), connections=1, multi_statements=together)
     with engine.connect() as connection:
         connection.exec_driver_sql("SET sql_mode = 'NO_ENGINE_SUBSTITUTION'")  # takes zero dates, as old servers do
         yield connection

@@ -168,7 +168,7 @@ def test_an_email_that_is_delivered(new_counted: NewCounted) -> None:
         EMAILS,
         {"commits": 1.3, "requests": 2.9, "statements": 6.2, "selects": 0.42, "rows": 12, "calls": 0.22},
     )
-    assert spent["rollbacks"] <= 1, "a volley that is taken back is work for nothing"
+    assert spent["rollbacks"] <= 1, "a group that is rolled back is work for nothing"
     assert spent["connections"] <= 4, "those that threads and side loops share"
     # The mail server is told no more than it must be, on one connection.
     assert counted.sink.connections == 1

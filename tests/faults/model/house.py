@@ -92,7 +92,7 @@ class Place:
 
     def __init__(self, url: str) -> None:
         self.world = World(url)
-        self.engine = make_engine(make_url(url), connections=6, volleys=True)
+        self.engine = make_engine(make_url(url), connections=6, multi_statements=True)
         event.listen(self.engine, "do_connect", _connect, insert=True)
         self.source = Source(SourceSettings())
         self.operating = OperatingLedger(Database(self.engine), self.source)
