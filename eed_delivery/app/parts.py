@@ -31,7 +31,7 @@ from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
@@ -60,11 +60,11 @@ from eed_delivery.tracking.bounces.intake import BounceIntake
 from eed_delivery.tracking.bounces.verp import Verp
 from eed_delivery.tracking.ses.collector import Collector
 from eed_delivery.transports import Transport
-from eed_delivery.transports.eml_folder.transport import OutboxTransport
+from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
 from eed_delivery.transports.ses.transport import SesTransport, account
 from eed_delivery.transports.smtp.transport import SmtpTransport
-from eed_delivery.webhooks.endpoint import Endpoint
-from eed_delivery.webhooks.signing import Signer
+from eed_delivery.webhooks.endpoint import WebhookEndpoint
+from eed_delivery.webhooks.signing import WebhookSigner
 from eed_delivery.worker import Worker, WorkerParts
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class App:
             case "ses":
                 return partial(SesTransport, self._ses_calls(), settings.ses)
             case "outbox":
-                return partial(OutboxTransport, settings.outbox)
+                return partial(EmlFolderTransport, settings.outbox)
 
     def rate(self) -> Callable[[], float | None]:
         """The limit of the whole service in emails a second, as configured or as SES allows."""
@@ -219,7 +219,7 @@ class App:
 
     def publisher(self) -> Publisher:
         settings = self.settings.publisher
-        ledger = RegistryLedger(self.database(), self.source, self.outbox)
+        ledger = PublishingLedger(self.database(), self.source, self.outbox)
         return Publisher(ledger, self.queue(settings.connections), self.renderer(), settings)
 
     def sweeper(self) -> Sweeper:
@@ -265,8 +265,8 @@ class App:
         return ComparingLedger(database, SourceComparison(self.settings.source))
 
     def _reconciling(self, database: Database, who: str = SERVICE) -> ReconcilingLedger:
-        registry = RegistryLedger(database, self.source, self.outbox)
-        return ReconcilingLedger(database, self.source, registry, who=who)
+        publishing = PublishingLedger(database, self.source, self.outbox)
+        return ReconcilingLedger(database, self.source, publishing, who=who)
 
     def job_watch(self) -> JobWatch | None:
         """What watches the bounces and complaints of running jobs; None where it is turned off."""
@@ -282,13 +282,13 @@ class App:
         events = self.events_queue(events_queue_url, tracking.threads)
         return Collector(ledger, events, queue.wait_seconds, queue.visibility_timeout_seconds)
 
-    def webhook_endpoint(self) -> Endpoint:
+    def webhook_endpoint(self) -> WebhookEndpoint:
         """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""
         webhooks = self.settings.webhooks
         if webhooks.url is None:
             what = "it is not set, and so there is nobody to be told"
             raise ConfigError([Problem("webhooks.url", what, "Give the address that is to be told.")])
-        return Endpoint(webhooks.url, Signer(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
+        return WebhookEndpoint(webhooks.url, WebhookSigner(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
 
     def webhook_list(self, database: Database) -> WebhookList:
         return WebhookList(database, self.settings.webhooks)
@@ -344,7 +344,7 @@ class App:
             case "ses":
                 return SesTransport(self.ses_client(), settings.ses.model_copy(update={"configuration_set": None}))
             case "outbox":
-                return OutboxTransport(settings.outbox)
+                return EmlFolderTransport(settings.outbox)
 
     def _sns_client(self) -> "SNSClient":
         config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)

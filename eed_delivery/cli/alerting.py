@@ -16,7 +16,7 @@ from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.errors import DatabaseGone, NotPossible
-from eed_delivery.ledger.alerts.turns import AlertLedger, Told
+from eed_delivery.ledger.alerts.turns import AlertLedger, AlertReport
 
 COLUMNS = ("rule", "looks for", "level", "audience", "last alert", "since then")
 
@@ -49,7 +49,7 @@ def list_rules(session: Session, as_json: bool) -> None:
     session.screen.table(COLUMNS, rows, prose=("looks for", "audience"), spare=("level", "since then"))
 
 
-def _told(session: Session, names: list[str]) -> dict[str, Told]:
+def _told(session: Session, names: list[str]) -> dict[str, AlertReport]:
     """When each was told last; without the database the rules are worth seeing all the same."""
     if not names:
         return {}
@@ -60,7 +60,7 @@ def _told(session: Session, names: list[str]) -> dict[str, Told]:
         return {}
 
 
-def _row(rule: AlertRule | AlertFact, told: Told | None) -> tuple[object, ...]:
+def _row(rule: AlertRule | AlertFact, told: AlertReport | None) -> tuple[object, ...]:
     level = rule.level if isinstance(rule, AlertRule) else ""
     last, times = (told.sent_at, told.times) if told else (None, 0)
     return rule.name, _looks_for(rule), level, ", ".join(rule.audience), when(last) or "never", times
@@ -73,7 +73,7 @@ def _looks_for(rule: AlertRule | AlertFact) -> str:
     return f"{what}" if rule.count == 1 else f"{what}, {rule.count} times in {rule.window_seconds:g} s"
 
 
-def _as_json(rule: AlertRule | AlertFact, told: Told | None) -> dict[str, object]:
+def _as_json(rule: AlertRule | AlertFact, told: AlertReport | None) -> dict[str, object]:
     return {
         **rule.model_dump(),
         "last_alert_at": told.sent_at if told else None,

@@ -15,7 +15,7 @@ from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.output import record, when
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
 from eed_delivery.source.access import CATEGORY_LENGTH
 
@@ -85,7 +85,7 @@ def list_entries(
     Example:
       eed-delivery suppression list --source complaint --domain example.com
     """
-    wanted = Wanted(address, domain, category, source, expired)
+    wanted = SuppressionFilter(address, domain, category, source, expired)
     found = SuppressionList(session.database).entries(wanted, after or "")
     if kind == "json":
         session.screen.json_array(map(_record, _page(found, limit)[0] if limit else found))
@@ -93,13 +93,13 @@ def list_entries(
         _show(session, *_page(found, limit or TABLE_ROWS))
 
 
-def _record(entry: Entry) -> dict[str, Any]:
+def _record(entry: SuppressionEntry) -> dict[str, Any]:
     return record(replace(entry, address=shown(entry.address)))
 
 
-def _page(found: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
+def _page(found: Iterator[SuppressionEntry], limit: int) -> tuple[list[SuppressionEntry], bool]:
     """The first `limit`, with what else there is of the last one's address; and whether there are more."""
-    shown: list[Entry] = []
+    shown: list[SuppressionEntry] = []
     for entry in found:
         if len(shown) >= limit and entry.address != shown[-1].address:
             return shown, True
@@ -107,7 +107,7 @@ def _page(found: Iterator[Entry], limit: int) -> tuple[list[Entry], bool]:
     return shown, False
 
 
-def _show(session: Session, page: list[Entry], more: bool) -> None:
+def _show(session: Session, page: list[SuppressionEntry], more: bool) -> None:
     columns = ("address", "category", "source", "since", "until", "reason")
     rows = [(shown(e.address), e.category, e.source, e.created_at, e.expires_at, e.reason) for e in page]
     session.screen.table(columns, rows, prose=("reason",), spare=("since", "source"))
@@ -140,7 +140,7 @@ def add(
     until = moment_until(session, expires)
     entries = SuppressionList(session.database)
     for each in addresses:
-        entered = entries.enter([Entry(each, category, reason, SOURCE, expires_at=until)])
+        entered = entries.enter([SuppressionEntry(each, category, reason, SOURCE, expires_at=until)])
         for entry in entries.of(each):
             if entry.category == category:
                 session.screen.line(f"{each} {_said(entered)} {_scope(entry)}, {_end(entry)}")
@@ -163,11 +163,11 @@ def moment_until(session: Session, expires: float | datetime | None) -> datetime
     return until
 
 
-def _scope(entry: Entry) -> str:
+def _scope(entry: SuppressionEntry) -> str:
     return f"for the category {entry.category}" if entry.category else "for every email"
 
 
-def _end(entry: Entry) -> str:
+def _end(entry: SuppressionEntry) -> str:
     return f"until {when(entry.expires_at)}" if entry.expires_at else "for ever"
 
 

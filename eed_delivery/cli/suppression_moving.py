@@ -21,7 +21,7 @@ from eed_delivery.cli.suppression import category, moment_until, suppression
 from eed_delivery.cli.suppression_file import Defaults, read_entries
 from eed_delivery.cli.text_input import opened_text
 from eed_delivery.cli.text_lines import BadRow, Lines
-from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
 
 CHUNK = 1000
@@ -109,7 +109,7 @@ def import_list(
         raise Failure(" ".join(filter(None, (error, lines.hint))), NOT_POSSIBLE)
 
 
-def _good(rows: Iterator[Entry | BadRow], lines: Lines, tally: Tally) -> Iterator[Entry]:
+def _good(rows: Iterator[SuppressionEntry | BadRow], lines: Lines, tally: Tally) -> Iterator[SuppressionEntry]:
     for row in rows:
         if isinstance(row, BadRow):
             lines.refuse()
@@ -145,6 +145,6 @@ def export_list(session: Session) -> None:
     """
     out = sys.stdout.buffer
     out.write(suppression_file.header())
-    for entry in SuppressionList(session.database).entries(Wanted()):
+    for entry in SuppressionList(session.database).entries(SuppressionFilter()):
         out.write(suppression_file.row(entry))
     out.flush()

@@ -25,7 +25,7 @@ Tell = Callable[[JobReport, float], None]
 Say = Callable[[str], None]
 
 
-class Pace:
+class RateMeter:
     """Emails a second over the last half minute, from looks at the count."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ def watch_job(screen: Screen, reporting: ReportingLedger, job_id: int, to_json: 
 def _follow(reporting: ReportingLedger, job_id: int, tell: Tell, say: Say) -> JobReport | None:
     """`tell` is given each change and the rate, `say` what there is to say of the database."""
     told: object = None
-    pace, looking = Pace(), _Looking(reporting, job_id, say)
+    pace, looking = RateMeter(), _Looking(reporting, job_id, say)
     while (report := looking.report()) is not None:
         news = (report.counts, report.state, report.total, report.finished_at)
         rate = pace.rate(time.monotonic(), report.done)

@@ -190,7 +190,7 @@ class SesSettings(Section):
     read_timeout_seconds: Seconds = 60
 
 
-class OutboxSettings(Section):
+class EmlFolderSettings(Section):
     """The transport that writes .eml files instead of sending."""
 
     directory: Path = Path("outbox")
@@ -345,7 +345,7 @@ class Settings(BaseSettings):
     transport: TransportSettings = TransportSettings()
     smtp: SmtpSettings = SmtpSettings()
     ses: SesSettings = SesSettings()
-    outbox: OutboxSettings = OutboxSettings()
+    outbox: EmlFolderSettings = EmlFolderSettings()
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
     watch: WatchSettings = WatchSettings()

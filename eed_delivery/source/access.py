@@ -35,7 +35,7 @@ from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow, WaitingJob
 from eed_delivery.source.clock import has_come, seconds_left, source_ago, source_now
 from eed_delivery.source.column_kinds import as_offered
-from eed_delivery.source.files import Files, by_owner, files_of_emails, job_files, spelt_otherwise
+from eed_delivery.source.files import AttachmentFiles, by_owner, files_of_emails, job_files, spelt_otherwise
 from eed_delivery.source.keys import as_stored_key, same_bytes
 from eed_delivery.source.live import Kind, LiveColumn, read_table
 from eed_delivery.source.tables import Key, MappedTables, native
@@ -335,7 +335,7 @@ class Source:
             if (row := rows.get(key)) is not None
         ]
 
-    def _problems(self, c: Connection, files: Files) -> Mapping[Key, str]:
+    def _problems(self, c: Connection, files: AttachmentFiles) -> Mapping[Key, str]:
         strays = files.strays(c, self._tables.email_id, self._tables.email_key_type)
         return {key: spelt_otherwise("email_id", named, key) for key, named in strays.items()}
 

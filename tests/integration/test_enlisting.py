@@ -14,7 +14,7 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.publishing.enlisting import BLANK_AT_END, TOO_LARGE, TOO_LONG
-from eed_delivery.ledger.publishing.ledger import EXPIRED_BEFORE, RegistryLedger
+from eed_delivery.ledger.publishing.ledger import EXPIRED_BEFORE, PublishingLedger
 from eed_delivery.ledger.schema import eed_email, eed_refusal
 from eed_delivery.model import LARGEST_KEY, EmailState, Outcome, Verdict
 from eed_delivery.source import Known, Source
@@ -76,7 +76,7 @@ def move(world: World, email_id: int, to_job: int) -> None:
 
 def sends_known_rows_again(world: World) -> World:
     world.source = Source(AGAIN)
-    world.registry = RegistryLedger(world.database, world.source)
+    world.registry = PublishingLedger(world.database, world.source)
     return world
 
 
@@ -302,7 +302,7 @@ def legacy(world: World, *statements: str, **mapping: Any) -> World:
             }
         )
     )
-    world.registry = RegistryLedger(world.database, world.source)
+    world.registry = PublishingLedger(world.database, world.source)
     world.sweeping._source = world.source
     return world
 

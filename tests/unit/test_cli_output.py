@@ -237,7 +237,7 @@ def test_a_pattern_takes_its_text_literally() -> None:
 
 
 def test_pace_forgets_what_is_long_ago() -> None:
-    pace = watching.Pace()
+    pace = watching.RateMeter()
     assert pace.rate(0, 0) == 0
     assert pace.rate(10, 100) == 10
     assert pace.rate(35, 100) == 0  # of the last 30 s only the look at 10 s is left, and 100 were done by then

@@ -10,7 +10,7 @@ from eed_delivery.ledger.delivering import statements as sql
 from eed_delivery.ledger.delivering.claiming import Claiming, exit_of
 from eed_delivery.ledger.delivering.claims import Claim, JobRef, Standing, fence
 from eed_delivery.ledger.delivering.group_commit import GroupCommit, GroupResult
-from eed_delivery.ledger.delivering.recording import Decision, Recording
+from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
 from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
@@ -26,7 +26,7 @@ class DeliveryLedger:
         self._database = database
         self._source = source
         self._claiming = Claiming(source, outbox)
-        self._recording = Recording(source, outbox, worker)
+        self._recording = OutcomeRecorder(source, outbox, worker)
         self._group = GroupCommit(database.once)
 
     @property

@@ -32,7 +32,7 @@ class Decision:
     delay: float = 0.0
 
 
-class Recording:
+class OutcomeRecorder:
     """Records outcomes, within a transaction that is given."""
 
     def __init__(self, source: Source, outbox: Outbox, worker: str) -> None:

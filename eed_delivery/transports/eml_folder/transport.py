@@ -7,14 +7,14 @@ import os
 import secrets
 from pathlib import Path
 
-from eed_delivery.config import OutboxSettings
+from eed_delivery.config import EmlFolderSettings
 from eed_delivery.errors import InDoubt, InfrastructureFailure
 from eed_delivery.model import Accepted, Rendered
 from eed_delivery.private_files import create_private
 from eed_delivery.transports import Grant
 
 
-class OutboxTransport:
+class EmlFolderTransport:
     """Writes each message to `<email_id>.<gen>.eml`. See `Transport` for the contract.
 
     A second message of the same email and gen gets a number (`17.1.2.eml`): a rehearsal must show what the
@@ -24,7 +24,7 @@ class OutboxTransport:
     name = "outbox"
     wire_seconds = 60.0  # nothing here has a timeout; a local disk that takes longer is broken
 
-    def __init__(self, settings: OutboxSettings) -> None:
+    def __init__(self, settings: EmlFolderSettings) -> None:
         self._directory = Path(settings.directory)
 
     def send(self, message: Rendered, grant: Grant) -> Accepted:

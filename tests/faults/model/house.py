@@ -18,7 +18,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, Stopping
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import Email, Outcome, Verdict
@@ -241,7 +241,7 @@ class PublisherPart:
 
     def __init__(self, place: Place, queue: MemoryQueue, life: Life) -> None:
         settings = PublisherSettings(poll_seconds=AT_ONCE, connections=1, job_lease_seconds=JOB_LEASE)
-        ledger = RegistryLedger(place.database(life), place.source)
+        ledger = PublishingLedger(place.database(life), place.source)
         always_due = count(0, 1000).__next__  # the same steps whenever they are taken again
         self._publisher = Publisher(ledger, queue_for(queue, life), place.renderer, settings, always_due)
         self.step: Callable[[], float] = self._publisher.step

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.aws.calls.http_answers import MAX_BODY, MAX_FIELDS, MAX_LINE, Unreadable, read_answer
+from eed_delivery.aws.calls.http_answers import MAX_BODY, MAX_FIELDS, MAX_LINE, UnreadableAnswer, read_answer
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=1, max_size=12).map(
     "X-{}".format
@@ -47,7 +47,7 @@ def stream(data: bytes, size: int = 7) -> BinaryIO:
 
 
 def refused(data: bytes) -> str:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableAnswer) as caught:
         read_answer(stream(data, 4096))
     return str(caught.value)
 
@@ -102,7 +102,7 @@ def test_what_is_none_is_refused_and_nothing_else_happens(data: bytes, piece: in
     for begin in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
         try:
             answer = read_answer(stream(begin + data, piece))
-        except Unreadable:
+        except UnreadableAnswer:
             continue
         assert 200 <= answer.status <= 999
 

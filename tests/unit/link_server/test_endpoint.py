@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eed_delivery.events import EventKind, TrackingEvent
-from eed_delivery.link_server.endpoint import AT_ONCE, Endpoint, Unsubscription
+from eed_delivery.link_server.endpoint import AT_ONCE, LinkEndpoint, Unsubscription
 from eed_delivery.link_server.forms import MAX_FIELDS, MAX_UNTYPED, Wish
 from eed_delivery.link_server.server import MAX_BODY, MAX_HEADER, WebServer
 from eed_delivery.links.tokens import Links
@@ -87,7 +87,7 @@ class Site:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Site]:
     site, stop = Site(), threading.Event()
-    endpoint = Endpoint(
+    endpoint = LinkEndpoint(
         LINKS,
         lambda event: site.events.append(event),
         lambda event: site.events.append(event),
