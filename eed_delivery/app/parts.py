@@ -207,8 +207,8 @@ class App:
                 return partial(SmtpTransport, settings.smtp)
             case "ses":
                 return partial(SesTransport, self._ses_calls(), settings.ses)
-            case "outbox":
-                return partial(EmlFolderTransport, settings.outbox)
+            case "eml_folder":
+                return partial(EmlFolderTransport, settings.eml_folder)
 
     def rate(self) -> Callable[[], float | None]:
         """The limit of the whole service in emails a second, as configured or as SES allows."""
@@ -343,8 +343,8 @@ class App:
                 return SmtpTransport(settings.smtp.model_copy(update=limits))
             case "ses":
                 return SesTransport(self.ses_client(), settings.ses.model_copy(update={"configuration_set": None}))
-            case "outbox":
-                return EmlFolderTransport(settings.outbox)
+            case "eml_folder":
+                return EmlFolderTransport(settings.eml_folder)
 
     def _sns_client(self) -> "SNSClient":
         config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)

@@ -169,8 +169,8 @@ def _transport(session: Session) -> Iterator[Finding]:
     with closing(session.app.transport_factory()()) as transport:
         transport.probe()
     yield Finding("ok", where, "the way out works; nothing was sent")
-    if settings.transport.kind == "outbox":
-        what = f"emails are not sent, but written to {settings.outbox.directory}"
+    if settings.transport.kind == "eml_folder":
+        what = f"emails are not sent, but written to {settings.eml_folder.directory}"
         yield Finding("warning", where, what, 'That is a rehearsal: set transport.kind to "smtp" or "ses" for real.')
     if settings.transport.kind == "ses":
         quota = account(session.app.ses_client())

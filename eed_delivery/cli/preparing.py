@@ -116,8 +116,9 @@ def database_findings(session: Session) -> list[Finding]:
 
 
 def caution_findings(settings: Settings) -> list[Finding]:
-    """What is allowed, and less safe than it would be by default."""
-    return [Finding("warning", caution.key, caution.what, caution.remedy) for caution in cautions(settings)]
+    """What is allowed and less safe than the default, and settings that have old names."""
+    unsafe = [Finding("warning", caution.key, caution.what, caution.remedy) for caution in cautions(settings)]
+    return unsafe + [Finding("warning", old.setting, old.what, old.remedy) for old in settings.old_names]
 
 
 def report(screen: Screen, findings: list[Finding], as_json: bool) -> None:

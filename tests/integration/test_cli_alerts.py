@@ -171,4 +171,4 @@ def test_through_ses_no_event_about_an_alert_comes_back_as_one_about_an_email(ee
 
 def test_in_a_rehearsal_an_alert_is_a_file(eed: CommandLine) -> None:
     eed.good("alerts", "test", "slow")
-    assert len(list(eed.outbox.glob("*.eml"))) == 2
+    assert len(list(eed.emails.glob("*.eml"))) == 2

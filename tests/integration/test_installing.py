@@ -144,8 +144,8 @@ def write_config(installation: Installation, ministack: MiniStack, queue_urls: t
         "EED_QUEUE__URL": queue_urls[0],
         "EED_QUEUE__DEAD_LETTER_URL": queue_urls[1],
         "EED_QUEUE__ENDPOINT_URL": ministack.endpoint_url,
-        "EED_TRANSPORT__KIND": "outbox",
-        "EED_OUTBOX__DIRECTORY": str(installation.config.parent / "outbox"),
+        "EED_TRANSPORT__KIND": "eml_folder",
+        "EED_EML_FOLDER__DIRECTORY": str(installation.config.parent / "emails"),
         "EED_RENDERING__ATTACHMENTS_ROOT": str(installation.config.parent),
     }
 

@@ -21,7 +21,7 @@ class EmlFolderTransport:
     real run would have sent twice.
     """
 
-    name = "outbox"
+    name = "eml_folder"
     wire_seconds = 60.0  # nothing here has a timeout; a local disk that takes longer is broken
 
     def __init__(self, settings: EmlFolderSettings) -> None:
@@ -92,12 +92,12 @@ class EmlFolderTransport:
             finally:
                 os.close(directory)
         except OSError as e:
-            raise InDoubt(f"outbox {self._directory}: the file is there, but may not survive a crash: {e}") from e
+            raise InDoubt(f"eml_folder {self._directory}: the file is there, but may not survive a crash: {e}") from e
 
     def _broken(self, error: OSError) -> InfrastructureFailure:
         remedy = (
             "Free some space"
             if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "Check [outbox] directory and that the service's user may write there"
+            else "Check eml_folder.directory and that the service's user may write there"
         )
-        return InfrastructureFailure(f"outbox {self._directory}: {error.strerror or error}. {remedy}")
+        return InfrastructureFailure(f"eml_folder {self._directory}: {error.strerror or error}. {remedy}")
