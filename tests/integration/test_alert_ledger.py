@@ -101,8 +101,9 @@ def test_of_many_who_ask_at_once_one_is_told_and_no_match_is_forgotten(maria: Wo
 ASKER = """
 import json, sys
 from sqlalchemy import make_url
-from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.alerting import AlertLedger, AlertThreshold
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.alerts.turns import AlertLedger, AlertThreshold
 ledger = AlertLedger(Database(make_engine(make_url(sys.argv[1]), connections=1)), 60)
 print("ready", flush=True)
 sys.stdin.readline()
