@@ -15,7 +15,7 @@ from eed_delivery.alerts.turns import LocalTurns, Turns
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.alerts.turns import AlertLedger, AlertThreshold, Turn, TurnResult
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
@@ -128,8 +128,10 @@ def test_of_several_processes_one_tells(maria: World) -> None:
     assert told.count(True) == 1
 
 
-def test_an_alert_whose_commits_answer_is_lost_is_told_all_the_same(maria: World, mariadb: MariaDb) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_an_alert_whose_commits_answer_is_lost_is_told_all_the_same(
+    maria: World, database_server: DatabaseServer
+) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         database = Database(make_engine(make_url(proxy.url(maria.url)), connections=1))
         ledger = AlertLedger(database, 60)
         ledger.ask(AlertThreshold("another", 1, 60, 60), 1)
@@ -140,10 +142,10 @@ def test_an_alert_whose_commits_answer_is_lost_is_told_all_the_same(maria: World
 
 
 def test_without_the_database_each_tells_for_itself_and_with_it_again_nobody_twice(
-    maria: World, mariadb: MariaDb
+    maria: World, database_server: DatabaseServer
 ) -> None:
     now = [1000.0]
-    with MySqlProxy(mariadb.port) as proxy:
+    with MySqlProxy(database_server.port) as proxy:
         database = Database(make_engine(make_url(proxy.url(maria.url)), connections=1))
         turns = Turns(AlertLedger(database, 60), LocalTurns(60, lambda: now[0]), lambda: now[0])
         assert turns.ask(AlertThreshold("before", 1, 300, 900), 1) == Turn(1)

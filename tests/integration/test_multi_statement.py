@@ -32,12 +32,9 @@ AS_THEY_ARE = (
 )
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    url = f"sqlite:///{tmp_path_factory.mktemp('multi_statement')}/x.sqlite3"
-    if request.param == "mariadb":
-        url = request.getfixturevalue("database_url")
-    made = Database(make_engine(make_url(url), connections=2, multi_statements=True))
+@pytest.fixture
+def database(request: pytest.FixtureRequest, any_database_url: str) -> Database:
+    made = Database(make_engine(make_url(any_database_url), connections=2, multi_statements=True))
     LINES.metadata.create_all(made.engine)
     request.addfinalizer(made.close)
     return made

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.conftest import NewStack
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import NewDatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
 from tests.servers.smtp_server import Accept, Close, Hang, Say
@@ -372,8 +372,13 @@ def test_a_mail_server_that_is_down_costs_nobody_an_attempt(new_stack: NewStack)
     assert service.terminate() == 0
 
 
-def test_a_database_that_dies_under_load(ministack: MiniStack, tmp_path: Path) -> None:
-    with MariaDb() as database, Stack(database.create_database("own"), ministack, tmp_path / "stack") as stack:
+def test_a_database_that_dies_under_load(
+    new_database_server: NewDatabaseServer, ministack: MiniStack, tmp_path: Path
+) -> None:
+    with (
+        new_database_server() as database,
+        Stack(database.create_database("own"), ministack, tmp_path / "stack") as stack,
+    ):
         stack.mail_up(seconds=0.02)
         stack.add_job(people(600))
         service = stack.start("run")

@@ -16,14 +16,14 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.database.engine import make_engine
 from eed_delivery.ledger.schema import metadata
 from eed_delivery.source.reference import create_reference
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 
 ROWS = 2 * MANY_ROWS
 
 
 @pytest.fixture(scope="module")
-def c(mariadb: MariaDb) -> Iterator[sa.Connection]:
-    engine = make_engine(sa.make_url(mariadb.create_database("plans")), connections=1)
+def c(database_server: DatabaseServer) -> Iterator[sa.Connection]:
+    engine = make_engine(sa.make_url(database_server.create_database("plans")), connections=1)
     with engine.connect() as connection:
         create_reference(connection)
         metadata.create_all(connection)

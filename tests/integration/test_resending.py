@@ -19,7 +19,7 @@ from eed_delivery.ledger.suppression.listing import SuppressionEntry, Suppressio
 from eed_delivery.model import RESEND_IDS, Email, EmailState, Outcome, Ticket, Verdict
 from eed_delivery.queue import read, write
 from eed_delivery.rendering.variables import variables_of
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
@@ -220,8 +220,8 @@ def test_where_keys_are_words_the_database_numbers_a_resend(world: World) -> Non
     other.close()
 
 
-def test_a_commit_whose_answer_is_lost_sends_no_second_one(mariadb: MariaDb, database_url: str) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_a_commit_whose_answer_is_lost_sends_no_second_one(database_server: DatabaseServer, database_url: str) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         world = World(proxy.url(database_url))
         (one,) = world.add_job()
         world.enlist()

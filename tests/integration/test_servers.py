@@ -1,13 +1,15 @@
 """The servers of the tests do what the other tests take for granted."""
 
+import pytest
 import sqlalchemy as sa
 
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import NewDatabaseServer
 from tests.servers.ministack import MiniStack
 
 
-def test_mariadb_is_durable_and_survives_a_kill() -> None:
-    with MariaDb() as server:
+@pytest.mark.both_databases
+def test_it_is_durable_and_survives_a_kill(new_database_server: NewDatabaseServer) -> None:
+    with new_database_server() as server:
         engine = sa.create_engine(server.create_database("d"))
         with engine.begin() as c:
             c.execute(sa.text("CREATE TABLE t (a INT)"))

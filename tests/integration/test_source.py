@@ -22,11 +22,10 @@ LONG_AGO = "2001-01-01 00:00:00"
 FAR_AWAY = "2999-01-01 00:00:00"
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def engine(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[sa.Engine]:
-    url = f"sqlite:///{tmp_path / 'db'}" if request.param == "sqlite" else request.getfixturevalue("database_url")
-    options = {} if request.param == "sqlite" else {"isolation_level": "READ COMMITTED"}
-    engine = sa.create_engine(url, **options)
+@pytest.fixture
+def engine(any_database_url: str) -> Iterator[sa.Engine]:
+    options = {} if any_database_url.startswith("sqlite") else {"isolation_level": "READ COMMITTED"}
+    engine = sa.create_engine(any_database_url, **options)
     with engine.begin() as c:
         eed_job.create(c)
     yield engine

@@ -13,7 +13,7 @@ from eed_delivery.checks.server import version_finding
 from eed_delivery.config import SourceSettings
 from eed_delivery.ledger import migrations
 from eed_delivery.source.reference import create_reference
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 
 
 @pytest.fixture
@@ -205,8 +205,10 @@ def test_views_are_allowed(c: sa.Connection) -> None:
     assert "UPDATE is refused" in finding.what
 
 
-def test_a_single_table_in_another_schema_with_a_reserved_name(c: sa.Connection, mariadb: MariaDb) -> None:
-    mariadb.create_database("old_site")
+def test_a_single_table_in_another_schema_with_a_reserved_name(
+    c: sa.Connection, database_server: DatabaseServer
+) -> None:
+    database_server.create_database("old_site")
     c.exec_driver_sql(
         "CREATE TABLE old_site.`order` (`key` INT PRIMARY KEY, status TINYINT, sender TEXT, subject TEXT, body TEXT,"
         " recipient VARCHAR(254)) CHARACTER SET utf8mb4"
@@ -226,30 +228,30 @@ def test_a_single_table_in_another_schema_with_a_reserved_name(c: sa.Connection,
     c.exec_driver_sql(finding.remedy.removeprefix("Run: "))
     assert troubles(c, **settings) == []
     c.rollback()  # an open transaction would make the DROP wait
-    mariadb.drop_database("old_site")
+    database_server.drop_database("old_site")
 
 
 # --- rights
 
 
-def as_user(mariadb: MariaDb, url: str, *grants: str) -> sa.Engine:
+def as_user(database_server: DatabaseServer, url: str, *grants: str) -> sa.Engine:
     """An engine of a new user who has just these rights on the test's database."""
     database = sa.make_url(url).database
-    mariadb.execute("DROP USER IF EXISTS small", "CREATE USER small IDENTIFIED BY 'small'")
-    mariadb.execute(*(f"GRANT {grant.format(db=database)} TO small" for grant in grants))
+    database_server.execute("DROP USER IF EXISTS small", "CREATE USER small IDENTIFIED BY 'small'")
+    database_server.execute(*(f"GRANT {grant.format(db=database)} TO small" for grant in grants))
     return sa.create_engine(sa.make_url(url).set(username="small", password="small"))
 
 
-def seen_as(mariadb: MariaDb, url: str, *grants: str) -> list[Finding]:
-    engine = as_user(mariadb, url, *grants)
+def seen_as(database_server: DatabaseServer, url: str, *grants: str) -> list[Finding]:
+    engine = as_user(database_server, url, *grants)
     with engine.connect() as c:
         found = troubles(c)
     engine.dispose()
     return found
 
 
-def test_a_user_who_may_only_read(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
-    found = seen_as(mariadb, database_url, "SELECT ON {db}.*")
+def test_a_user_who_may_only_read(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
+    found = seen_as(database_server, database_url, "SELECT ON {db}.*")
     assert [(f.level, f.where) for f in found] == [
         ("warning", "ledger"),
         ("error", "source.job.table"),
@@ -259,15 +261,17 @@ def test_a_user_who_may_only_read(c: sa.Connection, mariadb: MariaDb, database_u
     assert "GRANT UPDATE ON delivery_job" in found[1].remedy
 
 
-def test_a_user_who_may_not_see_a_table(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+def test_a_user_who_may_not_see_a_table(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
     grants = ("SELECT, UPDATE ON {db}.delivery_job", "SELECT, UPDATE ON {db}.delivery_email")
-    found = seen_as(mariadb, database_url, *grants)
+    found = seen_as(database_server, database_url, *grants)
     assert [(f.level, f.where) for f in found] == [("warning", "ledger"), ("error", "source.attachment.table")]
 
 
-def test_rights_on_single_columns_are_enough(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+def test_rights_on_single_columns_are_enough(
+    c: sa.Connection, database_server: DatabaseServer, database_url: str
+) -> None:
     found = seen_as(
-        mariadb,
+        database_server,
         database_url,
         "CREATE ON {db}.*",
         "SELECT, UPDATE (status) ON {db}.delivery_job",
@@ -277,13 +281,13 @@ def test_rights_on_single_columns_are_enough(c: sa.Connection, mariadb: MariaDb,
     assert found == []
 
 
-def test_rights_on_a_ledger_that_is_there(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+def test_rights_on_a_ledger_that_is_there(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
     engine = sa.create_engine(database_url)
     migrations.upgrade(engine)
     engine.dispose()
     assert troubles(c) == []
     rights = ("SELECT, UPDATE ON {db}.*", "INSERT, DELETE ON {db}.eed_job", "DELETE ON {db}.eed_email")
-    found = seen_as(mariadb, database_url, *rights)
+    found = seen_as(database_server, database_url, *rights)
     assert {(f.level, f.where) for f in found} == {("error", "ledger")}
     assert [f.what for f in found if f.what.endswith(("eed_job", "eed_email", "eed_worker"))] == [
         "this user has no right to INSERT on eed_email",
@@ -304,12 +308,12 @@ def test_a_ledger_of_which_a_table_is_missing(c: sa.Connection, database_url: st
 # --- the server
 
 
-def test_a_server_that_forgets_commits_in_a_power_cut(c: sa.Connection, mariadb: MariaDb) -> None:
-    mariadb.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL sync_binlog = 0")
+def test_a_server_that_forgets_commits_in_a_power_cut(c: sa.Connection, database_server: DatabaseServer) -> None:
+    database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL sync_binlog = 0")
     try:
         found = troubles(c)
     finally:
-        mariadb.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL sync_binlog = 1")
+        database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL sync_binlog = 1")
     assert [(f.level, f.where) for f in found] == [
         ("warning", "innodb_flush_log_at_trx_commit"),
         ("warning", "sync_binlog"),
@@ -317,19 +321,19 @@ def test_a_server_that_forgets_commits_in_a_power_cut(c: sa.Connection, mariadb:
     assert found[0].remedy.startswith("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
 
 
-def test_a_replica(c: sa.Connection, mariadb: MariaDb) -> None:
-    mariadb.execute("SET GLOBAL read_only = 1")
+def test_a_replica(c: sa.Connection, database_server: DatabaseServer) -> None:
+    database_server.execute("SET GLOBAL read_only = 1")
     try:
         finding = only(troubles(c))
     finally:
-        mariadb.execute("SET GLOBAL read_only = 0")
+        database_server.execute("SET GLOBAL read_only = 0")
     assert (finding.level, finding.where) == ("error", "database.url")
 
 
-def test_a_url_without_a_database(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+def test_a_url_without_a_database(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
     name = sa.make_url(database_url).database
     tables = {part: {"table": f"{name}.delivery_{part}"} for part in ("job", "email", "attachment")}
-    engine = sa.create_engine(mariadb.url)
+    engine = sa.create_engine(database_server.url)
     with engine.connect() as nowhere:
         finding = only(troubles(nowhere, **tables))
     engine.dispose()

@@ -16,7 +16,7 @@ from eed_delivery.model import Email, EmailState
 from eed_delivery.source import Source
 from eed_delivery.source.live import Kind, LiveColumn
 from eed_delivery.source.reference import create_reference, reference_sql
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer, NewDatabaseServer
 
 SCHEMA_FILE = Path(__file__).parents[2] / "config" / "source-schema.sql"
 
@@ -220,14 +220,14 @@ def test_a_template_in_a_blob_is_read_as_utf8_or_refused_with_a_reason(c: sa.Con
 
 
 @pytest.fixture(scope="module")
-def berlin() -> Iterator[MariaDb]:
+def berlin(new_database_server: NewDatabaseServer) -> Iterator[DatabaseServer]:
     """A server whose host keeps Central European Time, summer time included."""
-    with MariaDb(time_zone="CET-1CEST,M3.5.0,M10.5.0/3") as server:
+    with new_database_server(time_zone="CET-1CEST,M3.5.0,M10.5.0/3") as server:
         yield server
 
 
 @pytest.fixture
-def c_berlin(berlin: MariaDb) -> Iterator[sa.Connection]:
+def c_berlin(berlin: DatabaseServer) -> Iterator[sa.Connection]:
     engine = sa.create_engine(berlin.create_database("berlin"), isolation_level="READ COMMITTED")
     with engine.connect() as connection:
         eed_job.create(connection)
@@ -295,10 +295,10 @@ def test_the_schema_file_is_the_reference_schema() -> None:
     )
 
 
-def test_the_schema_file_makes_what_db_init_makes(mariadb: MariaDb) -> None:
+def test_the_schema_file_makes_what_db_init_makes(database_server: DatabaseServer) -> None:
     made = []
     for name in ("by_file", "by_init"):
-        engine = sa.create_engine(mariadb.create_database(name))
+        engine = sa.create_engine(database_server.create_database(name))
         with engine.begin() as c:
             if name == "by_init":
                 create_reference(c)
@@ -312,5 +312,5 @@ def test_the_schema_file_makes_what_db_init_makes(mariadb: MariaDb) -> None:
             # Sorted, for the indexes of a table are made in no particular order.
             made.append([sorted(line.rstrip(",") for line in table.splitlines()) for table in shown])
         engine.dispose()
-        mariadb.drop_database(name)
+        database_server.drop_database(name)
     assert made[0] == made[1]

@@ -16,7 +16,7 @@ from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, S
 from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
 from eed_delivery.source import Source
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
@@ -203,8 +203,8 @@ def test_somebody_elses_entry_of_the_same_moment_is_prolonged(database_url: str)
     world.close()
 
 
-def test_a_commit_whose_answer_is_lost_is_told_as_it_was(mariadb: MariaDb, database_url: str) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_a_commit_whose_answer_is_lost_is_told_as_it_was(database_server: DatabaseServer, database_url: str) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         world = World(proxy.url(database_url))
         proxy.cut_after_commit(1)
         assert suppression(world).enter([entry()]) == Entered(1, 0)
