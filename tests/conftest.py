@@ -9,17 +9,17 @@ import pytest
 import structlog
 
 from tests.servers.database_server import DatabaseServer, NewDatabaseServer
+from tests.servers.databases import KINDS, RUNNING
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql import MySql
-from tests.servers.mysql_binaries import REQUIRED, NotToBeHad, binaries
+from tests.servers.mysql_binaries import REQUIRED, NotToBeHad, new_data_directory
 
 _numbers = itertools.count(1)
-SERVERS = ("mariadb", "mysql")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database", choices=SERVERS, help="all tests on this; else MariaDB, some on both")
+    parser.addoption("--database", choices=KINDS, help="all tests on this; else MariaDB, some on both")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,7 +41,7 @@ def _servers_for(metafunc: pytest.Metafunc) -> tuple[str, ...]:
     chosen: str | None = metafunc.config.getoption("--database")
     if chosen is not None:
         return (chosen,)
-    return SERVERS if metafunc.definition.get_closest_marker("both_databases") else ("mariadb",)
+    return KINDS if metafunc.definition.get_closest_marker("both_databases") else ("mariadb",)
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +97,7 @@ def mysql() -> Iterator[MySql]:
 
 def _new_mysql(*options: Any, **more: Any) -> MySql:
     try:
-        binaries()
+        new_data_directory()
     except NotToBeHad as reason:
         if os.environ.get(REQUIRED) == "1":
             raise
@@ -106,6 +106,9 @@ def _new_mysql(*options: Any, **more: Any) -> MySql:
 
 
 def _running(server: Any) -> Iterator[Any]:
+    if server.kind in RUNNING:
+        yield RUNNING[server.kind]
+        return
     try:
         server.start()
         yield server

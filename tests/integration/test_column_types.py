@@ -22,6 +22,8 @@ from eed_delivery.source.reference import create_reference
 from tests.servers.database_server import DatabaseServer
 from tests.unit.rendering.making import job, read, rendered
 
+pytestmark = pytest.mark.both_databases
+
 TEMPLATE = "[{{ v }}] {% if v %}yes{% else %}no{% endif %}"
 
 

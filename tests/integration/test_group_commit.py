@@ -23,6 +23,8 @@ from tests.servers.mysql_proxy import MySqlProxy
 from tests.waiting import until
 from tests.world import World
 
+pytestmark = pytest.mark.both_databases
+
 SOON = 30
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -10,6 +11,8 @@ from sqlalchemy import Connection, create_engine, inspect, text
 
 from eed_delivery.ledger import migrations
 from eed_delivery.ledger.schema import VERSION_TABLE, metadata
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_the_migrations_build_what_the_schema_says(any_database_url: str) -> None:

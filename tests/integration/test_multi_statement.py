@@ -17,6 +17,8 @@ from eed_delivery.model import EmailState, Outcome, Verdict
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
+pytestmark = pytest.mark.both_databases
+
 LINES = Table(
     "lines", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("words", String(500))
 )

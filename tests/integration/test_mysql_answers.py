@@ -11,8 +11,11 @@ from pymysql.constants import CLIENT
 from sqlalchemy import make_url
 
 from eed_delivery.database.mysql_answers import answers_to
+from tests.numbers import numbers
 from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
+
+pytestmark = pytest.mark.both_databases
 
 EVERY_TYPE = """SELECT 7, -7, 18446744073709551615, 1.50, 1.5e0, NULL, '', 'grün €', x'00ff', b'101', TRUE,
  CAST('2026-11-23 14:00:00.123456' AS DATETIME(6)), DATE '2026-11-23', TIME '14:00:00', CAST('{"a": "ü"}' AS CHAR),
@@ -82,7 +85,7 @@ def test_a_request_that_takes_longer_than_the_read_timeout_is_given_up(database_
 
 
 def test_an_error_amid_the_rows_is_an_error(connection: "pymysql.Connection[Any]") -> None:
-    amid = "SELECT seq, IF(seq < 40000, seq, (SELECT 1 UNION SELECT seq)) FROM test.seq_1_to_50000"
+    amid = f"SELECT seq, IF(seq < 40000, seq, (SELECT 1 UNION SELECT seq)) FROM {numbers(50_000)}"
     with pytest.raises(pymysql.err.OperationalError, match="more than 1 row"):
         answers_to(connection, f"{amid}; DO 0", 2)
     assert answers_to(connection, "SELECT 2", 1) == [(1, [[2]])]
@@ -92,7 +95,7 @@ def test_what_matched_is_counted_whether_or_not_it_changed(database_url: str) ->
     name = make_url(database_url).database
     texts = [
         f"CREATE TEMPORARY TABLE {name}.numbers (id INT AUTO_INCREMENT PRIMARY KEY, n INT) AUTO_INCREMENT = 100000",
-        f"INSERT INTO {name}.numbers (n) SELECT 1 FROM {name}.seq_1_to_70000",
+        f"INSERT INTO {name}.numbers (n) SELECT 1 FROM {numbers(70_000)}",
         f"UPDATE {name}.numbers SET n = 1 WHERE id < 100300",
         f"DELETE FROM {name}.numbers WHERE id > 100300 LIMIT 250",
     ]
@@ -102,7 +105,7 @@ def test_what_matched_is_counted_whether_or_not_it_changed(database_url: str) ->
 
 def test_an_error_ends_the_answers(connection: "pymysql.Connection[Any]") -> None:
     with pytest.raises(pymysql.err.ProgrammingError):
-        answers_to(connection, "DO 0; SELECT 1; SELECT * FROM nowhere.nothing; DO 0", 4)
+        answers_to(connection, "DO 0; SELECT 1; SELECT * FROM mysql.nothing; DO 0", 4)
     assert answers_to(connection, "SELECT 2", 1) == [(1, [[2]])], "nothing of it is left behind"
 
 

@@ -18,6 +18,8 @@ from eed_delivery.source.reference import (
     delivery_job,
 )
 
+pytestmark = pytest.mark.both_databases
+
 LONG_AGO = "2001-01-01 00:00:00"
 FAR_AWAY = "2999-01-01 00:00:00"
 

@@ -16,12 +16,14 @@ def main() -> None:
     except RuntimeError as error:
         sys.exit(str(error))
     try:
+        if mysql_binaries.find() is None:
+            print("Fetching MySQL for the tests: 60 MB from Debian's archive, once, about a minute.", file=sys.stderr)
         mysql_binaries.fetch()
         mysql_binaries.new_data_directory()
-    except mysql_binaries.NotToBeHad as error:
+    except (mysql_binaries.NotToBeHad, OSError) as error:
         if os.environ.get(mysql_binaries.REQUIRED) == "1":
             sys.exit(f"{mysql_binaries.REQUIRED} is set, and: {error}")
-        print(f"The tests that MySQL is for will be skipped. {error}", file=sys.stderr)
+        print(f"The tests on MySQL will be skipped. {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def folder() -> Path:
 @cache
 def binaries() -> Binaries:
     """The mysqld that is there. Raises NotToBeHad; nothing is fetched (see `fetch`)."""
-    found = _on_the_path() or _unpacked()
+    found = find()
     if found is None:
         reason = _reason()
         said = reason.read_text() if reason.exists() else "nobody has tried yet"
@@ -71,17 +71,21 @@ def binaries() -> Binaries:
     return found
 
 
+def find() -> Binaries | None:
+    """The mysqld that is there, if any."""
+    return _on_the_path() or _unpacked()
+
+
 def fetch() -> Binaries:
     """As `binaries`, and fetches it first if it is not there. Raises NotToBeHad, and leaves the reason for those who
     only look."""
     try:
         with _locked():
-            found = _on_the_path() or _unpacked()
-            if found is None:
+            if find() is None:
                 _unpack_debians()
                 _reason().unlink(missing_ok=True)
         return binaries()
-    except (OSError, subprocess.SubprocessError, NotToBeHad) as error:
+    except (OSError, NotToBeHad) as error:
         reason = str(error).strip()
         with contextlib.suppress(OSError):
             _reason().write_text(reason)
@@ -190,15 +194,18 @@ def _mirror() -> str:
 
 
 def _run(command: list[str], seconds: float, environ: dict[str, str] | None = None) -> str:
-    """Its output. Raises NotToBeHad with the end of what it said."""
-    done = subprocess.run(
-        command,
-        env={**os.environ, "LC_ALL": "C.UTF-8", **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-    )
+    """Its output. Raises NotToBeHad with the end of what it said, or if it takes longer."""
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotToBeHad(f"{Path(command[0]).name}: {error}") from error
     if done.returncode != 0:
         raise NotToBeHad(f"{Path(command[0]).name} ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
     return done.stdout

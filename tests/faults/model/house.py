@@ -50,9 +50,6 @@ AT_ONCE = 1e-9
 """For what the product measures with the host's clock: it is over at the next look."""
 RULES = {"max_attempts": MAX_ATTEMPTS, "delay": 13.0, "growth": 1.0, "max_delay": 100.0}  # jittered by a quarter
 
-CHEAP_COMMITS = ("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin")
-"""For a MariaDB that no sequence kills."""
-
 _TABLES = ("eed_attempt", "eed_email", "eed_job", "delivery_email", "delivery_job")
 _EMAIL_TIMES = ("lease_until", "wire_at", "not_before", "queued_at", "changed_at")
 
