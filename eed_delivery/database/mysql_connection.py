@@ -139,4 +139,8 @@ class MySqlConnection(_Connection):
 
 def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> MySqlConnection:
     """For SQLAlchemy's event `do_connect`."""
+    if isinstance(options.get("password"), str):
+        # PyMySQL would write it in latin1. The server keeps what came with the CREATE USER, in UTF-8 as a rule, and
+        # JDBC's driver sends it so (passwordCharacterEncoding).
+        options = {**options, "password": options["password"].encode()}
     return MySqlConnection(*arguments, conv=CONVERSIONS, **options)

@@ -9,11 +9,15 @@ import sqlalchemy as sa
 
 from eed_delivery.checks.findings import Finding
 from eed_delivery.checks.mapping import check
-from eed_delivery.checks.server import version_finding
+from eed_delivery.checks.server import version_finding, writing_findings
 from eed_delivery.config import SourceSettings
+from eed_delivery.database.engine import make_engine
 from eed_delivery.ledger import migrations
+from eed_delivery.source.live import read_table
 from eed_delivery.source.reference import create_reference
 from tests.servers.database_server import DatabaseServer
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -39,8 +43,10 @@ def test_the_reference_schema_on_a_durable_server_is_all_well(c: sa.Connection) 
     assert {finding.level for finding in findings} == {"ok"}
     assert [finding.where for finding in findings] == [
         "server version",
+        "database TLS",
         "innodb_flush_log_at_trx_commit",
         "sync_binlog",
+        "idle transactions",
         "ledger",
         "source.job.table",
         "source.email.table",
@@ -328,6 +334,50 @@ def test_a_replica(c: sa.Connection, database_server: DatabaseServer) -> None:
     finally:
         database_server.execute("SET GLOBAL read_only = 0")
     assert (finding.level, finding.where) == ("error", "database.url")
+
+
+@pytest.mark.parametrize("variable", ["offline_mode", "innodb_read_only"])
+def test_a_server_that_takes_no_writes_is_told_by_mysqls_own_variables(variable: str) -> None:
+    """An Aurora reader says so by `innodb_read_only` alone, which no server lets anybody set."""
+    (finding,) = writing_findings({variable: "ON"}, has_binlog=True)
+    assert (finding.level, finding.where) == ("error", "database.url")
+    assert list(writing_findings({variable: "OFF", "read_only": "0"}, has_binlog=True)) == []
+
+
+def test_a_binary_log_of_statements_is_an_error(
+    c: sa.Connection, database_server: DatabaseServer, database_url: str
+) -> None:
+    usual = c.exec_driver_sql("SELECT @@GLOBAL.binlog_format").scalar_one()
+    database_server.execute("SET GLOBAL binlog_format = STATEMENT")
+    try:
+        finding = only(troubles(c))
+        engine = make_engine(sa.make_url(database_url), connections=1)
+        with pytest.raises(sa.exc.DBAPIError, match="1665"), engine.begin() as anew:
+            anew.exec_driver_sql("INSERT INTO delivery_email (job_id, recipient) VALUES (1, 'a@example.com')")
+        engine.dispose()
+    finally:
+        database_server.execute(f"SET GLOBAL binlog_format = {usual}")
+    assert (finding.level, finding.where) == ("error", "binlog_format")
+
+
+def test_how_long_a_frozen_process_keeps_its_locks_is_said(c: sa.Connection, database_server: DatabaseServer) -> None:
+    (finding,) = [one for one in check(c, SourceSettings()) if one.where == "idle transactions"]
+    assert ("ends them after 10 s" in finding.what) == database_server.ends_idle_transactions
+    assert ("no limit for them" in finding.what) != database_server.ends_idle_transactions
+
+
+def test_aurora_is_named_with_its_own_version() -> None:
+    assert version_finding("8.0.39", "3.10.0").what == "8.0.39, Aurora 3.10.0"
+
+
+def test_the_words_of_an_enum_are_those_it_takes(c: sa.Connection) -> None:
+    words = ["it's", "back\\slash", "comma,word", "ü", "two words"]
+    listed = ", ".join("'" + word.replace("\\", "\\\\").replace("'", "''") + "'" for word in words)
+    c.exec_driver_sql(f"CREATE TABLE words (word ENUM({listed}))")
+    live = read_table(c, "words")
+    assert live is not None and list(live.columns["word"].members) == words
+    for word in words:
+        c.execute(sa.text("INSERT INTO words VALUES (:word)"), {"word": word})
 
 
 def test_a_url_without_a_database(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:

@@ -18,6 +18,9 @@ from eed_delivery.source.live import Kind, LiveColumn
 from eed_delivery.source.reference import create_reference, reference_sql
 from tests.servers.database_server import DatabaseServer, NewDatabaseServer
 
+pytestmark = pytest.mark.both_databases
+
+NO_PADDING = "in which a blank at the end counts"
 SCHEMA_FILE = Path(__file__).parents[2] / "config" / "source-schema.sql"
 
 
@@ -69,10 +72,13 @@ def make_string_keys(c: sa.Connection, charset: str, files_charset: str) -> None
         ("utf8mb3 COLLATE utf8mb3_general_ci", "latin1"),
         ("utf8mb4 COLLATE utf8mb4_unicode_ci", "utf8mb4 COLLATE utf8mb4_general_ci"),
         ("utf8mb4 COLLATE utf8mb4_bin", "utf8mb3"),
-        ("utf8mb4 COLLATE utf8mb4_nopad_bin", "utf8mb4"),  # cannot be compared with our utf8mb4_bin as it is
+        ("utf8mb4", "utf8mb4"),  # whatever the server sorts by: utf8mb4_0900_ai_ci on MySQL
+        (NO_PADDING, "utf8mb4"),  # cannot be compared with our utf8mb4_bin as it is
     ],
 )
 def test_string_keys_of_any_character_set(c: sa.Connection, charset: str, files_charset: str) -> None:
+    if charset == NO_PADDING:
+        charset = f"utf8mb4 COLLATE {'utf8mb4_nopad_bin' if c.dialect.is_mariadb else 'utf8mb4_0900_bin'}"  # type: ignore[attr-defined]
     make_string_keys(c, charset, files_charset)
     source = Source(string_keys())
     for number in range(300):
@@ -142,8 +148,31 @@ def explained(c: sa.Connection, work: Any) -> list[tuple[str, str, str]]:
     rows = []
     for statement, parameters in statements:
         if "information_schema" not in statement:
-            rows += c.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings().all()
+            rows += c.exec_driver_sql(f"EXPLAIN FORMAT=TRADITIONAL {statement}", parameters).mappings().all()
     return [(str(row["table"]), str(row["type"]), str(row["key"])) for row in rows]
+
+
+def test_columns_may_be_named_by_any_word_that_the_server_keeps_to_itself(c: sa.Connection) -> None:
+    """Each server and version has other reserved words (MySQL 9: MANUAL, QUALIFY, LIBRARY …): every name is quoted."""
+    ours = {"key": "INT PRIMARY KEY", "group": "INT", "to": "VARCHAR(254)", "status": "VARCHAR(20)"}
+    keywords = c.exec_driver_sql("SELECT word FROM information_schema.keywords").scalars()
+    words = [word for word in dict.fromkeys(map(str.lower, keywords)) if word.isidentifier() and word not in ours]
+    columns = ", ".join(f"`{name}` {kind}" for name, kind in {**ours, **dict.fromkeys(words, "INT")}.items())
+    numbered = ", ".join(map(str, range(len(words))))
+    run(
+        c,
+        f"CREATE TABLE `order` ({columns}, KEY (`group`))",
+        f"INSERT INTO `order` VALUES (1, 7, 'a@example.com', 'pending', {numbered})",
+    )
+    none = dict.fromkeys(("recipient_name", "variables", "status_detail", "attempts", "message_id", "sent_at"), "")
+    email = {"table": "order", "id": "key", "job_id": "group", "recipient": "to", **none}
+    email["variable_columns"] = {word: word for word in words}
+    source = Source(SourceSettings.model_validate({"email": email, "attachment": {"table": ""}}))
+    assert [row.recipient for row in source.unsent(c, 7, None, 10)] == ["a@example.com"]
+    assert [row.key for row in source.unsent(c, 7, 0, 10)] == [1]
+    (loaded,) = source.emails(c, [Email(1, 1, "1", 0, 1, 0, "a@example.com")])
+    assert len(words) > 500
+    assert loaded.columns == {word: n for n, word in enumerate(words)}
 
 
 # --- what is written must never be refused
