@@ -119,9 +119,9 @@ def test_pairs_belong_together(database: Database) -> None:
     assert set(words(database).values()) == {"x"}
 
 
-def test_a_row_that_matched_counts_though_nothing_in_it_changed(database: Database, database_url: str) -> None:
+def test_a_row_that_matched_counts_though_nothing_in_it_changed(database: Database, any_database_url: str) -> None:
     assert executed(database, add(1, "a"), change(1, "a"))
-    plain = Database(make_engine(make_url(database_url), connections=1))
+    plain = Database(make_engine(make_url(any_database_url), connections=1))
     LINES.metadata.create_all(plain.engine)
     plain.run(lambda c: c.execute(ADD, line(2, "b")))
     assert plain.run(lambda c: c.execute(CHANGE, line(2, "b")).rowcount) == 1
