@@ -5,6 +5,7 @@
     python -m benchmarks threads --set worker.lease_seconds=90
     python -m benchmarks sizes behind --long        jobs of up to 500,000 emails
     python -m benchmarks half_million               500,000 emails with 60 KB each; the same as make bench-500k
+    python -m benchmarks --database mysql           on MySQL in place of MariaDB
     python -m benchmarks --list                     what there is
 
 Prints a table and writes the same rows to build/bench.json. Nothing else should run on the machine.
@@ -23,6 +24,7 @@ from benchmarks.measure import Run
 from benchmarks.parts import EXTRA, PARTS, SYSTEMS, Bench, Skipped
 from benchmarks.table import print_table, write
 from benchmarks.work import STATEMENT_BYTES
+from tests.servers.databases import KINDS
 
 
 def main() -> int:
@@ -33,7 +35,7 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that `timeout` leaves no server behind
     chosen = options.parts or [name for name in PARTS if name not in EXTRA]
-    with Arena() as arena:
+    with Arena(options.database) as arena:
         bench, runs = _bench(arena, options), list[Run]()
         for name in chosen:
             runs += _run(name, bench)
@@ -51,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="which of them, with commas between")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of ours, as in TOML")
     parser.add_argument("--long", action="store_true", help="hours instead of minutes")
+    parser.add_argument("--database", choices=KINDS, default="mariadb")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()

@@ -12,16 +12,22 @@ from benchmarks import postfix
 from benchmarks.servers import Server, ses_server, slow_relay, smtp_sink
 from benchmarks.work import Work, fill, write_files
 from tests.servers import temporary_directory
-from tests.servers.mariadb import MariaDb
+from tests.servers.databases import new_database
 from tests.servers.ministack import MiniStack
 from tests.world import World
 
 # Durable as in the tests, but with the memory of a small database server instead of a test's.
-DATABASE_OPTIONS = ("--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M")
+DATABASE_OPTIONS = {
+    "mariadb": ("--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M"),
+    "mysql": ("--innodb-buffer-pool-size=512M", "--innodb-redo-log-capacity=1G"),
+}
 
 
 class Arena:
     """`with Arena() as arena:`; everything it started is ended, and everything it wrote removed."""
+
+    def __init__(self, database_kind: str = "mariadb") -> None:
+        self._kind = database_kind
 
     def __enter__(self) -> "Arena":
         self._runs = itertools.count(1)
@@ -29,7 +35,7 @@ class Arena:
         with ExitStack() as opened:
             opened.callback(shutil.rmtree, self.directory, ignore_errors=True)
             self.postfix = postfix.find()
-            self.database = opened.enter_context(MariaDb(DATABASE_OPTIONS))
+            self.database = opened.enter_context(new_database(self._kind, DATABASE_OPTIONS[self._kind]))
             self.sqs = opened.enter_context(MiniStack("tests.servers.deep_ministack"))
             self.sink = opened.enter_context(smtp_sink(self.directory, self.postfix))
             self._at_the_end = opened.pop_all()

@@ -1,7 +1,7 @@
 """What a template sees of a value that a database column or a JSON document holds: the rule for each type of value.
 
-It is Python's types that are looked at here, as the driver gives them (`mysql_values`); which types of columns may be
-offered to templates at all is in `source.column_kinds`.
+These are Python's types, as the driver gives them (`mysql_connection`). Which types of columns may be offered to
+templates at all is in `source.column_kinds`.
 """
 
 import re

@@ -20,12 +20,12 @@ from eed_delivery.config import PublisherSettings
 from eed_delivery.errors import DatabaseGone, RenderError
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.publishing.enlisting import LeasedJob
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.model import JobState, Ticket
 from eed_delivery.queue import MAX_BATCH, Published, Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.runtime import failpoints
-from eed_delivery.runtime.poll_interval import Pace
+from eed_delivery.runtime.poll_interval import PollInterval
 
 log = structlog.get_logger(__name__)
 
@@ -54,20 +54,20 @@ class Window:
     The count may be late or wrong: then a message is early or late, which none of the guarantees depends on.
     """
 
-    def __init__(self, limit: int, pace: Pace) -> None:
+    def __init__(self, limit: int, interval: PollInterval) -> None:
         self._limit = limit
-        self._pace = pace
+        self._interval = interval
         self._room = 0
 
     @property
     def wait(self) -> float:
         """Seconds until there may be room again; 0 while there is."""
-        return 0.0 if self._room > 0 else self._pace.wait
+        return 0.0 if self._room > 0 else self._interval.wait
 
     def recount(self, count: Callable[[int], int]) -> None:
         """When it is time, ask `count`, which counts up to a limit, how many messages are ahead."""
-        if self._pace.wait == 0:
-            with self._pace.looking():
+        if self._interval.wait == 0:
+            with self._interval.polling():
                 self._room = self._limit - count(self._limit)
 
     def share(self, jobs: int) -> int:
@@ -85,7 +85,7 @@ class Publisher:
 
     def __init__(
         self,
-        ledger: RegistryLedger,
+        ledger: PublishingLedger,
         queue: Queue,
         renderer: Renderer,
         settings: PublisherSettings,
@@ -99,9 +99,9 @@ class Publisher:
         self._turn = 0
         self._ailing: dict[str, float] = {}
         self._clock = clock
-        self._look_pace = Pace(settings.poll_seconds, clock)
-        self._idle_pace = Pace(settings.poll_seconds, clock)
-        self._window = Window(settings.queue_ahead, Pace(TOP_UP_SECONDS, clock))
+        self._look_interval = PollInterval(settings.poll_seconds, clock)
+        self._idle_interval = PollInterval(settings.poll_seconds, clock)
+        self._window = Window(settings.queue_ahead, PollInterval(TOP_UP_SECONDS, clock))
         self._flights = ThreadPoolExecutor(settings.connections, thread_name_prefix="publish")
 
     def step(self) -> float:
@@ -109,12 +109,12 @@ class Publisher:
 
         Raises `DatabaseGone` or `QueueGone`; the next step goes on where this one stopped.
         """
-        with self._idle_pace.looking():
+        with self._idle_interval.polling():
             self._look()
             jobs = self._ledger.lease(self._token, self._settings.job_lease_seconds, JOBS_AT_ONCE, self._turn)
         failpoints.reach("publisher.leased")
         if not jobs:
-            return self._idle_pace.wait
+            return self._idle_interval.wait
         self._turn = jobs[-1].job_id
         chunk = max(MAX_BATCH, min(self._settings.chunk, TICKETS_AT_ONCE // len(jobs)))
         enlisted = [self._try_to_enlist(job, chunk) for job in jobs]
@@ -129,15 +129,15 @@ class Publisher:
         self._flights.shutdown()
 
     def _look(self) -> None:
-        if self._look_pace.wait:
+        if self._look_interval.wait:
             return
-        with self._look_pace.looking():
+        with self._look_interval.polling():
             jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
         for job in self._ledger.register([job for job in jobs if not self._is_ailing(job.key)]):
             self._leave_alone(job.key)
         failpoints.reach("publisher.registered")
         if len(jobs) == NEW_JOBS_AT_ONCE:
-            self._look_pace.hurry()
+            self._look_interval.hurry()
 
     def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
         """As `_enlist`; a job that the database will not take stays behind alone, and the others go on."""
@@ -194,7 +194,7 @@ class Publisher:
         if tried and not published:
             return AILING_SECONDS
         until_room = self._window.wait
-        return until_room if published or until_room else self._idle_pace.wait
+        return until_room if published or until_room else self._idle_interval.wait
 
     def _publish(self, tickets: Sequence[Ticket]) -> int:
         """Publish, and mark what SQS named as taken, a slice at a time while the next one is in flight. The rest stays

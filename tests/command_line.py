@@ -28,7 +28,7 @@ class CommandLine:
     ) -> None:
         self.files = directory / "files"
         self.files.mkdir()
-        self.outbox = directory / "outbox"
+        self.emails = directory / "emails"
         self.config = directory / "eed.toml"
         self.environ = {**KEYS, "EED_DATABASE__URL": database_url}
         self.config.write_text(
@@ -42,9 +42,9 @@ class CommandLine:
             endpoint_url = "{endpoint}"
             wait_seconds = 1
             [transport]
-            kind = "outbox"
-            [outbox]
-            directory = "{self.outbox}"
+            kind = "eml_folder"
+            [eml_folder]
+            directory = "{self.emails}"
             [publisher]
             poll_seconds = 0.2
             [sweeper]

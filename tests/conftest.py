@@ -3,14 +3,56 @@
 import itertools
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 
+from tests.servers.database_server import DatabaseServer, NewDatabaseServer
+from tests.servers.databases import KINDS, RUNNING
 from tests.servers.mariadb import MariaDb
 from tests.servers.ministack import MiniStack
+from tests.servers.mysql import MySql
+from tests.servers.mysql_binaries import REQUIRED, NotToBeHad, new_data_directory
 
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=KINDS, help="all tests on this; else MariaDB, some on both")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_databases: runs on MariaDB and on MySQL")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which databases a test runs on. What uses `sqlite_too` runs on SQLite besides."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    kinds = list(_servers_for(metafunc))
+    if "sqlite_too" in metafunc.fixturenames:
+        kinds.append("sqlite")
+    if len(kinds) > 1:
+        metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+
+
+def _servers_for(metafunc: pytest.Metafunc) -> tuple[str, ...]:
+    chosen: str | None = metafunc.config.getoption("--database")
+    if chosen is not None:
+        return (chosen,)
+    return KINDS if metafunc.definition.get_closest_marker("both_databases") else ("mariadb",)
+
+
+@pytest.fixture(scope="session")
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """`mariadb`, `mysql` or `sqlite`: what this test runs on."""
+    return str(getattr(request, "param", None) or request.config.getoption("--database") or "mariadb")
+
+
+@pytest.fixture(scope="session")
+def sqlite_too() -> None:
+    """For fixtures that give a database: their tests run on SQLite, too."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,7 +86,29 @@ def plain_logs() -> None:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
     """The session's MariaDB. A test that kills or stops a server starts one of its own instead."""
-    server = MariaDb()
+    yield from _running(MariaDb())
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[MySql]:
+    """The session's MySQL, as `mariadb`. Where none can be had, its tests are skipped, and say why."""
+    yield from _running(_new_mysql())
+
+
+def _new_mysql(*options: Any, **more: Any) -> MySql:
+    try:
+        new_data_directory()
+    except NotToBeHad as reason:
+        if os.environ.get(REQUIRED) == "1":
+            raise
+        pytest.skip(str(reason))
+    return MySql(*options, **more)
+
+
+def _running(server: Any) -> Iterator[Any]:
+    if server.kind in RUNNING:
+        yield RUNNING[server.kind]
+        return
     try:
         server.start()
         yield server
@@ -52,12 +116,25 @@ def mariadb() -> Iterator[MariaDb]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def database_server(request: pytest.FixtureRequest, database_kind: str) -> DatabaseServer:
+    """The session's MariaDB or MySQL, whichever this test runs on."""
+    server: DatabaseServer = request.getfixturevalue(database_kind)
+    return server
+
+
+@pytest.fixture(scope="session")
+def new_database_server(database_kind: str) -> NewDatabaseServer:
+    """For a test that kills, stops or sets a server: one of its own, of the kind that it runs on."""
+    return _new_mysql if database_kind == "mysql" else MariaDb
+
+
 @pytest.fixture
-def database_url(mariadb: MariaDb) -> Iterator[str]:
-    """An empty database on MariaDB, for this test alone."""
+def database_url(database_server: DatabaseServer) -> Iterator[str]:
+    """An empty database on the server, for this test alone."""
     name = f"eed_{next(_numbers)}"
-    yield mariadb.create_database(name)
-    mariadb.drop_database(name)
+    yield database_server.create_database(name)
+    database_server.drop_database(name)
 
 
 @pytest.fixture(scope="session")

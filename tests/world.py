@@ -13,7 +13,7 @@ from eed_delivery.ledger import migrations
 from eed_delivery.ledger.delivering.claims import Claim, new_token
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.publishing.ledger import LeasedJob, RegistryLedger
+from eed_delivery.ledger.publishing.ledger import LeasedJob, PublishingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
@@ -27,11 +27,11 @@ class World:
 
     def __init__(self, url: str, settings: SourceSettings | None = None) -> None:
         self.url = url
-        self.database = Database(make_engine(make_url(url), connections=20, volleys=True))
+        self.database = Database(make_engine(make_url(url), connections=20, multi_statements=True))
         migrations.upgrade(self.database.engine)
         self.database.run(create_reference)
         self.source = Source(settings or SourceSettings())
-        self.registry = RegistryLedger(self.database, self.source)
+        self.registry = PublishingLedger(self.database, self.source)
         self.delivering = DeliveryLedger(self.database, self.source, "test")
         self.sweeping = SweepLedger(self.database, self.source)
         self.operating = OperatingLedger(self.database, self.source)

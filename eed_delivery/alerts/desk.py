@@ -16,7 +16,7 @@ from eed_delivery.alerts.outgoing import Outgoing
 from eed_delivery.alerts.rulebook import LEVELS, Rulebook
 from eed_delivery.alerts.turns import Turns
 from eed_delivery.config import AlertFact, AlertRule
-from eed_delivery.ledger.alerts.turns import Pace, Turn
+from eed_delivery.ledger.alerts.turns import AlertThreshold, Turn
 from eed_delivery.logs import unheard
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class Observed:
 class _Met:
     """A rule and how often it was met since the last question; `ask_at` is `time.monotonic()`."""
 
-    pace: Pace
+    threshold: AlertThreshold
     audience: Sequence[str]
     more: int = 0
     alert: Alert | None = None
@@ -127,22 +127,22 @@ class Desk:
     def _look_at(self, item: Mapping[str, Any] | Observed) -> None:
         if isinstance(item, Observed):
             fact = item.fact
-            pace = Pace(fact.name, 1, 1.0, fact.cooldown_seconds)
-            self._meet(pace, fact.audience, self._fact_alert(item))
+            threshold = AlertThreshold(fact.name, 1, 1.0, fact.cooldown_seconds)
+            self._meet(threshold, fact.audience, self._fact_alert(item))
             return
         for rule in self._rules.hits(item):
-            pace = Pace(rule.name, rule.count, rule.window_seconds, rule.cooldown_seconds)
-            self._meet(pace, rule.audience, self._line_alert(rule, item))
+            threshold = AlertThreshold(rule.name, rule.count, rule.window_seconds, rule.cooldown_seconds)
+            self._meet(threshold, rule.audience, self._line_alert(rule, item))
 
-    def _meet(self, pace: Pace, audience: Sequence[str], alert: Alert) -> None:
-        met = self._met.setdefault(pace.rule, _Met(pace, audience))
+    def _meet(self, threshold: AlertThreshold, audience: Sequence[str], alert: Alert) -> None:
+        met = self._met.setdefault(threshold.rule, _Met(threshold, audience))
         met.more += 1
         met.alert = alert
 
     def _ask(self, met: _Met) -> None:
         more, met.more = met.more, 0
         try:
-            turn = self._turns.ask(met.pace, more)
+            turn = self._turns.ask(met.threshold, more)
         finally:
             met.ask_at = time.monotonic() + AGAIN_SECONDS
         if turn is not None and met.alert is not None:

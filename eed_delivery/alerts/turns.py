@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.alerts.turns import HOUR_SECONDS, AlertLedger, Pace, Turn
+from eed_delivery.ledger.alerts.turns import HOUR_SECONDS, AlertLedger, AlertThreshold, Turn
 
 log = structlog.get_logger(__name__)
 
@@ -39,25 +39,25 @@ class LocalTurns:
         self._rules: dict[str, _Standing] = {}
         self._hour = _Standing()
 
-    def ask(self, pace: Pace, more: int) -> Turn | None:
+    def ask(self, threshold: AlertThreshold, more: int) -> Turn | None:
         """Count, and take the turn if it is time."""
-        now, rule = self._clock(), self._rules.setdefault(pace.rule, _Standing())
-        _add(rule, more, now, pace.window_seconds)
+        now, rule = self._clock(), self._rules.setdefault(threshold.rule, _Standing())
+        _add(rule, more, now, threshold.window_seconds)
         rule.times += more
-        if rule.hits < pace.count or self.cooling(pace) or not self._room(now):
+        if rule.hits < threshold.count or self.cooling(threshold) or not self._room(now):
             return None
         turn = Turn(rule.times)
-        self._rules[pace.rule] = _Standing(told_at=now)
+        self._rules[threshold.rule] = _Standing(told_at=now)
         _add(self._hour, 1, now, HOUR_SECONDS)
         return turn if self._room(now) else Turn(turn.times, last=True)
 
     def _room(self, now: float) -> bool:
         return self._hour.hits < self._most or now - self._hour.window_at >= HOUR_SECONDS
 
-    def cooling(self, pace: Pace) -> bool:
+    def cooling(self, threshold: AlertThreshold) -> bool:
         """Whether the rule was told so lately that it must not be told again."""
-        standing = self._rules.get(pace.rule)
-        return standing is not None and self._clock() - standing.told_at < pace.cooldown_seconds
+        standing = self._rules.get(threshold.rule)
+        return standing is not None and self._clock() - standing.told_at < threshold.cooldown_seconds
 
     def learn(self, rule: str, seconds_ago: float) -> None:
         """Somebody, perhaps this process, told this rule so long ago."""
@@ -80,16 +80,16 @@ class Turns:
         self._clock = clock
         self._ask_at = float("-inf")
 
-    def ask(self, pace: Pace, more: int) -> Turn | None:
+    def ask(self, threshold: AlertThreshold, more: int) -> Turn | None:
         """Count `more` matches of a rule; the turn, if an alert may leave now. Never raises for the database's sake."""
         if self._clock() < self._ask_at:
-            return self._local.ask(pace, more)
+            return self._local.ask(threshold, more)
         try:
-            answer = self._ledger.ask(pace, more, hold=self._local.cooling(pace))
+            answer = self._ledger.ask(threshold, more, hold=self._local.cooling(threshold))
         except (DatabaseGone, DBAPIError) as error:  # gone, or it has no table for us: people must hear all the same
             self._ask_at = self._clock() + ASK_AGAIN_SECONDS
             log.warning("alerts_not_shared", reason=str(error).partition("\n")[0])
-            return self._local.ask(pace, more)
+            return self._local.ask(threshold, more)
         if answer.sent_ago is not None:
-            self._local.learn(pace.rule, answer.sent_ago)
+            self._local.learn(threshold.rule, answer.sent_ago)
         return answer.turn

@@ -8,8 +8,12 @@ from eed_delivery.database.transactions import HOLD_SECONDS, Database
 
 
 def open_database(
-    settings: DatabaseSettings, stop: threading.Event | None = None, *, connections: int = 2, volleys: bool = False
+    settings: DatabaseSettings,
+    stop: threading.Event | None = None,
+    *,
+    connections: int = 2,
+    multi_statements: bool = False,
 ) -> Database:
     """The database, over a pool of its own. `stop` ends what waits to try again."""
-    engine = make_engine(settings.sqlalchemy_url(), connections=connections, volleys=volleys)
-    return Database(engine, stop or threading.Event(), hold_seconds=HOLD_SECONDS if volleys else 0)
+    engine = make_engine(settings.sqlalchemy_url(), connections=connections, multi_statements=multi_statements)
+    return Database(engine, stop or threading.Event(), hold_seconds=HOLD_SECONDS if multi_statements else 0)

@@ -31,7 +31,7 @@ from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
@@ -60,11 +60,11 @@ from eed_delivery.tracking.bounces.intake import BounceIntake
 from eed_delivery.tracking.bounces.verp import Verp
 from eed_delivery.tracking.ses.collector import Collector
 from eed_delivery.transports import Transport
-from eed_delivery.transports.eml_folder.transport import OutboxTransport
+from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
 from eed_delivery.transports.ses.transport import SesTransport, account
 from eed_delivery.transports.smtp.transport import SmtpTransport
-from eed_delivery.webhooks.endpoint import Endpoint
-from eed_delivery.webhooks.signing import Signer
+from eed_delivery.webhooks.endpoint import WebhookEndpoint
+from eed_delivery.webhooks.signing import WebhookSigner
 from eed_delivery.worker import Worker, WorkerParts
 
 if TYPE_CHECKING:
@@ -97,9 +97,11 @@ class App:
         self.source = Source(settings.source)
         self.outbox = Outbox.of(settings.webhooks)
 
-    def database(self, connections: int = 2, *, volleys: bool = False) -> Database:
+    def database(self, connections: int = 2, *, multi_statements: bool = False) -> Database:
         """The database, over a pool of its own."""
-        return open_database(self.settings.database, self._stop, connections=connections, volleys=volleys)
+        return open_database(
+            self.settings.database, self._stop, connections=connections, multi_statements=multi_statements
+        )
 
     def queue(self, connections: int = 10) -> Queue:
         """The queue, over connections of its own."""
@@ -205,8 +207,8 @@ class App:
                 return partial(SmtpTransport, settings.smtp)
             case "ses":
                 return partial(SesTransport, self._ses_calls(), settings.ses)
-            case "outbox":
-                return partial(OutboxTransport, settings.outbox)
+            case "eml_folder":
+                return partial(EmlFolderTransport, settings.eml_folder)
 
     def rate(self) -> Callable[[], float | None]:
         """The limit of the whole service in emails a second, as configured or as SES allows."""
@@ -217,12 +219,12 @@ class App:
 
     def publisher(self) -> Publisher:
         settings = self.settings.publisher
-        ledger = RegistryLedger(self.database(), self.source, self.outbox)
+        ledger = PublishingLedger(self.database(), self.source, self.outbox)
         return Publisher(ledger, self.queue(settings.connections), self.renderer(), settings)
 
     def sweeper(self) -> Sweeper:
         worker = self.settings.worker
-        database = self.database(volleys=True)
+        database = self.database(multi_statements=True)
         rules = SweepRules(
             resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
             drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
@@ -263,8 +265,8 @@ class App:
         return ComparingLedger(database, SourceComparison(self.settings.source))
 
     def _reconciling(self, database: Database, who: str = SERVICE) -> ReconcilingLedger:
-        registry = RegistryLedger(database, self.source, self.outbox)
-        return ReconcilingLedger(database, self.source, registry, who=who)
+        publishing = PublishingLedger(database, self.source, self.outbox)
+        return ReconcilingLedger(database, self.source, publishing, who=who)
 
     def job_watch(self) -> JobWatch | None:
         """What watches the bounces and complaints of running jobs; None where it is turned off."""
@@ -274,19 +276,19 @@ class App:
     def collector(self, events_queue_url: str) -> Collector:
         """What all threads of the role `events` share."""
         tracking = self.settings.tracking
-        database = self.database(tracking.threads + 1, volleys=True)
+        database = self.database(tracking.threads + 1, multi_statements=True)
         ledger = TrackingLedger(database, self.source, tracking, self.outbox)
         queue = self.settings.queue
         events = self.events_queue(events_queue_url, tracking.threads)
         return Collector(ledger, events, queue.wait_seconds, queue.visibility_timeout_seconds)
 
-    def webhook_endpoint(self) -> Endpoint:
+    def webhook_endpoint(self) -> WebhookEndpoint:
         """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""
         webhooks = self.settings.webhooks
         if webhooks.url is None:
             what = "it is not set, and so there is nobody to be told"
             raise ConfigError([Problem("webhooks.url", what, "Give the address that is to be told.")])
-        return Endpoint(webhooks.url, Signer(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
+        return WebhookEndpoint(webhooks.url, WebhookSigner(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
 
     def webhook_list(self, database: Database) -> WebhookList:
         return WebhookList(database, self.settings.webhooks)
@@ -299,7 +301,7 @@ class App:
         """One worker process's worth of threads."""
         settings = self.settings.worker
         connections = settings.threads + SIDE_CONNECTIONS
-        database = self.database(connections, volleys=True)
+        database = self.database(connections, multi_statements=True)
         make_transport = self.transport_factory()
         process = _process("worker", settings.threads)
         parts = WorkerParts(
@@ -341,8 +343,8 @@ class App:
                 return SmtpTransport(settings.smtp.model_copy(update=limits))
             case "ses":
                 return SesTransport(self.ses_client(), settings.ses.model_copy(update={"configuration_set": None}))
-            case "outbox":
-                return OutboxTransport(settings.outbox)
+            case "eml_folder":
+                return EmlFolderTransport(settings.eml_folder)
 
     def _sns_client(self) -> "SNSClient":
         config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)

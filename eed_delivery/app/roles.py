@@ -116,7 +116,7 @@ def run_web(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     from eed_delivery.ledger.tracking.acceptance import AcceptanceLedger
     from eed_delivery.ledger.tracking.ledger import TrackingLedger
     from eed_delivery.link_server import role  # an HTTP server: no other role needs it
-    from eed_delivery.link_server.recording import Recording
+    from eed_delivery.link_server.recording import LinkRecorder
 
     app = _app(settings, stop)
     links = app.links()
@@ -124,7 +124,7 @@ def run_web(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
         raise ConfigError([Problem("web.base_url", "it is not set, and so no link leads here", "Give it.")])
     database = app.database(role.CONNECTIONS)
     tracking = TrackingLedger(database, app.source, settings.tracking, app.outbox)
-    recording = Recording(tracking, AcceptanceLedger(database), UnsubscribeLedger(database, app.outbox))
+    recording = LinkRecorder(tracking, AcceptanceLedger(database), UnsubscribeLedger(database, app.outbox))
     web = settings.web
     role.run(
         links, recording, web.place(), stop, pulse, health_place=web.health_place(), valid_days=web.link_valid_days

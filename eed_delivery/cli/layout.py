@@ -15,7 +15,7 @@ LEAST_PROSE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class TableCell:
+class PlacedCell:
     """A piece of a line, `width` cells wide. `value` is what the table was given, for its colour."""
 
     text: str
@@ -66,20 +66,21 @@ class Sheet:
                 return Layout(tuple(shown), widths, tuple(n for n in left_out if any(row[n] for row in self.rows)))
         return Layout(tuple(range(len(self.names))), ())
 
-    def lines(self, layout: Layout) -> Iterator[list[TableCell]]:
+    def lines(self, layout: Layout) -> Iterator[list[PlacedCell]]:
         """The table's lines, its header first."""
         yield [
-            TableCell(self.names[n], w, "", n in self.right) for n, w in zip(layout.columns, layout.widths, strict=True)
+            PlacedCell(self.names[n], w, "", n in self.right)
+            for n, w in zip(layout.columns, layout.widths, strict=True)
         ]
         for row in self.rows:
             parts = [self._folded(row[n], n, w) for n, w in zip(layout.columns, layout.widths, strict=True)]
             for line in range(max(map(len, parts))):
                 yield [
-                    TableCell(part[line] if line < len(part) else "", w, row[n], n in self.right)
+                    PlacedCell(part[line] if line < len(part) else "", w, row[n], n in self.right)
                     for n, w, part in zip(layout.columns, layout.widths, parts, strict=True)
                 ]
 
-    def blocks(self, width: int) -> Iterator[list[list[TableCell]]]:
+    def blocks(self, width: int) -> Iterator[list[list[PlacedCell]]]:
         """The lines of each row, one or more for each column that has a value."""
         indent = max(map(cell_len, self.names)) + 1 + GAP
         for row in self.rows:
@@ -89,7 +90,7 @@ class Sheet:
                 heads = [f"{name}:", *[""] * (len(parts) - 1)]
                 if text:
                     block += [
-                        [TableCell(h, indent - GAP, ""), TableCell(p, 0, row[n])]
+                        [PlacedCell(h, indent - GAP, ""), PlacedCell(p, 0, row[n])]
                         for h, p in zip(heads, parts, strict=True)
                     ]
             yield block

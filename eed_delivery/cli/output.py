@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from rich.cells import cell_len
 
-from eed_delivery.cli.layout import GAP, LEAST_PROSE, Sheet, TableCell, wrapped
+from eed_delivery.cli.layout import GAP, LEAST_PROSE, Sheet, PlacedCell, wrapped
 from eed_delivery.config.environment import wants_colours
 from eed_delivery.reports.moments import when
 from eed_delivery.untrusted import inert, json_text, visible
@@ -109,13 +109,13 @@ class Screen:
             names = ", ".join(sheet.names[n] for n in layout.left_out)
             self.prose(f"no room for: {names}. A wider terminal, a pipe or --json shows them.", style=DIM)
 
-    def _write_lines(self, lines: Iterable[Sequence[TableCell]], *, header: bool = True) -> None:
+    def _write_lines(self, lines: Iterable[Sequence[PlacedCell]], *, header: bool = True) -> None:
         for cells in lines:
             placed = [self._placed(cell, BOLD if header else STYLES.get(cell.value)) for cell in cells]
             self._write((" " * GAP).join(placed).rstrip())
             header = False
 
-    def _placed(self, cell: TableCell, style: Style | None) -> str:
+    def _placed(self, cell: PlacedCell, style: Style | None) -> str:
         gap = " " * (cell.width - cell_len(cell.text))
         text = self._styled(cell.text, style)
         return gap + text if cell.to_the_right else text + gap

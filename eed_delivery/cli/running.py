@@ -144,6 +144,8 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     Verp.configured(settings.bounces)  # a mistake in its settings is to be told now, and not by every process
     for caution in cautions(settings):
         log.warning("setting_less_safe", setting=caution.key, what=caution.what, remedy=caution.remedy)
+    for old in settings.old_names:
+        log.warning("setting_renamed", setting=old.setting, what=old.what, remedy=old.remedy)
     check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),

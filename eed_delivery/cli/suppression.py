@@ -14,10 +14,10 @@ from eed_delivery.operations.suppression.listing import (
     EVERY_EMAIL,
     EntriesPage,
     EntriesRequest,
-    Entry,
     EntryPast,
     RemoveRequest,
     SuppressedAddress,
+    SuppressionEntry,
     SuppressRequest,
 )
 from eed_delivery.reports.moments import when
@@ -117,11 +117,11 @@ def _said(found: SuppressedAddress) -> str:
     return "stays on the list longer" if found.prolonged else "was on the list already"
 
 
-def _scope(entry: Entry) -> str:
+def _scope(entry: SuppressionEntry) -> str:
     return f"for the category {entry.category}" if entry.category else "for every email"
 
 
-def _end(entry: Entry) -> str:
+def _end(entry: SuppressionEntry) -> str:
     return f"until {when(entry.expires_at)}" if entry.expires_at else "for ever"
 
 

@@ -8,6 +8,7 @@
 - `formats`           checks of single values
 - `load`              reads the file, credentials and variables
 - `environment`       variables, systemd's credentials and its supervision
+- `renamed`           settings under names of earlier releases
 - `tree`              settings as nested tables, before they are checked
 - `problems`          pydantic's errors in words for an operator
 - `database_url`      the database's URL, `jdbc` the old server's form, `database_address` its parts
@@ -24,8 +25,8 @@ from eed_delivery.config.settings import (
     AwsSettings,
     BouncesSettings,
     DatabaseSettings,
+    EmlFolderSettings,
     LogSettings,
-    OutboxSettings,
     PublisherSettings,
     QueueSettings,
     RenderingSettings,
@@ -61,10 +62,10 @@ __all__ = [
     "DatabaseSettings",
     "EmailSource",
     "EmailStatuses",
+    "EmlFolderSettings",
     "JobSource",
     "JobStatuses",
     "LogSettings",
-    "OutboxSettings",
     "PublisherSettings",
     "QueueSettings",
     "RenderingSettings",

@@ -76,7 +76,7 @@ def _longest_send(settings: Settings) -> tuple[float, tuple[str, ...]]:
         case "ses":
             seconds = settings.ses.connect_timeout_seconds + settings.ses.read_timeout_seconds
             return seconds, ("ses.connect_timeout_seconds", "ses.read_timeout_seconds")
-        case "outbox":
+        case "eml_folder":
             return 0, ()
 
 

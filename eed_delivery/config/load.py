@@ -23,7 +23,8 @@ from eed_delivery.config.environment import (
     variables_by_key,
 )
 from eed_delivery.config.problems import keys_of, problems_of, variable, where
-from eed_delivery.config.settings import Settings
+from eed_delivery.config.renamed import rename_kind, rename_sections, rename_variables
+from eed_delivery.config.settings import OldName, Settings
 from eed_delivery.config.tree import Key
 from eed_delivery.errors import ConfigError, Problem
 
@@ -54,13 +55,18 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Setting
     file = path or _named_file(environ)
     data = _read_file(file)
     problems.extend(_secrets_in_file(data))
-    origin = _overlay(data, environ, problems)
+    old_names = list(rename_sections(data, problems))
+    environ, had_name = rename_variables(environ)
+    old_names += [OldName(old, new) for new, old in had_name.items()]
+    origin = {key: had_name.get(name, name) for key, name in _overlay(data, environ, problems).items()}
+    old_names += rename_kind(data, origin)
     problems.extend(unknown_variables(environ))
     if file is None and not any(tree.get(data, key) for key in _OF_THE_FILE):
         raise ConfigError([NO_CONFIGURATION, *problems])
     settings = _validate(data, origin, problems)
     if problems or settings is None:
         raise ConfigError(problems)
+    settings.note_old_names(old_names)
     return settings
 
 

@@ -3,10 +3,12 @@
 Names that end in `_seconds` hold seconds, `_bytes` bytes, `_chars` characters. Nothing here reads anything.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -161,7 +163,7 @@ class ServiceSettings(Section):
 class TransportSettings(Section):
     """How emails leave, and how many a second for all workers of all hosts together."""
 
-    kind: Literal["smtp", "ses", "outbox"] = "smtp"
+    kind: Literal["smtp", "ses", "eml_folder"] = "smtp"
     rate_per_second: Rate = 0.0
 
 
@@ -190,10 +192,10 @@ class SesSettings(Section):
     read_timeout_seconds: Seconds = 60
 
 
-class OutboxSettings(Section):
+class EmlFolderSettings(Section):
     """The transport that writes .eml files instead of sending."""
 
-    directory: Path = Path("outbox")
+    directory: Path = Path("eml_folder")
 
 
 class RenderingSettings(Section):
@@ -329,6 +331,27 @@ class SecuritySettings(Section):
     clear_text: tuple[ClearText, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OldName:
+    """A setting that was given under a name of an earlier release.
+
+    `setting`: as it was given. `now`: its present name.
+    """
+
+    setting: str
+    now: str
+
+    @property
+    def what(self) -> str:
+        """What is the case, for people."""
+        return f"it is an old name of {self.now}, and still works"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return f"Write {self.now}."
+
+
 class Settings(BaseSettings):
     """Every setting. Made by `eed_delivery.config.load`; constructed directly, it takes only what it is given."""
 
@@ -345,7 +368,7 @@ class Settings(BaseSettings):
     transport: TransportSettings = TransportSettings()
     smtp: SmtpSettings = SmtpSettings()
     ses: SesSettings = SesSettings()
-    outbox: OutboxSettings = OutboxSettings()
+    eml_folder: EmlFolderSettings = EmlFolderSettings()
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
     watch: WatchSettings = WatchSettings()
@@ -355,6 +378,16 @@ class Settings(BaseSettings):
     alerts: AlertsSettings = AlertsSettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()
+    _old_names: tuple[OldName, ...] = PrivateAttr(default=())
+
+    @property
+    def old_names(self) -> tuple[OldName, ...]:
+        """The settings that were given under old names."""
+        return self._old_names
+
+    def note_old_names(self, names: Iterable[OldName]) -> None:
+        """For `load`: keep what was given under old names."""
+        self._old_names = tuple(names)
 
     @classmethod
     def settings_customise_sources(

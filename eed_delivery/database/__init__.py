@@ -5,6 +5,5 @@
 - `clock`             the database's clock in SQL
 - `multi_statement`   several statements in one request
 - `mysql_answers`     reads what MySQL answers to them
-- `mysql_connection`  PyMySQL's connection
-- `mysql_values`      Python values of MySQL's types
+- `mysql_connection`  PyMySQL's connection: conversions of values, TLS contexts
 """

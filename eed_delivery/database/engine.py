@@ -6,7 +6,6 @@ from pymysql.constants import CLIENT
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from eed_delivery.database.mysql_connection import connect
-from eed_delivery.database.mysql_values import CONVERSIONS
 
 # A process that is frozen, or cut off from the network, in the middle of a transaction keeps its row locks for as long
 # as the server believes in its connection: eight hours by default. Nobody could claim, settle or finish what it holds.
@@ -40,10 +39,10 @@ SESSION = (
 )
 
 
-def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
+def make_engine(url: URL, *, connections: int, multi_statements: bool = False) -> Engine:
     """An engine for `url` that keeps up to `connections` open: READ COMMITTED, found rows counted as matched.
 
-    `volleys`: whether several statements may come in one request (see `volley`).
+    `multi_statements`: whether several statements may be sent in one request (`multi_statement`).
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
@@ -58,9 +57,8 @@ def make_engine(url: URL, *, connections: int, volleys: bool = False) -> Engine:
         pool_reset_on_return=None,
         connect_args={
             "init_command": SESSION,
-            "conv": CONVERSIONS,
             # In place of SQLAlchemy's own flags: a row that matched counts, whether or not that changed it.
-            "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if volleys else 0),
+            "client_flag": CLIENT.FOUND_ROWS | (CLIENT.MULTI_STATEMENTS if multi_statements else 0),
         },
         hide_parameters=True,  # an error's text must not carry a customer's data into the logs
     )

@@ -1,8 +1,8 @@
-"""Several statements in one round trip, compiled once. For the worker's hot path, where round trips and the making of
-SQL text are the cost.
+"""Several statements in one round trip, compiled once.
 
-PyMySQL's multi-statements carry them (the engine must be made with them); a database without them gets one after the
-other. Every statement is one of ours, written with bind parameters, and its values are escaped by PyMySQL's own rules.
+For the worker's hot path, where the round trips and the building of SQL text are the cost. PyMySQL's multi-statements
+carry them (`make_engine(multi_statements=True)`). A database without them executes one after the other. Every statement
+is one of ours, written with bind parameters, and PyMySQL's own rules escape its values.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymysql.constants import CLIENT
 from pymysql.converters import escape_item
@@ -23,15 +23,16 @@ from eed_delivery.database.mysql_answers import answers_to
 Statement = Update | Insert | Select[Any]
 
 _LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
-"""Where SQLAlchemy would spell out a list at each execution, one parameter an element. PyMySQL writes it by itself."""
+"""Where SQLAlchemy would expand a list at each execution, one parameter an element. PyMySQL writes lists itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One statement with its values. `rows`: it is in vain unless it matches so many; None: whatever it matches.
+class BoundStatement:
+    """One statement with its values.
 
-    `last`: whether it comes after all that are not, where several threads' are put together: what begins a lease must
-    not then wait.
+    `rows`: the number of rows that it must match. None: any number, and the statement stays one of its own.
+    `last`: execute it after all statements that are not, where the statements of several threads are put together. A
+    statement that begins a lease must not wait after it.
     """
 
     statement: Statement
@@ -40,93 +41,96 @@ class Shot:
     last: bool = False
 
 
-def fire(c: Connection, shots: Sequence[Shot]) -> bool:
-    """Execute them in order; False when one that must match its rows did not. The caller rolls back then.
+class StatementResult(NamedTuple):
+    """The result of one statement.
 
-    Neighbours that are the same statement become one of it where they can: parsing and planning it takes the database
-    longer than most of its rows.
+    `matched`: how many rows it matched or found. `rows`: those found. `missed`: it had to match another number of rows.
+    """
+
+    matched: int
+    rows: Sequence[Any]
+    missed: bool
+
+
+def execute(c: Connection, statements: Sequence[BoundStatement]) -> list[StatementResult]:
+    """Execute the statements in order. Return one result for each statement that the database received.
+
+    Neighbours that are the same statement, with `rows`, are merged into one where this is possible: the database takes
+    longer to parse and plan a statement than to change most of its rows. Statements without `rows` are never merged.
+    When a statement misses, the caller rolls back. Statements behind it may not have been executed then.
+
+    Found rows have their columns as attributes. Values are as the driver has them: 0 and 1 for booleans, Decimal for
+    quotients. A list among the values must not be empty. Raises what SQLAlchemy raises.
     """
     if not _takes_several(c):
-        return all(shot.rows in (None, _one(c, shot).rowcount) for shot in shots)
-    salvoes = _as_few(shots)
-    counts = [count for count, _ in _together(c, salvoes)]
-    return all(salvo.rows in (None, count) for salvo, count in zip(salvoes, counts, strict=True))
-
-
-def matched(c: Connection, shots: Sequence[Shot]) -> list[int]:
-    """Execute them in order, and tell how many rows each has matched, whatever it had to match."""
-    if _takes_several(c):
-        return [count for count, _ in _together(c, _one_by_one(shots))]
-    return [_one(c, shot).rowcount for shot in shots]
-
-
-def ask(c: Connection, shots: Sequence[Shot]) -> list[Sequence[Any]]:
-    """Execute them in order, and give the rows of each, their columns as attributes. Values are as the driver has them:
-    0 and 1 for what is true or false, Decimal for what was divided. A list among the values must not be empty."""
-    if _takes_several(c):
-        return [rows for _, rows in _together(c, _one_by_one(shots))]
-    answers = [_one(c, shot) for shot in shots]
-    return [answer.all() if answer.returns_rows else () for answer in answers]
+        return _in_turn(c, statements)
+    merged = _merged(statements)
+    results = zip(merged, _together(c, merged), strict=True)
+    return [StatementResult(count, rows, one.rows not in (None, count)) for one, (count, rows) in results]
 
 
 def _takes_several(c: Connection) -> bool:
-    """Whether this connection was made for volleys."""
+    """Whether this connection was made with multi-statements."""
     return bool(getattr(c.connection.driver_connection, "client_flag", 0) & CLIENT.MULTI_STATEMENTS)
 
 
-def _one(c: Connection, shot: Shot) -> Any:
-    return c.execute(shot.statement, dict(shot.values))
+def _in_turn(c: Connection, statements: Iterable[BoundStatement]) -> list[StatementResult]:
+    results: list[StatementResult] = []
+    for one in statements:
+        result = c.execute(one.statement, dict(one.values))
+        rows = result.all() if result.returns_rows else ()
+        count = len(rows) if result.returns_rows else result.rowcount
+        results.append(StatementResult(count, rows, one.rows not in (None, count)))
+        if results[-1].missed:
+            break
+    return results
 
 
 @dataclass(slots=True)
-class _Salvo:
-    """Shots that go out as one statement. An INSERT makes a row of each of its `values`, anything else has one."""
+class _Merged:
+    """Statements that are sent as one. An INSERT makes a row of each of its `values`, anything else has one."""
 
     statement: Statement
     values: list[Mapping[str, Any]]
     rows: int | None
 
-    def takes(self, shot: Shot) -> bool:
-        """Whether this one can go out with them: one row more of an INSERT, or more of each list and all else alike."""
-        if shot.statement is not self.statement or shot.rows is None or self.rows is None:
+    def takes(self, other: BoundStatement) -> bool:
+        """Whether the other can be merged: one more row of an INSERT, or longer lists and all other values equal."""
+        if other.statement is not self.statement or other.rows is None or self.rows is None:
             return False
-        if isinstance(shot.statement, Insert):
+        if isinstance(other.statement, Insert):
             return True
-        lists = [name for name, value in shot.values.items() if type(value) is list]
-        return bool(lists) and all(shot.values[n] == self.values[0][n] for n in shot.values.keys() - lists)
+        lists = [name for name, value in other.values.items() if type(value) is list]
+        return bool(lists) and all(other.values[n] == self.values[0][n] for n in other.values.keys() - lists)
 
-    def take(self, shot: Shot) -> None:
-        """Add one that it takes."""
-        self.rows = (self.rows or 0) + (shot.rows or 0)
-        if isinstance(shot.statement, Insert):
-            self.values.append(shot.values)
+    def take(self, other: BoundStatement) -> None:
+        """Merge one that it takes."""
+        self.rows = (self.rows or 0) + (other.rows or 0)
+        if isinstance(other.statement, Insert):
+            self.values.append(other.values)
         else:
             (so_far,) = self.values
-            self.values = [{n: so_far[n] + v if type(v) is list else v for n, v in shot.values.items()}]
+            self.values = [{n: so_far[n] + v if type(v) is list else v for n, v in other.values.items()}]
 
 
-def _one_by_one(shots: Iterable[Shot]) -> list[_Salvo]:
-    return [_Salvo(shot.statement, [shot.values], shot.rows) for shot in shots]
-
-
-def _as_few(shots: Iterable[Shot]) -> list[_Salvo]:
-    """The same in as few statements as can be, in the same order."""
-    salvoes: list[_Salvo] = []
-    for one in shots:
-        if salvoes and salvoes[-1].takes(one):
-            salvoes[-1].take(one)
+def _merged(statements: Iterable[BoundStatement]) -> list[_Merged]:
+    """The same in as few statements as possible, in the same order."""
+    merged: list[_Merged] = []
+    for one in statements:
+        if merged and merged[-1].takes(one):
+            merged[-1].take(one)
         else:
-            salvoes += _one_by_one([one])
-    return salvoes
+            merged.append(_Merged(one.statement, [one.values], one.rows))
+    return merged
 
 
-def _together(c: Connection, salvoes: Sequence[_Salvo]) -> list[tuple[int, Sequence[Any]]]:
-    """How many rows each statement matched or found, and what it found."""
+def _together(c: Connection, merged: Sequence[_Merged]) -> list[tuple[int, Sequence[Any]]]:
+    """How many rows each statement matched or found, and the rows it found."""
     driver: Any = c.connection.driver_connection
-    prepared = [_prepared(salvo.statement, c.dialect) for salvo in salvoes]
+    prepared = [_prepared(statement.statement, c.dialect) for statement in merged]
     try:
-        texts = [one.filled_in(salvo.values, driver.escape) for one, salvo in zip(prepared, salvoes, strict=True)]
-        answers = answers_to(driver, ";".join(texts), len(salvoes))
+        texts = [one.filled_in(each.values, driver.escape) for one, each in zip(prepared, merged, strict=True)]
+        answers = answers_to(driver, ";".join(texts), len(merged))
     except driver.Error as error:
         raise _as_sqlalchemy_would(c, error) from error
     return [(count, one.named(rows)) for one, (count, rows) in zip(prepared, answers, strict=True)]
@@ -134,9 +138,9 @@ def _together(c: Connection, salvoes: Sequence[_Salvo]) -> list[tuple[int, Seque
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A statement's text with its fixed values in place, and what its rows are made of.
+    """A statement's text with its fixed values in place, and the class of its rows.
 
-    An INSERT's `text` is that of one row, its `head` what comes before the first.
+    An INSERT's `text` is that of one row. Its `head` is the text before the first row.
     """
 
     head: str
@@ -144,7 +148,7 @@ class _Prepared:
     row: Any
 
     def filled_in(self, several: Sequence[Mapping[str, Any]], escape: Callable[[Any], str]) -> str:
-        """The text with its values. Most are numbers, or not there: those need nobody to escape them."""
+        """The text with its values. Most are numbers or NULL, which need no escaping."""
         filled = [
             self.text
             % {
@@ -162,7 +166,7 @@ class _Prepared:
 @lru_cache(maxsize=200)
 def _prepared(statement: Statement, dialect: Dialect) -> _Prepared:
     compiled: Any = statement.compile(dialect=dialect)
-    text = _LIST.sub(r"%(\1)s", str(compiled)).replace("%%", "%%%%")  # it goes through two rounds of filling in
+    text = _LIST.sub(r"%(\1)s", str(compiled)).replace("%%", "%%%%")  # it is formatted twice
     names = {name: _filled_in(name, parameter) for name, parameter in compiled.binds.items()}
     columns = statement.selected_columns.keys() if isinstance(statement, Select) else None
     text = text % names
@@ -171,7 +175,7 @@ def _prepared(statement: Statement, dialect: Dialect) -> _Prepared:
 
 
 def _filled_in(name: str, parameter: Any) -> str:
-    """A fixed value, or a list of them, as SQL text; what comes with each shot stays open."""
+    """A fixed value, or a list of them, as SQL text. A value that comes with each execution stays a parameter."""
     if parameter.required:
         return f"%({name})s"
     value = parameter.effective_value
@@ -192,7 +196,7 @@ def _are_numbers(values: Sequence[Any]) -> bool:
 
 
 def _as_sqlalchemy_would(c: Connection, error: Exception) -> BaseException:
-    """The driver's error in the clothes that `Database` knows; the values stay out of its text."""
+    """The driver's error as SQLAlchemy raises it, which `Database` knows. The values stay out of its text."""
     driver: Any = c.connection.driver_connection
     gone = c.dialect.is_disconnect(error, c.connection.dbapi_connection, None)  # type: ignore[arg-type]
     return DBAPIError.instance(

@@ -1,8 +1,8 @@
-"""Reading what MariaDB and MySQL answer to several statements in one request, in less CPU than PyMySQL takes.
+"""Reads the answers of MariaDB and MySQL to several statements in one request, in less CPU than PyMySQL takes.
 
-PyMySQL describes each column of each answer anew, through a dozen calls, and makes objects of every packet. The same
-few statements come by for every email: their columns are described once. Packets are still PyMySQL's to read and errors
-its to raise; so is what becomes of a column's bytes.
+PyMySQL describes each column of each answer anew, through a dozen calls, and makes an object of every packet. The same
+few statements are executed for every email. Here their columns are described once. PyMySQL still reads the packets,
+raises the errors and chooses the conversion of each column.
 
 https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response.html
 """
@@ -17,23 +17,23 @@ from pymysql.constants import COMMAND, SERVER_STATUS
 from pymysql.err import InterfaceError
 from pymysql.protocol import MysqlPacket
 
-from eed_delivery.database.mysql_values import DECODERS
+from eed_delivery.database.mysql_connection import DECODERS
 
-Convert = Callable[[bytes], Any]
-Answer = tuple[int, list[list[Any]]]
+_Convert = Callable[[bytes], Any]
+_Answer = tuple[int, list[list[Any]]]
 """How many rows a statement matched or found, and the values of those it found."""
 
 # https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_dt_integers.html
 _NULL = 0xFB
 _LENGTHS = {0xFC: 2, 0xFD: 3, 0xFE: 8}
-"""The octets that a number takes which does not fit into the first one."""
+"""The octets of a number that does not fit into the first one."""
 _EOF = 0xFE
 _EOF_BELOW = 9
 """A packet that begins like EOF and is as long as this is a row, whose first value is longer than 16 MB."""
 
 
 class _Packet:
-    """As much of a packet as PyMySQL wants to know; the rest is its bytes."""
+    """The part of PyMySQL's packet class that its connection uses, and the packet's bytes."""
 
     __slots__ = ("data",)
 
@@ -47,11 +47,14 @@ class _Packet:
         MysqlPacket(self.data, "utf8").raise_for_error()
 
 
-def answers_to(driver: Any, text: str, statements: int) -> list[Answer]:
-    """Send `text`, which holds so many statements, and read the answer to each. Raises what PyMySQL raises."""
+def answers_to(driver: Any, text: str, statements: int) -> list[_Answer]:
+    """Send `text`, which holds `statements` statements, and read the answer to each. Raises what PyMySQL raises.
+
+    An answer is how many rows a statement matched or found, and the values of those it found.
+    """
     driver._execute_command(COMMAND.COM_QUERY, text)
     read = partial(driver._read_packet, _Packet)
-    answers: list[Answer] = []
+    answers: list[_Answer] = []
     status = SERVER_STATUS.SERVER_MORE_RESULTS_EXISTS
     while status & SERVER_STATUS.SERVER_MORE_RESULTS_EXISTS:
         answer, status = _answer(driver, read)
@@ -62,7 +65,7 @@ def answers_to(driver: Any, text: str, statements: int) -> list[Answer]:
     return answers
 
 
-def _answer(driver: Any, read: Callable[[], _Packet]) -> tuple[Answer, int]:
+def _answer(driver: Any, read: Callable[[], _Packet]) -> tuple[_Answer, int]:
     """One answer, and the server's status after it."""
     first = read().data
     if first[0] == 0:
@@ -82,7 +85,7 @@ def _answer(driver: Any, read: Callable[[], _Packet]) -> tuple[Answer, int]:
     return (len(rows), rows), int.from_bytes(data[3:5], "little")
 
 
-def _row(data: bytes, converts: Sequence[Convert]) -> list[Any]:
+def _row(data: bytes, converts: Sequence[_Convert]) -> list[Any]:
     values: list[Any] = []
     at = 0
     for convert in converts:
@@ -108,9 +111,8 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     return int.from_bytes(data[at + 1 : end], "little"), end
 
 
-class _Told:
-    """In place of a connection: gives PyMySQL the packets that describe columns, so that it decides what their bytes
-    are."""
+class _ColumnReader:
+    """In place of a connection: gives PyMySQL the packets that describe columns, so that it chooses the conversions."""
 
     use_unicode = True
     decoders = DECODERS
@@ -124,18 +126,18 @@ class _Told:
 
 
 @lru_cache(maxsize=200)
-def _converts(columns: tuple[bytes, ...], encoding: str) -> list[Convert]:
-    """What makes values of the bytes of such columns."""
-    result: Any = MySQLResult(_Told(columns, encoding))  # type: ignore[arg-type]
+def _converts(columns: tuple[bytes, ...], encoding: str) -> list[_Convert]:
+    """The conversions from bytes to values for such columns."""
+    result: Any = MySQLResult(_ColumnReader(columns, encoding))  # type: ignore[arg-type]
     result.field_count = len(columns)
     result._get_descriptions()
     return [_convert(codec, converter) for codec, converter in result.converters]
 
 
-def _convert(codec: str | None, converter: Callable[[Any], Any] | None) -> Convert:
+def _convert(codec: str | None, converter: Callable[[Any], Any] | None) -> _Convert:
     if converter is int:
         return int  # it reads digits from bytes, too
-    decode: Convert = bytes if codec is None else methodcaller("decode", codec)
+    decode: _Convert = bytes if codec is None else methodcaller("decode", codec)
     if converter is None:
         return decode
     return lambda data: converter(decode(data))

@@ -1,8 +1,8 @@
-"""PyMySQL's connection, with what TLS needs made once an hour and not for each connection.
+"""PyMySQL's connection, with our conversions of values and with TLS contexts that connections share.
 
-To read the system's certificates takes 40 ms of CPU and a megabyte, the rest of connecting half a millisecond; and
-PyMySQL reads them for each connection, even to a server that has no TLS. Without a CA file PyMySQL verifies no host
-name; here it does, by the system's CAs.
+To read the system's certificates takes 40 ms of CPU and a megabyte, the rest of connecting half a millisecond. PyMySQL
+reads them for each connection, even to a server without TLS. Here they are read once an hour. Without a CA file PyMySQL
+verifies no host name; here it does, by the system's CAs.
 """
 
 import ssl
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymysql.connections import Connection
+from pymysql.constants import FIELD_TYPE
+from pymysql.converters import conversions, convert_date, convert_datetime
 
 if TYPE_CHECKING:
     _Connection = Connection[Any]
@@ -19,7 +21,43 @@ else:
     _Connection = Connection
 
 FRESH_SECONDS = 3600.0
-"""A CA file that was exchanged counts after so long at the latest, without a restart."""
+"""A CA file that was replaced is read again after this time at the latest, without a restart."""
+ZERO_DATE = "0000-00-00"
+
+
+def _bit(data: bytes) -> int:
+    """BIT(1) is 0 or 1, BIT(n) its number, as in `SELECT flags + 0`. PyMySQL gives bytes.
+
+    https://dev.mysql.com/doc/refman/8.0/en/bit-value-literals.html
+    """
+    return int.from_bytes(data, "big")
+
+
+def _date(text: str) -> Any:
+    return None if text == ZERO_DATE else convert_date(text)
+
+
+def _datetime(text: str) -> Any:
+    return None if text.startswith(ZERO_DATE) else convert_datetime(text)
+
+
+def _year(text: str) -> int | None:
+    return int(text) or None
+
+
+CONVERSIONS: dict[Any, Any] = conversions | {
+    FIELD_TYPE.BIT: _bit,
+    # The "zero" values are NULL, as Connector/ODBC has them: https://dev.mysql.com/doc/refman/8.0/en/date-and-time-types.html
+    # PyMySQL gives texts like "0000-00-00".
+    FIELD_TYPE.DATE: _date,
+    FIELD_TYPE.NEWDATE: _date,
+    FIELD_TYPE.DATETIME: _datetime,
+    FIELD_TYPE.TIMESTAMP: _datetime,
+    FIELD_TYPE.YEAR: _year,
+}
+"""For PyMySQL's `conv`: how it writes values, by Python's types, and how it reads them, by the column's type."""
+DECODERS: dict[int, Any] = {kind: read for kind, read in CONVERSIONS.items() if isinstance(kind, int)}
+"""The conversions for reading."""
 
 
 class _Contexts:
@@ -53,7 +91,7 @@ class TlsState:
 
 
 class MySqlConnection(_Connection):
-    """What PyMySQL makes for each connection is made for all that want the same.
+    """Connections with the same TLS options share a context.
 
     SQLAlchemy gives a part of the TLS options as `ssl`, a form that PyMySQL has given up, and that it would pass over
     beside the other part. They are given as one.
@@ -101,4 +139,8 @@ class MySqlConnection(_Connection):
 
 def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> MySqlConnection:
     """For SQLAlchemy's event `do_connect`."""
-    return MySqlConnection(*arguments, **options)
+    if isinstance(options.get("password"), str):
+        # PyMySQL would write it in latin1. The server keeps what came with the CREATE USER, in UTF-8 as a rule, and
+        # JDBC's driver sends it so (passwordCharacterEncoding).
+        options = {**options, "password": options["password"].encode()}
+    return MySqlConnection(*arguments, conv=CONVERSIONS, **options)

@@ -16,15 +16,20 @@ from eed_delivery.errors import DatabaseGone
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# https://mariadb.com/kb/en/mariadb-error-code-reference/: deadlock, lock wait timeout, record changed since last read
-CONTENTION = frozenset({1213, 1205, 1020})
+# https://mariadb.com/kb/en/mariadb-error-code-reference/
+# https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html (above 3000 they are MySQL's alone)
+# deadlock, lock wait timeout, record changed since last read, group replication's "another transaction was first"
+CONTENTION = frozenset({1213, 1205, 1020, 3101})
 # disk full (twice), Galera node not ready, query killed or timed out (three ways)
 UNABLE = frozenset({1021, 1114, 1047, 1317, 1969, 3024})
 # too many connections, server shutting down, connection killed, read-only server (twice), lost or refused connections
 AWAY = frozenset({1040, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1290, 1792, 1836, 1927, 2002, 2003, 2006, 2013, 2055})
-# access denied, or no TLS where it is required: a rotated password or certificate heals itself like an outage does, and
-# must not end a worker thread
-REFUSED = frozenset({1044, 1045, 1129, 1130, 2026, 4151})
+# the user's limit of connections, offline mode, not available, session killed, disconnected for idling
+AWAY |= {1226, 3032, 3168, 3169, 4031}
+# access denied, a password that has expired (twice), a locked account (MySQL, MariaDB), one that is blocked for a
+# while, no TLS where it is required: a rotated password or certificate heals itself like an outage does, and must not
+# end a worker thread
+REFUSED = frozenset({1044, 1045, 1129, 1130, 1820, 1862, 2026, 3118, 3955, 4151})
 
 HOLD_SECONDS = 5
 """How long a worker's thread keeps its connection: to ask the pool for it each time costs as much as two statements."""

@@ -46,7 +46,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EmailRow:
     """An email as the source's tables hold it after the run."""
 
     email_id: int
@@ -85,7 +85,7 @@ def all_checks(
     ]
 
 
-def _read_source(c: Connection) -> tuple[str, list[Row]]:
+def _read_source(c: Connection) -> tuple[str, list[EmailRow]]:
     job_status = c.execute(select(delivery_job.c.status).where(delivery_job.c.id == JOB_ID)).scalar_one()
     email_row, attachment = delivery_email.c, delivery_attachment.c
     statement = (
@@ -93,7 +93,7 @@ def _read_source(c: Connection) -> tuple[str, list[Row]]:
         .join(delivery_attachment, attachment.email_id == email_row.id)
         .order_by(email_row.id)
     )
-    return job_status, [Row(*row) for row in c.execute(statement)]
+    return job_status, [EmailRow(*row) for row in c.execute(statement)]
 
 
 def _read(path: Path) -> Stored:
@@ -110,7 +110,7 @@ def _balance(report: JobReport, count: int) -> Iterator[str]:
         yield f"{count} emails were registered, and the ledger has {report.total}"
 
 
-def _written_back(report: JobReport, job_status: str, rows: Sequence[Row]) -> Iterator[str]:
+def _written_back(report: JobReport, job_status: str, rows: Sequence[EmailRow]) -> Iterator[str]:
     if job_status != "finished":
         yield f"delivery_job says {job_status}"
     written = Counter(row.status for row in rows)
@@ -119,7 +119,7 @@ def _written_back(report: JobReport, job_status: str, rows: Sequence[Row]) -> It
             yield f"{state}: delivery_email has {written[state]}, the ledger {report.counts[state]}"
 
 
-def _ends(rows: Sequence[Row], script: Mapping[str, Mishap]) -> Iterator[str]:
+def _ends(rows: Sequence[EmailRow], script: Mapping[str, Mishap]) -> Iterator[str]:
     for row in rows:
         mishap = script.get(row.recipient)
         expected = _END[mishap] if mishap else EmailState.SENT
@@ -130,7 +130,7 @@ def _ends(rows: Sequence[Row], script: Mapping[str, Mishap]) -> Iterator[str]:
             yield f"email {row.email_id} was tried {row.attempts} times, not {tries}"
 
 
-def _once_each(rows: Sequence[Row], stored: Sequence[Stored]) -> Iterator[str]:
+def _once_each(rows: Sequence[EmailRow], stored: Sequence[Stored]) -> Iterator[str]:
     got = Counter(one.recipient for one in stored)
     arrived = (EmailState.SENT, EmailState.IN_DOUBT)  # the mail server took the one in doubt, and did not say so
     due = Counter(row.recipient for row in rows if row.status in arrived)
@@ -139,7 +139,7 @@ def _once_each(rows: Sequence[Row], stored: Sequence[Stored]) -> Iterator[str]:
             yield f"{address} got {got[address]}, and {due[address]} was due"
 
 
-def _contents(rows: Sequence[Row], stored: Sequence[Stored], customers: Sequence[Customer]) -> Iterator[str]:
+def _contents(rows: Sequence[EmailRow], stored: Sequence[Stored], customers: Sequence[Customer]) -> Iterator[str]:
     hashes = {row.recipient: row.sha256 for row in rows}
     by_address = {customer.address: customer for customer in customers}
     for one in stored:

@@ -22,7 +22,7 @@ from eed_delivery.demo.mail_server import MailServer
 from eed_delivery.demo.people import customers
 from eed_delivery.demo.processes import QueueServer, Service, StackFailed
 from eed_delivery.demo.progress import follow
-from eed_delivery.demo.workspace import NotOurs, Workspace
+from eed_delivery.demo.workspace import UnusableWorkspace, Workspace
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
 from eed_delivery.model import EmailState, JobState
 
@@ -62,7 +62,7 @@ class Demo:
         try:
             with self._workspace.claimed(), ExitStack() as stack:
                 return self._play(stack)
-        except (NotOurs, StackFailed) as error:
+        except (UnusableWorkspace, StackFailed) as error:
             raise DemoFailed(str(error)) from error
         except KeyboardInterrupt:
             raise DemoFailed("stopped before its end") from None

@@ -10,7 +10,7 @@ MARKER = ".eed-delivery-demo"
 _MARKER_TEXT = "Made by `eed-delivery demo`. Everything beside this file is deleted when the demo is run again.\n"
 
 
-class NotOurs(Exception):
+class UnusableWorkspace(Exception):
     """The directory cannot be used; the text says why and what to do."""
 
 
@@ -29,14 +29,16 @@ class Workspace:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Empty the directory, and keep other demos out of it while this block runs. Raises `NotOurs`."""
+        """Empty the directory, and keep other demos out of it while this block runs. Raises `UnusableWorkspace`."""
         self._check()
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / MARKER).open("a+", encoding="utf-8") as marker:
             try:
                 fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise NotOurs(f"another demo is running in {self.directory}: stop it, or give --directory") from None
+                raise UnusableWorkspace(
+                    f"another demo is running in {self.directory}: stop it, or give --directory"
+                ) from None
             marker.truncate(0)
             marker.write(_MARKER_TEXT)
             marker.flush()
@@ -45,11 +47,11 @@ class Workspace:
 
     def _check(self) -> None:
         if self.directory.is_symlink() or (self.directory.exists() and not self.directory.is_dir()):
-            raise NotOurs(f"{self.directory} is not a directory: give another one with --directory")
+            raise UnusableWorkspace(f"{self.directory} is not a directory: give another one with --directory")
         if not self.directory.exists() or (self.directory / MARKER).is_file():
             return
         if any(self.directory.iterdir()):
-            raise NotOurs(
+            raise UnusableWorkspace(
                 f"{self.directory} holds files that are not the demo's (it has no {MARKER}), and nothing in it was "
                 "touched: give another directory with --directory"
             )

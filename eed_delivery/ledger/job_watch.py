@@ -37,7 +37,7 @@ class WatchedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class OutcomeCounts:
     """How many emails of a job were sent, and how many of these were complained about or bounced hard."""
 
     sent: int
@@ -80,7 +80,7 @@ class WatchLedger:
         )
         return self._database.run(lambda c: [_job(row) for row in c.execute(statement)])
 
-    def harmed(self, jobs: Sequence[WatchedJob]) -> dict[int, Tally]:
+    def harmed(self, jobs: Sequence[WatchedJob]) -> dict[int, OutcomeCounts]:
         """Of each job that has any, all its emails with a harmful outcome; `sent` is left 0. By the index alone: as
         many as count against the job, or more."""
         ids = [job.job_id for job in jobs]
@@ -92,7 +92,7 @@ class WatchLedger:
         statement = select(func.count()).where(eed_email.c.job_id == job.job_id, eed_email.c.state == EmailState.SENT)
         return self._database.run(lambda c: c.execute(statement).scalar_one())
 
-    def tally(self, job: WatchedJob, sent: int) -> Tally:
+    def tally(self, job: WatchedJob, sent: int) -> OutcomeCounts:
         """What counts against a job: emails that left after its last resume. `sent`: how many it has sent, ever."""
         counted = [eed_email.c.job_id == job.job_id, eed_email.c.outcome.in_(HARMFUL)]
         counted.append(eed_email.c.state == EmailState.SENT)
@@ -132,7 +132,7 @@ class WatchLedger:
         return self._database.did(work)
 
 
-def _harmed(c: Connection, job_ids: Sequence[int]) -> dict[int, Tally]:
+def _harmed(c: Connection, job_ids: Sequence[int]) -> dict[int, OutcomeCounts]:
     where = eed_email.c.job_id.in_(job_ids) & eed_email.c.outcome.in_(HARMFUL)
     columns = (eed_email.c.job_id, eed_email.c.outcome)
     found: dict[int, dict[str, int]] = {}
@@ -141,8 +141,8 @@ def _harmed(c: Connection, job_ids: Sequence[int]) -> dict[int, Tally]:
     return {job_id: _tally(counts, 0) for job_id, counts in found.items()}
 
 
-def _tally(counts: dict[str, int], sent: int) -> Tally:
-    return Tally(sent, *(counts.get(outcome, 0) for outcome in HARMFUL))
+def _tally(counts: dict[str, int], sent: int) -> OutcomeCounts:
+    return OutcomeCounts(sent, *(counts.get(outcome, 0) for outcome in HARMFUL))
 
 
 def _job(row: Row[*tuple[Any, ...]]) -> WatchedJob:

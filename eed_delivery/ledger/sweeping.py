@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.addresses import went_to
 from eed_delivery.database.clock import utc_in, utc_now
-from eed_delivery.database.multi_statement import Shot, matched
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database, is_away, is_contention
 from eed_delivery.errors import Miscounted
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
@@ -35,7 +35,7 @@ POISON = "its message was received too often without an answer and ended in the 
 UNREADABLE = "its row in the source cannot be read: see email_cannot_be_claimed in the log"
 
 JOBS_A_QUERY = 200
-VOLLEY = 100
+STATEMENTS_A_REQUEST = 100
 """So many emails are ended in one request; still one key at a time, in the order of their ids."""
 
 
@@ -298,8 +298,10 @@ class SweepLedger:
     def _end(self, c: Connection, job_id: int, state: EmailState, reason: str | None) -> int:
         waiting = eed_email.c.state.in_([EmailState.PENDING, EmailState.QUEUED])
         strays = self._select(c, (eed_email.c.job_id == job_id) & waiting)
-        shots = [Shot(END_LEFTOVER, {**_same(stray), "to_state": state, "reason": reason}) for stray in strays]
-        counts = [n for start in range(0, len(shots), VOLLEY) for n in matched(c, shots[start : start + VOLLEY])]
+        to_state = {"to_state": state, "reason": reason}
+        ends = [BoundStatement(END_LEFTOVER, {**_same(stray), **to_state}, rows=None) for stray in strays]
+        requests = (ends[start : start + STATEMENTS_A_REQUEST] for start in range(0, len(ends), STATEMENTS_A_REQUEST))
+        counts = [result.matched for request in requests for result in execute(c, request)]
         ended = [stray for stray, count in zip(strays, counts, strict=True) if count == 1]
         self._source.write_emails(c, [stray.key for stray in ended if stray.resend_of is None], state, reason or "")
         return len(ended)

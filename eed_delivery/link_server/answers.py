@@ -28,7 +28,7 @@ _ALWAYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LinkAnswer:
     """A whole answer: its status line and body, and the headers that are its own."""
 
     status: str
@@ -41,28 +41,28 @@ class Answer:
         return [("Content-Type", self.kind), ("Content-Length", str(len(self.body))), *self.more, *_ALWAYS]
 
 
-def _page(status: str, title: str, body: str, more: Headers = ()) -> Answer:
+def _page(status: str, title: str, body: str, more: Headers = ()) -> LinkAnswer:
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
         f"<body><h1>{title}</h1>{body}</body></html>\n"
     )
-    return Answer(status, text.encode(), more=more)
+    return LinkAnswer(status, text.encode(), more=more)
 
 
-def redirect(target: str) -> Answer:
+def redirect(target: str) -> LinkAnswer:
     """To there. `target` is printable ASCII, as ClickLink has it."""
-    return Answer("302 Found", more=[("Location", target)])
+    return LinkAnswer("302 Found", more=[("Location", target)])
 
 
-def not_allowed(methods: Sequence[str]) -> Answer:
+def not_allowed(methods: Sequence[str]) -> LinkAnswer:
     """RFC 9110, section 15.5.6."""
-    return Answer("405 Method Not Allowed", b"405\n", "text/plain", [("Allow", ", ".join(methods))])
+    return LinkAnswer("405 Method Not Allowed", b"405\n", "text/plain", [("Allow", ", ".join(methods))])
 
 
-PIXEL = Answer("200 OK", _GIF, "image/gif")
-HEALTHY = Answer("200 OK", b"ok\n", "text/plain")
-STALLED = Answer("503 Service Unavailable", b"links are not answered\n", "text/plain")
+PIXEL = LinkAnswer("200 OK", _GIF, "image/gif")
+HEALTHY = LinkAnswer("200 OK", b"ok\n", "text/plain")
+STALLED = LinkAnswer("503 Service Unavailable", b"links are not answered\n", "text/plain")
 UNKNOWN = _page("404 Not Found", "This link is not valid", "<p>Perhaps a part of it got lost when it was copied.</p>")
 EXPIRED = _page("410 Gone", "This link has expired", "<p>It is too old to be used.</p>")
 ASK = _page(

@@ -13,7 +13,7 @@ import structlog
 
 from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.link_server import answers
-from eed_delivery.link_server.answers import Answer
+from eed_delivery.link_server.answers import LinkAnswer
 from eed_delivery.link_server.forms import Wish, wish_in
 from eed_delivery.link_server.machines import Request, reader_of
 from eed_delivery.links.tokens import CLICK, PIXEL, UNSUBSCRIBE, ClickLink, Links, PixelLink
@@ -44,7 +44,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Endpoint:
+class LinkEndpoint:
     """Answers from the signed address alone, so no reader waits for the database.
 
     `opened` and `clicked` must return at once and never raise (Intake.put). `unsubscribed` may take its time, within
@@ -75,7 +75,7 @@ class Endpoint:
         start_response(answer.status, answer.headers())
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
-    def _answer(self, environ: WSGIEnvironment) -> Answer:
+    def _answer(self, environ: WSGIEnvironment) -> LinkAnswer:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
         match = _PATH.fullmatch(path)
         purpose, token = match.groups() if match else ("", "")
@@ -90,13 +90,13 @@ class Endpoint:
             return self._open(token, environ)
         return answers.HEALTHY if path == "/healthz" else answers.UNKNOWN
 
-    def _open(self, token: str, environ: WSGIEnvironment) -> Answer:
+    def _open(self, token: str, environ: WSGIEnvironment) -> LinkAnswer:
         link = self._links.read_pixel(token.removesuffix(".gif"))
         if link is not None and not self._expired(link):
             self._opened(self._event(EventKind.OPEN, link, environ))
         return answers.PIXEL  # in any case: a broken picture is of no use to anybody
 
-    def _click(self, token: str, environ: WSGIEnvironment) -> Answer:
+    def _click(self, token: str, environ: WSGIEnvironment) -> LinkAnswer:
         link = self._links.read_click(token)
         if link is None:
             return answers.UNKNOWN
@@ -108,7 +108,7 @@ class Endpoint:
     def _expired(self, link: PixelLink | ClickLink) -> bool:
         return 0 < self._valid_days < link.age_days
 
-    def _unsubscribe(self, token: str, environ: WSGIEnvironment) -> Answer:
+    def _unsubscribe(self, token: str, environ: WSGIEnvironment) -> LinkAnswer:
         """Only a POST unsubscribes: scanners and prefetches GET every link there is (RFC 8058, section 1)."""
         link = self._links.read_unsubscribe(token)
         if link is None:

@@ -15,11 +15,11 @@ from eed_delivery.link_server.machines import hastened
 log = structlog.get_logger(__name__)
 
 
-class NotOurs(Exception):
+class UnknownEmail(Exception):
     """The ledger has no such email: another installation has signed with our secret, or the ledger was replaced."""
 
 
-class Recording:
+class LinkRecorder:
     """What an Intake stores with, and what an Endpoint unsubscribes with. Raises `DatabaseGone`."""
 
     def __init__(
@@ -46,10 +46,10 @@ class Recording:
             log.warning("opens_and_clicks_of_unknown_emails", count=len(taken.unknown))
 
     def unsubscribe(self, wish: Unsubscription) -> None:
-        """Store a wish. Raises NotOurs, too: what is not stored must not be confirmed."""
+        """Store a wish. Raises `UnknownEmail`, too: what is not stored must not be confirmed."""
         key = self._unsubscribing.store(wish.email_id, wish.gen, wish.category, str(wish.wish), wish.occurred_at)
         if key is None:
-            raise NotOurs(f"there is no email {wish.email_id} of generation {wish.gen}")
+            raise UnknownEmail(f"there is no email {wish.email_id} of generation {wish.gen}")
         log.info(
             "unsubscribed", email=key, email_id=wish.email_id, gen=wish.gen, category=wish.category, wish=str(wish.wish)
         )

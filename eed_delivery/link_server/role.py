@@ -6,10 +6,10 @@ import structlog
 
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.link_server.all_links import LinkWatch
-from eed_delivery.link_server.endpoint import AT_ONCE, Endpoint
+from eed_delivery.link_server.endpoint import AT_ONCE, LinkEndpoint
 from eed_delivery.link_server.health import Health
 from eed_delivery.link_server.intake import Intake
-from eed_delivery.link_server.recording import Recording
+from eed_delivery.link_server.recording import LinkRecorder
 from eed_delivery.link_server.repeats import RepeatLimit
 from eed_delivery.link_server.server import serve
 from eed_delivery.links.tokens import Links
@@ -28,7 +28,7 @@ Place = tuple[str, int]
 
 def run(
     links: Links,
-    recording: Recording,
+    recording: LinkRecorder,
     place: Place,
     stop: threading.Event,
     pulse: Pulse,
@@ -38,11 +38,11 @@ def run(
 ) -> None:
     """Answer at `place` until `stop` is set; then store what has come.
 
-    `health_place`: where /healthz alone is answered, however busy `place` is. `valid_days`: see `Endpoint`.
+    `health_place`: where /healthz alone is answered, however busy `place` is. `valid_days`: see `LinkEndpoint`.
     """
     intake = Intake(recording.store, watch=LinkWatch(), limit=RepeatLimit())
     storing = Loop("opens and clicks", intake.step, stop, pulse).start()
-    endpoint = Endpoint(links, intake.put, intake.put, recording.unsubscribe, valid_days=valid_days)
+    endpoint = LinkEndpoint(links, intake.put, intake.put, recording.unsubscribe, valid_days=valid_days)
     health = Health()
     if health_place is not None:
         work = (health, *health_place, stop, lambda: None)

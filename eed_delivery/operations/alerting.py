@@ -9,7 +9,7 @@ from eed_delivery.alerts.alert import Alert
 from eed_delivery.alerts.channels import Channel, NotHandedOver, host_name
 from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.alerts.turns import AlertLedger, Told
+from eed_delivery.ledger.alerts.turns import AlertLedger, AlertReport
 from eed_delivery.operations.refusals import UnknownKey
 
 
@@ -54,7 +54,7 @@ class Alerting:
     def rules(self) -> AlertRules:
         """All rules. Without the database they are worth seeing all the same."""
         rules = self._settings.all_rules
-        told: dict[str, Told] = {}
+        told: dict[str, AlertReport] = {}
         problem = None
         try:
             told = self._ledger().told([rule.name for rule in rules]) if rules else {}
@@ -82,7 +82,7 @@ class Alerting:
         return Alert(secrets.token_hex(8), service, host_name(), rule, level, what, now, said, test=True)
 
 
-def _view(rule: AlertRule | AlertFact, told: Told | None) -> AlertRuleView:
+def _view(rule: AlertRule | AlertFact, told: AlertReport | None) -> AlertRuleView:
     return AlertRuleView(rule, told.sent_at if told else None, told.times if told else 0)
 
 

@@ -76,8 +76,10 @@ class Preparing:
 
 
 def caution_findings(settings: Settings) -> tuple[Finding, ...]:
-    """What is allowed, and less safe than it would be by default."""
-    return tuple(Finding("warning", caution.key, caution.what, caution.remedy) for caution in cautions(settings))
+    """What is allowed and less safe than the default, and settings that have old names."""
+    unsafe = [Finding("warning", caution.key, caution.what, caution.remedy) for caution in cautions(settings)]
+    former = [Finding("warning", old.setting, old.what, old.remedy) for old in settings.old_names]
+    return (*unsafe, *former)
 
 
 def ledger_problem(database: Database) -> Problem | None:

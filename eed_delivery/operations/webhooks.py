@@ -11,7 +11,7 @@ from eed_delivery.ledger.webhooks.listing import WebhookList, WebhookReport
 from eed_delivery.ledger.webhooks.outbox import DONE, FAILED, WAITING
 from eed_delivery.operations.refusals import InvalidRequest, OperationRefused, WrongState
 from eed_delivery.webhooks.body import body_of_test
-from eed_delivery.webhooks.endpoint import Endpoint
+from eed_delivery.webhooks.endpoint import WebhookEndpoint
 
 __all__ = [
     "DONE", "FAILED", "MOST_LISTED", "WAITING", "EndpointState", "RetryResult", "WebhookNotTaken", "WebhookOperations",
@@ -74,7 +74,9 @@ class WebhookTaken:
 class WebhookOperations:
     """Looks at webhooks, and has them told again. Each call raises `DatabaseGone`."""
 
-    def __init__(self, configured: bool, webhooks: Callable[[], WebhookList], endpoint: Callable[[], Endpoint]) -> None:
+    def __init__(
+        self, configured: bool, webhooks: Callable[[], WebhookList], endpoint: Callable[[], WebhookEndpoint]
+    ) -> None:
         """`endpoint` raises `ConfigError` where its settings are wrong or not there."""
         self._configured = configured
         self._webhooks = webhooks

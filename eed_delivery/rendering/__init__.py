@@ -177,9 +177,9 @@ class Renderer:
         attachments = self._attachments(compiled, email, body.size)
         return mime.message(fields, body, attachments, boundary, self._settings.max_message_bytes)
 
-    def _attachments(self, compiled: CompiledJob, email: Email, size: int) -> list[mime.Part]:
+    def _attachments(self, compiled: CompiledJob, email: Email, size: int) -> list[mime.BodyPart]:
         """The job's attachments, then the email's own."""
-        parts: list[mime.Part] = []
+        parts: list[mime.BodyPart] = []
         if compiled.job.attachments:
             parts += self._shared.get(
                 compiled.number, compiled.reading, lambda: tuple(self._read(compiled.job.attachments, size))
@@ -187,7 +187,7 @@ class Renderer:
         parts += self._read(email.attachments, size + sum(part.size for part in parts))
         return parts
 
-    def _read(self, refs: tuple[AttachmentRef, ...], size: int) -> list[mime.Part]:
+    def _read(self, refs: tuple[AttachmentRef, ...], size: int) -> list[mime.BodyPart]:
         """Stops as soon as they are more than a message may hold, so that memory stays bounded."""
         parts = []
         for ref in refs:

@@ -27,7 +27,7 @@ Places = tuple[tuple[int, int], ...]
 """Where there is nothing but what `base64_rows` made: begin and end of each place, in order."""
 
 
-class Part(NamedTuple):
+class BodyPart(NamedTuple):
     """A body part: its header fields (ending in CRLF), their names, and its body in pieces that are joined once.
 
     `rows` are places in the joined body.
@@ -44,7 +44,7 @@ class Part(NamedTuple):
         return len(self.fields) + 2 + sum(map(len, self.body))
 
 
-def text_part(subtype: str, text: str) -> Part:
+def text_part(subtype: str, text: str) -> BodyPart:
     """text/plain or text/html in UTF-8; ends with a line end, and its line ends are CRLF."""
     try:
         data = text.encode()
@@ -57,7 +57,7 @@ def text_part(subtype: str, text: str) -> Part:
     encoding, body = _encoded_text(data.replace(b"\n", CRLF), _has_long_line(data))
     fields = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n'
     rows = ((0, len(body)),) if encoding == "base64" else ()
-    return Part(fields.encode("ascii"), (b"Content-Type", b"Content-Transfer-Encoding"), (body,), rows)
+    return BodyPart(fields.encode("ascii"), (b"Content-Type", b"Content-Transfer-Encoding"), (body,), rows)
 
 
 def _has_long_line(data: bytes) -> bool:
@@ -100,7 +100,7 @@ def base64_rows(data: bytes) -> bytes:
     return CRLF.join([*joined, *rest.unpack_from(encoded, blocks), *((last,) if last else ()), b""])
 
 
-def attachment_part(filename: str, content_type: str, content: bytes) -> Part:
+def attachment_part(filename: str, content_type: str, content: bytes) -> BodyPart:
     """An attachment in base64. `filename` and `content_type` have been checked by attachments.py."""
     fields = (
         f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: base64\r\n"
@@ -109,17 +109,17 @@ def attachment_part(filename: str, content_type: str, content: bytes) -> Part:
     names = (b"Content-Type", b"Content-Transfer-Encoding", b"Content-Disposition")
     check_block(fields, list(names))
     body = base64_rows(content)
-    return Part(fields, names, (body,), ((0, len(body)),) if body else ())
+    return BodyPart(fields, names, (body,), ((0, len(body)),) if body else ())
 
 
-def body_part(text: str | None, html: str | None, boundary: str) -> Part:
+def body_part(text: str | None, html: str | None, boundary: str) -> BodyPart:
     """The readable part: text, HTML, or both as alternatives, the better one last (RFC 2046, section 5.1.4)."""
     parts = [text_part(kind, content) for kind, content in (("plain", text), ("html", html)) if content is not None]
     return parts[0] if len(parts) == 1 else _multipart("alternative", f"=_a_{boundary}", parts)
 
 
 def message(
-    fields: Sequence[bytes], body: Part, attachments: Sequence[Part], boundary: str, limit: int
+    fields: Sequence[bytes], body: BodyPart, attachments: Sequence[BodyPart], boundary: str, limit: int
 ) -> tuple[bytes, Places]:
     """The whole message, and where in it base64 is. Every element of `fields` is one header field with its CRLF.
 
@@ -147,7 +147,7 @@ def new_boundary() -> str:
     return secrets.token_hex(16)
 
 
-def _multipart(kind: str, boundary: str, parts: Sequence[Part]) -> Part:
+def _multipart(kind: str, boundary: str, parts: Sequence[BodyPart]) -> BodyPart:
     line = f"--{boundary}\r\n".encode("ascii")
     body: list[bytes] = []
     rows: Places = ()
@@ -159,7 +159,7 @@ def _multipart(kind: str, boundary: str, parts: Sequence[Part]) -> Part:
         body += (line, part.fields, CRLF, *part.body, CRLF)
     body.append(f"--{boundary}--\r\n".encode("ascii"))
     fields = f'Content-Type: multipart/{kind};\r\n boundary="{boundary}"\r\n'.encode("ascii")
-    return Part(fields, (b"Content-Type",), tuple(body), rows)
+    return BodyPart(fields, (b"Content-Type",), tuple(body), rows)
 
 
 def _moved(places: Places, by: int) -> Places:

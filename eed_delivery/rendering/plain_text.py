@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from eed_delivery.rendering.css import NOTHING, Declarations
 from eed_delivery.rendering.style_sheets import said_in_sheets
-from eed_delivery.rendering.text_layout import BLANKS, Lines, Table
+from eed_delivery.rendering.text_layout import BLANKS, Table, TextLines
 from eed_delivery.rendering.visibility import BLOCKS, Style, style_of
 
 MAX_DEPTH = 2000
@@ -79,7 +79,7 @@ class _Link:
     """A link that is open, and what has been written of it."""
 
     address: str
-    lines: Lines
+    lines: TextLines
     begun: bool = False
     elsewhere: bool = False
     """There is something of it, but not as words in these lines: a picture, or cells of a table."""
@@ -118,7 +118,7 @@ class _Reader:
     sheets: Mapping[int, Declarations]
     opened: list[_Open] = field(default_factory=list)
     styles: list[Style] = field(default_factory=lambda: [Style()])
-    lines: list[Lines] = field(default_factory=lambda: [Lines()])
+    lines: list[TextLines] = field(default_factory=lambda: [TextLines()])
     """The page's, and those of the cells that are open."""
     tables: list[Table | None] = field(default_factory=list)
     """Those that are open; None for a cell: what is in it is no part of the table around it."""
@@ -235,7 +235,7 @@ class _Reader:
         if table is None or not table.rows:  # in SVG anything may be called td
             return None
         self.tables.append(None)
-        self.lines.append(Lines())
+        self.lines.append(TextLines())
         span = max(1, min(_number(attributes.get("colspan"), 1), _MAX_SPAN))
 
         def end() -> None:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
-from eed_delivery.rendering.mime import Part
+from eed_delivery.rendering.mime import BodyPart
 
 MAX_BYTES = 32 * 1024 * 1024
 """Of encoded attachments kept, for all jobs together. A job with more is read anew for each email."""
@@ -16,10 +16,10 @@ class SharedParts:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[int, tuple[Part, ...]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[BodyPart, ...]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: int, reading: Lock, read: Callable[[], tuple[Part, ...]]) -> tuple[Part, ...]:
+    def get(self, key: int, reading: Lock, read: Callable[[], tuple[BodyPart, ...]]) -> tuple[BodyPart, ...]:
         """What is kept under `key`, else what `read` gives. `reading` is the key's own lock.
 
         One thread at a time reads the same files. What `read` raises is not kept: the next email tries again.
@@ -34,13 +34,13 @@ class SharedParts:
                 self._keep(key, kept)
             return kept
 
-    def _find(self, key: int) -> tuple[Part, ...] | None:
+    def _find(self, key: int) -> tuple[BodyPart, ...] | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def _keep(self, key: int, parts: tuple[Part, ...]) -> None:
+    def _keep(self, key: int, parts: tuple[BodyPart, ...]) -> None:
         size = sum(part.size for part in parts)
         if size > self._max_bytes:
             return

@@ -26,7 +26,7 @@ _MOST_RULES = 200
 """Each is looked for in the whole page. Sheets with more are not written for emails."""
 
 
-class Rule(NamedTuple):
+class StyleRule(NamedTuple):
     """One selector, and what it says. `specificity`: of ids, of classes and attributes, of elements."""
 
     specificity: tuple[int, int, int]
@@ -46,7 +46,7 @@ def said_in_sheets(page: LexborHTMLParser) -> Mapping[int, Declarations]:
     return found
 
 
-def _rules_in(sheet: LexborNode) -> Sequence[Rule]:
+def _rules_in(sheet: LexborNode) -> Sequence[StyleRule]:
     text = sheet.child.text_content if sheet.child is not None else None
     if not text or not _MAY_HIDE.search(text) or not _is_everywhere(sheet.attributes.get("media") or ""):
         return ()
@@ -70,11 +70,11 @@ def _hides(declared: Declarations) -> bool:
 
 
 @lru_cache(maxsize=64)  # those of a few jobs
-def _rules(sheet: str) -> tuple[Rule, ...]:
+def _rules(sheet: str) -> tuple[StyleRule, ...]:
     return tuple(_unconditional(tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True)))
 
 
-def _unconditional(nodes: Sequence[Any]) -> Iterator[Rule]:
+def _unconditional(nodes: Sequence[Any]) -> Iterator[StyleRule]:
     for node in nodes:
         if node.type == "at-rule" and node.lower_at_keyword == "media" and node.content is not None:
             if _is_everywhere(tinycss2.serialize(node.prelude)):
@@ -85,7 +85,7 @@ def _unconditional(nodes: Sequence[Any]) -> Iterator[Rule]:
             yield from _of_rule(node)
 
 
-def _of_rule(node: Any) -> Iterator[Rule]:
+def _of_rule(node: Any) -> Iterator[StyleRule]:
     said = css.of_nodes(tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True))
     declared = {name: value for name, value in said.items() if name in _LOOKED_AT}
     if not declared:
@@ -93,7 +93,7 @@ def _of_rule(node: Any) -> Iterator[Rule]:
     for is_comma, tokens in groupby(node.prelude, key=lambda token: token == _COMMA):
         if not is_comma:
             selector = list(tokens)
-            yield Rule(_specificity(selector), tinycss2.serialize(selector).strip(), declared)
+            yield StyleRule(_specificity(selector), tinycss2.serialize(selector).strip(), declared)
 
 
 def _specificity(selector: Sequence[Any]) -> tuple[int, int, int]:

@@ -25,7 +25,7 @@ _Rope = list[Union[str, "_Rope"]]
 
 
 @dataclass(slots=True)
-class Lines:
+class TextLines:
     """Takes words and blocks in their order, and keeps the lines they make."""
 
     kept: _Rope = field(default_factory=list)
@@ -139,7 +139,7 @@ class Lines:
             self._end()
         self.mark, self.indent = "", indent
 
-    def place(self, block: "Lines") -> None:
+    def place(self, block: "TextLines") -> None:
         """Put the lines of another one here."""
         if self._line or self._ended:
             self._ended = self._ended or 1
@@ -154,7 +154,7 @@ class Lines:
             self.kept.append(block.kept)
         self._ended = 1
 
-    def finish(self) -> "Lines":
+    def finish(self) -> "TextLines":
         """Ends the last line. Blank ones at both ends are taken off."""
         self.apart = self.apart or self._ended == 2
         if self._line:
@@ -203,11 +203,11 @@ def _flat(rope: _Rope) -> Iterator[str]:
             stack.pop()
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """A cell that is finished: what is in it, the same as lines of a column or None, and over how many columns it
     goes."""
 
-    lines: Lines
+    lines: TextLines
     column: list[str] | None
     span: int
 
@@ -216,14 +216,14 @@ class Cell(NamedTuple):
 class Table:
     """Rows of cells, as they come."""
 
-    rows: list[list[Cell]] = field(default_factory=list)
+    rows: list[list[TableCell]] = field(default_factory=list)
 
-    def cell(self, lines: Lines, span: int) -> None:
+    def cell(self, lines: TextLines, span: int) -> None:
         """Put a cell into the last row."""
         lines.finish()
-        self.rows[-1].append(Cell(lines, lines.in_column(), span))
+        self.rows[-1].append(TableCell(lines, lines.in_column(), span))
 
-    def into(self, lines: Lines) -> None:
+    def into(self, lines: TextLines) -> None:
         """Lay the table out.
 
         In a row whose cells all fit into columns they stand side by side. In any other row they come one after the
@@ -256,7 +256,7 @@ class Table:
         return widths
 
 
-def _places(row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
+def _places(row: Sequence[TableCell]) -> Iterator[tuple[int, TableCell]]:
     """Each cell, and at which column it begins."""
     at = 0
     for cell in row:
@@ -264,7 +264,7 @@ def _places(row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
         at += cell.span
 
 
-def _side_by_side(row: Sequence[Cell], widths: Sequence[int]) -> Iterator[str]:
+def _side_by_side(row: Sequence[TableCell], widths: Sequence[int]) -> Iterator[str]:
     cells = [(cell.column or [], _width(widths[at : at + cell.span])) for at, cell in _places(row)]
     for number in range(max(len(column) for column, _ in cells)):
         pieces = [(column[number] if number < len(column) else "").ljust(width) for column, width in cells]

@@ -55,8 +55,8 @@ class Child:
 
 
 @dataclass
-class Place:
-    """Where a role's process lives, dies and is born again."""
+class RoleSlot:
+    """The process of a role, over its restarts."""
 
     role: Role
     child: Child | None = None
@@ -103,7 +103,7 @@ class Supervisor:
         preload: Sequence[str] = (),
     ) -> None:
         """`preload`: modules that every role needs; they are imported once, and not again in each process."""
-        self._places = [Place(role) for role in roles]
+        self._slots = [RoleSlot(role) for role in roles]
         self._notifier = notifier
         self._stop_seconds = stop_seconds
         self._stall_seconds = stall_seconds
@@ -113,7 +113,7 @@ class Supervisor:
 
     def run(self, stop: threading.Event) -> None:
         """Return when `stop` was set and every process has ended, or when every `once` role is done."""
-        while not stop.is_set() and not all(place.done for place in self._places):
+        while not stop.is_set() and not all(slot.done for slot in self._slots):
             self._tend()
             self._report()
             stop.wait(PULSE_SECONDS / 2)
@@ -121,13 +121,13 @@ class Supervisor:
 
     def _tend(self) -> None:
         now = time.monotonic()
-        for place in self._places:
-            if place.child is None and not place.done and now >= place.start_at:
-                place.child = self._start(place.role)
+        for slot in self._slots:
+            if slot.child is None and not slot.done and now >= slot.start_at:
+                slot.child = self._start(slot.role)
         self._hear()
-        for place in self._places:
-            if place.child is not None:
-                self._examine(place, place.child, time.monotonic())
+        for slot in self._slots:
+            if slot.child is not None:
+                self._examine(slot, slot.child, time.monotonic())
 
     def _start(self, role: Role) -> Child:
         ours, theirs = self._context.Pipe()
@@ -140,7 +140,7 @@ class Supervisor:
 
     def _hear(self) -> None:
         """Each child tells, once a second, how long its slowest loop has been silent."""
-        children = {place.child.pipe: place.child for place in self._places if place.child is not None}
+        children = {slot.child.pipe: slot.child for slot in self._slots if slot.child is not None}
         while ready := wait(children, timeout=0):
             for pipe in ready:
                 child = children[pipe]  # type: ignore[index]
@@ -151,30 +151,30 @@ class Supervisor:
                 else:
                     child.progress_at, child.pulsed = time.monotonic() - silent, True
 
-    def _examine(self, place: Place, child: Child, now: float) -> None:
+    def _examine(self, slot: RoleSlot, child: Child, now: float) -> None:
         if not child.process.is_alive():
-            self._bury(place, child, now)
+            self._bury(slot, child, now)
         elif now - child.progress_at > self._stall_seconds:
             log.error("role_stalled", role=child.role.name, pid=child.process.pid, seconds=now - child.progress_at)
             child.process.kill()
 
-    def _bury(self, place: Place, child: Child, now: float) -> None:
+    def _bury(self, slot: RoleSlot, child: Child, now: float) -> None:
         child.process.join()
         child.pipe.close()
-        place.child = None
+        slot.child = None
         if child.role.once and child.process.exitcode == 0:
-            place.done = True
+            slot.done = True
             return
         if now - child.started_at > HEALTHY_AFTER_SECONDS:
-            place.backoff = SHORTEST_BACKOFF_SECONDS
-        place.start_at = now + place.backoff
-        log.error("role_died", role=child.role.name, exitcode=child.process.exitcode, again_in_seconds=place.backoff)
-        place.backoff = min(LONGEST_BACKOFF_SECONDS, place.backoff * 2)
+            slot.backoff = SHORTEST_BACKOFF_SECONDS
+        slot.start_at = now + slot.backoff
+        log.error("role_died", role=child.role.name, exitcode=child.process.exitcode, again_in_seconds=slot.backoff)
+        slot.backoff = min(LONGEST_BACKOFF_SECONDS, slot.backoff * 2)
 
     def _report(self) -> None:
-        alive = [place.child for place in self._places if place.child is not None]
+        alive = [slot.child for slot in self._slots if slot.child is not None]
         working = [child for child in alive if child.pulsed]
-        waited_for = len([place for place in self._places if not place.done])
+        waited_for = len([slot for slot in self._slots if not slot.done])
         if len(working) < waited_for:
             return
         if not self._ready:
@@ -185,7 +185,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         self._notifier.notify("STOPPING=1")
-        children = [place.child for place in self._places if place.child is not None]
+        children = [slot.child for slot in self._slots if slot.child is not None]
         for child in children:
             child.process.terminate()
         until = time.monotonic() + self._stop_seconds

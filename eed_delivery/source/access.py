@@ -30,12 +30,12 @@ from sqlalchemy.sql.elements import ColumnElement
 from eed_delivery.config import SourceSettings
 from eed_delivery.config.source_mapping import KnownRows
 from eed_delivery.database.clock import utc_now
-from eed_delivery.database.multi_statement import Shot, ask
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.errors import RenderError
 from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow, WaitingJob
 from eed_delivery.source.clock import has_come, seconds_left, source_ago, source_now
 from eed_delivery.source.column_kinds import as_offered
-from eed_delivery.source.files import Files, by_owner, files_of_emails, job_files, spelt_otherwise
+from eed_delivery.source.files import AttachmentFiles, by_owner, files_of_emails, job_files, spelt_otherwise
 from eed_delivery.source.keys import as_stored_key, same_bytes
 from eed_delivery.source.live import Kind, LiveColumn, read_table
 from eed_delivery.source.tables import Key, MappedTables, native
@@ -189,10 +189,9 @@ class Source:
         without a recipient are listed with "", so that they fail with a reason instead of being forgotten.
         """
         t = self._tables
-        statement = self._unsent(job_key).order_by(t.email_id).limit(size)
-        if after is not None:
-            statement = statement.where(t.email_id > native(after, t.email_key_type))
-        return self._rows(c, statement)
+        if after is None:
+            return self._rows(c, self._unsent(job_key).order_by(t.email_id).limit(size))
+        return self._rows(c, self._unsent_beyond(job_key, after).order_by(t.email_job, t.email_id).limit(size))
 
     def copies_plainly(self, c: Connection) -> bool:
         """Whether the database can copy keys and recipients as `unsent` would give them: numbers, and texts with a
@@ -204,16 +203,15 @@ class Source:
     def unsent_until(self, c: Connection, job_key: Key, after: Key, size: int) -> tuple[int, Key | None]:
         """How many rows `unsent` would list, and the key of the last one; None when there are none."""
         t = self._tables
-        chunk = self._unsent(job_key).where(t.email_id > native(after, t.email_key_type))
-        keys = chunk.with_only_columns(t.email_id.label("key")).order_by(t.email_id).limit(size).subquery()
+        chunk = self._unsent_beyond(job_key, after).order_by(t.email_job, t.email_id).limit(size)
+        keys = chunk.with_only_columns(t.email_id.label("key")).subquery()
         rows, last = c.execute(select(func.count(), func.max(keys.c.key))).one()
         return rows, None if last is None else native(last, t.email_key_type)
 
     def unsent_between(self, job_key: Key, after: Key, last: Key) -> Subquery:
         """The rows that `unsent` would list, beyond `after` and up to `last`: `key` and `recipient`."""
         t = self._tables
-        beyond = t.email_id > native(after, t.email_key_type)
-        return self._unsent(job_key).where(beyond, t.email_id <= native(last, t.email_key_type)).subquery()
+        return self._unsent_beyond(job_key, after).where(t.email_id <= native(last, t.email_key_type)).subquery()
 
     def unknown(self, c: Connection, job_key: Key, known: Known, size: int) -> list[SourceRow]:
         """Up to `size` emails of a job that are not sent yet by their status, and neither in the ledger nor refused.
@@ -246,6 +244,21 @@ class Source:
     def _has_job(self, c: Connection, key: Key) -> bool:
         keys = c.execute(select(self._tables.job_id).where(self._tables.job_id == key)).scalars()
         return key in {native(found, self._tables.job_key_type) for found in keys}
+
+    def _unsent_beyond(self, job_key: Key, after: Key) -> Select[Any]:
+        """A job's unsent emails with keys beyond `after`. To be ordered by job and key, as the index is.
+
+        `job >= key AND job <= key` is `job = key`, and not for the optimizer: with `=` MariaDB goes by the job alone
+        (`ref`) and reads the job from its first email for each page; MySQL may go by the emails' key alone, and reads
+        other jobs' emails. A range over both columns begins where the last page has ended, on both.
+        """
+        t = self._tables
+        of_job, *letter_for_letter = self._of_job(job_key)
+        if not t.single:
+            key = native(job_key, t.job_key_type)
+            of_job = (t.email_job >= key) & (t.email_job <= key)
+        beyond = t.email_id > native(after, t.email_key_type)
+        return self._columns().where(of_job, beyond, *letter_for_letter, t.is_pending())
 
     def _unsent(self, job_key: Key) -> Select[Any]:
         return self._columns().where(*self._of_job(job_key), self._tables.is_pending())
@@ -315,7 +328,8 @@ class Source:
             return []
         t, names = self._tables, self._settings.email.variable_columns
         keys = [native(email.content_key, t.email_key_type) for email in claimed]
-        found, *of_files = ask(c, [Shot(statement, {"keys": keys}) for statement in self._contents(c)])
+        statements = [BoundStatement(statement, {"keys": keys}, rows=None) for statement in self._contents(c)]
+        found, *of_files = [result.rows for result in execute(c, statements)]
         rows = {native(row.key, t.email_key_type): row for row in found}
         files = by_owner(chain.from_iterable(of_files), t.email_key_type, keys)
         problems = self._problems(c, files)
@@ -334,7 +348,7 @@ class Source:
             if (row := rows.get(key)) is not None
         ]
 
-    def _problems(self, c: Connection, files: Files) -> Mapping[Key, str]:
+    def _problems(self, c: Connection, files: AttachmentFiles) -> Mapping[Key, str]:
         strays = files.strays(c, self._tables.email_id, self._tables.email_key_type)
         return {key: spelt_otherwise("email_id", named, key) for key, named in strays.items()}
 

@@ -47,7 +47,7 @@ def files_of_emails(tables: MappedTables) -> Select[Any] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class AttachmentFiles:
     """Attachments by the keys that were asked for; and those that only the database's collation took for theirs, by
     the key that they name."""
 
@@ -64,7 +64,7 @@ class Files:
         return {key: named for named, meant in self.others.items() if named not in there for key in meant}
 
 
-def by_owner(rows: Iterable[Any], kind: KeyType, keys: Sequence[Key]) -> Files:
+def by_owner(rows: Iterable[Any], kind: KeyType, keys: Sequence[Key]) -> AttachmentFiles:
     """The rows of attachments by the keys that were asked for. Keys are compared letter for letter."""
     asked = set(keys)
     found: defaultdict[Key, list[AttachmentRef]] = defaultdict(list)
@@ -75,7 +75,7 @@ def by_owner(rows: Iterable[Any], kind: KeyType, keys: Sequence[Key]) -> Files:
             found[owner].append(_reference(row))
         else:
             others[owner] = [key for key in keys if _fold(key) == _fold(owner)] or keys
-    return Files(found, others)
+    return AttachmentFiles(found, others)
 
 
 def spelt_otherwise(column: str, named: Key, meant: Key) -> str:

@@ -141,8 +141,8 @@ def _column(row: Row[Any]) -> LiveColumn:
 
 
 def _members(column_type: str) -> tuple[str, ...]:
-    """The words of `enum('a','it''s')`."""
-    return tuple(word.replace("''", "'") for word in re.findall(r"'((?:[^']|'')*)'", column_type))
+    """The words of `enum('a','it''s','back\\\\slash')`: the server doubles quotes and backslashes."""
+    return tuple(word.replace("''", "'").replace("\\\\", "\\") for word in re.findall(r"'((?:[^']|'')*)'", column_type))
 
 
 def _read_sqlite(c: Connection, schema: str | None, name: str) -> LiveTable | None:

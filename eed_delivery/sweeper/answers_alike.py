@@ -21,7 +21,7 @@ from eed_delivery.ledger.answers import AnswersLedger, FailedEmail, ServerAnswer
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.model import NEUTRAL, Verdict
-from eed_delivery.runtime.poll_interval import Pace
+from eed_delivery.runtime.poll_interval import PollInterval
 from eed_delivery.transports.replies.kinds import kind_of
 from eed_delivery.transports.replies.rules import Concern, rule_for
 
@@ -123,18 +123,18 @@ class AnswersAlike:
         self._found: dict[
             tuple[int, str, str], tuple[SharedRefusal, float]
         ] = {}  # by job, kind and domain, and until when
-        self._pace = Pace(INTERVAL_SECONDS, clock)
+        self._interval = PollInterval(INTERVAL_SECONDS, clock)
 
     def step(self) -> float:
         """One look at each job in which other emails have failed than at the last one. Raises `DatabaseGone`."""
-        with self._lock, self._pace.looking():
+        with self._lock, self._interval.polling():
             counts = self._answers.failed_counts()
             before, self._failed = self._failed, counts
             for job_id, count in counts.items():
                 self._put_back_late(job_id)
                 if count >= ENOUGH and count != before.get(job_id, 0):
                     self._look(job_id)
-        return self._pace.wait
+        return self._interval.wait
 
     def look_if_failed(self, job_id: int) -> bool:
         """The same before a job is finished; without a look where too few have failed to say anything."""

@@ -12,8 +12,8 @@ import structlog
 
 from eed_delivery.config import WatchSettings
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.ledger.job_watch import Tally, WatchedJob, WatchLedger
-from eed_delivery.runtime.poll_interval import Pace
+from eed_delivery.ledger.job_watch import OutcomeCounts, WatchedJob, WatchLedger
+from eed_delivery.runtime.poll_interval import PollInterval
 
 log = structlog.get_logger(__name__)
 
@@ -27,13 +27,13 @@ class Limit:
     warn_percent: float
     pause_percent: float
 
-    def is_warned_of(self, tally: Tally) -> bool:
+    def is_warned_of(self, tally: OutcomeCounts) -> bool:
         return self._reaches(tally, self.warn_percent)
 
-    def pauses(self, tally: Tally) -> bool:
+    def pauses(self, tally: OutcomeCounts) -> bool:
         return self._reaches(tally, self.pause_percent)
 
-    def _reaches(self, tally: Tally, percent: float) -> bool:
+    def _reaches(self, tally: OutcomeCounts, percent: float) -> bool:
         return percent > 0 and tally.of(self.outcome) * 100 >= percent * tally.sent
 
 
@@ -67,14 +67,14 @@ class JobWatch:
         self._ledger = ledger
         self._settings = settings
         self._limits = limits(settings)
-        self._pace = Pace(settings.interval_seconds, time.monotonic)
+        self._interval = PollInterval(settings.interval_seconds, time.monotonic)
         self._sent: dict[int, int] = {}
 
     def step(self) -> float:
         """One look. Raises `DatabaseGone`."""
-        with self._pace.looking():
+        with self._interval.polling():
             self._look()
-        return self._pace.wait
+        return self._interval.wait
 
     def _look(self) -> None:
         jobs = self._ledger.jobs(self._settings.after_sent)
@@ -84,12 +84,12 @@ class JobWatch:
             if job.job_id in harmed and self._may_matter(job, harmed[job.job_id]):
                 self._judge(job)
 
-    def _may_matter(self, job: WatchedJob, at_most: Tally) -> bool:
+    def _may_matter(self, job: WatchedJob, at_most: OutcomeCounts) -> bool:
         sent_at_least = max(self._settings.after_sent, self._sent[job.job_id] - job.sent_before)
-        worst = Tally(sent_at_least, at_most.complained, at_most.hard_bounced)
+        worst = OutcomeCounts(sent_at_least, at_most.complained, at_most.hard_bounced)
         return any(limit.pauses(worst) for limit in self._limits) or any(self._to_warn_of(job, worst))
 
-    def _to_warn_of(self, job: WatchedJob, tally: Tally) -> Iterator[Limit]:
+    def _to_warn_of(self, job: WatchedJob, tally: OutcomeCounts) -> Iterator[Limit]:
         return (limit for limit in self._limits if limit.outcome not in job.warned_of and limit.is_warned_of(tally))
 
     def _judge(self, job: WatchedJob) -> None:
@@ -105,13 +105,13 @@ class JobWatch:
             if self._ledger.warn(job, limit.outcome):
                 log.warning("job_watch_warning", **_facts(job, tally), reason=_words(job, tally, limit))
 
-    def _pause(self, job: WatchedJob, tally: Tally, limit: Limit) -> None:
+    def _pause(self, job: WatchedJob, tally: OutcomeCounts, limit: Limit) -> None:
         reason = f"{_words(job, tally, limit)}, and the watch pauses a job at {limit.pause_percent:g} %"
         if self._ledger.pause(job, reason):
             log.error("job_paused_by_watch", **_facts(job, tally), reason=reason)
 
 
-def _facts(job: WatchedJob, tally: Tally) -> dict[str, object]:
+def _facts(job: WatchedJob, tally: OutcomeCounts) -> dict[str, object]:
     return {
         "job_id": job.job_id,
         "job": job.key,
@@ -121,7 +121,7 @@ def _facts(job: WatchedJob, tally: Tally) -> dict[str, object]:
     }
 
 
-def _words(job: WatchedJob, tally: Tally, limit: Limit) -> str:
+def _words(job: WatchedJob, tally: OutcomeCounts, limit: Limit) -> str:
     count = tally.of(limit.outcome)
     since = " since it was resumed" if job.since else ""
     return f"{count:,} of {tally.sent:,} emails sent{since} {limit.what}: {100 * count / tally.sent:.3g} %"

@@ -18,7 +18,7 @@ from eed_delivery.ledger.reconciling import differences
 from eed_delivery.ledger.reconciling.comparing import GROUP, ComparedJob, ComparedPage, ComparingLedger
 from eed_delivery.ledger.reconciling.differences import Difference, DifferenceKind
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
-from eed_delivery.runtime.poll_interval import Pace
+from eed_delivery.runtime.poll_interval import PollInterval
 from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
 
@@ -189,8 +189,8 @@ class ReconcileSweep:
         self._ledger = ledger
         self._every_seconds = every_seconds
         self._token = new_token()
-        self._pace = Pace(LOOK_SECONDS, time.monotonic)
-        self._ready_pace = Pace(NOT_TAKEN_UP_SECONDS, time.monotonic)
+        self._interval = PollInterval(LOOK_SECONDS, time.monotonic)
+        self._ready_interval = PollInterval(NOT_TAKEN_UP_SECONDS, time.monotonic)
         self._ready_before: frozenset[str] = frozenset()
         self._walks: list[_Walk] = []
 
@@ -210,10 +210,10 @@ class ReconcileSweep:
             return LOOK_SECONDS
 
     def _step(self) -> float:
-        if not self._walks and self._pace.wait == 0:
+        if not self._walks and self._interval.wait == 0:
             self._look()
         if not self._walks:
-            return min(self._pace.wait, LOOK_SECONDS)
+            return min(self._interval.wait, LOOK_SECONDS)
         walk = self._walks[0]
         page = next(walk.pages, None)
         ids = [job.job_id for job in walk.group]
@@ -226,18 +226,18 @@ class ReconcileSweep:
         return PAUSE_SECONDS
 
     def _look(self) -> None:
-        with self._pace.looking():
+        with self._interval.polling():
             ids = self._ledger.take(self._token, self._every_seconds, LEASE_SECONDS, GROUP)
             began = self._ledger.now()
         for group in self._comparing.groups(ids):
             self._walks.append(_Walk(group, self._comparing.pages(group), began, Findings(limit=KEYS_LOGGED)))
         if len(ids) == GROUP:
-            self._pace.hurry()
-        if self._ready_pace.wait == 0:
+            self._interval.hurry()
+        if self._ready_interval.wait == 0:
             self._look_for_ready_jobs()
 
     def _look_for_ready_jobs(self) -> None:
-        with self._ready_pace.looking():
+        with self._ready_interval.polling():
             found = self._reconciler.not_taken_up()
         for key in sorted(self._ready_before & found.keys()):
             log.error("job_not_taken_up", job=key, todo=found[key].todo)

@@ -20,7 +20,7 @@ class Retention:
     def __init__(self, ledger: ForgettingLedger, rest_seconds: float) -> None:
         self._ledger = ledger
         self._rest_seconds = rest_seconds
-        self._place = BEGINNING
+        self._position = BEGINNING
         self._forgotten = 0
         self._next_walk = float("-inf")
 
@@ -28,10 +28,10 @@ class Retention:
         """Raises `DatabaseGone`; the next step does what this one left."""
         if time.monotonic() < self._next_walk:
             return self._rest_seconds
-        count, place = self._ledger.forget(self._place)
+        count, position = self._ledger.forget(self._position)
         self._forgotten += count
-        self._place = place or BEGINNING
-        if place is not None:
+        self._position = position or BEGINNING
+        if position is not None:
             return PAUSE_SECONDS
         if self._forgotten:
             log.info("events_forgotten", count=self._forgotten)

@@ -17,7 +17,7 @@ from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.queue import MAX_BATCH, Queue, Received
 from eed_delivery.runtime import failpoints
-from eed_delivery.runtime.poll_interval import Pace
+from eed_delivery.runtime.poll_interval import PollInterval
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Sweeper:
         self._retention: float | None = None
         self._outlived_at = float("-inf")
         self._unbalanced: set[int] = set()
-        self._endings_pace = Pace(ENDINGS_SECONDS, time.monotonic)
+        self._endings_interval = PollInterval(ENDINGS_SECONDS, time.monotonic)
         self._ending = threading.Lock()
 
     def step(self) -> float:
@@ -91,11 +91,11 @@ class Sweeper:
     def end_jobs(self) -> float:
         """Between the rounds, in a loop of its own: one chunk of what cancelled or failed jobs have left; those with
         nothing left are finished. Raises `DatabaseGone`."""
-        with self._endings_pace.looking():
+        with self._endings_interval.polling():
             ended = self._end_some()
             if not ended:
                 self._finish(self._ledger.finishable(ended_only=True))
-        return 0.0 if ended else self._endings_pace.wait
+        return 0.0 if ended else self._endings_interval.wait
 
     def _pick_up_dropped(self) -> None:
         _say("picked_up", self._ledger.pick_up_dropped(self._rules.drop_patience_seconds))

@@ -31,7 +31,7 @@ class Transport(Protocol):
         """Send one message. Returns only for a definite yes.
 
         `grant` is called at most once, at the wire: after RCPT was accepted and before DATA (SMTP), just
-        before the POST (SES), before the file gets its final name (outbox). Whatever can fail without it
+        before the POST (SES), before the file gets its final name (eml_folder). Whatever can fail without it
         has failed by then. What `grant` raises comes out unchanged; nothing was sent, and the next `send`
         works.
 

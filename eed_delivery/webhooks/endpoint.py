@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 from urllib3.util import parse_url
 
-from eed_delivery.webhooks.signing import Signer
+from eed_delivery.webhooks.signing import WebhookSigner
 
 MOST_BYTES = 16_384
 """So much of an answer's body is read; what it says is for people alone."""
@@ -26,17 +26,17 @@ OUT_THERE = (HTTPError, http.client.HTTPException, OSError)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookAnswer:
     """What came back. `status` is HTTP's, None where nothing did; `words` are for people."""
 
     status: int | None
     words: str
 
 
-class Endpoint:
+class WebhookEndpoint:
     """Tells one URL, over a connection of its own; for one thread. What is out there raises nothing."""
 
-    def __init__(self, url: str, signer: Signer, timeout_seconds: float, ca_file: Path | None = None) -> None:
+    def __init__(self, url: str, signer: WebhookSigner, timeout_seconds: float, ca_file: Path | None = None) -> None:
         self._url = parse_url(url)
         self._signer = signer
         self._timeout = timeout_seconds
@@ -44,18 +44,18 @@ class Endpoint:
         self._context = ssl.create_default_context(cafile=ca_file) if self._url.scheme == "https" else None
         self._connection: HTTPConnection | None = None
 
-    def post(self, message_id: str, body: bytes) -> Answer:
+    def post(self, message_id: str, body: bytes) -> WebhookAnswer:
         """Tell it. A connection that was kept and has died meanwhile is made anew: twice is allowed, never is not."""
         kept = self._connection is not None
         try:
             return self._post(message_id, body)
         except TimeoutError:
             self.close()
-            return Answer(None, f"no answer within {self._timeout:g} s")
+            return WebhookAnswer(None, f"no answer within {self._timeout:g} s")
         except OUT_THERE as error:
             self.close()
             if not kept:
-                return Answer(None, _shown(f"{type(error).__name__}: {error}"))
+                return WebhookAnswer(None, _shown(f"{type(error).__name__}: {error}"))
         return self.post(message_id, body)
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class Endpoint:
             self._connection.close()
             self._connection = None
 
-    def _post(self, message_id: str, body: bytes) -> Answer:
+    def _post(self, message_id: str, body: bytes) -> WebhookAnswer:
         headers = {
             "content-type": "application/json",
             "user-agent": USER_AGENT,
@@ -76,7 +76,7 @@ class Endpoint:
             response = connection.getresponse()
             if late.is_set():  # the end that we made is not the answer's
                 raise TimeoutError
-            return Answer(response.status, _redirect(response) or self._read(response))
+            return WebhookAnswer(response.status, _redirect(response) or self._read(response))
 
     def _new_connection(self) -> HTTPConnection:
         host = self._url.host or ""

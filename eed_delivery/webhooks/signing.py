@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 
-class Signer:
+class WebhookSigner:
     """Signs with each of some keys: the receiver may know the new one already, or still a former one."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:

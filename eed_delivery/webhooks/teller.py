@@ -15,7 +15,7 @@ from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.webhooks.endpoint import TOO_MANY_FAILURES, EndpointNews, EndpointState
 from eed_delivery.ledger.webhooks.ledger import Try, WebhookLedger, Work
 from eed_delivery.webhooks.body import body_of
-from eed_delivery.webhooks.endpoint import Answer, Endpoint
+from eed_delivery.webhooks.endpoint import WebhookAnswer, WebhookEndpoint
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class Teller:
     """One thread of the role. `step` is one round."""
 
     def __init__(
-        self, ledger: WebhookLedger, endpoint: Endpoint, settings: WebhooksSettings, stop: threading.Event
+        self, ledger: WebhookLedger, endpoint: WebhookEndpoint, settings: WebhooksSettings, stop: threading.Event
     ) -> None:
         self._ledger = ledger
         self._endpoint = endpoint
@@ -99,7 +99,7 @@ class Housekeeper:
         return 0.0 if given_up + self._ledger.forget() else HOUSEKEEPING_SECONDS
 
 
-def _one_more(failures: int, answer: Answer) -> int:
+def _one_more(failures: int, answer: WebhookAnswer) -> int:
     """Failures in a row. Without an answer the next one would wait in vain as long as this one did."""
     for_all = answer.status is None or answer.status in BUSY_OR_DOWN
     return max(failures + 1, TOO_MANY_FAILURES if for_all else 0)

@@ -2,7 +2,7 @@
 
 render      its own variables and attachments become one message; bad input ends here, before anything is sent. A few
             emails of a batch are rendered ahead of their turns
-rate        the shared pace
+rate        the shared send rate
 send        the transport talks to the mail server, and just before the point of no return asks for
 wire        the ledger's grant: our token, our lease, an active job; no grant, no send (G2)
 decide      what the answer means: sent, failed, later, in doubt
@@ -114,7 +114,7 @@ class Draft:
 
 
 class Delivery:
-    """What one worker thread sends with: its own transport and journal, the process's renderer and pace."""
+    """What one worker thread sends with: its own transport and journal, the process's renderer and send rate."""
 
     def __init__(
         self,
@@ -122,17 +122,20 @@ class Delivery:
         transport: Transport,
         journal: Journal,
         rules: RetryRules,
-        pace: Callable[[], None],
+        await_turn: Callable[[], None],
         judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
         missing: Callable[[int, Sequence[str], str], None] = lambda _job_id, _names, _job: None,
     ) -> None:
-        """`pace` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email;
-        `missing` hears of a job's email that has left without values that its templates print."""
+        """`await_turn` waits for a turn of the send rate.
+
+        `judge` may replace an outcome that blames the transport for one email. `missing` receives an email that left
+        without values that its templates print.
+        """
         self._renderer = renderer
         self._transport = transport
         self._journal = journal
         self._rules = rules
-        self._pace = pace
+        self._await_turn = await_turn
         self._judge = judge
         self._missing = missing
         # Of the configuration as it is now: `log` itself binds anew for each line.
@@ -157,7 +160,7 @@ class Delivery:
         started = time.monotonic() - draft.seconds
         try:
             message = draft.message()
-            self._pace()
+            self._await_turn()
             accepted = self._transport.send(message, grant=lambda: self._journal.wire(email))
             failpoints.reach("worker.sent")
             outcome = Outcome(Verdict.SENT, accepted.reply, accepted.code, message_id=accepted.message_id)

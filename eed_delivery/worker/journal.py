@@ -38,7 +38,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """An outcome on its way into the ledger."""
 
     email: Email
@@ -69,7 +69,7 @@ class Journal:
         self._send_lease = send_lease_seconds
         self._give_up = give_up
         self._beat = beat
-        self._unrecorded: list[Entry] = []
+        self._unrecorded: list[JournalEntry] = []
         self._settled: list[Settled] = []
         self._on_wire: Email | None = None
 
@@ -112,7 +112,7 @@ class Journal:
 
     def record(self, email: Email, decision: Decision, took_ms: int) -> None:
         """Keep an outcome until the next `wire` or `flush` writes it."""
-        self._unrecorded.append(Entry(email, decision, took_ms))
+        self._unrecorded.append(JournalEntry(email, decision, took_ms))
 
     def flush(self) -> list[Settled]:
         """Write what is kept and return the emails settled since the last flush.
@@ -145,7 +145,7 @@ class Journal:
                 _say_not_recorded(entry)
             self._unrecorded.pop(0)
 
-    def _recorded(self, entry: Entry) -> bool:
+    def _recorded(self, entry: JournalEntry) -> bool:
         """Write one outcome; if the database will not take it with the source's row, then without."""
         for with_source in (True, False):
             try:
@@ -159,7 +159,7 @@ class Journal:
                 return True
         return False
 
-    def _note(self, entry: Entry) -> None:
+    def _note(self, entry: JournalEntry) -> None:
         self._settled.append(Settled(entry.email, fate_of(entry.decision), entry.decision.delay))
 
     def _give_up_all(self) -> None:
@@ -168,7 +168,7 @@ class Journal:
         self._unrecorded = []
 
 
-def _say_not_recorded(entry: Entry) -> None:
+def _say_not_recorded(entry: JournalEntry) -> None:
     log.error(
         "outcome_not_recorded",
         **entry.email.log_facts(),

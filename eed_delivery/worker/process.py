@@ -38,7 +38,7 @@ from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.refusals import Consequences, Refusals
-from eed_delivery.worker.send_rate import Pace
+from eed_delivery.worker.send_rate import SendRate
 
 log = structlog.get_logger(__name__)
 
@@ -94,12 +94,12 @@ class Worker:
         self._pulse = pulse
         self._give_up = threading.Event()
         self._database_away = threading.Event()
-        self._pace = Pace(stop, clock)
+        self._send_rate = SendRate(stop, clock)
         self._probe = parts.make_transport()
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
         self._refusals = Refusals(
-            Consequences(self._breaker.trip, self._hold_domain, self._pause_job, self._pace.slow_down)
+            Consequences(self._breaker.trip, self._hold_domain, self._pause_job, self._send_rate.slow_down)
         )
         self._shared = SharedDeferrals(parts.answers, clock)
         self._suspects = Suspects(self._answers_to_others, clock=clock)
@@ -159,12 +159,12 @@ class Worker:
     def _hands(self, name: str, transport: Transport) -> Hands:
         beat = partial(self._pulse.beat, name)
         journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up, beat)
-        pace = partial(self._pace.take, beat)
+        await_turn = partial(self._send_rate.take, beat)
         return Hands(
             ledger=self._parts.ledger,
             queue=self._parts.queue,
             delivery=Delivery(
-                self._parts.renderer, transport, journal, self._rules, pace, self._judge, self._missing.add
+                self._parts.renderer, transport, journal, self._rules, await_turn, self._judge, self._missing.add
             ),
             journal=journal,
             compiled=self._compiled.get,
@@ -238,7 +238,7 @@ class Worker:
 
     def _react_to_answer(self, email: Email, outcome: Outcome) -> None:
         if outcome.verdict is Verdict.SENT:
-            self._pace.accepted()
+            self._send_rate.accepted()
         if outcome.verdict is Verdict.IN_DOUBT:
             self._breaker.doubted(outcome.reply)
         elif outcome.code is not None:  # without a code it was not the mail server who spoke
@@ -286,7 +286,7 @@ class Worker:
         if outcome.concerns is Concerns.OTHERS and not outcome.for_all:
             self._refusals.refused(email, outcome)
         else:
-            self._pace.slow_down()
+            self._send_rate.slow_down()
 
     def _pause_job(self, email: Email, reason: str) -> None:
         if self._parts.operating.pause(email.job_id, reason):
@@ -324,9 +324,9 @@ class Worker:
         )
         self._held = {hold.domain: hold for hold in self._parts.holds.all()}
         limit = self._parts.rate()
-        self._pace.set_share(None if limit is None else limit / max(1, sharing))
+        self._send_rate.set_share(None if limit is None else limit / max(1, sharing))
         if limit is not None and sharing > 1 and not self._beats:
-            self._pace.hold_off(interval)  # the others learn of us with their next heartbeat
+            self._send_rate.hold_off(interval)  # the others learn of us with their next heartbeat
         self._beats += 1
         return interval
 

@@ -1,4 +1,4 @@
-"""The pace of one process: its share of the rate that all live workers of all hosts divide among them."""
+"""The send rate of one process: its share of the rate that all live workers of all hosts divide among them."""
 
 import threading
 import time
@@ -13,11 +13,11 @@ SLICE_SECONDS = 0.5
 """How long a waiting thread goes without a look at the stop event and a sign of life."""
 
 
-class Pace:
-    """Spaces sends evenly. `share` is emails a second for this process; None is no limit.
+class SendRate:
+    """Spaces sends evenly. `share` is emails a second for this process. None is no limit.
 
-    After a throttling answer nothing is sent for a pause that doubles while throttling goes on. With a rate the pace
-    halves as well, and recovers by a twentieth each second; without one there is only the pause.
+    After a throttling answer nothing is sent for a pause that doubles while throttling goes on. Where there is a share,
+    the rate is halved too, and recovers by a twentieth each second. Without a share there is only the pause.
     """
 
     def __init__(self, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class Pace:
         self._pause = 0.0
 
     def set_share(self, share: float | None) -> None:
-        """A new share of the rate, felt from the next turn on."""
+        """A new share of the rate. It counts from the next turn on."""
         with self._lock:
             self._share = share
             self._known = True

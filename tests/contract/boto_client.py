@@ -1,4 +1,4 @@
-"""boto3's client as the tests of `aws_calls` hold the quick calls against it."""
+"""boto3's client as the tests of `aws.calls` hold the quick calls against it."""
 
 from typing import Any, Literal
 

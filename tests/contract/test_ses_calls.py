@@ -74,9 +74,9 @@ def test_a_request_is_botocores_but_for_its_own_numbering(token: str | None, wan
     ],
 )
 def test_the_way_is_botocores(region: str, options: dict[str, Any], host: str) -> None:
-    place = learn(client(None, region, **options), "SendEmail", BARE).place
-    assert (place.url, place.host) == (f"https://{host}/v2/email/outbound-emails", host)
-    assert (place.region, place.service) == (region, "ses")
+    endpoint = learn(client(None, region, **options), "SendEmail", BARE).endpoint
+    assert (endpoint.url, endpoint.host) == (f"https://{host}/v2/email/outbound-emails", host)
+    assert (endpoint.region, endpoint.service) == (region, "ses")
 
 
 def test_each_send_is_one_post_and_learning_is_none() -> None:

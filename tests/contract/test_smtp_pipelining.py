@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, NoGrant, PermanentFailure
-from eed_delivery.transports.smtp.session import Session
+from eed_delivery.transports.smtp.session import SmtpSession
 from tests.contract.messages import Wire, message, no_grant
 from tests.contract.smtp_client import smtp
 from tests.servers.certificates import make_certificate
@@ -120,7 +120,7 @@ def test_it_is_said_which_answer_was_missing(action: Action) -> None:
 
 def test_a_session_is_in_step_only_when_every_answer_has_been_read() -> None:
     with SmtpServer() as server:
-        session = Session.connect(server.host, server.port, 2)
+        session = SmtpSession.connect(server.host, server.port, 2)
         session.reply(2)
         session.ehlo("client.example", 2)
         assert session.exchange(["MAIL FROM:<a@example.com>", "RCPT TO:<b@example.com>"], 2)[0] == 1

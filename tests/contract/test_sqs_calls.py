@@ -122,16 +122,16 @@ def test_credentials_are_asked_for_each_time() -> None:
 )
 def test_the_way_is_botocores(region: str, options: dict[str, Any], host: str) -> None:
     way = learn(client(None, region, **options), "ReceiveMessage", {"QueueUrl": URL})
-    place = way.place
-    assert (place.url, place.host) == (f"https://{host}/", host)
-    assert (place.region, place.service) == (region, "sqs")
+    endpoint = way.endpoint
+    assert (endpoint.url, endpoint.host) == (f"https://{host}/", host)
+    assert (endpoint.region, endpoint.service) == (region, "sqs")
     assert way.user_agent.startswith("x")
 
 
 def test_a_port_that_goes_without_saying_is_not_said() -> None:
     """A signature is over the `Host` that is sent, and botocore leaves the scheme's own port out of both."""
     hosts = {
-        url: learn(client(url), "ReceiveMessage", {"QueueUrl": URL}).place.host
+        url: learn(client(url), "ReceiveMessage", {"QueueUrl": URL}).endpoint.host
         for url in ("https://sqs.example:443", "http://[::1]:4566/a")
     }
     assert list(hosts.values()) == ["sqs.example", "[::1]:4566"]

@@ -1,4 +1,4 @@
-"""One suite for every way out: what `Transport` promises holds for SMTP, SES and the outbox alike.
+"""One suite for every way out: what `Transport` promises holds for SMTP, SES and the folder of .eml files alike.
 
 SMTP speaks to aiosmtpd, which reads the protocol independently of us. SES speaks to our stub, because moto has no
 GetAccount and ministack keeps no raw message; what those two understand is tested once each.
@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 from moto.ses.models import ses_backends
 
-from eed_delivery.config import OutboxSettings, SesSettings, SmtpSettings
+from eed_delivery.config import EmlFolderSettings, SesSettings, SmtpSettings
 from eed_delivery.errors import DatabaseGone, InfrastructureFailure, NoGrant
 from eed_delivery.model import Accepted
 from eed_delivery.transports import Transport
-from eed_delivery.transports.eml_folder.transport import OutboxTransport
+from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
 from eed_delivery.transports.ses.transport import SesTransport
 from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, no_grant
@@ -87,15 +87,15 @@ def over_ses(way: Way) -> Iterator[WayOut]:
         yield WayOut(transport, lambda: [taken.content for taken in stub.taken], stub.stop)
 
 
-def outbox_way_out(tmp_path: Path) -> Iterator[WayOut]:
-    directory = tmp_path / "outbox"
+def folder_way_out(tmp_path: Path) -> Iterator[WayOut]:
+    directory = tmp_path / "emails"
 
     def unplug() -> None:
         directory.rename(tmp_path / "gone")
         directory.write_text("a file where the folder should be")
 
     yield WayOut(
-        OutboxTransport(OutboxSettings(directory=directory)),
+        EmlFolderTransport(EmlFolderSettings(directory=directory)),
         lambda: [path.read_bytes() for path in sorted(directory.glob("*.eml"))],
         unplug,
     )
@@ -112,7 +112,7 @@ def ses_client(endpoint_url: str) -> Any:
     )
 
 
-WAYS_OUT = {"smtp": smtp_way_out, "ses": ses_way_out, "ses by boto3": boto3_way_out, "outbox": outbox_way_out}
+WAYS_OUT = {"smtp": smtp_way_out, "ses": ses_way_out, "ses by boto3": boto3_way_out, "eml_folder": folder_way_out}
 
 
 @pytest.fixture(params=WAYS_OUT)
@@ -229,8 +229,8 @@ def test_any_lines_arrive_over_smtp_as_they_were(sink_and_transport: WayOut, bod
     assert sink_and_transport.arrived()[-1] == content
 
 
-def test_the_outbox_shows_what_would_have_been_sent_twice(tmp_path: Path) -> None:
-    transport = OutboxTransport(OutboxSettings(directory=tmp_path))
+def test_the_folder_shows_what_would_have_been_sent_twice(tmp_path: Path) -> None:
+    transport = EmlFolderTransport(EmlFolderSettings(directory=tmp_path))
     names = [transport.send(message(content=text), Wire()).reply for text in (b"one\r\n", b"two\r\n", b"three\r\n")]
     assert names == ["written to 17.1.eml", "written to 17.1.2.eml", "written to 17.1.3.eml"]
     assert (tmp_path / "17.1.eml").read_bytes() == b"one\r\n"
@@ -238,12 +238,12 @@ def test_the_outbox_shows_what_would_have_been_sent_twice(tmp_path: Path) -> Non
 
 
 def test_a_file_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Path) -> None:
-    transport = OutboxTransport(OutboxSettings(directory=tmp_path))
+    transport = EmlFolderTransport(EmlFolderSettings(directory=tmp_path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # the kernel refuses the rest, as on a full disk
     try:
         wire = Wire()
-        with pytest.raises(InfrastructureFailure, match=r"Check \[outbox\] directory"):
+        with pytest.raises(InfrastructureFailure, match=r"Check eml_folder\.directory"):
             transport.send(message(content=b"x" * 10_000), wire)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -251,9 +251,9 @@ def test_a_file_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_writers_in_one_outbox_never_replace_each_other(tmp_path: Path) -> None:
+def test_two_writers_in_one_folder_never_replace_each_other(tmp_path: Path) -> None:
     def write(number: int) -> None:
-        transport = OutboxTransport(OutboxSettings(directory=tmp_path))
+        transport = EmlFolderTransport(EmlFolderSettings(directory=tmp_path))
         for _ in range(20):
             transport.send(message(content=b"%d\r\n" % number), Wire())
 

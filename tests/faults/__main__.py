@@ -3,6 +3,7 @@
     python -m tests.faults                          the short set; the same as make faults
     python -m tests.faults --size long              the release set
     python -m tests.faults kill failpoints --seed 7 these scenarios alone, with this seed
+    python -m tests.faults --database mysql         on MySQL in place of MariaDB
     python -m tests.faults --list                   what there is
 
 Prints one table, writes the same rows to build/faults.json, and exits with 1 when anything was lost, sent twice, left
@@ -23,6 +24,7 @@ from pathlib import Path
 from tests.faults import lane
 from tests.faults.judgement import Row
 from tests.faults.scenario import SCENARIOS, Scenario, Skipped, Verdict
+from tests.servers.databases import KINDS
 
 OUTPUT = Path("build/faults.json")
 LONGEST_FIRST = ("model", "failpoints", "rolling-restarts", "kill", "smtp-outage")
@@ -48,6 +50,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", choices=("quick", "short", "long"), default="short")
     parser.add_argument("--jobs", type=int, default=3, help="so many scenarios at the same time")
     parser.add_argument("--seed", type=int, default=None, help="without it, a new one for each scenario")
+    parser.add_argument("--database", choices=KINDS, default="mariadb")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--list", action="store_true")
     return parser.parse_args()
@@ -62,7 +65,9 @@ def _run_all(chosen: Sequence[Scenario], options: argparse.Namespace) -> list[Ve
     """Each scenario in a process of a pool; most of them wait more than they work."""
     seeds = {one.name: random.randrange(10**6) if options.seed is None else options.seed for one in chosen}
     lanes = min(options.jobs, len(chosen))
-    with ProcessPoolExecutor(lanes, multiprocessing.get_context("spawn"), initializer=lane.open_servers) as pool:
+    with ProcessPoolExecutor(
+        lanes, multiprocessing.get_context("spawn"), initializer=lane.open_servers, initargs=(options.database,)
+    ) as pool:
         runs = {pool.submit(lane.run, one.name, options.size, seeds[one.name]): one for one in chosen}
         for done in as_completed(runs):
             _tell(runs[done], done, seeds[runs[done].name])

@@ -2,11 +2,13 @@
 
     python -m tests.faults.code_mutations                  every place
     python -m tests.faults.code_mutations known_rows       those of this module alone
+    python -m tests.faults.code_mutations --database mysql
     python -m tests.faults.code_mutations --list
 
 `tests.faults.mutations` drops terms from statements that are built once. What enlists is more than that: look-ups that
 are built for each job, INSERTs, counts, refusals. So here the code itself is changed, and each mutant runs the tests of
-enlisting in a process of its own: first on SQLite, then on MariaDB too. Exit status 1 if any mutant survives.
+enlisting in a process of its own: first on SQLite, then on MariaDB, or MySQL,
+too. Exit status 1 if any mutant survives.
 """
 
 import argparse
@@ -20,17 +22,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.servers.databases import KINDS
+
 QUICK = [
     "tests/unit/test_known_rows.py",
     "tests/integration/test_fences.py",
     "tests/integration/test_enlisting_alone.py",
     "tests/integration/test_enlisting.py",
     "-k",
-    "sqlite or fences or known or alone",
+    "sqlite or known or alone",
 ]
 WHOLE = [
     "tests/integration/test_enlisting_alone.py",
     "tests/integration/test_enlisting.py",
+    "tests/integration/test_source.py",
     "tests/integration/test_source_mariadb.py",
 ]
 SECONDS = 60
@@ -48,7 +53,7 @@ PLACES: dict[str, frozenset[str]] = {
     ),
     "eed_delivery.source.access": frozenset(
         {"ready_jobs", "_is", "unsent", "unsent_until", "unsent_between", "unknown", "spelt_otherwise", "_has_job"}
-        | {"_unsent", "_of_job", "already_settled_count"}
+        | {"_unsent", "_unsent_beyond", "_of_job", "already_settled_count"}
     ),
 }
 NOT_HERE = ("log.", "raise Miscounted", "raise LeaseLost")
@@ -61,8 +66,6 @@ THE_SAME = {
     ("_register", "without eed_job.c.source_key.in_(keys)"),
     ("_enlist_alone", "without eed_job.c.source_key.in_([str(job.key) for job in jobs])"),
     # The copy then has other rows than were counted, and each row is looked at by itself.
-    ("unsent_until", "without t.email_id > native(after, t.email_key_type)"),
-    ("unsent_between", "without beyond"),
     ("unsent_between", "without t.email_id <= native(last, t.email_key_type)"),
     # Said again, byte for byte, by what stands beside it; it is there for the index.
     ("unknown", "without emails.c.source_key == as_stored_key(t.email_id)"),
@@ -219,7 +222,7 @@ def mutants(modules: list[str]) -> Iterator[Mutant]:
                     yield Mutant(module, number, what)
 
 
-def survives(mutant: Mutant) -> bool:
+def survives(mutant: Mutant, kind: str) -> bool:
     """Run the tests with the mutant in place; True when they all pass."""
     environ = {**os.environ, "EED_MUTANT": f"{mutant.module}:{mutant.number}"}
     pytest = [
@@ -234,7 +237,7 @@ def survives(mutant: Mutant) -> bool:
         "tests.faults.mutated",
         f"--timeout={SECONDS}",
     ]
-    for tests in (QUICK, WHOLE):
+    for tests in (QUICK, [*WHOLE, "--database", kind]):
         run = subprocess.run(
             [*pytest, *tests],
             env=environ,
@@ -250,6 +253,7 @@ def survives(mutant: Mutant) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", choices=[*(name.rpartition(".")[2] for name in PLACES), []])
+    parser.add_argument("--database", choices=KINDS, default="mariadb")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--statements", action="store_true", help="without the conditions of the code around them")
     parser.add_argument("--beyond", type=int, default=0, metavar="N", help="go on behind the first N")
@@ -261,7 +265,7 @@ def main() -> int:
         if options.list:
             print(mutant)
             continue
-        lives = survives(mutant)
+        lives = survives(mutant, options.database)
         print(f"{'SURVIVES' if lives else 'killed':8}  {mutant}", flush=True)
         survivors += [mutant] if lives else []
     if not options.list:

@@ -5,20 +5,21 @@ from multiprocessing.util import Finalize
 import tests.faults.scenarios  # noqa: F401 - importing them registers them
 from tests.faults.scenario import SCENARIOS, Size, Verdict, run_one
 from tests.servers import die_with_parent
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
+from tests.servers.databases import new_database
 from tests.servers.ministack import MiniStack
 
-_servers: list[tuple[MariaDb, MiniStack]] = []
+_servers: list[tuple[DatabaseServer, MiniStack]] = []
 
 
-def open_servers() -> None:
-    """Called once in each process, before its first scenario."""
+def open_servers(kind: str) -> None:
+    """Called once in each process, before its first scenario. `kind`: of the database server."""
     die_with_parent()
-    mariadb, ministack = MariaDb(), MiniStack("tests.servers.deep_ministack")
-    for server in (mariadb, ministack):
+    database, ministack = new_database(kind), MiniStack("tests.servers.deep_ministack")
+    for server in (database, ministack):
         Finalize(server, server.stop, exitpriority=10)  # atexit is not run in such a process
         server.start()
-    _servers.append((mariadb, ministack))
+    _servers.append((database, ministack))
 
 
 def run(name: str, size: Size, seed: int) -> Verdict:

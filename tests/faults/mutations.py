@@ -1,16 +1,19 @@
 """A small mutation run over the ledger's statements: drop one term of one WHERE, and some test must fail.
 
-    python -m tests.faults.mutations            every term of claim, wire, record, sweep, requeue and the rest
-    python -m tests.faults.mutations WIRE DOUBT only these statements
+    python -m tests.faults.mutations                     every term of claim, wire, record, sweep, requeue and the rest
+    python -m tests.faults.mutations WIRE DOUBT          only these statements
+    python -m tests.faults.mutations --database mysql    on MySQL, or mariadb, in place of SQLite
 
 Of a statement that asks, the questions within it are mutated: STANDING's, whether an address is suppressed; and HELD's
-own WHERE, by which an email goes on to be sent. Each mutant runs the ledger's tests on SQLite in a process of its own.
-Exit status 1 if any mutant survives.
+own WHERE, by which an email goes on to be sent. Each mutant runs the ledger's tests in a process of its own, and all of
+them share one server. Exit status 1 if any mutant survives.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -28,6 +31,8 @@ from eed_delivery.ledger.publishing import enlisting
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
+from tests.servers.database_server import CHEAP_COMMITS
+from tests.servers.databases import KINDS, RUNNING, new_database
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
 MODULES = (delivering, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression)
@@ -105,7 +110,7 @@ def without_one(term: ColumnElement[Any]) -> Iterator[tuple[ColumnElement[Any], 
             yield dropped, combine(*clauses[:n], remainder, *clauses[n + 1 :])
 
 
-def survives(mutant: Mutant) -> bool:
+def survives(mutant: Mutant, kind: str) -> bool:
     """Run the tests with the mutant in place, in a child; True when they all pass."""
     pid = os.fork()
     if pid == 0:
@@ -113,21 +118,30 @@ def survives(mutant: Mutant) -> bool:
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", "sqlite or fences", *TESTS])))
+        where = ["-k", "sqlite"] if kind == "sqlite" else ["-k", kind, "--database", kind]
+        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *where, *TESTS])))
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) == 0
 
 
-def main(names: list[str]) -> int:
-    chosen = [m for m in mutants() if not names or m.name in names]
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="STATEMENT")
+    parser.add_argument("--database", choices=("sqlite", *KINDS), default="sqlite")
+    options = parser.parse_args()
+    chosen = [m for m in mutants() if not options.names or m.name in options.names]
     survivors = []
-    for mutant in chosen:
-        lives = survives(mutant)
-        print(f"{'SURVIVES' if lives else 'killed':8}  {mutant}", flush=True)
-        survivors += [mutant] if lives else []
+    with ExitStack() as at_the_end:
+        if options.database in KINDS:
+            server = new_database(options.database, CHEAP_COMMITS)
+            RUNNING[options.database] = at_the_end.enter_context(server)
+        for mutant in chosen:
+            lives = survives(mutant, options.database)
+            print(f"{'SURVIVES' if lives else 'killed':8}  {mutant}", flush=True)
+            survivors += [mutant] if lives else []
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants killed")
     return 1 if survivors else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

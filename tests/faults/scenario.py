@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.faults.judgement import Row, Told, judge
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer, NewDatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.stack import Stack
 
@@ -86,14 +86,14 @@ def scenario(
 class Site:
     """Where one run of a scenario takes place: its random numbers, and servers that end with it.
 
-    `mariadb` and `ministack` are shared with other runs: a scenario that hurts a server starts its own
-    (`own_mariadb`, `own_ministack`).
+    `database` and `ministack` are shared with other runs: a scenario that hurts a server starts its own
+    (`own_database`, `own_ministack`), of the same kind.
     """
 
-    def __init__(self, seed: int, mariadb: MariaDb, ministack: MiniStack, directory: Path) -> None:
+    def __init__(self, seed: int, database: DatabaseServer, ministack: MiniStack, directory: Path) -> None:
         self.seed = seed
         self.random = random.Random(seed)
-        self.mariadb = mariadb
+        self.database = database
         self.ministack = ministack
         self.directory = directory
         self.at_the_end = ExitStack()
@@ -103,7 +103,7 @@ class Site:
         self,
         settings: Mapping[str, Any] | None = None,
         *,
-        mariadb: MariaDb | None = None,
+        database: DatabaseServer | None = None,
         ministack: MiniStack | None = None,
         through: Callable[[str], str] | None = None,
         **options: Any,
@@ -114,7 +114,7 @@ class Site:
         """
         self._databases += 1
         name = f"faults_{self.directory.name.replace('-', '_')}_{self._databases}"
-        url = (mariadb or self.mariadb).create_database(name)
+        url = (database or self.database).create_database(name)
         stack = Stack(
             url,
             ministack or self.ministack,
@@ -124,20 +124,21 @@ class Site:
         )
         return self.at_the_end.enter_context(stack)
 
-    def own_mariadb(self, *options: str) -> MariaDb:
-        """A MariaDB that this scenario may kill."""
-        return self.at_the_end.enter_context(MariaDb(options))
+    def own_database(self, *options: str) -> DatabaseServer:
+        """A database server that this scenario may kill."""
+        new: NewDatabaseServer = type(self.database)
+        return self.at_the_end.enter_context(new(options))
 
     def own_ministack(self) -> MiniStack:
         """An SQS that this scenario may kill."""
         return self.at_the_end.enter_context(MiniStack())
 
 
-def run_one(chosen: Scenario, amount: Amount, seed: int, mariadb: MariaDb, ministack: MiniStack) -> Verdict:
+def run_one(chosen: Scenario, amount: Amount, seed: int, database: DatabaseServer, ministack: MiniStack) -> Verdict:
     """Run a scenario and judge it. An error in it is a violation too, with all that is known. Raises `Skipped`."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="eed-faults-") as directory:
-        site = Site(seed, mariadb, ministack, Path(directory))
+        site = Site(seed, database, ministack, Path(directory))
         with site.at_the_end:
             try:
                 told = chosen.run(site, amount)

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.model.house import CHEAP_COMMITS
 from tests.faults.model.machine import run
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import CHEAP_COMMITS, NewDatabaseServer
 
 SEQUENCES = 20
 
 
 @pytest.fixture
-def cheap_url() -> Iterator[str]:
-    with MariaDb(CHEAP_COMMITS) as server:
+def cheap_url(new_database_server: NewDatabaseServer) -> Iterator[str]:
+    with new_database_server(CHEAP_COMMITS) as server:
         yield server.create_database("model")
 
 

@@ -1,4 +1,4 @@
-"""A whole installation for one test, with the session's MariaDB and ministack beneath it."""
+"""A whole installation for one test, with the session's database and ministack beneath it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.stack import Stack
@@ -28,20 +28,26 @@ def new_stack(database_url: str, ministack: MiniStack, tmp_path: Path) -> Iterat
 
 
 @pytest.fixture
-def proxy(mariadb: MariaDb) -> Iterator[MySqlProxy]:
-    """A way to MariaDB that the test can hold, cut and listen to."""
-    with MySqlProxy(mariadb.port) as proxy:
+def proxy(database_server: DatabaseServer) -> Iterator[MySqlProxy]:
+    """A way to the database server that the test can hold, cut and listen to."""
+    with MySqlProxy(database_server.port) as proxy:
         yield proxy
 
 
-@pytest.fixture(params=["mariadb", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def any_database_url(
+    request: pytest.FixtureRequest, database_kind: str, sqlite_too: None, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """An empty database for this test alone, over each database in turn."""
+    if database_kind == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/x.sqlite3"
+    return str(request.getfixturevalue("database_url"))
+
+
+@pytest.fixture
+def world(any_database_url: str) -> Iterator[World]:
     """Source and ledger, empty, over each database in turn; a module may fill it, or have its own."""
-    if request.param == "mariadb":
-        url = request.getfixturevalue("database_url")
-    else:
-        url = f"sqlite:///{tmp_path}/ledger.sqlite3"
-    world = World(url)
+    world = World(any_database_url)
     yield world
     world.close()
 

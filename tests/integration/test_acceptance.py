@@ -12,7 +12,7 @@ from eed_delivery.ledger.tracking.acceptance import AcceptanceLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.link_server.endpoint import Unsubscription
 from eed_delivery.link_server.forms import Wish
-from eed_delivery.link_server.recording import NotOurs, Recording
+from eed_delivery.link_server.recording import LinkRecorder, UnknownEmail
 from tests.world import World
 
 SECOND = timedelta(seconds=1)
@@ -54,9 +54,9 @@ def test_nothing_is_asked_about_nothing(world: World) -> None:
     assert ages(world) == {}
 
 
-def recording(world: World) -> Recording:
+def recording(world: World) -> LinkRecorder:
     tracking = TrackingLedger(world.database, world.source, TrackingSettings())
-    return Recording(tracking, AcceptanceLedger(world.database), UnsubscribeLedger(world.database))
+    return LinkRecorder(tracking, AcceptanceLedger(world.database), UnsubscribeLedger(world.database))
 
 
 def opens(world: World, events: Sequence[tuple[int, timedelta]]) -> list[tuple[str, int]]:
@@ -92,7 +92,7 @@ def test_a_wish_about_an_email_that_the_ledger_has_not_is_not_confirmed(world: W
         return Unsubscription(email_id, gen, "news", Wish.FORM, datetime.now(UTC))
 
     for nobody in (wish(one + 1, 0), wish(one, 1)):
-        with pytest.raises(NotOurs):
+        with pytest.raises(UnknownEmail):
             recording(world).unsubscribe(nobody)
     recording(world).unsubscribe(wish(one, 0))
     assert world.execute("SELECT address, category FROM eed_suppression") == [("a@example.com", "news")]

@@ -17,7 +17,7 @@ from eed_delivery.ledger.address_sql import domain_entry, plain_form
 from eed_delivery.ledger.delivering.claims import Claim, new_token
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.suppression.listing import Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.listing import SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.model import Email, EmailState, Outcome, Ticket, Verdict
@@ -31,11 +31,13 @@ OFTEN = [text for text in SPELLINGS["anna@example.com"] if text.strip() and "\ud
 
 
 def enter(world: World, *addresses: str, category: str = "") -> None:
-    SuppressionList(world.database).enter([Entry(address, category, "asked", "operator") for address in addresses])
+    SuppressionList(world.database).enter(
+        [SuppressionEntry(address, category, "asked", "operator") for address in addresses]
+    )
 
 
 def stands(world: World) -> list[str]:
-    return [entry.address for entry in SuppressionList(world.database).entries(Wanted())]
+    return [entry.address for entry in SuppressionList(world.database).entries(SuppressionFilter())]
 
 
 def address(world: World, email_id: int) -> str | None:

@@ -11,6 +11,7 @@ from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.queue import Queue
+from tests.numbers import numbers
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
 from tests.world import World
@@ -208,12 +209,13 @@ def test_a_look_reads_a_bounded_part_however_much_there_is(database_url: str) ->
         world.execute(
             "INSERT INTO eed_email (email_id, job_id, recipient, state, gen, attempts, queued_at, changed_at)"
             " SELECT :first + seq, 1, 'a@example.com', :state, 0, 0, UTC_TIMESTAMP(6) - INTERVAL 1 HOUR,"
-            " UTC_TIMESTAMP(6) FROM seq_1_to_40000",
+            f" UTC_TIMESTAMP(6) FROM {numbers(40_000)}",
             first=first, state=state,
         )  # fmt: skip
     world.execute(
         "INSERT INTO eed_attempt (email_id, gen, attempt, verdict, counted, ended_at)"
-        " SELECT 100000 + seq, 0, 1, 'temporary', 1, UTC_TIMESTAMP(6) - INTERVAL 5 MINUTE FROM seq_1_to_60000"
+        " SELECT 100000 + seq, 0, 1, 'temporary', 1, UTC_TIMESTAMP(6) - INTERVAL 5 MINUTE"
+        f" FROM {numbers(60_000)}"
     )
     world.execute("ANALYZE TABLE eed_email, eed_attempt, eed_job")
     before = rows_read(world)

@@ -14,12 +14,12 @@ from sqlalchemy import make_url
 from eed_delivery.alerts.turns import LocalTurns, Turns
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
-from eed_delivery.ledger.alerts.turns import AlertLedger, Answer, Pace, Turn
-from tests.servers.mariadb import MariaDb
+from eed_delivery.ledger.alerts.turns import AlertLedger, AlertThreshold, Turn, TurnResult
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
-PACE = Pace("breaker", 1, 300, 900)
+PACE = AlertThreshold("breaker", 1, 300, 900)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def lapse(world: World, seconds: float) -> None:
 
 
 def test_the_first_is_told_and_the_next_after_the_cooldown(world: World, ledger: AlertLedger) -> None:
-    assert ledger.ask(PACE, 1) == Answer(Turn(1), 0.0)
+    assert ledger.ask(PACE, 1) == TurnResult(Turn(1), 0.0)
     lapse(world, 890)
     refused = ledger.ask(PACE, 4)
     assert refused.turn is None
@@ -48,7 +48,7 @@ def test_the_first_is_told_and_the_next_after_the_cooldown(world: World, ledger:
 
 
 def test_so_many_must_come_within_the_window_whoever_meets_them(world: World, ledger: AlertLedger) -> None:
-    pace = Pace("r", 3, 60, 900)
+    pace = AlertThreshold("r", 3, 60, 900)
     other = AlertLedger(world.database, 60)
     assert ledger.ask(pace, 2).turn is None
     lapse(world, 61)
@@ -64,12 +64,12 @@ def test_what_is_held_is_counted_and_not_told(ledger: AlertLedger) -> None:
 
 def test_an_hours_share_is_for_all_rules(world: World) -> None:
     ledger = AlertLedger(world.database, 2)
-    told = [ledger.ask(Pace(name, 1, 60, 1), 1).turn for name in "abc"]
+    told = [ledger.ask(AlertThreshold(name, 1, 60, 1), 1).turn for name in "abc"]
     assert told == [Turn(1), Turn(1, last=True), None]
     assert ledger.count() == 2
     lapse(world, 3600)
     assert ledger.count() == 0
-    assert ledger.ask(Pace("c", 1, 60, 1), 1).turn == Turn(2)
+    assert ledger.ask(AlertThreshold("c", 1, 60, 1), 1).turn == Turn(2)
 
 
 @pytest.fixture
@@ -101,12 +101,14 @@ def test_of_many_who_ask_at_once_one_is_told_and_no_match_is_forgotten(maria: Wo
 ASKER = """
 import json, sys
 from sqlalchemy import make_url
-from eed_delivery.database import Database, make_engine
-from eed_delivery.ledger.alerting import AlertLedger, Pace
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.alerts.turns import AlertLedger, AlertThreshold
 ledger = AlertLedger(Database(make_engine(make_url(sys.argv[1]), connections=1)), 60)
 print("ready", flush=True)
 sys.stdin.readline()
-print(json.dumps([ledger.ask(Pace("breaker", 1, 300, 900), 1).turn is not None for _ in range(20)]), flush=True)
+threshold = AlertThreshold("breaker", 1, 300, 900)
+print(json.dumps([ledger.ask(threshold, 1).turn is not None for _ in range(20)]), flush=True)
 """
 
 
@@ -126,11 +128,13 @@ def test_of_several_processes_one_tells(maria: World) -> None:
     assert told.count(True) == 1
 
 
-def test_an_alert_whose_commits_answer_is_lost_is_told_all_the_same(maria: World, mariadb: MariaDb) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_an_alert_whose_commits_answer_is_lost_is_told_all_the_same(
+    maria: World, database_server: DatabaseServer
+) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         database = Database(make_engine(make_url(proxy.url(maria.url)), connections=1))
         ledger = AlertLedger(database, 60)
-        ledger.ask(Pace("another", 1, 60, 60), 1)
+        ledger.ask(AlertThreshold("another", 1, 60, 60), 1)
         proxy.cut_after_commit(1)
         assert ledger.ask(PACE, 1).turn is not None
         assert proxy.cuts.total() == 1
@@ -138,19 +142,19 @@ def test_an_alert_whose_commits_answer_is_lost_is_told_all_the_same(maria: World
 
 
 def test_without_the_database_each_tells_for_itself_and_with_it_again_nobody_twice(
-    maria: World, mariadb: MariaDb
+    maria: World, database_server: DatabaseServer
 ) -> None:
     now = [1000.0]
-    with MySqlProxy(mariadb.port) as proxy:
+    with MySqlProxy(database_server.port) as proxy:
         database = Database(make_engine(make_url(proxy.url(maria.url)), connections=1))
         turns = Turns(AlertLedger(database, 60), LocalTurns(60, lambda: now[0]), lambda: now[0])
-        assert turns.ask(Pace("before", 1, 300, 900), 1) == Turn(1)
+        assert turns.ask(AlertThreshold("before", 1, 300, 900), 1) == Turn(1)
         proxy.refuse()
         assert turns.ask(PACE, 1) == Turn(1)
         assert turns.ask(PACE, 1) is None
-        assert turns.ask(Pace("before", 1, 300, 900), 1) is None, "it was told with the database's word"
+        assert turns.ask(AlertThreshold("before", 1, 300, 900), 1) is None, "it was told with the database's word"
         proxy.heal()
-        assert turns.ask(Pace("meanwhile", 1, 300, 900), 1) == Turn(1)
+        assert turns.ask(AlertThreshold("meanwhile", 1, 300, 900), 1) == Turn(1)
         known = [row[0] for row in maria.execute("SELECT rule FROM eed_alert ORDER BY rule")]
         assert known == ["", "before"], "a database that was gone just now is not asked for every rule"
         now[0] += 31

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.servers.alert_receiver import AlertReceiver
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.servers.smtp_server import Accept, Close
@@ -57,10 +57,10 @@ def test_what_every_worker_sees_one_tells(new_stack: NewStack, receiver: AlertRe
 
 
 def test_that_the_database_is_gone_is_told_while_it_is_gone(
-    database_url: str, mariadb: MariaDb, ministack: MiniStack, tmp_path: Path, receiver: AlertReceiver
+    database_url: str, database_server: DatabaseServer, ministack: MiniStack, tmp_path: Path, receiver: AlertReceiver
 ) -> None:
     with (
-        MySqlProxy(mariadb.port) as proxy,
+        MySqlProxy(database_server.port) as proxy,
         Stack(database_url, ministack, tmp_path / "stack", service_url=proxy.url(database_url)) as stack,
     ):
         service = stack.start("sweeper", environ=rules(receiver, [{"name": "database", "word": "waiting"}]))

@@ -19,7 +19,7 @@ from eed_delivery.tracking.bounces.server import BounceServer
 from eed_delivery.tracking.bounces.session import BounceHooks, LmtpConversation
 from eed_delivery.tracking.bounces.verp import Verp
 from tests.servers import free_port
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.unit.tracking.bounce_samples import NO_BOUNCES, Sample, dsn, group
 from tests.unit.tracking.test_feedback_loops import report
@@ -244,8 +244,8 @@ def test_each_protocol_has_its_greeting(world: World) -> None:
         assert client.ehlo()[0] == 500  # smtplib.LMTP says LHLO
 
 
-def test_while_the_database_is_away_nothing_is_acknowledged(mariadb: MariaDb, database_url: str) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_while_the_database_is_away_nothing_is_acknowledged(database_server: DatabaseServer, database_url: str) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         world = World(proxy.url(database_url))
         (one,) = world.add_job()
         world.enlist()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eed_delivery.ledger.alerts.turns import AlertLedger, Pace
+from eed_delivery.ledger.alerts.turns import AlertLedger, AlertThreshold
 from tests.command_line import CommandLine
 from tests.servers import free_port
 from tests.servers.alert_receiver import AlertReceiver
@@ -91,8 +91,8 @@ def through_smtp(eed: CommandLine, port: int) -> None:
 
 def test_rules_are_listed_with_what_they_look_for_and_when_they_were_told(eed: CommandLine, world: World) -> None:
     ledger = AlertLedger(world.database, 60)
-    ledger.ask(Pace("breaker", 1, 60, 900), 1)
-    ledger.ask(Pace("breaker", 1, 60, 900), 3)
+    ledger.ask(AlertThreshold("breaker", 1, 60, 900), 1)
+    ledger.ask(AlertThreshold("breaker", 1, 60, 900), 3)
     lines = eed.good("alerts", "list").splitlines()
     assert [line.split()[0] for line in lines] == ["RULE", "breaker", "slow", "doubts"]
     assert lines[1].split()[-1] == "3"
@@ -171,4 +171,4 @@ def test_through_ses_no_event_about_an_alert_comes_back_as_one_about_an_email(ee
 
 def test_in_a_rehearsal_an_alert_is_a_file(eed: CommandLine) -> None:
     eed.good("alerts", "test", "slow")
-    assert len(list(eed.outbox.glob("*.eml"))) == 2
+    assert len(list(eed.emails.glob("*.eml"))) == 2

@@ -53,7 +53,7 @@ def test_check_gives_each_part_its_verdict(eed: CommandLine) -> None:
     answer = eed.json("check")
     assert answer["ok"] is True
     where = [finding["where"] for finding in answer["findings"] if finding["level"] == "ok"]
-    for part in ("configuration", "database", "ledger", "queue", "queue.dead_letter_url", "transport outbox"):
+    for part in ("configuration", "database", "ledger", "queue", "queue.dead_letter_url", "transport eml_folder"):
         assert part in where
     assert "0 error" in eed.good("check").splitlines()[-1]
     assert "That is a rehearsal" in eed.good("check")
@@ -62,7 +62,7 @@ def test_check_gives_each_part_its_verdict(eed: CommandLine) -> None:
 def test_check_goes_on_after_an_error(tmp_path: Path) -> None:
     eed = CommandLine(tmp_path, f"sqlite:///{tmp_path}/empty.sqlite3")
     eed.files.rmdir()
-    eed.outbox.write_text("a file where a directory should be")
+    eed.emails.write_text("a file where a directory should be")
     result = eed("check", "--json")
     assert result.exit_code == 1
     answer = json.loads(result.stdout)
@@ -71,7 +71,7 @@ def test_check_goes_on_after_an_error(tmp_path: Path) -> None:
     assert errors["ledger"]["remedy"] == "Run: eed-delivery db init."
     assert "does not answer" in errors["queue"]["what"]
     assert "does not answer" in errors["queue.dead_letter_url"]["what"]
-    assert "outbox" in errors["transport outbox"]["what"]
+    assert "eml_folder" in errors["transport eml_folder"]["what"]
     assert "not a directory" in errors["rendering.attachments_root"]["what"]
 
 
@@ -190,7 +190,18 @@ def test_the_service_sends_a_submitted_job_and_stops_at_sigterm(world: World, ee
     finally:
         os.kill(service.pid, signal.SIGTERM)
         assert service.wait(SOON) == 0, (tmp_path / "log").read_text()
-    assert len(list(eed.outbox.glob("*.eml"))) == 2
+    assert len(list(eed.emails.glob("*.eml"))) == 2
+
+
+def test_a_setting_under_an_old_name_is_reported_by_check_and_at_the_start(eed: CommandLine, tmp_path: Path) -> None:
+    old = eed.config.read_text().replace('"eml_folder"', '"outbox"').replace("[eml_folder]", "[outbox]")
+    eed.config.write_text(old)
+    renamed = ("[outbox]", 'transport.kind = "outbox"')
+    warned = {f["where"]: f["remedy"] for f in eed.json("check")["findings"] if f["level"] == "warning"}
+    assert [warned[where] for where in renamed] == ["Write [eml_folder].", 'Write "eml_folder".']
+    worker = eed.process("worker", "--drain", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = [json.loads(line) for line in worker.communicate(timeout=SOON)[0].splitlines()]
+    assert [line["setting"] for line in said if line["event"] == "setting_renamed"] == list(renamed)
 
 
 def test_each_role_alone_and_a_worker_that_drains(

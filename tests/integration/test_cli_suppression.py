@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eed_delivery.cli.suppression_moving import BAD_LINES_TOLD
-from eed_delivery.ledger.suppression.listing import Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.listing import SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.operations.suppression.moving import CHUNK
 from tests.command_line import CommandLine
 from tests.world import World
@@ -23,12 +23,12 @@ def eed(world: World, tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path, world.url)
 
 
-def entries(world: World) -> list[Entry]:
-    return list(SuppressionList(world.database).entries(Wanted()))
+def entries(world: World) -> list[SuppressionEntry]:
+    return list(SuppressionList(world.database).entries(SuppressionFilter()))
 
 
 def enter(world: World, *addresses: str, category: str = "", expires_at: datetime | None = None) -> None:
-    made = [Entry(a, category, "550 no such user", "bounce", SOON, expires_at) for a in addresses]
+    made = [SuppressionEntry(a, category, "550 no such user", "bounce", SOON, expires_at) for a in addresses]
     SuppressionList(world.database).enter(made)
 
 
@@ -173,10 +173,10 @@ def test_all_entries_of_an_address_may_go_at_once(world: World, eed: CommandLine
 
 def test_the_list_goes_out_and_comes_back_as_it_was(world: World, eed: CommandLine) -> None:
     made = [
-        Entry("=cmd@example.com", "", '=1+1,"x"', "bounce", ENDED, None),
-        Entry("a@example.com", "", "550 no\r\nsuch user", "operator", ENDED, SOON),
-        Entry("a@example.com", "=news", "'quoted", "unsubscribe", SOON, None),
-        Entry("ä@example.com", "", "für immer", "import", ENDED, ENDED),
+        SuppressionEntry("=cmd@example.com", "", '=1+1,"x"', "bounce", ENDED, None),
+        SuppressionEntry("a@example.com", "", "550 no\r\nsuch user", "operator", ENDED, SOON),
+        SuppressionEntry("a@example.com", "=news", "'quoted", "unsubscribe", SOON, None),
+        SuppressionEntry("ä@example.com", "", "für immer", "import", ENDED, ENDED),
     ]
     SuppressionList(world.database).enter(made)
     before = entries(world)

@@ -18,7 +18,7 @@ from eed_delivery.queue import Letter, Queue
 from eed_delivery.source import Source
 from eed_delivery.tracking.ses.collector import Collector, wait_seconds
 from tests.command_line import CommandLine
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.unit.tracking import ses_examples as ses
@@ -158,11 +158,11 @@ def test_one_event_that_the_database_refuses_keeps_no_other_back(world: World, q
 
 
 def test_nothing_is_received_while_the_database_is_away(
-    mariadb: MariaDb, database_url: str, ministack: MiniStack, queue_urls: tuple[str, str]
+    database_server: DatabaseServer, database_url: str, ministack: MiniStack, queue_urls: tuple[str, str]
 ) -> None:
     """Each receive counts towards the dead-letter queue."""
     queue = Queue(ministack.client("sqs"), *queue_urls)
-    with MySqlProxy(mariadb.port) as proxy:
+    with MySqlProxy(database_server.port) as proxy:
         world = World(proxy.url(database_url))
         (email_id,) = world.add_job()
         world.enlist()

@@ -19,8 +19,10 @@ from eed_delivery.model import Email
 from eed_delivery.source import Source
 from eed_delivery.source.column_kinds import OFFERED
 from eed_delivery.source.reference import create_reference
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.unit.rendering.making import job, read, rendered
+
+pytestmark = pytest.mark.both_databases
 
 TEMPLATE = "[{{ v }}] {% if v %}yes{% else %}no{% endif %}"
 
@@ -118,7 +120,7 @@ SETTINGS = SourceSettings.model_validate({"email": {"variable_columns": {"v": "v
 @contextmanager
 def connected(url: str, *, together: bool) -> Iterator[sa.Connection]:
     """As a worker reads, several statements in one request, or as all others do."""
-    engine = make_engine(sa.make_url(url), connections=1, volleys=together)
+    engine = make_engine(sa.make_url(url), connections=1, multi_statements=together)
     with engine.connect() as connection:
         connection.exec_driver_sql("SET sql_mode = 'NO_ENGINE_SUBSTITUTION'")  # takes zero dates, as old servers do
         yield connection
@@ -147,9 +149,9 @@ class Seen:
 
 
 @pytest.fixture(scope="module", params=["together", "alone"])
-def seen(request: pytest.FixtureRequest, mariadb: MariaDb) -> Seen:
+def seen(request: pytest.FixtureRequest, database_server: DatabaseServer) -> Seen:
     """One table that has them all: a table for each would take minutes."""
-    with connected(mariadb.create_database("column_types"), together=request.param == "together") as c:
+    with connected(database_server.create_database("column_types"), together=request.param == "together") as c:
         create_reference(c)
         held = {number: one for number, one in enumerate(HELD) if is_there(c, one)}
         columns = ", ".join(f"ADD COLUMN v{number} {one.column}" for number, one in held.items())
@@ -244,11 +246,13 @@ def test_every_type_of_the_table_of_kinds_is_tried(c: sa.Connection) -> None:
     assert ours - {"json"} <= tried  # MariaDB's JSON is a LONGTEXT
 
 
-def test_a_char_is_read_without_its_padding_whatever_the_server_s_mode(mariadb: MariaDb, database_url: str) -> None:
+def test_a_char_is_read_without_its_padding_whatever_the_server_s_mode(
+    database_server: DatabaseServer, database_url: str
+) -> None:
     read_mode = "SELECT @@global.sql_mode"
     with connected(database_url, together=True) as c:
         usual = c.exec_driver_sql(read_mode).scalar_one()
-    mariadb.execute("SET GLOBAL sql_mode = CONCAT(@@global.sql_mode, ',PAD_CHAR_TO_FULL_LENGTH')")
+    database_server.execute("SET GLOBAL sql_mode = CONCAT(@@global.sql_mode, ',PAD_CHAR_TO_FULL_LENGTH')")
     try:
         engine = make_engine(sa.make_url(database_url), connections=1)
         with engine.connect() as c:
@@ -258,7 +262,7 @@ def test_a_char_is_read_without_its_padding_whatever_the_server_s_mode(mariadb: 
             assert claimed(c).columns == {"v": "ab"}
         engine.dispose()
     finally:
-        mariadb.execute(f"SET GLOBAL sql_mode = '{usual}'")
+        database_server.execute(f"SET GLOBAL sql_mode = '{usual}'")
 
 
 def test_a_view_offers_what_its_table_has(c: sa.Connection) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from eed_delivery.app.parts import App
 from eed_delivery.runtime.loop import Loop, Pulse
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer, NewDatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.servers.sqs_proxy import SqsProxy
@@ -47,10 +47,10 @@ AT_REST = {
 class Counted:
     """An installation whose ways to database, queue and mail server are counted."""
 
-    def __init__(self, stack: Stack, mariadb: MariaDb, sql: MySqlProxy, sqs: SqsProxy) -> None:
+    def __init__(self, stack: Stack, database_server: DatabaseServer, sql: MySqlProxy, sqs: SqsProxy) -> None:
         self.stack = stack
         self.sink: Sink = stack.mail_up()
-        self._mariadb = mariadb
+        self._server = database_server
         self._sql = sql
         self._sqs = sqs
 
@@ -105,7 +105,7 @@ class Counted:
         return counts + self._sqs.calls
 
     def _status(self) -> tuple[tuple[str, str], ...]:
-        url = make_url(self._mariadb.url)
+        url = make_url(self._server.url)
         connection = pymysql.connect(
             host=url.host or "", port=url.port or 0, user=url.username, password=url.password or ""
         )
@@ -115,9 +115,9 @@ class Counted:
 
 
 @pytest.fixture(scope="module")
-def alone() -> Iterator[MariaDb]:
-    """A MariaDB that nobody else asks anything: it counts for all together."""
-    with MariaDb() as server:
+def alone(new_database_server: NewDatabaseServer) -> Iterator[DatabaseServer]:
+    """A server that nobody else asks anything: it counts for all together."""
+    with new_database_server() as server:
         yield server
 
 
@@ -125,7 +125,7 @@ NewCounted = Callable[..., Counted]
 
 
 @pytest.fixture
-def new_counted(alone: MariaDb, ministack: MiniStack, tmp_path: Path) -> Iterator[NewCounted]:
+def new_counted(alone: DatabaseServer, ministack: MiniStack, tmp_path: Path) -> Iterator[NewCounted]:
     """Makes the test's installation, with these settings."""
     with ExitStack() as at_the_end:
 
@@ -168,7 +168,7 @@ def test_an_email_that_is_delivered(new_counted: NewCounted) -> None:
         EMAILS,
         {"commits": 1.3, "requests": 2.9, "statements": 6.2, "selects": 0.42, "rows": 12, "calls": 0.22},
     )
-    assert spent["rollbacks"] <= 1, "a volley that is taken back is work for nothing"
+    assert spent["rollbacks"] <= 1, "a group that is rolled back is work for nothing"
     assert spent["connections"] <= 4, "those that threads and side loops share"
     # The mail server is told no more than it must be, on one connection.
     assert counted.sink.connections == 1

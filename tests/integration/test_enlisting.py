@@ -14,11 +14,13 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.publishing.enlisting import BLANK_AT_END, TOO_LARGE, TOO_LONG
-from eed_delivery.ledger.publishing.ledger import EXPIRED_BEFORE, RegistryLedger
+from eed_delivery.ledger.publishing.ledger import EXPIRED_BEFORE, PublishingLedger
 from eed_delivery.ledger.schema import eed_email, eed_refusal
 from eed_delivery.model import LARGEST_KEY, EmailState, Outcome, Verdict
 from eed_delivery.source import Known, Source
 from tests.world import World
+
+pytestmark = pytest.mark.both_databases
 
 AGAIN = SourceSettings.model_validate({"job": {"known_rows": "new_generation"}})
 VERDICTS = {
@@ -76,7 +78,7 @@ def move(world: World, email_id: int, to_job: int) -> None:
 
 def sends_known_rows_again(world: World) -> World:
     world.source = Source(AGAIN)
-    world.registry = RegistryLedger(world.database, world.source)
+    world.registry = PublishingLedger(world.database, world.source)
     return world
 
 
@@ -281,7 +283,7 @@ def test_a_single_table_row_that_is_ready_again_is_refused_by_name(tmp_path: Pat
 
 
 @pytest.fixture
-def mysql(database_url: str) -> Iterator[World]:
+def on_server(database_url: str) -> Iterator[World]:
     world = World(database_url)
     yield world
     world.close()
@@ -302,7 +304,7 @@ def legacy(world: World, *statements: str, **mapping: Any) -> World:
             }
         )
     )
-    world.registry = RegistryLedger(world.database, world.source)
+    world.registry = PublishingLedger(world.database, world.source)
     world.sweeping._source = world.source
     return world
 
@@ -337,8 +339,8 @@ def mails(world: World) -> dict[Any, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("chunk", [2, 100])
-def test_unsigned_numbers_that_the_ledger_cannot_keep_are_refused_one_by_one(mysql: World, chunk: int) -> None:
-    world = legacy(mysql, JOBS.format("BIGINT UNSIGNED"), MAILS.format("BIGINT UNSIGNED", "BIGINT UNSIGNED"))
+def test_unsigned_numbers_that_the_ledger_cannot_keep_are_refused_one_by_one(on_server: World, chunk: int) -> None:
+    world = legacy(on_server, JOBS.format("BIGINT UNSIGNED"), MAILS.format("BIGINT UNSIGNED", "BIGINT UNSIGNED"))
     add(world, 1, 5, LARGEST_KEY, LARGEST_KEY + 1, 2**64 - 1)
     add(world, 2**63 + 7, 6, 8)
     publish(world, chunk)
@@ -359,8 +361,8 @@ def test_unsigned_numbers_that_the_ledger_cannot_keep_are_refused_one_by_one(mys
     assert world.reporting.refused_job("1") is None
 
 
-def test_a_server_that_is_not_strict_clamps_nothing_either(mysql: World) -> None:
-    world = legacy(mysql, JOBS.format("BIGINT UNSIGNED"), MAILS.format("BIGINT UNSIGNED", "BIGINT UNSIGNED"))
+def test_a_server_that_is_not_strict_clamps_nothing_either(on_server: World) -> None:
+    world = legacy(on_server, JOBS.format("BIGINT UNSIGNED"), MAILS.format("BIGINT UNSIGNED", "BIGINT UNSIGNED"))
     add(world, 1, 5, 6, LARGEST_KEY + 1, LARGEST_KEY + 2)
     world.registry.register(world.registry.new_jobs(10))
     (job,) = world.registry.lease(new_token(), 60, 10, 0)
@@ -376,10 +378,14 @@ def test_a_server_that_is_not_strict_clamps_nothing_either(mysql: World) -> None
     assert_equation(world)
 
 
-def test_keys_with_a_blank_at_the_end_are_refused_and_spoil_no_other(mysql: World) -> None:
-    text = exact_text(mysql)
+def test_keys_with_a_blank_at_the_end_are_refused_and_spoil_no_other(on_server: World) -> None:
+    text = exact_text(on_server)
     world = legacy(
-        mysql, JOBS.format(text), MAILS.format(text.replace("40", "300"), text), job_key="string", email_key="string"
+        on_server,
+        JOBS.format(text),
+        MAILS.format(text.replace("40", "300"), text),
+        job_key="string",
+        email_key="string",
     )
     add(world, "J1", "K1", "K1 ", "k1", "x" * 192)
     add(world, "J1 ", "K2", "K3")
@@ -396,10 +402,10 @@ def test_keys_with_a_blank_at_the_end_are_refused_and_spoil_no_other(mysql: Worl
     assert_equation(world)
 
 
-def test_another_jobs_recipients_are_not_taken_for_ours_and_a_misspelt_job_is_said(mysql: World) -> None:
+def test_another_jobs_recipients_are_not_taken_for_ours_and_a_misspelt_job_is_said(on_server: World) -> None:
     exact = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     loose = "VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
-    world = legacy(mysql, JOBS.format(exact), MAILS.format("INT", loose), job_key="string")
+    world = legacy(on_server, JOBS.format(exact), MAILS.format("INT", loose), job_key="string")
     add(world, "x7Qa", 1)
     add(world, "X7qA", 2)
     world.execute("INSERT INTO mails VALUES (3, 'X7QA', 'c@example.com', 'pending', '')")
@@ -418,8 +424,8 @@ SLOW = (
 )
 
 
-def test_a_chunk_that_takes_longer_than_its_lease_keeps_rows_and_counts_together(mysql: World) -> None:
-    world = legacy(mysql, JOBS.format("INT"), MAILS.format("INT", "INT").replace("mails", "real_mails"), SLOW)
+def test_a_chunk_that_takes_longer_than_its_lease_keeps_rows_and_counts_together(on_server: World) -> None:
+    world = legacy(on_server, JOBS.format("INT"), MAILS.format("INT", "INT").replace("mails", "real_mails"), SLOW)
     add(world, 1, *range(1, 6))
     world.registry.register(world.registry.new_jobs(10))
     (job,) = world.registry.lease(new_token(), 0.4, 10, 0)
@@ -450,9 +456,9 @@ def test_a_chunk_that_takes_longer_than_its_lease_keeps_rows_and_counts_together
     assert_equation(world)
 
 
-def test_what_is_left_out_of_the_closing_look_is_the_job_alone(mysql: World) -> None:
+def test_what_is_left_out_of_the_closing_look_is_the_job_alone(on_server: World) -> None:
     """The look at what is unknown is of one job, and of its refusals."""
-    world = legacy(mysql, JOBS.format("INT"), MAILS.format("INT", "INT"))
+    world = legacy(on_server, JOBS.format("INT"), MAILS.format("INT", "INT"))
     add(world, 1, 1, 2, 3)
     add(world, 2, 4)
     world.execute("INSERT INTO eed_email (email_id, job_id, recipient, state) VALUES (1, 1, 'a', 'pending')")

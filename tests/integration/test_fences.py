@@ -21,6 +21,8 @@ from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
 from tests.world import World
 
+pytestmark = pytest.mark.both_databases
+
 PAST, FUTURE = "2001-01-01 00:00:00.000000", "2999-01-01 00:00:00.000000"
 FENCE = {"id": 1000, "of_gen": 2, "our_token": 77}
 SWEPT = {"id": 1000, "of_gen": 2}
@@ -260,8 +262,14 @@ JOBS = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(f"sqlite:///{tmp_path_factory.mktemp('fences')}/ledger.sqlite3")
+def world(
+    request: pytest.FixtureRequest, database_kind: str, sqlite_too: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    if database_kind == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('fences')}/ledger.sqlite3"
+    else:
+        url = request.getfixturevalue("database_server").create_database("fences")
+    world = World(url)
     world.add_job(["a@example.com", "b@example.com"])
     world.enlist()
     world.add_job(["c@example.com"], job_id=2)
@@ -341,7 +349,7 @@ def test_a_known_row_gets_a_new_generation_only_as_it_was_read(world: World) -> 
         " detail, message_id, outcome, outcome_at, changed_at FROM eed_email WHERE email_id = 1000"
     )
     assert now == [2, "Z@example.com", "z@example.com", "pending", 3, 0, *[None] * 9]
-    assert changed_at > PAST
+    assert str(changed_at) > PAST
     put(world, "eed_email", as_read, "WHERE email_id = 1000")
     put(world, "eed_email", {"outcome": None, "outcome_at": None, "queued_at": None}, "WHERE email_id = 1000")
 
@@ -354,17 +362,17 @@ def test_the_counts_of_a_chunk_are_added_and_the_lease_begins_anew(world: World)
         world.execute("UPDATE eed_job SET lease_until = :past", past=PAST)
         fits(world, Case(enlisting.COUNTED, {**OURS, **chunk.counts, "cursor": cursor}, {}, []))
         assert world.scalar("SELECT enlist_after FROM eed_job WHERE job_id = 1") == behind
-        assert world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1") > PAST
+        assert str(world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1")) > PAST
     names = "found, total, regenerated, refused"
     assert world.execute(f"SELECT {names} FROM eed_job WHERE job_id = 1") == [(87, 66, 45, 24)]
     fits(world, Case(enlisting.TAKEN_OVER, {"id": 1}, {}, []))
     assert world.execute("SELECT total, moved FROM eed_job WHERE job_id = 1") == [(65, 3)]
     fits(world, Case(enlisting.SETTLED_BEFORE, {**OURS, "settled": 3}, {}, []))
     fits(world, Case(enlisting.ENLISTED, OURS, {}, []))
-    assert world.execute("SELECT not_enlisted, enlisted_at > '2001' FROM eed_job WHERE job_id = 1") == [(3, 1)]
+    assert world.execute("SELECT not_enlisted, enlisted_at > '2001-01-01' FROM eed_job WHERE job_id = 1") == [(3, 1)]
     world.execute("UPDATE eed_job SET enlisted_at = NULL, lease_until = :past WHERE job_id = 1", past=FUTURE)
     fits(world, Case(enlisting.HOLD, OURS, {}, []))
-    assert world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1") < FUTURE
+    assert str(world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1")) < FUTURE
 
 
 LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}

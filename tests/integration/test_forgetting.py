@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from eed_delivery.config import TrackingSettings
-from eed_delivery.ledger.tracking.forgetting import BEGINNING, ForgettingLedger, Place
+from eed_delivery.ledger.tracking.forgetting import BEGINNING, EventPosition, ForgettingLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.sweeper.retention import PAUSE_SECONDS, Retention
 from tests.command_line import CommandLine
@@ -80,7 +80,7 @@ def test_a_walk_passes_by_what_it_keeps(world: World, one: int) -> None:
     ledger(world).take([*kept, *(delivered(one, n, event_id=f"b{n}") for n in range(3))])
     age(world, 50)  # all of one moment: it goes on by their ids
     deleted: list[int] = []
-    place: Place | None = BEGINNING
+    place: EventPosition | None = BEGINNING
     while place is not None:
         count, place = forgetting(world).forget(place, most=2)
         deleted.append(count)

@@ -1,4 +1,5 @@
-"""Several threads in one commit: a group's shots all hit or none; one's trouble is its own; nobody is left waiting."""
+"""Several threads in one commit: the statements of a group all match their rows, or nothing is written. Each thread
+meets its own errors, and none is left waiting."""
 
 import random
 import threading
@@ -11,16 +12,18 @@ import pytest
 from sqlalchemy import Connection, make_url
 
 from eed_delivery.database.engine import make_engine
-from eed_delivery.database.multi_statement import Shot
+from eed_delivery.database.multi_statement import BoundStatement
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.delivering.claims import Standing
-from eed_delivery.ledger.delivering.group_commit import MOST, GroupCommit, Shots, Word
+from eed_delivery.ledger.delivering.group_commit import MOST, GroupCommit, GroupResult, Statements
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import Email, EmailState, Outcome, Verdict
 from tests.integration.test_multi_statement import ADD, CHANGE, LINES, line, words
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.waiting import until
 from tests.world import World
+
+pytestmark = pytest.mark.both_databases
 
 SOON = 30
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
@@ -55,21 +58,21 @@ class Desk:
         """Through the closed door."""
         self._admitted.release()
 
-    def fire(self, shots: Shots) -> "Future[Word]":
-        return self._pool.submit(self.group.fire, shots)
+    def commit(self, statements: Statements) -> "Future[GroupResult]":
+        return self._pool.submit(self.group.commit, statements)
 
-    def behind_a_leader(self, *asked: Shots) -> "list[Future[Word]]":
-        """Have these gather behind somebody who is at work; theirs are the words that come then."""
+    def behind_a_leader(self, *asked: Statements) -> "list[Future[GroupResult]]":
+        """Have these gather behind somebody who is at work; return their results."""
         self.door.clear()
         self.inside.clear()
-        leader = self.fire(lambda c: [])
+        leader = self.commit(lambda c: [])
         assert self.inside.wait(SOON)
         futures = []
-        for n, shots in enumerate(asked, start=1):
-            futures.append(self.fire(shots))
+        for n, statements in enumerate(asked, start=1):
+            futures.append(self.commit(statements))
             until(lambda n=n: self.group.waiting == n)  # type: ignore[misc]
         self.door.set()
-        assert leader.result(SOON) is Word.DONE
+        assert leader.result(SOON) is GroupResult.DONE
         wait(futures, SOON)
         return futures
 
@@ -77,19 +80,19 @@ class Desk:
         return sorted(words(self.database))
 
 
-def adding(*numbers: int) -> Shots:
-    return lambda c: [Shot(ADD, line(number, "new")) for number in numbers]
+def adding(*numbers: int) -> Statements:
+    return lambda c: [BoundStatement(ADD, line(number, "new")) for number in numbers]
 
 
-def missing(c: Connection) -> Iterable[Shot]:
-    return [Shot(ADD, line(500, "new")), Shot(CHANGE, line(999, "nobody has this number"))]
+def missing(c: Connection) -> Iterable[BoundStatement]:
+    return [BoundStatement(ADD, line(500, "new")), BoundStatement(CHANGE, line(999, "nobody has this number"))]
 
 
-def unable(c: Connection) -> Iterable[Shot]:
+def unable(c: Connection) -> Iterable[BoundStatement]:
     raise ValueError("a value that cannot be written")
 
 
-def told(futures: "Iterable[Future[Word]]") -> list[Word]:
+def told(futures: "Iterable[Future[GroupResult]]") -> list[GroupResult]:
     return [future.result(SOON) for future in futures]
 
 
@@ -103,45 +106,48 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_one_alone_does_not_wait_for_company(desk: Desk) -> None:
-    assert told([desk.fire(adding(1))]) == [Word.DONE]
-    assert told([desk.fire(missing)]) == [Word.MISSED]
-    assert told([desk.fire(adding(1))]) == [Word.UNKNOWN]
+    assert told([desk.commit(adding(1))]) == [GroupResult.DONE]
+    assert told([desk.commit(missing)]) == [GroupResult.MISSED]
+    assert told([desk.commit(adding(1))]) == [GroupResult.UNKNOWN]
     assert (desk.written(), desk.commits, desk.group.waiting) == ([1], 1, 0)
 
 
 def test_those_that_gather_share_a_commit(desk: Desk) -> None:
-    assert told(desk.behind_a_leader(*[adding(n, 100 + n) for n in range(MOST)])) == [Word.DONE] * MOST
+    assert told(desk.behind_a_leader(*[adding(n, 100 + n) for n in range(MOST)])) == [GroupResult.DONE] * MOST
     assert desk.commits == 1 + 1
     assert desk.written() == [*range(MOST), *range(100, 100 + MOST)]
 
 
 def test_more_than_fit_into_one_make_two(desk: Desk) -> None:
-    assert told(desk.behind_a_leader(*[adding(n) for n in range(MOST + 1)])) == [Word.DONE] * (MOST + 1)
+    assert told(desk.behind_a_leader(*[adding(n) for n in range(MOST + 1)])) == [GroupResult.DONE] * (MOST + 1)
     assert desk.commits == 1 + 2
-    assert told([desk.fire(adding(77))]) == [Word.DONE]
+    assert told([desk.commit(adding(77))]) == [GroupResult.DONE]
 
 
 @pytest.mark.parametrize(
-    ("spoiler", "word"), [(missing, Word.MISSED), (adding(2, 2), Word.UNKNOWN), (unable, Word.UNKNOWN)]
+    ("spoiler", "result"),
+    [(missing, GroupResult.MISSED), (adding(2, 2), GroupResult.UNKNOWN), (unable, GroupResult.UNKNOWN)],
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_one_that_spoils_it_sends_all_to_go_alone(desk: Desk, spoiler: Shots, word: Word, place: int) -> None:
+def test_one_that_spoils_it_sends_all_to_go_alone(
+    desk: Desk, spoiler: Statements, result: GroupResult, place: int
+) -> None:
     asked = [adding(7), adding(8)]
     asked.insert(place, spoiler)
-    assert told(desk.behind_a_leader(*asked)) == [word] * 3
+    assert told(desk.behind_a_leader(*asked)) == [result] * 3
     assert desk.written() == []
-    assert told([desk.fire(adding(7))]) == [Word.DONE]
+    assert told([desk.commit(adding(7))]) == [GroupResult.DONE]
 
 
 def test_what_is_to_come_last_comes_after_what_others_write(desk: Desk) -> None:
-    change = Shot(CHANGE, line(2, "changed"), last=True)
-    assert told(desk.behind_a_leader(lambda c: [change], adding(2))) == [Word.DONE] * 2
+    change = BoundStatement(CHANGE, line(2, "changed"), last=True)
+    assert told(desk.behind_a_leader(lambda c: [change], adding(2))) == [GroupResult.DONE] * 2
     assert words(desk.database) == {2: "changed"}
 
 
 def test_an_answer_that_is_lost_is_no_word_about_the_commit(desk: Desk) -> None:
     desk.faults = [None, ConnectionError("the answer to COMMIT")]
-    assert told(desk.behind_a_leader(adding(1), adding(2))) == [Word.UNKNOWN] * 2
+    assert told(desk.behind_a_leader(adding(1), adding(2))) == [GroupResult.UNKNOWN] * 2
     assert desk.written() == [1, 2]
 
 
@@ -150,20 +156,20 @@ def test_a_leader_that_is_torn_away_leaves_nobody_waiting(desk: Desk) -> None:
     first, *others, last = desk.behind_a_leader(*[adding(n) for n in range(MOST + 1)])
     with pytest.raises(SystemExit):
         first.result(SOON)
-    assert told(others) == [Word.UNKNOWN] * (MOST - 1)
-    assert told([last, desk.fire(adding(77))]) == [Word.DONE] * 2
+    assert told(others) == [GroupResult.UNKNOWN] * (MOST - 1)
+    assert told([last, desk.commit(adding(77))]) == [GroupResult.DONE] * 2
 
 
 def test_who_waits_too_long_behind_a_leader_that_hangs_goes_alone(desk: Desk) -> None:
     desk.group = GroupCommit(desk.once, patience_seconds=0.01)
     desk.door.clear()
-    leader = desk.fire(adding(1))
+    leader = desk.commit(adding(1))
     assert desk.inside.wait(SOON)
-    assert told([desk.fire(adding(2)), desk.fire(adding(3))]) == [Word.MISSED] * 2
+    assert told([desk.commit(adding(2)), desk.commit(adding(3))]) == [GroupResult.MISSED] * 2
     assert desk.group.waiting == 0
     desk.door.set()
-    assert told([leader]) == [Word.DONE]
-    assert told([desk.fire(adding(4))]) == [Word.DONE]
+    assert told([leader]) == [GroupResult.DONE]
+    assert told([desk.commit(adding(4))]) == [GroupResult.DONE]
     assert desk.written() == [1, 4]
 
 
@@ -171,18 +177,18 @@ def test_who_is_in_a_group_that_hangs_waits_for_its_word(desk: Desk) -> None:
     """It may be committed: only the leader can tell."""
     desk.group = GroupCommit(desk.once, patience_seconds=2)
     desk.door.clear()
-    leader = desk.fire(lambda c: [])
+    leader = desk.commit(lambda c: [])
     assert desk.inside.wait(SOON)
-    group = [desk.fire(adding(1)), desk.fire(adding(2))]
+    group = [desk.commit(adding(1)), desk.commit(adding(2))]
     until(lambda: desk.group.waiting == 2)
     desk.inside.clear()
     desk.let_one_in()
     assert desk.inside.wait(SOON)  # the two are in the second group
-    assert told([leader]) == [Word.DONE]
+    assert told([leader]) == [GroupResult.DONE]
     wait(group, 3)  # longer than they are patient
     assert [one.done() for one in group] == [False, False]
     desk.door.set()
-    assert told(group) == [Word.DONE] * 2
+    assert told(group) == [GroupResult.DONE] * 2
     assert desk.written() == [1, 2]
 
 
@@ -192,7 +198,7 @@ def test_in_a_crowd_what_is_told_as_done_is_written_and_nothing_else(desk: Desk)
         return [
             number
             for number in range(seed * 1000, seed * 1000 + 50)
-            if desk.group.fire(adding(number) if chance.random() < 0.9 else missing) is Word.DONE
+            if desk.group.commit(adding(number) if chance.random() < 0.9 else missing) is GroupResult.DONE
         ]
 
     with ThreadPoolExecutor(12) as crowd:

@@ -22,7 +22,7 @@ from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference
 from tests.integration.test_tracking import hard
 from tests.servers.alert_receiver import AlertReceiver
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.ministack import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, MiniStack
 from tests.servers.smtp_server import Say
 from tests.servers.webhook_receiver import SECRET, Receiver
@@ -46,27 +46,27 @@ def blocks(kind: str, of: str = DOCUMENT) -> list[str]:
 class Installation:
     """What the document says, with this test's names, passwords and places in it."""
 
-    def __init__(self, mariadb: MariaDb, database_url: str, directory: Path) -> None:
+    def __init__(self, database_server: DatabaseServer, database_url: str, directory: Path) -> None:
         self.database = make_url(database_url).database or ""
         self.user = f"{self.database}_user"
-        self._mariadb = mariadb
+        self._server = database_server
         self._directory = directory
         self.config = directory / "eed-delivery.toml"
         self.environ: dict[str, str] = {}
 
     def close(self) -> None:
-        self._mariadb.execute(f"DROP USER IF EXISTS '{self.user}'@'%', '{self.user}_owner'@'%'")
+        self._server.execute(f"DROP USER IF EXISTS '{self.user}'@'%', '{self.user}_owner'@'%'")
 
     @property
     def url(self) -> str:
         """The database as the service's user."""
-        url = make_url(self._mariadb.database(self.database)).set(username=self.user, password=SERVICES)
+        url = make_url(self._server.database(self.database)).set(username=self.user, password=SERVICES)
         return url.render_as_string(hide_password=False)
 
     def _ours(self, text: str) -> str:
         text = re.sub(r"'eed(_owner)?'@", rf"'{self.user}\1'@", text)
         text = text.replace("ON delivery.", f"ON {self.database}.").replace("/delivery'", f"/{self.database}'")
-        return text.replace("//eed_owner@", f"//{self.user}_owner@").replace(HOST, f"127.0.0.1:{self._mariadb.port}")
+        return text.replace("//eed_owner@", f"//{self.user}_owner@").replace(HOST, f"127.0.0.1:{self._server.port}")
 
     def sql(self, block: str) -> None:
         """Run a block of SQL as somebody who may do everything."""
@@ -74,7 +74,7 @@ class Installation:
             if statement.strip():
                 password = OWNERS if "_owner" in statement else SERVICES
                 quoted = password.replace("'", "''")
-                self._mariadb.execute(statement.replace("'…'", f"'{quoted}'"), database=self.database)
+                self._server.execute(statement.replace("'…'", f"'{quoted}'"), database=self.database)
 
     def shell(self, *lines: str) -> "subprocess.CompletedProcess[str]":
         """Run blocks of shell lines, one after the other in one new shell that knows nothing but the program."""
@@ -92,13 +92,13 @@ class Installation:
 
 
 @pytest.fixture
-def installation(mariadb: MariaDb, database_url: str, tmp_path: Path) -> Iterator[Installation]:
+def installation(database_server: DatabaseServer, database_url: str, tmp_path: Path) -> Iterator[Installation]:
     """As far as the document's first two blocks of SQL: both users are there, and the delivery server's tables."""
     engine = create_engine(database_url)
     with engine.begin() as c:
         create_reference(c)
     engine.dispose()
-    installation = Installation(mariadb, database_url, tmp_path)
+    installation = Installation(database_server, database_url, tmp_path)
     installation.close()
     owner, service, _ = blocks("sql")
     installation.sql(owner)
@@ -144,8 +144,8 @@ def write_config(installation: Installation, ministack: MiniStack, queue_urls: t
         "EED_QUEUE__URL": queue_urls[0],
         "EED_QUEUE__DEAD_LETTER_URL": queue_urls[1],
         "EED_QUEUE__ENDPOINT_URL": ministack.endpoint_url,
-        "EED_TRANSPORT__KIND": "outbox",
-        "EED_OUTBOX__DIRECTORY": str(installation.config.parent / "outbox"),
+        "EED_TRANSPORT__KIND": "eml_folder",
+        "EED_EML_FOLDER__DIRECTORY": str(installation.config.parent / "emails"),
         "EED_RENDERING__ATTACHMENTS_ROOT": str(installation.config.parent),
     }
 
@@ -186,36 +186,36 @@ def test_the_grants_are_those_of_the_schema() -> None:
 
 @pytest.mark.parametrize(("table", "right"), [(table, right) for table, rights in RIGHTS.items() for right in rights])
 def test_db_check_names_each_right_that_is_missing(
-    one_for_all: Installation, mariadb: MariaDb, table: str, right: str
+    one_for_all: Installation, database_server: DatabaseServer, table: str, right: str
 ) -> None:
     on = f"{right} ON {one_for_all.database}.{table}"
-    mariadb.execute(f"REVOKE {on} FROM '{one_for_all.user}'@'%'")
+    database_server.execute(f"REVOKE {on} FROM '{one_for_all.user}'@'%'")
     try:
         found = ledger_findings(one_for_all)
         assert found == [
             ("error", f"this user has no right to {right} on {table}", f"GRANT {on} TO '{one_for_all.user}'@'%';")
         ]
-        mariadb.execute(found[0][2])
+        database_server.execute(found[0][2])
         assert [level for level, _, _ in ledger_findings(one_for_all)] == ["ok"]
     finally:
-        mariadb.execute(f"GRANT {on} TO '{one_for_all.user}'@'%'")
+        database_server.execute(f"GRANT {on} TO '{one_for_all.user}'@'%'")
 
 
 @pytest.fixture(scope="module")
-def one_for_all(mariadb: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def one_for_all(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One installation for every case: each gives back what it took."""
-    url = mariadb.create_database("eed_rights")
+    url = database_server.create_database("eed_rights")
     engine = create_engine(url)
     with engine.begin() as c:
         create_reference(c)
     migrations.upgrade(engine)
     engine.dispose()
-    installation = Installation(mariadb, url, tmp_path_factory.mktemp("rights"))
+    installation = Installation(database_server, url, tmp_path_factory.mktemp("rights"))
     for block in blocks("sql"):
         installation.sql(block)
     yield installation
     installation.close()
-    mariadb.drop_database("eed_rights")
+    database_server.drop_database("eed_rights")
 
 
 def ledger_findings(installation: Installation) -> list[tuple[str, str, str]]:

@@ -14,8 +14,11 @@ from sqlalchemy import Connection, make_url, text
 
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
+from tests.numbers import numbers
 
-ROWS = "SELECT seq, 'not yours' FROM seq_1_to_50"
+pytestmark = pytest.mark.both_databases
+
+ROWS = f"SELECT seq, 'not yours' FROM {numbers(50)}"
 CHANGE = "UPDATE t SET a = a + 1"
 # Where PyMySQL is at that moment: before the first packet of the answer, among the columns, among the rows.
 PLACES = ("_read_query_result", "_get_descriptions", "_read_rowdata_packet", "_read_row_from_packet")
@@ -80,7 +83,7 @@ def test_pymysql_724_an_answer_that_cannot_be_read_to_its_end(database: Database
 
     def work(c: Connection) -> Any:
         c.execute(text("SET character_set_results = latin1"))
-        return c.execute(text("SELECT seq, 'Zoë' FROM seq_1_to_50")).all()
+        return c.execute(text(f"SELECT seq, 'Zoë' FROM {numbers(50)}")).all()
 
     before = database.run(own_id)
     with pytest.raises(UnicodeDecodeError):

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, event, make_url, text
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 
+pytestmark = pytest.mark.both_databases
+
 LONG = 3600.0
 
 

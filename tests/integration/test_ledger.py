@@ -8,11 +8,13 @@ from eed_delivery.errors import NotPossible, RenderError
 from eed_delivery.ledger.delivering.claims import Standing, new_token
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict
 from eed_delivery.source import Source
 from tests.world import World
+
+pytestmark = pytest.mark.both_databases
 
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
 NO = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, "550 5.1.1 no", 550, "5.1.1"), counted=True)
@@ -447,7 +449,7 @@ def test_a_string_key_that_is_too_long_is_no_cursor_and_stops_nobody(world: Worl
     world.add_job([])
     absent = dict.fromkeys(("recipient_name", "variables", "status_detail", "attempts", "message_id", "sent_at"), "")
     email = {"table": "parcels", "id": "code", "key_type": "string", "recipient": "mail", **absent}
-    registry = RegistryLedger(
+    registry = PublishingLedger(
         world.database, Source(SourceSettings.model_validate({"email": email, "attachment": {"table": ""}}))
     )
     registry.register(registry.new_jobs(10))

@@ -13,6 +13,8 @@ from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
+pytestmark = pytest.mark.both_databases
+
 PEOPLE = [f"p{n}@example.com" for n in range(1, 6)]
 SENT = Decision(EmailState.SENT, Outcome(Verdict.SENT, "ok", 250, message_id="<m@x>"), counted=True)
 DOUBT = Decision(EmailState.IN_DOUBT, Outcome(Verdict.IN_DOUBT, "timed out"), counted=True)

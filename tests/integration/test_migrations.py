@@ -12,11 +12,11 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from eed_delivery.ledger import migrations
 from eed_delivery.ledger.schema import VERSION_TABLE, metadata
 
+pytestmark = pytest.mark.both_databases
 
-@pytest.mark.parametrize("kind", ["mariadb", "sqlite"])
-def test_the_migrations_build_what_the_schema_says(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    url = request.getfixturevalue("database_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/db.sqlite3"
-    engine = create_engine(url)
+
+def test_the_migrations_build_what_the_schema_says(any_database_url: str) -> None:
+    engine = create_engine(any_database_url)
     migrations.upgrade(engine)
     migrations.upgrade(engine)  # a second time is no error
     with engine.connect() as connection:
@@ -27,12 +27,8 @@ def test_the_migrations_build_what_the_schema_says(kind: str, request: pytest.Fi
     engine.dispose()
 
 
-@pytest.mark.parametrize("kind", ["mariadb", "sqlite"])
-def test_what_was_suppressed_counts_for_every_category(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    url = request.getfixturevalue("database_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/db.sqlite3"
-    engine = create_engine(url)
+def test_what_was_suppressed_counts_for_every_category(any_database_url: str) -> None:
+    engine = create_engine(any_database_url)
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     with engine.begin() as connection:
@@ -134,10 +130,8 @@ def has_been_brought_to_one_form(connection: Connection) -> None:
     assert events == ["dora@example.com", "dora@example.com", "erna@xn--bcher-kva.example"]
 
 
-@pytest.mark.parametrize("kind", ["mariadb", "sqlite"])
-def test_addresses_are_brought_to_one_form(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    url = request.getfixturevalue("database_url") if kind == "mariadb" else f"sqlite:///{tmp_path}/db.sqlite3"
-    engine = create_engine(url)
+def test_addresses_are_brought_to_one_form(any_database_url: str) -> None:
+    engine = create_engine(any_database_url)
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     with engine.begin() as connection:

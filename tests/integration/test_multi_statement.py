@@ -1,6 +1,6 @@
 """Several statements in one request: all of them or none, with every value as it was given."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -10,12 +10,14 @@ from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bin
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.database.engine import make_engine
-from eed_delivery.database.multi_statement import Shot, fire
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database, is_contention
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
+
+pytestmark = pytest.mark.both_databases
 
 LINES = Table(
     "lines", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("words", String(500))
@@ -32,12 +34,9 @@ AS_THEY_ARE = (
 )
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    url = f"sqlite:///{tmp_path_factory.mktemp('volley')}/x.sqlite3"
-    if request.param == "mariadb":
-        url = request.getfixturevalue("database_url")
-    made = Database(make_engine(make_url(url), connections=2, volleys=True))
+@pytest.fixture
+def database(request: pytest.FixtureRequest, any_database_url: str) -> Database:
+    made = Database(make_engine(make_url(any_database_url), connections=2, multi_statements=True))
     LINES.metadata.create_all(made.engine)
     request.addfinalizer(made.close)
     return made
@@ -47,14 +46,26 @@ def words(database: Database) -> dict[int, str]:
     return {row.id: row.words for row in database.run(lambda c: c.execute(LINES.select()).all())}
 
 
-def fired(database: Database, *shots: Shot) -> bool:
-    """As the ledger does it: a volley that misses is taken back."""
+def add(number: int, text: str) -> BoundStatement:
+    return BoundStatement(ADD, line(number, text))
+
+
+def change(number: int, text: str, rows: int | None = 1) -> BoundStatement:
+    return BoundStatement(CHANGE, line(number, text), rows=rows)
+
+
+def all_matched(c: Connection, statements: Sequence[BoundStatement]) -> bool:
+    return not any(result.missed for result in execute(c, statements))
+
+
+def executed(database: Database, *statements: BoundStatement) -> bool:
+    """As the ledger does it: where one statement misses, all are rolled back."""
 
     def work(c: Connection) -> bool:
-        hit = fire(c, shots)
-        if not hit:
+        matched = all_matched(c, statements)
+        if not matched:
             c.rollback()
-        return hit
+        return matched
 
     return database.run(work)
 
@@ -64,41 +75,53 @@ def line(number: int, text: str) -> dict[str, object]:
 
 
 def test_all_of_them_or_none(database: Database) -> None:
-    assert fired(database, Shot(ADD, line(1, "a")), Shot(ADD, line(2, "b")), Shot(CHANGE, line(1, "c")))
+    assert executed(
+        database,
+        add(1, "a"),
+        add(2, "b"),
+        change(1, "c"),
+    )
     assert words(database) == {1: "c", 2: "b"}
-    assert not fired(database, Shot(CHANGE, line(1, "x")), Shot(CHANGE, line(9, "y")), Shot(CHANGE, line(2, "z")))
+    assert not executed(
+        database,
+        change(1, "x"),
+        change(9, "y"),
+        change(2, "z"),
+    )
     assert words(database) == {1: "c", 2: "b"}
-    assert fired(database, Shot(CHANGE, line(1, "x")), Shot(CHANGE, line(9, "y"), rows=None))
+    assert executed(database, change(1, "x"), change(9, "y", rows=None))
     assert words(database) == {1: "x", 2: "b"}
-    assert fired(database, Shot(CHANGE, line(1, "z")), Shot(CHANGE, line(1, "z"))), "the same twice is two"
+    assert executed(database, change(1, "z"), change(1, "z")), "the same twice is two"
 
 
-def these(text: str, *numbers: int) -> Shot:
-    return Shot(THESE, {"ids": list(numbers), "its_words": text}, rows=len(numbers))
+def these(text: str, *numbers: int) -> BoundStatement:
+    return BoundStatement(THESE, {"ids": list(numbers), "its_words": text}, rows=len(numbers))
 
 
 def test_each_of_several_rows_has_to_be_there(database: Database) -> None:
-    assert fired(database, *[Shot(ADD, line(n, "a")) for n in range(5)])
-    assert fired(database, these("b", 0, 1), these("b", 3), these("c", 4))
+    assert executed(database, *[add(n, "a") for n in range(5)])
+    assert executed(database, these("b", 0, 1), these("b", 3), these("c", 4))
     assert words(database) == {0: "b", 1: "b", 2: "a", 3: "b", 4: "c"}
-    for shots in ([these("x", 0, 9)], [these("x", 0), these("x", 9)], [these("x", 0, 9), these("x", 1, 2)]):
-        assert not fired(database, *shots)
+    for statements in ([these("x", 0, 9)], [these("x", 0), these("x", 9)], [these("x", 0, 9), these("x", 1, 2)]):
+        assert not executed(database, *statements)
     assert words(database) == {0: "b", 1: "b", 2: "a", 3: "b", 4: "c"}
-    assert fired(database, Shot(THESE, {"ids": [1, 9], "its_words": "d"}, rows=None), these("d", 2))
+    assert executed(database, BoundStatement(THESE, {"ids": [1, 9], "its_words": "d"}, rows=None), these("d", 2))
     assert words(database) == {0: "b", 1: "d", 2: "d", 3: "b", 4: "c"}
 
 
 def test_pairs_belong_together(database: Database) -> None:
-    assert fired(database, *[Shot(ADD, line(n, text)) for n, text in enumerate(ODD)])
+    assert executed(database, *[add(n, text) for n, text in enumerate(ODD)])
     pairs = [*enumerate(ODD), (0, ODD[1])]
-    shots = [Shot(AS_THEY_ARE, {"pairs": [pair], "its_words": "x"}, rows=pair in pairs[:-1]) for pair in pairs]
-    assert fired(database, *shots)
+    statements = [
+        BoundStatement(AS_THEY_ARE, {"pairs": [pair], "its_words": "x"}, rows=pair in pairs[:-1]) for pair in pairs
+    ]
+    assert executed(database, *statements)
     assert set(words(database).values()) == {"x"}
 
 
-def test_a_row_that_matched_counts_though_nothing_in_it_changed(database: Database, database_url: str) -> None:
-    assert fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "a")))
-    plain = Database(make_engine(make_url(database_url), connections=1))
+def test_a_row_that_matched_counts_though_nothing_in_it_changed(database: Database, any_database_url: str) -> None:
+    assert executed(database, add(1, "a"), change(1, "a"))
+    plain = Database(make_engine(make_url(any_database_url), connections=1))
     LINES.metadata.create_all(plain.engine)
     plain.run(lambda c: c.execute(ADD, line(2, "b")))
     assert plain.run(lambda c: c.execute(CHANGE, line(2, "b")).rowcount) == 1
@@ -107,11 +130,11 @@ def test_a_row_that_matched_counts_though_nothing_in_it_changed(database: Databa
 
 @pytest.mark.parametrize("wrong", [0, 1, 2])
 def test_an_error_of_any_of_them_is_the_errors_of_all(database: Database, wrong: int) -> None:
-    fired(database, Shot(ADD, line(7, "there already")))
-    shots = [Shot(ADD, line(n, "new")) for n in (1, 2, 3)]
-    shots[wrong] = Shot(ADD, line(7, "a second time"))
+    executed(database, add(7, "there already"))
+    statements = [add(n, "new") for n in (1, 2, 3)]
+    statements[wrong] = add(7, "a second time")
     with pytest.raises(DBAPIError) as raised:
-        fired(database, *shots)
+        executed(database, *statements)
     assert "new" not in str(raised.value), "values stay out of errors"
     assert words(database) == {7: "there already"}
 
@@ -123,14 +146,17 @@ def test_an_error_of_any_of_them_is_the_errors_of_all(database: Database, wrong:
 def test_values_arrive_as_they_were_given(database: Database, texts: list[str]) -> None:
     texts = [text.replace("\0", "") for text in texts]
     database.run(lambda c: c.execute(LINES.delete()))
-    fired(database, *[Shot(ADD, line(n, text)) for n, text in enumerate(texts)] or [Shot(ADD, line(0, ""))])
+    executed(
+        database,
+        *[add(n, text) for n, text in enumerate(texts)] or [add(0, "")],
+    )
     assert words(database) == dict(enumerate(texts or [""]))
 
 
 def test_a_lock_that_is_not_to_be_had_in_the_middle_is_known_as_contention(database_url: str) -> None:
-    database = Database(make_engine(make_url(database_url), connections=2, volleys=True))
+    database = Database(make_engine(make_url(database_url), connections=2, multi_statements=True))
     LINES.metadata.create_all(database.engine)
-    fired(database, Shot(ADD, line(5, "free")))
+    executed(database, add(5, "free"))
     met: list[DBAPIError] = []
     with database.engine.connect() as holder:
         holder.execute(CHANGE, line(5, "held"))
@@ -138,7 +164,7 @@ def test_a_lock_that_is_not_to_be_had_in_the_middle_is_known_as_contention(datab
         def work(c: Connection) -> bool:
             c.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
             try:
-                return fire(c, [Shot(ADD, line(1, "a")), Shot(CHANGE, line(5, "b"))])
+                return all_matched(c, [add(1, "a"), change(5, "b")])
             except DBAPIError as error:
                 met.append(error)
                 holder.rollback()
@@ -154,7 +180,7 @@ def test_a_lock_that_is_not_to_be_had_in_the_middle_is_known_as_contention(datab
 def overheard(database_url: str) -> Iterator[tuple[Database, list[str]]]:
     """A database, and the requests that it gets."""
     with MySqlProxy(make_url(database_url).port or 0) as proxy:
-        database = Database(make_engine(make_url(proxy.url(database_url)), connections=1, volleys=True))
+        database = Database(make_engine(make_url(proxy.url(database_url)), connections=1, multi_statements=True))
         LINES.metadata.create_all(database.engine)
         asked: list[str] = []
         proxy.on_statement = asked.append
@@ -164,21 +190,26 @@ def overheard(database_url: str) -> Iterator[tuple[Database, list[str]]]:
 
 def test_it_is_one_request(database_url: str) -> None:
     with overheard(database_url) as (database, asked):
-        fired(database, Shot(ADD, line(1, "a")), Shot(CHANGE, line(1, "b")), Shot(CHANGE, line(1, "c")))
+        executed(
+            database,
+            add(1, "a"),
+            change(1, "b"),
+            change(1, "c"),
+        )
     assert [statement.split()[0] for statement in asked] == ["INSERT", "COMMIT"]
 
 
 def test_neighbours_of_one_statement_are_one(database_url: str) -> None:
-    shots = [Shot(ADD, line(n, f"a{n}")) for n in range(4)]
+    statements = [add(n, f"a{n}") for n in range(4)]
     with overheard(database_url) as (database, asked):
-        assert fired(database, *shots, these("b", 0), these("b", 1, 2), these("c", 3), Shot(ADD, line(4, "e")))
+        assert executed(database, *statements, these("b", 0), these("b", 1, 2), these("c", 3), add(4, "e"))
         assert words(database) == {0: "b", 1: "b", 2: "b", 3: "c", 4: "e"}
     inserts, first, second, insert = asked[0].split(";")
     assert [inserts.count("'a"), insert.count("'e'")] == [4, 1]
     assert ["(0,1,2)" in first, "(3)" in second] == [True, True]
 
 
-def test_a_volley_that_misses_leaves_nothing_of_a_stale_outcome(database_url: str) -> None:
+def test_a_group_that_misses_leaves_nothing_of_a_stale_outcome(database_url: str) -> None:
     """G3: another has it by now. Neither an attempt nor the source's row may tell what the stale one says."""
     world = World(database_url)
     stale_id, next_id = world.add_job(["a@example.com", "b@example.com"])

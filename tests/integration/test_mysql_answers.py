@@ -11,8 +11,11 @@ from pymysql.constants import CLIENT
 from sqlalchemy import make_url
 
 from eed_delivery.database.mysql_answers import answers_to
-from tests.servers.mariadb import MariaDb
+from tests.numbers import numbers
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
+
+pytestmark = pytest.mark.both_databases
 
 EVERY_TYPE = """SELECT 7, -7, 18446744073709551615, 1.50, 1.5e0, NULL, '', 'grün €', x'00ff', b'101', TRUE,
  CAST('2026-11-23 14:00:00.123456' AS DATETIME(6)), DATE '2026-11-23', TIME '14:00:00', CAST('{"a": "ü"}' AS CHAR),
@@ -30,8 +33,8 @@ def connect(url: str, read_timeout: float | None = None) -> "pymysql.Connection[
 
 
 @pytest.fixture(scope="module")
-def connection(mariadb: MariaDb) -> Iterator["pymysql.Connection[Any]"]:
-    with connect(mariadb.url) as made:
+def connection(database_server: DatabaseServer) -> Iterator["pymysql.Connection[Any]"]:
+    with connect(database_server.url) as made:
         yield made
 
 
@@ -61,28 +64,28 @@ def test_rows_of_any_length_end_where_they_end(
 
 
 @pytest.mark.parametrize("octets", [2**24 - 1 - 4, 2**24 - 4, 17_000_000])
-def test_a_value_beyond_16_mb_comes_in_several_packets(mariadb: MariaDb, octets: int) -> None:
+def test_a_value_beyond_16_mb_comes_in_several_packets(database_server: DatabaseServer, octets: int) -> None:
     """Of the first length the packet is full, and an empty one follows; those that follow look like an error's."""
-    mariadb.execute("SET GLOBAL max_allowed_packet = 67108864")
+    database_server.execute("SET GLOBAL max_allowed_packet = 67108864")
     try:
-        with connect(mariadb.url) as connection:
+        with connect(database_server.url) as connection:
             texts = f"SELECT REPEAT(x'ff', {octets}) UNION ALL SELECT 'c'; SELECT 1"
             answers = answers_to(connection, texts, 2)
     finally:
-        mariadb.execute("SET GLOBAL max_allowed_packet = 16777216")
+        database_server.execute("SET GLOBAL max_allowed_packet = 16777216")
     assert [(count, [len(row[0]) for row in rows]) for count, rows in answers[:1]] == [(2, [octets, 1])]
     assert (set(answers[0][1][0][0]), answers[1]) == ({0xFF}, (1, [[1]]))
 
 
-def test_a_request_that_takes_longer_than_the_read_timeout_is_given_up(mariadb: MariaDb) -> None:
-    connection = connect(mariadb.url, read_timeout=1)
+def test_a_request_that_takes_longer_than_the_read_timeout_is_given_up(database_server: DatabaseServer) -> None:
+    connection = connect(database_server.url, read_timeout=1)
     with pytest.raises(pymysql.err.OperationalError):
         answers_to(connection, "SELECT SLEEP(20)", 1)
     assert not connection.open
 
 
 def test_an_error_amid_the_rows_is_an_error(connection: "pymysql.Connection[Any]") -> None:
-    amid = "SELECT seq, IF(seq < 40000, seq, (SELECT 1 UNION SELECT seq)) FROM test.seq_1_to_50000"
+    amid = f"SELECT seq, IF(seq < 40000, seq, (SELECT 1 UNION SELECT seq)) FROM {numbers(50_000)}"
     with pytest.raises(pymysql.err.OperationalError, match="more than 1 row"):
         answers_to(connection, f"{amid}; DO 0", 2)
     assert answers_to(connection, "SELECT 2", 1) == [(1, [[2]])]
@@ -92,7 +95,7 @@ def test_what_matched_is_counted_whether_or_not_it_changed(database_url: str) ->
     name = make_url(database_url).database
     texts = [
         f"CREATE TEMPORARY TABLE {name}.numbers (id INT AUTO_INCREMENT PRIMARY KEY, n INT) AUTO_INCREMENT = 100000",
-        f"INSERT INTO {name}.numbers (n) SELECT 1 FROM {name}.seq_1_to_70000",
+        f"INSERT INTO {name}.numbers (n) SELECT 1 FROM {numbers(70_000)}",
         f"UPDATE {name}.numbers SET n = 1 WHERE id < 100300",
         f"DELETE FROM {name}.numbers WHERE id > 100300 LIMIT 250",
     ]
@@ -102,7 +105,7 @@ def test_what_matched_is_counted_whether_or_not_it_changed(database_url: str) ->
 
 def test_an_error_ends_the_answers(connection: "pymysql.Connection[Any]") -> None:
     with pytest.raises(pymysql.err.ProgrammingError):
-        answers_to(connection, "DO 0; SELECT 1; SELECT * FROM nowhere.nothing; DO 0", 4)
+        answers_to(connection, "DO 0; SELECT 1; SELECT * FROM mysql.nothing; DO 0", 4)
     assert answers_to(connection, "SELECT 2", 1) == [(1, [[2]])], "nothing of it is left behind"
 
 
@@ -113,11 +116,11 @@ def test_more_or_fewer_answers_than_statements_are_an_error(connection: "pymysql
     assert as_pymysql_reads(connection, "SELECT 3") == [[3]]
 
 
-def test_a_connection_that_ends_amid_its_answers_is_known_as_lost(mariadb: MariaDb) -> None:
-    with MySqlProxy(make_url(mariadb.url).port or 0) as proxy:
-        connection = connect(proxy.url(mariadb.url))
+def test_a_connection_that_ends_amid_its_answers_is_known_as_lost(database_server: DatabaseServer) -> None:
+    with MySqlProxy(make_url(database_server.url).port or 0) as proxy:
+        connection = connect(proxy.url(database_server.url))
         number: int = connection.thread_id()  # type: ignore[no-untyped-call]
-        proxy.on_statement = lambda statement: mariadb.execute(f"KILL {number}")
+        proxy.on_statement = lambda statement: database_server.execute(f"KILL {number}")
         with pytest.raises(pymysql.err.OperationalError):
             answers_to(connection, "SELECT 1; SELECT SLEEP(5)", 2)
         assert not connection.open

@@ -8,7 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import DEADLOCK, LOCK_TIMEOUT, MySqlProxy
 
 DATABASE = "mysql_proxy"
@@ -17,22 +17,27 @@ GONE, GONE_AWAY = 2013, 2006  # found out while reading, or while writing
 
 
 @pytest.fixture
-def proxy(mariadb: MariaDb) -> Iterator[MySqlProxy]:
-    mariadb.create_database(DATABASE)
-    mariadb.execute("CREATE TABLE t (a INT PRIMARY KEY, b LONGTEXT)", database=DATABASE)
-    with MySqlProxy(mariadb.port) as proxy:
+def proxy(database_server: DatabaseServer) -> Iterator[MySqlProxy]:
+    database_server.create_database(DATABASE)
+    database_server.execute("CREATE TABLE t (a INT PRIMARY KEY, b LONGTEXT)", database=DATABASE)
+    with MySqlProxy(database_server.port) as proxy:
         yield proxy
-    mariadb.drop_database(DATABASE)
+    database_server.drop_database(DATABASE)
 
 
 @pytest.fixture
-def connect(mariadb: MariaDb) -> Iterator[Connect]:
+def connect(database_server: DatabaseServer) -> Iterator[Connect]:
     """Connects through a port; without one, past the proxy."""
     with ExitStack() as at_the_end:
 
-        def connect(port: int = mariadb.port, **options: Any) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        def connect(port: int = database_server.port, **options: Any) -> "pymysql.Connection[pymysql.cursors.Cursor]":
             connection = pymysql.connect(
-                host="127.0.0.1", port=port, user=mariadb.user, password=mariadb.password, database=DATABASE, **options
+                host="127.0.0.1",
+                port=port,
+                user=database_server.user,
+                password=database_server.password,
+                database=DATABASE,
+                **options,
             )
             at_the_end.callback(lambda: connection.open and connection.close())
             return connection

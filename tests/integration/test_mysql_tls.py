@@ -17,7 +17,9 @@ from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone
 from tests.servers.certificates import Certificate, make_certificate
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer, NewDatabaseServer
+
+pytestmark = pytest.mark.both_databases
 
 SECRET = "IBAN DE00 1234"
 # It leads to this host, and is no loopback address: the service takes it for another host.
@@ -70,26 +72,27 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture(scope="module")
-def server(certificate: Certificate) -> Iterator[MariaDb]:
+def server(certificate: Certificate, new_database_server: NewDatabaseServer) -> Iterator[DatabaseServer]:
     options = (
         f"--ssl-ca={certificate.authority}",
         f"--ssl-cert={certificate.certificate}",
         f"--ssl-key={certificate.key}",
+        "--tls-version=TLSv1.2,TLSv1.3",
     )
-    with MariaDb(options) as server:
+    with new_database_server(options) as server:
         server.create_database("eed")
         server.execute("CREATE TABLE kept (v TEXT)", f"INSERT INTO kept VALUES ('{SECRET}')", database="eed")
         yield server
 
 
 @pytest.fixture
-def between(server: MariaDb) -> Iterator[ManInTheMiddle]:
+def between(server: DatabaseServer) -> Iterator[ManInTheMiddle]:
     with closing(ManInTheMiddle(server.port)) as between:
         yield between
 
 
 def settings(
-    server: MariaDb, port: int, query: str = "", ca_file: Path | None = None, host: str = OTHER_HOST
+    server: DatabaseServer, port: int, query: str = "", ca_file: Path | None = None, host: str = OTHER_HOST
 ) -> DatabaseSettings:
     scheme = "jdbc:mysql" if "sslMode" in query or "SSL" in query else "mysql+pymysql"
     url = f"{scheme}://{server.user}:{server.password}@{host}:{port}/eed{query}"
@@ -111,14 +114,16 @@ def tls_finding(settings: DatabaseSettings) -> tuple[str, str]:
 @pytest.mark.parametrize(
     "query", ["", "?sslMode=PREFERRED", "?sslMode=REQUIRED", "?sslMode=VERIFY_IDENTITY", "?useSSL=true"]
 )
-def test_without_the_offer_of_tls_nothing_passes(server: MariaDb, between: ManInTheMiddle, query: str) -> None:
+def test_without_the_offer_of_tls_nothing_passes(server: DatabaseServer, between: ManInTheMiddle, query: str) -> None:
     with pytest.raises(DatabaseGone, match="SSL is required"):
         read(settings(server, between.port, query))
     assert server.user.encode() not in between.seen
     assert SECRET.encode() not in between.seen
 
 
-def test_a_ca_file_is_never_done_without(server: MariaDb, between: ManInTheMiddle, certificate: Certificate) -> None:
+def test_a_ca_file_is_never_done_without(
+    server: DatabaseServer, between: ManInTheMiddle, certificate: Certificate
+) -> None:
     for host in (OTHER_HOST, "127.0.0.1"):
         with pytest.raises(DatabaseGone, match="SSL is required"):
             read(settings(server, between.port, ca_file=certificate.authority, host=host))
@@ -126,12 +131,14 @@ def test_a_ca_file_is_never_done_without(server: MariaDb, between: ManInTheMiddl
 
 
 @pytest.mark.parametrize("query", ["", "?sslMode=PREFERRED", "?sslMode=VERIFY_IDENTITY", "?ssl_verify_cert=true"])
-def test_another_host_must_show_a_certificate_of_a_known_ca(server: MariaDb, query: str) -> None:
+def test_another_host_must_show_a_certificate_of_a_known_ca(server: DatabaseServer, query: str) -> None:
     with pytest.raises(DatabaseGone, match="CERTIFICATE_VERIFY_FAILED"):
         read(settings(server, server.port, query))
 
 
-def test_with_its_ca_the_certificate_and_the_name_are_verified(server: MariaDb, certificate: Certificate) -> None:
+def test_with_its_ca_the_certificate_and_the_name_are_verified(
+    server: DatabaseServer, certificate: Certificate
+) -> None:
     sound = settings(server, server.port, ca_file=certificate.authority)
     assert read(sound) == SECRET
     level, what = tls_finding(sound)
@@ -142,7 +149,7 @@ def test_with_its_ca_the_certificate_and_the_name_are_verified(server: MariaDb, 
         read(settings(server, server.port, ca_file=certificate.authority, host="127.0.0.1"))
 
 
-def test_a_certificate_without_its_name(server: MariaDb, certificate: Certificate) -> None:
+def test_a_certificate_without_its_name(server: DatabaseServer, certificate: Certificate) -> None:
     loose = settings(server, server.port, "?sslMode=VERIFY_CA", certificate.authority, host="127.0.0.1")
     assert read(loose) == SECRET
     assert tls_finding(loose)[1].endswith("its name is not")
@@ -151,7 +158,7 @@ def test_a_certificate_without_its_name(server: MariaDb, certificate: Certificat
     assert read(settings(server, server.port, f"{url}&ssl_check_hostname=false", host="127.0.0.1")) == SECRET
 
 
-def test_what_check_says_of_less(server: MariaDb) -> None:
+def test_what_check_says_of_less(server: DatabaseServer) -> None:
     level, what = tls_finding(settings(server, server.port, "?sslMode=REQUIRED"))
     assert (level, what.endswith("the server's certificate is not verified")) == ("warning", True)
     level, what = tls_finding(settings(server, server.port, "?useSSL=false"))

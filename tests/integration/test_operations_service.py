@@ -45,7 +45,7 @@ def test_rules_of_alerts_are_listed_and_tried(operations: Operations, tmp_path: 
     assert (view.rule.name, view.last_alert_at, view.times_since_then, found.problem) == ("breaker", None, 0, None)
     (tried,) = operations.alerting.test("breaker")
     assert (tried.channel, tried.problem) == ("email oncall@example.com", "")
-    assert len(list((tmp_path / "outbox").rglob("*.eml"))) == 1
+    assert len(list(tmp_path.rglob("*.eml"))) == 1
     with pytest.raises(refusals.UnknownKey, match=r"there is no rule other\. Rules: breaker\."):
         operations.alerting.test("other")
 
@@ -105,7 +105,7 @@ def test_the_ledger_is_brought_to_this_release_and_checked(operations: Operation
     assert made.revision in next(finding.what for finding in findings if finding.where == "ledger")
     looked_at = {finding.where: finding for finding in operations.checking.findings()}
     assert looked_at["queue"].level == "error"  # nobody answers there, and the other checks run all the same
-    assert looked_at["transport outbox"].level == "warning"
+    assert looked_at["transport eml_folder"].level == "warning"
 
 
 def test_tables_of_the_tenants_own_are_never_made(world: World, tmp_path: Path) -> None:

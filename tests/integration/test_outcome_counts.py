@@ -8,6 +8,7 @@ from sqlalchemy import event
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.model import EmailState
+from tests.numbers import numbers
 from tests.world import World
 
 OUTCOMES = [None, "delivered", "soft_bounced", "hard_bounced", "complained"]
@@ -61,7 +62,7 @@ def plan(world: World) -> Sequence[dict[str, object]]:
     (statement, parameters) = seen[-1]
 
     def work(c: object) -> Sequence[dict[str, object]]:
-        rows = c.exec_driver_sql(f"EXPLAIN {statement}", parameters)  # type: ignore[attr-defined]
+        rows = c.exec_driver_sql(f"EXPLAIN FORMAT=TRADITIONAL {statement}", parameters)  # type: ignore[attr-defined]
         return [dict(row) for row in rows.mappings()]
 
     return world.database.run(work)
@@ -74,7 +75,8 @@ def large(database_url: str) -> World:
     for job_id in (1, 2):
         world.execute(
             "INSERT INTO eed_email (email_id, job_id, recipient, state, outcome) SELECT seq + :first, :job,"
-            " 'a@example.com', IF(seq % 100, 'sent', 'failed'), IF(seq % 10, 'delivered', NULL) FROM seq_1_to_20000",
+            " 'a@example.com', IF(seq % 100, 'sent', 'failed'), IF(seq % 10, 'delivered', NULL)"
+            f" FROM {numbers(20_000)}",
             first=job_id * 100_000, job=job_id,
         )  # fmt: skip
     world.execute("ANALYZE TABLE eed_email")

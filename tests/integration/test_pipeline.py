@@ -6,8 +6,10 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.integration.conftest import NewStack
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import NewDatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
 from tests.servers.smtp_server import Accept, Close, Hang, Say
@@ -29,6 +31,7 @@ def taken(stack: Stack, job_id: int) -> int:
     return sum(t.email_id // 100_000 == job_id for t in stack.sink_ledger.read())
 
 
+@pytest.mark.both_databases
 def test_a_thousand_emails_over_two_hosts_balance(new_stack: NewStack) -> None:
     stack = new_stack()
     files: list[dict[str, Any]] = [{"location": "terms.pdf", "filename": "Terms.pdf"}]
@@ -95,6 +98,7 @@ LEGACY_TABLES = (
 )
 
 
+@pytest.mark.both_databases
 def test_a_legacy_schema_with_a_half_sent_job(new_stack: NewStack) -> None:
     stack = new_stack(LEGACY)
     for statement in LEGACY_TABLES:
@@ -147,6 +151,7 @@ SINGLE_TABLE = {
 }  # fmt: skip
 
 
+@pytest.mark.both_databases
 def test_a_single_table_where_each_row_is_a_job(new_stack: NewStack) -> None:
     stack = new_stack(SINGLE_TABLE)
     stack.world.execute(
@@ -237,6 +242,7 @@ def test_bad_input_fails_alone_and_says_why(new_stack: NewStack, tmp_path: Path)
 # --- the operator ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_requeue_while_the_service_runs(new_stack: NewStack) -> None:
     stack = new_stack()
     ids = stack.add_job(people(300))
@@ -261,6 +267,7 @@ def test_requeue_while_the_service_runs(new_stack: NewStack) -> None:
     assert service.terminate() == 0
 
 
+@pytest.mark.both_databases
 def test_pause_resume_cancel_and_expiry_while_the_service_runs(new_stack: NewStack) -> None:
     stack = new_stack({"publisher.chunk": 50})
     stack.mail_up(seconds=0.05)
@@ -298,6 +305,7 @@ def test_pause_resume_cancel_and_expiry_while_the_service_runs(new_stack: NewSta
 # --- stops and deaths --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_sigterm_under_load_leaves_nothing_in_doubt(new_stack: NewStack) -> None:
     stack = new_stack({"queue.wait_seconds": 5, "service.stop_seconds": 12})
     stack.mail_up(seconds=0.05)
@@ -332,6 +340,7 @@ def test_sigterm_does_not_wait_for_a_mail_server_that_never_answers(new_stack: N
     assert stack.world.scalar("SELECT email_id FROM eed_email WHERE wire_at IS NOT NULL AND state = 'sending'") == hung
 
 
+@pytest.mark.both_databases
 def test_kill_9_of_the_whole_service_loses_nothing(new_stack: NewStack) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")
@@ -372,8 +381,14 @@ def test_a_mail_server_that_is_down_costs_nobody_an_attempt(new_stack: NewStack)
     assert service.terminate() == 0
 
 
-def test_a_database_that_dies_under_load(ministack: MiniStack, tmp_path: Path) -> None:
-    with MariaDb() as database, Stack(database.create_database("own"), ministack, tmp_path / "stack") as stack:
+@pytest.mark.both_databases
+def test_a_database_that_dies_under_load(
+    new_database_server: NewDatabaseServer, ministack: MiniStack, tmp_path: Path
+) -> None:
+    with (
+        new_database_server() as database,
+        Stack(database.create_database("own"), ministack, tmp_path / "stack") as stack,
+    ):
         stack.mail_up(seconds=0.02)
         stack.add_job(people(600))
         service = stack.start("run")

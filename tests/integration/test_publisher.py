@@ -10,7 +10,7 @@ from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.publisher import AILING_SECONDS, SLOW_CHUNK_SECONDS, Publisher
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
@@ -60,7 +60,7 @@ def queue(ministack: MiniStack, queue_urls: tuple[str, str]) -> Queue:
     return Queue(ministack.client("sqs"), *queue_urls)
 
 
-def publisher(registry: RegistryLedger, queue: Queue, settings: PublisherSettings = SETTINGS) -> Publisher:
+def publisher(registry: PublishingLedger, queue: Queue, settings: PublisherSettings = SETTINGS) -> Publisher:
     renderer = Renderer(RenderingSettings(message_id_domain="bank.example"), AttachmentStore(None, None, (), 1000))
     return Publisher(registry, queue, renderer, settings)
 
@@ -251,7 +251,7 @@ def test_rows_that_are_jobs_of_one_email_are_registered_by_the_hundred(world: Wo
     world.execute("CREATE TABLE outgoing (nr BIGINT PRIMARY KEY, mail_to VARCHAR(320), state INT, KEY (state))")
     for nr in range(1, 301):
         world.execute("INSERT INTO outgoing VALUES (:nr, :to, :s)", nr=nr, to=f"c{nr}@example.com", s=1 + (nr > 250))
-    registry = RegistryLedger(world.database, Source(SINGLE))
+    registry = PublishingLedger(world.database, Source(SINGLE))
     one, two = publisher(registry, queue), publisher(registry, queue)
     run(one, two)
     assert messages(queue) == list(range(1, 251))

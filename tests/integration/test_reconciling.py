@@ -12,7 +12,7 @@ from eed_delivery.config import SourceSettings
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.acts import ActKind, ActLedger
 from eed_delivery.ledger.delivering.claims import new_token
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
 from eed_delivery.model import EmailState
@@ -47,7 +47,7 @@ class Parts:
         database = database or world.database
         source, comparison = Source(settings), SourceComparison(settings)
         self.comparing = ComparingLedger(database, comparison, page=3)
-        self.ledger = ReconcilingLedger(database, source, RegistryLedger(database, source))
+        self.ledger = ReconcilingLedger(database, source, PublishingLedger(database, source))
         self.reconciler = Reconciler(self.comparing, self.ledger, comparison, source)
 
     def compare(self, *job_ids: int) -> Findings:
@@ -217,7 +217,7 @@ def test_statuses_are_written_back_before_a_job_is_opened_for_what_is_missing(wo
 
 def test_a_repair_never_sends_again_what_another_job_has_ended(world: World, ids: list[int]) -> None:
     world.add_job([], job_id=2)
-    world.registry = RegistryLedger(world.database, Source(AGAIN))
+    world.registry = PublishingLedger(world.database, Source(AGAIN))
     publish(world)
     finish(world)
     parts = Parts(world, AGAIN)

@@ -15,11 +15,11 @@ from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.publishing.known_rows import RESEND
 from eed_delivery.ledger.resending import Resend, ResendLedger, Resent
-from eed_delivery.ledger.suppression.listing import Entry, SuppressionList
+from eed_delivery.ledger.suppression.listing import SuppressionEntry, SuppressionList
 from eed_delivery.model import RESEND_IDS, Email, EmailState, Outcome, Ticket, Verdict
 from eed_delivery.queue import read, write
 from eed_delivery.rendering.variables import variables_of
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
@@ -115,7 +115,7 @@ def test_a_resend_goes_where_it_is_told_whatever_the_source_says(world: World, s
 
 @pytest.mark.parametrize("entry", ["anna@example.com", "*@example.com"])
 def test_a_suppressed_address_is_refused_unless_that_is_said(world: World, sent: int, entry: str) -> None:
-    SuppressionList(world.database).enter([Entry(entry, "", "asked by phone", "operator")])
+    SuppressionList(world.database).enter([SuppressionEntry(entry, "", "asked by phone", "operator")])
     with pytest.raises(NotPossible, match=r"on the suppression list .*asked by phone"):
         resend(world, sent)
     assert job(world) == ("finished", 1, 0, 0)
@@ -126,7 +126,7 @@ def test_a_suppressed_address_is_refused_unless_that_is_said(world: World, sent:
 
 def test_an_address_that_is_suppressed_before_the_claim_keeps_a_resend_back(world: World, sent: int) -> None:
     new = number(world, resend(world, sent).key)
-    SuppressionList(world.database).enter([Entry("anna@example.com", "", "asked", "operator")])
+    SuppressionList(world.database).enter([SuppressionEntry("anna@example.com", "", "asked", "operator")])
     assert world.claim(new).emails == ()
     assert (world.state(new), world.source_status(sent)) == ("suppressed", "sent")
 
@@ -134,7 +134,7 @@ def test_an_address_that_is_suppressed_before_the_claim_keeps_a_resend_back(worl
 @pytest.mark.parametrize("category", ["news", ""])
 def test_only_entries_for_the_jobs_category_count(world: World, sent: int, category: str) -> None:
     world.execute("UPDATE eed_job SET category = :c", c=category)
-    SuppressionList(world.database).enter([Entry("anna@example.com", "offers", "asked", "operator")])
+    SuppressionList(world.database).enter([SuppressionEntry("anna@example.com", "offers", "asked", "operator")])
     assert resend(world, sent).key == "1000~1"
 
 
@@ -220,8 +220,8 @@ def test_where_keys_are_words_the_database_numbers_a_resend(world: World) -> Non
     other.close()
 
 
-def test_a_commit_whose_answer_is_lost_sends_no_second_one(mariadb: MariaDb, database_url: str) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_a_commit_whose_answer_is_lost_sends_no_second_one(database_server: DatabaseServer, database_url: str) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         world = World(proxy.url(database_url))
         (one,) = world.add_job()
         world.enlist()

@@ -1,13 +1,20 @@
 """The servers of the tests do what the other tests take for granted."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 import sqlalchemy as sa
 
-from tests.servers.mariadb import MariaDb
+from tests.servers import mariadb
+from tests.servers.database_server import NewDatabaseServer
 from tests.servers.ministack import MiniStack
 
 
-def test_mariadb_is_durable_and_survives_a_kill() -> None:
-    with MariaDb() as server:
+@pytest.mark.both_databases
+def test_it_is_durable_and_survives_a_kill(new_database_server: NewDatabaseServer) -> None:
+    with new_database_server() as server:
         engine = sa.create_engine(server.create_database("d"))
         with engine.begin() as c:
             c.execute(sa.text("CREATE TABLE t (a INT)"))
@@ -22,6 +29,29 @@ def test_mariadb_is_durable_and_survives_a_kill() -> None:
     assert tuple(durable) == (1, 1, 1)
     assert rows == [7]
     assert not server.directory.exists()
+
+
+@pytest.mark.parametrize(("required", "status"), [("", 0), ("1", 1)])
+def test_a_machine_without_mysql_says_why_and_fails_only_where_it_must_have_it(
+    tmp_path: Path, required: str, status: int
+) -> None:
+    """No apt on the PATH, and nothing in the cache; MariaDB is there."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for program in mariadb.binaries():
+        (programs / Path(program).name).symlink_to(program)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.servers.install"],
+        env={"PATH": str(programs), "XDG_CACHE_HOME": str(tmp_path), "TESTS_REQUIRE_MYSQL": required},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stderr
+    assert "this machine is no Debian" in done.stderr
+    reason = (tmp_path / "eed-delivery-tests/mysql/not-to-be-had.txt").read_text()
+    assert reason.startswith("this machine is no Debian")
 
 
 def test_a_message_refused_too_often_lands_in_the_dead_letter_queue(ministack: MiniStack) -> None:

@@ -18,15 +18,16 @@ from eed_delivery.source.reference import (
     delivery_job,
 )
 
+pytestmark = pytest.mark.both_databases
+
 LONG_AGO = "2001-01-01 00:00:00"
 FAR_AWAY = "2999-01-01 00:00:00"
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def engine(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[sa.Engine]:
-    url = f"sqlite:///{tmp_path / 'db'}" if request.param == "sqlite" else request.getfixturevalue("database_url")
-    options = {} if request.param == "sqlite" else {"isolation_level": "READ COMMITTED"}
-    engine = sa.create_engine(url, **options)
+@pytest.fixture
+def engine(any_database_url: str) -> Iterator[sa.Engine]:
+    options = {} if any_database_url.startswith("sqlite") else {"isolation_level": "READ COMMITTED"}
+    engine = sa.create_engine(any_database_url, **options)
     with engine.begin() as c:
         eed_job.create(c)
     yield engine
@@ -144,6 +145,19 @@ def test_a_half_sent_job_gives_only_what_is_not_sent_yet(c: sa.Connection, sourc
     ]
     assert source.already_settled_count(c, "1") == 3
     assert source.already_settled_count(c, 2) == 0
+
+
+def test_a_page_has_its_jobs_pending_emails_alone(c: sa.Connection, source: Source) -> None:
+    """Other jobs' emails lie between, on either side of its key, and some of its own are sent."""
+    for n in range(12):
+        status = "sent" if n in (4, 7) else "pending"
+        add(c, delivery_email, {"id": 10 + n, "job_id": 1 + n % 3, "recipient": f"c{n}@example.com", "status": status})
+    assert [row.key for row in source.unsent(c, 2, None, 9)] == [11, 20]
+    assert [row.key for row in source.unsent(c, 2, 10, 9)] == [11, 20]
+    assert [row.key for row in source.unsent(c, 2, 11, 9)] == [20]
+    assert source.unsent_until(c, 2, 10, 9) == (2, 20)
+    between = source.unsent_between(2, 11, 21)
+    assert c.execute(sa.select(between.c.key)).scalars().all() == [20]
 
 
 def test_null_is_settled_when_it_does_not_mean_pending(c: sa.Connection) -> None:

@@ -9,11 +9,15 @@ import sqlalchemy as sa
 
 from eed_delivery.checks.findings import Finding
 from eed_delivery.checks.mapping import check
-from eed_delivery.checks.server import version_finding
+from eed_delivery.checks.server import version_finding, writing_findings
 from eed_delivery.config import SourceSettings
+from eed_delivery.database.engine import make_engine
 from eed_delivery.ledger import migrations
+from eed_delivery.source.live import read_table
 from eed_delivery.source.reference import create_reference
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -39,8 +43,10 @@ def test_the_reference_schema_on_a_durable_server_is_all_well(c: sa.Connection) 
     assert {finding.level for finding in findings} == {"ok"}
     assert [finding.where for finding in findings] == [
         "server version",
+        "database TLS",
         "innodb_flush_log_at_trx_commit",
         "sync_binlog",
+        "idle transactions",
         "ledger",
         "source.job.table",
         "source.email.table",
@@ -205,8 +211,10 @@ def test_views_are_allowed(c: sa.Connection) -> None:
     assert "UPDATE is refused" in finding.what
 
 
-def test_a_single_table_in_another_schema_with_a_reserved_name(c: sa.Connection, mariadb: MariaDb) -> None:
-    mariadb.create_database("old_site")
+def test_a_single_table_in_another_schema_with_a_reserved_name(
+    c: sa.Connection, database_server: DatabaseServer
+) -> None:
+    database_server.create_database("old_site")
     c.exec_driver_sql(
         "CREATE TABLE old_site.`order` (`key` INT PRIMARY KEY, status TINYINT, sender TEXT, subject TEXT, body TEXT,"
         " recipient VARCHAR(254)) CHARACTER SET utf8mb4"
@@ -226,30 +234,30 @@ def test_a_single_table_in_another_schema_with_a_reserved_name(c: sa.Connection,
     c.exec_driver_sql(finding.remedy.removeprefix("Run: "))
     assert troubles(c, **settings) == []
     c.rollback()  # an open transaction would make the DROP wait
-    mariadb.drop_database("old_site")
+    database_server.drop_database("old_site")
 
 
 # --- rights
 
 
-def as_user(mariadb: MariaDb, url: str, *grants: str) -> sa.Engine:
+def as_user(database_server: DatabaseServer, url: str, *grants: str) -> sa.Engine:
     """An engine of a new user who has just these rights on the test's database."""
     database = sa.make_url(url).database
-    mariadb.execute("DROP USER IF EXISTS small", "CREATE USER small IDENTIFIED BY 'small'")
-    mariadb.execute(*(f"GRANT {grant.format(db=database)} TO small" for grant in grants))
+    database_server.execute("DROP USER IF EXISTS small", "CREATE USER small IDENTIFIED BY 'small'")
+    database_server.execute(*(f"GRANT {grant.format(db=database)} TO small" for grant in grants))
     return sa.create_engine(sa.make_url(url).set(username="small", password="small"))
 
 
-def seen_as(mariadb: MariaDb, url: str, *grants: str) -> list[Finding]:
-    engine = as_user(mariadb, url, *grants)
+def seen_as(database_server: DatabaseServer, url: str, *grants: str) -> list[Finding]:
+    engine = as_user(database_server, url, *grants)
     with engine.connect() as c:
         found = troubles(c)
     engine.dispose()
     return found
 
 
-def test_a_user_who_may_only_read(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
-    found = seen_as(mariadb, database_url, "SELECT ON {db}.*")
+def test_a_user_who_may_only_read(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
+    found = seen_as(database_server, database_url, "SELECT ON {db}.*")
     assert [(f.level, f.where) for f in found] == [
         ("warning", "ledger"),
         ("error", "source.job.table"),
@@ -259,15 +267,17 @@ def test_a_user_who_may_only_read(c: sa.Connection, mariadb: MariaDb, database_u
     assert "GRANT UPDATE ON delivery_job" in found[1].remedy
 
 
-def test_a_user_who_may_not_see_a_table(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+def test_a_user_who_may_not_see_a_table(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
     grants = ("SELECT, UPDATE ON {db}.delivery_job", "SELECT, UPDATE ON {db}.delivery_email")
-    found = seen_as(mariadb, database_url, *grants)
+    found = seen_as(database_server, database_url, *grants)
     assert [(f.level, f.where) for f in found] == [("warning", "ledger"), ("error", "source.attachment.table")]
 
 
-def test_rights_on_single_columns_are_enough(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+def test_rights_on_single_columns_are_enough(
+    c: sa.Connection, database_server: DatabaseServer, database_url: str
+) -> None:
     found = seen_as(
-        mariadb,
+        database_server,
         database_url,
         "CREATE ON {db}.*",
         "SELECT, UPDATE (status) ON {db}.delivery_job",
@@ -277,13 +287,13 @@ def test_rights_on_single_columns_are_enough(c: sa.Connection, mariadb: MariaDb,
     assert found == []
 
 
-def test_rights_on_a_ledger_that_is_there(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+def test_rights_on_a_ledger_that_is_there(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
     engine = sa.create_engine(database_url)
     migrations.upgrade(engine)
     engine.dispose()
     assert troubles(c) == []
     rights = ("SELECT, UPDATE ON {db}.*", "INSERT, DELETE ON {db}.eed_job", "DELETE ON {db}.eed_email")
-    found = seen_as(mariadb, database_url, *rights)
+    found = seen_as(database_server, database_url, *rights)
     assert {(f.level, f.where) for f in found} == {("error", "ledger")}
     assert [f.what for f in found if f.what.endswith(("eed_job", "eed_email", "eed_worker"))] == [
         "this user has no right to INSERT on eed_email",
@@ -304,12 +314,12 @@ def test_a_ledger_of_which_a_table_is_missing(c: sa.Connection, database_url: st
 # --- the server
 
 
-def test_a_server_that_forgets_commits_in_a_power_cut(c: sa.Connection, mariadb: MariaDb) -> None:
-    mariadb.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL sync_binlog = 0")
+def test_a_server_that_forgets_commits_in_a_power_cut(c: sa.Connection, database_server: DatabaseServer) -> None:
+    database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL sync_binlog = 0")
     try:
         found = troubles(c)
     finally:
-        mariadb.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL sync_binlog = 1")
+        database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL sync_binlog = 1")
     assert [(f.level, f.where) for f in found] == [
         ("warning", "innodb_flush_log_at_trx_commit"),
         ("warning", "sync_binlog"),
@@ -317,19 +327,63 @@ def test_a_server_that_forgets_commits_in_a_power_cut(c: sa.Connection, mariadb:
     assert found[0].remedy.startswith("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
 
 
-def test_a_replica(c: sa.Connection, mariadb: MariaDb) -> None:
-    mariadb.execute("SET GLOBAL read_only = 1")
+def test_a_replica(c: sa.Connection, database_server: DatabaseServer) -> None:
+    database_server.execute("SET GLOBAL read_only = 1")
     try:
         finding = only(troubles(c))
     finally:
-        mariadb.execute("SET GLOBAL read_only = 0")
+        database_server.execute("SET GLOBAL read_only = 0")
     assert (finding.level, finding.where) == ("error", "database.url")
 
 
-def test_a_url_without_a_database(c: sa.Connection, mariadb: MariaDb, database_url: str) -> None:
+@pytest.mark.parametrize("variable", ["offline_mode", "innodb_read_only"])
+def test_a_server_that_takes_no_writes_is_told_by_mysqls_own_variables(variable: str) -> None:
+    """An Aurora reader says so by `innodb_read_only` alone, which no server lets anybody set."""
+    (finding,) = writing_findings({variable: "ON"}, has_binlog=True)
+    assert (finding.level, finding.where) == ("error", "database.url")
+    assert list(writing_findings({variable: "OFF", "read_only": "0"}, has_binlog=True)) == []
+
+
+def test_a_binary_log_of_statements_is_an_error(
+    c: sa.Connection, database_server: DatabaseServer, database_url: str
+) -> None:
+    usual = c.exec_driver_sql("SELECT @@GLOBAL.binlog_format").scalar_one()
+    database_server.execute("SET GLOBAL binlog_format = STATEMENT")
+    try:
+        finding = only(troubles(c))
+        engine = make_engine(sa.make_url(database_url), connections=1)
+        with pytest.raises(sa.exc.DBAPIError, match="1665"), engine.begin() as anew:
+            anew.exec_driver_sql("INSERT INTO delivery_email (job_id, recipient) VALUES (1, 'a@example.com')")
+        engine.dispose()
+    finally:
+        database_server.execute(f"SET GLOBAL binlog_format = {usual}")
+    assert (finding.level, finding.where) == ("error", "binlog_format")
+
+
+def test_how_long_a_frozen_process_keeps_its_locks_is_said(c: sa.Connection, database_server: DatabaseServer) -> None:
+    (finding,) = [one for one in check(c, SourceSettings()) if one.where == "idle transactions"]
+    assert ("ends them after 10 s" in finding.what) == database_server.ends_idle_transactions
+    assert ("no limit for them" in finding.what) != database_server.ends_idle_transactions
+
+
+def test_aurora_is_named_with_its_own_version() -> None:
+    assert version_finding("8.0.39", "3.10.0").what == "8.0.39, Aurora 3.10.0"
+
+
+def test_the_words_of_an_enum_are_those_it_takes(c: sa.Connection) -> None:
+    words = ["it's", "back\\slash", "comma,word", "ü", "two words"]
+    listed = ", ".join("'" + word.replace("\\", "\\\\").replace("'", "''") + "'" for word in words)
+    c.exec_driver_sql(f"CREATE TABLE words (word ENUM({listed}))")
+    live = read_table(c, "words")
+    assert live is not None and list(live.columns["word"].members) == words
+    for word in words:
+        c.execute(sa.text("INSERT INTO words VALUES (:word)"), {"word": word})
+
+
+def test_a_url_without_a_database(c: sa.Connection, database_server: DatabaseServer, database_url: str) -> None:
     name = sa.make_url(database_url).database
     tables = {part: {"table": f"{name}.delivery_{part}"} for part in ("job", "email", "attachment")}
-    engine = sa.create_engine(mariadb.url)
+    engine = sa.create_engine(database_server.url)
     with engine.connect() as nowhere:
         finding = only(troubles(nowhere, **tables))
     engine.dispose()

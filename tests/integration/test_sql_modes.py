@@ -10,7 +10,9 @@ from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.model import Email
 from eed_delivery.source import Source
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
+
+pytestmark = pytest.mark.both_databases
 
 HOSTILE = ("ANSI", "NO_BACKSLASH_ESCAPES", "PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE")
 MARIADBS_OWN = ("EMPTY_STRING_IS_NULL", "SIMULTANEOUS_ASSIGNMENT", "TIME_ROUND_FRACTIONAL")
@@ -20,19 +22,20 @@ KEYS = ["\\' OR 1=1 -- ", "a\\", "it's", '"', "", "a||b", "a"]
 
 
 @pytest.fixture
-def hostile_server(mariadb: MariaDb, database_url: str) -> Iterator[str]:
+def hostile_server(database_server: DatabaseServer, database_url: str) -> Iterator[str]:
     engine = sa.create_engine(database_url)
     with engine.connect() as c:
         usual = c.exec_driver_sql("SELECT @@global.sql_mode").scalar_one()
     engine.dispose()
-    mariadb.execute(f"SET GLOBAL sql_mode = '{','.join((STRICT, *HOSTILE, *MARIADBS_OWN))}'")
+    modes = (STRICT, *HOSTILE, *(MARIADBS_OWN if database_server.kind == "mariadb" else ()))
+    database_server.execute(f"SET GLOBAL sql_mode = '{','.join(modes)}'")
     yield database_url
-    mariadb.execute(f"SET GLOBAL sql_mode = '{usual}'")
+    database_server.execute(f"SET GLOBAL sql_mode = '{usual}'")
 
 
 @pytest.mark.parametrize("together", [False, True])
 def test_our_sessions_keep_what_concerns_values_and_nothing_else(hostile_server: str, together: bool) -> None:
-    engine = make_engine(sa.make_url(hostile_server), connections=1, volleys=together)
+    engine = make_engine(sa.make_url(hostile_server), connections=1, multi_statements=together)
     with engine.connect() as c:
         assert set(c.exec_driver_sql("SELECT @@sql_mode").scalar_one().split(",")) == set(STRICT.split(","))
     engine.dispose()
@@ -40,7 +43,7 @@ def test_our_sessions_keep_what_concerns_values_and_nothing_else(hostile_server:
 
 @pytest.mark.parametrize("together", [False, True])
 def test_no_key_ends_the_text_that_it_is_in(hostile_server: str, together: bool) -> None:
-    engine = make_engine(sa.make_url(hostile_server), connections=1, volleys=together)
+    engine = make_engine(sa.make_url(hostile_server), connections=1, multi_statements=together)
     database = Database(engine)
     settings = SourceSettings.model_validate(
         {"email": {"table": "mail", "key_type": "string", "variables": ""}, "attachment": {"table": ""}}

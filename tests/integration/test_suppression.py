@@ -11,12 +11,12 @@ from sqlalchemy.event import listen, remove
 
 from eed_delivery.config import JobSource, SourceSettings
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
-from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
+from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
 from eed_delivery.source import Source
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
@@ -25,8 +25,8 @@ PAST = datetime.fromisoformat("2001-01-01T00:00:00")
 NOON = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 
 
-def entry(address: str = "a@example.com", category: str = "", **facts: Any) -> Entry:
-    return Entry(address, category, facts.pop("reason", "asked"), facts.pop("source", "test"), **facts)
+def entry(address: str = "a@example.com", category: str = "", **facts: Any) -> SuppressionEntry:
+    return SuppressionEntry(address, category, facts.pop("reason", "asked"), facts.pop("source", "test"), **facts)
 
 
 def suppression(world: World) -> SuppressionList:
@@ -34,13 +34,13 @@ def suppression(world: World) -> SuppressionList:
 
 
 def stands(world: World) -> list[tuple[str, str, str, str, datetime | None]]:
-    found = suppression(world).entries(Wanted())
+    found = suppression(world).entries(SuppressionFilter())
     return [(e.address, e.category, e.reason, e.source, e.expires_at) for e in found]
 
 
 def taken_up(world: World, **job: Any) -> None:
     """Register what is ready with a mapping of jobs of one's own."""
-    registry = RegistryLedger(world.database, Source(SourceSettings(job=JobSource(**job))))
+    registry = PublishingLedger(world.database, Source(SourceSettings(job=JobSource(**job))))
     registry.register(registry.new_jobs(10))
 
 
@@ -148,7 +148,7 @@ def test_an_entry_is_prolonged_and_never_shortened(
     suppression(world).enter([entry(expires_at=first, created_at=PAST)])
     again = [entry(expires_at=second, reason="again", source="other"), entry("b@example.com")]
     assert suppression(world).enter(again) == Entered(1, int(prolonged))
-    kept, _ = suppression(world).entries(Wanted())
+    kept, _ = suppression(world).entries(SuppressionFilter())
     expected = (second, "again", "other") if prolonged else (first, "asked", "test")
     assert (kept.expires_at, kept.reason, kept.source) == expected
     assert kept.created_at == PAST
@@ -178,7 +178,7 @@ def test_of_two_for_the_same_address_the_longer_one_counts(world: World, order: 
 def test_an_entry_without_a_time_was_made_now_by_the_databases_clock(world: World) -> None:
     before = world.reporting.now()
     suppression(world).enter([entry()])
-    (made,) = suppression(world).entries(Wanted())
+    (made,) = suppression(world).entries(SuppressionFilter())
     assert made.created_at is not None
     assert before <= made.created_at <= world.reporting.now()
 
@@ -203,8 +203,8 @@ def test_somebody_elses_entry_of_the_same_moment_is_prolonged(database_url: str)
     world.close()
 
 
-def test_a_commit_whose_answer_is_lost_is_told_as_it_was(mariadb: MariaDb, database_url: str) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_a_commit_whose_answer_is_lost_is_told_as_it_was(database_server: DatabaseServer, database_url: str) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         world = World(proxy.url(database_url))
         proxy.cut_after_commit(1)
         assert suppression(world).enter([entry()]) == Entered(1, 0)
@@ -231,10 +231,10 @@ def test_an_address_is_taken_off_for_one_category_or_for_all(world: World) -> No
 def test_pages_give_every_entry_once_and_in_order(world: World, page: int) -> None:
     keys = [(f"{name}@example.com", category) for name in "aäbz" for category in ("", "news", "offers")]
     suppression(world).enter([entry(*key) for key in reversed(keys)])
-    found = [e.key for e in suppression(world).entries(Wanted(), page=page)]
+    found = [e.key for e in suppression(world).entries(SuppressionFilter(), page=page)]
     assert sorted(found) == sorted(keys)
     assert found == sorted(found, key=lambda key: (key[0].encode(), key[1]))
-    after = [e.key for e in suppression(world).entries(Wanted(), after="A@example.com", page=page)]
+    after = [e.key for e in suppression(world).entries(SuppressionFilter(), after="A@example.com", page=page)]
     assert after == [key for key in found if key[0] != "a@example.com"]
 
 
@@ -250,7 +250,7 @@ def test_entries_are_chosen_by_each_of_their_facts(world: World) -> None:
     suppression(world).enter([chosen, *others, ended])
 
     def found(**wanted: Any) -> set[tuple[str, str]]:
-        return {e.key for e in suppression(world).entries(Wanted(**wanted))}
+        return {e.key for e in suppression(world).entries(SuppressionFilter(**wanted))}
 
     every = {e.key for e in (chosen, *others, ended)}
     assert found(address="A@example.com") == {key for key in every if key[0] == "a@example.com"}

@@ -19,7 +19,7 @@ from eed_delivery.ledger.tracking.ledger import LOOK_BACK, TrackingLedger
 from eed_delivery.ledger.tracking.statements import OUTCOME, SETTLE
 from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.source import Source
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
@@ -130,8 +130,8 @@ def test_an_event_that_another_process_takes_at_the_same_time_is_taken_once(data
     world.close()
 
 
-def test_a_commit_whose_answer_is_lost_is_no_second_event(mariadb: MariaDb, database_url: str) -> None:
-    with MySqlProxy(mariadb.port) as proxy:
+def test_a_commit_whose_answer_is_lost_is_no_second_event(database_server: DatabaseServer, database_url: str) -> None:
+    with MySqlProxy(database_server.port) as proxy:
         world = World(proxy.url(database_url))
         known, other = world.add_job(["a@example.com", "b@example.com"])
         world.enlist()

@@ -19,7 +19,7 @@ from eed_delivery.operations.submitting.registering import Registration
 from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference
 from eed_delivery.source.wall_clock import not_after, not_before
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer, NewDatabaseServer
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 LORD_HOWE = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"  # puts its clock back by half an hour
@@ -29,8 +29,8 @@ CONTENT = {"name": "n", "sender": "a@example.com", "subject": "s", "text_templat
 
 
 @pytest.fixture(scope="module", params=[BERLIN, LORD_HOWE])
-def zone(request: pytest.FixtureRequest) -> Iterator[sa.Connection]:
-    with MariaDb(time_zone=request.param) as server:
+def zone(request: pytest.FixtureRequest, new_database_server: NewDatabaseServer) -> Iterator[sa.Connection]:
+    with new_database_server(time_zone=request.param) as server:
         engine = make_engine(sa.make_url(server.create_database("zone")), connections=1)
         with engine.connect() as c:
             yield c
@@ -38,13 +38,13 @@ def zone(request: pytest.FixtureRequest) -> Iterator[sa.Connection]:
 
 
 @pytest.fixture(scope="module")
-def berlin() -> Iterator[MariaDb]:
-    with MariaDb(time_zone=BERLIN) as server:
+def berlin(new_database_server: NewDatabaseServer) -> Iterator[DatabaseServer]:
+    with new_database_server(time_zone=BERLIN) as server:
         yield server
 
 
 @pytest.fixture
-def database(berlin: MariaDb) -> Iterator[Database]:
+def database(berlin: DatabaseServer) -> Iterator[Database]:
     database = Database(make_engine(sa.make_url(berlin.create_database("berlin")), connections=1))
     database.run(create_reference)
     database.run(eed_job.create)

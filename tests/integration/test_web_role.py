@@ -14,7 +14,7 @@ import pytest
 from eed_delivery.links.tokens import Links
 from tests.integration.conftest import NewStack
 from tests.servers import free_port
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.stack import Stack
 
@@ -180,9 +180,12 @@ def test_what_we_have_not_signed_does_nothing(new_stack: NewStack) -> None:
 
 
 def test_while_the_database_is_away_links_work_and_no_wish_is_confirmed(
-    new_stack: NewStack, mariadb: MariaDb, database_url: str, tmp_path: Path
+    new_stack: NewStack, database_server: DatabaseServer, database_url: str, tmp_path: Path
 ) -> None:
-    with MySqlProxy(mariadb.port) as proxy, running(new_stack, "web", service_url=proxy.url(database_url)) as site:
+    with (
+        MySqlProxy(database_server.port) as proxy,
+        running(new_stack, "web", service_url=proxy.url(database_url)) as site,
+    ):
         world, links = site.stack.world, Links(BASE, [SECRET])
         (anna,) = world.add_job([ANNA])
         world.enlist()
@@ -216,8 +219,13 @@ def test_the_role_alone_needs_a_place(new_stack: NewStack, missing: str) -> None
     assert missing in service.tail()
 
 
-def test_what_cannot_be_stored_at_the_end_is_counted(new_stack: NewStack, mariadb: MariaDb, database_url: str) -> None:
-    with MySqlProxy(mariadb.port) as proxy, running(new_stack, "web", service_url=proxy.url(database_url)) as site:
+def test_what_cannot_be_stored_at_the_end_is_counted(
+    new_stack: NewStack, database_server: DatabaseServer, database_url: str
+) -> None:
+    with (
+        MySqlProxy(database_server.port) as proxy,
+        running(new_stack, "web", service_url=proxy.url(database_url)) as site,
+    ):
         proxy.refuse()
         for email_id in range(3):
             assert site.ask(Links(BASE, [SECRET]).pixel(email_id, 0))[0] == 200

@@ -16,7 +16,7 @@ from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger, Selection
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
@@ -150,7 +150,7 @@ def test_a_job_that_is_ready_again_is_told_once(world: World, one: int) -> None:
     world.delivering.record(email, YES, 1)
     assert world.sweeping.finish(1)
     world.execute("UPDATE delivery_job SET status = 'processing'")
-    registry = RegistryLedger(world.database, world.source, ALL)
+    registry = PublishingLedger(world.database, world.source, ALL)
     again = registry.new_jobs(10)
     for _ in range(2):
         registry.register(again)
@@ -159,7 +159,7 @@ def test_a_job_that_is_ready_again_is_told_once(world: World, one: int) -> None:
 
 def test_a_job_that_cannot_start_is_told(world: World) -> None:
     world.add_job()
-    registry = RegistryLedger(world.database, world.source, ALL)
+    registry = PublishingLedger(world.database, world.source, ALL)
     registry.register(registry.new_jobs(10))
     (job,) = registry.lease(new_token(), 60, 10, 0)
     for _ in range(2):

@@ -18,8 +18,8 @@ from eed_delivery.ledger.webhooks.ledger import Try, WebhookLedger
 from eed_delivery.ledger.webhooks.listing import WebhookList
 from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.webhooks.endpoint import Endpoint
-from eed_delivery.webhooks.signing import Signer
+from eed_delivery.webhooks.endpoint import WebhookEndpoint
+from eed_delivery.webhooks.signing import WebhookSigner
 from eed_delivery.webhooks.teller import Housekeeper, Teller
 from tests.servers import free_port
 from tests.servers.certificates import make_certificate
@@ -64,7 +64,9 @@ class Telling:
 
     def teller(self) -> Teller:
         settings = self.settings
-        endpoint = Endpoint(settings.url or "", Signer(settings.keys()), settings.timeout_seconds, settings.ca_file)
+        endpoint = WebhookEndpoint(
+            settings.url or "", WebhookSigner(settings.keys()), settings.timeout_seconds, settings.ca_file
+        )
         return Teller(self.ledger, endpoint, settings, self.stop)
 
     def put(self, count: int = 1, kind: NoticeKind = NoticeKind.JOB_PAUSED, **facts: Any) -> None:
@@ -241,7 +243,7 @@ def test_an_answer_without_an_end_is_taken_for_what_its_status_says(world: World
 
 def test_who_floods_is_hung_up_on_at_once(receiver: Receiver) -> None:
     receiver.behave = flooding
-    endpoint = Endpoint(receiver.url, Signer(WebhooksSettings(secret=SecretStr(SECRET)).keys()), 30)
+    endpoint = WebhookEndpoint(receiver.url, WebhookSigner(WebhooksSettings(secret=SecretStr(SECRET)).keys()), 30)
     assert endpoint.post("msg_1_a", b"{}").status == 200
     for _ in range(600):
         if receiver.taken:

@@ -1,15 +1,29 @@
-"""`python -m tests.servers.install`: what the tests need beside Python, installed if it may be, else named."""
+"""`python -m tests.servers.install`: what the tests need beside Python, installed if it may be, else named.
 
+MariaDB is needed. MySQL is fetched where it can be had (`mysql_binaries`); where it cannot, its tests are skipped, or
+with TESTS_REQUIRE_MYSQL=1 this is an error.
+"""
+
+import os
 import sys
 
-from tests.servers.mariadb import binaries
+from tests.servers import mariadb, mysql_binaries
 
 
 def main() -> None:
     try:
-        binaries()
+        mariadb.binaries()
     except RuntimeError as error:
         sys.exit(str(error))
+    try:
+        if mysql_binaries.find() is None:
+            print("Fetching MySQL for the tests: 60 MB from Debian's archive, once, about a minute.", file=sys.stderr)
+        mysql_binaries.fetch()
+        mysql_binaries.new_data_directory()
+    except (mysql_binaries.NotToBeHad, OSError) as error:
+        if os.environ.get(mysql_binaries.REQUIRED) == "1":
+            sys.exit(f"{mysql_binaries.REQUIRED} is set, and: {error}")
+        print(f"The tests on MySQL will be skipped. {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

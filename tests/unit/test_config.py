@@ -314,8 +314,8 @@ def test_a_list_in_a_variable_that_is_not_json_is_told_with_the_rest(problems: A
     assert 'Give a list, like ["a", "b"]' in "".join(told.values())
 
 
-def test_an_outbox_needs_no_longer_lease_than_any(loaded: Any) -> None:
-    assert loaded("[transport]\nkind = 'outbox'\n[worker]\nsend_lease_seconds = 1\n").worker.send_lease_seconds == 1
+def test_a_folder_needs_no_longer_lease_than_any(loaded: Any) -> None:
+    assert loaded("[transport]\nkind = 'eml_folder'\n[worker]\nsend_lease_seconds = 1\n").worker.send_lease_seconds == 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from eed_delivery.demo.checks import all_checks
 from eed_delivery.demo.mail_server import Mishap
 from eed_delivery.demo.people import Customer, customers
 from eed_delivery.demo.statements import statement
-from eed_delivery.demo.workspace import MARKER, NotOurs, Workspace
+from eed_delivery.demo.workspace import MARKER, UnusableWorkspace, Workspace
 from eed_delivery.ledger.reporting import JobReport
 from eed_delivery.model import EmailState, JobState
 from eed_delivery.source.reference import delivery_email, delivery_job
@@ -175,12 +175,12 @@ def test_a_link_inside_is_removed_and_not_followed(tmp_path: Path) -> None:
 
 def test_somebody_elses_directory_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").touch()
-    with pytest.raises(NotOurs, match="nothing in it was touched"), Workspace(tmp_path).claimed():
+    with pytest.raises(UnusableWorkspace, match="nothing in it was touched"), Workspace(tmp_path).claimed():
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 
 
 def test_two_demos_do_not_share_a_directory(tmp_path: Path) -> None:
     one, other = Workspace(tmp_path / "demo"), Workspace(tmp_path / "demo")
-    with one.claimed(), pytest.raises(NotOurs, match="another demo"), other.claimed():
+    with one.claimed(), pytest.raises(UnusableWorkspace, match="another demo"), other.claimed():
         pass

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from eed_delivery.config import Settings
+from eed_delivery.config import Settings, renamed
 from eed_delivery.config.environment import CONFIG_FILE, CREDENTIALS, PREFIX
 from eed_delivery.runtime import failpoints
 from tests.unit.test_config_docs import ALL
@@ -40,7 +40,8 @@ def ids(cases: list[tuple[str, str]]) -> list[str]:
 
 def test_sections_that_are_named_exist() -> None:
     wrong = {code for _, code in named(r"\[\[?[a-z_.]+\]?\]") if not is_section(code.strip("[]"))}
-    assert wrong == {"[tool.importlinter]"}  # pyproject.toml's
+    former = {f"[{name}]" for name in renamed.SECTIONS}
+    assert wrong - former == {"[tool.importlinter]"}  # pyproject.toml's
 
 
 def is_section(name: str) -> bool:
@@ -57,6 +58,8 @@ def test_settings_in_comments_exist(path: Path) -> None:
 
 def test_variables_and_credentials_that_are_named_exist() -> None:
     known = {PREFIX + "__".join(key).upper() for key in ALL} | {CONFIG_FILE, failpoints.VARIABLE}
+    for former, now in renamed.SECTIONS.items():
+        known |= {name.replace(f"_{now.upper()}__", f"_{former.upper()}__") for name in known}
     text = "\n".join(DOCUMENTS.values()) + "".join(path.read_text() for path in SURROUNDINGS)
     assert set(re.findall(r"\bEED_[A-Z][A-Z_0-9]*\b", text)) <= known
     told = set(re.findall(r"credential `?([a-z]+_[a-z_]+)`?", text))
@@ -189,7 +192,8 @@ def test_events_are_found() -> None:
 
 # --- words of the code
 
-FOREIGN = {"max_connections", "acks_late"}  # MySQL's and Celery's
+FOREIGN = {"max_connections", "acks_late", "innodb_log_file_size", "innodb_redo_log_capacity"}  # MySQL's and Celery's
+FOREIGN |= {"utf8mb4_0900_ai_ci", "utf8mb4_uca1400_ai_ci", "mysql_native_password"}
 
 
 def test_words_of_the_code_are_in_the_code() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.addresses import canonical, listed, shown
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.suppression.listing import Entry
+from eed_delivery.ledger.suppression.listing import SuppressionEntry
 from eed_delivery.operations.suppression.file import COLUMNS, CSV_FORM, Defaults, header, read_entries, row
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.lines import BadRow, FileLines
@@ -30,7 +30,7 @@ DOMAIN = st.sampled_from(["example.com", "bücher.example", "a.b-c.example", "XN
 ADDRESS = st.tuples(LOCAL | st.just("*"), DOMAIN).map("@".join).filter(is_listed)
 TIME = st.datetimes(datetime.fromisoformat("1970-01-01"))
 ENTRY = st.builds(
-    Entry,
+    SuppressionEntry,
     address=ADDRESS.map(lambda text: shown(listed(text)) if text.startswith("*@") else text),
     category=TEXT.map(str.strip),
     reason=TEXT,
@@ -40,19 +40,19 @@ ENTRY = st.builds(
 )
 
 
-def read(content: bytes | str, defaults: Defaults = DEFAULTS, form: Form = CSV_FORM) -> list[Entry | BadRow]:
+def read(content: bytes | str, defaults: Defaults = DEFAULTS, form: Form = CSV_FORM) -> list[SuppressionEntry | BadRow]:
     data = content.encode() if isinstance(content, str) else content
     stream = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", errors="surrogateescape", newline="")
     return list(read_entries(FileLines(TextFile(stream)), defaults, form))
 
 
 @given(st.lists(ENTRY, max_size=5))
-def test_what_is_written_comes_back_as_it_was(entries: list[Entry]) -> None:
+def test_what_is_written_comes_back_as_it_was(entries: list[SuppressionEntry]) -> None:
     assert read(header() + b"".join(map(row, entries))) == entries
 
 
 @given(ENTRY)
-def test_no_cell_is_a_formula(entry: Entry) -> None:
+def test_no_cell_is_a_formula(entry: SuppressionEntry) -> None:
     (cells,) = csv.reader(io.StringIO(row(entry).decode(), newline=""))
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝")) for cell in cells)
 
@@ -69,18 +69,18 @@ def test_whatever_a_file_holds_every_line_is_good_or_named(content: bytes) -> No
 
 def test_a_plain_file_has_an_address_a_line_and_gets_the_rest_from_the_command() -> None:
     assert read("\ufeff Anna@Example.com \r\n\n'b@example.com\r+c@example.com") == [
-        Entry(address, "news", "given", "import", None, END)
+        SuppressionEntry(address, "news", "given", "import", None, END)
         for address in ("Anna@Example.com", "'b@example.com", "+c@example.com")
     ]
 
 
 def test_columns_that_a_csv_lacks_are_given_and_those_that_it_has_count() -> None:
     assert read("Reason, ADDRESS\n,a@example.com\n\nwhy,''b@example.com\n,\n") == [
-        Entry("a@example.com", "news", "", "import", None, END),
-        Entry("'b@example.com", "news", "why", "import", None, END),
+        SuppressionEntry("a@example.com", "news", "", "import", None, END),
+        SuppressionEntry("'b@example.com", "news", "why", "import", None, END),
     ]
     assert read("address,category,expires_at,source\na@example.com,,,\n") == [
-        Entry("a@example.com", "", "given", "import", None, None)
+        SuppressionEntry("a@example.com", "", "given", "import", None, None)
     ]
 
 
@@ -94,7 +94,7 @@ def test_columns_that_a_csv_lacks_are_given_and_those_that_it_has_count() -> Non
 )
 def test_times_are_read_with_their_zone(time: str, utc: str) -> None:
     (found,) = read(f"address,expires_at,created_at\na@example.com,{time},{time}\n")
-    assert isinstance(found, Entry)
+    assert isinstance(found, SuppressionEntry)
     assert found.expires_at == found.created_at == datetime.fromisoformat(utc)
 
 
@@ -137,7 +137,7 @@ def test_a_bad_line_is_named(content: str | bytes, line: int, what: str) -> None
 def test_a_reason_over_lines_is_read_where_it_is_meant() -> None:
     content = 'address,reason\na@example.com,"two\nlines"\nbad,x'
     entry, bad = read(content, form=Form(multiline=True))
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, SuppressionEntry)
     assert entry.reason == "two\nlines"
     assert str(bad).startswith("line 4: this is not an address")
 
@@ -148,7 +148,7 @@ def test_an_export_with_stray_quotes_joins_no_entries() -> None:
     content = "\r\n".join([",".join(COLUMNS), *lines])
     bad, entry = read(content)
     assert "lines 2 to 4, and line 3 would be a row of its own" in str(bad)
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, SuppressionEntry)
     assert entry.address == "d@example.com"
 
 

@@ -143,7 +143,7 @@ def test_every_credential_that_is_known_is_loaded_and_may_be_missing(name: str) 
     assert directives(name)["LoadCredential"] == [f"{known}:eed-delivery{tenant}.{known}" for known in CREDENTIALS]
 
 
-def test_the_outbox_is_below_what_can_be_written(name: str) -> None:
+def test_the_folder_of_emails_is_below_what_can_be_written(name: str) -> None:
     found = directives(name)
     (state,) = found["StateDirectory"]
     assert found["WorkingDirectory"] == [f"%S/{state}"]

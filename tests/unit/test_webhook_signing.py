@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from eed_delivery.config import WebhooksSettings
-from eed_delivery.webhooks.signing import Signer
+from eed_delivery.webhooks.signing import WebhookSigner
 from tests.servers.webhook_receiver import FORMER, SECRET, verified
 
 # https://docs.svix.com/receiving/verifying-payloads/how-manual, which the specification's own libraries test with
@@ -26,7 +26,7 @@ def settings(**given: Any) -> WebhooksSettings:
 
 def signed(body: bytes, **secrets: str) -> Mapping[str, str]:
     keys = settings(**{name: SecretStr(secret) for name, secret in secrets.items()}).keys()
-    return Signer(keys).headers(EXAMPLE["webhook-id"], body, 1614265330.9)
+    return WebhookSigner(keys).headers(EXAMPLE["webhook-id"], body, 1614265330.9)
 
 
 def test_the_specifications_example_is_signed_as_it_says() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from eed_delivery.config.webhooks import key_of
 from eed_delivery.notices import NoticeKind
-from eed_delivery.webhooks.signing import Signer
+from eed_delivery.webhooks.signing import WebhookSigner
 from tests.servers.webhook_receiver import FORMER, SECRET
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
@@ -28,7 +28,7 @@ def verify() -> Callable[..., bool]:
 
 
 def headers(now: float) -> dict[str, str]:
-    return Signer([key_of(SECRET), key_of(FORMER)]).headers("msg_1_a", BODY, now)
+    return WebhookSigner([key_of(SECRET), key_of(FORMER)]).headers("msg_1_a", BODY, now)
 
 
 @pytest.mark.parametrize("secret", [SECRET, FORMER, SECRET.removeprefix("whsec_")])

@@ -10,7 +10,7 @@ from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.delivery import RetryRules, decide
 from eed_delivery.worker.job_refusals import SameAnswers, Suspects, sameness
-from eed_delivery.worker.send_rate import Pace
+from eed_delivery.worker.send_rate import SendRate
 
 
 class Clock:
@@ -134,11 +134,11 @@ def stop() -> threading.Event:
 
 
 @pytest.fixture
-def pace(stop: threading.Event, clock: Clock) -> Pace:
-    return Pace(stop, clock)
+def pace(stop: threading.Event, clock: Clock) -> SendRate:
+    return SendRate(stop, clock)
 
 
-def waits(pace: Pace, clock: Clock, turns: int) -> list[float]:
+def waits(pace: SendRate, clock: Clock, turns: int) -> list[float]:
     """Take so many turns, each as soon as it is due; how long each had to be waited for."""
     waited = []
     for _ in range(turns):
@@ -149,32 +149,32 @@ def waits(pace: Pace, clock: Clock, turns: int) -> list[float]:
     return waited
 
 
-def test_the_pace_spaces_sends_evenly(pace: Pace, clock: Clock) -> None:
+def test_the_pace_spaces_sends_evenly(pace: SendRate, clock: Clock) -> None:
     pace.set_share(10)
     assert waits(pace, clock, 4) == [0, 0.1, 0.1, 0.1]
     clock.now += 100
     assert waits(pace, clock, 2) == [0, 0.1]  # idle time is not saved up
 
 
-def test_without_a_limit_nobody_waits(pace: Pace, clock: Clock) -> None:
+def test_without_a_limit_nobody_waits(pace: SendRate, clock: Clock) -> None:
     pace.set_share(None)
     assert waits(pace, clock, 3) == [0, 0, 0]
 
 
-def test_a_rate_that_rises_is_felt_at_the_next_turn(pace: Pace, clock: Clock) -> None:
+def test_a_rate_that_rises_is_felt_at_the_next_turn(pace: SendRate, clock: Clock) -> None:
     pace.set_share(0.01)
     assert waits(pace, clock, 2) == [0, 100]
     pace.set_share(10)
     assert waits(pace, clock, 2) == [100, 0.1]
 
 
-def test_nothing_is_sent_before_the_share_is_known(pace: Pace, stop: threading.Event) -> None:
+def test_nothing_is_sent_before_the_share_is_known(pace: SendRate, stop: threading.Event) -> None:
     stop.set()
     with pytest.raises(Stopping):
         pace.take()
 
 
-def test_whoever_waits_for_a_turn_hears_of_the_stop(pace: Pace, stop: threading.Event) -> None:
+def test_whoever_waits_for_a_turn_hears_of_the_stop(pace: SendRate, stop: threading.Event) -> None:
     pace.set_share(0.001)
     pace.take()
     threading.Timer(0.05, stop.set).start()
@@ -182,7 +182,7 @@ def test_whoever_waits_for_a_turn_hears_of_the_stop(pace: Pace, stop: threading.
         pace.take()
 
 
-def test_throttling_halves_the_pace_and_holds_the_next_send(pace: Pace, clock: Clock) -> None:
+def test_throttling_halves_the_pace_and_holds_the_next_send(pace: SendRate, clock: Clock) -> None:
     pace.set_share(10)
     pace.slow_down()
     pace.slow_down()  # an answer of the same crowd
@@ -194,7 +194,7 @@ def test_throttling_halves_the_pace_and_holds_the_next_send(pace: Pace, clock: C
     assert waits(pace, clock, 2) == [0, 0.1]
 
 
-def test_pauses_grow_while_throttling_goes_on_even_without_a_rate(pace: Pace, clock: Clock) -> None:
+def test_pauses_grow_while_throttling_goes_on_even_without_a_rate(pace: SendRate, clock: Clock) -> None:
     pace.set_share(None)
     pauses = []
     for _ in range(7):
@@ -203,7 +203,7 @@ def test_pauses_grow_while_throttling_goes_on_even_without_a_rate(pace: Pace, cl
     assert pauses == [1, 2, 4, 8, 16, 30, 30]
 
 
-def test_a_newcomer_waits_until_the_others_have_made_room(pace: Pace, clock: Clock) -> None:
+def test_a_newcomer_waits_until_the_others_have_made_room(pace: SendRate, clock: Clock) -> None:
     pace.set_share(10)
     pace.hold_off(5)
     assert waits(pace, clock, 1) == [5]

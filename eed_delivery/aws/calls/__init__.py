@@ -1,4 +1,4 @@
-"""The calls of AWS that go with every email, in a fifth of the CPU that boto3 takes for them, or less.
+"""The AWS calls that go with every email, in a fifth of boto3's CPU or less.
 
 - `sqs`, `ses`    the clients
 - `sqs_bodies`    the bodies of SQS's answers, checked

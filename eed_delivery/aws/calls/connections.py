@@ -1,7 +1,7 @@
-"""Kept connections to one endpoint, which many threads share; what goes wrong is told as botocore tells it.
+"""Kept connections to one endpoint, which many threads share. Errors are botocore's, with one exception.
 
-But for one thing: botocore has the same names for a TLS handshake that fails and for an answer that does not come, and
-whoever must not send twice has to know which it was. Here the error's class says whether anything may have left.
+botocore raises the same errors for a TLS handshake that fails and for an answer that does not come. A caller that must
+not send twice has to know which it was. Here the class of the error says whether anything may have left.
 """
 
 import select
@@ -23,13 +23,13 @@ from botocore.exceptions import (
 )
 from botocore.httpsession import get_cert_path
 
-from eed_delivery.aws.calls.http_answers import Answer, Unreadable, read_answer
+from eed_delivery.aws.calls.http_answers import HttpAnswer, UnreadableAnswer, read_answer
 
 PORTS = {"http": 80, "https": 443}
 
 
 class NotSecured(BotoCoreError):
-    """There was somebody, but TLS could not be agreed on: no request has left."""
+    """The TLS handshake failed: no request has left."""
 
     fmt = "TLS failed before anything was sent to {endpoint_url}: {error}"
 
@@ -38,8 +38,8 @@ class NotSecured(BotoCoreError):
 class HttpSettings:
     """What botocore makes its own HTTP session of, under its names.
 
-    `timeout`: seconds to connect, and to wait for more of an answer. `verify`: True, or the file of the authorities
-    that are believed, or False.
+    `timeout`: seconds to connect, and to wait for more of an answer. `verify`: True, the file of the trusted
+    authorities, or False.
     """
 
     timeout: tuple[float, float]
@@ -56,7 +56,7 @@ class HttpSettings:
 
 
 class Connections:
-    """As many connections as are needed at once, of which up to `max_pool_connections` stay open."""
+    """One connection for each exchange at a time. Up to `max_pool_connections` of them stay open."""
 
     def __init__(self, url: str, settings: HttpSettings) -> None:
         parts = urlsplit(url)
@@ -67,7 +67,7 @@ class Connections:
         self._context = _context(settings.verify) if parts.scheme == "https" else None
         self._idle: list[_Connection] = []  # the last one used is the first one taken; append and pop are atomic
 
-    def exchange(self, request: bytes) -> Answer:
+    def exchange(self, request: bytes) -> HttpAnswer:
         """Send it and read the answer. Nothing is tried twice.
 
         Raises `EndpointConnectionError`, `ConnectTimeoutError` or `NotSecured` where nothing of it has left;
@@ -83,7 +83,7 @@ class Connections:
             raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
         except ssl.SSLError as error:
             raise SSLError(endpoint_url=self._url, error=error) from error
-        except (OSError, Unreadable) as error:
+        except (OSError, UnreadableAnswer) as error:
             raise ConnectionClosedError(endpoint_url=self._url, error=error) from error
         finally:
             if stays:
@@ -131,10 +131,10 @@ class _Connection:
         self._poll.register(connected, select.POLLIN)
 
     def silent(self) -> bool:
-        """Whether nothing has come that nobody asked for: what comes between two exchanges is the connection's end."""
+        """Whether nothing has arrived since the last exchange. What arrives unasked is the connection's end."""
         return not self._poll.poll(0)
 
-    def exchange(self, request: bytes) -> Answer:
+    def exchange(self, request: bytes) -> HttpAnswer:
         # A server may answer and close before it has read everything; the answer can be read all the same.
         with suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(request)
@@ -146,7 +146,7 @@ class _Connection:
 
 
 def _context(verify: bool | str) -> ssl.SSLContext:
-    """TLS as botocore speaks it: the authorities of its own bundle, the name checked."""
+    """TLS as botocore has it: the authorities of its own bundle, the name checked."""
     if verify is False:
         context = ssl.create_default_context()
         context.check_hostname = False

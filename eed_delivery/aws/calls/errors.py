@@ -1,24 +1,24 @@
-"""What an answer says that is no success, and answers that AWS would not give."""
+"""Errors from an answer that is no success, or that AWS would not give."""
 
 from typing import Any
 
 from botocore.exceptions import HTTPClientError
 from botocore.parsers import create_parser
 
-from eed_delivery.aws.calls.http_answers import Answer
+from eed_delivery.aws.calls.http_answers import HttpAnswer
 
 
 class NotAws(HTTPClientError):
-    """An answer of 200 that AWS would not give: it is trouble, as no answer is.
+    """An answer of 200 that AWS would not give. It is an error, as a missing answer is.
 
-    botocore takes what is not JSON for an answer that says nothing.
+    botocore takes an answer that is not JSON for an empty one.
     """
 
     fmt = "What answers is not AWS: {problem}"
 
 
-def complaint(answer: Answer, protocol: str) -> dict[str, Any]:
-    """What an answer that is no success says, as botocore reads it. Its error has a code always."""
+def error_of(answer: HttpAnswer, protocol: str) -> dict[str, Any]:
+    """The error in an answer that is no success, as botocore reads it. It always has a code."""
     response = {"status_code": answer.status, "headers": answer.fields, "body": answer.body}
     try:
         parser: Any = create_parser(protocol)

@@ -1,4 +1,4 @@
-"""The way to a service, as boto3 goes it: learned from a request of its own, which is stopped before it leaves."""
+"""How boto3 sends a request: learned from one of its own, which is stopped before it leaves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from botocore.client import BaseClient
 from botocore.endpoint import EndpointCreator
 
 from eed_delivery.aws.calls.connections import PORTS, HttpSettings
-from eed_delivery.aws.calls.signing import NEW_EACH_TIME, Place
+from eed_delivery.aws.calls.signing import NEW_EACH_TIME, ServiceEndpoint
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class LearnedRequest:
     """What all requests of one action have in common.
 
-    `signed`: the header fields that the signature covers and that are always the same, but for `Host`, by their names
-    in small letters. `user_agent`: as whom they introduce themselves.
+    `signed`: the header fields that the signature covers and that never change, without `Host`, by their names in small
+    letters. `user_agent`: the value of `User-Agent`.
     """
 
-    place: Place
+    endpoint: ServiceEndpoint
     signed: Mapping[str, str]
     user_agent: str
 
@@ -36,12 +36,11 @@ class _Enough(Exception):
         self.request = request
 
 
-def learn(client: BaseClient, action: str, wanted: Mapping[str, Any]) -> Way:
-    """The way of an action, which boto3 is asked for with the parameters `wanted`.
+def learn(client: BaseClient, action: str, wanted: Mapping[str, Any]) -> LearnedRequest:
+    """What boto3's requests of an action have in common. boto3 makes one with the parameters `wanted`.
 
-    Which endpoint is a region's, and under which region's name a request to it is signed, is written in rules that
-    change with botocore; whoever asks botocore needs to know none of them. Raises what a call of boto3's would, when
-    there are no credentials for one.
+    botocore's rules say which endpoint a region has, and under which region's name a request to it is signed. They
+    change with its versions, and nothing here depends on them. Without credentials it raises what boto3's call would.
     """
     # botocore's event for a request that is signed and ready to be sent
     last_moment = f"before-send.{client.meta.service_model.service_id.hyphenize()}.{action}"
@@ -56,7 +55,7 @@ def learn(client: BaseClient, action: str, wanted: Mapping[str, Any]) -> Way:
 
 
 def http_settings(client: BaseClient, ca_bundle: str | None) -> HttpSettings:
-    """What botocore connects with: timeouts, proxies, and whom it believes. `ca_bundle`: the session's setting."""
+    """What botocore connects with: timeouts, proxies and authorities. `ca_bundle`: the session's setting."""
     config: Any = client.meta.config
     endpoint: Any = EndpointCreator(client.meta.events).create_endpoint(
         client.meta.service_model,
@@ -77,7 +76,7 @@ def _stop(request: "AWSPreparedRequest", **_: object) -> None:
     raise _Enough(request)
 
 
-def _read(request: "AWSPreparedRequest") -> Way:
+def _read(request: "AWSPreparedRequest") -> LearnedRequest:
     fields: dict[str, str] = {name.lower(): _text(value) for name, value in request.headers.items()}
     # which begins like this: AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/sqs/aws4_request, SignedHeaders=a;b,
     passport = fields["authorization"]
@@ -85,8 +84,10 @@ def _read(request: "AWSPreparedRequest") -> Way:
     names = passport.partition("SignedHeaders=")[2].partition(",")[0].split(";")
     parts = urlsplit(request.url)
     host = parts.netloc.rpartition("@")[2].removesuffix(f":{PORTS[parts.scheme]}")
-    place = Place(request.url, host, region=scope[-3], service=scope[-2])
-    return Way(place, {name: fields[name] for name in names if name not in NEW_EACH_TIME}, fields["user-agent"])
+    endpoint = ServiceEndpoint(request.url, host, region=scope[-3], service=scope[-2])
+    return LearnedRequest(
+        endpoint, {name: fields[name] for name in names if name not in NEW_EACH_TIME}, fields["user-agent"]
+    )
 
 
 def _text(value: str | bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the calls of every service have in common: where they go, how they are signed, and what is no success."""
+"""What the calls of every service share: endpoint, signature and errors."""
 
 import threading
 import time
@@ -10,10 +10,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from eed_delivery.aws.calls.connections import Connections, HttpSettings
-from eed_delivery.aws.calls.errors import complaint
-from eed_delivery.aws.calls.http_answers import Answer
-from eed_delivery.aws.calls.learned import Way, learn
-from eed_delivery.aws.calls.signing import Signer
+from eed_delivery.aws.calls.errors import error_of
+from eed_delivery.aws.calls.http_answers import HttpAnswer
+from eed_delivery.aws.calls.learned import LearnedRequest, learn
+from eed_delivery.aws.calls.signing import RequestSigner
 
 
 class Posts:
@@ -31,10 +31,10 @@ class Posts:
         self._connections: Connections | None = None
 
     def post(self, action: str, wanted: Mapping[str, Any], body: bytes) -> bytes:
-        """What the service says to `body`, which is what boto3 would make of the parameters `wanted`.
+        """The body of the service's answer to `body`, which is what boto3 would make of the parameters `wanted`.
 
-        Raises what a call of boto3's would. `ClientError`: the service has said something else than yes.
-        `HTTPClientError` and botocore's `SSLError`: it may have got the request. Others: nothing of it has left.
+        Raises what a call of boto3's would. `ClientError`: the service has answered with an error. `HTTPClientError`
+        and botocore's `SSLError`: it may have received the request. Other errors: nothing of the request has left.
         """
         form = self._forms.get(action) or self._learn(action, wanted)
         answer = form.connections.exchange(form.request(body))
@@ -42,10 +42,10 @@ class Posts:
             return answer.body
         raise self._error(action, answer)
 
-    def _error(self, action: str, answer: Answer) -> ClientError:
+    def _error(self, action: str, answer: HttpAnswer) -> ClientError:
         """As the client would raise it: its class is that of the error's shape, which `QueryErrorCode` names where
         `Code` is one of SQS's old protocol."""
-        said = complaint(answer, self._client.meta.service_model.resolved_protocol)
+        said = error_of(answer, self._client.meta.service_model.resolved_protocol)
         error = said["Error"]
         classes: Any = self._client.exceptions
         made: ClientError = classes.from_code(error.get("QueryErrorCode") or error["Code"])(said, action)
@@ -54,24 +54,25 @@ class Posts:
     def _learn(self, action: str, wanted: Mapping[str, Any]) -> "_Form":
         with self._learning:
             if action not in self._forms:
-                way = learn(self._client, action, wanted)
+                learned = learn(self._client, action, wanted)
                 assert self._credentials is not None, "botocore has signed without"  # noqa: S101 - for mypy
                 # All actions of a service go to one host.
-                self._connections = self._connections or Connections(way.place.url, self._settings)
-                self._forms[action] = _Form(way, self._credentials, self._connections)
+                self._connections = self._connections or Connections(learned.endpoint.url, self._settings)
+                self._forms[action] = _Form(learned, self._credentials, self._connections)
             return self._forms[action]
 
 
 class _Form:
     """The requests of one action."""
 
-    def __init__(self, way: Way, credentials: Credentials, connections: Connections) -> None:
+    def __init__(self, learned: LearnedRequest, credentials: Credentials, connections: Connections) -> None:
         self.connections = connections
         self._credentials = credentials
-        self._signer = Signer(way.place, way.signed)
-        fields = "".join(f"{name}: {value}\r\n" for name, value in way.signed.items())
+        self._signer = RequestSigner(learned.endpoint, learned.signed)
+        fields = "".join(f"{name}: {value}\r\n" for name, value in learned.signed.items())
+        endpoint = learned.endpoint
         self._start = (
-            f"POST {way.place.path} HTTP/1.1\r\nHost: {way.place.host}\r\nUser-Agent: {way.user_agent}\r\n"
+            f"POST {endpoint.path} HTTP/1.1\r\nHost: {endpoint.host}\r\nUser-Agent: {learned.user_agent}\r\n"
             f"Accept-Encoding: identity\r\n{fields}"
         )
 

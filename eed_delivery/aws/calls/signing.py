@@ -17,12 +17,12 @@ from botocore.exceptions import BotoCoreError
 from botocore.utils import normalize_url_path
 
 NEW_EACH_TIME = ("host", "x-amz-date", "x-amz-security-token")
-"""The header fields that a `Signer` signs by itself: two of them it makes."""
+"""The header fields that a `RequestSigner` signs by itself: two of them it makes."""
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServiceEndpoint:
     """Where requests go: their URL, the value of `Host`, and what the signature is good for."""
 
     url: str
@@ -47,16 +47,16 @@ class UnusableCredentials(BotoCoreError):
     fmt = "The credentials hold what no header can"
 
 
-class Signer:
-    """Signs requests to one place. Many threads may share it.
+class RequestSigner:
+    """Signs requests to one endpoint. Many threads may share it.
 
     `fields`: the header fields that are signed and always the same, by their names in small letters.
     """
 
-    def __init__(self, place: Place, fields: Mapping[str, str]) -> None:
-        self._region, self._service = place.region, place.service
-        self._start = f"POST\n{place.canonical_path}\n\n"
-        self._fields = {"host": place.host, **{name: " ".join(value.split()) for name, value in fields.items()}}
+    def __init__(self, endpoint: ServiceEndpoint, fields: Mapping[str, str]) -> None:
+        self._region, self._service = endpoint.region, endpoint.service
+        self._start = f"POST\n{endpoint.canonical_path}\n\n"
+        self._fields = {"host": endpoint.host, **{name: " ".join(value.split()) for name, value in fields.items()}}
         self._key: tuple[str, str, bytes] = ("", "", b"")
 
     def sign(self, body: bytes, when: str, credentials: ReadOnlyCredentials) -> str:

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from eed_delivery.aws.calls.posts import Posts
-from eed_delivery.aws.calls.sqs_bodies import understand
+from eed_delivery.aws.calls.sqs_bodies import parse_body
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -52,4 +52,4 @@ class SqsCalls:
         return self._client.get_queue_attributes(QueueUrl=QueueUrl, AttributeNames=AttributeNames)
 
     def _call(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        return understand(action, self._posts.post(action, wanted, json.dumps(wanted).encode()))
+        return parse_body(action, self._posts.post(action, wanted, json.dumps(wanted).encode()))

@@ -1,4 +1,4 @@
-"""What SQS says in the body of an answer, checked before it is believed."""
+"""Reads the body of an SQS answer, and checks it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operat
 Entry = dict[str, Any]
 
 
-def understand(action: str, body: bytes) -> dict[str, list[Entry]]:
+def parse_body(action: str, body: bytes) -> dict[str, list[Entry]]:
     """The lists of an answer. Those that are missing are empty; members that are null are left out, as AWS's protocol
     has it. Raises `NotAws`."""
     try:

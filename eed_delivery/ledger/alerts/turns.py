@@ -16,7 +16,7 @@ EVERY_RULE = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class AlertThreshold:
     """When a rule is told: met `count` times within a window, and not again before the cool-down is over."""
 
     rule: str
@@ -35,7 +35,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TurnResult:
     """What became of a question. `sent_ago`: seconds since the rule's last alert, by whomever; None: never."""
 
     turn: Turn | None
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AlertReport:
     """A row of eed_alert for people: `times` met since the last alert at `sent_at` (UTC)."""
 
     rule: str
@@ -85,34 +85,34 @@ class AlertLedger:
         ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
         self._ensure = insert(eed_alert).prefix_with(ignore).values(rule=bindparam("its_rule"), hits=0, times=0)
 
-    def ask(self, pace: Pace, more: int, *, hold: bool = False) -> Answer:
+    def ask(self, threshold: AlertThreshold, more: int, *, hold: bool = False) -> TurnResult:
         """Count `more` matches, and take the turn if it is time. With `hold` they are only counted.
 
         Of all who ask at one moment one gets the turn. Should its commit's answer be lost, it is kept all the same:
         an alert that goes out twice is better than none.
         """
-        taken: list[Answer] = []
+        taken: list[TurnResult] = []
 
-        def work(c: Connection) -> Answer:
-            answer = self._ask(c, pace, more, hold)
+        def work(c: Connection) -> TurnResult:
+            answer = self._ask(c, threshold, more, hold)
             if answer.turn is not None:
                 taken[:] = [answer]
             return taken[0] if taken else answer
 
         return self._database.run(work)
 
-    def _ask(self, c: Connection, pace: Pace, more: int, hold: bool) -> Answer:
+    def _ask(self, c: Connection, threshold: AlertThreshold, more: int, hold: bool) -> TurnResult:
         # Each locks its rule's row first and the row of all rules after it: two can wait, but not for each other.
-        self._add(c, pace.rule, more, pace.window_seconds)
-        standing = c.execute(_STANDING, {"its_rule": pace.rule}).one()
+        self._add(c, threshold.rule, more, threshold.window_seconds)
+        standing = c.execute(_STANDING, {"its_rule": threshold.rule}).one()
         sent_ago = None if standing.sent_ago is None else float(standing.sent_ago)
         if hold or self._in_this_hour(c) >= self._most:
-            return Answer(None, sent_ago)
-        values = {"its_rule": pace.rule, "wanted": pace.count, "cooldown": pace.cooldown_seconds}
+            return TurnResult(None, sent_ago)
+        values = {"its_rule": threshold.rule, "wanted": threshold.count, "cooldown": threshold.cooldown_seconds}
         if c.execute(CLAIM, values).rowcount != 1:
-            return Answer(None, sent_ago)
+            return TurnResult(None, sent_ago)
         self._add(c, EVERY_RULE, 1, HOUR_SECONDS)
-        return Answer(Turn(int(standing.times), last=self._in_this_hour(c) >= self._most), 0.0)
+        return TurnResult(Turn(int(standing.times), last=self._in_this_hour(c) >= self._most), 0.0)
 
     def _add(self, c: Connection, rule: str, more: int, window_seconds: float) -> None:
         values = {"its_rule": rule, "more": more, "window": window_seconds}
@@ -123,11 +123,11 @@ class AlertLedger:
     def _in_this_hour(self, c: Connection) -> int:
         return int(c.execute(_IN_THIS_HOUR, {"its_rule": EVERY_RULE}).scalar() or 0)
 
-    def told(self, rules: Sequence[str]) -> dict[str, Told]:
+    def told(self, rules: Sequence[str]) -> dict[str, AlertReport]:
         """What is known of these rules; one that was never met is not in it."""
         names = ("rule", "sent_at", "times")
         chosen = select(*(eed_alert.c[name] for name in names)).where(eed_alert.c.rule.in_(rules))
-        return self._database.run(lambda c: {row.rule: Told(*row) for row in c.execute(chosen)})
+        return self._database.run(lambda c: {row.rule: AlertReport(*row) for row in c.execute(chosen)})
 
     def count(self) -> int:
         """How many alerts of all rules have left within this hour."""

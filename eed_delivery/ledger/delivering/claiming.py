@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from eed_delivery.addresses import canonical, went_to
-from eed_delivery.database.multi_statement import Shot, ask
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.ledger.delivering import statements as sql
 from eed_delivery.ledger.delivering.claims import Claim, JobRef, Refusal, Standing, fence
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH
@@ -30,8 +30,10 @@ class Claiming:
 
     def claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
         """Take these emails under `token` for `lease` seconds, as far as they are to be had, and load their content."""
-        asked = Shot(sql.HELD, {"ids": [ticket.email_id for ticket in tickets], "our_token": token})
-        rows = {(row.email_id, row.gen): row for row in ask(c, [*_claims(tickets, token, lease), asked])[-1]}
+        ids = [ticket.email_id for ticket in tickets]
+        held_now = BoundStatement(sql.HELD, {"ids": ids, "our_token": token}, rows=None)
+        found = execute(c, [*_claims(tickets, token, lease), held_now])[-1].rows
+        rows = {(row.email_id, row.gen): row for row in found}
         others = [ticket for ticket in tickets if (ticket.email_id, ticket.gen) not in rows]
         on_list: set[int] = set()
         refusals = self._look_closer(c, others, token, rows, on_list) if others else []
@@ -60,8 +62,9 @@ class Claiming:
         """Why these are not among those that a claim goes on with. What is ours goes where its job wants it, or is
         `held` after all: its job was resumed between two questions, or the address that the ledger knows is `on_list`,
         and the source may have another one by now."""
-        (found,) = ask(c, [Shot(sql.STANDING, {"ids": [ticket.email_id for ticket in tickets]})])
-        rows = {row.email_id: row for row in found}
+        ids = [ticket.email_id for ticket in tickets]
+        (found,) = execute(c, [BoundStatement(sql.STANDING, {"ids": ids}, rows=None)])
+        rows = {row.email_id: row for row in found.rows}
         refusals: list[Refusal] = []
         for ticket in tickets:
             row = rows.get(ticket.email_id)
@@ -83,17 +86,19 @@ class Claiming:
     ) -> set[int]:
         """Keep the recipients that the source has now, and look once more whether they may be mailed; and whether those
         `on_list` still may not. The ids of those that end here. The usual claim asks nothing of this."""
-        shots: list[Shot] = []
+        statements: list[BoundStatement] = []
         for email in elsewhere:
             row = held[email.email_id, email.gen]
             address = canonical(email.recipient)
             kept = {"its_recipient": email.recipient[:RECIPIENT_LENGTH], "its_address": address}
-            shots.append(Shot(sql.READDRESS, {**fence(email), **kept}))
+            statements.append(BoundStatement(sql.READDRESS, {**fence(email), **kept}, rows=None))
             if address != row.address and row.recipient:
-                shots.append(Shot(sql.WENT_BEFORE, {"id": email.email_id, "so_far": went_to(row.recipient)}, rows=None))
+                before = {"id": email.email_id, "so_far": went_to(row.recipient)}
+                statements.append(BoundStatement(sql.WENT_BEFORE, before, rows=None))
         ids = sorted({email.email_id for email in elsewhere} | on_list)
         over: set[int] = set()
-        for row in ask(c, [*shots, Shot(sql.STANDING, {"ids": ids})])[-1]:
+        statements.append(BoundStatement(sql.STANDING, {"ids": ids}, rows=None))
+        for row in execute(c, statements)[-1].rows:
             if (exit_state := exit_of(row)) is not None:
                 self.put_back(c, _email(row, row.token), *exit_state)
                 over.add(row.email_id)
@@ -127,11 +132,12 @@ class Claiming:
         return changed
 
 
-def _claims(tickets: Sequence[Ticket], token: int, lease: float) -> Iterator[Shot]:
+def _claims(tickets: Sequence[Ticket], token: int, lease: float) -> Iterator[BoundStatement]:
     """A claim for each generation that is among the tickets: nearly always one."""
     for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), key=lambda t: t.gen):
         ids = [ticket.email_id for ticket in group]
-        yield Shot(sql.CLAIM, {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease})
+        values = {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease}
+        yield BoundStatement(sql.CLAIM, values, rows=None)
 
 
 def _refusal(ticket: Ticket, row: Row[*tuple[Any, ...]] | None, token: int) -> Refusal | None:

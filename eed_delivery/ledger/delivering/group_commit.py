@@ -4,9 +4,9 @@ As MariaDB groups the commits of its connections (https://mariadb.com/kb/en/grou
 finds nobody at work leads. While its request is under way the others gather behind it, and the first of them leads
 these. Nobody waits for company: a thread that is alone goes at once.
 
-A group is all or nothing. When one of its shots misses, or an error comes, everybody is told to go alone, so that
-nobody's refusal, lock or bad value decides about anybody else. What another may cost is time: rows that somebody has
-locked, and a connection that has died unseen, keep those of the group waiting. Who waits behind them goes alone.
+A group is all or nothing. When one of its statements misses, or an error comes, every thread goes alone, so that no
+thread's refusal, lock or bad value decides about another. What another may cost is time: locked rows, and a connection
+that has died unseen, keep the threads of the group waiting. A thread that waits too long behind them goes alone.
 """
 
 import threading
@@ -21,39 +21,39 @@ import structlog
 from sqlalchemy import Connection
 
 from eed_delivery.database.engine import LOCK_WAIT_SECONDS
-from eed_delivery.database.multi_statement import Shot, Statement, fire
+from eed_delivery.database.multi_statement import BoundStatement, Statement, execute
 from eed_delivery.runtime import failpoints
 
 log = structlog.get_logger(__name__)
 
-Shots = Callable[[Connection], Iterable[Shot]]
-"""Makes a thread's shots within the transaction that is to fire them."""
+Statements = Callable[[Connection], Iterable[BoundStatement]]
+"""Makes a thread's statements within the transaction that is to execute them."""
 
 MOST = 16
-"""So many threads' shots in one request: one that misses sends so many to go alone."""
+"""Limit: the threads of one request. One that misses sends all of them to go alone."""
 
 PATIENCE_SECONDS = LOCK_WAIT_SECONDS + 1.0
-"""So long somebody waits behind a request that does not end: on a dead connection it hangs for the read timeout."""
+"""How long a thread waits behind a request that does not end. On a dead connection that is the read timeout."""
 
 
-class Word(Enum):
-    """What became of a thread's shots."""
+class GroupResult(Enum):
+    """What became of a thread's statements."""
 
-    DONE = auto()  # every one has hit, and is committed
+    DONE = auto()  # each has matched its rows, and is committed
     MISSED = auto()  # nothing is written: one of the group's has missed, or it never came to a group
     UNKNOWN = auto()  # an error came in between: they are committed, or they are not
 
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    """One thread's shots, and where it waits: for its word, or for None, which asks it to lead the next group."""
+    """One thread's statements, and where it waits for its result. None asks it to lead the next group."""
 
-    shots: Shots
-    word: SimpleQueue[Word | None] = field(default_factory=SimpleQueue)
+    statements: Statements
+    result: SimpleQueue[GroupResult | None] = field(default_factory=SimpleQueue)
 
 
 class GroupCommit:
-    """Fires what threads hand to it, together with what others hand to it meanwhile. Safe for many threads."""
+    """Commits what a thread hands to it, together with what others hand to it meanwhile. Safe for many threads."""
 
     def __init__(
         self, once: Callable[[Callable[[Connection], bool]], bool], patience_seconds: float = PATIENCE_SECONDS
@@ -70,13 +70,13 @@ class GroupCommit:
         """How many threads wait behind the request that is under way."""
         return len(self._waiting)
 
-    def fire(self, shots: Shots) -> Word:
+    def commit(self, statements: Statements) -> GroupResult:
         """Execute these in order, all or nothing, and commit. No error is raised here: that is `UNKNOWN`."""
-        mine = _Entry(shots)
+        mine = _Entry(statements)
         if self._has_to_wait(mine):
-            word = self._await_word(mine)
-            if word is not None:
-                return word
+            result = self._await_result(mine)
+            if result is not None:
+                return result
         return self._lead()
 
     def _has_to_wait(self, mine: _Entry) -> bool:
@@ -85,61 +85,63 @@ class GroupCommit:
             led, self._led = self._led, True
             return led
 
-    def _await_word(self, mine: _Entry) -> Word | None:
+    def _await_result(self, mine: _Entry) -> GroupResult | None:
         try:
-            return mine.word.get(timeout=self._patience)
+            return mine.result.get(timeout=self._patience)
         except Empty:
             with self._lock:
-                if mine in self._waiting and mine.word.empty():  # neither in a group yet, nor asked to lead one
+                if mine in self._waiting and mine.result.empty():  # neither in a group yet, nor asked to lead one
                     self._waiting.remove(mine)
-                    return Word.MISSED
-        return mine.word.get()
+                    return GroupResult.MISSED
+        return mine.result.get()
 
-    def _lead(self) -> Word:
+    def _lead(self) -> GroupResult:
         """See the next group through: the leader's own entry is its first."""
         group = self._next_group()
-        word = Word.UNKNOWN
+        result = GroupResult.UNKNOWN
         try:
-            word = self._fire_together(group)
+            result = self._execute_together(group)
         finally:  # nobody is left waiting, whatever has come to the leader
             self._hand_on()
             for entry in group[1:]:
-                entry.word.put(word)
-        return word
+                entry.result.put(result)
+        return result
 
     def _next_group(self) -> list[_Entry]:
         with self._lock:
             return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
 
-    def _fire_together(self, group: Sequence[_Entry]) -> Word:
+    def _execute_together(self, group: Sequence[_Entry]) -> GroupResult:
         try:
-            hit = self._once(lambda c: _fired(c, group))
+            matched = self._once(lambda c: _executed(c, group))
         except Exception as error:  # noqa: BLE001 - each one goes alone now, and meets what is its own
             log.debug("group_goes_alone", threads=len(group), error=type(error).__name__)
-            return Word.UNKNOWN
-        if not hit:
+            return GroupResult.UNKNOWN
+        if not matched:
             log.debug("group_goes_alone", threads=len(group))
-            return Word.MISSED
+            return GroupResult.MISSED
         failpoints.reach("worker.group_committed")
-        return Word.DONE
+        return GroupResult.DONE
 
     def _hand_on(self) -> None:
         with self._lock:
             self._led = bool(self._waiting)
             if self._led:
-                self._waiting[0].word.put(None)
+                self._waiting[0].result.put(None)
 
 
-def _fired(c: Connection, group: Sequence[_Entry]) -> bool:
-    hit = fire(c, _in_line(shot for entry in group for shot in entry.shots(c)))
-    if not hit:
+def _executed(c: Connection, group: Sequence[_Entry]) -> bool:
+    """Whether each statement has matched its rows. If not, nothing is written."""
+    results = execute(c, _in_line(one for entry in group for one in entry.statements(c)))
+    missed = any(result.missed for result in results)
+    if missed:
         c.rollback()
-    return hit
+    return not missed
 
 
-def _in_line(shots: Iterable[Shot]) -> list[Shot]:
-    """Those of one statement together, so that they can go out as one."""
-    alike = defaultdict[tuple[bool, Statement], list[Shot]](list)
-    for shot in shots:
-        alike[shot.last, shot.statement].append(shot)
-    return [shot for key in sorted(alike, key=itemgetter(0)) for shot in alike[key]]
+def _in_line(statements: Iterable[BoundStatement]) -> list[BoundStatement]:
+    """Equal statements next to each other, so that they can be merged."""
+    alike = defaultdict[tuple[bool, Statement], list[BoundStatement]](list)
+    for one in statements:
+        alike[one.last, one.statement].append(one)
+    return [one for key in sorted(alike, key=itemgetter(0)) for one in alike[key]]

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection
 
-from eed_delivery.database.multi_statement import Shot, fire
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.delivering import statements as sql
 from eed_delivery.ledger.delivering.claiming import Claiming, exit_of
 from eed_delivery.ledger.delivering.claims import Claim, JobRef, Standing, fence
-from eed_delivery.ledger.delivering.group_commit import GroupCommit, Word
-from eed_delivery.ledger.delivering.recording import Decision, Recording
+from eed_delivery.ledger.delivering.group_commit import GroupCommit, GroupResult
+from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
 from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
@@ -26,7 +26,7 @@ class DeliveryLedger:
         self._database = database
         self._source = source
         self._claiming = Claiming(source, outbox)
-        self._recording = Recording(source, outbox, worker)
+        self._recording = OutcomeRecorder(source, outbox, worker)
         self._group = GroupCommit(database.once)
 
     @property
@@ -65,8 +65,10 @@ class DeliveryLedger:
 
         False: the email is no longer ours, newer truth stands (G3). Raises `DatabaseGone`.
         """
-        if with_source and self._group.fire(lambda c: self._recording.shots(c, email, decision, took_ms)) is Word.DONE:
-            return True
+        if with_source:
+            result = self._group.commit(lambda c: self._recording.statements(c, email, decision, took_ms))
+            if result is GroupResult.DONE:
+                return True
         return self._database.run(
             lambda c: self._recording.record(c, email, decision, took_ms, with_source=with_source)
         )
@@ -80,13 +82,13 @@ class DeliveryLedger:
         is free. Anything else is looked at one by one.
         """
 
-        def shots(c: Connection) -> Iterator[Shot]:
+        def statements(c: Connection) -> Iterator[BoundStatement]:
             for done, decision, took_ms in finished:
-                yield from self._recording.shots(c, done, decision, took_ms)
-            yield Shot(sql.WIRE, _wire_values(email, lease_seconds), last=True)
+                yield from self._recording.statements(c, done, decision, took_ms)
+            yield BoundStatement(sql.WIRE, _wire_values(email, lease_seconds), last=True)
 
-        word = self._group.fire(shots)
-        if word is Word.DONE:
+        result = self._group.commit(statements)
+        if result is GroupResult.DONE:
             return None
         tries = 0
 
@@ -95,7 +97,7 @@ class DeliveryLedger:
             tries += 1
             for done, decision, took_ms in finished:
                 self._recording.record(c, done, decision, took_ms)
-            return self._wire(c, email, lease_seconds, again=tries > 1 or word is Word.UNKNOWN)
+            return self._wire(c, email, lease_seconds, again=tries > 1 or result is GroupResult.UNKNOWN)
 
         return self._database.run(work)
 
@@ -130,8 +132,8 @@ class DeliveryLedger:
     def renew(self, batches: Iterable[Sequence[Email]], lease_seconds: float) -> None:
         """Lengthen the short lease of emails that wait in our hand, a batch with one token each; never revives one that
         has run out. Raises `DatabaseGone`."""
-        shots = [
-            Shot(
+        renewals = [
+            BoundStatement(
                 sql.RENEW,
                 {"ids": [email.email_id for email in emails], "our_token": emails[0].token, "lease": lease_seconds},
                 rows=None,
@@ -139,8 +141,8 @@ class DeliveryLedger:
             for emails in batches
             if emails
         ]
-        if shots:
-            self._database.run(lambda c: fire(c, shots))
+        if renewals:
+            self._database.run(lambda c: execute(c, renewals))
 
 
 def _wire_values(email: Email, lease: float) -> dict[str, object]:

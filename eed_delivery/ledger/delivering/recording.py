@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Update, select
 
 from eed_delivery.addresses import went_to
-from eed_delivery.database.multi_statement import Shot
+from eed_delivery.database.multi_statement import BoundStatement
 from eed_delivery.ledger.delivering import statements as sql
 from eed_delivery.ledger.delivering.claims import fence
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
@@ -32,7 +32,7 @@ class Decision:
     delay: float = 0.0
 
 
-class Recording:
+class OutcomeRecorder:
     """Records outcomes, within a transaction that is given."""
 
     def __init__(self, source: Source, outbox: Outbox, worker: str) -> None:
@@ -40,15 +40,15 @@ class Recording:
         self._outbox = outbox
         self._worker = worker
 
-    def shots(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> Iterator[Shot]:
+    def statements(self, c: Connection, email: Email, decision: Decision, took_ms: int) -> Iterator[BoundStatement]:
         """What one outcome writes when nothing has come in between."""
-        yield Shot(*_outcome(email, decision))
-        yield Shot(sql.ATTEMPT, self._attempt(email, decision, took_ms))
+        yield BoundStatement(*_outcome(email, decision))
+        yield BoundStatement(sql.ATTEMPT, self._attempt(email, decision, took_ms))
         if _concerns_source(email, decision):
-            yield Shot(*self._for_source(c, email, decision), rows=None)
+            yield BoundStatement(*self._for_source(c, email, decision), rows=None)
         notice = self._notice(email, decision)
         if notice is not None:
-            yield Shot(PUT, values_of(notice))
+            yield BoundStatement(PUT, values_of(notice))
 
     def record(
         self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True

@@ -98,7 +98,7 @@ MARK_QUEUED = (
 )
 
 
-class RegistryLedger:
+class PublishingLedger:
     """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, outbox: Outbox = SILENT) -> None:

@@ -18,7 +18,7 @@ from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.publishing.enlisting import LeasedJob
-from eed_delivery.ledger.publishing.ledger import LEASE, RegistryLedger
+from eed_delivery.ledger.publishing.ledger import LEASE, PublishingLedger
 from eed_delivery.ledger.reconciling.comparing import JobSums, sums_of
 from eed_delivery.ledger.schema import eed_email, eed_job
 from eed_delivery.ledger.sweeping import ENLIST_AGAIN
@@ -118,12 +118,12 @@ class CorrectedSums:
 class ReconcilingLedger:
     """Writes what a comparison comes to. Each call raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, registry: RegistryLedger, *, who: str = SERVICE) -> None:
+    def __init__(self, database: Database, source: Source, publishing: PublishingLedger, *, who: str = SERVICE) -> None:
         """`who`: the operator's name, for the audit."""
         self._who = who
         self._database = database
         self._source = source
-        self._registry = registry
+        self._publishing = publishing
 
     # --- which job is compared, by whom, and what came of it ---------------------------------------------------------
 
@@ -229,9 +229,9 @@ class ReconcilingLedger:
         job = self._database.did(partial(self._open, new_token(), job_id))
         if job is None:
             return LateRows(by_publisher=True)
-        while self._registry.enlist(job, ENLISTED_AT_ONCE, ENLIST_LEASE_SECONDS):
+        while self._publishing.enlist(job, ENLISTED_AT_ONCE, ENLIST_LEASE_SECONDS):
             pass
-        self._registry.let_go([job])
+        self._publishing.let_go([job])
         after = self._counts(job_id)
         return LateRows(after[0] - before[0], after[1] - before[1], after[2] - before[2])
 

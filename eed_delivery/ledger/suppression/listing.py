@@ -21,7 +21,7 @@ _Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SuppressionEntry:
     """An address that is not mailed, or "@" and a domain of which none is. `category`: the jobs that it is not mailed
     for; "": all.
 
@@ -54,7 +54,7 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SuppressionFilter:
     """Which entries. None does not narrow it. `expired`: whether those whose time is over, or those that count."""
 
     address: str | None = None
@@ -75,13 +75,13 @@ class SuppressionList:
         self._database = database
         self._insert = insert(eed_suppression).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
 
-    def enter(self, entries: Sequence[Entry]) -> Entered:
+    def enter(self, entries: Sequence[SuppressionEntry]) -> Entered:
         """Enter some, a thousand or so. What stands there already is prolonged where the new one lasts longer, and then
         has the new one's reason; it is never shortened. Raises `NotPossible` for one that can be no address: it would
         keep nothing back."""
         return self._database.did(lambda c: self._enter(c, entries))
 
-    def _enter(self, c: Connection, entries: Sequence[Entry]) -> Entered:
+    def _enter(self, c: Connection, entries: Sequence[SuppressionEntry]) -> Entered:
         wanted = _longest(replace(entry, address=_form(entry.address)) for entry in entries)
         there = self._there(c, wanted)
         new = [entry for key, entry in sorted(wanted.items()) if key not in there]
@@ -91,12 +91,12 @@ class SuppressionList:
             longer += new
         return Entered(added, sum(_prolong(c, entry) for entry in longer))
 
-    def _there(self, c: Connection, wanted: Mapping[_Key, Entry]) -> dict[_Key, Entry]:
+    def _there(self, c: Connection, wanted: Mapping[_Key, SuppressionEntry]) -> dict[_Key, SuppressionEntry]:
         addresses = sorted({address for address, _ in wanted})
         rows = c.execute(select(eed_suppression).where(eed_suppression.c.address.in_(addresses)))
-        return {entry.key: entry for entry in (Entry(**row._mapping) for row in rows)}
+        return {entry.key: entry for entry in (SuppressionEntry(**row._mapping) for row in rows)}
 
-    def _add(self, c: Connection, new: Sequence[Entry]) -> int:
+    def _add(self, c: Connection, new: Sequence[SuppressionEntry]) -> int:
         if not new:
             return 0
         now = c.execute(select(utc_now())).scalar_one()
@@ -124,11 +124,11 @@ class SuppressionList:
 
         return self._database.did(work)
 
-    def of(self, address: str) -> list[Entry]:
+    def of(self, address: str) -> list[SuppressionEntry]:
         """The entries of one address, those whose time is over too."""
-        return list(self.entries(Wanted(address=address)))
+        return list(self.entries(SuppressionFilter(address=address)))
 
-    def entries(self, wanted: Wanted, after: str = "", page: int = PAGE) -> Iterator[Entry]:
+    def entries(self, wanted: SuppressionFilter, after: str = "", page: int = PAGE) -> Iterator[SuppressionEntry]:
         """Entries in the order of their addresses, a page at a time: a million never stand in memory at once.
 
         `after`: only addresses beyond this one.
@@ -138,13 +138,13 @@ class SuppressionList:
             yield from rows
             beyond = _beyond(rows[-1])
 
-    def _page(self, wanted: Wanted, beyond: ColumnElement[bool] | None, page: int) -> list[Entry]:
+    def _page(self, wanted: SuppressionFilter, beyond: ColumnElement[bool] | None, page: int) -> list[SuppressionEntry]:
         statement = select(eed_suppression).order_by(eed_suppression.c.address, eed_suppression.c.category).limit(page)
         if beyond is not None:
             statement = statement.where(beyond)
 
-        def read(c: Connection) -> list[Entry]:
-            return [Entry(**row._mapping) for row in c.execute(statement.where(*_terms(wanted)))]
+        def read(c: Connection) -> list[SuppressionEntry]:
+            return [SuppressionEntry(**row._mapping) for row in c.execute(statement.where(*_terms(wanted)))]
 
         return self._database.run(read)
 
@@ -164,7 +164,7 @@ def _form(address: str) -> str:
         raise NotPossible(f"{address!r} cannot be on the list: {error}") from error
 
 
-def _terms(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _terms(wanted: SuppressionFilter) -> list[ColumnElement[bool]]:
     columns = eed_suppression.c
     terms: list[ColumnElement[bool]] = []
     if wanted.address is not None:
@@ -180,26 +180,26 @@ def _terms(wanted: Wanted) -> list[ColumnElement[bool]]:
     return terms
 
 
-def _beyond(last: Entry) -> ColumnElement[bool]:
+def _beyond(last: SuppressionEntry) -> ColumnElement[bool]:
     """What comes after `last`. The first term is for the database: it reads the primary key from there on."""
     columns = eed_suppression.c
     return (columns.address >= last.address) & or_(columns.address > last.address, columns.category > last.category)
 
 
-def _longest(entries: Iterable[Entry]) -> dict[_Key, Entry]:
+def _longest(entries: Iterable[SuppressionEntry]) -> dict[_Key, SuppressionEntry]:
     """Each once: of two the first, unless the other lasts longer."""
-    found: dict[_Key, Entry] = {}
+    found: dict[_Key, SuppressionEntry] = {}
     for entry in entries:
         if entry.key not in found or _outlasts(entry, found[entry.key]):
             found[entry.key] = entry
     return found
 
 
-def _outlasts(entry: Entry, other: Entry) -> bool:
+def _outlasts(entry: SuppressionEntry, other: SuppressionEntry) -> bool:
     return other.expires_at is not None and (entry.expires_at is None or entry.expires_at > other.expires_at)
 
 
-def _prolong(c: Connection, entry: Entry) -> bool:
+def _prolong(c: Connection, entry: SuppressionEntry) -> bool:
     values = {"its_address": entry.address, "its_category": entry.category, "why": entry.reason, "by": entry.source}
     if entry.expires_at is None:
         return c.execute(sql.FOR_EVER, values).rowcount == 1

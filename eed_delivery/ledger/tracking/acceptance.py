@@ -10,7 +10,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import eed_attempt
 from eed_delivery.model import Verdict
 
-Place = tuple[int, int]
+EmailGeneration = tuple[int, int]
 """An email's id and generation."""
 
 _TAKEN = (
@@ -31,9 +31,9 @@ class AcceptanceLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def ages(self, places: Collection[Place]) -> dict[Place, timedelta]:
+    def ages(self, emails: Collection[EmailGeneration]) -> dict[EmailGeneration, timedelta]:
         """How long ago each was taken, or may have been, by the database's clock; without those of which we don't know
         yet. One request. Raises `DatabaseGone`."""
-        ids = sorted({email_id for email_id, _ in places})
+        ids = sorted({email_id for email_id, _ in emails})
         rows = self._database.run(lambda c: c.execute(_TAKEN, {"ids": ids}).all()) if ids else []
         return {(row.email_id, row.gen): timedelta(seconds=-float(row.seconds)) for row in rows}

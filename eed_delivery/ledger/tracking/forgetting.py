@@ -32,14 +32,14 @@ FORGET = delete(eed_event).where(eed_event.c.event_id.in_(bindparam("ids", expan
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EventPosition:
     """How far a walk over the old events has come: the last one looked at."""
 
     received_at: datetime
     event_id: str
 
 
-BEGINNING = Place(datetime.fromisoformat("1970-01-01"), "")
+BEGINNING = EventPosition(datetime.fromisoformat("1970-01-01"), "")
 
 
 class ForgettingLedger:
@@ -52,16 +52,16 @@ class ForgettingLedger:
             "within": settings.suppress_within_days * DAY_SECONDS,
         }
 
-    def forget(self, beyond: Place, most: int = CHUNK) -> tuple[int, Place | None]:
+    def forget(self, beyond: EventPosition, most: int = CHUNK) -> tuple[int, EventPosition | None]:
         """Delete the old ones among the next events after `beyond`, but for those that a threshold still counts.
 
         Returns how many were deleted, and where to go on; None: there are no more. Raises `DatabaseGone`.
         """
         return self._database.run(lambda c: self._forget(c, beyond, most))
 
-    def _forget(self, c: Connection, beyond: Place, most: int) -> tuple[int, Place | None]:
+    def _forget(self, c: Connection, beyond: EventPosition, most: int) -> tuple[int, EventPosition | None]:
         values = {**self._values, "since": beyond.received_at, "after": beyond.event_id, "most": most}
         rows = c.execute(OLDEST, values).all()
         ids = sorted(row.event_id for row in rows if not row.counts)  # one order for everybody's row locks
         deleted = c.execute(FORGET, {"ids": ids}).rowcount if ids else 0
-        return deleted, Place(rows[-1].received_at, rows[-1].event_id) if len(rows) == most else None
+        return deleted, EventPosition(rows[-1].received_at, rows[-1].event_id) if len(rows) == most else None

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database.clock import utc_now
-from eed_delivery.database.multi_statement import Shot, ask, matched
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import EventKind, TrackingEvent, decisive, in_utc, weight
@@ -123,9 +123,14 @@ class TrackingLedger:
     ) -> tuple[datetime, set[str], dict[int, _EmailRow]]:
         """The database's time, which events are in the ledger, and the emails that events name: in one round trip."""
         tagged = sorted({tag[0] for event in events if (tag := _tag(event)) is not None})
-        shots = [Shot(sql.NOW, {}), Shot(sql.ALREADY_TAKEN, {"ids": [event.event_id for event in events]})]
-        shots += [Shot(sql.EMAILS, {"ids": tagged})] if tagged else []
-        (now,), known, *found = ask(c, shots)
+        event_ids = [event.event_id for event in events]
+        statements = [
+            BoundStatement(sql.NOW, {}, rows=None),
+            BoundStatement(sql.ALREADY_TAKEN, {"ids": event_ids}, rows=None),
+        ]
+        if tagged:
+            statements.append(BoundStatement(sql.EMAILS, {"ids": tagged}, rows=None))
+        (now,), known, *found = [result.rows for result in execute(c, statements)]
         return now.now, {row.event_id for row in known}, {row.email_id: row for rows in found for row in rows}
 
     def _match(
@@ -182,13 +187,13 @@ class TrackingLedger:
         """All of a batch in one round trip, and the source's in another: they are most of what a batch costs."""
         if not told:
             return
-        counts = matched(c, [Shot(sql.OUTCOME, _outcome(row, event)) for row, event in told])
-        written = [pair for pair, count in zip(told, counts, strict=True) if count]
+        results = execute(c, [BoundStatement(sql.OUTCOME, _outcome(row, event), rows=None) for row, event in told])
+        written = [pair for pair, result in zip(told, results, strict=True) if result.matched]
         originals = [(row, event) for row, event in written if row.resend_of is None]
         keys = ((row.source_key or str(row.email_id), str(event.outcome)) for row, event in originals)
         updates = [update for key, word in keys if (update := self._source.outcome_update(c, key, word))]
         if updates:
-            matched(c, [Shot(*update) for update in updates])
+            execute(c, [BoundStatement(*update, rows=None) for update in updates])
 
     def email_key(self, email_id: int) -> str | None:
         """The source's key of an email; None where the ledger does not have it."""

@@ -38,8 +38,8 @@ def transport(parts: CheckedParts) -> Iterator[Finding]:
     with closing(parts.transport_factory()()) as way_out:
         way_out.probe()
     yield Finding("ok", where, "the way out works; nothing was sent")
-    if settings.transport.kind == "outbox":
-        what = f"emails are not sent, but written to {settings.outbox.directory}"
+    if settings.transport.kind == "eml_folder":
+        what = f"emails are not sent, but written to {settings.eml_folder.directory}"
         yield Finding("warning", where, what, 'That is a rehearsal: set transport.kind to "smtp" or "ses" for real.')
     if settings.transport.kind == "ses":
         quota = account(parts.ses_client())

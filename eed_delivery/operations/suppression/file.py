@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from eed_delivery.addresses import NotAnAddress, listed, shown
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.schema import eed_suppression
-from eed_delivery.ledger.suppression.listing import Entry
+from eed_delivery.ledger.suppression.listing import SuppressionEntry
 from eed_delivery.operations.text_files import csv_rows
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.lines import UNSEEN, BadRow, FileLines
@@ -41,7 +41,7 @@ def header() -> bytes:
     return _csv(COLUMNS)
 
 
-def row(entry: Entry) -> bytes:
+def row(entry: SuppressionEntry) -> bytes:
     """An entry's line: RFC 4180 in UTF-8, times to the microsecond; what a spreadsheet would run gets a ' before it."""
     texts = (shown(entry.address), entry.category, entry.reason, entry.source, _time(entry.created_at))
     return _csv([inert(text) for text in (*texts, _time(entry.expires_at))])
@@ -58,7 +58,7 @@ def _time(moment: datetime | None) -> str:
     return "" if moment is None else moment.isoformat(timespec="microseconds") + "Z"
 
 
-def read_entries(lines: FileLines, defaults: Defaults, form: Form = CSV_FORM) -> Iterator[Entry | BadRow]:
+def read_entries(lines: FileLines, defaults: Defaults, form: Form = CSV_FORM) -> Iterator[SuppressionEntry | BadRow]:
     """The entries in `lines`, which count the rest.
 
     It is CSV if its first line names a column `address`, else it has an address a line. Raises `NotPossible` when that
@@ -89,7 +89,7 @@ def _check(names: tuple[str, ...]) -> None:
         raise NotPossible(f"the first line names {problem}. Its columns are some of: {', '.join(COLUMNS)}")
 
 
-def _addresses(lines: FileLines, defaults: Defaults) -> Iterator[Entry | BadRow]:
+def _addresses(lines: FileLines, defaults: Defaults) -> Iterator[SuppressionEntry | BadRow]:
     """One a line; the first line is read already."""
     if lines.row and lines.text.strip(UNSEEN) and "@" not in lines.text and lines.flaw(controls=True) is None:
         yield BadRow(lines.first, "this is not an address. If it names columns, one of them must be address")
@@ -110,9 +110,9 @@ def _addresses(lines: FileLines, defaults: Defaults) -> Iterator[Entry | BadRow]
         next(lines, None)
 
 
-def _entry(line: int, texts: dict[str, str], defaults: Defaults) -> Entry | BadRow:
+def _entry(line: int, texts: dict[str, str], defaults: Defaults) -> SuppressionEntry | BadRow:
     try:
-        entry = Entry(
+        entry = SuppressionEntry(
             address=texts["address"].strip(),
             category=texts.get("category", defaults.category).strip(),
             reason=texts.get("reason", defaults.reason),
@@ -141,7 +141,7 @@ def _moment(texts: dict[str, str], name: str) -> datetime | None:
     return moment
 
 
-def _problem(entry: Entry) -> str | None:
+def _problem(entry: SuppressionEntry) -> str | None:
     texts = {"address": entry.address, "category": entry.category, "reason": entry.reason, "source": entry.source}
     for name, text in texts.items():
         limit = getattr(eed_suppression.c[name].type, "length", 0)

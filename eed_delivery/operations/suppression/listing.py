@@ -6,14 +6,24 @@ from datetime import datetime
 
 from eed_delivery.addresses import shown
 from eed_delivery.ledger.reporting import ReportingLedger
-from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
 from eed_delivery.operations.values import category, listed_address, moment_after, reason
 
 __all__ = [
-    "EVERY_EMAIL", "EntriesPage", "EntriesRequest", "Entry", "EntryPast", "RemoveRequest", "RemoveResult",
-    "RemovedAddress", "SuppressRequest", "SuppressedAddress", "Suppression", "entry_end",
+    "EVERY_EMAIL",
+    "EntriesPage",
+    "EntriesRequest",
+    "EntryPast",
+    "RemoveRequest",
+    "RemoveResult",
+    "RemovedAddress",
+    "SuppressRequest",
+    "SuppressedAddress",
+    "Suppression",
+    "SuppressionEntry",
+    "entry_end",
 ]  # fmt: skip
 
 SOURCE = "operator"
@@ -40,7 +50,7 @@ class EntriesRequest:
 class EntriesPage:
     """Entries as people read them. `next_after` is None on the last page."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[SuppressionEntry, ...]
     next_after: str | None
 
 
@@ -71,7 +81,7 @@ class SuppressedAddress:
     address: str
     added: bool
     prolonged: bool
-    entry: Entry | None
+    entry: SuppressionEntry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ class RemovedAddress:
 
     address: str
     gone: int
-    left: tuple[Entry, ...]
+    left: tuple[SuppressionEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +116,18 @@ class Suppression:
         self._entries = entries
         self._reporting = reporting
 
-    def each(self, request: EntriesRequest) -> Iterator[Entry]:
+    def each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
         """All of them, read a page at a time: a million never stand in memory at once."""
         for entry in self._found(request):
             yield replace(entry, address=shown(entry.address))
 
-    def _found(self, request: EntriesRequest) -> Iterator[Entry]:
-        wanted = Wanted(request.address, request.domain, request.category, request.source, request.expired)
+    def _found(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
+        wanted = SuppressionFilter(request.address, request.domain, request.category, request.source, request.expired)
         return self._entries.entries(wanted, request.after or "")
 
     def page(self, request: EntriesRequest, limit: int) -> EntriesPage:
         """About `limit` of them. The entries of one address are never on two pages."""
-        found: list[Entry] = []
+        found: list[SuppressionEntry] = []
         for entry in self.each(request):
             if len(found) >= limit and entry.address != found[-1].address:
                 return EntriesPage(tuple(found), found[-1].address)
@@ -130,7 +140,7 @@ class Suppression:
         return tuple(self._add(each, request, until) for each in request.addresses)
 
     def _add(self, address: str, request: SuppressRequest, until: datetime | None) -> SuppressedAddress:
-        new = Entry(address, request.category, request.reason, SOURCE, expires_at=until)
+        new = SuppressionEntry(address, request.category, request.reason, SOURCE, expires_at=until)
         entered: Entered = self._entries.enter([new])
         there = [entry for entry in self._entries.of(address) if entry.category == request.category]
         return SuppressedAddress(address, bool(entered.added), bool(entered.prolonged), there[0] if there else None)

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 
 from eed_delivery.ledger.reporting import ReportingLedger
-from eed_delivery.ledger.suppression.listing import Entered, Entry, SuppressionList, Wanted
+from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
 from eed_delivery.operations.suppression import file as suppression_file
 from eed_delivery.operations.suppression.file import Defaults, read_entries
@@ -78,7 +78,7 @@ class SuppressionMoving:
     def written(self) -> Iterator[bytes]:
         """The whole list as our CSV, what has expired too; `enter` takes it back as it was."""
         yield suppression_file.header()
-        for entry in self._entries.entries(Wanted()):
+        for entry in self._entries.entries(SuppressionFilter()):
             yield suppression_file.row(entry)
 
 
@@ -90,7 +90,7 @@ class _Reading:
         self.read = self.bad = 0
         self._refused = refused
 
-    def good(self, rows: Iterator[Entry | BadRow]) -> Iterator[Entry]:
+    def good(self, rows: Iterator[SuppressionEntry | BadRow]) -> Iterator[SuppressionEntry]:
         for row in rows:
             self.read += 1
             if isinstance(row, BadRow):

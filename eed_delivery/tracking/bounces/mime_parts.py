@@ -72,7 +72,7 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MimePart:
     """One part that is not a multipart itself. `content_type` is in small letters; `body` is not decoded yet."""
 
     fields: Fields
@@ -102,9 +102,9 @@ class Mail:
     content_type: str
     report_type: str
     body: bytes
-    parts: tuple[Part, ...]
+    parts: tuple[MimePart, ...]
 
-    def of_type(self, *content_types: str) -> Iterator[Part]:
+    def of_type(self, *content_types: str) -> Iterator[MimePart]:
         return (part for part in self.parts if part.content_type in content_types)
 
 
@@ -132,7 +132,7 @@ def field_groups(content: bytes, most: int) -> list[Fields]:
     return [group for group in groups if group]
 
 
-def _walk(fields: Fields, body: bytes) -> Iterator[Part]:
+def _walk(fields: Fields, body: bytes) -> Iterator[MimePart]:
     """The parts in the order in which they come, depth first, without recursion."""
     waiting = deque([(fields, body, 0)])
     room = MAX_PARTS
@@ -141,11 +141,11 @@ def _walk(fields: Fields, body: bytes) -> Iterator[Part]:
         content_type, parameters = _content_type(fields)
         boundary = parameters.get("boundary", "")
         if not content_type.startswith("multipart/") or depth == MAX_DEPTH:
-            yield Part(fields, content_type, parameters.get("charset", ""), body)
+            yield MimePart(fields, content_type, parameters.get("charset", ""), body)
             continue
         pieces = _pieces(body, boundary, room) if boundary else []
         if not pieces:  # the boundary was lost or changed on the way: what is there can still be read
-            yield Part(Fields(b""), "text/plain", "", body)
+            yield MimePart(Fields(b""), "text/plain", "", body)
         inner = [(*_split(piece), depth + 1) for piece in pieces]
         room -= len(inner)
         waiting.extendleft(reversed(inner))

@@ -7,24 +7,24 @@ import os
 import secrets
 from pathlib import Path
 
-from eed_delivery.config import OutboxSettings
+from eed_delivery.config import EmlFolderSettings
 from eed_delivery.errors import InDoubt, InfrastructureFailure
 from eed_delivery.model import Accepted, Rendered
 from eed_delivery.private_files import create_private
 from eed_delivery.transports import Grant
 
 
-class OutboxTransport:
+class EmlFolderTransport:
     """Writes each message to `<email_id>.<gen>.eml`. See `Transport` for the contract.
 
     A second message of the same email and gen gets a number (`17.1.2.eml`): a rehearsal must show what the
     real run would have sent twice.
     """
 
-    name = "outbox"
+    name = "eml_folder"
     wire_seconds = 60.0  # nothing here has a timeout; a local disk that takes longer is broken
 
-    def __init__(self, settings: OutboxSettings) -> None:
+    def __init__(self, settings: EmlFolderSettings) -> None:
         self._directory = Path(settings.directory)
 
     def send(self, message: Rendered, grant: Grant) -> Accepted:
@@ -92,12 +92,12 @@ class OutboxTransport:
             finally:
                 os.close(directory)
         except OSError as e:
-            raise InDoubt(f"outbox {self._directory}: the file is there, but may not survive a crash: {e}") from e
+            raise InDoubt(f"eml_folder {self._directory}: the file is there, but may not survive a crash: {e}") from e
 
     def _broken(self, error: OSError) -> InfrastructureFailure:
         remedy = (
             "Free some space"
             if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "Check [outbox] directory and that the service's user may write there"
+            else "Check eml_folder.directory and that the service's user may write there"
         )
-        return InfrastructureFailure(f"outbox {self._directory}: {error.strerror or error}. {remedy}")
+        return InfrastructureFailure(f"eml_folder {self._directory}: {error.strerror or error}. {remedy}")

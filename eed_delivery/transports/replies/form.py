@@ -11,7 +11,7 @@ MAX_CHARS = 8000
 """Characters of a text that are looked at."""
 
 
-class Pattern(Protocol):
+class BytesPattern(Protocol):
     """What is used of RE2's compiled expressions, which have no types of their own."""
 
     def search(self, text: bytes) -> object | None: ...
@@ -95,17 +95,17 @@ _REWRITING = (
 
 
 @cache
-def _rewriting() -> tuple[tuple[Pattern, bytes], ...]:
+def _rewriting() -> tuple[tuple[BytesPattern, bytes], ...]:
     return tuple((_compile(pattern), replacement.encode()) for pattern, replacement in _REWRITING)
 
 
 @cache
-def alternatives(patterns: tuple[str, ...]) -> Pattern:
+def alternatives(patterns: tuple[str, ...]) -> BytesPattern:
     return _compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
-def _compile(pattern: str) -> Pattern:
+def _compile(pattern: str) -> BytesPattern:
     import re2  # 10 ms, which a process that only sends need not spend
 
-    compiled: Pattern = re2.compile(pattern)
+    compiled: BytesPattern = re2.compile(pattern)
     return compiled

@@ -15,7 +15,7 @@ from eed_delivery.transports.replies import (
     about_systems,
     about_us,
 )
-from eed_delivery.transports.replies.form import Pattern, alternatives, normal_form, one_of
+from eed_delivery.transports.replies.form import BytesPattern, alternatives, normal_form, one_of
 from eed_delivery.transports.replies.rule import Concern, Rule
 
 __all__ = ["RULES", "Concern", "Rule", "normal_form", "one_of", "rule_for", "spoken_of"]
@@ -77,5 +77,5 @@ def _first(rules: tuple[Rule, ...], text: str) -> Rule | None:
 
 
 @cache
-def _compiled(rule: Rule) -> Pattern:
+def _compiled(rule: Rule) -> BytesPattern:
     return alternatives(tuple(pattern for pattern, _ in rule.phrases))

@@ -36,7 +36,7 @@ class Unsent(ConnectionLost):
     """The connection was lost, and the kernel took none of the bytes that were to go."""
 
 
-class Session:
+class SmtpSession:
     """A connected socket, in step: every command has had its whole answer.
 
     `in_step` is False from the moment a command leaves until its answer has been read; of several that left
@@ -62,7 +62,7 @@ class Session:
         self.in_step = True
 
     @classmethod
-    def connect(cls, host: str, port: int, timeout: float) -> "Session":
+    def connect(cls, host: str, port: int, timeout: float) -> "SmtpSession":
         """Open a TCP connection. Raises OSError. `timeout` (seconds) holds for each address of the host."""
         return cls(socket.create_connection((host, port), timeout))
 

@@ -20,7 +20,7 @@ from eed_delivery.model import Accepted, Rendered
 from eed_delivery.transports import Grant
 from eed_delivery.transports.smtp.content import on_the_wire
 from eed_delivery.transports.smtp.replies import Phase, Reply, failure
-from eed_delivery.transports.smtp.session import Closed, ConnectionLost, Session, Unsent
+from eed_delivery.transports.smtp.session import Closed, ConnectionLost, SmtpSession, Unsent
 
 QUIT_SECONDS = 2  # for sending QUIT, and again for its answer; `close` must not hold up a shutdown
 EARLY_REPLY_SECONDS = 1
@@ -53,7 +53,7 @@ class SmtpTransport:
         self._where = f"{settings.host}:{settings.port}"
         if settings.tls != "none":
             _tls_context(settings.ca_file)  # a wrong file is to be known now
-        self._session: Session | None = None
+        self._session: SmtpSession | None = None
         self._clean = True  # no transaction has been begun on the session and not ended by a 250
         self._used = 0
         self._last_use = 0.0
@@ -92,7 +92,7 @@ class SmtpTransport:
 
     # Before the wire
 
-    def _begin(self, message: Rendered) -> Session:
+    def _begin(self, message: Rendered) -> SmtpSession:
         """A session that has accepted MAIL FROM and RCPT TO.
 
         A kept connection may have died since (a restart, an idle timeout), or end before the grant. Nothing
@@ -108,7 +108,7 @@ class SmtpTransport:
         phase, answer = self._name(session, message)
         return self._expect(session, answer, phase)
 
-    def _name(self, session: Session, message: Rendered) -> tuple[Phase, Reply | ConnectionLost]:
+    def _name(self, session: SmtpSession, message: Rendered) -> tuple[Phase, Reply | ConnectionLost]:
         """Name sender and recipient. Returns the answer that decided, and to what it was one."""
         commands = [
             (Phase.MAIL, _mail_from(message, session)),
@@ -120,7 +120,7 @@ class SmtpTransport:
         at, answer = session.exchange([line for _, line in commands], self._settings.command_timeout_seconds)
         return commands[at][0], answer
 
-    def _kept(self) -> Session | None:
+    def _kept(self) -> SmtpSession | None:
         """The open session, if it can take another transaction."""
         session = self._session
         if session is None:
@@ -131,7 +131,7 @@ class SmtpTransport:
             return None
         return session
 
-    def _open(self) -> Session:
+    def _open(self) -> SmtpSession:
         """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure, which is nobody's: no
         email has been named yet."""
         try:
@@ -140,17 +140,17 @@ class SmtpTransport:
             e.for_all = True
             raise
 
-    def _connect(self) -> Session:
+    def _connect(self) -> SmtpSession:
         try:
             return self._connected(extended=True)
         except _EhloDropped:
             # Some servers from before EHLO hang up at it, or take no HELO after it (RFC 1869, 4.7).
             return self._connected(extended=False)
 
-    def _connected(self, *, extended: bool) -> Session:
+    def _connected(self, *, extended: bool) -> SmtpSession:
         timeout = self._settings.connect_timeout_seconds
         try:
-            session = Session.connect(self._settings.host, self._settings.port, timeout)
+            session = SmtpSession.connect(self._settings.host, self._settings.port, timeout)
         except (OSError, ValueError) as e:  # ValueError: a host that is no name
             raise self._broken(f"cannot connect: {e}. Check [smtp] host and port, and that the server runs") from e
         self._session, self._clean, self._used = session, True, 0
@@ -165,7 +165,7 @@ class SmtpTransport:
         self._last_use = time.monotonic()
         return session
 
-    def _introduce(self, session: Session, extended: bool) -> None:
+    def _introduce(self, session: SmtpSession, extended: bool) -> None:
         settings, timeout = self._settings, self._settings.command_timeout_seconds
         if settings.tls == "implicit":
             self._start_tls(session)
@@ -185,7 +185,7 @@ class SmtpTransport:
         if settings.username:
             self._log_in(session, settings.username)
 
-    def _say_ehlo(self, session: Session, name: str, timeout: float) -> None:
+    def _say_ehlo(self, session: SmtpSession, name: str, timeout: float) -> None:
         """EHLO, or HELO to a server that does not know it. Raises _EhloDropped where that needs a new connection.
 
         STARTTLS and AUTH are there after EHLO only. Where one of them is asked for there is no way round it: whoever
@@ -208,7 +208,7 @@ class SmtpTransport:
         if reply.code != 250:
             raise _EhloDropped
 
-    def _start_tls(self, session: Session) -> None:
+    def _start_tls(self, session: SmtpSession) -> None:
         try:
             settings = self._settings
             session.wrap(_tls_context(settings.ca_file), settings.host, settings.connect_timeout_seconds)
@@ -217,7 +217,7 @@ class SmtpTransport:
                 f"TLS failed: {e}. Check [smtp] tls, that host is a name in the server's certificate, and ca_file"
             ) from e
 
-    def _log_in(self, session: Session, username: str) -> None:
+    def _log_in(self, session: SmtpSession, username: str) -> None:
         secret = self._settings.password
         password = secret.get_secret_value() if secret else ""
         try:
@@ -228,12 +228,12 @@ class SmtpTransport:
 
     # After the grant
 
-    def _start_content(self, session: Session) -> None:
+    def _start_content(self, session: SmtpSession) -> None:
         reply = self._ask(session, "DATA", Phase.DATA)
         if reply.code != 354:
             self._refuse(reply, Phase.DATA)
 
-    def _send_content(self, session: Session, content: bytes) -> None:
+    def _send_content(self, session: SmtpSession, content: bytes) -> None:
         """Send everything but the final dot. Whatever ends here is a definite no, because the dot has not
         left."""
         problem = "the server answered before the content had ended"
@@ -251,7 +251,7 @@ class SmtpTransport:
             raise failure(reply, Phase.CONTENT)
         raise self._broken(problem)
 
-    def _end_content(self, session: Session, message: Rendered) -> Accepted:
+    def _end_content(self, session: SmtpSession, message: Rendered) -> Accepted:
         """Send the dot. It was not sent together with the content, so that we know whether it has left."""
         try:
             session.write(b".\r\n", self._settings.command_timeout_seconds)
@@ -274,7 +274,7 @@ class SmtpTransport:
 
     # Commands and their answers
 
-    def _expect(self, session: Session, answer: Reply | ConnectionLost, phase: Phase) -> Session:
+    def _expect(self, session: SmtpSession, answer: Reply | ConnectionLost, phase: Phase) -> SmtpSession:
         """The session, if the answer is 2yz."""
         if isinstance(answer, ConnectionLost):
             raise self._lost(answer, phase) from answer
@@ -282,7 +282,7 @@ class SmtpTransport:
             self._refuse(answer, phase)
         return session
 
-    def _ask(self, session: Session, line: str, phase: Phase) -> Reply:
+    def _ask(self, session: SmtpSession, line: str, phase: Phase) -> Reply:
         try:
             return session.command(line, self._settings.command_timeout_seconds)
         except ConnectionLost as e:
@@ -345,7 +345,7 @@ def _needs_another_connection(phase: Phase, answer: Reply | ConnectionLost) -> b
     return phase is Phase.RSET  # an answer that decided at RSET is never 2yz
 
 
-def _mail_from(message: Rendered, session: Session) -> str:
+def _mail_from(message: Rendered, session: SmtpSession) -> str:
     """The MAIL command with the extensions this message needs. Raises PermanentFailure if the server lacks
     one."""
     line = f"MAIL FROM:<{message.envelope_sender}>"
@@ -369,6 +369,6 @@ def _check_size(size: int, limit: str) -> None:
         raise PermanentFailure(f"the message is too large: {size} bytes, and the mail server takes {limit}")
 
 
-def _check_offered(session: Session, extension: str, reason: str) -> None:
+def _check_offered(session: SmtpSession, extension: str, reason: str) -> None:
     if extension not in session.extensions:
         raise PermanentFailure(f"{reason}, and the mail server does not offer {extension}")

@@ -18,7 +18,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, Stopping
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import Email, Outcome, Verdict
@@ -49,9 +49,6 @@ MAX_ATTEMPTS = 3
 AT_ONCE = 1e-9
 """For what the product measures with the host's clock: it is over at the next look."""
 RULES = {"max_attempts": MAX_ATTEMPTS, "delay": 13.0, "growth": 1.0, "max_delay": 100.0}  # jittered by a quarter
-
-CHEAP_COMMITS = ("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin")
-"""For a MariaDB that no sequence kills."""
 
 _TABLES = ("eed_attempt", "eed_email", "eed_job", "delivery_email", "delivery_job")
 _EMAIL_TIMES = ("lease_until", "wire_at", "not_before", "queued_at", "changed_at")
@@ -92,7 +89,7 @@ class Place:
 
     def __init__(self, url: str) -> None:
         self.world = World(url)
-        self.engine = make_engine(make_url(url), connections=6, volleys=True)
+        self.engine = make_engine(make_url(url), connections=6, multi_statements=True)
         event.listen(self.engine, "do_connect", _connect, insert=True)
         self.source = Source(SourceSettings())
         self.operating = OperatingLedger(Database(self.engine), self.source)
@@ -241,7 +238,7 @@ class PublisherPart:
 
     def __init__(self, place: Place, queue: MemoryQueue, life: Life) -> None:
         settings = PublisherSettings(poll_seconds=AT_ONCE, connections=1, job_lease_seconds=JOB_LEASE)
-        ledger = RegistryLedger(place.database(life), place.source)
+        ledger = PublishingLedger(place.database(life), place.source)
         always_due = count(0, 1000).__next__  # the same steps whenever they are taken again
         self._publisher = Publisher(ledger, queue_for(queue, life), place.renderer, settings, always_due)
         self.step: Callable[[], float] = self._publisher.step

@@ -24,7 +24,7 @@ from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
-from eed_delivery.ledger.publishing.ledger import RegistryLedger
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
@@ -165,7 +165,7 @@ class House:
         return Queue(Client(self.queue, Life("replay")), URL, DEAD_LETTER_URL, tries=1)  # type: ignore[arg-type]
 
     def _make_publisher(self) -> Publisher:
-        ledger = RegistryLedger(self.database, self._source)
+        ledger = PublishingLedger(self.database, self._source)
         return Publisher(ledger, self._make_queue(), self._renderer, PUBLISHER, self.clock)
 
     def _sweeper_turns(self) -> list[Turn]:

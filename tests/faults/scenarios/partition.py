@@ -39,7 +39,7 @@ def partition(site: Site, amount: Amount) -> Told:
 
 def _addresses(site: Site, stack: Stack, host: Host) -> dict[str, str]:
     """Where this host finds the servers."""
-    address, port = host.reach(DATABASE, site.mariadb.port)
+    address, port = host.reach(DATABASE, site.database.port)
     url = make_url(stack.environ["EED_DATABASE__URL"]).set(host=address, port=port)
     queue, mail = host.reach(OTHERS, site.ministack.port), host.reach(OTHERS, stack.settings.smtp.port)
     return {

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.alerts.turns import LocalTurns
-from eed_delivery.ledger.alerts.turns import Pace, Turn
+from eed_delivery.ledger.alerts.turns import AlertThreshold, Turn
 
-PACE = Pace("r", 1, 60, 900)
+PACE = AlertThreshold("r", 1, 60, 900)
 
 
 class Clock:
@@ -33,7 +33,7 @@ def test_the_first_is_told_and_the_next_after_the_cooldown_with_the_number_of_al
 
 def test_so_many_must_come_within_the_window() -> None:
     local, clock = turns()
-    pace = Pace("r", 3, 60, 900)
+    pace = AlertThreshold("r", 3, 60, 900)
     assert local.ask(pace, 2) is None
     clock.now += 60
     assert local.ask(pace, 2) is None
@@ -44,15 +44,15 @@ def test_so_many_must_come_within_the_window() -> None:
 def test_rules_do_not_hold_each_other() -> None:
     local, _ = turns()
     assert local.ask(PACE, 1)
-    assert local.ask(Pace("other", 1, 60, 900), 1)
+    assert local.ask(AlertThreshold("other", 1, 60, 900), 1)
 
 
 def test_an_hours_share_is_for_all_rules_and_its_last_is_marked() -> None:
     local, clock = turns(most=2)
-    told = [local.ask(Pace(name, 1, 60, 1), 1) for name in "abc"]
+    told = [local.ask(AlertThreshold(name, 1, 60, 1), 1) for name in "abc"]
     assert told == [Turn(1), Turn(1, last=True), None]
     clock.now += 3600
-    assert local.ask(Pace("c", 1, 60, 1), 1) == Turn(2)
+    assert local.ask(AlertThreshold("c", 1, 60, 1), 1) == Turn(2)
 
 
 def test_what_another_process_told_is_not_told_again() -> None:

@@ -1,14 +1,16 @@
 """An HTTP answer is read as http.client reads it, however it is cut into pieces; what is none is refused."""
 
+import contextlib
 import http.client
 import io
+import time
 from typing import BinaryIO, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.aws.calls.http_answers import MAX_BODY, MAX_FIELDS, MAX_LINE, Unreadable, read_answer
+from eed_delivery.aws.calls.http_answers import MAX_BODY, MAX_FIELDS, MAX_LINE, UnreadableAnswer, read_answer
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=1, max_size=12).map(
     "X-{}".format
@@ -47,7 +49,7 @@ def stream(data: bytes, size: int = 7) -> BinaryIO:
 
 
 def refused(data: bytes) -> str:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableAnswer) as caught:
         read_answer(stream(data, 4096))
     return str(caught.value)
 
@@ -102,7 +104,7 @@ def test_what_is_none_is_refused_and_nothing_else_happens(data: bytes, piece: in
     for begin in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
         try:
             answer = read_answer(stream(begin + data, piece))
-        except Unreadable:
+        except UnreadableAnswer:
             continue
         assert 200 <= answer.status <= 999
 
@@ -115,6 +117,24 @@ def test_an_announcement_is_passed_over() -> None:
 
 def test_a_field_that_comes_twice_is_one_with_both_values() -> None:
     assert read_answer(stream(b"HTTP/1.1 204 -\r\nA: 1\r\na: 2\r\n\r\n")).fields == {"a": "1, 2"}
+
+
+def test_blanks_around_a_value_are_no_part_of_it() -> None:
+    assert read_answer(stream(b"HTTP/1.1 204 -\r\nA: \t1  2\t \r\nB:\r\nC:  \r\n\r\n")).fields == {
+        "a": "1  2",
+        "b": "",
+        "c": "",
+    }
+
+
+@pytest.mark.parametrize("end", [b"b\r\r\n", b"\0", b"\r\n"])
+def test_a_line_of_blanks_is_read_in_the_time_of_any_other(end: bytes) -> None:
+    """A pattern that tries every blank for the last one takes 14 s of CPU for such a line."""
+    line = b"HTTP/1.1 200 OK\r\nA: 1" + b" " * (MAX_LINE - 20) + end
+    began = time.process_time()
+    with contextlib.suppress(UnreadableAnswer):
+        read_answer(stream(line, 4096))
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("status", [204, 304])

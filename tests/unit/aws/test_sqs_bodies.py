@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.aws.calls.errors import NotAws
-from eed_delivery.aws.calls.sqs_bodies import WANTED, understand
+from eed_delivery.aws.calls.sqs_bodies import WANTED, parse_body
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -28,7 +28,7 @@ MESSAGE = {"MessageId": "m", "ReceiptHandle": "r", "Body": "b", "Attributes": {"
 @given(st.sampled_from(sorted(WANTED)), ANSWERS | JSON)
 def test_what_is_understood_has_all_that_is_read_of_it(action: str, said: Any) -> None:
     try:
-        lists = understand(action, json.dumps(said).encode())
+        lists = parse_body(action, json.dumps(said).encode())
     except NotAws:
         return
     assert set(lists) == set(WANTED[action])
@@ -42,18 +42,18 @@ def test_what_is_understood_has_all_that_is_read_of_it(action: str, said: Any) -
 @given(st.binary(max_size=40))
 def test_bytes_are_understood_or_trouble(body: bytes) -> None:
     with suppress(NotAws):
-        understand("ReceiveMessage", body)
+        parse_body("ReceiveMessage", body)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"Messages": null}', b'{"Messages": []}', b'{"Other": 1}'])
 def test_no_messages(body: bytes) -> None:
-    assert understand("ReceiveMessage", body) == {"Messages": []}
+    assert parse_body("ReceiveMessage", body) == {"Messages": []}
 
 
 def test_a_message_is_as_it_was_sent_and_what_is_null_is_not_there() -> None:
     body = json.dumps({"Messages": [MESSAGE, {**MESSAGE, "Attributes": None, "MD5OfBody": "0"}]}).encode()
     bare = {"MessageId": "m", "ReceiptHandle": "r", "Body": "b", "MD5OfBody": "0"}
-    assert understand("ReceiveMessage", body) == {"Messages": [MESSAGE, bare]}
+    assert parse_body("ReceiveMessage", body) == {"Messages": [MESSAGE, bare]}
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_message_is_as_it_was_sent_and_what_is_null_is_not_there() -> None:
 )
 def test_what_sqs_would_not_say_is_trouble(body: bytes, what: str) -> None:
     with pytest.raises(NotAws, match=what):
-        understand("ReceiveMessage", body)
+        parse_body("ReceiveMessage", body)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eed_delivery.events import EventKind, TrackingEvent
-from eed_delivery.link_server.endpoint import AT_ONCE, Endpoint, Unsubscription
+from eed_delivery.link_server.endpoint import AT_ONCE, LinkEndpoint, Unsubscription
 from eed_delivery.link_server.forms import MAX_FIELDS, MAX_UNTYPED, Wish
 from eed_delivery.link_server.server import MAX_BODY, MAX_HEADER, WebServer
 from eed_delivery.links.tokens import Links
@@ -87,7 +87,7 @@ class Site:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Site]:
     site, stop = Site(), threading.Event()
-    endpoint = Endpoint(
+    endpoint = LinkEndpoint(
         LINKS,
         lambda event: site.events.append(event),
         lambda event: site.events.append(event),
@@ -464,7 +464,7 @@ def test_an_old_link_leads_nowhere_and_counts_no_open_but_unsubscribes(days: int
     links = Links("http://t.example.com", ["k" * 32], clock=lambda: clock[0])
     heard: list[Any] = []
     wishes: list[Any] = []
-    endpoint = Endpoint(links, heard.append, heard.append, wishes.append, valid_days=30)
+    endpoint = LinkEndpoint(links, heard.append, heard.append, wishes.append, valid_days=30)
     urls = (links.click(7, 0, TARGET), links.pixel(7, 0), links.unsubscribe(7, 0, "news"))
     clock[0] += days * 86_400
     stop, server = threading.Event(), WebServer(endpoint, "127.0.0.1", 0)

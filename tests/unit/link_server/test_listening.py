@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from structlog.testing import capture_logs
 
-from eed_delivery.link_server.endpoint import Endpoint
+from eed_delivery.link_server.endpoint import LinkEndpoint
 from eed_delivery.link_server.server import serve
 from tests.servers import free_port
 from tests.unit.link_server.test_endpoint import LINKS
@@ -28,7 +28,7 @@ def ending(work: threading.Thread, stop: threading.Event) -> Iterator[None]:
 
 def test_a_port_that_is_taken_is_waited_for() -> None:
     stop, beats, port = threading.Event(), [0], free_port()
-    endpoint = Endpoint(LINKS, lambda _: None, lambda _: None, lambda _: None)
+    endpoint = LinkEndpoint(LINKS, lambda _: None, lambda _: None, lambda _: None)
 
     def beat() -> None:
         beats[0] += 1

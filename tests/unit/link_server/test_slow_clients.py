@@ -11,7 +11,7 @@ from typing import Any
 from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.link_server import connections
 from eed_delivery.link_server.connections import tidy
-from eed_delivery.link_server.endpoint import Endpoint
+from eed_delivery.link_server.endpoint import LinkEndpoint
 from eed_delivery.link_server.health import STALLED_SECONDS, Health
 from eed_delivery.link_server.intake import Intake
 from eed_delivery.link_server.repeats import MINUTE, MOST_A_MINUTE, RepeatLimit
@@ -27,7 +27,7 @@ NOBODY: Any = lambda _: None  # noqa: E731
 def answering() -> Iterator[int]:
     """A server that answers the links. Gives its port."""
     stop = threading.Event()
-    server = WebServer(Endpoint(LINKS, NOBODY, NOBODY, NOBODY), "127.0.0.1", 0)
+    server = WebServer(LinkEndpoint(LINKS, NOBODY, NOBODY, NOBODY), "127.0.0.1", 0)
     work = threading.Thread(target=server.run, args=(stop,))
     work.start()
     try:

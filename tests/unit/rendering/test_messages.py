@@ -19,7 +19,7 @@ from eed_delivery.config import RenderingSettings
 from eed_delivery.errors import ConfigError, RenderError
 from eed_delivery.rendering import AttachmentStore, Renderer
 from eed_delivery.rendering.headers import check_block, encoded_words, file_name, one_line
-from eed_delivery.rendering.mime import Part, attachment_part, body_part, message, new_boundary, text_part
+from eed_delivery.rendering.mime import BodyPart, attachment_part, body_part, message, new_boundary, text_part
 from eed_delivery.rendering.unsubscribe import unsubscribe_fields
 from tests.unit.rendering.making import (
     NOON,
@@ -390,7 +390,7 @@ def test_only_whole_fields_pass_the_check(text: str) -> None:
 
 def test_message_is_checked_after_it_is_built() -> None:
     """The second line of defence, on its own: a field that smuggles in another is caught in the finished bytes."""
-    body = Part(b"Content-Type: text/plain\r\n", (b"Content-Type",), (b"x\r\n",))
+    body = BodyPart(b"Content-Type: text/plain\r\n", (b"Content-Type",), (b"x\r\n",))
     with pytest.raises(RenderError, match="not the ones that were meant"):
         message([b"Subject: a\r\nBcc: b@c.example\r\n"], body, [], "b", 1000)
     with pytest.raises(RenderError):

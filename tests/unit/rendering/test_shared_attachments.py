@@ -8,13 +8,13 @@ from threading import Barrier, BrokenBarrierError, Lock
 import pytest
 
 from eed_delivery.errors import RenderError
-from eed_delivery.rendering.mime import Part
+from eed_delivery.rendering.mime import BodyPart
 from eed_delivery.rendering.shared_parts import SharedParts
 from tests.unit.rendering.making import attachment, email, job, read, renderer
 
 
-def part(size: int) -> Part:
-    return Part(b"", (), (b"x" * (size - 2),))
+def part(size: int) -> BodyPart:
+    return BodyPart(b"", (), (b"x" * (size - 2),))
 
 
 def test_read_once_for_a_job_and_anew_for_the_next_revision(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_cache_is_bounded_and_drops_what_was_used_longest_ago() -> None:
     reads: list[int] = []
 
     def get(key: int, size: int) -> None:
-        def read_it() -> tuple[Part, ...]:
+        def read_it() -> tuple[BodyPart, ...]:
             reads.append(key)
             return (part(size),)
 
@@ -82,7 +82,7 @@ def test_cache_is_bounded_and_drops_what_was_used_longest_ago() -> None:
 def test_many_threads_render_one_job_and_read_once() -> None:
     cache, lock, reads, two_readers = SharedParts(), Lock(), [], Barrier(2)
 
-    def read_it() -> tuple[Part, ...]:
+    def read_it() -> tuple[BodyPart, ...]:
         reads.append(1)
         with suppress(BrokenBarrierError):  # a second reader would come within this time
             two_readers.wait(0.2)

@@ -22,7 +22,7 @@ def rendered(tmp_path: Path, settings: str = "", **environ: str) -> Rendered:
     return renderer.render(renderer.compile(job(sender="Bänk <stätements@bank.example>")), email(email_id=7, gen=2))
 
 
-@pytest.mark.parametrize("kind", ["smtp", "outbox"])
+@pytest.mark.parametrize("kind", ["smtp", "eml_folder"])
 def test_each_email_has_a_sender_of_its_own(tmp_path: Path, kind: str) -> None:
     bounces = {"EED_BOUNCES__ADDRESS": "bounces.bank.example", "EED_BOUNCES__SECRET": f"{SECRET}\n"}
     made = rendered(tmp_path, EED_TRANSPORT__KIND=kind, EED_RENDERING__ENVELOPE_SENDER="b@bank.example", **bounces)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.aws.calls.errors import complaint
-from eed_delivery.aws.calls.http_answers import Answer
+from eed_delivery.aws.calls.errors import error_of
+from eed_delivery.aws.calls.http_answers import HttpAnswer
 
 PROTOCOLS = ["json", "rest-json"]
 JSON = st.recursive(
@@ -29,7 +29,7 @@ FIELDS = st.dictionaries(st.sampled_from(["x-amzn-errortype", "x-amzn-query-erro
     st.sampled_from(PROTOCOLS),
 )
 def test_every_error_has_a_code_and_its_status(body: bytes, status: int, fields: dict[str, str], protocol: str) -> None:
-    said = complaint(Answer(status, fields, body, kept=True), protocol)
+    said = error_of(HttpAnswer(status, fields, body, kept=True), protocol)
     assert isinstance(said["Error"]["Code"], str)
     assert said["ResponseMetadata"]["HTTPStatusCode"] == status
 
@@ -37,7 +37,7 @@ def test_every_error_has_a_code_and_its_status(body: bytes, status: int, fields:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("body", [b"[]", b"1", b"\xff", b"[" * 100_000, b'{"__type": {}}', b'{"__type": 5}'])
 def test_what_is_no_error_of_aws_has_its_status_for_a_code(body: bytes, protocol: str) -> None:
-    assert complaint(Answer(403, {}, body, kept=True), protocol)["Error"]["Code"] == "403"
+    assert error_of(HttpAnswer(403, {}, body, kept=True), protocol)["Error"]["Code"] == "403"
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_what_is_no_error_of_aws_has_its_status_for_a_code(body: bytes, protocol
     ],
 )
 def test_ses_may_say_its_code_in_three_places(fields: dict[str, str], said: dict[str, Any]) -> None:
-    error = complaint(Answer(429, fields, json.dumps(said).encode(), kept=True), "rest-json")["Error"]
+    error = error_of(HttpAnswer(429, fields, json.dumps(said).encode(), kept=True), "rest-json")["Error"]
     assert error == {"Code": "TooManyRequestsException", "Message": "slow"}

@@ -11,7 +11,7 @@ from tests.faults.crew import Crew
 from tests.faults.judgement import Told
 from tests.faults.load import add_jobs, attempts_beyond_one, ended
 from tests.faults.scenario import Amount, Site, scenario
-from tests.servers.mariadb import MariaDb
+from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import DEADLOCK, LOCK_TIMEOUT, MySqlProxy
 from tests.stack import Stack
 
@@ -51,11 +51,11 @@ def kind_of(changes: Sequence[str]) -> str:
     return ", ".join(found) or f"other: {changes[0][:60]}"
 
 
-@scenario("mariadb-kill", short=Amount(500, 2), long=Amount(30_000, 20))
-def mariadb_kill(site: Site, amount: Amount) -> Told:
-    """kill -9 of MariaDB under load, back after a while; the processes live on and know their answers."""
-    server = site.own_mariadb()
-    stack = site.stack(mariadb=server)
+@scenario("database-kill", short=Amount(500, 2), long=Amount(30_000, 20))
+def database_kill(site: Site, amount: Amount) -> Told:
+    """kill -9 of the database server under load, back after a while; the processes live on and know their answers."""
+    server = site.own_database()
+    stack = site.stack(database=server)
     stack.mail_up()
     jobs = add_jobs(stack, amount.emails, jobs=3)
     kills = 0
@@ -74,7 +74,7 @@ def mariadb_kill(site: Site, amount: Amount) -> Told:
 @scenario("cut-after-commit", quick=Amount(60, 12), short=Amount(500, 100), long=Amount(6_000, 1_000))
 def cut_after_commit(site: Site, amount: Amount) -> Told:
     """The connection dies after COMMIT went through and before its answer: the work runs again, and knows itself."""
-    with MySqlProxy(site.mariadb.port, site.seed, kind_of) as proxy:
+    with MySqlProxy(site.database.port, site.seed, kind_of) as proxy:
         stack = site.stack(through=proxy.url)
         stack.mail_up()
         jobs = add_jobs(stack, amount.emails, jobs=3)
@@ -94,7 +94,7 @@ def cut_after_commit(site: Site, amount: Amount) -> Told:
 @scenario("contention", short=Amount(300), long=Amount(20_000))
 def contention(site: Site, amount: Amount) -> Told:
     """A deadlock or a lock timeout for one statement in twenty, from the first to the last."""
-    with MySqlProxy(site.mariadb.port, site.seed) as proxy:
+    with MySqlProxy(site.database.port, site.seed) as proxy:
         stack = site.stack(through=proxy.url)
         stack.mail_up()
         proxy.contend(CONTENDED_SHARE)
@@ -111,8 +111,8 @@ def contention(site: Site, amount: Amount) -> Told:
 @scenario("read-only", short=Amount(400, 2), long=Amount(15_000, 20))
 def read_only(site: Site, amount: Amount) -> Told:
     """SET GLOBAL read_only = ON and OFF under load, as in a failover, for a user without special rights."""
-    server = site.own_mariadb()
-    stack = site.stack(mariadb=server, through=lambda url: _plain_user(server, url))
+    server = site.own_database()
+    stack = site.stack(database=server, through=lambda url: _plain_user(server, url))
     stack.mail_up()
     jobs = add_jobs(stack, amount.emails, jobs=3)
     flips = 0
@@ -164,7 +164,7 @@ def _died(crew: Crew) -> list[str]:
     return [f"{member.name} died of it" for member in crew.members if not member.alive]
 
 
-def _plain_user(server: MariaDb, url: str) -> str:
+def _plain_user(server: DatabaseServer, url: str) -> str:
     """A user with the rights that docs/installation names and no others: `read_only` binds it."""
     address, password = make_url(url), secrets.token_urlsafe(16)
     server.execute(

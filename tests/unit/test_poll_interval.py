@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.publisher import Window
-from eed_delivery.runtime.poll_interval import LONGEST_PAUSE_SECONDS, SHARE_OF_LOOKING, Pace
+from eed_delivery.runtime.poll_interval import LONGEST_PAUSE_SECONDS, SHARE_OF_POLLING, PollInterval
 
 
 class Clock:
@@ -18,62 +18,62 @@ class Clock:
         return self.now
 
 
-def look(pace: Pace, clock: Clock, *seconds: float) -> None:
+def look(interval: PollInterval, clock: Clock, *seconds: float) -> None:
     """One look after the other, that take so many seconds each."""
     for took in seconds:
-        with pace.looking():
+        with interval.polling():
             clock.now += took
 
 
 def test_the_first_look_is_due_at_once() -> None:
-    assert Pace(5, Clock()).wait == 0
+    assert PollInterval(5, Clock()).wait == 0
 
 
 @given(st.floats(0.01, 10), st.floats(0, 100))
 def test_looking_takes_a_small_part_of_the_time(seconds: float, took: float) -> None:
     clock = Clock()
-    pace = Pace(seconds, clock)
-    look(pace, clock, took, took, took)
-    assert pace.wait >= min(seconds, LONGEST_PAUSE_SECONDS) * 0.999
-    if pace.wait < LONGEST_PAUSE_SECONDS * 0.999:
-        assert took <= SHARE_OF_LOOKING * (took + pace.wait) * 1.001
-    clock.now += pace.wait + 0.001
-    assert pace.wait == 0
+    interval = PollInterval(seconds, clock)
+    look(interval, clock, took, took, took)
+    assert interval.wait >= min(seconds, LONGEST_PAUSE_SECONDS) * 0.999
+    if interval.wait < LONGEST_PAUSE_SECONDS * 0.999:
+        assert took <= SHARE_OF_POLLING * (took + interval.wait) * 1.001
+    clock.now += interval.wait + 0.001
+    assert interval.wait == 0
 
 
 def test_a_look_of_a_second_and_a_half_comes_every_thirty_seconds() -> None:
     clock = Clock()
-    pace = Pace(0.25, clock)
-    look(pace, clock, 1.5, 1.5, 1.5)
-    assert pace.wait == pytest.approx(28.5)
+    interval = PollInterval(0.25, clock)
+    look(interval, clock, 1.5, 1.5, 1.5)
+    assert interval.wait == pytest.approx(28.5)
 
 
 @pytest.mark.parametrize("seconds", [(1, 0.01, 0.01), (0.01, 1, 0.01), (0.01, 0.01, 1), (1, 1)])
 def test_a_look_that_was_slow_for_once_puts_nothing_off(seconds: tuple[float, ...]) -> None:
     clock = Clock()
-    pace = Pace(0.25, clock)
-    look(pace, clock, *seconds)
-    assert pace.wait == pytest.approx(0.25)
+    interval = PollInterval(0.25, clock)
+    look(interval, clock, *seconds)
+    assert interval.wait == pytest.approx(0.25)
 
 
 def test_a_look_that_failed_is_due_again() -> None:
     clock = Clock()
-    pace = Pace(5, clock)
-    with pytest.raises(ValueError, match="gone"), pace.looking():
+    interval = PollInterval(5, clock)
+    with pytest.raises(ValueError, match="gone"), interval.polling():
         raise ValueError("gone")
-    assert pace.wait == 0
+    assert interval.wait == 0
 
 
 def test_who_hurries_need_not_wait() -> None:
     clock = Clock()
-    pace = Pace(5, clock)
-    look(pace, clock, 1)
-    pace.hurry()
-    assert pace.wait == 0
+    interval = PollInterval(5, clock)
+    look(interval, clock, 1)
+    interval.hurry()
+    assert interval.wait == 0
 
 
 def window(limit: int, ahead: int) -> Window:
-    opened = Window(limit, Pace(1, Clock()))
+    opened = Window(limit, PollInterval(1, Clock()))
     opened.recount(lambda _: ahead)
     return opened
 
@@ -94,7 +94,7 @@ def test_every_job_gets_as_much_as_every_other_and_all_together_no_more_than_the
 
 def test_what_was_published_takes_room_until_the_next_count() -> None:
     clock = Clock()
-    filling = Window(100, Pace(1, clock))
+    filling = Window(100, PollInterval(1, clock))
     filling.recount(lambda limit: limit - 60)
     filling.fill(50)
     assert (filling.share(1), filling.wait) == (10, 0)
