@@ -1,9 +1,14 @@
 """How much one rendering may produce and do. A template is a program of somebody else's; this is its fuel."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
+from types import MappingProxyType
 
 from jinja2.exceptions import TemplateRuntimeError
+from jinja2.utils import Namespace
+from markupsafe import Markup
+
+from eed_delivery.column_values import Written
 
 MAX_STEPS = 200_000
 """Loop rounds, calls and filters in one template for one email. A statement of 1,000 lines uses some 10,000."""
@@ -13,6 +18,9 @@ MAX_CPU_SECONDS = 5.0
 
 MIN_WORK_CHARS = 1_000_000
 """Room for intermediate text, however small the output's limit is."""
+
+MAX_NESTING = 100
+"""Levels of lists and dicts within each other. An email's variables have at most 50."""
 
 _CLOCK_EVERY = 256  # steps between two looks at the clock, which costs more than a step
 
@@ -42,11 +50,19 @@ class Budget:
         self.steps_left -= 1
         if self.steps_left < 0:
             raise TemplateLimit(f"more than {MAX_STEPS:,} loop rounds and calls; use smaller loops")
+        self.tick()
+
+    def tick(self) -> None:
+        """A little work that is no step, such as one more item of a list."""
         self.until_clock -= 1
         if self.until_clock <= 0:
-            self.until_clock = _CLOCK_EVERY
-            if time.thread_time() > self.deadline:
-                raise TemplateLimit(f"still not done after {MAX_CPU_SECONDS:g} s of CPU time; simplify the template")
+            self.look_at_clock()
+
+    def look_at_clock(self) -> None:
+        """Refused when the time is up."""
+        self.until_clock = _CLOCK_EVERY
+        if time.thread_time() > self.deadline:
+            raise TemplateLimit(f"still not done after {MAX_CPU_SECONDS:g} s of CPU time; simplify the template")
 
     def charge(self, chars: int) -> None:
         """So many characters were made."""
@@ -63,14 +79,22 @@ class Budget:
         """What an operator, filter or call gave: text and lists are charged by their length, lists weighed too."""
         if isinstance(value, str):
             self.charge(len(value))
-        elif isinstance(value, (list, tuple, dict)):
+        elif isinstance(value, CONTAINERS):
             self.bound(value)
-            self.charge(len(value))
+            self.charge(len(value) if isinstance(value, Sized) else 1)
+
+    def taken(self, value: object) -> None:
+        """What an operator, filter, test or call is about to work on. What takes one step is done with it in time."""
+        kind = type(value)
+        if kind is str or kind is int or kind is Markup or value is None:  # nearly all
+            return
+        self.bound(value)
+        self.look_at_clock()
 
     def bound(self, value: object) -> None:
-        """A list or dict that the template made: refused if, written out, it would be longer than the budget."""
+        """Refused if `value`, written out, would be longer than the budget."""
         if weight(value, self.chars) > self.chars:
-            raise TemplateLimit("a list or dict in the template grows too large")
+            raise TemplateLimit("a list, dict or namespace in the template grows too large or is nested too deeply")
 
 
 class Counted:
@@ -92,38 +116,60 @@ class Counted:
         return len(self._items)  # type: ignore[arg-type]  # no length: TypeError, and Jinja counts the items itself
 
 
+_EMPTY: dict[object, object] = {}
+_VIEWS: tuple[type, ...] = (type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items()))
+CONTAINERS: tuple[type, ...] = (list, tuple, dict, set, frozenset, range, Namespace, *_VIEWS)
+"""All that a template can hold and that has parts of its own. What is made of generators is weighed when it is made."""
+_FLOAT_CHARS = 25  # -1.7976931348623157e+308
+_BITS_A_DIGIT = 3
+
+
 def weight(value: object, limit: int) -> int:
     """How long `value` is when written out, roughly; counting stops above `limit`.
 
     A list that holds the same list many times counts it each time (that is how long it would be as text), but is walked
-    only once, so a small nest that would unfold to gigabytes is weighed in no time.
+    only once, so a small nest that would unfold to gigabytes is weighed in no time. What is nested more than
+    MAX_NESTING levels deep is above any limit: Python's own functions would go through it by recursion.
     """
-    if isinstance(value, str):
-        return len(value) + 1
-    if isinstance(value, (list, tuple, dict)):
-        return _weigh(value, limit, {})
-    return 1
+    return _weigh(value, limit, {}, MAX_NESTING)
 
 
-def _weigh(value: object, limit: int, known: dict[int, int]) -> int:
+def _weigh(value: object, limit: int, known: dict[int, int], depth: int) -> int:
     if isinstance(value, str):
         return len(value) + 1
-    if not isinstance(value, (list, tuple, dict)):
-        return 1
+    if isinstance(value, int):
+        return value.bit_length() // _BITS_A_DIGIT + 1
+    if isinstance(value, CONTAINERS):
+        return _weigh_parts(value, limit, known, depth)
+    if isinstance(value, Written):
+        return len(value.text) + 1
+    return _FLOAT_CHARS if isinstance(value, (float, complex)) else 1
+
+
+def _weigh_parts(value: object, limit: int, known: dict[int, int], depth: int) -> int:
+    if isinstance(value, range):
+        return 1 + len(value) * (1 + max(abs(value.start), abs(value.stop)).bit_length() // _BITS_A_DIGIT)
     if id(value) in known:
         return known[id(value)]
+    if not depth:
+        return limit + 1
+    known[id(value)] = 1  # a namespace may hold itself; Python writes "..." there
     total = 1
-    for item in _members(value):
-        total += _weigh(item, limit, known)
+    for part in _parts(value):
+        total += _weigh(part, limit, known, depth - 1)
         if total > limit:
             break
     known[id(value)] = total
     return total
 
 
-def _members(value: list[object] | tuple[object, ...] | dict[object, object]) -> Iterator[object]:
-    if isinstance(value, dict):
+def _parts(value: object) -> Iterator[object]:
+    if isinstance(value, Namespace):
+        value = object.__getattribute__(value, "_Namespace__attrs")  # its own getattr knows the template's names only
+    elif isinstance(value, _VIEWS):
+        value = value.mapping  # type: ignore[attr-defined]
+    if isinstance(value, (dict, MappingProxyType)):
         yield from value.keys()
         yield from value.values()
     else:
-        yield from value
+        yield from value  # type: ignore[misc]  # a list, tuple or set

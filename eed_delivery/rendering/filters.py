@@ -1,19 +1,24 @@
 """The filters and operators of our templates that could make a gigabyte out of a line, held in bounds.
 
-Everything here takes the rendering's `Budget` from the context and checks *before* it multiplies. `map` charges what it
-yields and the operators what they make; filters have their results charged by the sandbox.
+Everything here takes the rendering's `Budget` from the context and checks *before* it multiplies. Each filter and each
+test goes through one gate, `guarded`: what goes in is weighed, what comes out is charged, whoever calls it (`{{ }}`,
+`map`, `select`, a filter block). So a filter that Jinja gains is bounded too.
 """
 
+import json
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from types import GeneratorType
+from typing import Any, cast
 
-from jinja2 import pass_context
+from jinja2 import pass_context, pass_eval_context
 from jinja2.environment import Environment
 from jinja2.filters import do_int, do_map, do_round, do_striptags, do_urlencode, make_attrgetter
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from eed_delivery.rendering.budget import Budget, TemplateLimit, weight
@@ -32,6 +37,7 @@ LEFT_OUT = frozenset(
 MAX_FORMAT_CHARS = 10_000  # a format such as "%.2f" is a few characters
 MAX_ROUND_DIGITS = 100
 MAX_NUMBER_BITS = 4096  # far beyond any amount of money; Python writes out at most 4,300 digits
+MAX_JSON_INDENT = 16
 MAX_STRIPTAGS_CHARS = 100_000  # its time grows with the square of the text's length
 MAX_RANGE = 10_000
 
@@ -106,24 +112,38 @@ def power(_budget: Budget, left: Any, right: Any) -> Any:
 def percent(budget: Budget, left: Any, right: Any) -> Any:
     """`left % right`: the remainder, or a format ("%.2f" % amount) with widths of at most three digits."""
     if isinstance(left, str):
-        values = right.values() if isinstance(right, dict) else right if isinstance(right, tuple) else (right,)
-        check_percent_format(budget, left, values)
+        check_percent_format(budget, left, right)
     result = left % right
     budget.made(result)
     return result
 
 
-BINARY_OPERATORS: dict[str, Callable[[Budget, Any, Any], Any]] = {"+": plus, "*": times, "**": power, "%": percent}
+def minus(budget: Budget, left: Any, right: Any) -> Any:
+    """`left - right`: numbers, or what is in one dict's keys and not in another's."""
+    if not isinstance(left, (int, float)):
+        budget.taken((left, right))
+    result = left - right
+    budget.made(result)
+    return result
 
 
-def check_percent_format(budget: Budget, text: str, values: Iterable[Any]) -> None:
+BINARY_OPERATORS: dict[str, Callable[[Budget, Any, Any], Any]] = {
+    "+": plus,
+    "-": minus,
+    "*": times,
+    "**": power,
+    "%": percent,
+}
+
+
+def check_percent_format(budget: Budget, text: str, values: Any) -> None:
     """Refuses a format whose result could be far longer than its parts."""
     if len(text) > MAX_FORMAT_CHARS or _WIDE_PERCENT.search(text):
         raise TemplateLimit("a format is too long or too wide (widths have at most three digits)")
     _charge_fields(budget, text.count("%"), values)
 
 
-def check_brace_format(budget: Budget, text: str, values: Iterable[Any]) -> None:
+def check_brace_format(budget: Budget, text: str, values: Any) -> None:
     """The same for "{:,.2f}".format(amount)."""
     fields = list(string.Formatter().parse(text)) if len(text) <= MAX_FORMAT_CHARS else None
     if fields is None or any(_WIDE_SPEC.search(spec or "") for _, _, spec, _ in fields):
@@ -131,16 +151,16 @@ def check_brace_format(budget: Budget, text: str, values: Iterable[Any]) -> None
     _charge_fields(budget, len(fields), values)
 
 
-def _charge_fields(budget: Budget, fields: int, values: Iterable[Any]) -> None:
-    longest = max((weight(value, budget.chars) for value in values), default=0)
-    budget.room(fields * (longest + 1000))  # 1000: the widest field of three digits
+def _charge_fields(budget: Budget, fields: int, values: Any) -> None:
+    """One field may write all of the values, as "%s" does with a dict."""
+    budget.room(fields * (weight(values, budget.chars) + 1000))  # 1000: the widest field of three digits
 
 
 @pass_context
 def format_filter(context: BudgetedContext, value: Any, *args: Any, **kwargs: Any) -> str:
     """Jinja's `format`: {{ "%.2f"|format(amount) }}."""
     text = value if isinstance(value, str) else str(value)
-    check_percent_format(context.budget, text, (*args, *kwargs.values()))
+    check_percent_format(context.budget, text, kwargs or args)
     return text % (kwargs or args)
 
 
@@ -191,11 +211,10 @@ def concat_filter(context: BudgetedContext, parts: list[Any], names: tuple[str, 
 
 @pass_context
 def map_filter(context: BudgetedContext, value: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-    """Jinja's `map`; each text it yields is charged."""
+    """Jinja's `map`; what it yields is charged: an attribute's default is no filter's result."""
     for item in do_map(context, value, *args, **kwargs):
         context.budget.step()
-        if isinstance(item, str):
-            context.budget.charge(len(item))
+        context.budget.made(item)
         yield item
 
 
@@ -241,10 +260,80 @@ def striptags_filter(value: Any) -> str:
     return do_striptags(value)
 
 
+@pass_context
+def tojson_filter(context: BudgetedContext, value: Any, indent: int | None = None) -> Markup:
+    """Jinja's `tojson`, indented by at most MAX_JSON_INDENT blanks a level, and charged while it is made."""
+    if indent is not None and (not isinstance(indent, int) or not 0 <= indent <= MAX_JSON_INDENT):
+        raise TemplateLimit(f"tojson indents by a number from 0 to {MAX_JSON_INDENT}")
+    context.budget.room(weight(value, context.budget.chars))
+    pieces = []
+    for piece in json.JSONEncoder(sort_keys=True, indent=indent).iterencode(value):
+        context.budget.tick()
+        context.budget.charge(len(piece))
+        pieces.append(piece)
+    return htmlsafe_json_dumps(None, dumps=lambda _: "".join(pieces))
+
+
+def guarded(function: Callable[..., Any], *, makes: bool) -> Callable[..., Any]:
+    """A filter or test whose arguments are weighed before it runs; of a filter (`makes`) the result is charged."""
+    kind = getattr(function, "jinja_pass_arg", None)
+
+    @pass_context
+    @wraps(function, assigned=("__name__", "__doc__"), updated=())
+    def run(context: BudgetedContext, *args: Any, **kwargs: Any) -> Any:
+        budget = context.budget
+        budget.step()
+        for value in args:
+            budget.taken(value)
+        if kwargs:
+            budget.taken(kwargs)
+        result = function(*_first(kind, context), *args, **kwargs)
+        if not makes:
+            return result
+        if isinstance(result, GeneratorType):
+            return _charged_each(budget, result)
+        budget.made(result)
+        return result
+
+    return run
+
+
+def _first(kind: Any, context: BudgetedContext) -> tuple[Any, ...]:
+    """What Jinja hands to such a function before the template's own arguments."""
+    if kind is None:
+        return ()
+    if kind is _CONTEXT:
+        return (context,)
+    return (context.eval_ctx,) if kind is _EVAL_CONTEXT else (context.environment,)
+
+
+def _charged_each(budget: Budget, items: Iterator[Any]) -> Iterator[Any]:
+    """What a filter gives one by one, as `select` and `unique` do."""
+    for item in items:
+        budget.tick()
+        yield item
+
+
+def _kind_of(mark: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
+    def function() -> None: ...
+
+    return mark(function).jinja_pass_arg  # type: ignore[attr-defined]
+
+
+_CONTEXT, _EVAL_CONTEXT = _kind_of(pass_context), _kind_of(pass_eval_context)
+
+
+def our_tests(environment: Environment) -> Mapping[str, Callable[..., Any]]:
+    """Jinja's tests, guarded: `x is upper` makes text of x, and `x is eq(y)` compares all that is in them."""
+    free = ("defined", "undefined")  # they look at no value, and are asked most
+    tests = cast(dict[str, Callable[..., Any]], environment.tests)
+    return {name: test if name in free else guarded(test, makes=False) for name, test in tests.items()}
+
+
 def our_filters(environment: Environment) -> dict[str, Callable[..., Any]]:
     """The filters of our templates: Jinja's, less LEFT_OUT, with the guarded ones in place."""
     kept = {name: function for name, function in environment.filters.items() if name not in LEFT_OUT}
-    guarded: dict[str, Callable[..., Any]] = {
+    ours: dict[str, Callable[..., Any]] = {
         "format": format_filter,
         "int": int_filter,
         "join": join_filter,
@@ -253,6 +342,7 @@ def our_filters(environment: Environment) -> dict[str, Callable[..., Any]]:
         "round": round_filter,
         "striptags": striptags_filter,
         "sum": sum_filter,
+        "tojson": tojson_filter,
         "urlencode": urlencode_filter,
     }
-    return kept | guarded
+    return {name: guarded(function, makes=True) for name, function in (kept | ours).items()}

@@ -1,28 +1,29 @@
 """Jinja2's immutable sandbox, made safe to run with anybody's template: bounded in what it reads, makes and does.
 
 Jinja's own sandbox keeps a template away from Python's insides. It does not keep one from making a gigabyte of text, so
-the parsed template is rewritten here before it is compiled: loops are counted, what filters, `~` and list literals make
-is charged, and tags that reach for other templates are refused.
+the parsed template is rewritten here before it is compiled: loops are counted, what filters, slices, `~` and list
+literals make is charged, what is compared is weighed, and tags that reach for other templates are refused.
 
-Bounded: the output, all text made on the way, lists, loops, calls, recursion, numbers, CPU time between two steps.
-Not bounded: the time of one single step inside the interpreter (comparing two large lists, say). Each is short, since
-what it works on is bounded, but the CPU limit is only noticed after it.
+Bounded: the output, all text made on the way, lists, loops, calls, recursion, nesting, numbers, CPU time between two
+steps. Not bounded: the time of one single step inside the interpreter (comparing two large lists, say). What it works
+on is weighed before, which bounds it to a few seconds, and the clock is looked at before the next one.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from types import BuiltinMethodType
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.exceptions import TemplateSyntaxError
-from jinja2.runtime import Context
+from jinja2.exceptions import TemplateRuntimeError, TemplateSyntaxError
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import missing
+from jinja2.utils import Namespace, missing
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
-from eed_delivery.rendering.budget import Counted
+from eed_delivery.rendering.budget import Counted, weight
 from eed_delivery.rendering.filters import (
     BINARY_OPERATORS,
     BudgetedContext,
@@ -30,6 +31,7 @@ from eed_delivery.rendering.filters import (
     check_brace_format,
     concat_filter,
     our_filters,
+    our_tests,
 )
 from eed_delivery.rendering.missing import AN_EXPRESSION, NUMBER_FILTERS, TEXT_FILTERS, name_of
 
@@ -43,12 +45,18 @@ STR_METHODS = frozenset(_STR_METHODS.split())
 DICT_METHODS = frozenset({"get", "items", "keys", "values"})
 LIST_METHODS = frozenset({"count", "index"})
 NUMBER_METHODS = frozenset({"is_integer"})
+_LOOP_ATTRIBUTES = "changed cycle depth depth0 first index index0 last length nextitem previtem revindex revindex0"
+LOOP_ATTRIBUTES = frozenset(_LOOP_ATTRIBUTES.split())
+MACRO_ATTRIBUTES = frozenset({"arguments", "caller", "catch_kwargs", "catch_varargs", "name"})
 METHODS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
     (str, STR_METHODS),
     (dict, DICT_METHODS),
     ((list, tuple), LIST_METHODS),
     ((int, float), NUMBER_METHODS),
+    (LoopContext, LOOP_ATTRIBUTES),
+    (Macro, MACRO_ATTRIBUTES),
 )
+"""What templates may ask of Python's and Jinja's own objects. Of any other (a generator, a dict's view) nothing."""
 
 MAX_NODES = 20_000
 """Of a parsed template: names, tags, texts, operators. Compiling so many takes 2 to 3 s; a usual template has 200."""
@@ -63,12 +71,10 @@ REFUSED_TAGS: Mapping[type[nodes.Node], str] = {
 }
 _MARKS = re.compile("[&<>'\"]")  # what markupsafe.escape changes
 _PIECES = "context.pieces"  # as compiled templates call it
-_LOOP, _CHARGE, _CONCAT = (
-    "counted loop",
-    "charged value",
-    "joined parts",
-)  # the blank keeps them out of a template's reach
+_LOOP, _CHARGE, _CONCAT, _TAKE = "counted loop", "charged value", "joined parts", "taken value"
 _PRINT, _LOOK = "printed value", "looked-at value"
+_HIDDEN = frozenset({_LOOP, _CHARGE, _CONCAT, _TAKE, _PRINT, _LOOK})
+"""Filters that only the rewritten template has. The blank keeps them out of a template's reach."""
 
 
 class MissingVariable(StrictUndefined):
@@ -141,8 +147,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
             optimized=False,  # folding constants would run filters while compiling, without a budget
             cache_size=0,
         )
-        self.filters = our_filters(self) | {_LOOP: _counted, _CHARGE: _charged, _CONCAT: concat_filter}
-        self.filters |= {_PRINT: _printed, _LOOK: _looked_at}
+        hidden = {_LOOP: _counted, _CHARGE: _charged, _CONCAT: concat_filter, _TAKE: _taken}
+        self.filters = {**our_filters(self), **hidden, _PRINT: _printed, _LOOK: _looked_at}
+        self.tests = {**our_tests(self)}
         self.globals = {"range": bounded_range, "namespace": self.globals["namespace"]}
 
     @staticmethod
@@ -159,6 +166,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """What a block writes into text."""
         return str(_written(context, value))
 
+    def call_filter(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """A filter that a template names as text, as in map("upper"): there a blank would reach the hidden ones."""
+        if name in _HIDDEN:
+            raise TemplateRuntimeError(f"No filter named {name!r}.")
+        return super().call_filter(name, *args, **kwargs)
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`order.items` is the email's own "items", if it has one, before it is Python's method of that name."""
         if type(obj) is dict and attribute in obj:
@@ -166,11 +179,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Only the methods named above, on plain values."""
+        """Only what is named above, and what a template has put into a namespace."""
         for kind, methods in METHODS:
             if isinstance(obj, kind):
                 return attr in methods
-        return super().is_safe_attribute(obj, attr, value)
+        return isinstance(obj, Namespace) and super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """`+ * ** %`, with the budget."""
@@ -187,9 +200,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """A call is a step; what goes in and what comes out is weighed."""
         budget = cast(BudgetedContext, __context).budget
         budget.step()
-        budget.bound((args, kwargs))
+        budget.taken((args, kwargs))
+        if isinstance(__obj, BuiltinMethodType):  # [...].count(x), of a list that is as large
+            budget.taken(__obj.__self__)
         if isinstance(__obj, _BraceFormat):
-            check_brace_format(budget, __obj.text, (*args, *kwargs.values()))
+            check_brace_format(budget, __obj.text, (args, kwargs))
         return _charged(cast(BudgetedContext, __context), super().call(__context, __obj, *args, **kwargs))
 
 
@@ -239,7 +254,21 @@ class _Rewriter(NodeTransformer):
                 node.node = _printing_each(node.node)
             elif node.name == "format":
                 _print_arguments(node)
-        return _filter(_CHARGE, cast(nodes.Expr, self.generic_visit(node)))
+        return self.generic_visit(node)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _weighed(node.expr)
+        for operand in node.ops:
+            operand.expr = _weighed(operand.expr)
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):  # a copy
+            return _filter(_CHARGE, node)
+        node.arg = _weighed(node.arg)  # a tuple's hash goes through all that is in it
+        return node
 
     def visit_Mod(self, node: nodes.Mod) -> nodes.Node:  # noqa: N802
         node.right = _printing_each(node.right)  # "%s" % name; what is no number cannot be divided either way
@@ -284,6 +313,10 @@ def _filter(name: str, node: nodes.Expr, *arguments: nodes.Expr) -> nodes.Filter
     return nodes.Filter(node, name, [*arguments], [], None, None, lineno=node.lineno)
 
 
+def _weighed(node: nodes.Expr) -> nodes.Expr:
+    return node if isinstance(node, nodes.Const) else _filter(_TAKE, node)
+
+
 def _named(name: str, node: nodes.Expr) -> nodes.Filter:
     """A filter of ours that is to know what the template calls the value."""
     return _filter(name, node, nodes.Const(name_of(node), lineno=node.lineno))
@@ -321,7 +354,10 @@ def _written(context: BudgetedContext, value: Any, name: str = AN_EXPRESSION) ->
     if value is None:
         return context.printed(value, name)
     context.budget.step()
-    if isinstance(value, (int, float, StrictUndefined)):
+    if isinstance(value, (int, float)):
+        context.budget.charge(weight(value, context.budget.chars))
+        return value
+    if isinstance(value, StrictUndefined):
         return value
     if isinstance(value, str):
         context.budget.charge(len(value))
@@ -343,8 +379,15 @@ def _looked_at(context: BudgetedContext, value: Any, name: str) -> Any:
 
 
 @pass_context
+def _taken(context: BudgetedContext, value: Any) -> Any:
+    """What is compared, or looked up by."""
+    context.budget.taken(value)
+    return value
+
+
+@pass_context
 def _charged(context: BudgetedContext, value: Any) -> Any:
-    """The result of a filter or call, or a list that the template made."""
+    """The result of a call, a slice, or a list that the template made."""
     context.budget.step()
     context.budget.made(value)
     return value

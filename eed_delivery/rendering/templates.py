@@ -17,10 +17,6 @@ SUBJECT, HTML, TEXT, LIST_UNSUBSCRIBE = "subject template", "html template", "te
 
 PIECES_AT_ONCE = 100
 
-_COMPILE_ERRORS = (TemplateError, SyntaxError, ValueError, TypeError, RuntimeError, MemoryError, OverflowError)
-"""MemoryError: Python's parser says so of brackets nested too deeply. RuntimeError: recursion in Jinja's."""
-
-_RUN_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError)
 _TOLD_ERRORS = (TemplateError, ArithmeticError, TypeError)
 """Errors whose own words are passed on. The others' may quote a customer's data, which the log must not hold."""
 
@@ -40,7 +36,7 @@ class Template:
         context = BudgetedContext(self.eval_ctx, self.name, names, Budget(self.max_chars), missing or Missing())
         try:
             return self._collect(context)
-        except _RUN_ERRORS as error:
+        except Exception as error:  # it is the template's: whatever Python raises of it, no other try will help
             line = _line_of(error, self.compiled)
             raise RenderError(f"{self.name}, line {line}: {_words(error)}") from error
 
@@ -80,7 +76,7 @@ class Templates:
             compiled = JinjaTemplate.from_code(self._sandbox, code, self._sandbox.globals)
         except TemplateSyntaxError as error:
             raise RenderError(f"{name}, line {error.lineno}: {error.message}") from error
-        except _COMPILE_ERRORS as error:
+        except Exception as error:  # MemoryError is what Python's parser says of brackets nested too deeply
             raise RenderError(f"{name}: it cannot be compiled ({type(error).__name__}); simplify it") from error
         return Template(name, self._max_chars, compiled, EvalContext(self._sandbox, name))
 
@@ -98,7 +94,9 @@ def _line_of(error: BaseException, compiled: JinjaTemplate) -> int:
 
 def _words(error: BaseException) -> str:
     if isinstance(error, RecursionError):
-        return "it calls itself too deeply"
+        return "it calls itself, or nests values, too deeply"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is; simplify the template"
     if isinstance(error, _TOLD_ERRORS):
         return " ".join(str(error).split())[:300] or type(error).__name__
     return f"a value does not fit what is done with it ({type(error).__name__})"
