@@ -23,7 +23,7 @@ from typing import Any, TextIO
 import structlog
 
 from eed_delivery.config import LogSettings
-from eed_delivery.untrusted import MASK, mask_addresses
+from eed_delivery.untrusted import MASK, mask_addresses, mask_locations
 
 Listener = Callable[[Mapping[str, Any]], None]
 """Hears every line that is logged, after masking. It must be quick: the email being sent waits for it. It may keep the
@@ -292,7 +292,9 @@ def _masked_facts(event: MutableMapping[str, Any]) -> list[str]:
     facts = []
     for key, value in event.items():
         name, kind = _open_name(key), type(value)
-        if name and kind is str and "@" not in value:  # this and the next are nearly all
+        if (
+            name and kind is str and "@" not in value and "ttachment" not in value and "s3:" not in value
+        ):  # this and the next are nearly all
             facts.append(name + encode_basestring_ascii(value))
         elif name and kind is int:
             facts.append(name + str(value))
@@ -313,7 +315,7 @@ def _masked(key: object, value: Any, words: frozenset[str], depth: int) -> Any:
     if isinstance(key, str) and _is_private(key, words):
         return MASK
     if type(value) is str:
-        return value if words is ALWAYS_PRIVATE else mask_addresses(value)
+        return value if words is ALWAYS_PRIVATE else _masked_text(value)
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if depth >= MAX_DEPTH:
@@ -339,4 +341,8 @@ def _text(value: object, words: frozenset[str]) -> str:
         text = str(value)
     except Exception:  # noqa: BLE001 - a value that cannot show itself must not cost the line
         return f"<{type(value).__name__} that cannot be shown>"
-    return text if words is ALWAYS_PRIVATE else mask_addresses(text)
+    return text if words is ALWAYS_PRIVATE else _masked_text(text)
+
+
+def _masked_text(text: str) -> str:
+    return mask_addresses(mask_locations(text))

@@ -81,6 +81,19 @@ def clean(text: str | bytes) -> str:
     return " ".join(printable.split())[:MAX_REPLY_CHARS]
 
 
+_ATTACHMENT = re.compile(r"\battachments? ['\"]")
+_S3_KEY = re.compile(r"(s3://[^/\s'\"]+/)[^\s'\"]+")
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+
+
+def mask_locations(text: str) -> str:
+    """`attachment '***': there is no such file`: paths of attachments are made of customers' names and numbers."""
+    found = _ATTACHMENT.search(text)
+    if found is not None:
+        text = text[: found.start()] + _QUOTED.sub(f"'{MASK}'", text[found.start() :])
+    return _S3_KEY.sub(rf"\g<1>{MASK}", text) if "s3://" in text else text
+
+
 def mask_addresses(text: str) -> str:
     """`anna@example.com` becomes `***@example.com`: the domain is for support, the person is nobody's business."""
     return LOCAL_PART.sub(f"{MASK}@", text) if "@" in text else text

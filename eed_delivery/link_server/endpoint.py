@@ -71,7 +71,11 @@ class LinkEndpoint:
         self._room = threading.BoundedSemaphore(AT_ONCE)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        answer = self._answer(environ)
+        try:
+            answer = self._answer(environ)
+        except Exception:  # the server's own log would hold the path, and with it the signed token
+            log.exception("request_failed", purpose=environ.get("PATH_INFO", "")[1:2])
+            answer = answers.LATER
         start_response(answer.status, answer.headers())
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 

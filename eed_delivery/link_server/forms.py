@@ -27,7 +27,7 @@ def wish_in(environ: WSGIEnvironment) -> Wish | None:
     """
     try:
         fields = _fields(environ)
-    except (MultipartError, UnicodeError, ValueError):
+    except (MultipartError, LookupError, ValueError):  # LookupError: of a charset that is none of text, such as hex
         return None
     if fields.get("List-Unsubscribe", "").strip() == "One-Click":
         return Wish.ONE_CLICK

@@ -141,7 +141,7 @@ class Renderer:
             f"Message-ID: {message_id}\r\n".encode("ascii"),
             *(unsubscribe_fields(header) if header else ()),
         ]
-        html, text = _bodies(compiled, variables, missing)
+        html, text = self._bodies(compiled, variables, missing)
         if html is not None and compiled.links.tracked is not None:  # the text is made of the links as they were
             html = compiled.links.tracked(email.email_id, email.gen, html, links_in(header))
         content, rows = self._content(compiled, email, fields, html, text)
@@ -168,6 +168,15 @@ class Renderer:
         offer(variables, "unsubscribe_url", ours)
         others = self._unsubscribe.render(ours_first(variables)).strip() if self._unsubscribe else ""
         return f"<{ours}>, {others}" if others else f"<{ours}>"
+
+    def _bodies(
+        self, compiled: CompiledJob, variables: dict[str, Any], missing: Missing
+    ) -> tuple[str | None, str | None]:
+        """The HTML and the text of one email; the text is made from the HTML where the job has none."""
+        html = compiled.html.render(variables, missing) if compiled.html else None
+        if compiled.text:
+            return html, compiled.text.render(variables, missing)
+        return html, text_of(html or "", self._settings.max_output_chars)
 
     def _content(
         self, compiled: CompiledJob, email: Email, fields: list[bytes], html: str | None, text: str | None
@@ -201,12 +210,6 @@ class Renderer:
 def _unless_blank(template: str | None) -> str | None:
     """A template, or None where there is nothing in it that anybody could see: a legacy column holds ' ' for NULL."""
     return None if template is None or _BLANK.fullmatch(template) else template
-
-
-def _bodies(compiled: CompiledJob, variables: dict[str, Any], missing: Missing) -> tuple[str | None, str | None]:
-    """The HTML and the text of one email; the text is made from the HTML where the job has none."""
-    html = compiled.html.render(variables, missing) if compiled.html else None
-    return html, compiled.text.render(variables, missing) if compiled.text else text_of(html or "")
 
 
 @lru_cache(maxsize=4)  # once a second, not once an email

@@ -13,19 +13,13 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from eed_delivery.errors import RenderError
 from eed_delivery.rendering.css import NOTHING, Declarations
+from eed_delivery.rendering.html_limits import fit_for_parser
 from eed_delivery.rendering.style_sheets import said_in_sheets
-from eed_delivery.rendering.text_layout import BLANKS, Table, TextLines
+from eed_delivery.rendering.text_layout import BLANKS, MAX_CHARS, Room, Table, TextLines
 from eed_delivery.rendering.visibility import BLOCKS, Style, style_of
 
-MAX_DEPTH = 2000
-"""Of elements within elements. The parser's time grows with its square: 7 ms here, and a minute for 200,000."""
-_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*+)[^>]*+>?")
-_VOID_OR_OPTIONAL = (
-    "a area base br col embed hr img input link meta param source track wbr dd dt li option p rb rp rt td th tr"
-)
-_NOT_NESTED = frozenset(_VOID_OR_OPTIONAL.split())
-"""Tags without an end tag, or whose end tag may be left out (HTML 13.1.2.4), and `a`, which no `a` can be in."""
 _WITH_MARGINS = "blockquote dir dl fieldset figure h1 h2 h3 h4 h5 h6 hr listing menu ol p plaintext pre ul xmp"
 _APART = frozenset(_WITH_MARGINS.split())
 """Blocks that have a margin (HTML 15.3.3, 15.3.6, 15.3.7)."""
@@ -42,36 +36,22 @@ _TRUISMS = ("mailto:", "tel:")
 """A link to an address or a number says no more than its words, where these are the same."""
 
 
-def text_of(html: str) -> str | None:
-    """`html` as text, tables and lists laid out, links as [words](address); None when there is nothing to read."""
-    whole = html.encode("utf-8", "replace").decode("utf-8")  # half a character is refused where the HTML part is made
-    page = LexborHTMLParser(_not_too_deep(whole))
-    if page.root is None:
-        return None
-    text = _Reader(_DOCTYPE.match(whole) is None, said_in_sheets(page)).read(page.root)
-    return text if text.strip() else None
+def text_of(html: str, max_chars: int = MAX_CHARS) -> str | None:
+    """`html` as text, tables and lists laid out, links as [words](address); None when there is nothing to read.
 
-
-def _not_too_deep(html: str) -> str:
-    """The HTML, with blanks for tags that would nest deeper than MAX_DEPTH. Browsers have such a limit, too.
-
-    The text in there is kept, and so are links.
+    Raises `RenderError` when it would be longer than `max_chars`, before it is made, and when the parser has no memory.
     """
-    if html.count("<") <= MAX_DEPTH:
-        return html
-    depth = 0
-
-    def counted(tag: re.Match[str]) -> str:
-        nonlocal depth
-        is_end, name = tag.groups()
-        name = name.lower()
-        kept = depth < MAX_DEPTH or name == "a"
-        if name not in _NOT_NESTED:
-            depth = max(0, depth - 1) if is_end else depth + 1
-            kept = kept or (bool(is_end) and depth < MAX_DEPTH)
-        return tag[0] if kept else " "
-
-    return _TAG.sub(counted, html)
+    whole = html.encode("utf-8", "replace").decode("utf-8")  # half a character is refused where the HTML part is made
+    try:
+        page = LexborHTMLParser(fit_for_parser(whole))
+        if page.root is None:
+            return None
+        text = _Reader(_DOCTYPE.match(whole) is None, said_in_sheets(page), Room(max_chars)).read(page.root)
+    except (MemoryError, RecursionError) as error:
+        raise RenderError(
+            f"the text part cannot be made from the HTML ({type(error).__name__}); simplify it"
+        ) from error
+    return text if text.strip() else None
 
 
 @dataclass(slots=True)
@@ -116,9 +96,10 @@ class _Reader:
 
     quirks: bool
     sheets: Mapping[int, Declarations]
+    room: Room
     opened: list[_Open] = field(default_factory=list)
     styles: list[Style] = field(default_factory=lambda: [Style()])
-    lines: list[TextLines] = field(default_factory=lambda: [TextLines()])
+    lines: list[TextLines] = field(default_factory=list)
     """The page's, and those of the cells that are open."""
     tables: list[Table | None] = field(default_factory=list)
     """Those that are open; None for a cell: what is in it is no part of the table around it."""
@@ -127,6 +108,7 @@ class _Reader:
 
     def read(self, root: LexborNode) -> str:
         """The text of everything in `root`."""
+        self.lines.append(TextLines(self.room))
         node: LexborNode | None = root
         while node is not None:
             if self._enter(node):
@@ -235,7 +217,7 @@ class _Reader:
         if table is None or not table.rows:  # in SVG anything may be called td
             return None
         self.tables.append(None)
-        self.lines.append(TextLines())
+        self.lines.append(TextLines(self.room))
         span = max(1, min(_number(attributes.get("colspan"), 1), _MAX_SPAN))
 
         def end() -> None:

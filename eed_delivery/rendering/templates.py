@@ -1,5 +1,6 @@
 """Templates: compiled once for a job, run once for each email, with errors that name the template and the line."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from eed_delivery.rendering.sandbox import Sandbox, rewrite
 SUBJECT, HTML, TEXT, LIST_UNSUBSCRIBE = "subject template", "html template", "text template", "list_unsubscribe"
 
 PIECES_AT_ONCE = 100
+HIDDEN = "***"
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\d{4,}""")
+"""What an error quotes as Python's repr does, and long numbers, which it does not quote."""
 
 _TOLD_ERRORS = (TemplateError, ArithmeticError, TypeError)
 """Errors whose own words are passed on. The others' may quote a customer's data, which the log must not hold."""
@@ -26,6 +30,7 @@ class Template:
     """A compiled template. Safe to use from many threads."""
 
     name: str
+    source: str
     max_chars: int
     compiled: JinjaTemplate
     eval_ctx: EvalContext
@@ -38,7 +43,7 @@ class Template:
             return self._collect(context)
         except Exception as error:  # it is the template's: whatever Python raises of it, no other try will help
             line = _line_of(error, self.compiled)
-            raise RenderError(f"{self.name}, line {line}: {_words(error)}") from error
+            raise RenderError(f"{self.name}, line {line}: {_words(error, self.source)}") from error
 
     def _collect(self, context: BudgetedContext) -> str:
         """The pieces are counted by the hundred. That bounds memory as well as counting each: a piece is a constant of
@@ -78,7 +83,15 @@ class Templates:
             raise RenderError(f"{name}, line {error.lineno}: {error.message}") from error
         except Exception as error:  # MemoryError is what Python's parser says of brackets nested too deeply
             raise RenderError(f"{name}: it cannot be compiled ({type(error).__name__}); simplify it") from error
-        return Template(name, self._max_chars, compiled, EvalContext(self._sandbox, name))
+        return Template(name, source, self._max_chars, compiled, EvalContext(self._sandbox, name))
+
+
+def _of_template(words: str, source: str) -> str:
+    """An error's words with what it quotes, such as the key of a list, only where the template itself says it.
+
+    `{{ balances[name] }}` would else show the customer's name.
+    """
+    return _QUOTED.sub(lambda found: found[0] if found[0].strip("'\"") in source else HIDDEN, words)
 
 
 def _line_of(error: BaseException, compiled: JinjaTemplate) -> int:
@@ -92,11 +105,13 @@ def _line_of(error: BaseException, compiled: JinjaTemplate) -> int:
     return line
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException, source: str) -> str:
     if isinstance(error, RecursionError):
         return "it calls itself, or nests values, too deeply"
     if isinstance(error, MemoryError):
         return "it needs more memory than there is; simplify the template"
+    if isinstance(error, TemplateLimit):
+        return str(error)
     if isinstance(error, _TOLD_ERRORS):
-        return " ".join(str(error).split())[:300] or type(error).__name__
+        return " ".join(_of_template(str(error), source).split())[:300] or type(error).__name__
     return f"a value does not fit what is done with it ({type(error).__name__})"

@@ -1,13 +1,15 @@
 """Lines of text: words put together, blocks apart from each other, lists with their marks, tables in columns.
 
 The work is linear in the text. A cell is padded by at most MAX_COLUMN characters, and the lines of a table within a
-table are not copied.
+table are not copied. What is laid out is counted before it is joined (`Room`).
 """
 
 import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Union
+from typing import NamedTuple, NoReturn, Union
+
+from eed_delivery.errors import RenderError
 
 MAX_COLUMN = 40
 """A cell longer than this does not widen its column. One long cell and many rows would else be many blanks."""
@@ -20,14 +22,45 @@ BLANKS = " \t\n\f\r"
 _BLANKS = re.compile(f"[{BLANKS}]+")
 _BLANKS_IN_A_LINE = re.compile(r"[ \t\f\r]+")
 
+MAX_CHARS = 1_000_000
+_WORK = 4  # a word is counted again in each table around it
+
 _Rope = list[Union[str, "_Rope"]]
 """Lines, and lists of lines in their place."""
+
+
+class Room:
+    """How much text there may be; RenderError when it is more."""
+
+    __slots__ = ("_left", "_max_chars")
+
+    def __init__(self, max_chars: int = MAX_CHARS) -> None:
+        self._max_chars = max_chars
+        self._left = _WORK * max_chars
+
+    def take(self, chars: int) -> None:
+        """So many characters are laid out."""
+        self._left -= chars
+        if self._left < 0:
+            self.refuse()
+
+    def check(self, text: str) -> str:
+        """`text`, all of it, if it is not too long."""
+        if len(text) > self._max_chars:
+            self.refuse()
+        return text
+
+    def refuse(self) -> NoReturn:
+        """There is no more room."""
+        limit = f"{self._max_chars:,} characters (rendering.max_output_chars)"
+        raise RenderError(f"the text part made from the HTML is longer than {limit}; give the job a text template")
 
 
 @dataclass(slots=True)
 class TextLines:
     """Takes words and blocks in their order, and keeps the lines they make."""
 
+    room: Room = field(default_factory=Room)
     kept: _Rope = field(default_factory=list)
     indent: str = ""
     mark: str = ""
@@ -71,6 +104,7 @@ class TextLines:
         if len(self._line) > 1 and self._line[-2] == "[" and self._line[-1] in same:
             del self._line[-2]
             return
+        self.room.take(len(address) + 3)
         last = len(self.kept) - 1
         while last > 0 and self.kept[last] == "":
             last -= 1
@@ -84,6 +118,7 @@ class TextLines:
         """Add text as it is, after the blank or the line's end that is due."""
         if not text:
             return
+        self.room.take(len(text))
         if self._ended:
             self._end()
         if self._space and self._line:
@@ -118,6 +153,7 @@ class TextLines:
         line = "".join(self._line).rstrip()
         if line:
             line = (self.mark or self.indent) + line
+            self.room.take(len(self.indent))
             self.mark = ""
         self.kept.append(line)
         self._line, self._space = [], False
@@ -183,7 +219,7 @@ class TextLines:
             blank = 0 if line else blank + 1
             if blank <= 2:
                 found.append(line)
-        return "\n".join(found)
+        return self.room.check("\n".join(found))
 
 
 def _is_blank(part: Union[str, "_Rope"]) -> bool:

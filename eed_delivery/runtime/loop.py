@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from eed_delivery.errors import DatabaseGone, QueueGone
+from eed_delivery.runtime.defects import Defects
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ class Loop:
         self._step = step
         self._stop = stop
         self._pulse = pulse
+        self._defects = Defects()
 
     def run(self) -> None:
         self._pulse.beat(self.name)
@@ -65,8 +67,9 @@ class Loop:
             log.warning("waiting", loop=self.name, reason=str(error))
             self._pulse.beat(self.name)  # waiting for an outage to end is this loop's work, not its failure
             return AWAY_SECONDS
-        except Exception:
-            log.exception("step_failed", loop=self.name)
+        except Exception as defect:
+            if count := self._defects.seen(defect):
+                log.exception("step_failed", loop=self.name, count=count)
             return AWAY_SECONDS
         self._pulse.beat(self.name)
         return seconds

@@ -23,6 +23,7 @@ from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import Concerns, Email, EmailState, Outcome, Rendered, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.defects import Defects
 from eed_delivery.transports import Transport
 from eed_delivery.worker.journal import Journal
 
@@ -125,12 +126,11 @@ class Delivery:
         await_turn: Callable[[], None],
         judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
         missing: Callable[[int, Sequence[str], str], None] = lambda _job_id, _names, _job: None,
+        defects: Defects | None = None,
     ) -> None:
-        """`await_turn` waits for a turn of the send rate.
-
-        `judge` may replace an outcome that blames the transport for one email. `missing` receives an email that left
-        without values that its templates print.
-        """
+        """`await_turn` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email;
+        `missing` hears of a job's email that has left without values that its templates print; `defects` are those of
+        the whole process."""
         self._renderer = renderer
         self._transport = transport
         self._journal = journal
@@ -138,6 +138,7 @@ class Delivery:
         self._await_turn = await_turn
         self._judge = judge
         self._missing = missing
+        self._defects = defects or Defects()
         # Of the configuration as it is now: `log` itself binds anew for each line.
         self._log: FilteringBoundLogger = log.bind()
 
@@ -174,7 +175,8 @@ class Delivery:
             # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
             outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
         except Exception as defect:  # a defect of ours costs one email a try, and not the batch its worker
-            log.exception("defect", **email.log_facts())
+            if count := self._defects.seen(defect):
+                log.exception("defect", **email.log_facts(), count=count)
             verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
             outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
         outcome = self._judge(email, outcome)

@@ -24,6 +24,7 @@ from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.queue import MAX_BATCH, Queue
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.defects import AGAIN_SECONDS, Defects
 from eed_delivery.runtime.loop import Loop, Pulse
 from eed_delivery.tracking.bounces.diagnosis import diagnose
 from eed_delivery.transports import Transport
@@ -107,6 +108,7 @@ class Worker:
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._missing = MissingValues()
+        self._defects = Defects()
         self._beats = 0
         self._rules = RetryRules(
             settings.max_attempts,
@@ -125,6 +127,7 @@ class Worker:
             Loop("breaker", self._breaker.step, side_stop, self._pulse).start(),
             Loop("heartbeat", self._heartbeat, side_stop, self._pulse).start(),
             Loop("missing", self._missing.step, side_stop, self._pulse).start(),
+            Loop("defects", self._count_defects, side_stop, self._pulse).start(),
         ]
         threads = [self._thread(f"worker-{n}") for n in range(self._settings.threads)]
         self._stop.wait()
@@ -164,7 +167,14 @@ class Worker:
             ledger=self._parts.ledger,
             queue=self._parts.queue,
             delivery=Delivery(
-                self._parts.renderer, transport, journal, self._rules, await_turn, self._judge, self._missing.add
+                self._parts.renderer,
+                transport,
+                journal,
+                self._rules,
+                await_turn,
+                self._judge,
+                self._missing.add,
+                self._defects,
             ),
             journal=journal,
             compiled=self._compiled.get,
@@ -312,6 +322,11 @@ class Worker:
             self._held = {name: hold for name, hold in self._held.items() if name != domain}
             if self._parts.holds.release(domain):
                 log.info("domain_released", domain=domain)
+
+    def _count_defects(self) -> float:
+        for kind, count in self._defects.left().items():
+            log.error("defect_again", kind=kind, count=count)
+        return AGAIN_SECONDS
 
     def _heartbeat(self) -> float:
         """Say that we live, take our share of the rate, and learn which domains are held."""

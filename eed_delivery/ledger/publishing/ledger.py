@@ -144,7 +144,7 @@ class PublishingLedger:
     def _register_all(self, jobs: Sequence[ReadyJob]) -> None:
         ids = self._database.run(lambda c: self._register(c, jobs))
         for job in jobs:
-            log.info("job_registered", job=str(job.key), job_id=ids[str(job.key)], name=job.name)
+            log.info("job_registered", job=str(job.key), job_id=ids[str(job.key)], **_name_of(job))
 
     def _register_other(self, jobs: Sequence[ReadyJob]) -> None:
         for job in jobs:
@@ -202,7 +202,7 @@ class PublishingLedger:
             return job_id
 
         if (job_id := self._database.did(work)) is not None:
-            log.info("job_ready_again", job=str(job.key), job_id=job_id, name=job.name)
+            log.info("job_ready_again", job=str(job.key), job_id=job_id, **_name_of(job))
 
     def _refuse_job(self, job: ReadyJob, why: str) -> None:
         """A job whose key cannot be kept: its unsent emails are refused, and then the job itself."""
@@ -360,6 +360,11 @@ def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
         Ticket(email_id, gen, attempts, str(job_id), token)
         for email_id, gen, attempts, job_id, token in c.execute(statement)
     ]
+
+
+def _name_of(job: ReadyJob) -> dict[str, str]:
+    """A job's name for the log; where a job is one email's row, its name is a customer's letter, and is not logged."""
+    return {"name": job.name} if job.recipient is None else {}
 
 
 def _new_job(job: ReadyJob) -> dict[str, object]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.link_server.endpoint import AT_ONCE, LinkEndpoint, Unsubscription
@@ -286,6 +287,30 @@ def test_one_click_as_multipart_unsubscribes(site: Site) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert site.ask(UNSUBSCRIBE, "POST", body, headers).status == 200
     assert [unsubscription.wish for unsubscription in site.unsubscriptions] == [Wish.ONE_CLICK]
+
+
+@pytest.mark.parametrize("charset", ["foo", "utf-16", "idna", "rot13", "hex", "zip", "undefined", "'", "x" * 500])
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_no_charset_is_an_error_of_ours(site: Site, kind: str, charset: str) -> None:
+    head = 'Content-Disposition: form-data; name="List-Unsubscribe"\r\nContent-Type: text/plain; charset='
+    part = f"--x\r\n{head}{charset}\r\n\r\nOne-Click\r\n--x--\r\n"
+    body = part if "multipart" in kind else ONE_CLICK
+    for odd in (f"{kind}; charset={charset}", kind):
+        assert site.ask(UNSUBSCRIBE, "POST", body, {"Content-Type": odd}).status in (200, 400)
+
+
+def test_a_defect_of_ours_keeps_the_signed_address_out_of_the_log() -> None:
+    def broken(_: object) -> None:
+        raise KeyError("a defect")
+
+    endpoint = LinkEndpoint(LINKS, broken, broken, broken)
+    path = urlsplit(LINKS.pixel(7, 2)).path
+    statuses: list[str] = []
+    with capture_logs() as lines:
+        body = endpoint({"PATH_INFO": path, "REQUEST_METHOD": "GET"}, lambda status, *_: statuses.append(status))  # type: ignore[arg-type, func-returns-value, return-value]
+    assert statuses == ["503 Service Unavailable"] and body
+    assert [line["event"] for line in lines] == ["request_failed"]
+    assert path not in repr(lines)
 
 
 def test_the_form_on_the_page_unsubscribes(site: Site) -> None:

@@ -45,7 +45,9 @@ class BoundedChild:
 
     def _start(self) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", __name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         return self._process
 
     def close(self) -> None:
@@ -74,7 +76,7 @@ def _outcome(templates: Templates, name: str, source: str, variables: dict[str, 
     try:
         made = templates.compile(name, source).render(variables)
         if name.startswith("html"):
-            text_of(made)
+            text_of(made, MAX_CHARS)
     except RenderError as error:
         return f"refused: {error}"
     except BaseException as error:

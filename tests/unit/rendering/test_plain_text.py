@@ -1,13 +1,18 @@
 """The text part made from HTML: every word that a reader sees, none that nobody sees, links as browsers take them."""
 
 import re
+import resource
+import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from eed_delivery.errors import RenderError
 from eed_delivery.links.markup import attributes, decoded
-from eed_delivery.rendering.plain_text import MAX_DEPTH, text_of
+from eed_delivery.rendering.html_limits import MAX_DEPTH
+from eed_delivery.rendering.plain_text import text_of
 from eed_delivery.rendering.text_layout import MAX_COLUMN
 
 PREHEADER = (
@@ -397,3 +402,49 @@ def test_a_cell_over_many_columns_is_not_padded_to_their_end() -> None:
 @example("\ud800")
 def test_never_an_exception(html: str) -> None:
     text_of(html)
+
+
+LONG = "http://x.example/" + "y" * 10_000
+REPEATED = {
+    "a link that is never closed": f"<p><a href='{LONG}'>x" + "<p>y" * 10_000,
+    "a link in each item": f"<ul><li><a href='{LONG}'>x" + "<li>y" * 10_000,
+    "a link closed where that does not count": f"<p><a href='{LONG}'><table><tr><td></a></table>" + "<p>y" * 10_000,
+    "a short link within a long one": f"<p><a href='{LONG}'><table><tr><td><a href=s>x</a></table>" + "<p>y" * 10_000,
+    "formatting that is never closed": "<p>" + "".join(f"<b id=i{n}>" for n in range(1000)) + "x" + "<p>y" * 10_000,
+    "formatting closed in a cell": "<p>" + "<i a=1><i a=2><b>" * 300 + "<table><tr><td>" + "</i></b>" * 900 + "</table>"
+    + "<p>y" * 10_000,
+    "columns": "<table><tr>" + ("<td>" + "y" * 40) * 1000 + ("<tr>" + "<td>a" * 999 + "<td>b") * 180 + "</table>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_markup_that_is_opened_again_and_again_is_bounded_before_it_is_made(name: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.thread_time()
+    with suppress(RenderError):
+        assert len(text_of(REPEATED[name]) or "") <= 1_000_000
+    assert time.thread_time() - started < 8
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<b>", "</b>", "<p>", "<i id=x>", "</i>", "w ", "<td>", "<table>", "</table>"]), max_size=40
+    )
+)
+def test_formatting_that_is_opened_again_or_not_makes_the_same_text(parts: list[str]) -> None:
+    page = "".join(parts)
+    assert text_of(page) == text_of(re.sub("<(/?)[bi]\\b", r"<\1span", page))
+
+
+def test_links_of_a_page_with_too_many_are_kept() -> None:
+    page = "".join(f"<p><a href='http://x.example/{n}'><b>w{n}</b></a> and <i>more</i></p>" for n in range(9000))
+    text = text_of(page) or ""
+    assert "[w7](http://x.example/7) and more" in text
+    assert "[w8999](http://x.example/8999) and more" in text
+
+
+def test_a_text_longer_than_its_limit_is_refused() -> None:
+    assert text_of("<p>" + "x" * 100, 100) == "x" * 100
+    with pytest.raises(RenderError, match="give the job a text template"):
+        text_of("<p>" + "x" * 101, 100)
