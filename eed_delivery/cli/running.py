@@ -152,6 +152,7 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
         sdnotify.SystemdNotifier(),
         stop_seconds=settings.service.stop_seconds,
         stall_seconds=settings.service.stall_seconds,
+        render_seconds=settings.service.render_seconds,
         preload=("eed_delivery.app.preload",),
     )
     with hearing(settings, "supervisor"):

@@ -112,6 +112,12 @@ def _stop(settings: Settings) -> Iterator[Clash]:
             f"a send may take {longest:g} seconds, and a loop counts as stalled after {stall:g}",
             "Raise service.stall_seconds (and WatchdogSec= in the unit) above that.",
         )
+    yield from _less(
+        settings,
+        "service.render_seconds",
+        "service.stall_seconds",
+        "A stuck render must be seen before its whole worker counts as stalled: lower it.",
+    )
     for key in ("publisher.poll_seconds", "sweeper.interval_seconds", "queue.wait_seconds"):
         yield from _less(
             settings, key, "service.stall_seconds", "A loop that only waits must not count as stalled: lower the wait."

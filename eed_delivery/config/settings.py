@@ -158,6 +158,7 @@ class ServiceSettings(Section):
 
     stop_seconds: Annotated[float, Field(gt=0, lt=90, allow_inf_nan=False)] = 80
     stall_seconds: Seconds = 1800
+    render_seconds: Seconds = 30
 
 
 class TransportSettings(Section):

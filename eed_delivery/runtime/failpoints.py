@@ -2,15 +2,16 @@
 
     EED_FAILPOINTS=worker.wired=kill@3,publisher.leased=stop eed-delivery run
 
-`kill` is kill -9 of this process, `stop` freezes it until somebody sends it SIGCONT; `@3` means the third time it comes
-by, else the first. Unarmed, which is always the case outside the fault tests, reaching one costs a look at a global.
+`kill` is kill -9 of this process, `stop` freezes it until somebody sends it SIGCONT, `spin` keeps the thread busy for
+ever, and `hold` does so without giving up Python's global lock. `@3` means the third time it comes by, else the first.
+Unarmed, which is always the case outside the fault tests, reaching one costs a look at a global.
 """
 
 import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from eed_delivery.errors import ConfigError, Problem
 
@@ -52,7 +53,12 @@ SWEEPER = (
 )
 NAMES = (*PUBLISHER, *WORKER, *SWEEPER)
 
-_ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+_ACTIONS: Mapping[str, Callable[[], object]] = {
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "spin": lambda: [None for _ in iter(int, 1)],
+    "hold": lambda: sum(range(10**15)),  # one step of the interpreter
+}
 _hook: Callable[[str], None] | None = None
 
 
@@ -79,7 +85,7 @@ def arm(text: str) -> bool:
 class _Armed:
     """Counts how often each armed place is reached, and strikes once."""
 
-    def __init__(self, places: dict[str, tuple[signal.Signals, int]]) -> None:
+    def __init__(self, places: dict[str, tuple[Callable[[], object], int]]) -> None:
         self._places = places
         self._reached: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -92,10 +98,10 @@ class _Armed:
             action, at = self._places[name]
             if self._reached[name] != at:
                 return
-        os.kill(os.getpid(), action)
+        action()
 
 
-def _parse(entry: str) -> tuple[str, tuple[signal.Signals, int]]:
+def _parse(entry: str) -> tuple[str, tuple[Callable[[], object], int]]:
     name, _, rest = entry.strip().partition("=")
     action, _, count = rest.partition("@")
     if name not in NAMES or action not in _ACTIONS or not (count or "1").isdecimal() or count == "0":

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.runtime.defects import Defects
+from eed_delivery.runtime.renders import RenderNotes, StuckRender
 
 log = structlog.get_logger(__name__)
 
@@ -16,9 +17,14 @@ AWAY_SECONDS = 2.0
 
 
 class Pulse:
-    """When each loop of this process last made progress; what the watchdog is fed by."""
+    """When each loop of this process last made progress; what the watchdog is fed by.
 
-    def __init__(self) -> None:
+    `renders` is where a worker notes what it renders; `stuck` are the renders for which its predecessor was replaced.
+    """
+
+    def __init__(self, renders: RenderNotes | None = None, stuck: Sequence[StuckRender] = ()) -> None:
+        self.renders = renders
+        self.stuck = tuple(stuck)
         self._last: dict[str, float] = {}
         self._lock = threading.Lock()
 

@@ -1,10 +1,13 @@
 """The supervisor: one process a role, restarted when it dies or stalls, stopped together, and honest with systemd."""
 
+import dataclasses
+import math
 import multiprocessing
 import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -14,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from eed_delivery.runtime.loop import Loop, Pulse
+from eed_delivery.runtime.renders import RenderNotes, StuckRender
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +25,10 @@ PULSE_SECONDS = 1.0
 SHORTEST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 30.0
 HEALTHY_AFTER_SECONDS = 60.0
+MUTE_SECONDS = 5 * PULSE_SECONDS
+"""A process that is not heard of for so long while a render is stuck cannot run any Python: nothing can be finished."""
+LEAVE_SECONDS = 20.0
+"""So long the other threads of a process with a stuck render may finish what they have on the wire."""
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -51,7 +59,11 @@ class Child:
     pipe: Connection
     started_at: float
     progress_at: float
+    renders: RenderNotes
+    heard_at: float
     pulsed: bool = False
+    leave_by: float = math.inf
+    """When it is killed at the latest, after it was asked to leave because of a stuck render."""
 
 
 @dataclass
@@ -63,6 +75,8 @@ class RoleSlot:
     done: bool = False
     start_at: float = 0.0
     backoff: float = field(default=SHORTEST_BACKOFF_SECONDS)
+    stuck: list[StuckRender] = field(default_factory=list)
+    """Renders for which its last process was replaced: the next one fails these emails."""
 
 
 def stop_on_signals(stop: threading.Event) -> None:
@@ -89,7 +103,9 @@ class Supervisor:
     """Keeps one process a role alive until `stop` is set.
 
     A process that dies is started again, later each time it dies young. One whose loops make no progress for
-    `stall_seconds` is killed and started again; what it held comes back by leases and visibility timeouts.
+    `stall_seconds` is killed and started again; what it held comes back by leases and visibility timeouts. So is a
+    worker in which the rendering of one email takes more than `render_seconds` of CPU time; its successor is told which
+    email that was, and fails it.
     The watchdog is fed only while every process makes progress.
     """
 
@@ -100,6 +116,7 @@ class Supervisor:
         *,
         stop_seconds: float,
         stall_seconds: float,
+        render_seconds: float = math.inf,
         preload: Sequence[str] = (),
     ) -> None:
         """`preload`: modules that every role needs; they are imported once, and not again in each process."""
@@ -107,6 +124,8 @@ class Supervisor:
         self._notifier = notifier
         self._stop_seconds = stop_seconds
         self._stall_seconds = stall_seconds
+        self._render_seconds = render_seconds
+        self._stuck_of_job: Counter[int] = Counter()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
         self._ready = False
@@ -123,20 +142,23 @@ class Supervisor:
         now = time.monotonic()
         for slot in self._slots:
             if slot.child is None and not slot.done and now >= slot.start_at:
-                slot.child = self._start(slot.role)
+                slot.child = self._start(slot.role, slot.stuck)
+                slot.stuck = []
         self._hear()
         for slot in self._slots:
             if slot.child is not None:
                 self._examine(slot, slot.child, time.monotonic())
 
-    def _start(self, role: Role) -> Child:
+    def _start(self, role: Role, stuck: Sequence[StuckRender]) -> Child:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=run_role, args=(role, theirs), name=role.name, daemon=True)
+        renders = RenderNotes(self._context)
+        started_with = (role, theirs, renders, tuple(stuck))
+        process = self._context.Process(target=run_role, args=started_with, name=role.name, daemon=True)
         process.start()
         theirs.close()  # the child's end must die with the child, and ours with us
         log.info("role_started", role=role.name, pid=process.pid)
         now = time.monotonic()
-        return Child(role, process, ours, started_at=now, progress_at=now)
+        return Child(role, process, ours, started_at=now, progress_at=now, renders=renders, heard_at=now)
 
     def _hear(self) -> None:
         """Each child tells, once a second, how long its slowest loop has been silent."""
@@ -149,7 +171,8 @@ class Supervisor:
                 except (EOFError, OSError):
                     del children[pipe]  # type: ignore[arg-type]
                 else:
-                    child.progress_at, child.pulsed = time.monotonic() - silent, True
+                    child.heard_at = time.monotonic()
+                    child.progress_at, child.pulsed = child.heard_at - silent, True
 
     def _examine(self, slot: RoleSlot, child: Child, now: float) -> None:
         if not child.process.is_alive():
@@ -157,11 +180,28 @@ class Supervisor:
         elif now - child.progress_at > self._stall_seconds:
             log.error("role_stalled", role=child.role.name, pid=child.process.pid, seconds=now - child.progress_at)
             child.process.kill()
+        elif child.leave_by < math.inf:
+            if now > child.leave_by or now - child.heard_at > MUTE_SECONDS:
+                child.process.kill()
+        elif (stuck := child.renders.stuck(child.process.pid, self._render_seconds)) is not None:
+            self._replace(slot, child, stuck)
+
+    def _replace(self, slot: RoleSlot, child: Child, stuck: StuckRender) -> None:
+        """Ask a process to leave in which a render is stuck. Its other threads finish what they have on the wire."""
+        self._stuck_of_job[stuck.job_id] += 1
+        slot.stuck.append(dataclasses.replace(stuck, of_job=self._stuck_of_job[stuck.job_id]))
+        facts = {"email_id": stuck.email_id, "job_id": stuck.job_id, "gen": stuck.gen, "seconds": round(stuck.seconds)}
+        log.error("render_stuck", role=child.role.name, pid=child.process.pid, **facts)
+        child.leave_by = time.monotonic() + min(LEAVE_SECONDS, self._stop_seconds)
+        child.process.terminate()
 
     def _bury(self, slot: RoleSlot, child: Child, now: float) -> None:
         child.process.join()
         child.pipe.close()
         slot.child = None
+        if slot.stuck:  # its next process is to fail that email before anybody else claims it
+            slot.start_at = now
+            return
         if child.role.once and child.process.exitcode == 0:
             slot.done = True
             return
@@ -199,11 +239,13 @@ class Supervisor:
         log.info("stopped")
 
 
-def run_role(role: Role, pipe: Connection) -> None:
+def run_role(
+    role: Role, pipe: Connection, renders: RenderNotes | None = None, stuck: Sequence[StuckRender] = ()
+) -> None:
     """A role's process: it stops on a signal, and when its supervisor is gone, however it went."""
     stop = threading.Event()
     stop_on_signals(stop)
-    pulse = Pulse()
+    pulse = Pulse(renders, stuck)
     threading.Thread(target=_outlive_nobody, args=(pipe, stop), name="parent", daemon=True).start()
     Loop("pulse", lambda: _tell(pulse, pipe), stop, Pulse()).start()
     role.work(stop, pulse)

@@ -126,6 +126,7 @@ class Batch:
         drafts = deque[Draft]()
         while waiting and self._hands.may_go_on():
             if not drafts:
+                self._hands.journal.write()  # a template that ends its worker must not leave what has gone in doubt
                 drafts = self._render_ahead(waiting, claim)
             elif self._deliver(drafts.popleft()):
                 waiting.popleft()

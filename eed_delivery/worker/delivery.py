@@ -12,6 +12,7 @@ record      the outcome, under the same token, with the source's row in the same
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -127,10 +128,11 @@ class Delivery:
         judge: Callable[[Email, Outcome], Outcome] = lambda _, outcome: outcome,
         missing: Callable[[int, Sequence[str], str], None] = lambda _job_id, _names, _job: None,
         defects: Defects | None = None,
+        noted: Callable[[Email], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
-        """`await_turn` waits for a turn; `judge` may see through an outcome that blames the whole way out for one email;
-        `missing` hears of a job's email that has left without values that its templates print; `defects` are those of
-        the whole process."""
+        """`await_turn` waits for a turn; `judge` may see through an outcome that blames the whole way out for one
+        email; `missing` hears of a job's email that has left without values that its templates print; `defects` are
+        those of the whole process; `noted` keeps, while an email is rendered, a note of it for the supervisor."""
         self._renderer = renderer
         self._transport = transport
         self._journal = journal
@@ -139,6 +141,7 @@ class Delivery:
         self._judge = judge
         self._missing = missing
         self._defects = defects or Defects()
+        self._noted = noted
         # Of the configuration as it is now: `log` itself binds anew for each line.
         self._log: FilteringBoundLogger = log.bind()
 
@@ -146,8 +149,10 @@ class Delivery:
         """The message of one claimed email, for `deliver`."""
         started = time.monotonic()
         try:
-            rendered: Rendered | Exception = self._renderer.render(load_job(), email)
-            failpoints.reach("worker.rendered")
+            compiled = load_job()
+            with self._noted(email):
+                rendered: Rendered | Exception = self._renderer.render(compiled, email)
+                failpoints.reach("worker.rendered")
         except Exception as failure:  # noqa: BLE001 - raised again by `deliver`, which knows what each kind means
             rendered = failure
         return Draft(email, rendered, time.monotonic() - started)

@@ -115,7 +115,14 @@ class Journal:
         self._unrecorded.append(JournalEntry(email, decision, took_ms))
 
     def flush(self) -> list[Settled]:
-        """Write what is kept and return the emails settled since the last flush.
+        """Write what is kept and return the emails settled since the last flush."""
+        self.write()
+        failpoints.reach("worker.recorded")
+        settled, self._settled = self._settled, []
+        return settled
+
+    def write(self) -> None:
+        """Write what is kept.
 
         Waits for the database as long as it takes; only when the service must exit is an outcome given up. Then it is
         logged, and the sweeper will show the email as in doubt: that is the truth of the ledger.
@@ -124,9 +131,6 @@ class Journal:
             self._beat()
             if self._give_up.wait(DATABASE_AWAY_SECONDS):
                 self._give_up_all()
-        failpoints.reach("worker.recorded")
-        settled, self._settled = self._settled, []
-        return settled
 
     def _try_to_record(self) -> bool:
         try:

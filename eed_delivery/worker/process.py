@@ -4,6 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -40,6 +41,7 @@ from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.refusals import Consequences, Refusals
 from eed_delivery.worker.send_rate import SendRate
+from eed_delivery.worker.stuck_renders import StuckRenders
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +111,7 @@ class Worker:
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._missing = MissingValues()
         self._defects = Defects()
+        self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._pause_stuck_job)
         self._beats = 0
         self._rules = RetryRules(
             settings.max_attempts,
@@ -129,7 +132,9 @@ class Worker:
             Loop("missing", self._missing.step, side_stop, self._pulse).start(),
             Loop("defects", self._count_defects, side_stop, self._pulse).start(),
         ]
-        threads = [self._thread(f"worker-{n}") for n in range(self._settings.threads)]
+        self._stuck.end_all(self._stop, partial(self._pulse.beat, "stuck"))  # before anything of them can be claimed
+        self._pulse.forget("stuck")
+        threads = [self._thread(n) for n in range(self._settings.threads)]
         self._stop.wait()
         log.info("stopping", threads=len(threads))
         _join(threads, grace_seconds - LAST_WORDS_SECONDS)
@@ -147,9 +152,10 @@ class Worker:
         except DatabaseGone as error:
             log.warning("heartbeat_left_behind", reason=str(error))
 
-    def _thread(self, name: str) -> threading.Thread:
+    def _thread(self, number: int) -> threading.Thread:
+        name = f"worker-{number}"
         transport = self._parts.make_transport()
-        hands = self._hands(name, transport)
+        hands = self._hands(number, name, transport)
 
         def run() -> None:
             Loop(name, lambda: self._step(hands), self._stop, self._pulse).run()
@@ -159,7 +165,8 @@ class Worker:
         thread.start()
         return thread
 
-    def _hands(self, name: str, transport: Transport) -> Hands:
+    def _hands(self, number: int, name: str, transport: Transport) -> Hands:
+        renders = self._pulse.renders
         beat = partial(self._pulse.beat, name)
         journal = Journal(self._parts.ledger, self._parts.send_lease_seconds, self._give_up, beat)
         await_turn = partial(self._send_rate.take, beat)
@@ -175,6 +182,7 @@ class Worker:
                 self._judge,
                 self._missing.add,
                 self._defects,
+                partial(renders.of, number) if renders is not None else lambda _: nullcontext(),
             ),
             journal=journal,
             compiled=self._compiled.get,
@@ -301,6 +309,10 @@ class Worker:
     def _pause_job(self, email: Email, reason: str) -> None:
         if self._parts.operating.pause(email.job_id, reason):
             log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=reason)
+
+    def _pause_stuck_job(self, job_id: int, reason: str) -> None:
+        if self._parts.operating.pause(job_id, reason):
+            log.error("job_paused", job_id=job_id, reason=reason)
 
     def _answers_to_others(self, email: Email, outcome: Outcome) -> int:
         """Where a domain may be meant, only what it says to others tells this email from it."""

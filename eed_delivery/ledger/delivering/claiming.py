@@ -37,7 +37,7 @@ class Claiming:
         others = [ticket for ticket in tickets if (ticket.email_id, ticket.gen) not in rows]
         on_list: set[int] = set()
         refusals = self._look_closer(c, others, token, rows, on_list) if others else []
-        held = [_email(row, token) for t in tickets if (row := rows.get((t.email_id, t.gen))) is not None]
+        held = [email_of(row, token) for t in tickets if (row := rows.get((t.email_id, t.gen))) is not None]
         loaded = self._source.emails(c, held)
         if len(loaded) < len(held) or any(email.settled_elsewhere for email in loaded):
             over = self._put_back_unwanted(c, held, loaded)
@@ -73,7 +73,7 @@ class Claiming:
             if exit_state == ON_THE_LIST:
                 on_list.add(ticket.email_id)
             elif exit_state is not None:
-                self.put_back(c, _email(row, token), *exit_state)
+                self.put_back(c, email_of(row, token), *exit_state)
                 refusal = Refusal(ticket, Standing.OVER)
             if refusal is not None:
                 refusals.append(refusal)
@@ -100,7 +100,7 @@ class Claiming:
         statements.append(BoundStatement(sql.STANDING, {"ids": ids}, rows=None))
         for row in execute(c, statements)[-1].rows:
             if (exit_state := exit_of(row)) is not None:
-                self.put_back(c, _email(row, row.token), *exit_state)
+                self.put_back(c, email_of(row, row.token), *exit_state)
                 over.add(row.email_id)
         return over
 
@@ -173,7 +173,8 @@ def exit_of(row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
     return None
 
 
-def _email(row: Any, token: int) -> Email:
+def email_of(row: Any, token: int) -> Email:
+    """The email of a row of HELD or STANDING, in our hand under `token`; its content is not loaded yet."""
     return Email(
         email_id=row.email_id,
         job_id=row.job_id,

@@ -43,6 +43,15 @@ class Claim:
     refusals: tuple[Refusal, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What an email is held by: nothing is written where these are not its row's."""
+
+    email_id: int
+    gen: int
+    token: int
+
+
 def new_token() -> int:
     """A fencing token nobody else has: 62 random bits, never 0."""
     return secrets.randbits(62) | 1

@@ -7,14 +7,14 @@ from sqlalchemy import Connection
 from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.delivering import statements as sql
-from eed_delivery.ledger.delivering.claiming import Claiming, exit_of
-from eed_delivery.ledger.delivering.claims import Claim, JobRef, Standing, fence
+from eed_delivery.ledger.delivering.claiming import Claiming, email_of, exit_of
+from eed_delivery.ledger.delivering.claims import Claim, Fence, JobRef, Standing, fence
 from eed_delivery.ledger.delivering.group_commit import GroupCommit, GroupResult
 from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
 from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
-from eed_delivery.model import Email, EmailState, Job, Ticket
+from eed_delivery.model import Email, EmailState, Job, Outcome, Ticket, Verdict
 from eed_delivery.source import Source
 
 
@@ -117,6 +117,21 @@ class DeliveryLedger:
             return Standing.LOST
         self._claiming.put_back(c, email, *exit_state)
         return Standing.OVER
+
+    def fail_unsent(self, fence: Fence, reason: str, took_ms: int) -> bool:
+        """End an email as failed that another process held under this fence and has not sent; False when it is no
+        longer so: newer truth stands (G3). Raises `DatabaseGone`."""
+
+        def work(c: Connection) -> bool:
+            row = c.execute(sql.STANDING, {"ids": [fence.email_id]}).one_or_none()
+            if row is None or (row.gen, row.token, row.wire_at) != (fence.gen, fence.token, None):
+                return False
+            if row.state != EmailState.SENDING:
+                return bool(row.state == EmailState.FAILED)  # a second run of this transaction
+            decision = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, reason), counted=True)
+            return self._recording.record(c, email_of(row, fence.token), decision, took_ms)
+
+        return self._database.run(work)
 
     def release(self, emails: Sequence[Email]) -> None:
         """Put emails that have not seen the wire back to `queued`, unharmed (G4). Raises `DatabaseGone`."""

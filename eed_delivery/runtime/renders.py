@@ -1,0 +1,87 @@
+"""Which email each thread of a worker renders at this moment, where the supervisor can read it.
+
+A template, or the parser of its HTML, may keep a worker busy indefinitely, and with Python's global lock all of its
+threads. Then nothing within the process can say which email it is. So each thread notes it before, in memory that the
+supervisor shares. What counts is the CPU time of that thread: one that waits for a disk, or is frozen, is not stuck.
+"""
+
+import ctypes
+import os
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+from eed_delivery.model import Email
+
+THREADS = 256
+"""As many as worker.threads may be."""
+_SLOT = struct.Struct("<qqqqqd")  # email_id (0: none), gen, token, job_id, thread, its CPU seconds at the beginning
+_NONE = struct.pack("<q", 0)
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class StuckRender:
+    """An email that was being rendered when its worker had to be replaced. `of_job`: the how manieth of its job."""
+
+    email_id: int
+    gen: int
+    token: int
+    job_id: int
+    seconds: float
+    of_job: int = 1
+
+
+class RenderNotes:
+    """The notes of one process. It is handed to the process when it is started."""
+
+    def __init__(self, context: BaseContext) -> None:
+        self._memory = context.RawArray(ctypes.c_char, THREADS * _SLOT.size)
+        self._seen: dict[int, bytes] = {}
+
+    @contextmanager
+    def of(self, slot: int, email: Email) -> Iterator[None]:
+        """Note that the thread of this slot renders `email`, until the end of the block."""
+        at = slot * _SLOT.size
+        note = (email.gen, email.token, email.job_id, threading.get_native_id(), time.thread_time())
+        # The id last: a note that is read half-written is the last email's, which is over.
+        struct.pack_into("<qqqqd", self._memory, at + len(_NONE), *note)
+        struct.pack_into("<q", self._memory, at, email.email_id)
+        try:
+            yield
+        finally:
+            struct.pack_into("<q", self._memory, at, 0)
+
+    def stuck(self, pid: int | None, seconds: float) -> StuckRender | None:
+        """A render that has used more than so many CPU seconds. Asked by the supervisor, twice a second."""
+        memory = bytes(self._memory)
+        before, self._seen = self._seen, {}
+        for at in range(0, len(memory), _SLOT.size):
+            note = memory[at : at + _SLOT.size]
+            if note.startswith(_NONE):
+                continue
+            self._seen[at] = note
+            if before.get(at) == note and (found := _over(note, pid, seconds)) is not None:
+                return found
+        return None
+
+
+def _over(note: bytes, pid: int | None, seconds: float) -> StuckRender | None:
+    email_id, gen, token, job_id, thread, began = _SLOT.unpack(note)
+    used = _cpu_seconds(pid, thread) - began
+    return StuckRender(email_id, gen, token, job_id, used) if used > seconds else None
+
+
+def _cpu_seconds(pid: int | None, thread: int) -> float:
+    """Of a thread of another process: utime and stime of proc_pid_stat(5). 0 where there is no /proc."""
+    try:
+        stat = Path(f"/proc/{pid}/task/{thread}/stat").read_text()
+    except OSError:
+        return 0.0
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
