@@ -111,7 +111,7 @@ class Worker:
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._missing = MissingValues()
         self._defects = Defects()
-        self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._pause_stuck_job)
+        self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._pause_job)
         self._beats = 0
         self._rules = RetryRules(
             settings.max_attempts,
@@ -309,10 +309,6 @@ class Worker:
     def _pause_job(self, email: Email, reason: str) -> None:
         if self._parts.operating.pause(email.job_id, reason):
             log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=reason)
-
-    def _pause_stuck_job(self, job_id: int, reason: str) -> None:
-        if self._parts.operating.pause(job_id, reason):
-            log.error("job_paused", job_id=job_id, reason=reason)
 
     def _answers_to_others(self, email: Email, outcome: Outcome) -> int:
         """Where a domain may be meant, only what it says to others tells this email from it."""

@@ -9,6 +9,7 @@ import structlog
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.delivering.claims import Fence
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.model import Email
 from eed_delivery.runtime.loop import AWAY_SECONDS
 from eed_delivery.runtime.renders import StuckRender
 
@@ -21,7 +22,9 @@ PAUSE_AT = 3
 class StuckRenders:
     """Fails them, each once."""
 
-    def __init__(self, stuck: Sequence[StuckRender], ledger: DeliveryLedger, pause: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, stuck: Sequence[StuckRender], ledger: DeliveryLedger, pause: Callable[[Email, str], None]
+    ) -> None:
         self._stuck = deque(stuck)
         self._ledger = ledger
         self._pause = pause
@@ -42,8 +45,11 @@ class StuckRenders:
         words = "its template or data kept a worker busy"
         reason = f"rendering took more than {stuck.seconds:.0f} s of CPU time: {words}, and the worker was replaced"
         fence = Fence(stuck.email_id, stuck.gen, stuck.token)
-        failed = self._ledger.fail_unsent(fence, reason, round(stuck.seconds * 1000))
-        facts = {"job_id": stuck.job_id, "email_id": stuck.email_id, "gen": stuck.gen}
-        log.error("stuck_render_failed" if failed else "stuck_render_settled_elsewhere", **facts, reason=reason)
+        email = self._ledger.fail_unsent(fence, reason, round(stuck.seconds * 1000))
+        if email is None:
+            facts = {"job_id": stuck.job_id, "email_id": stuck.email_id, "gen": stuck.gen}
+            log.warning("stuck_render_not_failed", **facts, reason="it was claimed or has ended meanwhile")
+            return
+        log.error("stuck_render_failed", **email.log_facts(), reason=reason)
         if stuck.of_job >= PAUSE_AT:
-            self._pause(stuck.job_id, f"{stuck.of_job} of its emails were stuck in rendering, and each cost a worker")
+            self._pause(email, f"{stuck.of_job} of its emails were stuck in rendering, and each cost a worker")

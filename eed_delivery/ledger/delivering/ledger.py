@@ -118,18 +118,19 @@ class DeliveryLedger:
         self._claiming.put_back(c, email, *exit_state)
         return Standing.OVER
 
-    def fail_unsent(self, fence: Fence, reason: str, took_ms: int) -> bool:
-        """End an email as failed that another process held under this fence and has not sent; False when it is no
-        longer so: newer truth stands (G3). Raises `DatabaseGone`."""
+    def fail_unsent(self, fence: Fence, reason: str, took_ms: int) -> Email | None:
+        """End an email as failed that another process held under this fence and has not sent, and return it; None when
+        it is no longer so: newer truth stands (G3). Raises `DatabaseGone`."""
 
-        def work(c: Connection) -> bool:
+        def work(c: Connection) -> Email | None:
             row = c.execute(sql.STANDING, {"ids": [fence.email_id]}).one_or_none()
             if row is None or (row.gen, row.token, row.wire_at) != (fence.gen, fence.token, None):
-                return False
+                return None
+            email = email_of(row, fence.token)
             if row.state != EmailState.SENDING:
-                return bool(row.state == EmailState.FAILED)  # a second run of this transaction
+                return email if row.state == EmailState.FAILED else None  # a second run of this transaction
             decision = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, reason), counted=True)
-            return self._recording.record(c, email_of(row, fence.token), decision, took_ms)
+            return email if self._recording.record(c, email, decision, took_ms) else None
 
         return self._database.run(work)
 

@@ -24,7 +24,7 @@ OF_EACH = 3
 HONEST = 1
 
 
-@scenario("template-bomb", quick=Amount(100), short=Amount(1000), long=Amount(20_000))
+@scenario("template-bomb", short=Amount(1000), long=Amount(20_000))
 def template_bomb(site: Site, amount: Amount) -> Told:
     """Jobs whose templates are bombs beside an honest one, which loses nothing and is not kept waiting for a worker."""
     stack = site.stack()
