@@ -284,27 +284,32 @@ def guarded(function: Callable[..., Any], *, makes: bool) -> Callable[..., Any]:
         budget = context.budget
         budget.step()
         for value in args:
-            budget.taken(value)
+            if type(value) not in _LIGHT:
+                budget.taken(value)
         if kwargs:
             budget.taken(kwargs)
-        result = function(*_first(kind, context), *args, **kwargs)
-        if not makes:
-            return result
-        if isinstance(result, GeneratorType):
-            return _charged_each(budget, result)
-        budget.made(result)
-        return result
+        if kind is None:
+            result = function(*args, **kwargs)
+        else:
+            result = function(context if kind is _CONTEXT else _other(kind, context), *args, **kwargs)
+        return _charged(budget, result) if makes else result
 
     return run
 
 
-def _first(kind: Any, context: BudgetedContext) -> tuple[Any, ...]:
-    """What Jinja hands to such a function before the template's own arguments."""
-    if kind is None:
-        return ()
-    if kind is _CONTEXT:
-        return (context,)
-    return (context.eval_ctx,) if kind is _EVAL_CONTEXT else (context.environment,)
+def _charged(budget: Budget, result: Any) -> Any:
+    if type(result) is str:  # nearly all
+        budget.charge(len(result))
+    elif isinstance(result, GeneratorType):
+        return _charged_each(budget, result)
+    else:
+        budget.made(result)
+    return result
+
+
+def _other(kind: Any, context: BudgetedContext) -> EvalContext | Environment:
+    """What Jinja hands to such a function before the template's own arguments, if not the context."""
+    return context.eval_ctx if kind is _EVAL_CONTEXT else context.environment
 
 
 def _charged_each(budget: Budget, items: Iterator[Any]) -> Iterator[Any]:
@@ -320,6 +325,8 @@ def _kind_of(mark: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
     return mark(function).jinja_pass_arg  # type: ignore[attr-defined]
 
 
+_LIGHT = frozenset({str, int, bool, float, Markup, type(None)})
+"""Nothing of these has to be weighed: text was charged when it was made, and a number is bounded."""
 _CONTEXT, _EVAL_CONTEXT = _kind_of(pass_context), _kind_of(pass_eval_context)
 
 

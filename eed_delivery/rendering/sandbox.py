@@ -381,7 +381,8 @@ def _looked_at(context: BudgetedContext, value: Any, name: str) -> Any:
 @pass_context
 def _taken(context: BudgetedContext, value: Any) -> Any:
     """What is compared, or looked up by."""
-    context.budget.taken(value)
+    if type(value) is not str:  # as nearly all
+        context.budget.taken(value)
     return value
 
 
