@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from rich.cells import cell_len
 
-from eed_delivery.cli.layout import GAP, LEAST_PROSE, Sheet, PlacedCell, wrapped
+from eed_delivery.cli.layout import GAP, LEAST_PROSE, PlacedCell, Sheet, wrapped
 from eed_delivery.config.environment import wants_colours
 from eed_delivery.reports.moments import when
 from eed_delivery.untrusted import inert, json_text, visible

@@ -12,6 +12,7 @@ A job is compiled once, and each of its emails is rendered from that. A `Rendere
 - `shared_parts`   attachments that all emails of a job share
 - `file_names`     names of attachments
 - `plain_text`     the text part from the HTML, `text_layout` its lines
+- `html_limits`    limits of the HTML that the text part is made from
 - `visibility`     what a reader of the HTML does not see, by `css` and `style_sheets`
 - `job_links`      links of ours in a job's emails, and `unsubscribe` the List-Unsubscribe header
 - `header_reading` what a mail program shows of a header

@@ -3,5 +3,7 @@
 - `supervisor`     starts, watches and stops the processes
 - `loop`           the loop that every role is made of
 - `poll_interval`  how often a loop polls
+- `renders`        which email each thread renders, for the supervisor
+- `defects`        logs a repeated defect once a minute
 - `failpoints`     where a test may kill or freeze a process
 """

@@ -10,6 +10,7 @@
 - `refusals`        refusals that concern a domain, a job or all emails
 - `deferrals`       temporary answers that many recipients share
 - `job_refusals`    one refusal of most of a job's emails, and single emails that break the way out
+- `stuck_renders`   ends the emails whose rendering was stuck in the process before
 - `missing_values`  counts values that templates print and emails do not have
 """
 
