@@ -99,9 +99,9 @@ def _of_one_domain(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[Se
 def is_recipients_own(reply: str) -> bool:
     """Whether a refusal is the recipient's, however many others get the same."""
     rule = rule_for(reply)
-    return _DEAD_OR_FULL.match(reply) is not None or (
-        rule is not None and rule.concern in _THEIR_OWN and rule.name not in _OF_NOW
-    )
+    if rule is None:  # words that say nothing: the code alone may
+        return _DEAD_OR_FULL.match(reply) is not None
+    return rule.concern in _THEIR_OWN and rule.name not in _OF_NOW
 
 
 class AnswersAlike:

@@ -28,6 +28,7 @@ SENDER = Rule(
         (r"\bsender " + GAP + r"(?:does not exist|blocked|not exist|no (?:a|mx|a/mx)\b|null ?mx|not verified|not authori[sz]ed)", MANY),
         (r"\b(?:after|in reply to|response to|command:?) (?:pipelined )?(?:mail from|ehlo|helo|auth|initial connection|starttls)\b", "Exim, Postfix: an answer before the recipient was named"),
         (r"\bfrom:? (?:\w+ )?domain\b|\bvalid from\b|\bfor your sender\b|\bconfiguration set\b|\bfrom:? (?:header|address) (?:\w+ ){0,3}(?:invalid|missing|not)", "GoDaddy"),
+        (r"\binvalid domain \[", "Libero: LIB_420 is about the sender's domain"),
         (r"\bbadmailfrom\b|\bbatv\b|\bbackscatter", QMAIL),
         (r"\b(?:sender|postmaster) verif(?:y|ication) (?:failed|for|callout)|\bverification failed (?:for|while)\b", EXIM + ": verify.c; a recipient's is \"Callout verification failed\""),
         (r"\byour (?:e-?mail )?account (?:is|has been|was) (?:\w+ )?(?:suspended|disabled|blocked|locked)", "hosters"),
