@@ -260,9 +260,12 @@ class OperatingLedger:
             self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, row.job_id, email_id, row.gen)])
         return True
 
-    def pause(self, job_id: int, reason: str) -> bool:
-        """Stop giving out the wire for a job; False when it is not active."""
-        notice = Notice(NoticeKind.JOB_PAUSED, job_id, facts=with_reason(reason))
+    def pause(self, job_id: int, reason: str, *, notice_reason: str | None = None) -> bool:
+        """Stop giving out the wire for a job; False when it is not active.
+
+        `notice_reason`: what a webhook says in place of a reason that quotes a mail server.
+        """
+        notice = Notice(NoticeKind.JOB_PAUSED, job_id, facts=with_reason(notice_reason or reason))
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
         return self._change(PAUSE, values, Act(ActKind.PAUSE, job_id, reason=reason), notice)
 

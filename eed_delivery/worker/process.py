@@ -102,7 +102,7 @@ class Worker:
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
         self._refusals = Refusals(
-            Consequences(self._breaker.trip, self._hold_domain, self._pause_job, self._send_rate.slow_down)
+            Consequences(self._breaker.trip, self._hold_domain, self._pause_for, self._send_rate.slow_down)
         )
         self._shared = SharedDeferrals(parts.answers, clock)
         self._suspects = Suspects(self._answers_to_others, clock=clock)
@@ -267,7 +267,7 @@ class Worker:
         same = self._same.seen(email.job_id, outcome)
         if same is not None:
             limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
-            self._pause_job(email, f"more than {limit} of the last {window} emails were refused alike: {same}")
+            self._pause_for(email, f"more than {limit} of the last {window} emails were refused alike", outcome)
 
     def _note_answer(self, email: Email, outcome: Outcome) -> None:
         match outcome.verdict:
@@ -306,8 +306,13 @@ class Worker:
         else:
             self._send_rate.slow_down()
 
-    def _pause_job(self, email: Email, reason: str) -> None:
-        if self._parts.operating.pause(email.job_id, reason):
+    def _pause_for(self, email: Email, what: str, outcome: Outcome) -> None:
+        """A webhook gets the codes of the refusal, and not the mail server's words."""
+        codes = " ".join(str(code) for code in (outcome.code, outcome.enhanced) if code)
+        self._pause_job(email, f"{what}: {outcome.reply}", f"{what}: {codes}")
+
+    def _pause_job(self, email: Email, reason: str, notice_reason: str | None = None) -> None:
+        if self._parts.operating.pause(email.job_id, reason, notice_reason=notice_reason):
             log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=reason)
 
     def _answers_to_others(self, email: Email, outcome: Outcome) -> int:

@@ -46,7 +46,7 @@ class Consequences:
 
     trip: Callable[[str], None]
     hold_domain: Callable[[str, str], None]
-    pause_job: Callable[[Email, str], None]
+    pause_job: Callable[[Email, str, Outcome], None]
     slow_down: Callable[[], None]
 
 
@@ -81,7 +81,7 @@ class Refusals:
             if of_job >= JOB_IN_A_ROW:
                 del self._by_job[email.job_id]
         if of_job >= JOB_IN_A_ROW:
-            self._then.pause_job(email, f"the sender was refused {of_job} times in a row: {outcome.reply}")
+            self._then.pause_job(email, f"the sender was refused {of_job} times in a row", outcome)
         elif too_fast:
             self._then.slow_down()
         elif everybody:

@@ -254,3 +254,21 @@ def test_a_url_without_a_secret_is_a_mistake(desk: House) -> None:
     del desk.environ["EED_WEBHOOKS__SECRET"]
     refused = desk.command("list")
     assert (refused.exit_code, "webhooks.url and webhooks.secret" in refused.output) == (78, True)
+
+
+def test_a_job_that_pauses_itself_says_codes_and_nobody_s_words(new_stack: NewStack) -> None:
+    """The mail server's reply names a customer and her account: an operator may read it, another system may not."""
+    settings = {
+        "webhooks.url": "https://127.0.0.1:9/",
+        "worker.same_answer_limit": 3,
+        "worker.same_answer_window": 6,
+    }
+    stack = new_stack(settings, environ={"EED_WEBHOOKS__SECRET": SECRET})
+    stack.mail_up().on("dot", Say("554 5.6.0 <anna.mueller@example.com>: account 'DE89370400440532013000' is closed"))
+    stack.add_job([f"c{n}@example.com" for n in range(12)])
+    stack.start("run")
+    paused = "SELECT COUNT(*) FROM eed_job WHERE state = 'paused'"
+    stack.wait_until(lambda: stack.world.scalar(paused) == 1, "it pauses itself")
+    assert "DE89370400440532013000" in stack.world.scalar("SELECT reason FROM eed_job")
+    facts = stack.world.scalar("SELECT facts FROM eed_webhook WHERE kind = 'job.paused'")
+    assert json.loads(facts)["reason"].endswith("were refused alike: 554 5.6.0")

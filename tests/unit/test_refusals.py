@@ -31,7 +31,7 @@ class Told:
             Consequences(
                 lambda _: self.told.append(("trip", "")),
                 lambda domain, _: self.told.append(("hold", domain)),
-                lambda email, _: self.told.append(("pause", email.job_id)),
+                lambda email, _why, _outcome: self.told.append(("pause", email.job_id)),
                 lambda: self.told.append(("slow down", "")),
             )
         )
