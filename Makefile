@@ -28,7 +28,7 @@ demo: $(INSTALLED)
 # (~/.cache/eed-delivery-tests, which `make clean` leaves alone). Where it cannot be had they are skipped, and say why.
 test: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --junitxml=build/tests.xml --cov --cov-report=term --cov-fail-under=90
 
 faults: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install

@@ -15,6 +15,8 @@ from tests.servers.ministack import MiniStack
 from tests.servers.mysql import MySql
 from tests.servers.mysql_binaries import REQUIRED, NotToBeHad, new_data_directory
 
+pytest_plugins = ["tests.timing"]
+
 _numbers = itertools.count(1)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import start
+from tests.timing import PROCESS_STOP, spending
 
 TAIL_BYTES = 4000
 
@@ -40,7 +41,8 @@ class ServiceProcess:
         """SIGTERM to the supervisor alone, as systemd's KillMode=mixed does; returns the exit code."""
         self._process.terminate()
         try:
-            return self._process.wait(seconds)
+            with spending(PROCESS_STOP):
+                return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the service did not stop in {seconds} s. Its log ends:\n{self.tail()}") from None

@@ -31,6 +31,7 @@ from tests.servers import free_port
 from tests.servers.ministack import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, MiniStack
 from tests.service_process import ServiceProcess
 from tests.sink import Sink, SinkLedger
+from tests.timing import WAITING, spending
 from tests.world import World
 
 PATIENCE_SECONDS = 120.0
@@ -232,10 +233,11 @@ class Stack:
     def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Ask until it is so; on a timeout fail with how far it has come and the end of every log."""
         pause = threading.Event()
-        for _ in range(int(seconds / POLL_SECONDS)):
-            if condition():
-                return
-            pause.wait(POLL_SECONDS)
+        with spending(WAITING):
+            for _ in range(int(seconds / POLL_SECONDS)):
+                if condition():
+                    return
+                pause.wait(POLL_SECONDS)
         raise AssertionError(f"not in {seconds:g} s: {what}\n{self.story()}")
 
     def story(self) -> str:

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 
+from tests.timing import WAITING, spending
+
 SECONDS = 30
 
 
@@ -11,8 +13,9 @@ def until(
 ) -> None:
     """Look until it is so; fails after so many `seconds`, and says `what`."""
     pause = threading.Event()
-    for _ in range(seconds * 100):
-        if condition():
-            return
-        pause.wait(0.01)
+    with spending(WAITING):
+        for _ in range(seconds * 100):
+            if condition():
+                return
+            pause.wait(0.01)
     raise AssertionError(what())

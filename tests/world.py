@@ -20,6 +20,7 @@ from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import Email, Ticket
 from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference
+from tests.timing import DATABASE_CREATION, spending
 
 
 class World:
@@ -28,8 +29,9 @@ class World:
     def __init__(self, url: str, settings: SourceSettings | None = None) -> None:
         self.url = url
         self.database = Database(make_engine(make_url(url), connections=20, multi_statements=True))
-        migrations.upgrade(self.database.engine)
-        self.database.run(create_reference)
+        with spending(DATABASE_CREATION):
+            migrations.upgrade(self.database.engine)
+            self.database.run(create_reference)
         self.source = Source(settings or SourceSettings())
         self.registry = PublishingLedger(self.database, self.source)
         self.delivering = DeliveryLedger(self.database, self.source, "test")

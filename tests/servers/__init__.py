@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.timing import PROCESS_STOP, SERVER_START, spending
+
 # Below Linux's range of outgoing ports (32768 and up): a server that is killed and started again finds its
 # port still free, because no outgoing connection of another test can have taken it in between.
 _PORTS = range(15_000, 32_000)
@@ -60,23 +62,25 @@ def wait_until_up(process: subprocess.Popen[bytes], is_up: Callable[[], bool], l
 
     Raises RuntimeError with the end of the log if the server dies or is too slow.
     """
-    for _ in range(int(seconds / 0.05)):
-        try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            if is_up():
-                return
-        else:
-            break
+    with spending(SERVER_START):
+        for _ in range(int(seconds / 0.05)):
+            try:
+                process.wait(timeout=0.05)
+            except subprocess.TimeoutExpired:
+                if is_up():
+                    return
+            else:
+                break
     state = f"ended with status {process.returncode}" if process.poll() is not None else f"not up in {seconds:g} s"
     raise RuntimeError(f"{process.args!r}: {state}. Its log ends:\n{log.read_text(errors='replace')[-3000:]}")
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = 20) -> None:
     """Ask the process to stop; kill it when it does not."""
-    process.terminate()
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with spending(PROCESS_STOP):
+        process.terminate()
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

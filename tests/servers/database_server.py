@@ -20,6 +20,7 @@ from typing import ClassVar
 import pymysql
 
 from tests.servers import end, free_port, start, temporary_directory, wait_until_up
+from tests.timing import DATABASE_CREATION, SERVER_START, spending
 
 DURABLE = (
     "--innodb-flush-log-at-trx-commit=1",
@@ -89,7 +90,8 @@ class DatabaseServer(ABC):
     def start(self) -> None:
         """Start it (the first time: make its data directory) and return when it takes connections."""
         if not self.data.exists():
-            self._make_data_directory()
+            with spending(SERVER_START):
+                self._make_data_directory()
             self._init_file.write_text("".join(f"{statement};\n" for statement in self._users()))
         command = [*self._program(), *self._places(), *DURABLE, *SMALL, *self._own_options(), *self._options]
         self._process = start(command, self.log, {**os.environ, "TZ": self._time_zone})
@@ -123,12 +125,14 @@ class DatabaseServer(ABC):
 
     def create_database(self, name: str, *, charset: str = "utf8mb4") -> str:
         """An empty database of that name (an older one is dropped); returns its URL."""
-        self.execute(f"DROP DATABASE IF EXISTS `{name}`", f"CREATE DATABASE `{name}` CHARACTER SET {charset}")
+        with spending(DATABASE_CREATION):
+            self.execute(f"DROP DATABASE IF EXISTS `{name}`", f"CREATE DATABASE `{name}` CHARACTER SET {charset}")
         return self.database(name)
 
     def drop_database(self, name: str) -> None:
         """Remove a database, if it is there."""
-        self.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        with spending(DATABASE_CREATION):
+            self.execute(f"DROP DATABASE IF EXISTS `{name}`")
 
     @property
     def data(self) -> Path:
