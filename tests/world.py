@@ -4,12 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
-from eed_delivery.ledger import migrations
 from eed_delivery.ledger.delivering.claims import Claim, new_token
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
@@ -19,19 +18,16 @@ from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import Email, Ticket
 from eed_delivery.source import Source
-from eed_delivery.source.reference import create_reference
-from tests.timing import DATABASE_CREATION, spending
+from tests.schemas import prepare
 
 
 class World:
     """The ledger's rooms over one database, as a host of the service has them."""
 
-    def __init__(self, url: str, settings: SourceSettings | None = None) -> None:
+    def __init__(self, url: str, settings: SourceSettings | None = None, engine: Engine | None = None) -> None:
         self.url = url
-        self.database = Database(make_engine(make_url(url), connections=20, multi_statements=True))
-        with spending(DATABASE_CREATION):
-            migrations.upgrade(self.database.engine)
-            self.database.run(create_reference)
+        self.database = Database(engine or make_engine(make_url(url), connections=20, multi_statements=True))
+        prepare(self.database)
         self.source = Source(settings or SourceSettings())
         self.registry = PublishingLedger(self.database, self.source)
         self.delivering = DeliveryLedger(self.database, self.source, "test")

@@ -13,7 +13,7 @@ SEQUENCES = 20
 
 @pytest.fixture
 def cheap_url(new_database_server: NewDatabaseServer) -> Iterator[str]:
-    with new_database_server(CHEAP_COMMITS) as server:
+    with new_database_server(CHEAP_COMMITS, in_memory=True) as server:
         yield server.create_database("model")
 
 

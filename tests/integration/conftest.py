@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.schemas import KeptDatabase
 from tests.servers.database_server import DatabaseServer
 from tests.servers.ministack import MiniStack
 from tests.servers.mysql_proxy import MySqlProxy
@@ -44,10 +45,20 @@ def any_database_url(
     return str(request.getfixturevalue("database_url"))
 
 
+@pytest.fixture(scope="session")
+def kept_database(database_server: DatabaseServer) -> KeptDatabase:
+    """The server's database with ledger and source, which test after test gets emptied."""
+    return KeptDatabase(database_server, "kept")
+
+
 @pytest.fixture
-def world(any_database_url: str) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, database_kind: str, sqlite_too: None, tmp_path: Path) -> Iterator[World]:
     """Source and ledger, empty, over each database in turn; a module may fill it, or have its own."""
-    world = World(any_database_url)
+    if database_kind == "sqlite":
+        world = World(f"sqlite:///{tmp_path}/ledger.sqlite3")
+    else:
+        kept: KeptDatabase = request.getfixturevalue("kept_database")
+        world = World(kept.emptied(), engine=kept.engine())
     yield world
     world.close()
 

@@ -1,6 +1,7 @@
 """Real servers for the tests: each is private to the run, on 127.0.0.1, and ended by its own process id."""
 
 import ctypes
+import os
 import random
 import shutil
 import signal
@@ -15,6 +16,10 @@ from tests.timing import PROCESS_STOP, SERVER_START, spending
 # Below Linux's range of outgoing ports (32768 and up): a server that is killed and started again finds its
 # port still free, because no outgoing connection of another test can have taken it in between.
 _PORTS = range(15_000, 32_000)
+ROOM_IN_MEMORY = 4 * 2**30
+"""Two servers with 128 MB of redo log and binary log each, and what the tests write; much more than they have used."""
+_MEMORY = Path("/dev/shm")
+_MEMINFO = Path("/proc/meminfo")
 # setpriv(1) becomes the command, as `exec` does. Without it (no Debian), a killed test run leaves its servers behind.
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "SIGKILL") if shutil.which("setpriv") else ()
 
@@ -31,9 +36,23 @@ def free_port() -> int:
     raise RuntimeError("no free port found on 127.0.0.1 in 200 tries")
 
 
-def temporary_directory(name: str) -> Path:
-    """A new directory with a short path (a Unix socket's path may have 107 bytes at most)."""
-    return Path(tempfile.mkdtemp(prefix=f"eed-{name}-"))
+def temporary_directory(name: str, *, in_memory: bool = False) -> Path:
+    """A new directory with a short path (a Unix socket's path may have 107 bytes at most).
+
+    `in_memory`: on a file system in memory where there is one with room, else on the disk.
+    """
+    return Path(tempfile.mkdtemp(prefix=f"eed-{name}-", dir=memory_directory() if in_memory else None))
+
+
+def memory_directory() -> Path | None:
+    """A file system in memory, where no fsync waits for a disk; None where there is none, or less than 4 GB of room."""
+    try:
+        room = shutil.disk_usage(_MEMORY).free
+        available = next(int(line.split()[1]) for line in _MEMINFO.read_text().splitlines() if "MemAvailable" in line)
+    except (OSError, StopIteration):
+        return None
+    enough = min(room, available * 1024) >= ROOM_IN_MEMORY and os.access(_MEMORY, os.W_OK)
+    return _MEMORY if enough else None
 
 
 def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
