@@ -3,11 +3,14 @@
 import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
+from tests.examples import DEV_EXAMPLES
 from tests.servers.database_server import DatabaseServer, NewDatabaseServer
 from tests.servers.databases import KINDS, RUNNING
 from tests.servers.mariadb import MariaDb
@@ -20,25 +23,69 @@ pytest_plugins = ["tests.timing"]
 WITHOUT_FSYNC = ("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0")
 """For a server that no test kills, and whose files may be on a disk: a commit does not wait for it."""
 _numbers = itertools.count(1)
+NEED_A_SERVER = {"database_server", "new_database_server", *KINDS}
+QUICK_TIERS = {"unit", "contract"}
+
+# Who looks at one example longer than another, on a machine with other work, has found nothing: no deadline.
+settings.register_profile("ci", deadline=None)
+settings.register_profile("dev", deadline=None, max_examples=DEV_EXAMPLES)
+settings.load_profile("ci")  # --hypothesis-profile chooses another one
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database", choices=KINDS, help="all tests on this; else MariaDB, some on both")
+    parser.addoption(
+        "--database",
+        choices=(*KINDS, "sqlite"),
+        help="Run all tests on this database, on sqlite those that need no server. Default: MariaDB, some on more",
+    )
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="Run only the unit tests, the contract tests and the ledger's; without --database on SQLite",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: runs on MariaDB and on MySQL")
+    config.addinivalue_line("markers", "also_on_sqlite: runs on SQLite besides; others do with --database sqlite")
+    if config.getoption("--quick") and config.getoption("--database") is None:
+        config.option.database = "sqlite"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Which databases a test runs on. What uses `sqlite_too` runs on SQLite besides."""
+    """Which databases a test runs on."""
     if "database_kind" not in metafunc.fixturenames:
         return
     kinds = list(_servers_for(metafunc))
-    if "sqlite_too" in metafunc.fixturenames:
+    if "sqlite_too" in metafunc.fixturenames and _is_on_sqlite_besides(metafunc):
         kinds.append("sqlite")
     if len(kinds) > 1:
         metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+
+
+def _is_on_sqlite_besides(metafunc: pytest.Metafunc) -> bool:
+    chosen = metafunc.config.getoption("--database") is not None
+    return not chosen and metafunc.definition.get_closest_marker("also_on_sqlite") is not None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the options leave out."""
+    kept = [item for item in items if _is_wanted(config, item)]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
+def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
+    uses = set(getattr(item, "fixturenames", ()))
+    if config.getoption("--database") == "sqlite" and uses & NEED_A_SERVER:
+        return False
+    return not config.getoption("--quick") or _tier(item) in QUICK_TIERS or "sqlite_too" in uses
+
+
+def _tier(item: pytest.Item) -> str:
+    """`unit`, `contract`, `integration` or `faults`: the folder beside this file."""
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def _servers_for(metafunc: pytest.Metafunc) -> tuple[str, ...]:
@@ -56,7 +103,7 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def sqlite_too() -> None:
-    """For fixtures that give a database: their tests run on SQLite, too."""
+    """For fixtures that give a database: it may be SQLite, too, with --database sqlite or `also_on_sqlite`."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -123,6 +170,8 @@ def _running(server: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def database_server(request: pytest.FixtureRequest, database_kind: str) -> DatabaseServer:
     """The session's MariaDB or MySQL, whichever this test runs on."""
+    if database_kind == "sqlite":
+        pytest.skip("needs a server, and --database is sqlite")
     server: DatabaseServer = request.getfixturevalue(database_kind)
     return server
 

@@ -32,6 +32,7 @@ from eed_delivery.transports.ses.answers import ACCOUNT, MESSAGE, THROTTLING
 from eed_delivery.transports.ses.transport import SesTransport, account
 from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, no_grant
 from tests.contract.ses_ways import WAYS, Way, quick
+from tests.examples import examples
 from tests.servers import free_port
 from tests.servers.certificates import make_certificate
 from tests.servers.scripted_http import HANG_UP, ScriptedHttp, answer, ok
@@ -324,7 +325,7 @@ def scripted() -> Iterator[tuple[ScriptedHttp, SesTransport]]:
         yield server, SesTransport(quick(client_for(server.url)), SesSettings())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.sampled_from([200, 202, 301, 400, 403, 404, 413, 429, 500, 502, 503]),
     BODIES,

@@ -11,6 +11,7 @@ from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, NoGrant,
 from eed_delivery.transports.smtp.session import SmtpSession
 from tests.contract.messages import Wire, message, no_grant
 from tests.contract.smtp_client import smtp
+from tests.examples import examples
 from tests.servers.certificates import make_certificate
 from tests.servers.smtp_server import ONE_BY_ONE, PIPELINING, Action, Close, Drip, Hang, Reset, Say, SmtpServer
 
@@ -185,7 +186,7 @@ def play(script: Script, extensions: Sequence[str]) -> list[tuple[str, int | Non
     return told
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=st.fixed_dictionaries({phase: st.lists(answers(phase), max_size=6) for phase in YES}))
 def test_any_script_of_answers_ends_the_same_way(script: Script) -> None:
     assert play(script, PIPELINING) == play(script, ONE_BY_ONE)

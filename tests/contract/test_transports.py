@@ -30,6 +30,7 @@ from eed_delivery.transports.ses.transport import SesTransport
 from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, no_grant
 from tests.contract.ses_ways import Way, boto3s, quick
+from tests.examples import examples
 from tests.servers import free_port
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import SesStub
@@ -221,7 +222,7 @@ def sink_and_transport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way
     yield from smtp_way_out(tmp_path_factory.mktemp("smtp"))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=st.lists(lines, min_size=1, max_size=20))
 def test_any_lines_arrive_over_smtp_as_they_were(sink_and_transport: WayOut, body: list[bytes]) -> None:
     content = b"".join(line + b"\r\n" for line in body)

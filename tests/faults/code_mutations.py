@@ -29,8 +29,8 @@ QUICK = [
     "tests/integration/test_fences.py",
     "tests/integration/test_enlisting_alone.py",
     "tests/integration/test_enlisting.py",
-    "-k",
-    "sqlite or known or alone",
+    "--database",
+    "sqlite",
 ]
 WHOLE = [
     "tests/integration/test_enlisting_alone.py",

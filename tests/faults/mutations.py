@@ -118,8 +118,7 @@ def survives(mutant: Mutant, kind: str) -> bool:
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        where = ["-k", "sqlite"] if kind == "sqlite" else ["-k", kind, "--database", kind]
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *where, *TESTS])))
+        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--database", kind, *TESTS])))
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) == 0
 

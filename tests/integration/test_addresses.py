@@ -21,6 +21,7 @@ from eed_delivery.ledger.suppression.listing import SuppressionEntry, Suppressio
 from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.model import Email, EmailState, Outcome, Ticket, Verdict
+from tests.examples import examples
 from tests.unit.test_addresses import ANY, BAD, SPELLINGS
 from tests.world import World
 
@@ -116,7 +117,7 @@ def test_the_database_makes_only_forms_that_are_right(database_url: str) -> None
         return found
 
     @given(ANY)
-    @settings(max_examples=1000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(1000), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def check(text: str) -> None:
         nonlocal made
         if any(0xD800 <= ord(letter) <= 0xDFFF for letter in text):

@@ -18,6 +18,7 @@ from eed_delivery.ledger.publishing.ledger import EXPIRED_BEFORE, PublishingLedg
 from eed_delivery.ledger.schema import eed_email, eed_refusal
 from eed_delivery.model import LARGEST_KEY, EmailState, Outcome, Verdict
 from eed_delivery.source import Known, Source
+from tests.examples import examples
 from tests.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -534,7 +535,7 @@ def play(world: World, step: tuple[str, int, int]) -> None:
 
 
 @pytest.mark.parametrize("policy", [SourceSettings(), AGAIN], ids=["refuse", "new_generation"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_step, max_size=40))
 def test_whatever_happens_to_the_source_the_sums_come_out_even(
     tmp_path: Path, policy: SourceSettings, steps: list[tuple[str, int, int]]

@@ -14,7 +14,8 @@ from eed_delivery.model import EmailState, JobState, Outcome, Ticket, Verdict
 from eed_delivery.source import Source
 from tests.world import World
 
-pytestmark = pytest.mark.both_databases
+# SQLite in this file of the ledger alone: the others use the same statements.
+pytestmark = [pytest.mark.both_databases, pytest.mark.also_on_sqlite]
 
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
 NO = Decision(EmailState.FAILED, Outcome(Verdict.PERMANENT, "550 5.1.1 no", 550, "5.1.1"), counted=True)

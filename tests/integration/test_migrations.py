@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from eed_delivery.ledger import migrations
 from eed_delivery.ledger.schema import VERSION_TABLE, metadata
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.also_on_sqlite]  # each has DDL of its own
 
 
 def test_the_migrations_build_what_the_schema_says(any_database_url: str) -> None:

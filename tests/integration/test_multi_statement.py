@@ -14,10 +14,12 @@ from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database, is_contention
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
+from tests.examples import examples
 from tests.servers.mysql_proxy import MySqlProxy
 from tests.world import World
 
-pytestmark = pytest.mark.both_databases
+# SQLite takes one statement at a time.
+pytestmark = [pytest.mark.both_databases, pytest.mark.also_on_sqlite]
 
 LINES = Table(
     "lines", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("words", String(500))
@@ -139,7 +141,7 @@ def test_an_error_of_any_of_them_is_the_errors_of_all(database: Database, wrong:
     assert words(database) == {7: "there already"}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(100))
 @given(
     st.lists(st.text(max_size=100) | st.sampled_from(["'; DROP TABLE lines; --", "\\", "%s", "%%", "\\'; --", ":a"]))
 )

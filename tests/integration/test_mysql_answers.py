@@ -11,6 +11,7 @@ from pymysql.constants import CLIENT
 from sqlalchemy import make_url
 
 from eed_delivery.database.mysql_answers import answers_to
+from tests.examples import examples
 from tests.numbers import numbers
 from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
@@ -51,7 +52,7 @@ def test_every_type_is_what_pymysql_makes_of_it(connection: "pymysql.Connection[
         assert (count, rows, [type(v) for v in rows[0]]) == (1, expected, [type(v) for v in expected[0]])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(60))
 @given(st.lists(st.lists(st.none() | st.sampled_from(LENGTHS) | st.integers(0, 300), min_size=3, max_size=3)))
 @example([[70_000, None, 0], [None, None, None], [251, 65_535, 65_536]])
 def test_rows_of_any_length_end_where_they_end(

@@ -234,7 +234,7 @@ Edit = Callable[[list[bytes]], list[bytes]]
         (lambda lines: [], "the first line"),
     ],
 )
-@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_report_that_was_changed_is_found_out(
     finished: World, eed: CommandLine, tmp_path: Path, edit: Edit, told: str
 ) -> None:
@@ -265,7 +265,7 @@ def test_a_report_that_was_changed_is_found_out(
         ("outcomes_of_sent", {}),
     ],
 )
-@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_certificate_that_was_changed_is_found_out(
     finished: World, eed: CommandLine, tmp_path: Path, name: str, value: object
 ) -> None:
@@ -275,7 +275,7 @@ def test_a_certificate_that_was_changed_is_found_out(
     assert check(path)[0] == 1
 
 
-@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_the_script_says_what_it_cannot_read(finished: World, eed: CommandLine, tmp_path: Path) -> None:
     path = written(eed, tmp_path)
     beside = tmp_path / "job 1.csv.certificate.json"
@@ -361,7 +361,7 @@ def test_a_job_without_emails_has_a_report(world: World, eed: CommandLine) -> No
 # --- files -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_what_cannot_be_written_is_said_and_leaves_nothing_behind(eed: CommandLine, tmp_path: Path) -> None:
     assert "cannot be written" in eed.refused("report", "1", "--output", str(tmp_path / "nowhere" / "x.csv"))
     pipe = tmp_path / "pipe"
@@ -372,7 +372,7 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing_behind(eed: CommandLi
     assert not [path.name for path in tmp_path.iterdir() if "99" in path.name or path.name.endswith(".part")]
 
 
-@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_report_that_fails_half_way_leaves_the_old_one(world: World, eed: CommandLine, tmp_path: Path) -> None:
     path = written(eed, tmp_path)
     before = path.read_bytes()
@@ -526,7 +526,7 @@ def test_a_key_that_looks_like_an_option_stays_a_key(world: World, eed: CommandL
     assert "settle --as sent -- -x" in page(eed)[1].text
 
 
-@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_times_are_utc_with_the_named_local_time_of_the_machine_beside_them(world: World, eed: CommandLine) -> None:
     world.execute("UPDATE eed_job SET created_at = '2026-07-01 23:30:00.000000' WHERE job_id = 1")
     words = {}

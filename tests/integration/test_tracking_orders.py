@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from eed_delivery.config import TrackingSettings
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
+from tests.examples import examples
 from tests.world import World
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -80,7 +81,7 @@ def outcomes(world: World) -> dict[int, tuple[str | None, datetime | None]]:
     return {i: (word, datetime.fromisoformat(str(at)).replace(tzinfo=UTC) if at else None) for i, word, at in rows}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=SETS, data=st.data())
 def test_any_order_each_doubled_in_any_batches(world: World, events: list[TrackingEvent], data: st.DataObject) -> None:
     tracking = forget(world)

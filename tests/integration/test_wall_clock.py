@@ -19,6 +19,7 @@ from eed_delivery.operations.submitting.registering import Registration
 from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference
 from eed_delivery.source.wall_clock import not_after, not_before
+from tests.examples import examples
 from tests.servers.database_server import DatabaseServer, NewDatabaseServer
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
@@ -71,7 +72,7 @@ MOMENTS = st.one_of(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150))
 @given(moment=MOMENTS)
 def test_a_scheduled_time_is_never_early_and_an_expiry_never_late(zone: sa.Connection, moment: datetime) -> None:
     scheduled, expires = not_before(zone, moment), not_after(zone, moment)

@@ -17,6 +17,7 @@ from eed_delivery.config import WatchSettings
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.job_watch import WatchedJob, WatchLedger
 from eed_delivery.sweeper.job_watch import JobWatch
+from tests.examples import examples
 from tests.world import World
 
 EMAILS = 60
@@ -159,4 +160,4 @@ def enlisted_job() -> Path:
 
 
 TestRaces = Races.TestCase
-TestRaces.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestRaces.settings = settings(max_examples=examples(40), stateful_step_count=40, deadline=None)

@@ -19,6 +19,7 @@ from eed_delivery.operations.submitting.sifting import Sifted, sift
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.lines import MAX_LINE, MAX_ROW_LINES, FileLines, Sums
 from eed_delivery.operations.text_files.reading import TextFile
+from tests.examples import examples
 
 HEADER = ("email", "name", "amount")
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
@@ -128,7 +129,7 @@ def seen(line: str, between: str) -> list[str] | None:
         rest = rest[len(between) :]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     FILE,
     st.sampled_from(",;\t|"),

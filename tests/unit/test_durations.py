@@ -70,11 +70,12 @@ def test_a_summary_names_each_cause_and_what_it_was_before(report: Path) -> None
 def test_a_cause_within_another_one_counts_for_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     spent: Counter[str] = Counter()
-    monkeypatch.setattr(timing, "_spent", spent)
-    monkeypatch.setattr(timing, "monotonic", lambda: now[0])
-    with timing.spending("outer"):
-        now[0] += 1
-        with timing.spending("inner"):
-            now[0] += 10
-        now[0] += 2
+    with monkeypatch.context() as patch:  # it times this test, too
+        patch.setattr(timing, "_spent", spent)
+        patch.setattr(timing, "monotonic", lambda: now[0])
+        with timing.spending("outer"):
+            now[0] += 1
+            with timing.spending("inner"):
+                now[0] += 10
+            now[0] += 2
     assert spent == {"outer": 3, "inner": 10}

@@ -22,6 +22,7 @@ from eed_delivery.link_server.endpoint import AT_ONCE, LinkEndpoint, Unsubscript
 from eed_delivery.link_server.forms import MAX_FIELDS, MAX_UNTYPED, Wish
 from eed_delivery.link_server.server import MAX_BODY, MAX_HEADER, WebServer
 from eed_delivery.links.tokens import Links
+from tests.examples import examples
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 CHROME = (
@@ -202,7 +203,7 @@ def test_a_redirect_we_did_not_sign_leads_nowhere(site: Site, path: str) -> None
     assert site.events == []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rest=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=100))
 def test_any_target_arrives_as_it_was_signed_in_one_header(site: Site, rest: str) -> None:
     answer = site.ask(_click(f"https://a{rest}"))
@@ -475,7 +476,7 @@ def test_what_is_too_large_is_not_even_read(site: Site) -> None:
     assert site.unsubscriptions == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(noise=st.binary(max_size=200))
 def test_noise_does_no_harm(site: Site, noise: bytes) -> None:
     site.raw(b"GET /c/" + noise + b" HTTP/1.0\r\n\r\n")

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from eed_delivery.demo.people import LANGUAGES, customers
 from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
 from eed_delivery.rendering.headers import mailbox, unstructured
+from tests.examples import examples
 from tests.unit.rendering.making import email, job, rendered, words
 
 ADDRESS = "anna@customers.example"
@@ -34,7 +35,7 @@ def test_every_email_of_a_large_demo_is_read() -> None:
         assert decoded(subject) == customer.subject
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(words.map(str.strip), words.map(str.strip))
 def test_any_name_and_subject_come_back(name: str, subject: str) -> None:
     content = message(mailbox(name, ADDRESS), unstructured("Subject", subject))

@@ -21,6 +21,7 @@ from eed_delivery.rendering import AttachmentStore, Renderer
 from eed_delivery.rendering.headers import check_block, encoded_words, file_name, one_line
 from eed_delivery.rendering.mime import BodyPart, attachment_part, body_part, message, new_boundary, text_part
 from eed_delivery.rendering.unsubscribe import unsubscribe_fields
+from tests.examples import examples
 from tests.unit.rendering.making import (
     NOON,
     any_text,
@@ -227,7 +228,7 @@ def test_html_without_words_has_no_text_part() -> None:
 
 
 @given(any_text)
-@hypothesis_settings(max_examples=50)
+@hypothesis_settings(max_examples=examples(50))
 def test_text_can_be_made_from_any_html(html: str) -> None:
     compiled = renderer().compile(job(html_template="{{ html|safe }}", text_template=None))
     try:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eed_delivery.events import DeliveryOutcome, EventKind
 from eed_delivery.tracking.bounces.parsing import BounceReading, BounceVerdict, parse_bounce
 from eed_delivery.tracking.bounces.verp import Verp
+from tests.examples import examples
 from tests.fuzz.bounces import Mutations, check, seeded
 from tests.unit.tracking.bounce_samples import NO_BOUNCES, OTHERS, QMAIL, REPORTS, SAMPLES, Sample, dsn, group, note
 
@@ -118,7 +119,7 @@ def test_what_is_beyond_the_limit_is_not_looked_at() -> None:
 
 
 @given(st.binary(max_size=4000), st.sampled_from(SAMPLES))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_bytes_are_read_without_an_exception(noise: bytes, sample: Sample) -> None:
     for raw in (noise, sample.raw[: len(sample.raw) // 2] + noise, noise + sample.raw):
         event = read(raw).event

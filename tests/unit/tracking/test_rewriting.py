@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from eed_delivery.links.rewriting import target_of, tracked
 from eed_delivery.links.tokens import Links
+from tests.examples import examples
 
 PIXEL = "https://t.example.com/o/p.gif"
 IMG = f'<img src="{PIXEL}" width="1" height="1" alt="">'
@@ -269,7 +270,7 @@ def _same_but_for_links(before: Any, after: Any, targets: dict[str, str]) -> int
     return changed
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(_html)
 @example('<a title="</title>"><a href="http://a.example/">')
 def test_a_browser_sees_the_same_but_for_links_and_each_leads_where_it_led(html: str) -> None:
@@ -279,7 +280,7 @@ def test_a_browser_sees_the_same_but_for_links_and_each_leads_where_it_led(html:
     _same_but_for_links(_tree(before), _tree(after), redirects.targets)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(_links.filter(lambda link: "<" not in link[1:]), max_size=8))
 def test_no_link_is_missed(links: list[str]) -> None:
     html = "</a>,".join(links)
@@ -295,7 +296,7 @@ def test_no_link_is_missed(links: list[str]) -> None:
     assert len(redirects.targets) == len(wanted)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(_html | st.text(alphabet=st.characters()))
 def test_every_other_character_stays(html: str) -> None:
     result = _rewritten(html)
@@ -305,7 +306,7 @@ def test_every_other_character_stays(html: str) -> None:
         assert result == html
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(_html)
 def test_the_picture_is_the_only_thing_added(html: str) -> None:
     result = tracked(html, Redirects(), PIXEL)

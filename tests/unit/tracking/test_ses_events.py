@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.tracking.ses.parsing import parse
 from eed_delivery.tracking.ses.sns_envelope import EVENT_TYPES
+from tests.examples import examples
 from tests.unit.tracking import ses_examples as ses
 from tests.unit.tracking.ses_examples import ANNA, BERTA, CARLA, Json
 
@@ -770,7 +771,7 @@ def mutated(draw: st.DrawFn) -> Any:
     return event
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(mutated())
 def test_an_example_with_anything_in_it_does_no_harm(event: Any) -> None:
     harmless(ses.raw(event))
