@@ -1,5 +1,7 @@
 # make demo    the whole service on this machine, with a mail server that misbehaves
 # make test    every test, with real servers
+# make test-quick     the tests that need no server, in two minutes; on MariaDB with DATABASE=mariadb
+# make coverage       make test, and which lines it runs
 # make faults  try to break it: every fault scenario, a table of what came of it
 # make faults-long    the same for a release (hours); with SERVER=mysql on MySQL in place of MariaDB
 # make bench   how fast it is, beside Celery and others: a table
@@ -17,18 +19,29 @@ INSTALLED := $(VENV)/.installed
 BENCH := $(VENV)/.installed-bench
 
 .DELETE_ON_ERROR:
-.PHONY: demo test faults faults-long bench bench-500k lint clean
+.PHONY: demo test test-quick coverage faults faults-long bench bench-500k lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
 
-# In two processes, since most tests wait more than they work; a file's tests stay together, the longest files first.
+# In two processes, since most tests wait more than they work. build/tests.xml says where the time went:
+# python -m tests.durations build/tests.xml. Coverage costs a third more, so it is measured where CI is set.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal --junitxml=build/tests.xml
+COVERAGE = $(if $(CI),--cov --cov-report=term --cov-fail-under=90)
+DATABASE ?= sqlite
+
 # The tests start a MariaDB of their own; its binaries are installed if they are missing and we may, else it says how.
 # Those that must hold on MySQL too run on a real one, which is fetched once for all clones into the user's cache
 # (~/.cache/eed-delivery-tests, which `make clean` leaves alone). Where it cannot be had they are skipped, and say why.
 test: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --junitxml=build/tests.xml --cov --cov-report=term --cov-fail-under=90
+	$(PYTEST) $(COVERAGE)
+
+test-quick: $(INSTALLED)
+	$(PYTEST) --quick --database $(DATABASE) --hypothesis-profile=dev
+
+coverage:
+	$(MAKE) test CI=1
 
 faults: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install

@@ -49,4 +49,10 @@ def test_the_make_commands_exist_and_need_nothing_else() -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert blocks == ["make demo\n", "make test\n"]
     makefile = (ROOT / "Makefile").read_text()
-    assert all(f"\n{block.split()[1]}: " in makefile for block in blocks)
+    named = {block.split()[1] for block in blocks} | set(re.findall(r"`make ([a-z0-9-]+)`", README))
+    assert {name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)} == set()
+
+
+def test_ci_runs_the_linters_and_the_readmes_test_command() -> None:
+    commands = [line for line in (ROOT / ".ci/run").read_text().splitlines() if line.startswith("make ")]
+    assert commands == ["make lint", "make test"]
