@@ -74,9 +74,11 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 		echo "If there is one under another name: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,test,dev]"
-	touch $(INSTALLED)
+	@echo "Installing the packages into $(VENV): about a minute."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,test,dev]"
+	@touch $(INSTALLED)
+	@echo "Installed in $$(($$(date +%s) - $$(stat -c %Y $(VENV)/pyvenv.cfg))) seconds."
 
 $(BENCH): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
