@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tests.timing import WAITING, spending
 
-SECONDS = 30
+SECONDS = 60
 
 
 def until(

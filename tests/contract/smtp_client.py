@@ -1,11 +1,24 @@
-"""A transport for a test's own SMTP server, with timeouts short enough to wait for."""
+"""A transport for a test's own SMTP server. It waits long, as for a busy machine; `patience` says when not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eed_delivery.config import SmtpSettings
 from eed_delivery.transports.smtp.transport import SmtpTransport
-from tests.servers.smtp_server import SmtpServer
+from tests.servers.smtp_server import Drip, Hang, SmtpServer
+
+PATIENT_SECONDS = 10.0
+IMPATIENT_SECONDS = 1.0
+
+
+def patience(*actions: object) -> dict[str, object]:
+    """Timeouts for a server that will do this: short enough to wait for where it never answers."""
+    never = any(isinstance(one, Hang | Drip) or isinstance(getattr(one, "then", None), Hang | Drip) for one in actions)
+    return _timeouts(IMPATIENT_SECONDS if never else PATIENT_SECONDS)
+
+
+def _timeouts(seconds: float) -> dict[str, object]:
+    return {"command_timeout_seconds": seconds, "data_timeout_seconds": seconds}
 
 
 def settings_for(server: SmtpServer, **changes: object) -> SmtpSettings:
@@ -13,9 +26,8 @@ def settings_for(server: SmtpServer, **changes: object) -> SmtpSettings:
         "host": server.host,
         "port": server.port,
         "tls": server.tls,
-        "connect_timeout_seconds": 2,
-        "command_timeout_seconds": 0.4,
-        "data_timeout_seconds": 0.4,
+        "connect_timeout_seconds": PATIENT_SECONDS,
+        **_timeouts(PATIENT_SECONDS),
     }
     return SmtpSettings.model_validate({**known, **changes})
 

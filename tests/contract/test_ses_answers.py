@@ -97,7 +97,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 @pytest.mark.parametrize(("answer", "kind"), TABLE, ids=[f"{answer!s:.90}" for answer, _ in TABLE])
 def test_the_answers_table(ses: SesStub, way: Way, answer: Answer, kind: type[DeliveryFailure]) -> None:
-    transport = SesTransport(way(ses.client(read_timeout=0.4)), SesSettings())
+    transport = SesTransport(way(ses.client(read_timeout=1 if isinstance(answer, Silence) else 10)), SesSettings())
     ses.on_send(answer, times=1)
     wire = Wire()
     with pytest.raises(DeliveryFailure) as raised:
@@ -156,10 +156,10 @@ def test_what_ses_cannot_carry_never_reaches_the_wire(ses: SesStub, way: Way, ba
 # Nothing was sent: these are a definite no
 
 
-def client_for(url: str, **changes: Any) -> Any:
+def client_for(url: str, *, seconds: float = 10, **changes: Any) -> Any:
     """A client for a server that may not even speak HTTP."""
     known = {"region_name": "us-east-2", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=0.5, read_timeout=0.5)
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=seconds, read_timeout=seconds)
     return boto3.session.Session().client("sesv2", endpoint_url=url, config=config, **{**known, **changes})
 
 
@@ -219,7 +219,8 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 @pytest.mark.parametrize("serve", [closes, talks_nonsense, says_nothing])
 def test_a_tls_handshake_that_fails_is_a_definite_no(way: Way, serve: Callable[[socket.socket], None]) -> None:
     with listening(serve) as port, pytest.raises(InfrastructureFailure):
-        SesTransport(way(client_for(f"https://127.0.0.1:{port}")), SesSettings()).send(message(), Wire())
+        client = client_for(f"https://127.0.0.1:{port}", seconds=1 if serve is says_nothing else 10)
+        SesTransport(way(client), SesSettings()).send(message(), Wire())
 
 
 def test_an_untrusted_certificate_is_a_definite_no(way: Way, tmp_path: Path) -> None:
@@ -252,7 +253,8 @@ def test_the_same_after_the_request_was_sent_over_tls_is_in_doubt(way: Way, tmp_
                 pass
 
     with listening(serve) as port:
-        client = client_for(f"https://127.0.0.1:{port}", verify=str(certificate.authority))
+        seconds = 1 if end == "silence" else 10
+        client = client_for(f"https://127.0.0.1:{port}", seconds=seconds, verify=str(certificate.authority))
         with pytest.raises(InDoubt):
             SesTransport(way(client, str(certificate.authority)), SesSettings()).send(message(), Wire())
 
@@ -265,7 +267,7 @@ def test_one_that_ses_has_closed_while_it_was_idle_is_noticed_before_anything_is
         transport = SesTransport(way(client_for(server.url)), SesSettings())
         for _ in range(3):
             transport.send(message(), Wire())
-            assert server.closed.acquire(timeout=10)
+            assert server.closed.acquire(timeout=60)
     assert (server.connections, len(server.requests)) == (3, 3)
 
 

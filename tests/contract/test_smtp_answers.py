@@ -16,7 +16,7 @@ from eed_delivery.errors import (
 )
 from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.contract.messages import CONTENT, Wire, message, no_grant
-from tests.contract.smtp_client import smtp
+from tests.contract.smtp_client import patience, smtp
 from tests.servers import free_port
 from tests.servers.smtp_server import ONE_BY_ONE, PIPELINING, Accept, Action, Close, Drip, Hang, Reset, Say, SmtpServer
 
@@ -133,7 +133,7 @@ LARGE = b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 160_000
 def test_the_answers_table(
     phase: str, action: Action, kind: type[DeliveryFailure], grants: int, offered: Offered
 ) -> None:
-    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server, **patience(action)) as transport:
         server.on(phase, action, times=1)
         wire = Wire()
         with pytest.raises(DeliveryFailure) as raised:
@@ -199,7 +199,7 @@ def test_lost_while_the_content_is_sent_is_a_definite_no(after: int, action: Act
 
 
 def test_a_server_that_stops_reading_is_a_definite_no(offered: Offered) -> None:
-    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server, **patience(Hang())) as transport:
         server.on("content", Hang(), times=1)
         with pytest.raises(InfrastructureFailure, match="timed out"):
             transport.send(message(content=LARGE), Wire())
@@ -208,7 +208,7 @@ def test_a_server_that_stops_reading_is_a_definite_no(offered: Offered) -> None:
 
 def test_a_refusal_in_the_middle_of_the_content_is_about_this_email(offered: Offered) -> None:
     """It would come again every time: as an infrastructure failure this one email would stop all the others."""
-    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server, **patience(Hang())) as transport:
         server.on("content", Say("552 5.3.4 too big", Hang()), times=1, after_bytes=1)
         with pytest.raises(PermanentFailure, match=r"552 5\.3\.4 too big"):
             transport.send(message(content=LARGE), Wire())
@@ -261,7 +261,7 @@ def test_a_reply_that_does_not_end_is_cut_off_at_once(reply: Action, offered: Of
 
 
 def test_a_late_answer_is_never_read_as_the_next_ones(offered: Offered) -> None:
-    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server, **patience(Hang())) as transport:
         server.on("dot", Accept(Hang()), times=1)
         with pytest.raises(InDoubt, match="timed out"):
             transport.send(message(), Wire())
@@ -308,7 +308,7 @@ def test_after_a_refusal_the_transaction_is_reset_on_the_same_connection(offered
 
 @pytest.mark.parametrize("answer", [Say("500 what?"), Close(), Hang()])
 def test_if_the_reset_fails_the_connection_is_replaced_quietly(answer: Action, offered: Offered) -> None:
-    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server, **patience(answer)) as transport:
         with pytest.raises(NoGrant):
             transport.send(message(), no_grant())
         server.on("RSET", answer, times=1)
@@ -338,18 +338,19 @@ def test_close_says_quit_and_does_not_wait_for_ever(offered: Offered) -> None:
         server.on("QUIT", Hang())
         started = time.monotonic()
         transport.close()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         assert server.commands[-1][1] == "QUIT"
 
 
 def test_a_server_that_trickles_is_not_waited_for_longer_than_the_timeout(offered: Offered) -> None:
     """A byte now and then would start a plain socket timeout anew each time."""
-    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
-        server.on("RCPT", Drip(b"250-" + b"x" * 100, every_seconds=0.1), times=1)
+    drip = Drip(b"250-" + b"x" * 1000, every_seconds=0.1)
+    with SmtpServer(extensions=offered) as server, smtp(server, **patience(drip)) as transport:
+        server.on("RCPT", drip, times=1)
         started = time.monotonic()
         with pytest.raises(InfrastructureFailure, match="timed out"):
             transport.send(message(), Wire())
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30
 
 
 # Probe
@@ -370,7 +371,7 @@ def test_a_server_that_trickles_is_not_waited_for_longer_than_the_timeout(offere
 def test_the_probe_tells_what_is_wrong(
     phase: str, action: Action, kind: type[DeliveryFailure], offered: Offered
 ) -> None:
-    with SmtpServer(extensions=offered) as server, smtp(server) as transport:
+    with SmtpServer(extensions=offered) as server, smtp(server, **patience(action)) as transport:
         transport.send(message(), Wire())
         server.on(phase, action, times=1)
         with pytest.raises(DeliveryFailure) as raised:

@@ -6,7 +6,7 @@ import pytest
 
 from eed_delivery.errors import InfrastructureFailure
 from tests.contract.messages import CONTENT, Wire, message
-from tests.contract.smtp_client import smtp
+from tests.contract.smtp_client import patience, smtp
 from tests.servers.certificates import make_certificate
 from tests.servers.smtp_server import Action, Close, Hang, Reset, Say, SmtpServer
 
@@ -91,7 +91,7 @@ def test_no_helo_after_starttls_was_done(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("action", [Say("550 who are you"), Say("421 busy", Close()), Hang(), Say(b"what\r\n")])
 def test_other_answers_to_ehlo_are_no_reason_for_helo(action: Action) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer() as server, smtp(server, **patience(action)) as transport:
         server.on("EHLO", action)
         with pytest.raises(InfrastructureFailure):
             transport.send(message(), Wire())
@@ -100,7 +100,7 @@ def test_other_answers_to_ehlo_are_no_reason_for_helo(action: Action) -> None:
 
 @pytest.mark.parametrize("answer", [Say("550 who are you"), Close(), Hang()])
 def test_a_server_that_takes_neither(answer: Action) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer() as server, smtp(server, **patience(answer)) as transport:
         server.on("EHLO", Say("500 what?"))
         server.on("HELO", answer)
         wire = Wire()

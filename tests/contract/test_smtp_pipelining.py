@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, NoGrant, PermanentFailure
 from eed_delivery.transports.smtp.session import SmtpSession
 from tests.contract.messages import Wire, message, no_grant
-from tests.contract.smtp_client import smtp
+from tests.contract.smtp_client import patience, smtp
 from tests.examples import examples
 from tests.servers.certificates import make_certificate
 from tests.servers.smtp_server import ONE_BY_ONE, PIPELINING, Action, Close, Drip, Hang, Reset, Say, SmtpServer
@@ -98,7 +98,7 @@ def test_after_a_refused_mail_the_answer_to_rcpt_is_passed_over_and_the_connecti
 
 @pytest.mark.parametrize("then", [Close(), Reset(), Hang(), Drip(b"503-" + b"x" * 9, every_seconds=0.1)])
 def test_a_refused_mail_is_what_counts_even_if_no_other_answer_comes(then: Action) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer() as server, smtp(server, **patience(then)) as transport:
         server.on("MAIL", Say("550 5.7.1 sender rejected", then), times=1)
         with pytest.raises(PermanentFailure, match="sender rejected"):
             transport.send(message(), Wire())
@@ -108,7 +108,7 @@ def test_a_refused_mail_is_what_counts_even_if_no_other_answer_comes(then: Actio
 
 @pytest.mark.parametrize("action", [Hang(), Close(), Reset()])
 def test_it_is_said_which_answer_was_missing(action: Action) -> None:
-    with SmtpServer() as server, smtp(server) as transport:
+    with SmtpServer() as server, smtp(server, **patience(action)) as transport:
         server.on("RCPT", action, times=1)
         wire = Wire()
         with pytest.raises(InfrastructureFailure, match="lost at RCPT TO"):

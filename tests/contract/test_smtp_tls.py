@@ -10,6 +10,7 @@ from eed_delivery.config import SmtpSettings
 from eed_delivery.errors import ConfigError, InfrastructureFailure
 from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.contract.messages import CONTENT, Wire, message
+from tests.contract.smtp_client import patience
 from tests.servers.certificates import Certificate, make_certificate
 from tests.servers.smtp_server import Close, Hang, Reset, Say, SmtpServer
 
@@ -33,8 +34,8 @@ def smtp(server: SmtpServer, trusted: Certificate | None, **changes: object) -> 
         "port": server.port,
         "tls": server.tls,
         "ca_file": trusted and trusted.authority,
-        "connect_timeout_seconds": 1,
-        "command_timeout_seconds": 1,
+        "connect_timeout_seconds": 10,
+        "command_timeout_seconds": 10,
     }
     transport = SmtpTransport(SmtpSettings.model_validate({**known, **changes}))
     try:
@@ -107,7 +108,7 @@ def test_without_starttls_nothing_is_sent_in_the_clear(good: Certificate) -> Non
     ],
 )
 def test_starttls_that_fails_is_never_gone_round(phase: str, action: object, good: Certificate) -> None:
-    with SmtpServer(tls="starttls", certificate=good) as server, smtp(server, good) as transport:
+    with SmtpServer(tls="starttls", certificate=good) as server, smtp(server, good, **patience(action)) as transport:
         server.on(phase, action, times=1)  # type: ignore[arg-type]
         wire = Wire()
         with pytest.raises(InfrastructureFailure):

@@ -207,8 +207,8 @@ def test_an_answer_that_does_not_come_is_given_up_in_time_and_in_botocores_words
 
 
 def test_an_answer_may_take_longer_than_connecting() -> None:
-    with ScriptedHttp([ok()], seconds=1) as server:
-        assert receive(calls(client(server.url, connect_timeout=0.5))) == {"Messages": []}
+    with ScriptedHttp([ok()], seconds=1.5) as server:
+        assert receive(calls(client(server.url, connect_timeout=1))) == {"Messages": []}
 
 
 def test_half_an_answer_is_given_up_in_time() -> None:
@@ -264,7 +264,7 @@ def test_no_more_are_kept_than_the_client_would_keep() -> None:
             list(threads.map(ask, range(5)))
         open_now = server.connections
         for _ in range(open_now - 2):
-            assert server.closed.acquire(timeout=10)
+            assert server.closed.acquire(timeout=60)
         assert not server.closed.acquire(timeout=0.1)
 
 
@@ -273,7 +273,7 @@ def test_one_that_the_server_has_closed_meanwhile_is_not_used() -> None:
         sqs = calls(client(server.url))
         for _ in range(3):
             send(sqs)
-            assert server.closed.acquire(timeout=10)
+            assert server.closed.acquire(timeout=60)
         assert (server.connections, len(server.requests)) == (3, 3)
 
 
@@ -290,7 +290,7 @@ def test_one_that_the_server_says_it_will_close_is_not_used(said: bytes) -> None
 
 def test_after_an_error_on_it_a_connection_is_not_used() -> None:
     with ScriptedHttp([ok()]) as server:
-        sqs = calls(client(server.url, read_timeout=0.3))
+        sqs = calls(client(server.url, read_timeout=1))
         send(sqs)
         outcome(send, sqs)
         outcome(send, sqs)

@@ -30,7 +30,7 @@ class Through:
             region_name="us-east-1",
             aws_access_key_id="test",
             aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20),
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=30, read_timeout=60),
         )
 
     def send(self, count: int) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def ses_client(endpoint_url: str) -> Any:
         endpoint_url=endpoint_url,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5),
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=30, read_timeout=60),
     )
 
 

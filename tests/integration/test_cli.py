@@ -194,7 +194,7 @@ def test_watching_goes_on_until_the_job_has_finished(world: World, eed: CommandL
     world.delivering.record(email, YES, 1)
     world.sweeping.finish(2)
     *_, last = process.stdout.read().splitlines()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert json.loads(last)["state"] == "finished"
     process.stdout.close()
 

@@ -25,7 +25,7 @@ from tests.world import World
 
 pytestmark = pytest.mark.both_databases
 
-SOON = 30
+SOON = 60
 YES = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250, message_id="<m@x>"), counted=True)
 
 

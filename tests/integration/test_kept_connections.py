@@ -59,7 +59,7 @@ def test_each_thread_has_its_own(counted: Counted) -> None:
     ids = [database.run(own_id)]
     thread = threading.Thread(target=lambda: ids.append(database.run(own_id)))
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert len(set(ids)) == 2
 
 
@@ -69,7 +69,7 @@ def test_a_thread_that_has_ended_leaves_its_connection_to_the_next(counted: Coun
     for _ in range(6):  # more threads than there are connections
         thread = threading.Thread(target=lambda: ids.append(database.run(own_id)))
         thread.start()
-        thread.join(10)
+        thread.join(60)
     assert len(ids) == 6
     assert len(set(ids)) <= 2
 

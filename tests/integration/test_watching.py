@@ -103,7 +103,7 @@ def test_a_watch_outlives_the_database(
         assert out.read_bytes().count(b"does not answer") == 1
         assert watch.poll() is None
         watch.send_signal(signal.SIGINT)
-        assert watch.wait(20) == 1
+        assert watch.wait(60) == 1
     finally:
         watch.kill()
         world.close()

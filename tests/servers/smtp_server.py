@@ -183,7 +183,7 @@ class SmtpServer:
         """Let everything that hangs go on (to its end)."""
         self.released.set()
 
-    def wait_for(self, fits: Callable[["SmtpServer"], bool], seconds: float = 10) -> None:
+    def wait_for(self, fits: Callable[["SmtpServer"], bool], seconds: float = 60) -> None:
         """Wait until `fits(server)`, which is asked at every command and message."""
         with self.changed:
             if not self.changed.wait_for(lambda: fits(self), seconds):

@@ -27,7 +27,7 @@ def test_so_do_threads_that_connect_at_the_same_time(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(found) == 8
     assert len(set(map(id, found))) == 1
 

@@ -63,7 +63,7 @@ class Site:
     def ask(
         self, url: str, method: str = "GET", body: str | bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answered:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         try:
@@ -75,7 +75,7 @@ class Site:
 
     def raw(self, request: bytes) -> bytes:
         """What comes back for these bytes, until the server closes or has answered."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             with suppress(OSError):  # it may have closed before it has read everything
                 connection.sendall(request)
                 connection.shutdown(socket.SHUT_WR)
@@ -105,7 +105,7 @@ def running() -> Iterator[Site]:
     thread.join(30)
     assert not thread.is_alive()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", site.port), timeout=5)
+        socket.create_connection(("127.0.0.1", site.port), timeout=60)
 
 
 @pytest.fixture
@@ -368,13 +368,13 @@ def test_wishes_that_wait_for_the_database_keep_no_reader_waiting(site: Site) ->
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert site.waiting.acquire(timeout=20)
+        assert site.waiting.acquire(timeout=60)
     assert site.ask(UNSUBSCRIBE, "POST", ONE_CLICK, URLENCODED).status == 503
     assert site.ask(LINKS.pixel(7, 2)).status == 200
     assert site.ask(_click()).status == 302
     site.gate.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert statuses == [200] * AT_ONCE
     assert site.ask(UNSUBSCRIBE, "POST", ONE_CLICK, URLENCODED).status == 200
 
