@@ -20,8 +20,6 @@ from tests.servers.mysql_binaries import REQUIRED, NotToBeHad, new_data_director
 
 pytest_plugins = ["tests.timing"]
 
-WITHOUT_FSYNC = ("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0")
-"""For a server that no test kills, and whose files may be on a disk: a commit does not wait for it."""
 _numbers = itertools.count(1)
 NEED_A_SERVER = {"database_server", "new_database_server", *KINDS}
 QUICK_TIERS = {"unit", "contract"}
@@ -137,13 +135,13 @@ def plain_logs() -> None:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
     """The session's MariaDB. A test that kills or stops a server starts one of its own instead, which is durable."""
-    yield from _running(MariaDb(WITHOUT_FSYNC, in_memory=True))
+    yield from _running(MariaDb(in_memory=True))
 
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[MySql]:
     """The session's MySQL, as `mariadb`. Where none can be had, its tests are skipped, and say why."""
-    yield from _running(_new_mysql(WITHOUT_FSYNC, in_memory=True))
+    yield from _running(_new_mysql(in_memory=True))
 
 
 def _new_mysql(*options: Any, **more: Any) -> MySql:

@@ -39,7 +39,10 @@ def c(database_server: DatabaseServer) -> Iterator[sa.Connection]:
             f" {numbers} SELECT i, 1 + i %% 2, CONCAT('c', i, '@example.com'), CONCAT('C ', i), 'pending' FROM n",
             f"CREATE TABLE customer (address VARCHAR(320), iban VARCHAR(34)) {numbers}"
             " SELECT CONCAT('c', i, '@example.com') AS address, CONCAT('DE', i) AS iban FROM n",
-            "ANALYZE TABLE delivery_email, delivery_job, customer",
+            "CREATE TABLE known_customer (address VARCHAR(320), iban VARCHAR(34), INDEX by_address (address))"
+            f" {numbers}"
+            " SELECT CONCAT('c', i, '@example.com') AS address, CONCAT('DE', i) AS iban FROM n",
+            "ANALYZE TABLE delivery_email, delivery_job, customer, known_customer",
         ):
             connection.exec_driver_sql(statement)
         yield connection
@@ -136,7 +139,7 @@ def looked_at(c: sa.Connection) -> int:
 
 
 def test_nothing_is_read_for_it_but_one_row(c: sa.Connection) -> None:
-    view(c, "SELECT e.*, k.iban FROM delivery_email AS e JOIN customer AS k ON k.address = e.recipient")
+    view(c, "SELECT e.*, k.iban FROM delivery_email AS e JOIN known_customer AS k ON k.address = e.recipient")
     statements: list[str] = []
 
     def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -144,7 +147,7 @@ def test_nothing_is_read_for_it_but_one_row(c: sa.Connection) -> None:
 
     sa.event.listen(c, "before_cursor_execute", note)
     email = {"table": "v_email", "variable_columns": {"iban": "iban"}}
-    assert list(plan_findings(c, SourceSettings.model_validate({"email": email}))) == []  # it has its index by now
+    assert list(plan_findings(c, SourceSettings.model_validate({"email": email}))) == []
     sa.event.remove(c, "before_cursor_execute", note)
     of_view = [one for one in statements if "v_email" in one and not one.startswith(("EXPLAIN", "UPDATE"))]
     asked = [one for one in of_view if "false" not in one and "LIMIT" not in one]
