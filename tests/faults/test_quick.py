@@ -12,6 +12,7 @@ from tests.servers.ministack import MiniStack
 QUICK = [one for one in SCENARIOS.values() if "quick" in one.amounts]
 
 
+@pytest.mark.timeout(1200)  # each has limits of its own, which say what is missing
 @pytest.mark.parametrize("name", [one.name for one in QUICK])
 def test_scenario(name: str, database_server: DatabaseServer, ministack: MiniStack) -> None:
     chosen = SCENARIOS[name]
