@@ -26,7 +26,8 @@ demo: $(INSTALLED)
 
 # In two processes, since most tests wait more than they work. build/tests.xml says where the time went:
 # python -m tests.durations build/tests.xml. Coverage costs a third more, so it is measured where CI is set.
-PYTEST := $(BIN)/pytest -n 2 --dist worksteal --junitxml=build/tests.xml
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --junitxml=build/tests.xml
 COVERAGE = $(if $(CI),--cov --cov-report=term --cov-fail-under=90)
 DATABASE ?= sqlite
 

@@ -18,7 +18,7 @@ def patience(*actions: object) -> dict[str, object]:
 
 
 def _timeouts(seconds: float) -> dict[str, object]:
-    return {"command_timeout_seconds": seconds, "data_timeout_seconds": seconds}
+    return {f"{what}_timeout_seconds": seconds for what in ("connect", "command", "data")}
 
 
 def settings_for(server: SmtpServer, **changes: object) -> SmtpSettings:
@@ -26,7 +26,6 @@ def settings_for(server: SmtpServer, **changes: object) -> SmtpSettings:
         "host": server.host,
         "port": server.port,
         "tls": server.tls,
-        "connect_timeout_seconds": PATIENT_SECONDS,
         **_timeouts(PATIENT_SECONDS),
     }
     return SmtpSettings.model_validate({**known, **changes})

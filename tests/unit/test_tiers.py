@@ -17,7 +17,7 @@ FILES = [
     "tests/integration/test_pipeline.py",
     "tests/faults/test_model.py",
 ]
-QUICK = {"test_decisions", "test_queue", "test_ledger", "test_watching"}
+QUICK = {"test_decisions", "test_queue", "test_ledger", "test_watching", "test_fences"}
 
 
 def collected(*options: str) -> list[str]:
@@ -45,4 +45,4 @@ def test_the_quick_tier_is_units_contracts_and_the_ledger(options: tuple[str, ..
 
 
 def test_on_sqlite_no_test_is_left_that_needs_a_server() -> None:
-    assert files(collected("--database", "sqlite")) == {*QUICK, "test_fences", "test_group_commit", "test_model"}
+    assert files(collected("--database", "sqlite")) == {*QUICK, "test_group_commit"}
