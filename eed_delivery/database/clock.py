@@ -7,6 +7,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+DAY_SECONDS = 86_400
+
 
 class utc_now(FunctionElement[Any]):  # noqa: N801 - named like the SQL functions it stands beside
     """The database's clock in UTC with microseconds. Never the host's clock, and no jump when summer time ends."""

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, update
 
 from eed_delivery.addresses import NotAnAddress, canonical, shown, wire_form
+from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import Miscounted, NotPossible
 from eed_delivery.ledger.acts import WHO_LENGTH, Act, ActKind, note
@@ -156,7 +157,7 @@ def _inserted(c: Connection, wanted: Resend, plan: _Plan) -> bool:
         "redirected": wanted.recipient is not None,
         "despite_list": wanted.despite_list,
     }
-    statement = insert(eed_email).prefix_with("OR IGNORE" if c.dialect.name == "sqlite" else "IGNORE")
+    statement = unless_there(insert(eed_email))
     numbered = plan.original.source_key is None  # else the database gives it one
     while True:
         number = {"email_id": _free_number(c)} if numbered else {}

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, case, insert, or_, select, update
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import eed_alert
 
@@ -82,8 +83,7 @@ class AlertLedger:
     def __init__(self, database: Database, most_per_hour: int) -> None:
         self._database = database
         self._most = most_per_hour
-        ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
-        self._ensure = insert(eed_alert).prefix_with(ignore).values(rule=bindparam("its_rule"), hits=0, times=0)
+        self._ensure = unless_there(insert(eed_alert)).values(rule=bindparam("its_rule"), hits=0, times=0)
 
     def ask(self, threshold: AlertThreshold, more: int, *, hold: bool = False) -> TurnResult:
         """Count `more` matches, and take the turn if it is time. With `hold` they are only counted.

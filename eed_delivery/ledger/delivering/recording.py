@@ -108,7 +108,7 @@ class OutcomeRecorder:
             "its_code": outcome.code,
             "its_enhanced": (outcome.enhanced or "")[:64] or None,
             "its_reply": _cut(outcome.reply),
-            "its_message_id": _ascii(outcome.message_id),
+            "its_message_id": as_stored(outcome.message_id),
             "its_worker": self._worker,
             "its_took_ms": took_ms,
             "its_recipient": went_to(email.recipient)[:RECIPIENT_LENGTH],
@@ -127,7 +127,7 @@ def _outcome(email: Email, decision: Decision) -> tuple[Update, dict[str, object
         "to_state": decision.state,
         "tries": email.attempts + decision.counted,
         "reply": _cut(decision.outcome.reply),
-        "provider_id": _ascii(decision.outcome.message_id),
+        "provider_id": as_stored(decision.outcome.message_id),
     }
     if decision.state in (EmailState.QUEUED, EmailState.PENDING):
         values["delay"] = decision.delay
@@ -152,5 +152,6 @@ def _cut(reason: str | None) -> str | None:
     return reason[:DETAIL_LENGTH] if reason else None
 
 
-def _ascii(message_id: str | None) -> str | None:
+def as_stored(message_id: str | None) -> str | None:
+    """A message id as the ledger's column has it: ASCII, 255 characters."""
     return message_id.encode("ascii", "replace").decode()[:255] if message_id else None

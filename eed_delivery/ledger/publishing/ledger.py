@@ -11,6 +11,7 @@ from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
 from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
@@ -109,8 +110,7 @@ class PublishingLedger:
         self._enlisting = Enlisting(source)
         # Two publishers may see the same new job at once; the second insert is to be no error and no second row. What
         # else it could hide is looked for after it.
-        ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
-        self._insert_job: Insert = _INSERT_JOB.prefix_with(ignore)
+        self._insert_job: Insert = unless_there(_INSERT_JOB)
 
     def new_jobs(self, limit: int) -> list[ReadyJob]:
         """Jobs that the source has marked ready, whose time has come, and that the ledger doesn't know yet or has

@@ -10,6 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.addresses import NotAnAddress, listed
 from eed_delivery.database.clock import utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.schema import eed_suppression
@@ -73,7 +74,7 @@ class SuppressionList:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = insert(eed_suppression).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
+        self._insert = unless_there(insert(eed_suppression))
 
     def enter(self, entries: Sequence[SuppressionEntry]) -> Entered:
         """Enter some, a thousand or so. What stands there already is prolonged where the new one lasts longer, and then

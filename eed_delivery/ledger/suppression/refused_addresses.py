@@ -5,6 +5,7 @@ from sqlalchemy import Connection, insert, select
 from eed_delivery.addresses import canonical
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database.clock import utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.events import DeliveryOutcome, EventKind, TrackingEvent
 from eed_delivery.ledger.schema import eed_event
@@ -18,8 +19,8 @@ class RefusedAddresses:
 
     def __init__(self, database: Database, settings: TrackingSettings) -> None:
         self._database = database
-        self._suppressor = Suppressor(settings, database.dialect)
-        self._insert = insert(eed_event).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
+        self._suppressor = Suppressor(settings)
+        self._insert = unless_there(insert(eed_event))
 
     def enter(self, email: Email, outcome: Outcome, sub_type: str, detail: str) -> bool:
         """Keep the refusal as an event of this generation, and suppress the address if the threshold is reached.

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert
 
 from eed_delivery.config import TrackingSettings
-from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.clock import DAY_SECONDS, utc_in, utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.events import DeliveryOutcome, TrackingEvent, weight
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_suppression
 from eed_delivery.ledger.suppression import statements as sql
 from eed_delivery.ledger.tracking.statements import COUNTED
-
-DAY_SECONDS = 86_400
 
 _WORDS = {
     DeliveryOutcome.HARD_BOUNCED: ("hard bounce", "bounce"),
@@ -23,7 +22,7 @@ _WORDS = {
 class Suppressor:
     """Enters addresses into `eed_suppression` by the thresholds of `[tracking]`, in the caller's transaction."""
 
-    def __init__(self, settings: TrackingSettings, dialect: str) -> None:
+    def __init__(self, settings: TrackingSettings) -> None:
         self._thresholds = {
             DeliveryOutcome.HARD_BOUNCED: settings.suppress_hard_bounces,
             DeliveryOutcome.SOFT_BOUNCED: settings.suppress_soft_bounces,
@@ -31,7 +30,7 @@ class Suppressor:
         }
         self._within = settings.suppress_within_days * DAY_SECONDS
         self._lasting = settings.suppression_days * DAY_SECONDS
-        self._insert = insert(eed_suppression).prefix_with("OR IGNORE" if dialect == "sqlite" else "IGNORE")
+        self._insert = unless_there(insert(eed_suppression))
 
     def enter(self, c: Connection, told: Sequence[tuple[TrackingEvent, str | None]]) -> int:
         """Enter what new events, stored already, call for; each comes with the canonical address that its email went

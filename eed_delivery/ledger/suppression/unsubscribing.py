@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select
 
 from eed_delivery.database.clock import utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.events import EventKind, in_utc
 from eed_delivery.ledger.addresses import of_generations
@@ -33,9 +34,8 @@ class UnsubscribeLedger:
         """`outbox`: takes what is to be told of it."""
         self._database = database
         self._outbox = outbox
-        ignore = "OR IGNORE" if database.dialect == "sqlite" else "IGNORE"
-        self._insert = insert(eed_suppression).prefix_with(ignore)
-        self._insert_event = insert(eed_event).prefix_with(ignore)
+        self._insert = unless_there(insert(eed_suppression))
+        self._insert_event = unless_there(insert(eed_event))
 
     def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> str | None:
         """Put the address that this generation of the email went to on the list for ever: for jobs of `category`, or

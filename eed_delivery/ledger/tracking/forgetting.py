@@ -6,11 +6,10 @@ from datetime import datetime
 from sqlalchemy import Connection, DateTime, and_, bindparam, case, delete, literal, or_, select
 
 from eed_delivery.config import TrackingSettings
-from eed_delivery.database.clock import utc_in
+from eed_delivery.database.clock import DAY_SECONDS, utc_in
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import eed_event
 
-DAY_SECONDS = 86_400
 CHUNK = 500
 """Events of one transaction: few enough that nobody waits for its locks."""
 

@@ -16,11 +16,13 @@ from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.config import TrackingSettings
 from eed_delivery.database.clock import utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import EventKind, TrackingEvent, decisive, in_utc, weight
 from eed_delivery.ledger.addresses import of_generations
+from eed_delivery.ledger.delivering.recording import as_stored
 from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_attempt, eed_email, eed_event
 from eed_delivery.ledger.suppression.thresholds import Suppressor, counts
@@ -78,8 +80,8 @@ class TrackingLedger:
         self._source = source
         self._outbox = outbox
         self._unmatched_after = timedelta(seconds=settings.unmatched_after_seconds)
-        self._suppressor = Suppressor(settings, database.dialect)
-        self._insert = insert(eed_event).prefix_with("OR IGNORE" if database.dialect == "sqlite" else "IGNORE")
+        self._suppressor = Suppressor(settings)
+        self._insert = unless_there(insert(eed_event))
 
     def take(self, events: Sequence[TrackingEvent]) -> Taken:
         """Store a batch in one transaction, with everything that follows from it. An event that was here before
@@ -140,7 +142,7 @@ class TrackingLedger:
         the emails that events name by themselves."""
         by_message = self._by_message_id(c, events)
         matches, strangers = [], []
-        named = {event.event_id: _tag(event) or by_message.get(_ascii(event.message_id)) for event in events}
+        named = {event.event_id: _tag(event) or by_message.get(as_stored(event.message_id)) for event in events}
         rows = {**tagged, **self._rows(c, {email_id for email_id, _ in by_message.values()})}
         for event in events:
             place = named[event.event_id]
@@ -161,7 +163,7 @@ class TrackingLedger:
     def _by_message_id(self, c: Connection, events: Sequence[TrackingEvent]) -> dict[str | None, tuple[int, int]]:
         """(email, gen) of each provider's id among events that carry no tag of ours. From the attempts: the email's
         own row forgets the id of an earlier generation."""
-        ids = {message_id for e in events if _tag(e) is None and (message_id := _ascii(e.message_id)) is not None}
+        ids = {message_id for e in events if _tag(e) is None and (message_id := as_stored(e.message_id)) is not None}
         found = c.execute(sql.BY_MESSAGE_ID, {"ids": sorted(ids)}) if ids else ()
         return {row.message_id: (row.email_id, row.gen) for row in found}
 
@@ -236,7 +238,7 @@ class TrackingLedger:
             "of_gen": gen,
             "to_state": state,
             "reason": reason,
-            "provider_id": _ascii(message_id),
+            "provider_id": as_stored(message_id),
         }
         if c.execute(sql.SETTLE, values).rowcount != 1:
             return False
@@ -311,7 +313,7 @@ def event_row(
         "code": event.code,
         "enhanced": event.enhanced[:64] if event.enhanced else None,
         "detail": event.detail[:DETAIL_LENGTH],
-        "message_id": _ascii(event.message_id),
+        "message_id": as_stored(event.message_id),
         "automatic": event.automatic,
         "address": address if counts(event) else None,
         "occurred_at": in_utc(event.occurred_at),
@@ -353,7 +355,3 @@ def _notice(match: _Match) -> Notice | None:
         occurred_at=in_utc(event.occurred_at),
         facts={name: value for name, value in facts.items() if value is not None},
     )
-
-
-def _ascii(message_id: str | None) -> str | None:
-    return message_id.encode("ascii", "replace").decode()[:255] if message_id else None

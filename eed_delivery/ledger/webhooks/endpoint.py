@@ -7,6 +7,7 @@ from hashlib import sha256
 from sqlalchemy import Connection
 
 from eed_delivery.config import WebhooksSettings
+from eed_delivery.database.insert import unless_there
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks import statements as sql
 
@@ -41,9 +42,9 @@ class EndpointNews:
 class EndpointRow:
     """The row of the URL that is configured; each call is within the caller's transaction."""
 
-    def __init__(self, settings: WebhooksSettings, dialect: str) -> None:
+    def __init__(self, settings: WebhooksSettings) -> None:
         self._key = {"its_id": sha256((settings.url or "").encode()).hexdigest()}
-        self._insert = sql.NEW_ENDPOINT.prefix_with("OR IGNORE" if dialect == "sqlite" else "IGNORE")
+        self._insert = unless_there(sql.NEW_ENDPOINT)
 
     def read(self, c: Connection) -> EndpointState:
         """How it is doing; an endpoint that nobody has told anything is up."""

@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from eed_delivery.config import WebhooksSettings
+from eed_delivery.database.clock import DAY_SECONDS
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks import statements as sql
 from eed_delivery.ledger.webhooks.endpoint import EndpointNews, EndpointRow, EndpointState
 from eed_delivery.ledger.webhooks.outbox import DONE, FAILED
 
-DAY_SECONDS = 86_400
 STEP = 500
 """Rows of one transaction of the housekeeping."""
 
@@ -80,7 +80,7 @@ class WebhookLedger:
 
     def __init__(self, database: Database, settings: WebhooksSettings) -> None:
         self._database = database
-        self._endpoint = EndpointRow(settings, database.dialect)
+        self._endpoint = EndpointRow(settings)
         self._max_age = settings.max_age_seconds
         self._keep_done = settings.keep_days * DAY_SECONDS
         self._keep_failed = settings.keep_failed_days * DAY_SECONDS

@@ -40,7 +40,7 @@ class WebhookList:
 
     def __init__(self, database: Database, settings: WebhooksSettings) -> None:
         self._database = database
-        self._endpoint = EndpointRow(settings, database.dialect)
+        self._endpoint = EndpointRow(settings)
 
     def endpoint(self) -> EndpointState:
         """How the endpoint is doing."""
