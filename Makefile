@@ -7,6 +7,7 @@
 # make bench   how fast it is, beside Celery and others: a table
 # make bench-500k     500,000 emails with a 60 KB attachment each, ours alone
 # make lint    style, types, which module may import which, and the messages of new commits
+# make lock    write the lock files in requirements/ from setup.cfg; UPGRADE=--upgrade for the newest versions
 # make clean   remove all of it again, but for the MySQL that the tests have fetched
 #
 # Needs Python 3.11 or later, and nothing else. Another one than python3: make demo PYTHON=python3.12
@@ -17,9 +18,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH := $(VENV)/.installed-bench
+LOCKS := requirements
+# Each package by the hash of its file, and none beside: the locks are complete, so there is nothing to resolve.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(UPGRADE)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-quick coverage faults faults-long bench bench-500k lint clean
+.PHONY: demo test test-quick coverage faults faults-long bench bench-500k lint lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
@@ -68,7 +74,7 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/commit_messages.py
 
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+$(INSTALLED): setup.cfg pyproject.toml $(LOCKS)/build.txt $(LOCKS)/tests.txt
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or later." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "$(PYTHON) is too old ($$($(PYTHON) --version 2>&1)): it takes Python 3.11 or later." >&2; \
@@ -77,13 +83,25 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 		echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the packages into $(VENV): about a minute."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,test,dev]"
+	@$(PIP_INSTALL) --quiet --require-hashes -r $(LOCKS)/build.txt -r $(LOCKS)/tests.txt
+	@$(PIP_INSTALL) --quiet --no-build-isolation -e .
 	@touch $(INSTALLED)
 	@echo "Installed in $$(($$(date +%s) - $$(stat -c %Y $(VENV)/pyvenv.cfg))) seconds."
 
-$(BENCH): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+$(BENCH): $(INSTALLED) $(LOCKS)/bench.txt
+	$(PIP_INSTALL) --require-hashes -r $(LOCKS)/bench.txt
 	touch $(BENCH)
+
+# The largest first: what it settles on holds for the others.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCKS)/lock.txt
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(COMPILE) - --output-file $(LOCKS)/build.txt
+	$(COMPILE) setup.cfg --all-extras --output-file $(LOCKS)/bench.txt
+	$(COMPILE) setup.cfg --extra demo --extra test --extra dev --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/tests.txt
+	$(COMPILE) setup.cfg --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/run.txt
+	echo uv | $(COMPILE) - --output-file $(LOCKS)/lock.txt
 
 clean:
 	rm -rf $(VENV) build eed_delivery.egg-info .coverage .coverage.* \

@@ -29,7 +29,6 @@ from tests.servers.webhook_receiver import SECRET, Receiver
 from tests.stack import Stack
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "installing.md").read_text()
-CONFIG = "/etc/eed-delivery/eed-delivery.toml"
 OWNERS, SERVICES = "the owner's: @/%", "the service's"
 HOST = "db.example.com:3306"
 OLD_EVENT = (
@@ -76,12 +75,21 @@ class Installation:
                 quoted = password.replace("'", "''")
                 self._server.execute(statement.replace("'…'", f"'{quoted}'"), database=self.database)
 
-    def shell(self, *lines: str) -> "subprocess.CompletedProcess[str]":
-        """Run blocks of shell lines, one after the other in one new shell that knows nothing but the program."""
+    def _typing(self) -> Path:
+        """A folder of programs in which systemd-ask-password(1) finds somebody at the terminal."""
+        programs = self._directory / "programs"
+        programs.mkdir(exist_ok=True)
         quoted = OWNERS.replace("'", "'\\''")
-        text = self._ours("\n".join(lines)).replace("'…'", f"'{quoted}'").replace(CONFIG, str(self.config))
+        (programs / "systemd-ask-password").write_text(f"#!/bin/sh\nprintf '%s\\n' '{quoted}'\n")
+        (programs / "systemd-ask-password").chmod(0o755)
+        return programs
+
+    def shell(self, *lines: str) -> "subprocess.CompletedProcess[str]":
+        """Run blocks of shell lines, one after the other in one new shell that knows nothing but the program. The owner
+        types the password that is asked for."""
+        text = self._ours("\n".join(lines)).replace("/etc/eed-delivery", str(self._directory))
         text = text.replace("/etc/credstore", str(self._directory))
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{self._typing()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-c", text],
             env={"PATH": path, **self.environ},
@@ -124,7 +132,7 @@ def db_init() -> str:
 
 
 def profile() -> str:
-    """The two lines that the document wants in root's shell profile, with the check behind them."""
+    """The lines that the document wants in root's shell profile, with what they need and the check behind them."""
     (found,) = [block for block in blocks("sh") if "export EED_CONFIG" in block]
     return found
 
@@ -159,6 +167,7 @@ def test_the_shell_lines_work_in_their_order(
     made = installation.shell(*before, db_init())
     assert (made.returncode, made.stderr) == (0, "")
     assert made.stdout.startswith("the ledger is at revision")
+    assert (installation.config.parent / "owner" / "database_password").stat().st_mode & 0o777 == 0o600
     installation.sql(blocks("sql")[-1])
     checked = installation.shell(profile(), "eed-delivery db check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
