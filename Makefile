@@ -21,7 +21,7 @@ BENCH := $(VENV)/.installed-bench
 LOCKS := requirements
 # Each package by the hash of its file, and none beside: the locks are complete, so there is nothing to resolve.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
-COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DELETE_ON_ERROR:

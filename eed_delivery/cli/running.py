@@ -3,7 +3,6 @@
 import threading
 
 import click
-import sdnotify
 import structlog
 
 from eed_delivery import logs
@@ -11,8 +10,9 @@ from eed_delivery.app.roles import hearing, roles
 from eed_delivery.app.startup import check_ledger
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.config import cautions
+from eed_delivery.config import cautions, supervision
 from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.runtime.sd_notify import SystemdNotifier
 from eed_delivery.runtime.supervisor import Supervisor, stop_on_signals
 from eed_delivery.tracking.bounces.verp import Verp
 
@@ -149,7 +149,7 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),
-        sdnotify.SystemdNotifier(),
+        SystemdNotifier(supervision().notify_socket),
         stop_seconds=settings.service.stop_seconds,
         stall_seconds=settings.service.stall_seconds,
         render_seconds=settings.service.render_seconds,

@@ -5,5 +5,6 @@
 - `poll_interval`  how often a loop polls
 - `renders`        which email each thread renders, for the supervisor
 - `defects`        logs a repeated defect once a minute
+- `sd_notify`      reports to systemd
 - `failpoints`     where a test may kill or freeze a process
 """

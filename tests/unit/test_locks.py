@@ -17,7 +17,6 @@ ENTRY = re.compile(
 )
 COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 INSTALL = re.compile(r"\bpip install\b[^`\n]*")
-OUR_NAME = "eed-delivery"
 
 # fmt: off
 RUN_TIME = {
@@ -25,7 +24,7 @@ RUN_TIME = {
     "cryptography", "dnspython", "email-validator", "google-re2", "idna", "jinja2", "jmespath", "mako",
     "markdown-it-py", "markupsafe", "mdurl", "multipart", "pybase64", "pycparser", "pydantic", "pydantic-core",
     "pydantic-settings", "pygments", "pymysql", "python-dateutil", "python-dotenv", "rich", "s3transfer",
-    "sdnotify", "selectolax", "six", "sqlalchemy", "structlog", "tenacity", "tinycss2", "typing-extensions",
+    "selectolax", "six", "sqlalchemy", "structlog", "tenacity", "tinycss2", "typing-extensions",
     "typing-inspection", "urllib3", "waitress", "webencodings",
 }
 # fmt: on
@@ -84,22 +83,26 @@ def test_the_servers_install_the_packages_listed_here_and_no_other() -> None:
     assert "requests" not in RUN_TIME
 
 
-def test_the_run_time_lock_is_what_the_installed_packages_ask_for() -> None:
-    """Walks the metadata of what is installed. Without hashes for all of it `pip install --require-hashes` refuses."""
-    found: set[str] = set()
-    left = [(OUR_NAME, "")]
-    walked = set()
+def asked_for(requirements: list[Requirement]) -> set[str]:
+    """The packages that these need on this Python, and those that they need, by the metadata of what is installed."""
+    needed: set[str] = set()
+    left = [(requirement.name, extra) for requirement in requirements for extra in ("", *requirement.extras)]
+    walked: set[tuple[str, str]] = set()
     while left:
-        name, extra = left.pop()
-        if (name, extra) in walked:
-            continue
-        walked.add((name, extra))
-        for requirement in map(Requirement, requires(name) or ()):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-                found.add(canonicalize_name(requirement.name))
-                left += [(requirement.name, wanted) for wanted in ("", *requirement.extras)]
+        name, extra = step = left.pop()
+        needed.add(canonicalize_name(name))
+        if step not in walked:
+            walked.add(step)
+            for requirement in map(Requirement, requires(name) or ()):
+                if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                    left += [(requirement.name, wanted) for wanted in ("", *requirement.extras)]
+    return needed
+
+
+def test_the_run_time_lock_is_what_the_installed_packages_ask_for() -> None:
+    """Without a hash for each of them `pip install --require-hashes` refuses."""
     here = {name for name, (locked, _) in entries("run").items() if locked.marker is None or locked.marker.evaluate()}
-    assert found == here
+    assert asked_for(setup_requirements()[""]) == here
 
 
 @pytest.mark.parametrize(
