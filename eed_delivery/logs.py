@@ -23,7 +23,7 @@ from typing import Any, TextIO
 import structlog
 
 from eed_delivery.config import LogSettings
-from eed_delivery.untrusted import MASK, mask_addresses, mask_locations
+from eed_delivery.untrusted import MASK, mask_addresses, mask_locations, may_hold_address
 
 Listener = Callable[[Mapping[str, Any]], None]
 """Hears every line that is logged, after masking. It must be quick: the email being sent waits for it. It may keep the
@@ -292,10 +292,9 @@ def _masked_facts(event: MutableMapping[str, Any]) -> list[str]:
     facts = []
     for key, value in event.items():
         name, kind = _open_name(key), type(value)
-        if (
-            name and kind is str and "@" not in value and "ttachment" not in value and "s3:" not in value
-        ):  # this and the next are nearly all
-            facts.append(name + encode_basestring_ascii(value))
+        open_text = name and kind is str and not may_hold_address(value)
+        if open_text and "ttachment" not in value and "s3:" not in value:  # this and the next are nearly all
+            facts.append(f"{name}{encode_basestring_ascii(value)}")
         elif name and kind is int:
             facts.append(name + str(value))
         else:

@@ -23,8 +23,26 @@ _CHAT_MARKUP = re.compile(r"<(?=\S)|@(?=(?i:all|channel|everyone|here|group|team
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 MAX_REPLY_CHARS = 500
 MASK = "***"
-# A local part, quoted or not. Its length is bounded so that no text, however long, takes quadratic time.
-LOCAL_PART = re.compile(r"(?:\"[^\"\r\n]{1,128}\"|[^\s@<>\"(),:;\[\]\\]{1,128})@")
+
+AT_SIGNS = (
+    "[\uff20\ufe6b]",  # full-width and small
+    r"%(?:25){0,4}40",  # RFC 3986 2.1, also encoded twice
+    r"[=+]40(?=[\w-])",  # RFC 2045 6.7 (quoted-printable, encoded words), RFC 3461 4 (xtext)
+    r"&(?:amp;){0,4}(?:#0{0,9}64|#[xX]0{0,9}40|commat);",  # HTML
+    r"\\{1,4}(?:[uU]0{0,6}40|x40|x\{40\}|100)",  # JSON and Python, C, RFC 6533 3, octal
+    r"[ \t]?[(\[{<][ \t]?(?:at|AT|At|@)[ \t]?[)\]}>][ \t]?",  # "anna (at) example.com"
+)
+"""The ways to write the @ of an address. A bare " at " is left: "refused at mx.example.com" names nobody."""
+_DOT = r"(?:\.|[%=]2[eE]|\u3002|[ \t]?[(\[](?:dot|\.)[)\]])"
+_NO_NUMBER = r"(?!\d{1,9}\.\d{1,9}(?![\w.]))"
+_DOMAIN = rf"(?=\[|[%=]5[bB]|{_NO_NUMBER}[^\W_][\w-]*+{_DOT}[ \t]?[\w-])"
+_CODED_AT = re.compile(rf"(?:{'|'.join(AT_SIGNS)}){_DOMAIN}")
+_ENDS_CODED_LOCAL = frozenset(" \t\r\n@<>\"(),:;[]\\/?&#{}'=\uff20\ufe6b")
+_MAY_BE_CODED = re.compile("[%=+&\\\\(\\[{<\uff20\ufe6b]")
+# A part is tried where none goes on, and gives nothing back, so that no text, however long, takes quadratic time.
+_LOCAL = r"[^\s@<>\"(),:;\[\]\\]"
+_HEX = re.compile("[0-9A-Fa-f]{2}")
+LOCAL_PART = re.compile(rf"(?:(?<![\\\"])\"(?:[^\"\\\r\n]|\\.)*+\"|(?<!{_LOCAL}){_LOCAL}++)@")
 
 
 def visible(text: str) -> str:
@@ -95,5 +113,37 @@ def mask_locations(text: str) -> str:
 
 
 def mask_addresses(text: str) -> str:
-    """`anna@example.com` becomes `***@example.com`: the domain is for support, the person is nobody's business."""
-    return LOCAL_PART.sub(f"{MASK}@", text) if "@" in text else text
+    """`anna@example.com` becomes `***@example.com`, and `anna%40example.com` `***%40example.com`: the domain is for
+    support, the person is nobody's business."""
+    if "@" in text:
+        text = LOCAL_PART.sub(f"{MASK}@", text)
+    return _mask_coded(text) if _MAY_BE_CODED.search(text) else text
+
+
+def _mask_coded(text: str) -> str:
+    done = 0
+    parts = []
+    for found in _CODED_AT.finditer(text):
+        start = _start_of_local(text, found.start(), done)
+        if start < found.start():
+            parts += [text[done:start], MASK]
+            done = found.start()
+    return "".join([*parts, text[done:]])
+
+
+def _start_of_local(text: str, end: int, least: int) -> int:
+    """Where the local part that ends at `end` begins. An = is one of its letters where it codes another."""
+    start = end
+    while start > least and (text[start - 1] not in _ENDS_CODED_LOCAL or _codes_a_letter(text, start - 1, end)):
+        start -= 1
+    return start
+
+
+def _codes_a_letter(text: str, at: int, end: int) -> bool:
+    """In quoted-printable, where the @ is coded alike."""
+    return text[at] == text[end] == "=" and at + 3 <= end and _HEX.fullmatch(text, at + 1, at + 3) is not None
+
+
+def may_hold_address(text: str) -> bool:
+    """False: `mask_addresses` leaves it as it is. That is quick to know of nearly every log line."""
+    return "@" in text or _MAY_BE_CODED.search(text) is not None

@@ -11,6 +11,7 @@
 - `deferrals`       temporary answers that many recipients share
 - `job_refusals`    one refusal of most of a job's emails, and single emails that break the way out
 - `stuck_renders`   ends the emails whose rendering was stuck in the process before
+- `logged_replies`  mail servers' replies without the recipient, for the log
 - `missing_values`  counts values that templates print and emails do not have
 """
 

@@ -26,6 +26,7 @@ from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import Defects
 from eed_delivery.transports import Transport
+from eed_delivery.worker import logged_replies
 from eed_delivery.worker.journal import Journal
 
 log = structlog.get_logger(__name__)
@@ -201,7 +202,7 @@ def _log_outcome(
         "attempt": number,
         "state": str(decision.state),
         "verdict": str(decision.outcome.verdict),
-        "reply": decision.outcome.reply,
+        "reply": logged_replies.of_one(email, decision.outcome),
     }
     if missing:
         facts["missing"] = list(missing)

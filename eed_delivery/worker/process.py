@@ -38,6 +38,7 @@ from eed_delivery.worker.delivery import Delivery, RetryRules
 from eed_delivery.worker.job_refusals import SameAnswers, Suspects
 from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
+from eed_delivery.worker.logged_replies import of_many
 from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.refusals import Consequences, Refusals
 from eed_delivery.worker.send_rate import SendRate
@@ -258,7 +259,7 @@ class Worker:
         if outcome.verdict is Verdict.SENT:
             self._send_rate.accepted()
         if outcome.verdict is Verdict.IN_DOUBT:
-            self._breaker.doubted(outcome.reply)
+            self._breaker.doubted(of_many(outcome.reply, email))
         elif outcome.code is not None:  # without a code it was not the mail server who spoke
             self._breaker.answered()
             self._refusals.answered(email)
@@ -296,7 +297,7 @@ class Worker:
         certain = lost or self._refusals.are_everybodys(outcome)
         # While the way out is on trial, a refusal that is not the job's says that it does not work yet.
         if certain or (self._breaker.reason and outcome.concerns is not Concerns.JOB):
-            self._breaker.trip(outcome.reply)
+            self._breaker.trip(of_many(outcome.reply, email))
         else:
             self._refusals.refused(email, outcome)
 
@@ -313,7 +314,7 @@ class Worker:
 
     def _pause_job(self, email: Email, reason: str, notice_reason: str | None = None) -> None:
         if self._parts.operating.pause(email.job_id, reason, notice_reason=notice_reason):
-            log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=reason)
+            log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=of_many(reason, email))
 
     def _answers_to_others(self, email: Email, outcome: Outcome) -> int:
         """Where a domain may be meant, only what it says to others tells this email from it."""
@@ -328,7 +329,7 @@ class Worker:
         hold = self._parts.holds.hold(domain, reason)
         if hold is not None:
             self._held = {**self._held, domain: hold}
-            log.warning("domain_held", domain=domain, seconds=round(hold.seconds), reason=reason)
+            log.warning("domain_held", domain=domain, seconds=round(hold.seconds), reason=of_many(reason))
 
     def _release_domain(self, domain: str) -> None:
         if domain in self._held:
