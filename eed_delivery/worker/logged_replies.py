@@ -26,7 +26,7 @@ NO_NAMES = frozenset(
 
 _WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*+)++")  # with the accents of decomposed letters
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae", "œ": "oe", "ß": "ss"})
-_QUOTED = re.compile(r"(?<!\w)(?:\"[^\"]*+\"|'[^']*+'(?!\w)|“[^”]*+”|„[^“”]*+[“”]|«[^»]*+»)")
+_QUOTED = re.compile(r"(?<!\w)(?:\"[^\"]*+\"|'[^']*+'(?!\w)|“[^“”]*+”|„[^„“”]*+[“”]|«[^«»]*+»)")
 _LONG_NUMBER = re.compile(r"(?<![\w.:/-])(?=\w*+(?<=\w))(?=(?:[^\W\d]*+\d){8})\w++(?![.:/]\w)")
 """An account, a card, a phone number: no IP address, and no part of a URL."""
 
