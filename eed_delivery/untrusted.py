@@ -101,7 +101,7 @@ def clean(text: str | bytes) -> str:
 
 _ATTACHMENT = re.compile(r"\battachments? ['\"]")
 _S3_KEY = re.compile(r"(s3://[^/\s'\"]+/)[^\s'\"]+")
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_QUOTED = re.compile(r"""(?<!\\)'(?:[^'\\]|\\.)*+'|(?<!\\)"(?:[^"\\]|\\.)*+\"""")
 
 
 def mask_locations(text: str) -> str:
