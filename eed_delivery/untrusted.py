@@ -147,3 +147,14 @@ def _codes_a_letter(text: str, at: int, end: int) -> bool:
 def may_hold_address(text: str) -> bool:
     """False: `mask_addresses` leaves it as it is. That is quick to know of nearly every log line."""
     return "@" in text or _MAY_BE_CODED.search(text) is not None
+
+
+_QUOTED_TEXT = re.compile(r"(?<!\w)(?:\"[^\"]*+\"|'[^']*+'(?!\w)|“[^“”]*+”|„[^„“”]*+[“”]|«[^«»]*+»)")
+_LONG_NUMBER = re.compile(r"(?<![\w.:/-])(?=\w*+(?<=\w))(?=(?:[^\W\d]*+\d){8})\w++(?![.:/]\w)")
+"""An account, a card, a phone number: no IP address, and no part of a URL."""
+
+
+def mask_accounts(text: str) -> str:
+    """`text` without addresses, quoted text and long numbers: accounts, cards, telephone numbers. IP addresses and URLs
+    stay, because they say who speaks."""
+    return _LONG_NUMBER.sub(MASK, _QUOTED_TEXT.sub(MASK, mask_addresses(text)))

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from eed_delivery.model import Email, Outcome, Verdict
 from eed_delivery.particulars import masked
-from eed_delivery.untrusted import MASK, mask_addresses
+from eed_delivery.untrusted import MASK, mask_accounts, mask_addresses
 
 MIN_NAME_CHARS = 3
 """Shorter parts of a name ("J.", "de", "Dr") are words of many replies, and name nobody."""
@@ -26,9 +26,6 @@ NO_NAMES = frozenset(
 
 _WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*+)++")  # with the accents of decomposed letters
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae", "œ": "oe", "ß": "ss"})
-_QUOTED = re.compile(r"(?<!\w)(?:\"[^\"]*+\"|'[^']*+'(?!\w)|“[^“”]*+”|„[^„“”]*+[“”]|«[^«»]*+»)")
-_LONG_NUMBER = re.compile(r"(?<![\w.:/-])(?=\w*+(?<=\w))(?=(?:[^\W\d]*+\d){8})\w++(?![.:/]\w)")
-"""An account, a card, a phone number: no IP address, and no part of a URL."""
 
 
 def of_one(email: Email, outcome: Outcome) -> str:
@@ -39,8 +36,7 @@ def of_one(email: Email, outcome: Outcome) -> str:
 
 def of_many(reason: str, email: Email | None = None) -> str:
     """For a line about a job, a domain or the mail server. IP addresses and URLs stay, because they say who refuses."""
-    text = without_person(reason, email) if email is not None else mask_addresses(reason)
-    return _LONG_NUMBER.sub(MASK, _QUOTED.sub(MASK, text))
+    return mask_accounts(without_person(reason, email) if email is not None else reason)
 
 
 def without_person(text: str, email: Email) -> str:

@@ -11,7 +11,7 @@ from eed_delivery.config import WebhooksSettings
 from eed_delivery.database.clock import utc_now
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_webhook
 from eed_delivery.notices import Notice, NoticeKind
-from eed_delivery.untrusted import mask_addresses
+from eed_delivery.untrusted import mask_accounts
 
 NONCE_BYTES = 12
 WAITING, DONE, FAILED = "waiting", "done", "failed"
@@ -82,5 +82,6 @@ def values_of(notice: Notice) -> dict[str, object]:
 
 
 def with_reason(reason: str | None, **facts: object) -> dict[str, object]:
-    """Facts with a reason in them, if there is one; no longer than the ledger itself keeps it, and with no address."""
-    return {**facts, "reason": mask_addresses(reason)[:DETAIL_LENGTH]} if reason else facts
+    """Facts with a reason in them, if there is one; no longer than the ledger itself keeps it, and with no person
+    or account in it."""
+    return {**facts, "reason": mask_accounts(reason)[:DETAIL_LENGTH]} if reason else facts
