@@ -53,15 +53,18 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 EPILOG = """\b
 Exit codes:
   0   done
-  1   not possible as things are, or a check found an error or a difference; the message says why
+  1   not possible now, or a check found an error or a difference
   2   the command line is wrong
   69  the database or the queue cannot be reached
-  75  bounce alone: it was not taken, and the mail server is to try again
-  78  the configuration is wrong; every mistake is named
+  75  bounce only: the bounce was not stored, and the mail server should try again
+  78  the configuration is wrong
 
 \b
-Every command takes --config; without it the file is the one that EED_CONFIG names. EED_<SECTION>__<KEY>
-sets a single setting. Job and email keys are those of the delivery server's own tables."""
+The message on stderr says why.
+
+\b
+Every command accepts --config. Without it, EED_CONFIG names the file. EED_<SECTION>__<KEY> sets
+a single setting. Job and email keys are those of the delivery server's own tables."""
 
 
 # Command, room and name there, in the order of the work. A room is loaded when its command runs, and what is needed to
@@ -140,7 +143,7 @@ def _loaded(module: str, name: str) -> click.Command:
 @click.version_option(__version__, prog_name="eed-delivery")
 @takes_config
 def cli() -> None:
-    """Deliver bulk email from a MySQL job table through SQS and SMTP or SES, with a straight answer for every email.
+    """Deliver bulk email from a MySQL job table through SQS and SMTP or SES, with a clear result for every email.
 
     \b
     Example:

@@ -15,7 +15,7 @@ COLUMNS = ("rule", "looks for", "level", "audience", "last alert", "since then")
 
 @click.group()
 def alerts() -> None:
-    """Alerts: list the rules, and try whether they reach anybody."""
+    """List alert rules, and test whether their alerts arrive."""
 
 
 @alerts.command("list")
@@ -23,7 +23,7 @@ def alerts() -> None:
 @takes_config
 @pass_session
 def list_rules(session: Session, as_json: bool) -> None:
-    """List the rules: what each looks for, who is told, when it was told last.
+    """List the alert rules with their conditions, audiences and last alerts.
 
     \b
     Example:
@@ -31,12 +31,12 @@ def list_rules(session: Session, as_json: bool) -> None:
     """
     found = session.operations.alerting.rules()
     if found.problem is not None:
-        click.echo(f"warning: when they were told last is not known: {found.problem}", err=True)
+        click.echo(f"warning: the times of the last alerts cannot be read: {found.problem}", err=True)
     if as_json:
         session.screen.json([_as_json(view) for view in found.rules])
         return
     if not found.rules:
-        session.screen.prose("There are no rules: nobody is told of anything. docs/alerts.md has some to begin with.")
+        session.screen.prose("There are no rules, so no alerts are sent. docs/alerts.md has some to begin with.")
         return
     rows = [_row(view) for view in found.rules]
     session.screen.table(COLUMNS, rows, prose=("looks for", "audience"), spare=("level", "since then"))
@@ -69,10 +69,10 @@ def _as_json(view: AlertRuleView) -> dict[str, object]:
 @takes_config
 @pass_session
 def test_rule(session: Session, rule: str, as_json: bool) -> None:
-    """Send an alert of RULE that says that it is a test, and tell what became of it by each way.
+    """Send a test alert of RULE, and show the result of each channel.
 
-    Rule's words, cool-down and limits do not matter, and none of them is touched. Ends with exit code 1 when it could
-    not be handed over by every way.
+    The rule's conditions, cool-down and limits do not apply, and the test does not change them. Exit code 1 means that
+    a channel did not accept it.
 
     \b
     Example:
@@ -86,4 +86,4 @@ def test_rule(session: Session, rule: str, as_json: bool) -> None:
         session.screen.table(("channel", "test"), rows, prose=("test",))
     failed = sum(1 for one in tried if one.problem)
     if failed:
-        raise Failure(f"error: {failed} of {len(tried)} ways did not take it.")
+        raise Failure(f"error: {failed} of {len(tried)} channels did not accept the test alert.")

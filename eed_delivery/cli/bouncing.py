@@ -24,14 +24,14 @@ failure it would bounce the bounce, to nobody."""
     "--recipient",
     required=True,
     envvar=["ORIGINAL_RECIPIENT", "RECIPIENT"],
-    help="The envelope's recipient; from $ORIGINAL_RECIPIENT or $RECIPIENT (postfix's local) if not given.",
+    help="Set the envelope's recipient. Default: $ORIGINAL_RECIPIENT or $RECIPIENT, which postfix's local sets.",
 )
 @takes_config
 @pass_session
 def bounce(session: Session, recipient: str) -> None:
-    """Take one bounce in from stdin, for a mail server's pipe.
+    """Read one bounce from stdin, for a mail server's pipe.
 
-    Ends with 0 when it is stored, or of no interest, and with 75 when the mail server is to try again.
+    Exit code 0 means that it is stored, or of no interest. Exit code 75 asks the mail server to try again.
 
     \b
     Example:

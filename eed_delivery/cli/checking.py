@@ -13,10 +13,10 @@ from eed_delivery.cli.session import Session, pass_session
 @takes_config
 @pass_session
 def check(session: Session, as_json: bool) -> None:
-    """Check everything the service needs: each with a verdict.
+    """Check everything the service needs.
 
-    Configuration, database, queue, the way out, attachments, and what to do about each. Nothing is sent and nothing
-    changed. Ends with exit code 1 when there is an error.
+    Shows a verdict for configuration, database, queue, transport and attachments, and says how to correct what is
+    wrong. Sends nothing and changes nothing. Exit code 1 means that it found an error.
 
     \b
     Example:

@@ -16,18 +16,22 @@ def separator(value: str) -> str:
     """What is between the columns: one character, or the word tab."""
     found = _NAMED.get(value.lower(), value)
     if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise click.BadParameter(f"{value!r} cannot be between columns; most files have , ; | or tab")
+        raise click.BadParameter(f"{value!r} cannot separate columns. Most files have , ; | or tab")
     return found
 
 
 def takes_csv_form(command: Function) -> Function:
     """Add --delimiter, --encoding and --multiline."""
     options = (
-        click.option("--delimiter", type=separator, help="Between CSV columns, like ';' or tab; else as line 1 shows."),
         click.option(
-            "--encoding", type=values.encoding, help="Of the file, like cp1252; else UTF-8, or as its BOM says."
+            "--delimiter", type=separator, help="Set what separates CSV columns, like ';' or tab. Default: from line 1."
         ),
-        click.option("--multiline", is_flag=True, help="CSV cells may reach over several lines."),
+        click.option(
+            "--encoding",
+            type=values.encoding,
+            help="Set the file's encoding, like cp1252. Default: its BOM's, or UTF-8.",
+        ),
+        click.option("--multiline", is_flag=True, help="Accept CSV cells that span several lines."),
     )
     for option in reversed(options):
         command = option(command)

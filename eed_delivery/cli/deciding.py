@@ -13,12 +13,12 @@ from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopR
 
 @click.command()
 @click.argument("keys", metavar="EMAIL...", nargs=-1, required=True, type=options.key)
-@click.option("--as", "state", required=True, type=click.Choice(["sent", "failed"]), help="What has become of them.")
-@click.option("--reason", type=values.text, help="How you know; kept with the email.")
+@click.option("--as", "state", required=True, type=click.Choice(["sent", "failed"]), help="Set their state.")
+@click.option("--reason", type=values.text, help="Say how you know. Kept with the email.")
 @takes_config
 @pass_session
 def settle(session: Session, keys: tuple[str, ...], state: str, reason: str | None) -> None:
-    """Say what has become of emails in doubt. As failed, they can be requeued afterwards.
+    """Settle emails in doubt as sent or failed. Failed ones can be requeued.
 
     \b
     Example:
@@ -33,13 +33,13 @@ def settle(session: Session, keys: tuple[str, ...], state: str, reason: str | No
 
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
-@click.option("--reason", required=True, type=values.text, help="Shown by the command job.")
+@click.option("--reason", required=True, type=values.text, help="Say why. The command job shows it.")
 @takes_config
 @pass_session
 def pause(session: Session, key: str, reason: str) -> None:
-    """Stop sending a job for a while; nothing is lost. Felt at the next email.
+    """Pause a job. No email is lost, and resume continues it.
 
-    A job that waits for its time is not started until it is resumed.
+    Emails that are being handed over now still go out. A scheduled job does not start until it is resumed.
 
     \b
     Example:
@@ -47,23 +47,23 @@ def pause(session: Session, key: str, reason: str) -> None:
     """
     result = session.operations.deciding.pause(StopRequest(key, reason))
     if result.before_its_time:
-        session.screen.line(f"job {key} is paused before its time: it does not start until you let it")
+        session.screen.line(f"job {key} is paused before its time. It does not start until you resume it")
     else:
-        session.screen.line(f"job {key} is paused: what is on the wire now still goes out")
-    session.screen.line(f"let it go on:  {session.command('resume', *key_words(key))}")
+        session.screen.line(f"job {key} is paused. Emails on the wire now still go out")
+    session.screen.line(f"resume it:  {session.command('resume', *key_words(key))}")
 
 
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
-@click.option("--reason", type=values.text, help="Kept in the audit, beside who did it.")
-@click.option("--unwatched", is_flag=True, help="Do not let its bounces and complaints pause it again.")
+@click.option("--reason", type=values.text, help="Say why. Kept in the audit.")
+@click.option("--unwatched", is_flag=True, help="Stop bounces and complaints from pausing it again.")
 @takes_config
 @pass_session
 def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> None:
-    """Let a paused job go on. Its templates are read anew, so that a mended one counts.
+    """Resume a paused job. Its templates are read again, so corrections apply.
 
-    The watch on its bounces and complaints counts only what leaves from now on.
-    A job that was paused before its time waits for it again.
+    The bounce and complaint limits count only emails that are sent from now on.
+    A job that was paused before its scheduled time waits for that time again.
 
     \b
     Example:
@@ -73,21 +73,22 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
     if waiting is not None:
         session.screen.line(f"job {key} waits for its time: {scheduled(waiting)}")
         if unwatched:
-            session.screen.line("it is watched: --unwatched is for a job that has begun")
+            session.screen.line("--unwatched was ignored, because the job has not started")
         return
     how = ", unwatched" if unwatched else ""
-    session.screen.line(f"job {key} goes on{how}{f': {reason}' if reason else ''}")
+    session.screen.line(f"job {key} is resumed{how}{f': {reason}' if reason else ''}")
 
 
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
-@click.option("--reason", required=True, type=values.text, help="Kept with each email that is not sent.")
+@click.option("--reason", required=True, type=values.text, help="Say why. Kept with each email that is not sent.")
 @takes_config
 @pass_session
 def cancel(session: Session, key: str, reason: str) -> None:
-    """End a job for good. What is not on the wire yet will not be sent. To stop it for a while, use pause.
+    """Cancel a job permanently. Its unsent emails are not sent.
 
-    A job that waits for its time can be cancelled, too.
+    Emails that are being handed over now still go out. Scheduled jobs can be cancelled, too. To stop a job
+    temporarily, use pause.
 
     \b
     Example:
@@ -95,6 +96,6 @@ def cancel(session: Session, key: str, reason: str) -> None:
     """
     result = session.operations.deciding.cancel(StopRequest(key, reason))
     if result.before_its_time:
-        session.screen.line(f"job {key} is cancelled before its time: none of its emails is sent")
+        session.screen.line(f"job {key} is cancelled before its time. None of its emails is sent")
     else:
-        session.screen.line(f"job {key} is cancelled: what is on the wire now still goes out")
+        session.screen.line(f"job {key} is cancelled. Emails on the wire now still go out")

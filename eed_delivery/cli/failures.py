@@ -35,14 +35,14 @@ def explained(error: EedError | DBAPIError) -> Failure:
     if isinstance(error, ConfigError):
         return Failure("\n".join(f"error: {problem}" for problem in error.problems), CONFIGURATION)
     if isinstance(error, DatabaseGone | QueueGone):
-        return Failure(f"error: {error}. What was asked was not done, or not all of it.", UNAVAILABLE)
+        return Failure(f"error: {error}. The command did nothing, or only a part of its work.", UNAVAILABLE)
     if isinstance(error, DBAPIError):
-        return Failure(f"error: the database refuses: {brief(error)}{_remedy(error)}")
+        return Failure(f"error: the database refused the statement: {brief(error)}{_remedy(error)}")
     return Failure(f"error: {error}")
 
 
 def _remedy(error: DBAPIError) -> str:
     words = brief(error)
     if _NO_TABLE.search(words) and "eed_" in words:
-        return ". The ledger is not there yet: run eed-delivery db init."
+        return ". The ledger's tables do not exist yet. Run eed-delivery db init."
     return ". Run eed-delivery db check."

@@ -24,7 +24,7 @@ def email_record(report: EmailReport) -> dict[str, Any]:
 @takes_config
 @pass_session
 def email(session: Session, key: str, as_json: bool) -> None:
-    """Show one email: where it stands, every attempt, and what was heard of it since.
+    """Show an email's state, attempts and delivery events.
 
     \b
     Example:

@@ -35,15 +35,15 @@ def job_record(report: JobReport) -> dict[str, Any]:
 
 @click.command()
 @click.argument("key", type=options.key)
-@click.option("--watch", is_flag=True, help="Look again each second until the job has finished.")
+@click.option("--watch", is_flag=True, help="Refresh each second until the job has finished.")
 @takes_json
 @takes_config
 @pass_session
 def job(session: Session, key: str, watch: bool, as_json: bool) -> None:
-    """Show a job: its counts, its rate, its troubles.
+    """Show a job's counts, send rate, outcomes and errors.
 
-    Says what became of the sent emails, why others failed, and what to do about it.
-    With --watch and --json there is a line of JSON for each change.
+    Shows the outcomes of sent emails, why others failed, and what to do next.
+    With --watch and --json it writes a line of JSON for each change.
 
     \b
     Example:
@@ -90,7 +90,7 @@ def _show_job(session: Session, view: JobView) -> None:
     screen.line(f"job {report.key}  {report.name}", style=BOLD)
     screen.prose(f"{report.state}{f': {report.reason}' if report.reason else ''}")
     if not report.watched:
-        screen.line("unwatched: bounces and complaints do not pause it")
+        screen.line("unwatched, so bounces and complaints do not pause it")
     finished = f"finished {both_times(report.finished_at)}" if report.finished_at else "not finished"
     screen.line(f"registered {both_times(report.created_at)}, {finished}")
     if view.waiting is not None:
@@ -102,9 +102,9 @@ def _show_job(session: Session, view: JobView) -> None:
     _show_served(session, view.served)
     screen.prose(_balance(report))
     if report.enlisted and not report.accounted:
-        screen.prose(f"not every row found is accounted for: {_found(report)}. Run eed-delivery reconcile.")
+        screen.prose(f"not every row found is accounted for ({_found(report)}). Run eed-delivery reconcile.")
     if report.not_enlisted:
-        screen.line(f"{report.not_enlisted:,} more had been settled before this service took the job up")
+        screen.line(f"{report.not_enlisted:,} more had been settled before this service picked up the job")
     if report.refused or report.moved or report.regenerated or report.resent:
         screen.prose(_found(report))
     _show_outcomes(session, view)
@@ -142,9 +142,9 @@ def _found(report: JobReport) -> str:
 
 def _balance(report: JobReport) -> str:
     if report.state is JobState.PAUSED and not report.enlisted and not report.total:
-        return "its emails are taken up when it goes on"
+        return "its emails are picked up when it is resumed"
     if not report.enlisted:
-        return f"{report.total:,} emails so far: the job is still being taken up"
+        return f"{report.total:,} emails so far. The job is still being picked up"
     if not report.balanced:
         return f"{report.done:,} of {report.total:,} emails have ended"
     ended = [(state, count) for state, count in report.counts.items() if count] or [(EmailState.SENT, 0)]
@@ -196,7 +196,7 @@ def _show_acts(session: Session, view: JobView) -> None:
         rows = [(a.at, a.act, a.who, a.count, a.reason) for a in view.acts]
         session.screen.table(("at", "act", "by", "emails", "reason"), rows, prose=("reason",), spare=("emails",))
     if view.more_acts:
-        session.screen.line(f"only the last {ACTS_SHOWN} are shown; --json has all")
+        session.screen.line(f"only the last {ACTS_SHOWN} are shown. --json has all")
 
 
 def _show_doubts(session: Session, view: JobView) -> None:
@@ -205,7 +205,7 @@ def _show_doubts(session: Session, view: JobView) -> None:
         return
     count = report.counts[EmailState.IN_DOUBT]
     session.screen.line()
-    session.screen.prose(f"{count:,} in doubt: the mail server may have taken them, or not. Look into its log, then:")
+    session.screen.prose(f"{count:,} in doubt. The mail server may have accepted them, or not. Check its log, then:")
     for doubt in doubts:
         key = ["--", doubt.key] if doubt.key.startswith("-") else [doubt.key]
         handed_over = f"handed over {both_times(doubt.wire_at)}: " if doubt.wire_at else ""
@@ -223,4 +223,4 @@ def _show_next(session: Session, report: JobReport) -> None:
     if failed:
         session.screen.line(f"send the failed again:  {session.command('requeue', '--job', report.key)}")
     if paused:
-        session.screen.line(f"let the job go on:  {session.command('resume', *key_words(report.key))}")
+        session.screen.line(f"resume the job:  {session.command('resume', *key_words(report.key))}")

@@ -28,20 +28,20 @@ def takes_config(command: Function) -> Function:
         type=click.Path(path_type=Path, dir_okay=False),
         expose_value=False,
         callback=_remember,
-        help="The configuration file.",
+        help="Read this configuration file.",
     )
     return option(command)
 
 
 def takes_json(command: Function) -> Function:
     """Add --json."""
-    return click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for scripts.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout, for scripts.")(command)
 
 
 def key(value: str) -> str:
     """A key of the source's tables, as text."""
     if not value or not value.isprintable():
-        raise click.BadParameter("a key is not empty, and has only printable characters")
+        raise click.BadParameter("a key must not be empty, and has only printable characters")
     return value
 
 
@@ -52,7 +52,7 @@ def moment(value: str) -> datetime:
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a time like 2026-12-31T18:00:00Z") from None
     if found.tzinfo is None:
-        raise click.BadParameter(f"{value!r} has no time zone; end it with Z (UTC) or, say, +01:00")
+        raise click.BadParameter(f"{value!r} has no time zone. End it with Z (UTC) or an offset like +01:00")
     return found.astimezone(UTC)
 
 

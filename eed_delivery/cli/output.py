@@ -107,7 +107,7 @@ class Screen:
         self._write_lines(sheet.lines(layout))
         if layout.left_out:
             names = ", ".join(sheet.names[n] for n in layout.left_out)
-            self.prose(f"no room for: {names}. A wider terminal, a pipe or --json shows them.", style=DIM)
+            self.prose(f"no room for {names}. A wider terminal, a pipe or --json shows them.", style=DIM)
 
     def _write_lines(self, lines: Iterable[Sequence[PlacedCell]], *, header: bool = True) -> None:
         for cells in lines:

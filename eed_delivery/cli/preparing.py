@@ -16,15 +16,17 @@ _COUNTED = ("error", "warning", "ok")
 
 @click.group("db")
 def database() -> None:
-    """Make the ledger's tables; check the mapping."""
+    """Create the ledger's tables, and check the mapping."""
 
 
 @database.command("init")
-@click.option("--with-source", is_flag=True, help="Make the reference schema's delivery_… tables as well.")
+@click.option("--with-source", is_flag=True, help="Create the reference schema's delivery_… tables, too.")
 @takes_config
 @pass_session
 def init(session: Session, with_source: bool) -> None:
-    """Make the ledger's eed_ tables, or bring them to this release. Your own tables are never altered.
+    """Create the ledger's eed_ tables, or upgrade them to this release.
+
+    Your own tables are never altered.
 
     \b
     Example:
@@ -33,7 +35,7 @@ def init(session: Session, with_source: bool) -> None:
     made = session.operations.preparing.upgrade(with_source=with_source)
     session.screen.line(f"the ledger is at revision {made.revision}")
     if made.source_made:
-        session.screen.line("the tables delivery_job, delivery_email and delivery_attachment are there")
+        session.screen.line("the tables delivery_job, delivery_email and delivery_attachment exist")
 
 
 @database.command("check")
@@ -41,9 +43,9 @@ def init(session: Session, with_source: bool) -> None:
 @takes_config
 @pass_session
 def check(session: Session, as_json: bool) -> None:
-    """Hold the mapping of [source] against the live database. Changes nothing.
+    """Check the mapping of [source] against the live database.
 
-    Ends with exit code 1 when there is an error.
+    Changes nothing. Exit code 1 means that it found an error.
 
     \b
     Example:
@@ -76,18 +78,18 @@ def _any_error(findings: Sequence[Finding]) -> bool:
 
 @click.group()
 def queue() -> None:
-    """Make a queue for development."""
+    """Create a queue for development."""
 
 
 @queue.command("init")
-@click.option("--on-aws", is_flag=True, help="Do it on AWS, where config/queue.yaml is the better way.")
+@click.option("--on-aws", is_flag=True, help="Allow AWS, where config/queue.yaml is the better way.")
 @takes_json
 @takes_config
 @pass_session
 def init_queue(session: Session, on_aws: bool, as_json: bool) -> None:
-    """Make the queue and its dead-letter queue, by the names in [queue]; or correct those that are there.
+    """Create the queue and its dead-letter queue of [queue], or correct them if they exist.
 
-    For development, on the SQS of queue.endpoint_url. On AWS use config/queue.yaml, which also makes policies.
+    For development, on the SQS of queue.endpoint_url. On AWS use config/queue.yaml, which also creates policies.
 
     \b
     Example:

@@ -15,9 +15,9 @@ from eed_delivery.operations.processes import ProcessView
 @takes_config
 @pass_session
 def processes(session: Session, as_json: bool) -> None:
-    """List the worker processes of all hosts, and whether they send.
+    """List the worker processes of all hosts.
 
-    A process is gone once it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
+    Shows whether they send. A process is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
 
     \b
     Example:
@@ -31,9 +31,9 @@ def processes(session: Session, as_json: bool) -> None:
     session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=("threads", "role"))
     alive = sum(process.alive for process in found)
     if not found:
-        session.screen.line("no worker was heard of today")
+        session.screen.line("no worker has sent a heartbeat today")
     elif alive < len(found):
-        session.screen.line(f"{alive:,} of {len(found):,} are alive; the others are gone")
+        session.screen.line(f"{alive:,} of {len(found):,} are alive, the others are gone")
 
 
 def _process_record(found: ProcessView) -> dict[str, Any]:

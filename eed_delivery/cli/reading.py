@@ -33,13 +33,13 @@ TIMES: Mapping[EmailState | None, Mapping[str, str]] = {
 
 
 @click.command()
-@click.option("--all", "every", is_flag=True, help=f"All jobs, not only the {NEWEST_JOBS} newest.")
-@click.option("--unfinished", is_flag=True, help="Only jobs that have not ended.")
+@click.option("--all", "every", is_flag=True, help=f"List all jobs, not only the {NEWEST_JOBS} newest.")
+@click.option("--unfinished", is_flag=True, help="List only jobs that have not ended.")
 @takes_json
 @takes_config
 @pass_session
 def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None:
-    """List jobs, the newest first, and those that wait for their time.
+    """List jobs, the newest first, and scheduled jobs below.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     page = session.operations.jobs.page(JobsRequest(limit, unfinished_only=unfinished))
     found, waiting = page.jobs, page.waiting
     if page.waiting_problem is not None:
-        problem = f"warning: the jobs that wait for their time cannot be read: {page.waiting_problem}"
+        problem = f"warning: the scheduled jobs cannot be read: {page.waiting_problem}"
         click.echo(problem, err=True)
     if as_json:
         session.screen.json([*map(job_record, found), *map(waiting_record, waiting)])
@@ -59,7 +59,7 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     if not found:
         session.screen.line("there are none")
     if len(found) == limit:
-        session.screen.line(f"only the {limit} newest are shown; --all shows the others too")
+        session.screen.line(f"only the {limit} newest are shown. --all shows the others too")
     show_waiting_jobs(session, waiting, limit)
 
 
@@ -73,12 +73,14 @@ def _job_row(report: JobReport) -> tuple[object, ...]:
 
 @click.command()
 @click.argument("key", metavar="[JOB]", required=False, type=options.key)
-@click.option("--to", metavar="ADDRESS", help="In place of a job's: all emails to this address, however it is spelt.")
-@click.option("--state", type=click.Choice([state.value for state in EmailState]), help="Only those in this state.")
-@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only those of which this became, once sent.")
+@click.option("--to", metavar="ADDRESS", help="List all emails to this address, in any spelling, instead of a job's.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in EmailState]), help="List only emails in this state."
+)
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="List only sent emails with this outcome.")
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
-@click.option("--json", "kind", flag_value="json", help="The same as --format json.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"At most so many; a table shows {TABLE_ROWS} by itself.")
+@click.option("--json", "kind", flag_value="json", help="Write JSON, like --format json.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"List at most N emails. Default for a table: {TABLE_ROWS}.")
 @takes_config
 @pass_session
 def emails(
@@ -90,13 +92,13 @@ def emails(
     kind: str,
     limit: int | None,
 ) -> None:
-    """List the emails of a job, or those to an address, as a table, CSV or JSON.
+    """List the emails of a job, or those to an address.
 
-    CSV and JSON are written as they are read, half a million too.
+    CSV and JSON are written row by row, so half a million emails are no problem. They include opens and clicks, and
+    count those by machines separately. In CSV, a cell gets a ' in front if a spreadsheet would read it as a formula,
+    or if it begins with a '.
 
-    In CSV a cell that a spreadsheet would take for a formula gets a ' before it, and so does one that begins with a '.
-    --outcome no_word_yet: sent, and nothing was heard since. CSV and JSON have opens and clicks,
-    those by machines apart.
+    --outcome no_word_yet lists sent emails without a delivery event.
 
     \b
     Example:
@@ -119,9 +121,9 @@ def emails(
 
 def _refuse_unclear(key: str | None, to: str | None, state: str | None, outcome: str | None) -> None:
     if (key is None) == (to is None):
-        raise click.UsageError("Say which emails: those of a JOB, or those --to an address.")
+        raise click.UsageError("Name a JOB, or an address with --to.")
     if to is not None and (state or outcome):
-        raise click.UsageError("--state and --outcome narrow a job's emails; leave them out with --to.")
+        raise click.UsageError("--state and --outcome need a JOB. Leave them out with --to.")
 
 
 def _values(facts: dict[str, Any]) -> list[object]:
@@ -139,7 +141,7 @@ def _show_emails(session: Session, request: EmailsRequest, limit: int) -> None:
     if not page.emails:
         session.screen.line("there are none")
     if page.next_after is not None:
-        session.screen.line(f"only the first {limit:,} are shown; see --limit, or --format csv for all")
+        session.screen.line(f"only the first {limit:,} are shown. Use --limit, or --format csv for all")
 
 
 def _email_row(email: EmailReport, times: Mapping[str, str], page: EmailsPage | None) -> tuple[object, ...]:

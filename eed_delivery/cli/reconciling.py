@@ -19,20 +19,22 @@ DIFFERS = 1
 
 @click.command()
 @click.argument("keys", metavar="[JOB]...", nargs=-1, type=options.key)
-@click.option("--all", "every", is_flag=True, help="Every job of the ledger, and jobs that are ready and not in it.")
-@click.option("--repair", is_flag=True, help="Put right what can be put right, and say so of each.")
+@click.option(
+    "--all", "every", is_flag=True, help="Compare every job of the ledger, and ready jobs that are not in it."
+)
+@click.option("--repair", is_flag=True, help="Correct what can be corrected, and list each correction.")
 @click.option("--limit", type=click.IntRange(min=0), default=LISTED, show_default=True, help="List at most N of each.")
 @takes_json
 @takes_config
 @pass_session
 def reconcile(session: Session, keys: tuple[str, ...], every: bool, repair: bool, limit: int, as_json: bool) -> None:
-    """Compare the delivery server's rows with the ledger, row by row. The service may be running.
+    """Compare the delivery server's rows with the ledger. The service may be running.
 
-    Lists what differs, with both sides and what to do. Ends with exit code 0 when both agree, and 1 when they differ.
+    Lists each difference, with both sides and what to do. Exit code 0 means that both agree, and 1 that they differ.
 
-    --repair enlists rows that are missing, opening a finished job for a further round. It writes "sent" to rows that
-    say "not sent yet" although they were sent, and corrects a job's sums. Then it compares again. It changes nothing
-    else, and no email that has ended is sent again.
+    --repair enlists missing rows, and opens a finished job for a further round. It writes "sent" to rows that say "not
+    sent yet" although they were sent. It corrects a job's sums, and then compares again. It changes nothing else, and
+    no email that has ended is sent again.
 
     \b
     Example:
@@ -40,7 +42,7 @@ def reconcile(session: Session, keys: tuple[str, ...], every: bool, repair: bool
       eed-delivery reconcile --all --repair
     """
     if every == bool(keys):
-        raise click.UsageError("Say which jobs: JOB, or --all.")
+        raise click.UsageError("Name a JOB, or use --all.")
     reconciling = session.operations.reconciling
     chosen = reconciling.choose(ReconcileRequest(keys, every))
     corrections = _Corrections(session.screen, limit, quiet=as_json)
@@ -73,9 +75,7 @@ class _Corrections:
                 if not self._quiet:
                     self._screen.line(_told(correction))
         if not self._quiet:
-            self._screen.line(
-                f"{self.count:,} corrected" if self.count else "there was nothing that could be corrected"
-            )
+            self._screen.line(f"{self.count:,} corrected" if self.count else "nothing could be corrected")
             self._screen.line()
 
 
@@ -89,7 +89,7 @@ def _show(screen: Screen, result: ReconcileResult) -> None:
     screen.line(f"{jobs} with {result.emails:,} emails compared")
     if result.settled_elsewhere:
         elsewhere = f"{result.settled_elsewhere:,} have a status of the delivery server's own"
-        screen.line(f"{elsewhere}: settled elsewhere, not compared")
+        screen.line(f"{elsewhere}, so they are not compared")
     if result.agrees:
         screen.line("source and ledger agree")
         return
@@ -100,7 +100,7 @@ def _show(screen: Screen, result: ReconcileResult) -> None:
     rows = [(d.job, d.email, str(d.kind), d.source, d.ledger, d.todo) for d in result.differences]
     screen.table(columns, rows)
     if result.count > len(result.differences):
-        screen.line(f"only {len(result.differences):,} of {result.count:,} are listed; see --limit")
+        screen.line(f"only {len(result.differences):,} of {result.count:,} are listed. Use --limit to list more")
 
 
 def _record(result: ReconcileResult, corrections: _Corrections, repair: bool) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _opened(file: TextFile, path: Path) -> TextIO:
     try:
         created = create_private(path)
     except FileExistsError:
-        raise NotPossible(f"{path}: this file is there already, and is not written over") from None
+        raise NotPossible(f"{path}: this file exists already, and is not overwritten") from None
     except OSError as error:
         raise NotPossible(f"{path}: {error.strerror}") from error
     out = io.TextIOWrapper(created, encoding=file.encoding, errors=file.errors, newline="")

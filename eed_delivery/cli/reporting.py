@@ -20,18 +20,18 @@ from eed_delivery.private_files import create_private
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
 @click.option("--format", "kind", type=click.Choice(["csv", "json", "html"]), default="csv", show_default=True)
-@click.option("--opens", is_flag=True, help="With each email's opens and clicks: personal data.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Into this file, not to stdout.")
+@click.option("--opens", is_flag=True, help="Include each email's opens and clicks, which are personal data.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
 @takes_config
 @pass_session
 def report(session: Session, key: str, kind: ReportKind, opens: bool, output: Path | None) -> None:
     """Write a job's report, with its reconciliation certificate.
 
-    csv: a row for each email; the certificate goes into FILE.certificate.json, or to stderr. json: rows and certificate
-    in one object. html: a page to read and print, without recipients' addresses.
+    csv has a row for each email. Its certificate goes into FILE.certificate.json, or to stderr without --output. json
+    has rows and certificate in one object. html is a page to read and print, without recipients' addresses.
 
-    --opens adds four columns to csv and json, and makes the certificate one of version 2. These rows change as people
-    open their emails, and as old events are forgotten. The page says how many were opened, where that is tracked.
+    --opens adds four columns to csv and json, and the certificate then has version 2. These rows change as people
+    open their emails, and as old events are deleted. The page shows how many were opened, if that is tracked.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def _opened(output: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         return
     if output.exists() and not output.is_file():  # a device or a pipe, which must not be replaced
-        raise Failure(f"error: {output} is no regular file. Leave out --output, and redirect stdout instead.")
+        raise Failure(f"error: {output} is not a regular file. Leave out --output, and redirect stdout instead.")
     part = output.with_name(f".{output.name}.{secrets.token_hex(8)}.part")  # nobody can have put a link there
     try:
         with create_private(part) as file:

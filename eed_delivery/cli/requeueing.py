@@ -15,18 +15,18 @@ from eed_delivery.operations.requeueing import RequeueRequest
 
 @click.command()
 @click.option(
-    "--job", "jobs", metavar="JOB", multiple=True, type=options.key, help="Emails of this job; may be repeated."
+    "--job", "jobs", metavar="JOB", multiple=True, type=options.key, help="Requeue emails of this job. Repeatable."
 )
 @click.option(
-    "--email", "emails", metavar="EMAIL", multiple=True, type=options.key, help="This email; may be repeated."
+    "--email", "emails", metavar="EMAIL", multiple=True, type=options.key, help="Requeue this email. Repeatable."
 )
-@click.option("--all", "every", is_flag=True, help="Emails of all jobs.")
-@click.option("--since", type=options.since, help="Only those that ended since: 30m, 2h, 1d, or 2026-12-31T18:00:00Z.")
-@click.option("--error-like", metavar="TEXT", help="Only those whose reason contains TEXT.")
+@click.option("--all", "every", is_flag=True, help="Requeue emails of all jobs.")
+@click.option("--since", type=options.since, help="Only emails that ended since 30m, 2h, 1d, or 2026-12-31T18:00:00Z.")
+@click.option("--error-like", metavar="TEXT", help="Only emails whose reason contains TEXT.")
 @click.option("--state", type=click.Choice(["failed", "in_doubt"]), default="failed", show_default=True)
-@click.option("--accept-duplicates", is_flag=True, help="Needed for in_doubt: some may arrive twice.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--accept-duplicates", is_flag=True, help="Accept that some emails in doubt arrive twice.")
+@click.option("--yes", is_flag=True, help="Skip the question.")
+@click.option("--dry-run", is_flag=True, help="Count only, and change nothing.")
 @takes_json
 @takes_config
 @pass_session
@@ -43,10 +43,10 @@ def requeue(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Send failed emails again: shows how many, and asks. The service needs no restart, and may be running.
+    """Send failed emails again.
 
-    What is named narrows what is named before it: --job 42 --error-like mailbox means both.
-    Emails of a cancelled job stay as they are.
+    Shows their number and asks first. The service may be running, and needs no restart. An email must match all options that are given. Emails of a
+    cancelled job stay unchanged.
 
     \b
     Example:
@@ -70,12 +70,12 @@ def _refuse_unclear(
     jobs: tuple[str, ...], emails: tuple[str, ...], every: bool, state: str, accept_duplicates: bool
 ) -> None:
     if not (jobs or emails or every):
-        raise click.UsageError("Say which emails: --job JOB, --email EMAIL, or --all.")
+        raise click.UsageError("Name the emails with --job JOB, --email EMAIL, or --all.")
     if every and (jobs or emails):
-        raise click.UsageError("--all means every job; leave it out, or leave out --job and --email.")
+        raise click.UsageError("--all means every job. Leave it out, or leave out --job and --email.")
     if state == EmailState.IN_DOUBT and not accept_duplicates:
         raise click.UsageError(
-            "An email in doubt may have arrived. Look into the mail server's log and use eed-delivery settle, "
+            "An email in doubt may have arrived. Check the mail server's log and use eed-delivery settle, "
             "or add --accept-duplicates to send them all again."
         )
 
@@ -92,10 +92,10 @@ def _ask(count: int, elsewhere: int, state: str, yes: bool) -> None:
 
 def _told(count: int, elsewhere: int, done: int, state: str, dry_run: bool) -> str:
     if dry_run:
-        return f"{_emails(count)} {state} would be sent again{_where_to(elsewhere)}; nothing was changed"
+        return f"{_emails(count)} {state} would be sent again{_where_to(elsewhere)}. Nothing was changed"
     if not count:
-        return f"there is nothing to requeue: no {state} email matches"
-    missing = f"; {count - done:,} had changed meanwhile" if done < count else ""
+        return f"nothing to requeue: no {state} email matches"
+    missing = f". {count - done:,} had changed meanwhile" if done < count else ""
     return f"{_emails(done)} will be sent again{_where_to(elsewhere)}{missing}"
 
 

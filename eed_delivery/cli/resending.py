@@ -10,20 +10,17 @@ from eed_delivery.operations.resending import ResendRequest
 
 @click.command()
 @click.argument("key", metavar="EMAIL", type=options.key)
-@click.option(
-    "--to", metavar="ADDRESS", type=values.address, help="Where to, in place of the address that the source has."
-)
-@click.option("--reason", required=True, type=values.text, help="Kept in the audit, beside who did it.")
-@click.option("--despite-suppression", is_flag=True, help="Send it although the address is on the suppression list.")
+@click.option("--to", metavar="ADDRESS", type=values.address, help="Send it to this address instead of the source's.")
+@click.option("--reason", required=True, type=values.text, help="Say why. Kept in the audit.")
+@click.option("--despite-suppression", is_flag=True, help="Send it even if the address is on the suppression list.")
 @takes_json
 @takes_config
 @pass_session
 def resend(session: Session, key: str, to: str | None, reason: str, despite_suppression: bool, as_json: bool) -> None:
-    """Send a sent email once more, as a new email of the same job. Prints the new email's key.
+    """Send a sent email again, as a new email of the same job.
 
-    The first one stays as it is, and its history says who has sent it once more and why. The new one has the content
-    that the source has by the time it is sent, and goes to the address that the source has then. With --to it goes
-    there instead.
+    Prints the new email's key. The first email stays unchanged, and its history shows who sent it again and why. The
+    new one has the content and the address that the source has when it is sent. --to replaces the address.
 
     \b
     Example:

@@ -23,9 +23,10 @@ log = structlog.get_logger(__name__)
 @takes_config
 @pass_session
 def run(session: Session) -> None:
-    """Run the service: publisher, workers and sweeper; events, bounces, web and webhooks where they are configured.
+    """Run the service with all configured roles.
 
-    They live under one supervisor until SIGTERM, each in a process of its own.
+    Publisher, workers and sweeper always run. The roles events, bounces, web and webhooks run if they are configured.
+    Each role has its own process. One supervisor runs them until SIGTERM.
 
     \b
     Example:
@@ -45,7 +46,7 @@ def run(session: Session) -> None:
 @takes_config
 @pass_session
 def publisher(session: Session) -> None:
-    """Run the publisher alone: ready jobs become messages.
+    """Run only the publisher, which turns ready jobs into messages.
 
     \b
     Example:
@@ -55,13 +56,13 @@ def publisher(session: Session) -> None:
 
 
 @click.command()
-@click.option("--drain", is_flag=True, help="End, with exit code 0, when the queue holds nothing any more.")
+@click.option("--drain", is_flag=True, help="Exit with code 0 when the queue is empty.")
 @takes_config
 @pass_session
 def worker(session: Session, drain: bool) -> None:
-    """Run the workers alone: messages become emails.
+    """Run only the workers, which turn messages into emails.
 
-    With --drain, retries that still wait for their time are waited for.
+    --drain also waits for retries that are not due yet.
 
     \b
     Example:
@@ -74,9 +75,9 @@ def worker(session: Session, drain: bool) -> None:
 @takes_config
 @pass_session
 def sweeper(session: Session) -> None:
-    """Run the sweeper alone: it puts back, settles and finishes.
+    """Run only the sweeper.
 
-    One host at least must run it: without it no job is ever finished.
+    It recovers emails of lost workers, and finishes jobs. At least one host must run it. Without it, no job is ever finished.
 
     \b
     Example:
@@ -89,15 +90,17 @@ def sweeper(session: Session) -> None:
 @takes_config
 @pass_session
 def events(session: Session) -> None:
-    """Run alone what takes SES's events in: bounces, complaints and deliveries become outcomes.
+    """Run only the SES event collector.
+
+    Bounces, complaints and deliveries become outcomes of their emails.
 
     \b
     Example:
       eed-delivery events
     """
     if session.settings.tracking.events_queue_url is None:
-        what = "it is not set, and so there are no events to be taken in"
-        raise ConfigError([Problem("tracking.events_queue_url", what, "Give the queue that SES's topic publishes to.")])
+        what = "it is not set, so there are no events to receive"
+        raise ConfigError([Problem("tracking.events_queue_url", what, "Set the queue that SES's topic publishes to.")])
     supervise(session, "events")
 
 
@@ -105,7 +108,9 @@ def events(session: Session) -> None:
 @takes_config
 @pass_session
 def bounces(session: Session) -> None:
-    """Run alone what listens for bounces by mail: they become outcomes of the emails.
+    """Run only the listener for bounces by mail.
+
+    Bounces become outcomes of their emails.
 
     \b
     Example:
@@ -119,7 +124,9 @@ def bounces(session: Session) -> None:
 @takes_config
 @pass_session
 def web(session: Session) -> None:
-    """Run alone what answers the links in emails: opens, clicks and one-click unsubscription.
+    """Run only the link server.
+
+    It answers the links in emails: opens, clicks and one-click unsubscriptions.
 
     \b
     Example:
@@ -131,8 +138,8 @@ def web(session: Session) -> None:
 
 def _needs_a_place(name: str, listen: str | None, example: str) -> None:
     if listen is None:
-        what = "it is not set, and so there is nowhere to listen"
-        raise ConfigError([Problem(name, what, f"Give an address and port, like {example}.")])
+        what = "it is not set, so the server has no address to listen on"
+        raise ConfigError([Problem(name, what, f"Set an address and port, like {example}.")])
 
 
 def supervise(session: Session, *names: str, drain: bool = False) -> None:

@@ -58,6 +58,6 @@ def _tell(refused: RefusedRows, sifted: Sifted) -> None:
 
 def _failure(sifted: Sifted) -> Failure:
     rows = sifted.refused + sifted.good
-    words = f"error: {sifted.refused:,} of {rows:,} rows are bad; nothing was registered."
-    remedy = "Mend them, or register the others with --skip-refused."
+    words = f"error: {sifted.refused:,} of {rows:,} rows are bad. Nothing was registered."
+    remedy = "Correct them, or register the others with --skip-refused."
     return Failure(f"{words} {remedy}\n{sifted.told('good')}", NOT_POSSIBLE)

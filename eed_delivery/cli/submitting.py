@@ -30,9 +30,9 @@ from eed_delivery.operations.text_files.csv_rows import Form
 
 USAGE: Mapping[type[InvalidRequest], str] = {
     NoTemplate: "Give --html, --text, or both.",
-    TooLate: "A time after 2038-01-19 cannot be kept by every database.",
+    TooLate: "Not every database can store a time after 2038-01-19.",
     ExpiresFirst: "--expires must be later than --schedule.",
-    ExpiresPast: "--expires is past: nothing would be sent.",
+    ExpiresPast: "--expires is in the past, so nothing would be sent.",
 }
 """Mistakes in the command line, in the words of its options."""
 _INPUT = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
@@ -41,31 +41,40 @@ _TEMPLATE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option("--name", required=True, help="The job's name, for people.")
-@click.option("--sender", required=True, help="The From address: statements@example.com or 'Bank <…>'.")
-@click.option("--reply-to", help="The Reply-To address.")
-@click.option("--subject", required=True, help="The subject; a template, like the bodies.")
-@click.option("--html", type=_TEMPLATE, help="The HTML body's template.")
-@click.option("--text", type=_TEMPLATE, help="The text body's template; without it made from the HTML.")
-@click.option("--category", help="What recipients may want no more of; [source.job] must map the column.")
-@click.option("--recipients", required=True, type=_INPUT, help="FILE.csv or FILE.jsonl; - for stdin.")
+@click.option("--name", required=True, help="Set the job's name, for people.")
+@click.option("--sender", required=True, help="Set the From address, like statements@example.com or 'Bank <…>'.")
+@click.option("--reply-to", help="Set the Reply-To address.")
+@click.option("--subject", required=True, help="Set the subject, a template like the bodies.")
+@click.option("--html", type=_TEMPLATE, help="Read the HTML body's template from this file.")
 @click.option(
-    "--format", "kind", type=click.Choice(["csv", "jsonl"]), help="Of the recipients, if the name doesn't say."
+    "--text", type=_TEMPLATE, help="Read the text body's template from this file. Default: made from the HTML."
+)
+@click.option("--category", help="Set the category that recipients can unsubscribe from. [source.job] must map it.")
+@click.option(
+    "--recipients", required=True, type=_INPUT, help="Read recipients from FILE.csv, FILE.jsonl, or - for stdin."
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl"]),
+    help="Set the recipients' format. Default: from the file's name.",
 )
 @takes_csv_form
-@click.option("--attachment", "attachments", multiple=True, metavar="PATH", help="For every email; may be repeated.")
-@click.option("--no-hash", is_flag=True, help="Don't look at the attachments: they are not on this host.")
-@click.option("--schedule", type=moment, help="Not before this time, like 2026-12-31T18:00:00+01:00.")
-@click.option("--expires", type=moment, help="What is not sent by then is cancelled.")
+@click.option(
+    "--attachment", "attachments", multiple=True, metavar="PATH", help="Attach this file to every email. Repeatable."
+)
+@click.option("--no-hash", is_flag=True, help="Skip checks of the attachments, if they are not on this host.")
+@click.option("--schedule", type=moment, help="Send nothing before this time, like 2026-12-31T18:00:00+01:00.")
+@click.option("--expires", type=moment, help="Cancel emails that are not sent by this time.")
 @click.option(
     "--skip-refused",
     "--skip-bad",
     "skip_refused",
     is_flag=True,
-    help="Register the good rows although others are refused.",
+    help="Register the good rows even if others are refused.",
 )
 @click.option(
-    "--refused-to", type=_NEW, metavar="FILE", help="With --skip-refused: write the refused rows there, to mend them."
+    "--refused-to", type=_NEW, metavar="FILE", help="Write rows that --skip-refused skips to FILE, for correction."
 )
 @click.option("--dry-run", is_flag=True, help="Check everything and show the first email, but register nothing.")
 @takes_json
@@ -74,16 +83,18 @@ _TEMPLATE = click.Path(path_type=Path, exists=True, dir_okay=False)
 def submit(session: Session, /, **options: Any) -> None:
     """Register a job from a file of recipients.
 
-    The service takes the job up by itself. Prints the job's id.
+    Prints the job's id. The service picks up the job by itself.
 
-    The CSV's first line names its columns: email (required), name, attachment (paths below
-    rendering.attachments_root or s3://…, several with ; between); every other column is a variable of the templates.
+    The CSV's first line names its columns. email is required. name and attachment are optional. An attachment is a
+    path below rendering.attachments_root or s3://…, and ; separates several. Every other column is a variable of the
+    templates.
+
     A JSON line is {"email": …, "name": …, "variables": {…}, "attachments": [{"location": …, "filename": …}]}.
 
-    Every row is checked first, its address as the service will check it. When one is refused, the refused ones are
-    listed, nothing is registered, and the exit code is 1. With --skip-refused the others are registered. The sums of
-    lines read, registered and refused are on stderr. A crash half-way leaves a job in the status 'preparing', which
-    is never sent.
+    Every row is checked first, and its address as the service will check it. One refused row stops everything: the
+    refused rows are listed, nothing is registered, and the exit code is 1. --skip-refused registers the others. The
+    sums of lines read, registered and refused are on stderr. A crash half-way leaves a job in the status 'preparing',
+    which is never sent.
 
     \b
     Example:
@@ -169,7 +180,7 @@ class Submission:
     def _wanted(self) -> RecipientsFile:
         order = self._order
         if order.refused_to and not order.skip_refused:
-            raise click.UsageError("--refused-to is for --skip-refused: else nothing is registered.")
+            raise click.UsageError("--refused-to needs --skip-refused. Without it, nothing is registered.")
         form = Form(order.delimiter, order.multiline)
         return RecipientsFile(
             order.recipients, self._kind(), form, order.encoding, order.skip_refused, order.refused_to
@@ -181,7 +192,7 @@ class Submission:
         found = self._order.kind or by_name.get(suffix)
         if found is None:
             raise click.UsageError(
-                "The name of the recipients' file doesn't say what it is: add --format csv or jsonl."
+                "The recipients' format is not clear from the file's name. Add --format csv or jsonl."
             )
         return found
 
@@ -199,7 +210,7 @@ class Submission:
             self._session.screen.json({"job": registered.key, **counts})
             return
         self._session.screen.line(registered.key)
-        click.echo(f"{registered.emails:,} emails are registered; the publisher takes the job up by itself", err=True)
+        click.echo(f"{registered.emails:,} emails are registered. The publisher picks up the job by itself", err=True)
         click.echo(f"see it go out:  {self._session.command('job', registered.key, '--watch')}", err=True)
 
     def _show(self, sifted: Sifted, preview: SubmissionPreview) -> None:
@@ -217,7 +228,7 @@ class Submission:
         self._session.screen.line(f"{'attachments:':<13}{', '.join(map(str, preview.attachments)) or 'none'}")
         if preview.missing:
             self._session.screen.line(f"{'no value:':<13}{', '.join(preview.missing)}")
-        self._session.screen.line(f"{sifted.good:,} emails would be registered; nothing was")
+        self._session.screen.line(f"{sifted.good:,} emails would be registered. Nothing was")
 
 
 def _template(path: Path | None) -> str | None:

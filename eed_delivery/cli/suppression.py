@@ -22,27 +22,29 @@ from eed_delivery.operations.suppression.listing import (
 )
 from eed_delivery.reports.moments import when
 
-PAST = "--expires is past: the entry would count for nothing."
+PAST = "--expires is in the past, so the entry would have no effect."
 TABLE_ROWS = 1000
 
 
 @click.group()
 def suppression() -> None:
-    """Look at and change the list of addresses that are not mailed."""
+    """Show and change the list of addresses that get no email."""
 
 
 @suppression.command("list")
-@click.option("--address", help="Only this address, or *@domain.")
-@click.option("--domain", type=values.domain, help="Only addresses of this domain. Reads the whole list.")
+@click.option("--address", help="List only this address, or *@domain.")
+@click.option("--domain", type=values.domain, help="List only addresses of this domain. Reads the whole list.")
 @click.option(
-    "--category", type=values.category, help="Only those for jobs of this category; '' for those for every email."
+    "--category", type=values.category, help="List only entries for this category. '' means those for every email."
 )
-@click.option("--source", metavar="WORD", help="Only of this source: bounce, complaint, unsubscribe, operator, import.")
-@click.option("--expired", is_flag=True, help="Those whose time is over, in place of those that count.")
-@click.option("--after", help="Only those after this address: for the next page.")
+@click.option(
+    "--source", metavar="WORD", help="List only this source: bounce, complaint, unsubscribe, operator, import."
+)
+@click.option("--expired", is_flag=True, help="List expired entries instead of current ones.")
+@click.option("--after", help="Start after this address, for the next page.")
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.option("--json", "kind", flag_value="json", help="The same as --format json.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"About so many; a table shows {TABLE_ROWS} by itself.")
+@click.option("--json", "kind", flag_value="json", help="Write JSON, like --format json.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"List about N entries. Default for a table: {TABLE_ROWS}.")
 @takes_config
 @pass_session
 def list_entries(
@@ -56,9 +58,9 @@ def list_entries(
     kind: str,
     limit: int | None,
 ) -> None:
-    """List addresses that are not mailed, in their order. The entries of one address are never on two pages.
+    """List addresses that get no email, in alphabetical order.
 
-    For the whole list as CSV, with what has expired, see suppression export.
+    A page holds all entries of an address. For the whole list as CSV, with expired entries, see suppression export.
 
     \b
     Example:
@@ -80,23 +82,23 @@ def _show(session: Session, page: EntriesPage) -> None:
         session.screen.line("there are none")
     if page.next_after is not None:
         session.screen.line(
-            f"only {len(page.entries):,} are shown; the next page: --after {shlex.quote(page.next_after)}"
+            f"only {len(page.entries):,} are shown. The next page: --after {shlex.quote(page.next_after)}"
         )
 
 
 @suppression.command()
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=values.listed_address)
-@click.option("--reason", required=True, type=values.text, help="Kept with the entry, for whoever asks next year.")
-@click.option("--category", type=values.category, default=EVERY_EMAIL, help="Only for jobs of this category.")
-@click.option("--expires", type=options.until, help="For 12h, 30d, or until 2026-12-31T18:00:00Z; else for ever.")
+@click.option("--reason", required=True, type=values.text, help="Say why. Kept with the entry.")
+@click.option("--category", type=values.category, default=EVERY_EMAIL, help="Suppress only jobs of this category.")
+@click.option("--expires", type=options.until, help="End after 12h, 30d, or at 2026-12-31T18:00:00Z. Default: never.")
 @takes_config
 @pass_session
 def add(
     session: Session, addresses: tuple[str, ...], reason: str, category: str, expires: float | datetime | None
 ) -> None:
-    """Put addresses on the list. An entry that is there already is prolonged, never shortened.
+    """Add addresses to the list. An existing entry is prolonged, never shortened.
 
-    '*@example.com' stands for every address of that domain, but not of the domains below it.
+    '*@example.com' means every address of that domain, but not of its subdomains.
 
     \b
     Example:
@@ -122,28 +124,27 @@ def _scope(entry: SuppressionEntry) -> str:
 
 
 def _end(entry: SuppressionEntry) -> str:
-    return f"until {when(entry.expires_at)}" if entry.expires_at else "for ever"
+    return f"until {when(entry.expires_at)}" if entry.expires_at else "without end"
 
 
 @suppression.command()
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
-@click.option(
-    "--category", type=values.category, default=EVERY_EMAIL, help="The entry for this category in place of that one."
-)
-@click.option("--every-category", is_flag=True, help="All entries, those that the recipients wished for too.")
+@click.option("--category", type=values.category, default=EVERY_EMAIL, help="Remove only the entry for this category.")
+@click.option("--every-category", is_flag=True, help="Remove all entries, also those that recipients asked for.")
 @takes_config
 @pass_session
 def remove(session: Session, addresses: tuple[str, ...], category: str, every_category: bool) -> None:
-    """Take addresses off the list. What is suppressed in a job already stays so; the next job mails them.
+    """Remove addresses from the list. The next job sends to them.
 
-    Without --category it is the entry for every email; those for single categories stay.
+    Emails that a job has suppressed already stay so. Without --category, only the entry for every email is removed.
+    Those for single categories stay.
 
     \b
     Example:
       eed-delivery suppression remove anna@example.com
     """
     if every_category and category:
-        raise click.UsageError("--every-category takes all; leave it out, or leave out --category.")
+        raise click.UsageError("--every-category removes all entries. Leave it out, or leave out --category.")
     request = RemoveRequest(addresses, None if every_category else category)
     try:
         result = session.operations.suppression.remove(request)

@@ -33,20 +33,20 @@ class _BadRows:
         if self._count <= BAD_LINES_TOLD:
             click.echo(str(row), err=True)
         elif self._count == BAD_LINES_TOLD + 1:
-            click.echo("further bad lines are only counted", err=True)
+            click.echo("more bad lines are counted, but not listed", err=True)
 
 
 @suppression.command("import")
 @click.argument("file", type=_INPUT)
 @click.option(
-    "--category", type=values.category, help="Only for jobs of this category, unless the file has that column."
+    "--category", type=values.category, help="Suppress only jobs of this category, unless the file has that column."
 )
-@click.option("--reason", type=values.text, help="Kept with each entry, unless the file has that column.")
+@click.option("--reason", type=values.text, help="Say why. Kept with each entry, unless the file has that column.")
 @click.option(
-    "--expires", type=options.until, help="For 30d, or until 2026-12-31T18:00:00Z, unless the file has expires_at."
+    "--expires", type=options.until, help="End after 30d, or at 2026-12-31T18:00:00Z, unless the file has expires_at."
 )
 @takes_csv_form
-@click.option("--dry-run", is_flag=True, help="Read and check the file, but enter nothing.")
+@click.option("--dry-run", is_flag=True, help="Read and check the file, but change nothing.")
 @takes_json
 @takes_config
 @pass_session
@@ -62,11 +62,11 @@ def import_list(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Enter the addresses of FILE; - for stdin. It may be imported again, or go on where it was broken off.
+    """Add the addresses of FILE, or of stdin if it is -. It is safe to import a file again.
 
-    FILE is what suppression export writes, or a CSV whose first line names some of its columns, address at least; or it
-    has one address a line. Bad lines are named, and the others are entered. Exit code 1 if there was a bad one. What is
-    on the list already is prolonged, never shortened.
+    FILE has one address a line, or is a CSV as suppression export writes it. A CSV's first line names its columns, and
+    only address is required. Bad lines are listed, and the others are added. Exit code 1 means that there was a bad
+    line. An existing entry is prolonged, never shortened.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def import_list(
     _tell(session, result, dry_run, as_json)
     if result.bad:
         words = "nothing was changed" if dry_run else "the others are on the list"
-        problem = f"error: {result.bad:,} of {result.read:,} rows are bad; {words}."
+        problem = f"error: {result.bad:,} of {result.read:,} rows are bad, and {words}."
         raise Failure(" ".join(filter(None, (problem, result.hint))), NOT_POSSIBLE)
 
 
@@ -92,7 +92,7 @@ def _tell(session: Session, result: ImportResult, dry_run: bool, as_json: bool) 
         there_already = None if dry_run else result.there_already
         session.screen.json({**counts, "there_already": there_already, "dry_run": dry_run})
     elif dry_run:
-        session.screen.line(f"{result.good:,} of {result.read:,} rows are good; nothing was changed")
+        session.screen.line(f"{result.good:,} of {result.read:,} rows are good. Nothing was changed")
     else:
         done = f"{result.added:,} added, {result.prolonged:,} kept longer, {result.there_already:,} there already"
         session.screen.line(f"{result.good:,} of {result.read:,} rows are good: {done}")
@@ -102,9 +102,10 @@ def _tell(session: Session, result: ImportResult, dry_run: bool, as_json: bool) 
 @takes_config
 @pass_session
 def export_list(session: Session) -> None:
-    """Write the whole list as CSV to stdout, what has expired too. suppression import takes it back as it was.
+    """Write the whole list as CSV to stdout, with expired entries.
 
-    A cell that a spreadsheet would take for a formula gets a ' before it, and so does one that begins with a '.
+    suppression import restores it. A cell gets a ' in front if a spreadsheet would read it as a formula, or if it
+    begins with a '.
 
     \b
     Example:

@@ -32,7 +32,7 @@ def show_waiting_jobs(session: Session, found: Sequence[WaitingJob], limit: int)
     rows = [(str(job.key), job.name, SCHEDULED, scheduled(job)) for job in found]
     session.screen.table(("job", "name", "state", "scheduled for"), rows, prose=("name",), spare=("name",))
     if len(found) == limit:
-        session.screen.line(f"only the {limit} that start first are shown; --all shows the others too")
+        session.screen.line(f"only the {limit} that start first are shown. --all shows the others too")
 
 
 def show_waiting_job(session: Session, found: WaitingJobView) -> None:
@@ -40,11 +40,11 @@ def show_waiting_job(session: Session, found: WaitingJobView) -> None:
     job, key = found.job, str(found.job.key)
     session.screen.line(f"job {key}  {job.name}", style=BOLD)
     session.screen.line(f"{SCHEDULED} for {scheduled(job)}")
-    session.screen.line(f"{found.emails:,} emails are to be sent then, by the source as it is now")
+    session.screen.line(f"{found.emails:,} emails will be sent then, by the source's present rows")
     session.screen.line()
     commands: Mapping[str, str] = {
-        "keep it from starting": session.command("pause", "--reason", "REASON", *key_words(key)),
-        "end it for good": session.command("cancel", "--reason", "REASON", *key_words(key)),
+        "pause it": session.command("pause", "--reason", "REASON", *key_words(key)),
+        "cancel it": session.command("cancel", "--reason", "REASON", *key_words(key)),
     }
     for what, command in commands.items():
         session.screen.line(f"{what}:  {command}")

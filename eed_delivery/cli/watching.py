@@ -46,7 +46,7 @@ def _follow(news: Iterator[ProgressNews], tell: Tell, say: Say) -> JobReport | N
                 last = report
                 tell(report, rate)
             case DatabaseAway(reason):
-                say(f"{reason}. Looking again each second; Ctrl-C ends this.")
+                say(f"{reason}. Trying again each second. Ctrl-C stops.")
             case _:
                 say("the database answers again")
     return last

@@ -21,14 +21,14 @@ COLUMNS = ("id", "kind", "job", "email", "tries", "occurred", "next", "status", 
 
 @click.group()
 def webhooks() -> None:
-    """What your own system is told of jobs and emails, as `[webhooks]` says."""
+    """Run, list, retry and test the webhooks to your own system."""
 
 
 @webhooks.command("run")
 @takes_config
 @pass_session
 def run_alone(session: Session) -> None:
-    """Run alone what tells your own system: `run` has it as a role of its own where webhooks.url is set.
+    """Run only the webhook sender. `run` includes it if webhooks.url is set.
 
     \b
     Example:
@@ -44,14 +44,18 @@ def run_alone(session: Session) -> None:
     type=click.Choice([WAITING, FAILED, DONE]),
     default=FAILED,
     show_default=True,
-    help="To be told, given up, or taken.",
+    help="List pending, failed or delivered messages.",
 )
-@click.option("--limit", type=click.IntRange(1, MOST_LISTED), default=50, show_default=True, help="So many at most.")
+@click.option(
+    "--limit", type=click.IntRange(1, MOST_LISTED), default=50, show_default=True, help="List at most N messages."
+)
 @takes_json
 @takes_config
 @pass_session
 def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
-    """How the endpoint is doing, and what it is told, has not taken, or has taken.
+    """Show the endpoint's health and its messages.
+
+    --state chooses pending, failed or delivered messages.
 
     \b
     Example:
@@ -81,37 +85,38 @@ def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
 def _standing(session: Session, found: WebhooksView) -> str:
     endpoint = found.endpoint
     if not found.configured:
-        return "webhooks.url is not set: nothing is told"
+        return "webhooks.url is not set: webhooks are off"
     if endpoint.paused_at is not None:
         because = f" ({endpoint.reason})" if endpoint.reason else ""
         again = session.command("webhooks", "test")
-        return f"paused since {when(endpoint.paused_at)}: it said that it is gone{because}. Once it is not:  {again}"
+        gone = f"because it answered that it is gone{because}"
+        return f"paused since {when(endpoint.paused_at)}, {gone}. When it is back:  {again}"
     if endpoint.down:
-        return f"down: {endpoint.failures} failures in a row, tried again at {when(endpoint.probe_at)}"
+        return f"down after {endpoint.failures} failures in a row, next try at {when(endpoint.probe_at)}"
     return "up"
 
 
 @webhooks.command()
 @click.argument("ids", metavar="ID...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All that were given up.")
+@click.option("--all", "every", is_flag=True, help="Retry all failed messages.")
 @takes_config
 @pass_session
 def retry(session: Session, ids: tuple[str, ...], every: bool) -> None:
-    """Tell again what was given up: as if it were new, with the same id. Needs no restart.
+    """Send failed messages again with the same id. Needs no restart.
 
     \b
     Example:
       eed-delivery webhooks retry msg_17_0c9f6c2d9bb1a7e3f0d2c4b5
     """
     if bool(ids) == every:
-        raise click.UsageError("Say which: their ids, or --all.")
+        raise click.UsageError("Name the messages by their ids, or use --all.")
     webhooks = session.operations.webhooks
     if every:
-        session.screen.line(f"{webhooks.retry_all():,} will be told again")
+        session.screen.line(f"{webhooks.retry_all():,} will be sent again")
         return
     result = webhooks.retry(ids)
     for one in result.retried:
-        session.screen.line(f"{one} will be told again")
+        session.screen.line(f"{one} will be sent again")
     if result.refusal is not None:
         raise result.refusal
 
@@ -120,7 +125,9 @@ def retry(session: Session, ids: tuple[str, ...], every: bool) -> None:
 @takes_config
 @pass_session
 def test(session: Session) -> None:
-    """Tell the endpoint a test, of the type webhook.test, and show its answer. If it takes it, a pause ends.
+    """Send a test to the endpoint, and show its reply.
+
+    The test has the type webhook.test. If the endpoint accepts it, a pause ends.
 
     \b
     Example:
@@ -128,6 +135,6 @@ def test(session: Session) -> None:
     """
     taken = session.operations.webhooks.test()
     said = f": {taken.words}" if taken.words else ""
-    session.screen.line(f"taken: {taken.status}{said}")
+    session.screen.line(f"accepted: {taken.status}{said}")
     if taken.pause_ended:
-        session.screen.line("its pause is over")
+        session.screen.line("its pause has ended")

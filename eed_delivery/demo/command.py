@@ -17,22 +17,22 @@ _EXTRA = ("aiosmtpd", "fpdf", "ministack")
     default=200,
     show_default=True,
     metavar="COUNT",
-    help="How many statements to send.",
+    help="Set the number of statements to send.",
 )
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-output"),
     show_default=True,
-    help="Where everything goes. Emptied first, if an earlier demo made it; never otherwise.",
+    help="Write everything here. Emptied first, but only if an earlier demo made it.",
 )
-@click.option("--keep-running", is_flag=True, help="Leave the service on at the end, until Ctrl-C.")
+@click.option("--keep-running", is_flag=True, help="Keep the service running at the end, until Ctrl-C.")
 @click.pass_context
 def demo(ctx: click.Context, emails: int, directory: Path, keep_running: bool) -> None:
     """Send a batch of bank statements through the whole service, on this machine alone.
 
-    A SQLite file stands for MySQL, ministack for SQS, and a mail server that misbehaves on purpose for yours. No email
-    leaves this machine. The exit status is 0 only if every email came to the end it should.
+    A SQLite file replaces MySQL, ministack replaces SQS, and a mail server with faults on purpose replaces yours. No
+    email leaves this machine. Exit code 0 means that every email ended as it should.
     """
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:

@@ -202,7 +202,7 @@ def test_watching_goes_on_until_the_job_has_finished(world: World, eed: CommandL
 def test_a_job_that_is_being_taken_up_or_sent(world: World, eed: CommandLine) -> None:
     world.add_job(job_id=2)
     world.registry.register(world.registry.new_jobs(10))
-    assert "still being taken up" in eed.good("job", "2")
+    assert "still being picked up" in eed.good("job", "2")
     world.enlist(2)
     assert "0 of 1 emails have ended" in eed.good("job", "2")
     world.operating.pause(2, "why not")
@@ -304,7 +304,7 @@ def test_replies_cannot_move_the_cursor(world: World, eed: CommandLine) -> None:
 
 
 def test_live_processes(world: World, eed: CommandLine) -> None:
-    assert "no worker was heard of" in eed.good("processes")
+    assert "no worker has sent a heartbeat" in eed.good("processes")
     world.workers.beat(Process("h:1:ab", "h", "worker", 16), sending=False, detail="breaker open", alive_seconds=15)
     assert "breaker open" in eed.good("processes")
     (process,) = eed.json("processes")
@@ -320,7 +320,7 @@ def test_a_process_that_is_not_heard_of_is_gone_and_not_sending(world: World, ee
     _, here, dead, last = eed.good("processes").splitlines()
     assert here.split()[:4] == ["here", "worker", "16", "yes"]
     assert dead.split() == ["dead", "worker", "16", "gone", "3", "h", "ago"]
-    assert last == "1 of 2 are alive; the others are gone"
+    assert last == "1 of 2 are alive, the others are gone"
     assert [(p["worker_id"], p["alive"], p["sending"]) for p in eed.json("processes")] == [
         ("here", True, True),
         ("dead", False, False),
@@ -340,7 +340,7 @@ def test_requeue_needs_to_be_told_which(eed: CommandLine) -> None:
 def test_requeue_sends_failed_emails_again(world: World, eed: CommandLine) -> None:
     assert eed.good("requeue", "--job", "1", "--yes") == "2 emails will be sent again\n"
     assert [world.row(i)["gen"] for i in (SENT, FAILED, BOUNCED, DOUBTFUL)] == [0, 1, 1, 0]
-    assert eed.good("requeue", "--job", "1", "--yes") == "there is nothing to requeue: no failed email matches\n"
+    assert eed.good("requeue", "--job", "1", "--yes") == "nothing to requeue: no failed email matches\n"
 
 
 def test_a_requeue_says_how_many_addresses_the_source_has_changed(world: World, eed: CommandLine) -> None:
@@ -573,7 +573,7 @@ def test_a_database_that_is_away(tmp_path: Path) -> None:
 
 def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
     eed = CommandLine(tmp_path, f"sqlite:///{tmp_path}/empty.sqlite3")
-    assert "run eed-delivery db init" in eed.refused("jobs")
+    assert "Run eed-delivery db init" in eed.refused("jobs")
 
 
 def test_help_names_every_command_and_gives_an_example(eed: CommandLine) -> None:

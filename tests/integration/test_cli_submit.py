@@ -177,7 +177,7 @@ def test_twenty_bad_rows_are_told_and_the_others_counted(on_sqlite: World, desk:
     told = desk.eed.refused(*desk.words(recipients)).splitlines()
     assert told[0] == "line 3: it has no email address"
     assert told[20] == "and 5 more"
-    assert told[21].startswith("error: 25 of 26 rows are bad; nothing was registered.")
+    assert told[21].startswith("error: 25 of 26 rows are bad. Nothing was registered.")
     assert nothing_registered(on_sqlite)
 
 
@@ -190,9 +190,9 @@ def test_bad_rows_may_be_skipped(on_sqlite: World, desk: Desk) -> None:
 def test_the_sums_are_printed_and_the_refused_rows_kept(on_sqlite: World, desk: Desk) -> None:
     content = 'email;name\r\n;x\r\n\r\na@example.com;y\r\nb@example.com;"z\r\nc@example.com;z"\r\na@example.com;\r\n'
     recipients, mended = desk.write("r.csv", "\ufeff" + content), desk.directory / "refused.csv"
-    assert "is for --skip-refused" in desk.eed.refused(*desk.words(recipients, "--refused-to", str(mended)), code=2)
+    assert "needs --skip-refused" in desk.eed.refused(*desk.words(recipients, "--refused-to", str(mended)), code=2)
     assert desk.eed.refused(*desk.words(recipients)).splitlines()[-2:] == [
-        "error: 2 of 4 rows are bad; nothing was registered. Mend them, or register the others with --skip-refused.",
+        "error: 2 of 4 rows are bad. Nothing was registered. Correct them, or register the others with --skip-refused.",
         "7 lines read (UTF-8, columns separated by ';') = 1 header + 2 good + 3 refused + 1 blank",
     ]
     assert nothing_registered(on_sqlite)
@@ -203,7 +203,7 @@ def test_the_sums_are_printed_and_the_refused_rows_kept(on_sqlite: World, desk: 
         "line 5: a cell reaches over lines 5 to 6: a quote is missing or too many. If it is meant, add --multiline",
         "1 row has the recipient of an earlier row, and each is an email: line 7 (as line 4)",
         "7 lines read (UTF-8, columns separated by ';') = 1 header + 2 registered + 3 refused + 1 blank",
-        "2 emails are registered; the publisher takes the job up by itself",
+        "2 emails are registered. The publisher picks up the job by itself",
     ]
     assert on_sqlite.execute("SELECT recipient FROM delivery_email") == [("a@example.com",)] * 2
     kept = '\ufeffemail;name\r\n;x\r\nb@example.com;"z\r\nc@example.com;z"\r\n'
@@ -226,7 +226,7 @@ def test_rows_that_the_service_would_refuse_are_refused_now(on_sqlite: World, de
         "line 2: the recipient's name contains a line break, which a mail header cannot hold",
         "line 3: variables has a column without a name",
         "1 row has the recipient of an earlier row, and each is an email: line 5 (as line 4)",
-        "error: 3 of 5 rows are bad; nothing was registered. Mend them, or register the others with --skip-refused.",
+        "error: 3 of 5 rows are bad. Nothing was registered. Correct them, or register the others with --skip-refused.",
         "5 lines read (UTF-8) = 2 good + 3 refused",
     ]
     assert nothing_registered(on_sqlite)
@@ -235,7 +235,7 @@ def test_rows_that_the_service_would_refuse_are_refused_now(on_sqlite: World, de
 @pytest.mark.parametrize("wrong", ["", ";;", "a", '"', "\n"])
 def test_what_cannot_separate_columns_is_refused(desk: Desk, wrong: str) -> None:
     words = desk.words(desk.write("r.csv", CSV), "--delimiter", wrong)
-    assert "cannot be between columns" in desk.eed.refused(*words, code=2)
+    assert "cannot separate columns" in desk.eed.refused(*words, code=2)
 
 
 def test_an_encoding_must_be_one_of_text(desk: Desk) -> None:
@@ -252,7 +252,7 @@ def test_a_dry_run_shows_the_first_email_and_registers_nothing(on_sqlite: World,
     assert "subject:     Hello Anna Ødegård" in text
     assert "to:          Anna Ødegård <anna@example.com>" in text
     assert "attachments: a.pdf, terms.pdf" in text
-    assert "2 emails would be registered; nothing was" in text
+    assert "2 emails would be registered. Nothing was" in text
     answer = desk.eed.json(*desk.words(recipients, "--dry-run"))
     assert (answer["emails"], answer["first"]["attachments"]) == (2, ["a.pdf", "terms.pdf"])
     assert answer["first"]["missing"] == []

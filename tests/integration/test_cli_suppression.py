@@ -65,7 +65,7 @@ def test_a_page_says_how_the_next_one_is_asked_for(world: World, eed: CommandLin
         enter(world, *(f"{name}@example.com" for name in "abc"), category=category)
     *first, said = eed.good(*LIST, "--limit", "4").splitlines()[1:]
     assert [row.split()[0] for row in first] == ["a@example.com"] * 3 + ["b@example.com"] * 3
-    assert said == "only 6 are shown; the next page: --after b@example.com"
+    assert said == "only 6 are shown. The next page: --after b@example.com"
     rest = eed.good(*LIST, "--limit", "3", "--after", "b@example.com").splitlines()[1:]
     assert [row.split()[0] for row in rest] == ["c@example.com"] * 3
     assert [e["category"] for e in eed.json(*LIST, "--limit", "1")] == ["", "news", "offers"]
@@ -128,7 +128,7 @@ def test_an_entry_may_have_a_category_and_an_end(world: World, eed: CommandLine)
     assert abs(first.expires_at - world.reporting.now() - timedelta(days=30)) < timedelta(minutes=5)
     said = eed.good(*words, "2099-01-01T00:00:00+01:00")
     assert said == "a@example.com stays on the list longer for the category news, until 2098-12-31T23:00:00Z\n"
-    assert "--expires is past" in eed.refused(*words, "2001-01-01T00:00:00Z", code=2)
+    assert "--expires is in the past" in eed.refused(*words, "2001-01-01T00:00:00Z", code=2)
     assert "no time zone" in eed.refused(*words, "2099-01-01", code=2)
     assert len(entries(world)) == 1
 
@@ -204,7 +204,7 @@ def test_a_plain_file_is_entered_and_its_bad_lines_are_named(world: World, eed: 
         "line 3: this is not an address: An email address must have an @-sign.",
         "line 6: this is not an address: The part after the @-sign contains invalid characters: '@'.",
         "7 lines read (UTF-8) = 4 good + 2 refused + 1 blank",
-        "error: 2 of 6 rows are bad; the others are on the list.",
+        "error: 2 of 6 rows are bad, and the others are on the list.",
     ]
     assert [(e.address, e.reason, e.source, e.expires_at) for e in entries(world)] == [
         ("a@example.com", "from the old service", "import", SOON),
@@ -231,7 +231,7 @@ def test_a_spreadsheets_csv_is_entered_as_it_is_seen(world: World, eed: CommandL
     assert result.stderr.splitlines() == [
         "line 5: it has 3 columns, and the first line 2",
         "5 lines read (UTF-16-LE, columns separated by ';') = 2 header + 1 good + 1 refused + 1 blank",
-        "error: 1 of 2 rows are bad; the others are on the list.",
+        "error: 1 of 2 rows are bad, and the others are on the list.",
     ]
     assert [(e.address, e.reason) for e in entries(world)] == [("a@example.com", "asked, by phone")]
     latin = csv_file(tmp_path, "address,reason\nc@example.com,für\n".encode("cp1252"))
@@ -242,8 +242,8 @@ def test_a_spreadsheets_csv_is_entered_as_it_is_seen(world: World, eed: CommandL
 
 def test_a_dry_run_only_reads(world: World, eed: CommandLine, tmp_path: Path) -> None:
     path = csv_file(tmp_path, "a@example.com\nb@example.com\n")
-    assert eed.good("suppression", "import", path, "--dry-run") == "2 of 2 rows are good; nothing was changed\n"
-    assert "1 of 1 rows are bad; nothing was changed" in eed.refused(
+    assert eed.good("suppression", "import", path, "--dry-run") == "2 of 2 rows are good. Nothing was changed\n"
+    assert "1 of 1 rows are bad, and nothing was changed" in eed.refused(
         "suppression", "import", csv_file(tmp_path, b"\xff"), "--dry-run"
     )
     assert entries(world) == []
@@ -265,7 +265,7 @@ def test_many_lines_go_in_by_chunks_and_a_flood_of_bad_ones_is_counted(
     assert f"{len(good):,} added, 0 kept longer, 1 there already" in result.stdout
     *told, more, sums, error = result.stderr.splitlines()
     assert len(told) == BAD_LINES_TOLD
-    assert more == "further bad lines are only counted"
+    assert more == "more bad lines are counted, but not listed"
     assert sums == "3,004 lines read (UTF-8) = 2,002 good + 1,002 refused"
     assert f"{len(bad):,} of {len(good) + len(bad) + 1:,} rows are bad" in error
     assert len(entries(world)) == len(good)

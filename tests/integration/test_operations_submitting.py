@@ -50,7 +50,7 @@ def test_a_job_is_previewed_and_registered_without_the_refused_rows(submitting: 
 
     with pytest.raises(RowsRefused) as error:
         submitting.sift(job, request(), io.StringIO(), refuse)
-    assert str(error.value) == "1 of 3 rows are bad; nothing was registered. Mend them, or skip them."
+    assert str(error.value) == "1 of 3 rows are bad. Nothing was registered. Correct them, or skip them."
     sifted = submitting.sift(job, request(skip=True), io.StringIO(), refuse)
     assert refused == ["3 nobody,2\n"] * 2
     preview = submitting.preview(job, sifted)

@@ -371,7 +371,7 @@ def test_a_repair_tells_of_each_correction_and_then_agrees(world: World, ids: li
     told = eed.good("reconcile", "1", "--repair")
     assert 'corrected: job 1, email 1000: it was sent: its status in the source is "sent" again' in told
     assert "1 corrected" in told and "source and ledger agree" in told
-    assert "there was nothing that could be corrected" in eed.good("reconcile", "1", "--repair")
+    assert "nothing could be corrected" in eed.good("reconcile", "1", "--repair")
 
 
 def test_a_ready_job_that_no_publisher_takes_up_is_a_difference(world: World, eed: CommandLine) -> None:
@@ -383,6 +383,6 @@ def test_a_ready_job_that_no_publisher_takes_up_is_a_difference(world: World, ee
 
 
 def test_a_call_must_say_which_jobs(eed: CommandLine) -> None:
-    assert "Say which jobs" in eed.refused("reconcile", code=2)
-    assert "Say which jobs" in eed.refused("reconcile", "1", "--all", code=2)
+    assert "Name a JOB" in eed.refused("reconcile", code=2)
+    assert "Name a JOB" in eed.refused("reconcile", "1", "--all", code=2)
     assert "there is no job 1" in eed.refused("reconcile", "1")

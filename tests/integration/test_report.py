@@ -164,7 +164,7 @@ def test_a_row_that_nobody_accounts_for_is_told_everywhere(finished: World, eed:
     assert json.loads(eed("report", "1").stderr)["verdict"] == "NOT BALANCED YET"
     what = "9 found = 8 enlisted + 0 moved + 0 regenerated + 0 refused"
     assert f"Not every row that was found in the source is accounted for: {what}" in page(eed)[1].text
-    assert "not every row found is accounted for: 9 found, and 8 enlisted" in eed.good("job", "1")
+    assert "not every row found is accounted for (9 found, and 8 enlisted" in eed.good("job", "1")
     assert eed.json("job", "1")["accounted"] is False
 
 
@@ -366,7 +366,7 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing_behind(eed: CommandLi
     assert "cannot be written" in eed.refused("report", "1", "--output", str(tmp_path / "nowhere" / "x.csv"))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert "no regular file" in eed.refused("report", "1", "--output", str(pipe))
+    assert "not a regular file" in eed.refused("report", "1", "--output", str(pipe))
     assert pipe.is_fifo()
     assert "there is no job 99" in eed.refused("report", "99", "--output", str(tmp_path / "99.csv"))
     assert not [path.name for path in tmp_path.iterdir() if "99" in path.name or path.name.endswith(".part")]
@@ -467,7 +467,7 @@ def test_a_page_of_a_job_that_goes_on_says_so(world: World, eed: CommandLine) ->
     assert "Not balanced yet. 1 of 8 emails have not ended." in found.text
     assert "Still open 1" in found.text
     world.execute("UPDATE eed_job SET enlisted_at = NULL")
-    assert "The job is still being taken up." in page(eed)[1].text
+    assert "The job is still being picked up." in page(eed)[1].text
 
 
 def test_a_doubt_on_the_page_has_the_time_of_its_hand_over(finished: World, eed: CommandLine) -> None:

@@ -86,7 +86,7 @@ def test_a_job_paused_before_its_time_is_not_started_when_it_comes(later: World,
     shown = eed.good("job", "2")
     assert "paused: the rate is wrong" in shown
     assert "scheduled for" in shown
-    assert "its emails are taken up when it goes on" in shown
+    assert "its emails are picked up when it is resumed" in shown
     assert published(later) == []
     due_in(later, -1)
     assert published(later) == []

@@ -212,10 +212,10 @@ def test_what_was_given_up_is_told_again_by_a_command(desk: House) -> None:
     desk.world.execute("UPDATE eed_webhook SET state = 'failed'")
     ids = [one["message_id"] for one in json.loads(desk.command("list", "--json").output)["webhooks"]]
     done = desk.command("retry", ids[0])
-    assert (done.exit_code, done.output) == (0, f"{ids[0]} will be told again\n")
+    assert (done.exit_code, done.output) == (0, f"{ids[0]} will be sent again\n")
     refused = desk.command("retry", ids[0])
     assert (refused.exit_code, ids[0] in refused.output) == (1, True)
-    assert desk.command("retry", "--all").output == "2 will be told again\n"
+    assert desk.command("retry", "--all").output == "2 will be sent again\n"
     assert desk.states() == {"waiting": 3}
     for words in ((), (ids[0], "--all")):
         assert desk.command("retry", *words).exit_code == 2
@@ -232,13 +232,15 @@ def test_a_test_is_told_and_its_answer_shown(desk: House, receiver: Receiver) ->
 def test_a_test_that_is_taken_ends_a_pause_and_one_that_is_not_does_not(desk: House, receiver: Receiver) -> None:
     desk.command("list")
     desk.world.execute("UPDATE eed_webhook_endpoint SET paused_at = '2026-11-23 08:00:00.000000', reason = 'moved'")
-    assert desk.command("list").output.startswith("paused since 2026-11-23T08:00:00Z: it said that it is gone (moved).")
+    assert desk.command("list").output.startswith(
+        "paused since 2026-11-23T08:00:00Z, because it answered that it is gone (moved)."
+    )
     receiver.behave = answering(410, b"gone")
     refused = desk.command("test")
     assert (refused.exit_code, "410: gone" in refused.output) == (1, True)
     assert desk.command("list").output.startswith("paused")
     receiver.behave = taking
-    assert desk.command("test").output.splitlines()[1] == "its pause is over"
+    assert desk.command("test").output.splitlines()[1] == "its pause has ended"
     assert desk.command("list").output.startswith("up\n")
 
 

@@ -274,7 +274,7 @@ def test_what_is_refused_is_named_and_the_rest_is_not_touched(
         assert desk.mended.read_bytes().decode() == "".join(content.splitlines(keepends=True)[:1]) + "".join(
             LINE.findall(content)[1 : 1 + lines]
         )
-    with pytest.raises(Failure, match="nothing was registered"):
+    with pytest.raises(Failure, match="Nothing was registered"):
         desk.sift(content, skip=False, **how)
 
 
@@ -316,7 +316,7 @@ def test_every_mistake_is_named_and_the_encoding_hinted_at(desk: Desk, capsys: p
         "The file is not UTF-8. Save it in UTF-8, or name its encoding, like --encoding cp1252",
     ]
     assert str(refused.value).splitlines() == [
-        "error: 4 of 6 rows are bad; nothing was registered. Mend them, or register the others with --skip-refused.",
+        "error: 4 of 6 rows are bad. Nothing was registered. Correct them, or register the others with --skip-refused.",
         "7 lines read (UTF-8, columns separated by ',') = 1 header + 2 good + 4 refused",
     ]
 

@@ -70,8 +70,8 @@ class RowsRefused(OperationRefused):
 
     def __init__(self, sifted: Sifted) -> None:
         rows = sifted.refused + sifted.good
-        what = f"{sifted.refused:,} of {rows:,} rows are bad; nothing was registered"
-        super().__init__(what, which="file", do="Mend them, or skip them.")
+        what = f"{sifted.refused:,} of {rows:,} rows are bad. Nothing was registered"
+        super().__init__(what, which="file", do="Correct them, or skip them.")
         self.sifted = sifted
 
 
