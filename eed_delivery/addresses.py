@@ -128,7 +128,7 @@ def listed(text: str) -> str:
     domain = bare.removeprefix(EVERY) if bare.startswith(EVERY) else bare[1:] if bare.startswith("@") else None
     if domain is None:
         if "@" not in bare and "." in bare and canonical(f"a@{bare}"):
-            raise NotAnAddress(f"it is a domain: for every address of it write {EVERY} before it")
+            raise NotAnAddress(f"it is a domain. For every address of it write {EVERY} before it")
         return _without_case(wire_form(bare))
     return f"@{wire_form(f'a@{domain}').rpartition('@')[2]}"
 

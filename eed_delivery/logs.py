@@ -123,7 +123,7 @@ class LineWriter:
         """Raises TimeoutError when there is none; a reader who has kept us waiting once is not waited for again."""
         self._stuck = not poll.poll(0 if self._stuck else READER_MILLISECONDS)
         if self._stuck:
-            raise TimeoutError("nobody reads the log")
+            raise TimeoutError("no process reads the log")
 
     debug = info = warning = error = critical = exception = msg
 

@@ -45,7 +45,7 @@ AILING_SECONDS = 5.0
 
 
 SLOW_CHUNK_SECONDS = 5.0
-SLOW_CHUNK_REMEDY = "run eed-delivery db check: it says which view or join reads a whole table for each chunk"
+SLOW_CHUNK_REMEDY = "run eed-delivery db check. It names the view or join that reads a whole table for each chunk"
 
 
 class Window:

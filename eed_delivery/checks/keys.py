@@ -78,7 +78,7 @@ def _unkept(c: Connection, key: _KeyColumn, column: Any) -> Iterator[Finding]:
 
 
 def _refused(key: _KeyColumn, what: str, why: str) -> Finding:
-    remedy = "Give it another key, or expect its row to be refused: failed, with the reason."
+    remedy = "Give it another key, or its row is refused and marked failed, with the reason."
     return Finding("error", key.setting, f"{what}; {why}", remedy)
 
 
@@ -86,5 +86,5 @@ def _compared_differently(c: Connection, one: _KeyColumn, other: _KeyColumn) -> 
     first, second = one.live(c), other.live(c)
     if first is None or second is None or first.collation == second.collation:
         return
-    what = f"{one} is {first.collation} and {other} is {second.collation}: the two do not compare alike"
+    what = f"{one} is {first.collation} and {other} is {second.collation}, and the two compare differently"
     yield Finding("warning", other.setting, what, _LETTER_FOR_LETTER)

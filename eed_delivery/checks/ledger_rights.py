@@ -30,14 +30,14 @@ def ledger_findings(c: Connection) -> Iterator[Finding]:
         yield _not_there(c)
         return
     problems = [problem for table in RIGHTS if (problem := _problem(c, table)) is not None]
-    yield from problems or [Finding("ok", "ledger", "its tables are there and may be read and written")]
+    yield from problems or [Finding("ok", "ledger", "its tables exist and may be read and written")]
 
 
 def _not_there(c: Connection) -> Finding:
     if c.execute(_MAY_CREATE).scalar_one():
-        return Finding("ok", "ledger", "not there yet, and this user may create it")
+        return Finding("ok", "ledger", "does not exist yet, and this user may create it")
     # The right may come by a role, which information_schema does not show here.
-    what = "its tables are not there yet, and no right to create them was found"
+    what = "its tables do not exist yet, and no right to create them was found"
     remedy = (
         "Run `eed-delivery db init` as a user who may, "
         "or GRANT CREATE, ALTER, INDEX, REFERENCES, SELECT, INSERT, UPDATE, DELETE on the database."
@@ -54,7 +54,7 @@ def _problem(c: Connection, table: str) -> Finding | None:
         except DBAPIError as error:
             code = error.orig.args[0] if error.orig is not None and error.orig.args else None
             if code not in _DENIED:
-                return Finding("error", "ledger", f"{table}: {brief(error)}", "Run: eed-delivery db init.")
+                return Finding("error", "ledger", f"{table}: {brief(error)}", "Run eed-delivery db init.")
             missing.append(right)
     if not missing:
         return None

@@ -30,7 +30,7 @@ def check(c: Connection, settings: SourceSettings) -> list[Finding]:
         found = list(_table(c, expected))
         if all(finding.level != "error" for finding in found):
             count = len(expected.columns)
-            found.insert(0, Finding("ok", expected.setting, f"{expected.name}: {count} mapped columns are there"))
+            found.insert(0, Finding("ok", expected.setting, f"{expected.name}: {count} mapped columns exist"))
         tables.extend(found)
     asked: list[Finding] = []
     if all(finding.level != "error" for finding in tables):  # else their columns cannot be asked
@@ -47,9 +47,7 @@ def _table(c: Connection, expected: ExpectedTable) -> Iterator[Finding]:
         return
     if live.engine is not None and live.engine.lower() != "innodb":
         what = f"{expected.name} uses the engine {live.engine}, which has no transactions"
-        yield Finding(
-            "error", expected.setting, what, "Convert it: ALTER TABLE … ENGINE=InnoDB (plan the time for it)."
-        )
+        yield Finding("error", expected.setting, what, "Convert it with ALTER TABLE … ENGINE=InnoDB, which takes time.")
     yield from _columns(expected, live, on_sqlite=c.dialect.name == "sqlite")
     yield from _charset(expected, live)
     if not live.is_view:
@@ -64,8 +62,8 @@ def _columns(table: ExpectedTable, live: LiveTable, *, on_sqlite: bool) -> Itera
         column = live.column(expected.column)
         if column is None:
             what = f"{table.name} has no column {expected.column}"
-            remedy = f"Its columns are: {', '.join(c.name for c in live.columns.values())}. Name one of them"
-            yield Finding("error", expected.setting, what, f'{remedy}, or "" if it is optional and not there.')
+            remedy = f"Its columns are {', '.join(c.name for c in live.columns.values())}. Name one of them"
+            yield Finding("error", expected.setting, what, f'{remedy}, or "" if it is optional and missing.')
         elif _wrong_kind(expected, column, on_sqlite=on_sqlite):
             yield _kind(table, expected, column)
         else:
@@ -81,16 +79,14 @@ def _wrong_kind(expected: Expected, column: LiveColumn, *, on_sqlite: bool) -> b
 
 
 def _kind(table: ExpectedTable, expected: Expected, column: LiveColumn) -> Finding:
-    what = f"{table.name}.{column.name} is {column.type_name}; it must be {' or '.join(sorted(expected.kinds))}"
+    what = f"{table.name}.{column.name} is {column.type_name}, but must be {' or '.join(sorted(expected.kinds))}"
     if expected.words:
         # To the server 'processing' = 0 is true: comparing words with a number finds the wrong rows.
-        remedy = (
-            "Write the statuses in the configuration as the column holds them: numbers without quotes, words in them."
-        )
+        remedy = "Write the statuses as the column holds them, numbers without quotes and words in quotes."
     elif Kind.INTEGER in expected.kinds and column.kind is Kind.TEXT:
-        remedy = 'Set key_type = "string" if this is a key; otherwise map another column.'
+        remedy = 'Set key_type = "string" if this is a key. Otherwise map another column.'
     elif Kind.TEXT in expected.kinds and column.kind is Kind.INTEGER:
-        remedy = 'Set key_type = "integer" if this is a key; otherwise map another column.'
+        remedy = 'Set key_type = "integer" if this is a key. Otherwise map another column.'
     else:
         remedy = "Map another column, or a view that converts it."
     return Finding("error", expected.setting, what, remedy)
@@ -101,10 +97,10 @@ def _lengths(table: ExpectedTable, expected: Expected, column: LiveColumn) -> It
         return
     name = f"{table.name}.{column.name} is {column.type_name}"
     if expected.at_most is not None and column.characters > expected.at_most:
-        what = f"{name}; the ledger keeps keys of up to {expected.at_most} characters"
+        what = f"{name}, and the ledger keeps keys of up to {expected.at_most} characters"
         yield Finding("error", expected.setting, what, "Map a shorter unique column, or a view that has one.")
     if column.characters < expected.at_least:
-        what = f"{name}; up to {expected.at_least} characters are needed"
+        what = f"{name}, and up to {expected.at_least} characters are needed"
         cut = "What we write is cut to fit." if expected.written else "What the delivery server writes may be cut."
         yield Finding("warning", expected.setting, what, f"{cut} Lengthen the column when it can be done.")
 
@@ -119,7 +115,7 @@ def _words(table: ExpectedTable, expected: Expected, column: LiveColumn) -> Iter
 
 def _refused(word: int | str, column: LiveColumn) -> str:
     if isinstance(word, int) and column.kind is not Kind.INTEGER:
-        return "it is a number among words; put it in quotes"
+        return "it is a number among words. Put it in quotes"
     if isinstance(word, int):
         return "the number is out of its range" if not _in_range(word, column.type_name) else ""
     if column.kind is Kind.ENUM:
@@ -142,9 +138,7 @@ def _charset(table: ExpectedTable, live: LiveTable) -> Iterator[Finding]:
     if narrow:
         names = ", ".join(f"{column.name} ({column.charset})" for column in narrow)
         what = f"{table.name}: not in utf8mb4: {names}"
-        remedy = (
-            "Names and texts in some scripts cannot be kept there. Nothing to do if all of them come out right today."
-        )
+        remedy = "Names and texts in some scripts cannot be stored there. Ignore this if all of them are correct today."
         yield Finding("warning", table.setting, what, remedy)
 
 
@@ -155,7 +149,7 @@ def _indexes(c: Connection, table: ExpectedTable, live: LiveTable) -> Iterator[F
             continue
         if expected.unique and (column.name.lower(),) not in live.unique:
             what = f"{table.name}.{column.name} is neither the primary key nor unique"
-            yield Finding("error", expected.setting, what, "Map the column that tells its rows apart.")
+            yield Finding("error", expected.setting, what, "Map the column that identifies its rows.")
         if expected.indexed and not live.has_index_on(column.name):
             what = f"no index on {table.name} starts with {column.name}; {expected.indexed}"
             yield Finding("warning", expected.setting, what, f"Run: {_create_index(c, table.name, column)}")

@@ -47,7 +47,7 @@ def plan_findings(c: Connection, settings: SourceSettings) -> Iterator[Finding]:
                 ask(c)
             yield from _full_scans(c, statements, where, often)
         except DBAPIError as error:  # no ledger yet, or no right to EXPLAIN a view (SHOW VIEW)
-            yield Finding("ok", where, f"{often}: how it would be read could not be explained: {brief(error)}")
+            yield Finding("ok", where, f"{often}: EXPLAIN failed: {brief(error)}")
 
 
 def _a_row(c: Connection, settings: SourceSettings) -> tuple[Key, Key] | None:
@@ -64,7 +64,7 @@ def _questions(source: Source, job: Key, key: Key) -> Iterator[tuple[str, str, C
     yield email, each, lambda c: (source.unsent(c, job, None, CHUNK), source.unsent(c, job, key, CHUNK))
     yield email, each, lambda c: source.copies_plainly(c) and source.unsent_until(c, job, key, CHUNK)
     yield email, "each batch of ten emails", lambda c: source.emails(c, [Email(0, 0, str(key), 0, 0, 0, "")])
-    yield "source.job.table", "each look for new jobs", lambda c: source.ready_jobs(c, eed_job, CHUNK)
+    yield "source.job.table", "each poll for new jobs", lambda c: source.ready_jobs(c, eed_job, CHUNK)
 
 
 @contextmanager

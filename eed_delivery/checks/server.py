@@ -12,7 +12,7 @@ from eed_delivery.database.engine import IDLE_CONNECTION_SECONDS, IDLE_TRANSACTI
 from eed_delivery.database.mysql_connection import MySqlConnection
 
 _TLS = "database TLS"
-_TLS_REMEDY = "Give the CA in database.ca_file, and take TLS options out of database.url."
+_TLS_REMEDY = "Give the CA in database.ca_file, and remove TLS options from database.url."
 OLDEST_MYSQL = (8, 0)
 OLDEST_MARIADB = (10, 6)
 
@@ -34,7 +34,7 @@ def server_findings(c: Connection) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "database.url",
-            "SQLite takes one writer at a time and proves nothing about two hosts: it is for demonstrations and tests",
+            "SQLite accepts one writer at a time and cannot serve two hosts. It is for demonstrations and tests",
             "Use the delivery server's MySQL or MariaDB.",
         )
         return
@@ -46,7 +46,7 @@ def server_findings(c: Connection) -> Iterator[Finding]:
     yield from writing_findings(variables, has_binlog=bool(facts.log_bin))
     yield _idle_transactions(variables)
     if facts.name is None:
-        yield Finding("error", "database.url", "the URL names no database", "Add it: mysql://host/DATABASE.")
+        yield Finding("error", "database.url", "the URL names no database", "Add it, like mysql://host/DATABASE.")
     else:
         yield from ledger_findings(c)
 
@@ -58,13 +58,15 @@ def _encryption(c: Connection) -> Finding:
     unsafe: Level = "ok" if local else "warning"
     tls = driver.tls if isinstance(driver, MySqlConnection) else None
     if tls is None:
-        what = "no TLS, on this host only" if local else "no TLS: statements and data can be read on the way"
+        what = "no TLS, on this host only" if local else "no TLS, so statements and data can be read on the network"
         return Finding(unsafe, _TLS, what, "" if local else _TLS_REMEDY)
     how = f"{tls.version}, {tls.cipher}"
     if not tls.certificate_verified:
-        return Finding(unsafe, _TLS, f"{how}; the server's certificate is not verified", "" if local else _TLS_REMEDY)
+        return Finding(
+            unsafe, _TLS, f"{how}, but the server's certificate is not verified", "" if local else _TLS_REMEDY
+        )
     verified = "certificate and name are verified" if tls.name_verified else "certificate is verified, its name is not"
-    return Finding("ok", _TLS, f"{how}; the server's {verified}")
+    return Finding("ok", _TLS, f"{how}, and the server's {verified}")
 
 
 def version_finding(version: str, aurora: str | None = None) -> Finding:
@@ -84,14 +86,14 @@ def writing_findings(variables: Mapping[str, str], *, has_binlog: bool) -> Itera
     """Whether the server takes writes at all."""
     if _is_on(variables, "read_only") or _is_on(variables, "innodb_read_only"):
         what = "the server is read-only (a replica or an Aurora reader, probably)"
-        remedy = "Name the primary server in the URL; with Aurora, the cluster's writer endpoint."
+        remedy = "Name the primary server in the URL, or with Aurora the cluster's writer endpoint."
         yield Finding("error", "database.url", what, remedy)
     if _is_on(variables, "offline_mode"):
         what = "the server is in offline mode, and admits only administrators"
-        yield Finding("error", "database.url", what, "SET GLOBAL offline_mode = OFF when it may be used again.")
+        yield Finding("error", "database.url", what, "Run SET GLOBAL offline_mode = OFF when it may be used again.")
     if has_binlog and variables.get("binlog_format", "").upper() == "STATEMENT":
         # https://dev.mysql.com/doc/refman/8.0/en/binary-log-setting.html, error 1665
-        what = "is STATEMENT: InnoDB refuses every write under READ COMMITTED, which the service uses"
+        what = "is STATEMENT, with which InnoDB refuses every write under READ COMMITTED, the service's isolation level"
         yield Finding("error", "binlog_format", what, "Set it to ROW, or to MIXED.")
 
 
@@ -110,13 +112,13 @@ def _is_on(variables: Mapping[str, str], name: str) -> bool:
 
 
 def _durability(facts: Row[tuple[object, ...]]) -> Iterator[Finding]:
-    loss = "after a power cut the last seconds of the ledger are gone, and their emails may be sent twice"
+    loss = "a power cut loses the last seconds of the ledger, and their emails may be sent twice"
     settings = {"innodb_flush_log_at_trx_commit": facts.flush}
     if facts.log_bin:
         settings["sync_binlog"] = facts.sync_binlog
     for name, value in settings.items():
         if value == 1:
-            yield Finding("ok", name, "is 1: a commit survives a power cut")
+            yield Finding("ok", name, "is 1, so a commit survives a power cut")
         else:
-            remedy = f"SET GLOBAL {name} = 1, and set it in the server's configuration too."
+            remedy = f"Run SET GLOBAL {name} = 1, and set it in the server's configuration too."
             yield Finding("warning", name, f"is {value}, not 1: {loss}", remedy)

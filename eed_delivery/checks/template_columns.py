@@ -47,7 +47,7 @@ def _of_values(
     if not reasons:
         return
     what = f"{table.name}.{column.name} is {column.type_name}: {len(reasons)} of {len(values)} values are {reasons[0]}"
-    remedy = "The emails of such rows fail. Map a view that has text: HEX(…), or CONVERT(… USING utf8mb4)."
+    remedy = "The emails of such rows fail. Map a view that has text, by HEX(…) or CONVERT(… USING utf8mb4)."
     yield Finding("error" if len(reasons) == len(values) else "warning", expected.setting, what, remedy)
 
 

@@ -17,7 +17,8 @@ from eed_delivery.operations.processes import ProcessView
 def processes(session: Session, as_json: bool) -> None:
     """List the worker processes of all hosts.
 
-    Shows whether they send. A process is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
+    Shows whether they send. A process is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on
+    the list for a day.
 
     \b
     Example:

@@ -45,8 +45,8 @@ def requeue(
 ) -> None:
     """Send failed emails again.
 
-    Shows their number and asks first. The service may be running, and needs no restart. An email must match all options that are given. Emails of a
-    cancelled job stay unchanged.
+    Shows their number and asks first. The service may be running, and needs no restart. An email must match all options
+    that are given. Emails of a cancelled job stay unchanged.
 
     \b
     Example:

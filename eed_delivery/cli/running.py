@@ -77,7 +77,8 @@ def worker(session: Session, drain: bool) -> None:
 def sweeper(session: Session) -> None:
     """Run only the sweeper.
 
-    It recovers emails of lost workers, and finishes jobs. At least one host must run it. Without it, no job is ever finished.
+    It recovers emails of lost workers, and finishes jobs. At least one host must run it. Without it, no job is ever
+    finished.
 
     \b
     Example:

@@ -33,25 +33,25 @@ def _audiences(alerts: AlertsSettings) -> Iterator[Clash]:
         for name in one.audience:
             if name not in alerts.audience:
                 known = ", ".join(sorted(alerts.audience)) or "none yet"
-                what = f"{one.name} is for the audience {name}, which is not there"
+                what = f"{one.name} is for the audience {name}, which does not exist"
                 yield Clash.of(("alerts.rule", "alerts.fact", "alerts.audience"), what, f"Audiences: {known}.")
     for name, audience in alerts.audience.items():
         if audience.empty:
-            what = f"nobody can be told in the audience {name}"
+            what = f"no channel is set in the audience {name}"
             yield Clash.of(("alerts.audience",), what, "Give it email, sns or webhook.")
 
 
 def _ways(alerts: AlertsSettings, region: str) -> Iterator[Clash]:
     audiences = list(alerts.audience.values())
     if any(audience.email for audience in audiences) and alerts.sender is None:
-        what = "alerts are to go by email, and there is no address that they come from"
+        what = "alerts go by email, but their sender's address is not set"
         yield Clash.of(("alerts.sender", "alerts.audience"), what, "Give one that your mail server lets you send from.")
     for arn in [arn for audience in audiences for arn in audience.sns]:
         if arn.split(":")[3] != region:
             what = f"the topic is in {arn.split(':')[3]}, and aws.region is {region}"
             yield Clash.of(("alerts.audience", "aws.region"), what, "Choose a topic in aws.region.")
     if alerts.webhook_token is None and any(TOKEN in url for audience in audiences for url in audience.webhook):
-        what = f"a webhook's address has a place for the {TOKEN}, and there is none"
+        what = f"a webhook's address has a placeholder for the {TOKEN}, and there is none"
         remedy = "Give it as the systemd credential alerts_webhook_token or EED_ALERTS__WEBHOOK_TOKEN."
         yield Clash.of(("alerts.audience", "alerts.webhook_token"), what, remedy)
 
@@ -59,8 +59,8 @@ def _ways(alerts: AlertsSettings, region: str) -> Iterator[Clash]:
 def _facts(settings: "Settings") -> Iterator[Clash]:
     watched = {one.fact for one in settings.alerts.fact}
     if "dead_letters" in watched and settings.queue.dead_letter_url is None:
-        what = "dead letters are to be counted, and queue.dead_letter_url is not set"
+        what = "the rule counts dead letters, but queue.dead_letter_url is not set"
         yield Clash.of(("alerts.fact", "queue.dead_letter_url"), what, "Give the dead-letter queue's URL.")
     if "ses_quota_percent" in watched and settings.transport.kind != "ses":
-        what = f'SES\'s quota is to be watched, and the transport is "{settings.transport.kind}"'
-        yield Clash.of(("alerts.fact", "transport.kind"), what, "Take the fact away.")
+        what = f'the rule watches SES\'s quota, but the transport is "{settings.transport.kind}"'
+        yield Clash.of(("alerts.fact", "transport.kind"), what, "Remove the fact.")

@@ -25,8 +25,8 @@ def _regex(text: str) -> str:
         compile_regex(text)
     except ValueError as error:
         raise mistake(
-            f"it is not an expression that RE2 takes: {error}",
-            "See https://github.com/google/re2/wiki/Syntax; there is no look-around and no backreference.",
+            f"it is not a regular expression of RE2: {error}",
+            "See https://github.com/google/re2/wiki/Syntax. RE2 has no look-around and no backreference.",
         ) from None
     return text
 
@@ -68,7 +68,7 @@ class AlertRule(Section):
     @model_validator(mode="after")
     def _one_of_two(self) -> "AlertRule":
         if (self.word is None) == (self.regex is None):
-            raise mistake("it must look for a word or for a regex, and for one of them", "Give word or regex.")
+            raise mistake("it needs a word or a regex, but not both", "Give word or regex.")
         return self
 
     def pattern(self) -> Pattern:

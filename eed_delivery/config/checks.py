@@ -42,19 +42,19 @@ def _leases(settings: Settings) -> Iterator[Clash]:
         settings,
         "worker.lease_seconds",
         "queue.visibility_timeout_seconds",
-        "A lease must end before its message shows up again: lower the lease or raise the visibility timeout.",
+        "A lease must end before its message shows up again. Lower the lease, or raise the visibility timeout.",
     )
     yield from _less(
         settings,
         "worker.heartbeat_seconds",
         "worker.lease_seconds",
-        "A worker must be heard of before its lease ends: lower the heartbeat.",
+        "A worker must send a heartbeat before its lease ends. Lower the heartbeat.",
     )
     yield from _less(
         settings,
         "publisher.poll_seconds",
         "publisher.job_lease_seconds",
-        "A publisher renews its lease when it polls: raise the lease, or other publishers take its jobs.",
+        "A publisher renews its lease when it polls. Raise the lease, or other publishers claim its jobs.",
     )
     send_lease = settings.worker.send_lease_seconds
     longest, keys = _longest_send(settings)
@@ -85,8 +85,8 @@ def _retries(settings: Settings) -> Iterator[Clash]:
         settings,
         "worker.max_attempts",
         "queue.max_receive_count",
-        "Attempts must run out before the queue gives a message up: lower the attempts, or raise maxReceiveCount "
-        "on the queue and here.",
+        "Attempts must end before the queue moves a message to the dead-letter queue. Lower the attempts, "
+        "or raise maxReceiveCount on the queue and here.",
     )
     worker = settings.worker
     if worker.retry_delay_seconds > worker.retry_max_delay_seconds:
@@ -99,7 +99,7 @@ def _retries(settings: Settings) -> Iterator[Clash]:
         yield Clash.of(
             ("worker.same_answer_limit", "worker.same_answer_window"),
             "the limit can never be reached within the window",
-            "Set the limit to no more than the window.",
+            "Set the limit to at most the window.",
         )
 
 
@@ -120,7 +120,7 @@ def _stop(settings: Settings) -> Iterator[Clash]:
     )
     for key in ("publisher.poll_seconds", "sweeper.interval_seconds", "queue.wait_seconds"):
         yield from _less(
-            settings, key, "service.stall_seconds", "A loop that only waits must not count as stalled: lower the wait."
+            settings, key, "service.stall_seconds", "A loop that only waits must not count as stalled. Lower the wait."
         )
 
 
@@ -161,15 +161,15 @@ def _aws(settings: Settings) -> Iterator[Clash]:
     if aws.credentials == "environment" and not all(given):
         yield Clash.of(
             ("aws.credentials", *keys),
-            "the keys are to come from the environment, and are not all there",
+            "the keys must come from the environment, and some are not set",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the systemd credentials aws_access_key_id and "
             'aws_secret_access_key, or choose credentials = "instance-role".',
         )
     if aws.credentials == "instance-role" and (any(given) or aws.session_token):
         yield Clash.of(
             ("aws.credentials", *keys),
-            "keys are given, and the instance's role is to be used",
-            'Take the keys away, or choose credentials = "environment".',
+            "keys are set, although the instance's role is used",
+            'Remove the keys, or choose credentials = "environment".',
         )
 
 
@@ -177,7 +177,7 @@ def _rate(settings: Settings) -> Iterator[Clash]:
     if settings.transport.rate_per_second == "ses" and settings.transport.kind != "ses":
         yield Clash.of(
             ("transport.rate_per_second", "transport.kind"),
-            f'the rate is to be what SES allows, and the transport is "{settings.transport.kind}"',
+            f'the rate is what SES allows, but the transport is "{settings.transport.kind}"',
             "Give emails per second, or 0 for no limit.",
         )
 
@@ -186,7 +186,7 @@ def _reconciling(settings: Settings) -> Iterator[Clash]:
     if settings.worker.doubt == "reconcile" and settings.tracking.events_queue_url is None:
         yield Clash.of(
             ("worker.doubt", "tracking.events_queue_url"),
-            "events are to settle what is in doubt, and no queue of events is given",
+            "events settle emails in doubt, but no queue of events is set",
             'Give the queue, or choose doubt = "hold".',
         )
 
@@ -196,21 +196,21 @@ def _bounces(settings: Settings) -> Iterator[Clash]:
     if bounces.address and bounces.secret is None:
         yield Clash.of(
             ("bounces.address", "bounces.secret"),
-            "bounces are to come back to addresses that nobody can forge, and the secret for that is not there",
-            "Make one with: openssl rand -hex 32. Give it as the systemd credential bounces_secret or "
+            "the addresses that bounces return to must be signed, and their secret is not set",
+            "Make one with openssl rand -hex 32. Give it as the systemd credential bounces_secret or "
             "EED_BOUNCES__SECRET.",
         )
     if bounces.listen is not None and not bounces.address:
         yield Clash.of(
             ("bounces.listen", "bounces.address"),
-            "bounces are to be listened for, and no address is given that they come back to",
-            "Give the address, or take bounces.listen away.",
+            "the listener for bounces is on, but the address that they return to is not set",
+            "Give the address, or remove bounces.listen.",
         )
     if bounces.feedback_address is not None and not bounces.address:
         yield Clash.of(
             ("bounces.feedback_address", "bounces.address"),
-            "a complaint is known by the signed address of its email, and emails have none",
-            "Give bounces.address, or take bounces.feedback_address away.",
+            "a complaint is recognized by its email's signed address, and emails have none",
+            "Give bounces.address, or remove bounces.feedback_address.",
         )
 
 
@@ -222,7 +222,7 @@ def _watch(settings: Settings) -> Iterator[Clash]:
                 (warn, pause),
                 f"a job would be paused at {_number(settings, pause):g} %, and the warning comes at "
                 f"{_number(settings, warn):g} %",
-                "Warn no later than you pause; 0 is never.",
+                "Set the warning to at most the pause. 0 means never.",
             )
 
 
@@ -232,26 +232,26 @@ def _web(settings: Settings) -> Iterator[Clash]:
         for key in _wanted_of_links(settings):
             yield Clash.of(
                 (key, "web.base_url"),
-                "that needs links of ours in the emails, and it is not said where they lead",
-                "Give web.base_url, or switch it off.",
+                "that needs our links in the emails, and their base URL is not set",
+                "Set web.base_url, or turn it off.",
             )
     elif web.secret is None:
         yield Clash.of(
             ("web.base_url", "web.secret"),
-            "links are to be made that nobody can forge, and the secret for that is not there",
-            "Make one with: openssl rand -hex 32. Give it as the systemd credential web_secret or EED_WEB__SECRET.",
+            "links in emails must be signed, and their secret is not set",
+            "Make one with openssl rand -hex 32. Give it as the systemd credential web_secret or EED_WEB__SECRET.",
         )
     if web.unsubscribe == "category" and not (settings.source.job.category or settings.source.job.category_value):
         yield Clash.of(
             ("web.unsubscribe", "source.job.category"),
-            "jobs with a category are to offer to unsubscribe, and no job has one",
+            "jobs with a category offer to unsubscribe, but no job has one",
             'Name the column in source.job.category, or set source.job.category_value, or choose "every".',
         )
     if web.unsubscribe != "off" and "<https:" in (settings.rendering.list_unsubscribe or ""):
         yield Clash.of(
             ("web.unsubscribe", "rendering.list_unsubscribe"),
             "both give an https address for List-Unsubscribe, and one click needs exactly one (RFC 8058, section 3.1)",
-            "Take the https address out of rendering.list_unsubscribe; a mailto address may stay.",
+            "Remove the https address from rendering.list_unsubscribe. A mailto address may stay.",
         )
 
 
@@ -259,7 +259,7 @@ def _webhooks(settings: Settings) -> Iterator[Clash]:
     if settings.webhooks.url is not None and settings.webhooks.secret is None:
         yield Clash.of(
             ("webhooks.url", "webhooks.secret"),
-            "whoever is told must be able to know that it was us, and the secret for that is not there",
+            "webhooks must be signed, and their secret is not set",
             'Make one with: echo "whsec_$(openssl rand -base64 32)". Give it as the systemd credential webhooks_secret '
             "or EED_WEBHOOKS__SECRET.",
         )
@@ -284,7 +284,7 @@ def _smtp(settings: Settings) -> Iterator[Clash]:
     if (smtp.username is None) != (smtp.password is None):
         yield Clash.of(
             ("smtp.username", "smtp.password"),
-            "one of them is set, the other is not",
+            "one of them is set, and the other is not",
             "Set both (the password as the systemd credential smtp_password or EED_SMTP__PASSWORD), or neither.",
         )
     if smtp.tls == "none" and (smtp.username or smtp.password) and not is_loopback(smtp.host):
@@ -296,8 +296,8 @@ def _smtp(settings: Settings) -> Iterator[Clash]:
     if smtp.tls == "none" and smtp.ca_file:
         yield Clash.of(
             ("smtp.tls", "smtp.ca_file"),
-            "a CA is given, and TLS is off",
-            'Choose tls = "starttls" or "implicit", or take the CA away.',
+            "a CA is set, but TLS is off",
+            'Choose tls = "starttls" or "implicit", or remove the CA.',
         )
 
 
@@ -307,32 +307,32 @@ def _database(settings: Settings) -> Iterator[Clash]:
     if url.tls == "off" and database.ca_file:
         yield Clash.of(
             ("database.url", "database.ca_file"),
-            "a CA is given, and the URL turns TLS off",
-            "Take one of them away.",
+            "a CA is set, but the URL turns TLS off",
+            "Remove one of them.",
         )
     if url.tls == "verify_ca" and not (database.ca_file or url.ca_file):
         yield Clash.of(
             ("database.url", "database.ca_file"),
-            "the URL wants the certificate checked and not the name, and names no CA: any public certificate would do",
+            "the URL checks the certificate without its name, and names no CA, so any public certificate is accepted",
             "Give the CA as a PEM file in database.ca_file, or use VERIFY_IDENTITY.",
         )
     if database.ca_file and url.ca_file:
         yield Clash.of(
             ("database.url", "database.ca_file"),
             "both name a CA",
-            "Take ssl_ca out of the URL.",
+            "Remove ssl_ca from the URL.",
         )
     if database.ca_file and url.weakening:
         yield Clash.of(
             ("database.url", "database.ca_file"),
-            f"the URL's {' and '.join(url.weakening)} would turn off what the CA is given for",
-            "Take the option out of the URL, or the CA away.",
+            f"the URL's {' and '.join(url.weakening)} would turn off the check against the CA",
+            "Remove the option from the URL, or remove the CA.",
         )
     if url.is_sqlite and (database.password or database.ca_file):
         yield Clash.of(
             ("database.url", "database.password" if database.password else "database.ca_file"),
             "SQLite has neither passwords nor TLS",
-            "Take it away, or give a MySQL URL.",
+            "Remove it, or set a MySQL URL.",
         )
 
 
@@ -349,6 +349,6 @@ def _sizes(settings: Settings) -> Iterator[Clash]:
     if settings.transport.kind == "ses" and rendering.max_message_bytes > SES_MESSAGE_BYTES:
         yield Clash.of(
             ("rendering.max_message_bytes", "transport.kind"),
-            f"SES takes no more than {SES_MESSAGE_BYTES} bytes",
+            f"SES accepts at most {SES_MESSAGE_BYTES} bytes",
             "Lower the limit.",
         )

@@ -75,7 +75,7 @@ def clear_text_clashes(settings: Settings) -> Iterator[Clash]:
             yield Clash.of(
                 (found.key,),
                 f"{found.what} would go to {found.host} in clear text",
-                f'Use TLS. To allow clear text: security.clear_text = ["{found.key}"].',
+                f'Use TLS. To allow clear text, set security.clear_text = ["{found.key}"].',
             )
 
 
@@ -93,13 +93,13 @@ def _database(settings: Settings) -> Iterator[Caution]:
     if url.tls == "preferred":
         yield Caution(
             "database.url",
-            "sslMode=PREFERRED would accept a connection without TLS, so it is not followed: TLS is required and the "
+            "sslMode=PREFERRED would accept a connection without TLS, so it is ignored. TLS is required, and the "
             "server's certificate is verified",
             "Write sslMode=VERIFY_IDENTITY.",
         )
     elif url.effective_tls(settings.database.ca_file or url.ca_file) == "unverified":
         yield Caution(
             "database.url",
-            "the connection is encrypted, but the server's certificate is not verified: anyone between can read it",
-            "Give the CA in database.ca_file, and take the option out of the URL.",
+            "the connection is encrypted, but the server's certificate is not verified, so others can read it",
+            "Give the CA in database.ca_file, and remove the option from the URL.",
         )

@@ -53,10 +53,10 @@ def _parse_sqlalchemy_url(text: str) -> DatabaseUrl:
     if url.drivername not in MYSQL_DRIVERS:
         raise UnusableUrl(
             f"{url.drivername!r} is not a database this service works with",
-            "Use MySQL or MariaDB through PyMySQL (mysql+pymysql://…); SQLite is for the demo.",
+            "Use MySQL or MariaDB through PyMySQL (mysql+pymysql://…). SQLite is for the demo.",
         )
     if not url.database:
-        raise UnusableUrl("it names no database", "End it with the database: mysql+pymysql://host/database.")
+        raise UnusableUrl("it names no database", "End it with the database, like mysql+pymysql://host/database.")
     return _mysql(url)
 
 
@@ -73,7 +73,7 @@ def _mysql(url: URL) -> DatabaseUrl:
         weakening=wanted.weakening,
         connect_timeout_seconds=_seconds(options.get("connect_timeout")),
         read_timeout_seconds=_seconds(options.get("read_timeout")),
-        notes=() if charset == "utf8mb4" else ("charset: ignored; text is always utf8mb4",),
+        notes=() if charset == "utf8mb4" else ("charset: ignored, text is always utf8mb4",),
     )
 
 
@@ -93,7 +93,7 @@ def _tls(options: dict[str, str]) -> _WantedTls:
     names = {"ssl_verify_cert": cert, "ssl_verify_identity": name, "ssl_check_hostname": checks_name}
     weakening = tuple(option for option, value in names.items() if value is False)
     if ca and cert is False:
-        raise UnusableUrl("ssl_verify_cert=false turns off what ssl_ca is for", "Take one of the two away.")
+        raise UnusableUrl("ssl_verify_cert=false turns off the check against ssl_ca", "Remove one of the two.")
     mode = _mode(off, cert, name if checks_name is None else checks_name, ca)
     return _WantedTls(mode, Path(ca) if ca else None, weakening)
 
@@ -126,7 +126,7 @@ def _refuse_unknown_options(url: URL) -> None:
             close = difflib.get_close_matches(option, MYSQL_OPTIONS, n=1)
             raise UnusableUrl(
                 f"PyMySQL has no option {option!r}" if option.isidentifier() else "it has an unreadable option",
-                f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(sorted(MYSQL_OPTIONS))}.",
+                f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(sorted(MYSQL_OPTIONS))}.",
             )
 
 

@@ -144,7 +144,7 @@ def read_credentials(directory: Path, problems: list[Problem]) -> dict[Key, str]
             continue
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            problems.append(Problem(f"credential {name}", f"it cannot be read: {reason}", "Write the file anew."))
+            problems.append(Problem(f"credential {name}", f"it cannot be read: {reason}", "Write the file again."))
             continue
         if text:
             found[key] = text
@@ -160,7 +160,7 @@ def _misnamed(directory: Path) -> Iterator[Problem]:
         names = sorted(path.name for path in directory.iterdir())
     except OSError as error:
         yield Problem(
-            "CREDENTIALS_DIRECTORY", f"it cannot be read: {error.strerror}", "Look at the unit's LoadCredential=."
+            "CREDENTIALS_DIRECTORY", f"it cannot be read: {error.strerror}", "Check the unit's LoadCredential=."
         )
         return
     for name in names:

@@ -39,7 +39,7 @@ def _http_url(text: str) -> str:
     except ValueError:
         host = secret = None
     if secret:
-        raise mistake("there is a user or password in the address", "Take them out; they are not used.")
+        raise mistake("there is a user or password in the address", "Remove them. They are not used.")
     if not host or not text.startswith(("https://", "http://")) or re.search(r"\s", text):
         raise mistake(f"{text!r} is not a web address", "Give one that begins with https:// and names a host.")
     return text
@@ -50,8 +50,8 @@ def _base_url(text: str) -> str:
     _http_url(text)
     if not BASE_URL.fullmatch(text) or len(text) > MAX_BASE_URL:
         raise mistake(
-            f"{text!r} is nothing that links in emails can begin with",
-            "Give https:// and a host, perhaps with a port and a path of plain characters: https://links.example.com.",
+            f"{text!r} cannot be the base URL of links in emails",
+            "Give https:// and a host, like https://links.example.com. A port and a plain path are allowed.",
         )
     return text
 
@@ -66,7 +66,7 @@ def _queue_url(text: str) -> str:
     if text.endswith(".fifo"):
         raise mistake(
             "this is a FIFO queue",
-            "Use a standard queue: a FIFO queue lets one slow email hold up every other email of its job.",
+            "Use a standard queue. In a FIFO queue, one slow email delays every other email of its job.",
         )
     return text
 
@@ -189,7 +189,7 @@ def _identifier(text: str) -> str:
     if not text or text != text.strip():
         raise mistake(f"{text!r} is not a name", "Give a name that is not empty and has no space at its ends.")
     if len(text) > 64:
-        raise mistake(f"{text!r} is longer than 64 characters", "Give the name as the database knows it.")
+        raise mistake(f"{text!r} is longer than 64 characters", "Give the name that the database has.")
     if not text.isprintable() or "`" in text or '"' in text:
         raise mistake(f"{text!r} holds a quote or an unprintable character", "Give the name without quotes.")
     return text
@@ -235,5 +235,5 @@ def normalise_region(text: str) -> str:
     if REGION.fullmatch(region):
         return region
     if zone := AVAILABILITY_ZONE.fullmatch(region):
-        raise ValueError(f"This is an availability zone; its region is {zone[1]}")
+        raise ValueError(f"This is an availability zone. Its region is {zone[1]}")
     raise ValueError("A region looks like us-east-2")

@@ -32,7 +32,7 @@ _TEXT = "text is always utf8mb4"
 _RECONNECT = "a lost connection is always replaced"
 _TIME = "times are compared by the database's own clock"
 _TUNING = "it tunes the Java driver"
-_KEY_STORE = "a Java key store cannot be read here; give the CA's certificate as PEM in database.ca_file"
+_KEY_STORE = "Java key stores are not supported. Give the CA's certificate as PEM in database.ca_file"
 
 IGNORED = {
     "useunicode": _TEXT,
@@ -133,7 +133,7 @@ def _server(text: str, kind: str) -> Server:
     userinfo, _, place = text.rpartition("@")
     if kind or "," in place or "(" in place:
         raise UnusableUrl(
-            "it names several servers or a failover scheme", "Name one server, the one that takes the writes."
+            "it names several servers or a failover scheme", "Name one server, the one that accepts writes."
         )
     server = SERVER.fullmatch(place)
     port = int(server["port"] or 3306) if server else 0
@@ -200,10 +200,10 @@ def _note(name: str, options: dict[str, str]) -> str:
     """What became of an option. Its value is never told: an option we don't know may hold anything."""
     key = name.lower()
     if key in ("connecttimeout", "sockettimeout") and not options[key].strip("0"):
-        return f"{name}: ignored; a limit is needed, so the one in [database] holds"
+        return f"{name}: ignored, because a limit is needed, so the one in [database] applies"
     if key in TRANSLATED:
         return f"{name}: translated ({TRANSLATED[key]})"
     if key in IGNORED:
         return f"{name}: ignored; {IGNORED[key]}"
     shown = name if re.fullmatch(r"[A-Za-z][A-Za-z0-9._]{0,63}", name) else "an option without a readable name"
-    return f"{shown}: ignored; this service does not know it"
+    return f"{shown}: ignored, this service does not know it"

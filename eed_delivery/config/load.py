@@ -104,7 +104,7 @@ def _secrets_in_file(data: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(
             ".".join(key),
             "there is a password in it, in the file" if name == "database_url" else "there is a secret in the file",
-            f"Take it out, and give it as the systemd credential {_home_of(name)}.",
+            f"Remove it, and give it as the systemd credential {_home_of(name)}.",
         )
 
 

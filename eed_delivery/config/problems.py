@@ -114,7 +114,7 @@ def suggestion(key: Key) -> str:
     owners = [section for section, field in Settings.model_fields.items() if name in _fields_of(field.annotation)]
     if owners:
         return f"It is a setting of {' and of '.join(f'[{owner}]' for owner in owners)}."
-    return f"Known here are: {', '.join(siblings)}." if siblings else "See docs/configuration.md."
+    return f"Known here are {', '.join(siblings)}." if siblings else "See docs/configuration.md."
 
 
 def is_secret(key: Key) -> bool:

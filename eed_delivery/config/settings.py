@@ -40,7 +40,7 @@ from eed_delivery.config.webhooks import WebhooksSettings
 MIB = 1024 * 1024
 SHORTEST_WEB_SECRET = 32
 """Characters; a test holds it to `tracking.links.MIN_KEY`."""
-UNUSED_IN_URL = "the password in it is not used: database.password wins over it"
+UNUSED_IN_URL = "the password in it is ignored, because database.password is set"
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 # SQS keeps a message for 14 days at most.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -239,7 +239,7 @@ class TrackingSettings(Section):
         """An event that comes again is known by its row: the row must outlive the last message about it."""
         if 0 < days < LEAST_RETENTION_DAYS:
             what = "an event may come again for 14 days, and would then count twice"
-            raise mistake(what, f"Give {LEAST_RETENTION_DAYS} days or more, or 0 to keep events for ever.")
+            raise mistake(what, f"Give {LEAST_RETENTION_DAYS} days or more, or 0 to keep events indefinitely.")
         return days
 
 
@@ -289,7 +289,7 @@ class WebSettings(Section):
         words = given.get_secret_value().split() if given is not None else []
         if given is not None and min(map(len, words), default=0) < SHORTEST_WEB_SECRET:
             what = f"a secret has fewer than {SHORTEST_WEB_SECRET} characters"
-            raise mistake(what, "Make one with: openssl rand -hex 32.")
+            raise mistake(what, "Make one with openssl rand -hex 32.")
         return given
 
     def place(self) -> tuple[str, int]:

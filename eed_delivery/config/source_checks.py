@@ -73,7 +73,7 @@ def _reserved_names(source: SourceSettings) -> Iterator[Clash]:
         if name.startswith(OUR_PREFIX):
             key = ("source", "email", "variable_columns", name)
             what = f"variables that begin with {OUR_PREFIX} are the service's own"
-            yield Clash((key,), what, "Give it another name; the column keeps its own.")
+            yield Clash((key,), what, "Give the variable another name. The column keeps its own.")
 
 
 def _constants(source: SourceSettings) -> Iterator[Clash]:
@@ -119,7 +119,7 @@ def _email_statuses(source: SourceSettings) -> Iterator[Clash]:
         if end != "sent" and same(word, statuses.sent):
             yield Clash.of(
                 ("source.email.statuses.sent", f"source.email.statuses.{end}"),
-                f"both are {word!r}, so nobody could tell who got the email",
+                f"both are {word!r}, so sent and unsent emails could not be told apart",
                 "Give them different values.",
             )
     ready = source.job.statuses.ready

@@ -23,7 +23,8 @@ def _safe(text: str) -> str:
         raise mistake("customers' events would go there in clear text", "Give an address that begins with https://.")
     if parts.fragment or not text.isascii():
         raise mistake(
-            f"{text!r} is not what a request can be sent to", "Give plain ASCII, a host's name as xn--…, without a #."
+            f"{text!r} is not a URL that a request can be sent to",
+            "Give plain ASCII, a host's name as xn--…, without a #.",
         )
     return text
 

@@ -77,7 +77,7 @@ class Alerting:
     def _test_alert(self, rule: str) -> Alert:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         level = next((one.level for one in self._settings.rule if one.name == rule), "error")
-        said = {"todo": "nothing; if you read this, the alert reaches you"}
+        said = {"todo": "nothing: if you read this, alerts reach you"}
         service, what = self._settings.service, "a test of this rule"
         return Alert(secrets.token_hex(8), service, host_name(), rule, level, what, now, said, test=True)
 

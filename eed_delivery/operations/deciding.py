@@ -124,7 +124,7 @@ class Deciding:
         if (waiting := self._scheduling.let_wait(job_id, key, request.reason)) is not None:
             return ResumeResult(waiting)
         if not self._operating.resume(job_id, watched=request.watched, reason=request.reason):
-            raise self._impossible(job_id, key, "only a paused job can go on")
+            raise self._impossible(job_id, key, "only a paused job can be resumed")
         return ResumeResult(None)
 
     def cancel(self, request: StopRequest) -> StopResult:

@@ -31,8 +31,8 @@ class Keys:
             raise _refused(key, refused)
         if self._is_in_source(key):
             raise JobNotStarted(
-                f"job {key} is in the source, but the publisher has not taken it up: it does so when the job's status "
-                "is the ready one and its time has come. Is the publisher running?",
+                f"job {key} is in the source, but the publisher has not picked it up yet. "
+                "It does so when the job is ready and due. Is the publisher running?",
                 which=f"job {key}",
             )
         raise unknown_job(key)
@@ -44,7 +44,7 @@ class Keys:
             raise UnknownKey(
                 f"there is no email {key} in the ledger",
                 which=f"email {key}",
-                do="Emails come into it when their job is taken up.",
+                do="Emails are added when their job is picked up.",
             )
         return found
 

@@ -89,6 +89,6 @@ def ledger_problem(database: Database) -> Problem | None:
         return None
     where = "the ledger (eed_ tables)"
     if found is None:
-        what = f"it is not in this database, or this user may not read {VERSION_TABLE}"
-        return Problem(where, what, "Run: eed-delivery db init.")
-    return Problem(where, f"its revision is {found}, this release wants {wanted}", "Run: eed-delivery db init.")
+        what = f"it is not in this database, or this user has no right to read {VERSION_TABLE}"
+        return Problem(where, what, "Run eed-delivery db init.")
+    return Problem(where, f"its revision is {found}, this release wants {wanted}", "Run eed-delivery db init.")

@@ -37,7 +37,9 @@ class JobWaits(JobNotStarted):
 
     def __init__(self, key: str, scheduled_at: datetime | None) -> None:
         when = both_times(scheduled_at) or "more than 100 years away"
-        super().__init__(f"job {key} waits for its time ({when}): its emails are taken up then", which=f"job {key}")
+        super().__init__(
+            f"job {key} waits for its time ({when}), and its emails are picked up then", which=f"job {key}"
+        )
         self.scheduled_at = scheduled_at
 
 

@@ -93,7 +93,7 @@ class Requeueing:
         states = ", ".join(f"{report.key} is {report.state}" for report in reports if report is not None)
         which = ", ".join(f"email {report.key}" for report in reports if report is not None)
         if all(report is not None and report.state == selection.state for report in reports):
-            what = f"none of them is left: they don't match the other options, or their job is cancelled ({states})"
+            what = f"none can be requeued: they don't match the other options, or their job is cancelled ({states})"
         else:
             what = f"only {selection.state} emails are requeued here: {states}"
         return NothingMatches(what, which=which)

@@ -109,9 +109,9 @@ class WebhookOperations:
             answer = endpoint.post(f"msg_test_{time.time_ns()}", body)
         said = f": {answer.words}" if answer.words else ""
         if answer.status is None:
-            raise WebhookNotTaken(f"there was no answer{said}", None)
+            raise WebhookNotTaken(f"there was no reply{said}", None)
         if not 200 <= answer.status < 300:
-            raise WebhookNotTaken(f"the endpoint does not take it. It answered {answer.status}{said}", answer.status)
+            raise WebhookNotTaken(f"the endpoint did not accept it. It answered {answer.status}{said}", answer.status)
         found = self._webhooks()
         paused = found.endpoint().paused_at is not None
         found.go_on()
@@ -120,4 +120,4 @@ class WebhookOperations:
 
 def _not_given_up(left: list[str]) -> WrongState:
     names = ", ".join(left)
-    return WrongState(f"only what was given up can be told again: not {names}", which=names)
+    return WrongState(f"only failed messages can be sent again, and these are not: {names}", which=names)

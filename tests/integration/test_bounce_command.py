@@ -135,9 +135,9 @@ def test_a_mistake_in_the_address_is_told_at_the_start(eed: CommandLine, command
 @pytest.mark.parametrize(
     ("environ", "level", "word"),
     [
-        ({}, "ok", "taken by eed-delivery bounce alone"),
+        ({}, "ok", "received only by eed-delivery bounce"),
         ({"EED_BOUNCES__LISTEN": "127.0.0.1:2424"}, "ok", "listened for at 127.0.0.1:2424"),
-        ({"EED_TRANSPORT__KIND": "ses"}, "ok", "SES tells by events"),
+        ({"EED_TRANSPORT__KIND": "ses"}, "ok", "SES reports bounces by events"),
         ({"EED_BOUNCES__ADDRESS": ""}, "ok", "not tracked"),
         ({"EED_BOUNCES__ADDRESS": "b@bank.example"}, "error", "the address for bounces"),
     ],

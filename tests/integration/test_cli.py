@@ -216,7 +216,7 @@ def test_a_job_that_nobody_knows(world: World, eed: CommandLine) -> None:
     assert "there is no job x'y" in eed.refused("job", "x'y")
     assert "there is no job 99999999999999999999999" in eed.refused("job", "9" * 23)
     world.add_job(job_id=2)
-    assert "the publisher has not taken it up" in eed.refused("job", "2")
+    assert "the publisher has not picked it up yet" in eed.refused("job", "2")
     assert "printable" in eed.refused("job", "a\x1bb", code=2)
 
 
@@ -532,7 +532,7 @@ def test_pause_resume_cancel(world: World, eed: CommandLine) -> None:
     assert "only an active job" in (refused := eed.refused("pause", "2", "--reason", "again"))
     assert "job 2 is paused (wrong rate)" in refused
     assert eed.good("resume", "2", "--reason", "mended") == "job 2 goes on: mended\n"
-    assert "only a paused job can go on: job 2 is active" in eed.refused("resume", "2")
+    assert "only a paused job can be resumed: job 2 is active" in eed.refused("resume", "2")
     assert "unwatched" not in eed.good("job", "2")
     eed.good("pause", "2", "--reason", "134 of 1,204 emails sent bounced hard")
     assert eed.good("jobs").splitlines()[1].endswith("134 of 1,204 emails sent bounced hard")

@@ -56,7 +56,7 @@ def test_check_gives_each_part_its_verdict(eed: CommandLine) -> None:
     for part in ("configuration", "database", "ledger", "queue", "queue.dead_letter_url", "transport eml_folder"):
         assert part in where
     assert "0 error" in eed.good("check").splitlines()[-1]
-    assert "That is a rehearsal" in eed.good("check")
+    assert "This is a rehearsal" in eed.good("check")
 
 
 def test_check_goes_on_after_an_error(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_check_goes_on_after_an_error(tmp_path: Path) -> None:
     answer = json.loads(result.stdout)
     assert answer["ok"] is False
     errors = {finding["where"]: finding for finding in answer["findings"] if finding["level"] == "error"}
-    assert errors["ledger"]["remedy"] == "Run: eed-delivery db init."
+    assert errors["ledger"]["remedy"] == "Run eed-delivery db init."
     assert "does not answer" in errors["queue"]["what"]
     assert "does not answer" in errors["queue.dead_letter_url"]["what"]
     assert "eml_folder" in errors["transport eml_folder"]["what"]
@@ -233,7 +233,7 @@ def test_the_service_does_not_start_without_its_tables(tmp_path: Path) -> None:
     process = eed.process("run", stdout=-1, stderr=-1)
     _, told = process.communicate(timeout=SOON)
     assert process.returncode == 78
-    assert b"Run: eed-delivery db init." in told
+    assert b"Run eed-delivery db init." in told
 
 
 def test_check_tells_what_ses_allows(eed: CommandLine, ministack: MiniStack) -> None:
@@ -243,7 +243,7 @@ def test_check_tells_what_ses_allows(eed: CommandLine, ministack: MiniStack) -> 
 
 
 def test_check_looks_at_the_queue_of_events(eed: CommandLine, ministack: MiniStack) -> None:
-    assert "is not tracked" in eed.good("check")
+    assert "are not tracked" in eed.good("check")
     plain = ministack.client("sqs").create_queue(QueueName="events-without-redrive")["QueueUrl"]
     eed.environ |= {"EED_TRANSPORT__KIND": "ses", "EED_SES__ENDPOINT_URL": ministack.endpoint_url}
     eed.environ["EED_TRACKING__EVENTS_QUEUE_URL"] = plain

@@ -201,7 +201,7 @@ def test_the_sums_are_printed_and_the_refused_rows_kept(on_sqlite: World, desk: 
     assert result.stderr.splitlines()[:-1] == [
         "line 2: it has no email address",
         "line 5: a cell reaches over lines 5 to 6: a quote is missing or too many. If it is meant, add --multiline",
-        "1 row has the recipient of an earlier row, and each is an email: line 7 (as line 4)",
+        "1 row has the recipient of an earlier row, and each gets an email: line 7 (as line 4)",
         "7 lines read (UTF-8, columns separated by ';') = 1 header + 2 registered + 3 refused + 1 blank",
         "2 emails are registered. The publisher picks up the job by itself",
     ]
@@ -225,7 +225,7 @@ def test_rows_that_the_service_would_refuse_are_refused_now(on_sqlite: World, de
     assert told[1:] == [
         "line 2: the recipient's name contains a line break, which a mail header cannot hold",
         "line 3: variables has a column without a name",
-        "1 row has the recipient of an earlier row, and each is an email: line 5 (as line 4)",
+        "1 row has the recipient of an earlier row, and each gets an email: line 5 (as line 4)",
         "error: 3 of 5 rows are bad. Nothing was registered. Correct them, or register the others with --skip-refused.",
         "5 lines read (UTF-8) = 2 good + 3 refused",
     ]

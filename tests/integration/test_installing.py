@@ -182,7 +182,7 @@ def test_a_password_in_the_url_that_is_not_used_is_named(
     installation.environ["EED_DATABASE__URL"] = url.render_as_string(hide_password=False)
     refused = installation.shell(profile().replace("eed-delivery check", "eed-delivery db init"))
     assert refused.returncode == 69
-    assert "database.password wins over it" in refused.stderr
+    assert "because database.password is set" in refused.stderr
     assert SERVICES not in refused.stderr and OWNERS not in refused.stderr
 
 

@@ -162,6 +162,6 @@ def test_what_check_says_of_less(server: DatabaseServer) -> None:
     level, what = tls_finding(settings(server, server.port, "?sslMode=REQUIRED"))
     assert (level, what.endswith("the server's certificate is not verified")) == ("warning", True)
     level, what = tls_finding(settings(server, server.port, "?useSSL=false"))
-    assert (level, what) == ("warning", "no TLS: statements and data can be read on the way")
+    assert (level, what) == ("warning", "no TLS, so statements and data can be read on the network")
     level, what = tls_finding(settings(server, server.port, "?ssl_disabled=true", host="127.0.0.1"))
     assert (level, what) == ("ok", "no TLS, on this host only")

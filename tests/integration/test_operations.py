@@ -87,7 +87,7 @@ def test_doubts_are_settled_and_the_others_are_named(operations: Operations, wor
 
 def test_a_job_is_paused_let_go_on_and_cancelled_by_its_state(operations: Operations, world: World) -> None:
     deciding = operations.deciding
-    with pytest.raises(refusals.WrongState, match="only a paused job can go on: job 1 is active"):
+    with pytest.raises(refusals.WrongState, match="only a paused job can be resumed: job 1 is active"):
         deciding.resume(ResumeRequest("1"))
     assert not deciding.pause(StopRequest("1", "a look first")).before_its_time
     assert deciding.resume(ResumeRequest("1", watched=False)).waiting is None
@@ -105,7 +105,7 @@ def test_a_key_that_is_none_is_refused_by_what_is_known_of_it(operations: Operat
     with pytest.raises(refusals.UnknownKey):
         operations.keys.email_id("77")
     world.add_job(job_id=2, status="preparing")
-    with pytest.raises(refusals.JobNotStarted, match="the publisher has not taken it up"):
+    with pytest.raises(refusals.JobNotStarted, match="the publisher has not picked it up yet"):
         operations.keys.job_id("2")
     world.add_job(job_id=3, scheduled_for="2037-12-31 23:00:00")
     with pytest.raises(refusals.JobWaits) as waits:

@@ -307,7 +307,7 @@ def test_a_ledger_of_which_a_table_is_missing(c: sa.Connection, database_url: st
     engine.dispose()
     c.exec_driver_sql("DROP TABLE eed_alert")
     finding = only(troubles(c))
-    assert (finding.level, finding.where, finding.remedy) == ("error", "ledger", "Run: eed-delivery db init.")
+    assert (finding.level, finding.where, finding.remedy) == ("error", "ledger", "Run eed-delivery db init.")
     assert "eed_alert" in finding.what
 
 

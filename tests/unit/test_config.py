@@ -137,8 +137,8 @@ def test_every_mistake_is_told_at_once(problems: Any) -> None:
         "EED_QEUE__URL": "there is no such setting. Did you mean EED_QUEUE__URL?",
         "worker.proceses (from EED_WORKER__PROCESES)": "there is no such setting. Did you mean worker.processes?",
         "worker.max_attempts and queue.max_receive_count": (
-            "12 is not less than 10. Attempts must run out before the queue gives a message up: lower the attempts, "
-            "or raise maxReceiveCount on the queue and here."
+            "12 is not less than 10. Attempts must end before the queue moves a message to the dead-letter queue. "
+            "Lower the attempts, or raise maxReceiveCount on the queue and here."
         ),
     }
 
@@ -159,7 +159,7 @@ def test_a_setting_in_the_wrong_section_is_sent_home(problems: Any) -> None:
     assert problems("[worker]\nchunk = 3\n") == {
         "worker.chunk": "there is no such setting. It is a setting of [publisher]."
     }
-    assert "Known here are: level." in problems("[logs]\nzzz = 3\n")["logs.zzz"]
+    assert "Known here are level." in problems("[logs]\nzzz = 3\n")["logs.zzz"]
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_a_password_in_clear_text_only_to_this_host(loaded: Any, problems: Any) 
 )
 def test_a_secret_in_the_file_is_a_mistake_that_names_its_place(problems: Any, text: str, where: str) -> None:
     told = problems(text)
-    assert "there is a secret in the file. Take it out, and give it as the systemd credential" in told[where]
+    assert "there is a secret in the file. Remove it, and give it as the systemd credential" in told[where]
     assert "EED_" in told[where]
     assert "hunter2" not in str(told)
 
@@ -500,7 +500,7 @@ def test_aws_variables_count_only_if_asked_for_and_never_mix(loaded: Any) -> Non
 
 def test_keys_beside_the_instance_role_are_a_mistake(problems: Any) -> None:
     told = problems("", {"EED_AWS__ACCESS_KEY_ID": "hunter2", "EED_AWS__SECRET_ACCESS_KEY": "hunter2"})
-    assert "the instance's role is to be used" in "".join(told.values())
+    assert "the instance's role is used" in "".join(told.values())
     assert "hunter2" not in str(told)
 
 
@@ -512,7 +512,7 @@ def test_credentials_that_cannot_be_used_are_told(problems: Any, tmp_path: Path)
     told = problems("", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert told == {
         "credential smtp_password": "it is empty. Put the secret in, or remove the file.",
-        "credential database_password": "it cannot be read: it is not UTF-8 text. Write the file anew.",
+        "credential database_password": "it cannot be read: it is not UTF-8 text. Write the file again.",
         "credential aws_session_tokn": "there is no such credential. Did you mean aws_session_token?",
     }
 

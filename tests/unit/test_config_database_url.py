@@ -118,7 +118,7 @@ def test_a_timeout_that_is_set_wins_over_the_urls() -> None:
     assert connect_arguments(settings(url))["connect_timeout"] == 3
     assert connect_arguments(settings(url, connect_timeout_seconds=10))["connect_timeout"] == 10
     assert connect_arguments(settings(url))["read_timeout"] == 60
-    assert "socketTimeout: ignored; a limit is needed" in settings(url).url_notes[1]
+    assert "socketTimeout: ignored, because a limit is needed" in settings(url).url_notes[1]
     assert connect_arguments(settings("mysql://db/x?read_timeout=7"))["read_timeout"] == 7
 
 
@@ -130,8 +130,8 @@ def test_an_ampersand_copied_from_xml_is_understood() -> None:
 def test_an_unknown_option_is_named_without_its_value() -> None:
     notes = parse_database_url("jdbc:mysql://db/x?hunter2word=hunter2&hunter%202").notes
     assert notes == (
-        "hunter2word: ignored; this service does not know it",
-        "an option without a readable name: ignored; this service does not know it",
+        "hunter2word: ignored, this service does not know it",
+        "an option without a readable name: ignored, this service does not know it",
     )
 
 
@@ -180,7 +180,7 @@ def test_sqlalchemys_url_gets_our_driver_and_characters() -> None:
     assert url.drivername == "mysql+pymysql"
     assert url.query["charset"] == "utf8mb4"
     assert url.query["ssl_ca"] == "/ca.pem"
-    assert database.url_notes == ("charset: ignored; text is always utf8mb4",)
+    assert database.url_notes == ("charset: ignored, text is always utf8mb4",)
 
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20)

@@ -233,16 +233,16 @@ REFUSED = [
     ('a@example.com,"Foo\nb@example.com,2\n', {}, "this is not CSV: unexpected end of data (lines 2 to 3)", 2),
     ('a@example.com,"Foo\nb@example.com,"Bar"\n', {}, "this is not CSV: ',' expected after '\"' (lines 2 to 3)", 2),
     (f'a@example.com,"Foo\n{STRAY}', {}, "this is not CSV: a quote is not closed within 1,000 lines", 1000),
-    ('a@example.com,12" pipe\n', {}, "a quote stands in a cell that is not quoted", 1),
-    ('a@example.com, "x"\n', {}, "a quote stands in a cell that is not quoted", 1),
-    ('a@example.com,="001"\n', {}, "a quote stands in a cell that is not quoted", 1),
+    ('a@example.com,12" pipe\n', {}, "there is a quote in a cell that is not quoted", 1),
+    ('a@example.com, "x"\n', {}, "there is a quote in a cell that is not quoted", 1),
+    ('a@example.com,="001"\n', {}, "there is a quote in a cell that is not quoted", 1),
     ('a@example.com,"x" \n', {}, "this is not CSV", 1),
     ('"\n"\n', {}, "a cell reaches over lines 2 to 3", 2),
     ("a@example.com\n", {}, "it has 1 columns, and the header 2", 1),
     ("a@example.com,1,\n", {}, "it has 3 columns, and the header 2", 1),
     ("a@example.com;1\n", {}, "it has 1 columns, and the header 2", 1),
     ("3 rows\n", {}, "it has 1 columns, and the header 2", 1),
-    ("# a@example.com,1\n", {}, "it begins with #, and comments are not read", 1),
+    ("# a@example.com,1\n", {}, "it begins with #, but comments are not allowed", 1),
     ("a@example.com,\0\n", {}, "it holds U+0000, a character that cannot be seen", 1),
     ("a@example.com,1\x1a\n", {}, "it holds U+001A", 1),
     ("a@example.com,1\x85\n", {}, "it holds U+0085", 1),
@@ -312,7 +312,7 @@ def test_every_mistake_is_named_and_the_encoding_hinted_at(desk: Desk, capsys: p
         "line 4: the recipient's address is not valid: An email address must have an @-sign.",
         "line 5: it is not UTF-8 text",
         "line 6: it has 1 columns, and the header 2",
-        "1 row has the recipient of an earlier row, and each is an email: line 7 (as line 3)",
+        "1 row has the recipient of an earlier row, and each gets an email: line 7 (as line 3)",
         "The file is not UTF-8. Save it in UTF-8, or name its encoding, like --encoding cp1252",
     ]
     assert str(refused.value).splitlines() == [
@@ -326,7 +326,7 @@ def test_the_same_recipient_twice_is_told(desk: Desk, capsys: pytest.CaptureFixt
     sifted = desk.sift("\n".join(["email", "a@example.com", "b@example.com", *again]))
     assert sifted.good == 15
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("13 rows have the recipient of an earlier row, and each is an email: line 4 (as line 2), ")
+    assert told.startswith("13 rows have the recipient of an earlier row, and each gets an email: line 4 (as line 2), ")
     assert told.endswith("line 13 (as line 2) and 3 more")
 
 
@@ -354,6 +354,6 @@ def test_lines_that_do_not_add_up_are_a_defect() -> None:
 
 def test_a_file_is_never_written_over(desk: Desk) -> None:
     desk.mended.write_text("mine")
-    with pytest.raises(NotPossible, match="is there already"):
+    with pytest.raises(NotPossible, match="exists already"):
         desk.sift(PLAIN, keep=True)
     assert desk.mended.read_text() == "mine"

@@ -117,7 +117,7 @@ def test_times_are_read_with_their_zone(time: str, utc: str) -> None:
         ("a@ex_ample.com", 1, "this is not an address: The part after the @-sign"),
         ("E-Mail\na@example.com", 1, "this is not an address. If it names columns, one of them must be address"),
         ("a@example.com\n#b@example.com", 2, "it begins with #"),
-        ('address,reason\na@example.com,12" pipe', 2, "a quote stands in a cell that is not quoted"),
+        ('address,reason\na@example.com,12" pipe', 2, "there is a quote in a cell that is not quoted"),
         ('address\n"a"@example.com', 2, "this is not CSV: ',' expected after '\"'"),
         (f"address,reason\na@example.com,{'x' * 501}", 2, "its reason is longer than 500 characters"),
         (f"address,category\na@example.com,{'x' * 192}", 2, "its category is longer than 191 characters"),

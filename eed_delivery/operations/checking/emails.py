@@ -15,19 +15,21 @@ def bounces(parts: CheckedParts) -> Iterator[Finding]:
     if parts.verp() is None:
         yield Finding("ok", where, "it is not set: bounces by mail are not tracked")
     elif parts.settings.transport.kind == "ses":
-        yield Finding("ok", where, "it is for what was sent by SMTP; SES tells by events")
+        yield Finding("ok", where, "it is for emails sent by SMTP, and SES reports bounces by events")
     else:
-        way = f"listened for at {mail.listen}" if mail.listen else "taken by eed-delivery bounce alone"
-        yield Finding("ok", where, f"each email has a sender of its own at {mail.address}; bounces are {way}")
+        way = f"listened for at {mail.listen}" if mail.listen else "received only by eed-delivery bounce"
+        yield Finding("ok", where, f"each email has a sender of its own at {mail.address}, and bounces are {way}")
 
 
 def web(parts: CheckedParts) -> Iterator[Finding]:
     """Links in emails: where they lead, and who answers them."""
     where, links = "web.base_url", parts.settings.web
     if links.base_url is None:
-        yield Finding("ok", where, "it is not set: no email has links of ours in it, and nobody can unsubscribe by one")
+        yield Finding("ok", where, "it is not set: emails have no tracked links and no link to unsubscribe")
     else:
-        way = f"answered at {links.listen}" if links.listen else "answered by another host, since web.listen is not set"
+        way = (
+            f"answered at {links.listen}" if links.listen else "answered by another host, because web.listen is not set"
+        )
         yield Finding("ok", where, f"links in emails lead to {links.base_url}, and are {way}")
 
 
@@ -37,14 +39,18 @@ def transport(parts: CheckedParts) -> Iterator[Finding]:
     where = f"transport {settings.transport.kind}"
     with closing(parts.transport_factory()()) as way_out:
         way_out.probe()
-    yield Finding("ok", where, "the way out works; nothing was sent")
+    yield Finding("ok", where, "the transport works, and nothing was sent")
     if settings.transport.kind == "eml_folder":
         what = f"emails are not sent, but written to {settings.eml_folder.directory}"
-        yield Finding("warning", where, what, 'That is a rehearsal: set transport.kind to "smtp" or "ses" for real.')
+        yield Finding(
+            "warning", where, what, 'This is a rehearsal. To send emails, set transport.kind to "smtp" or "ses".'
+        )
     if settings.transport.kind == "ses":
         quota = account(parts.ses_client())
         left = "no limit" if quota.max_24_hour_send < 0 else f"{quota.max_24_hour_send - quota.sent_last_24_hours:,.0f}"
-        yield Finding("ok", where, f"SES allows {quota.max_send_rate:g} a second; left for these 24 hours: {left}")
+        yield Finding(
+            "ok", where, f"SES allows {quota.max_send_rate:g} a second, and in these 24 hours it still allows {left}"
+        )
 
 
 def attachments(parts: CheckedParts) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ def queue(parts: CheckedParts) -> Iterator[Finding]:
     found = parts.queue()
     facts = found.attributes()
     waiting = facts.get("ApproximateNumberOfMessages", "0")
-    yield Finding("ok", "queue", f"it answers; about {waiting} messages wait")
+    yield Finding("ok", "queue", f"it answers, and about {waiting} messages wait")
     yield from _redrive(parts, facts, found)
     visibility = settings.queue.visibility_timeout_seconds
     if facts.get("VisibilityTimeout") != str(visibility):
@@ -26,21 +26,21 @@ def queue(parts: CheckedParts) -> Iterator[Finding]:
         yield Finding("ok", "queue", what)
     retention = int(facts.get("MessageRetentionPeriod", "0"))
     if retention < SHORT_RETENTION_SECONDS:
-        what = f"it forgets messages after {retention / 86_400:.1f} days"
+        what = f"it drops messages after {retention / 86_400:.1f} days"
         yield Finding("warning", "queue", what, "Set its MessageRetentionPeriod to 1209600 (14 days).")
 
 
 def _redrive(parts: CheckedParts, facts: dict[str, str], queue: Queue) -> Iterator[Finding]:
     wanted, attempts = parts.settings.queue.max_receive_count, parts.settings.worker.max_attempts
     if "RedrivePolicy" not in facts:
-        what = "it has no RedrivePolicy: a message that kills its worker would come back for ever"
+        what = "it has no RedrivePolicy: a message that kills its worker comes back indefinitely"
         yield Finding("error", "queue", what, "Make it with config/queue.yaml, or with eed-delivery queue init.")
         return
     policy = json.loads(facts["RedrivePolicy"])
     count = int(policy["maxReceiveCount"])
     if count <= attempts:
         what = f"its maxReceiveCount is {count}, not more than worker.max_attempts = {attempts}"
-        yield Finding("error", "queue", what, f"Set it to {wanted}: retries would end in the dead-letter queue.")
+        yield Finding("error", "queue", what, f"Set it to {wanted}, or retries end in the dead-letter queue.")
     elif count != wanted:
         what = f"its maxReceiveCount is {count}, and queue.max_receive_count says {wanted}"
         yield Finding("warning", "queue", what, "Make the two the same.")
@@ -62,26 +62,26 @@ def dead_letters(parts: CheckedParts) -> Iterator[Finding]:
     where = "queue.dead_letter_url"
     depth = parts.queue().depth(dead=True)
     if depth is None:
-        what = "it is not set: emails whose messages end in the dead-letter queue stay queued for long"
+        what = "it is not set: emails stay queued for long if their messages end in the dead-letter queue"
         yield Finding("warning", where, what, "Give the dead-letter queue's URL.")
     elif depth.empty:
         yield Finding("ok", where, "it answers, and is empty")
     else:
         count = depth.visible + depth.in_flight + depth.delayed
         what = f"about {count} dead letters are in it"
-        yield Finding("warning", where, what, "The sweeper settles ours within an hour; look at those that stay.")
+        yield Finding("warning", where, what, "The sweeper settles ours within an hour. Check those that stay.")
 
 
 def events(parts: CheckedParts) -> Iterator[Finding]:
     """The queue of SES's events, where there is one."""
     where, url = "tracking.events_queue_url", parts.settings.tracking.events_queue_url
     if url is None:
-        yield Finding("ok", where, "it is not set: what becomes of emails after they have left is not tracked")
+        yield Finding("ok", where, "it is not set: delivery, bounces and complaints are not tracked")
         return
     facts = parts.events_queue(url).attributes()
-    yield Finding("ok", where, f"it answers; about {facts.get('ApproximateNumberOfMessages', '0')} messages wait")
+    yield Finding("ok", where, f"it answers, and about {facts.get('ApproximateNumberOfMessages', '0')} messages wait")
     if "RedrivePolicy" not in facts:
-        what = "it has no RedrivePolicy: what cannot be understood comes again until the queue forgets it"
+        what = "it has no RedrivePolicy: a message that cannot be read comes back until the queue drops it"
         yield Finding("warning", where, what, "Give it a dead-letter queue, with a maxReceiveCount of 10.")
     if parts.settings.transport.kind == "ses" and not parts.settings.ses.configuration_set:
         what = "ses.configuration_set is not set: SES publishes events only for emails that name one"

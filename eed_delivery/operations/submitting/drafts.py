@@ -60,14 +60,14 @@ class JobDraft:
         for name in ("schedule", "expires"):
             time = getattr(self, name)
             if time is not None and time.timestamp() >= LATEST:
-                raise TooLate("a time after 2038-01-19 cannot be kept by every database", which=name)
+                raise TooLate("not every database can store a time after 2038-01-19", which=name)
         if self.expires is not None and self.schedule is not None and self.expires <= self.schedule:
             raise ExpiresFirst("expires must be later than schedule", which="expires")
 
     def check_expiry(self, now: datetime) -> None:
         """Raises `ExpiresPast`. `now` is the database's clock."""
         if self.expires is not None and self.expires.replace(tzinfo=None) <= now:
-            raise ExpiresPast("expires is past: nothing would be sent", which="expires")
+            raise ExpiresPast("expires is in the past, so nothing would be sent", which="expires")
 
     def row(self, source: SourceSettings) -> Mapping[str, Any]:
         """The job's row in the reference schema. Raises `OperationRefused` for what does not fit into it."""

@@ -59,7 +59,7 @@ def _header(lines: FileLines, form: Form) -> Header:
     separator = form.separator or separator
     header = csv_rows.find_header(line, EMAIL, OURS, "header", separator)
     if header is None:
-        raise NotPossible(f"{_not_a_header(line, separator)}. It must name the columns, like: email,name,amount")
+        raise NotPossible(f"{_not_a_header(line, separator)}. It must name the columns, like email,name,amount")
     for number, name in enumerate(header.names, start=1):
         if problem := _name_problem(name):
             where = f"column {number} of {len(header.names)}"
@@ -151,7 +151,7 @@ def _only(item: Any, names: frozenset[str], what: str) -> None:
     if not isinstance(item, dict):
         raise ValueError(f"{what} is not an object with {', '.join(sorted(names))}")  # noqa: TRY004
     if unknown := sorted(set(item) - names):
-        raise ValueError(f"{what} has the unknown member {unknown[0]!r}; known are {', '.join(sorted(names))}")
+        raise ValueError(f"{what} has the unknown member {unknown[0]!r}. Known are {', '.join(sorted(names))}")
 
 
 def _text(item: dict[str, Any], name: str) -> str | None:
@@ -170,7 +170,7 @@ def _problem(row: Recipient) -> str | None:
     if not row.email:
         return "it has no email address"
     if ours := [name for name in row.variables if name.startswith(OUR_PREFIX)]:
-        return f"its variable {ours[0]!r} begins with {OUR_PREFIX}, like the service's own; give it another name"
+        return f"its variable {ours[0]!r} begins with {OUR_PREFIX}, like the service's own. Give it another name"
     e, a = delivery_email.c, delivery_attachment.c
     sized: list[tuple[str, str | None, Any]] = [("email", row.email, e.recipient), ("name", row.name, e.recipient_name)]
     for file in row.attachments:

@@ -87,7 +87,7 @@ class Registration:
         )
         rows = c.execute(statement).all()
         if rows and [row.recipient for row in rows] != [recipient.email for recipient in recipients]:
-            raise NotPossible(f"job {self._job_id}: somebody else adds emails to it; it stays {PREPARING!r}")
+            raise NotPossible(f"job {self._job_id}: another process adds emails to it, so it stays {PREPARING!r}")
         return [int(row.id) for row in rows]
 
     def _email_row(self, recipient: Recipient) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Registration:
             if found != self._added:
                 raise NotPossible(f"job {self._job_id} has {found:,} emails, and {self._added:,} were added")
             if c.execute(ready).rowcount != 1 and c.execute(status).scalar() in (None, PREPARING):
-                raise NotPossible(f"job {self._job_id} is not there any more: somebody else has removed it")
+                raise NotPossible(f"job {self._job_id} was removed by another process")
 
         self._database.run(work)
 

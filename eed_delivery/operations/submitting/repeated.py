@@ -40,4 +40,4 @@ class RepeatedRecipients:
             return None
         rows = "1 row has" if self._count == 1 else f"{self._count:,} rows have"
         more = f" and {self._count - len(self._shown):,} more" if self._count > len(self._shown) else ""
-        return f"{rows} the recipient of an earlier row, and each is an email: {', '.join(self._shown)}{more}"
+        return f"{rows} the recipient of an earlier row, and each gets an email: {', '.join(self._shown)}{more}"

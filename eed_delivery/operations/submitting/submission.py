@@ -119,7 +119,7 @@ class Submitting:
                 registration.add(chunk)
             registration.release()
         except EedError as error:
-            error.add_note(f"job {job_id} is not complete: it stays 'preparing', and nothing of it is sent")
+            error.add_note(f"job {job_id} is not complete. It stays 'preparing', and none of its emails is sent")
             raise
         return RegisteredJob(str(job_id), sifted.good, sifted.refused)
 

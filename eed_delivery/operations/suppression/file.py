@@ -103,7 +103,7 @@ def _addresses(lines: FileLines, defaults: Defaults) -> Iterator[SuppressionEntr
         elif not text.strip(UNSEEN):
             lines.is_blank()
         elif text.startswith("#"):
-            yield BadRow(lines.first, "it begins with #, and comments are not read: take the line out")
+            yield BadRow(lines.first, "it begins with #, but comments are not allowed. Remove the line")
         else:
             yield _entry(lines.first, {"address": text}, defaults)
         lines.begin()
@@ -137,7 +137,7 @@ def _moment(texts: dict[str, str], name: str) -> datetime | None:
     except (ValueError, OverflowError):
         raise ValueError(f"{name} is not a time like 2026-12-31T18:00:00Z") from None
     if found.tzinfo is None or moment < EARLIEST:
-        raise ValueError(f"{name} has no time zone, or is before 1970; write it like 2026-12-31T18:00:00Z")
+        raise ValueError(f"{name} has no time zone, or is before 1970. Write it like 2026-12-31T18:00:00Z")
     return moment
 
 

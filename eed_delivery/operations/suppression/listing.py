@@ -172,5 +172,5 @@ def entry_end(expires: float | datetime | None, reporting: ReportingLedger) -> d
     now = reporting.now()
     until = moment_after(expires, now)
     if until is not None and until <= now:
-        raise EntryPast("the entry would count for nothing: its end is past", which="expires")
+        raise EntryPast("the entry would have no effect, because its end is in the past", which="expires")
     return until

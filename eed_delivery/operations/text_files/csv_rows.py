@@ -139,11 +139,13 @@ def _problem(lines: FileLines, cells: list[str], header: Header, form: Form) -> 
         return flaw
     text = lines.text
     if text.startswith("#"):
-        return "it begins with #, and comments are not read: take the line out, or put the cell in quotes"
+        return "it begins with #, but comments are not allowed. Remove the line, or put the cell in quotes"
     if len(lines.row) > 1 and (problem := _reaching(lines, header, form)):
         return problem
     if '"' in text and not _rfc4180(header.separator).fullmatch(text):
-        return "a quote stands in a cell that is not quoted: put the whole cell in quotes, and write its own ones twice"
+        return (
+            "there is a quote in a cell that is not quoted. Put the whole cell in quotes, and write its own ones twice"
+        )
     if len(cells) != len(header.names):
         return f"it has {len(cells)} columns, and the {header.what} {len(header.names)}"
     return None
@@ -156,7 +158,7 @@ def _reaching(lines: FileLines, header: Header, form: Form) -> str | None:
         return f"{words}: a quote is missing or too many. If it is meant, add --multiline"
     swallowed = [lines.first + n for n, line in enumerate(lines.row) if n and _is_row(line, header)]
     if swallowed:
-        return f"{words}, and line {swallowed[0]:,} would be a row of its own: a quote is missing or too many"
+        return f"{words}, and line {swallowed[0]:,} would be a row of its own, so a quote is missing or too many"
     return None
 
 

@@ -50,7 +50,7 @@ def encoding_name(value: str) -> str:
         return codecs.lookup(value).name
     except (LookupError, ValueError):
         raise InvalidRequest(
-            f"{value!r} is not an encoding of text; most files are utf-8, utf-16 or cp1252", which="encoding"
+            f"{value!r} is not an encoding of text. Most files are utf-8, utf-16 or cp1252", which="encoding"
         ) from None
 
 
@@ -60,7 +60,7 @@ def read_text(file: io.BufferedReader, name: str, encoding: str | None = None) -
     start = file.read(LONGEST_START)
     for begins, what in OTHER_FILES.items():
         if start.startswith(begins):
-            raise NotPossible(f"{name}: this is {what}. Save it as text: CSV in UTF-8.")
+            raise NotPossible(f"{name}: this is {what}. Save it as CSV in UTF-8.")
     mark, marked = next(((mark, its) for mark, its in MARKS if start.startswith(mark)), (b"", None))
     if marked and encoding and not marked.startswith(encoding.removesuffix("-sig")):
         raise NotPossible(

@@ -63,8 +63,8 @@ def test_without_rules_there_is_nothing_to_be_told(loaded: Load) -> None:
 
 
 CASES: dict[str, tuple[str, str, str]] = {
-    "neither": ('word = "breaker_open"\n', "", "one of them"),
-    "both": ('word = "breaker_open"\n', 'word = "x"\nregex = "y"\n', "one of them"),
+    "neither": ('word = "breaker_open"\n', "", "a word or a regex, but not both"),
+    "both": ('word = "breaker_open"\n', 'word = "x"\nregex = "y"\n', "a word or a regex, but not both"),
     "look-ahead": ('word = "breaker_open"', 'regex = "a(?=b)"', "RE2"),
     "backreference": ('word = "breaker_open"', "regex = '(a)\\1'", "RE2"),
     "huge": ('word = "breaker_open"', 'regex = "((a{100}){100}){100}"', "RE2"),
@@ -72,7 +72,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "name": ('name = "breaker"', 'name = "The Breaker"', "form"),
     "same name": ('name = "silence"', 'name = "breaker"', "share one cool-down"),
     "audience": ('audience = "devops"', 'audience = "dev"', "Audiences: devops"),
-    "sender": ('sender = "eed@example.com"\n', "", "no address that they come from"),
+    "sender": ('sender = "eed@example.com"\n', "", "but their sender's address is not set"),
     "region": ("sns:us-east-2:", "sns:eu-west-1:", "aws.region is us-east-2"),
     "fifo": (":eed-alerts", ":eed-alerts.fifo", "form"),
     "token": ("/hooks/x", "/hooks/{token}", "EED_ALERTS__WEBHOOK_TOKEN"),
@@ -91,7 +91,7 @@ def test_a_mistake_is_told(case: str, loaded: Load) -> None:
 
 
 def test_an_audience_with_nobody_in_it_is_told(loaded: Load) -> None:
-    assert "nobody can be told" in problems(loaded, GOOD + "[alerts.audience.dev]\n")
+    assert "no channel is set in the audience" in problems(loaded, GOOD + "[alerts.audience.dev]\n")
 
 
 def test_the_token_is_a_secret(loaded: Load) -> None:
