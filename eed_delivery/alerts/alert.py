@@ -46,13 +46,15 @@ class Alert:
     def _head(self) -> list[str]:
         head = [f"{self.level}: {self.event}", f"rule {self.rule} of {self.service} on {self.host}, {self.at}"]
         if self.test:
-            head.append("This is a test: nothing has happened.")
+            head.append("This is a test. Nothing has happened.")
         if self.times > 1:
             head.append(f"{self.times} times since the last alert of this rule")
         if self.last:
-            head.append("That was the last alert of this hour (alerts.most_per_hour); the others stay in the log.")
+            head.append("This was the last alert of this hour (alerts.most_per_hour). The others are only in the log.")
         if self.lost:
-            head.append(f"{self.lost} alerts before this one could not be handed over this way; they are in the log.")
+            head.append(
+                f"{self.lost} alerts before this one could not be delivered by this channel. They are in the log."
+            )
         if self.unread:
             head.append(f"{self.unread} log lines of this process came too fast to be looked at.")
         return head

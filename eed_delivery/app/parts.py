@@ -286,8 +286,8 @@ class App:
         """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""
         webhooks = self.settings.webhooks
         if webhooks.url is None:
-            what = "it is not set, and so there is nobody to be told"
-            raise ConfigError([Problem("webhooks.url", what, "Give the address that is to be told.")])
+            what = "it is not set, so webhooks are off"
+            raise ConfigError([Problem("webhooks.url", what, "Set the endpoint's URL.")])
         return WebhookEndpoint(webhooks.url, WebhookSigner(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
 
     def webhook_list(self, database: Database) -> WebhookList:

@@ -124,7 +124,7 @@ def _scope(entry: SuppressionEntry) -> str:
 
 
 def _end(entry: SuppressionEntry) -> str:
-    return f"until {when(entry.expires_at)}" if entry.expires_at else "without end"
+    return f"until {when(entry.expires_at)}" if entry.expires_at else "indefinitely"
 
 
 @suppression.command()

@@ -204,6 +204,6 @@ def _note(name: str, options: dict[str, str]) -> str:
     if key in TRANSLATED:
         return f"{name}: translated ({TRANSLATED[key]})"
     if key in IGNORED:
-        return f"{name}: ignored; {IGNORED[key]}"
+        return f"{name}: ignored, {IGNORED[key]}"
     shown = name if re.fullmatch(r"[A-Za-z][A-Za-z0-9._]{0,63}", name) else "an option without a readable name"
     return f"{shown}: ignored, this service does not know it"

@@ -80,7 +80,7 @@ def all_checks(
         Check("The job has finished, and its counts add up to its total", tuple(_balance(report, len(customers)))),
         Check("The source's tables say the same as the ledger", tuple(_written_back(report, job_status, rows))),
         Check("Everyone came to the end the mail server's answers lead to", tuple(_ends(rows, script))),
-        Check("Nobody got two, and only those who should got one", tuple(_once_each(rows, stored))),
+        Check("No recipient got two, and only those who should got one", tuple(_once_each(rows, stored))),
         Check("Each email has its own customer's name, subject and PDF", tuple(_contents(rows, stored, customers))),
     ]
 

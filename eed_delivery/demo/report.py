@@ -19,7 +19,7 @@ _MEANINGS = {
     EmailState.SENDING: "in a worker's hand",
     EmailState.SENT: "the mail server said yes",
     EmailState.FAILED: "the mail server said no for good",
-    EmailState.IN_DOUBT: "nobody knows: held, not sent again",
+    EmailState.IN_DOUBT: "unknown: held, not sent again",
     EmailState.SUPPRESSED: "on the suppression list",
     EmailState.CANCELLED: "cancelled",
 }
@@ -61,7 +61,8 @@ def exceptions(console: Console, ledger: ReportingLedger, cli: Cli) -> None:
         _say(console, f"    {_last_reply(ledger, email)}")
     for email in ledger.emails(JOB_ID, EmailState.IN_DOUBT):
         _say(
-            console, f"\nemail {email.email_id} is in doubt, and is not sent again by itself, so that nobody gets two:"
+            console,
+            f"\nemail {email.email_id} is in doubt. It is not sent again by itself, so that no recipient gets two:",
         )
         _say(console, f"    {_last_reply(ledger, email)}")
         _say(console, "The mail server's own records (mail/) show that it took it. An operator who has looked says so:")
@@ -101,7 +102,7 @@ def what_next(console: Console, workspace: Workspace, commands: Sequence[str], c
     else:
         _say(
             console,
-            "\nRequeued emails leave only while the service runs: `demo --keep-running` leaves it on to try that.",
+            "\nRequeued emails leave only while the service runs: `demo --keep-running` keeps it running to try that.",
         )
 
 

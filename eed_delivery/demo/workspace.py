@@ -37,7 +37,7 @@ class Workspace:
                 fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UnusableWorkspace(
-                    f"another demo is running in {self.directory}: stop it, or give --directory"
+                    f"another demo is running in {self.directory}. Stop it, or give --directory"
                 ) from None
             marker.truncate(0)
             marker.write(_MARKER_TEXT)
@@ -47,13 +47,13 @@ class Workspace:
 
     def _check(self) -> None:
         if self.directory.is_symlink() or (self.directory.exists() and not self.directory.is_dir()):
-            raise UnusableWorkspace(f"{self.directory} is not a directory: give another one with --directory")
+            raise UnusableWorkspace(f"{self.directory} is not a directory. Give another one with --directory")
         if not self.directory.exists() or (self.directory / MARKER).is_file():
             return
         if any(self.directory.iterdir()):
             raise UnusableWorkspace(
-                f"{self.directory} holds files that are not the demo's (it has no {MARKER}), and nothing in it was "
-                "touched: give another directory with --directory"
+                f"{self.directory} holds files that are not the demo's (it has no {MARKER}). Nothing in it was "
+                "changed. Give another directory with --directory"
             )
 
     def _empty(self) -> None:

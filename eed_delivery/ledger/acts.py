@@ -79,7 +79,7 @@ def note(c: Connection, who: str, act: Act) -> int:
 def go_on(c: Connection, act_id: int, more: int) -> None:
     """An act is about so many emails more: its next chunk."""
     if c.execute(GO_ON, {"id": act_id, "more": more}).rowcount != 1:
-        raise Miscounted(f"act {act_id} has gone from the audit: nothing of this chunk is written")
+        raise Miscounted(f"act {act_id} has gone from the audit, so nothing of this chunk is written")
 
 
 class ActLedger:

@@ -110,10 +110,10 @@ class ResendLedger:
         told = f"as {plan.key} to {plan.recipient}: {wanted.reason}"[:DETAIL_LENGTH]
         if not _inserted(c, wanted, plan):
             if not self._is_noted(c, original.email_id, told):
-                raise NotPossible(f"somebody else has just sent it once more, as {plan.key}. Look at that one first.")
+                raise NotPossible(f"somebody else has just sent it once more, as {plan.key}. Check that one first.")
             return
         if c.execute(COUNT_RESEND, {"id": original.job_id}).rowcount != 1:
-            raise Miscounted(f"job {original.job_id} has gone: nothing of the resend is written")
+            raise Miscounted(f"job {original.job_id} has gone, so nothing of the resend is written")
         note(c, self._who, Act(ActKind.RESEND, original.job_id, original.email_id, told, 1))
 
     def _is_noted(self, c: Connection, email_id: int, told: str) -> bool:

@@ -29,10 +29,10 @@ from eed_delivery.source import Known, Source
 log = structlog.get_logger(__name__)
 
 DIED_ON_THE_WIRE = (
-    "the worker died or lost the database after handing the email over: the mail server may or may not have taken it"
+    "the worker died or lost the database after it handed over the email, and the mail server may have accepted it"
 )
 POISON = "its message was received too often without an answer and ended in the dead-letter queue"
-UNREADABLE = "its row in the source cannot be read: see email_cannot_be_claimed in the log"
+UNREADABLE = "its row in the source cannot be read. See email_cannot_be_claimed in the log"
 
 JOBS_A_QUERY = 200
 STATEMENTS_A_REQUEST = 100
@@ -386,7 +386,7 @@ class SweepLedger:
 def _must_change(c: Connection, statement: Update, job_id: int) -> None:
     """Change a job that this transaction has locked; raises `Miscounted` when it is not as it was read."""
     if c.execute(statement, {"id": job_id}).rowcount != 1:
-        raise Miscounted(f"job {job_id} has changed under its lock: nothing of it is written")
+        raise Miscounted(f"job {job_id} has changed under its lock, so nothing of it is written")
 
 
 def _same(stray: Stray) -> dict[str, int]:

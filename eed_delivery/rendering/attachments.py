@@ -91,7 +91,7 @@ def _expected_hash(ref: AttachmentRef, location: str) -> str | None:
     recorded = (ref.sha256 or "").strip().lower()
     if recorded and not _HASH.fullmatch(recorded):
         raise RenderError(
-            f"attachment {location!r}: the recorded sha256 is not 64 hexadecimal digits; nothing was sent"
+            f"attachment {location!r}: the recorded sha256 is not 64 hexadecimal digits. Nothing was sent"
         )
     return recorded or None
 
@@ -102,13 +102,13 @@ def _check_hash(content: bytes, expected: str | None, location: str) -> None:
     actual = hashlib.sha256(content).hexdigest()
     if actual != expected:
         hashes = f"its sha256 begins {actual[:12]}, the recorded one {expected[:12]}"
-        raise RenderError(f"attachment {location!r} is not the file that was recorded: {hashes}; nothing was sent")
+        raise RenderError(f"attachment {location!r} is not the file that was recorded: {hashes}. Nothing was sent")
 
 
 def check_not_empty(content: bytes, location: str, allowed: bool = False) -> None:
     """RenderError for an attachment of 0 bytes: whatever makes the files has died, or is not done."""
     if not content and not allowed:
-        raise RenderError(f"attachment {location!r} is empty; nothing was sent (rendering.allow_empty_attachments)")
+        raise RenderError(f"attachment {location!r} is empty, so nothing was sent (rendering.allow_empty_attachments)")
 
 
 def _file_name(given: str | None, location: str) -> str:

@@ -49,7 +49,7 @@ class Budget:
         """One loop round, call or filter."""
         self.steps_left -= 1
         if self.steps_left < 0:
-            raise TemplateLimit(f"more than {MAX_STEPS:,} loop rounds and calls; use smaller loops")
+            raise TemplateLimit(f"more than {MAX_STEPS:,} loop rounds and calls. Use smaller loops")
         self.tick()
 
     def tick(self) -> None:
@@ -62,7 +62,7 @@ class Budget:
         """Refused when the time is up."""
         self.until_clock = _CLOCK_EVERY
         if time.thread_time() > self.deadline:
-            raise TemplateLimit(f"still not done after {MAX_CPU_SECONDS:g} s of CPU time; simplify the template")
+            raise TemplateLimit(f"still not done after {MAX_CPU_SECONDS:g} s of CPU time. Simplify the template")
 
     def charge(self, chars: int) -> None:
         """So many characters were made."""

@@ -36,7 +36,7 @@ def one_line(text: str, what: str) -> str:
         name = "a line break" if found[0] in "\r\n\x0b\x0c\x85\u2028\u2029" else f"the character U+{ord(found[0]):04X}"
         raise RenderError(f"the {what} contains {name}, which a mail header cannot hold")
     if len(stripped) > MAX_HEADER_CHARS:
-        raise RenderError(f"the {what} is {len(stripped):,} characters long; the limit is {MAX_HEADER_CHARS:,}")
+        raise RenderError(f"the {what} is {len(stripped):,} characters long, and the limit is {MAX_HEADER_CHARS:,}")
     return stripped
 
 
@@ -114,9 +114,9 @@ def check_block(block: bytes, names: list[bytes]) -> None:
     lines = block.removesuffix(b"\r\n").split(b"\r\n")
     stray = not block.count(b"\r\n") == block.count(b"\r") == block.count(b"\n") or b"\0" in block
     if stray or max(map(len, lines)) > MAX_LINE:
-        raise RenderError("a header line is broken or too long; the email was not built")
+        raise RenderError("a header line is broken or too long, so the email was not built")
     found = _LINE.findall(b"\r\n" + block)
     if len(found) != len(lines) or not found[0]:
-        raise RenderError("a header line is broken; the email was not built")
+        raise RenderError("a header line is broken, so the email was not built")
     if [name for name in found if name] != names:
-        raise RenderError("the headers are not the ones that were meant; the email was not built")
+        raise RenderError("the headers differ from the intended ones, so the email was not built")

@@ -100,7 +100,9 @@ def _read(file: int, location: str, limit: int) -> bytes:
     finally:
         os.close(file)
     if len(content) != status.st_size:
-        raise RenderError(f"attachment {location!r}: it changed while it was read; requeue when it is complete")
+        raise RenderError(
+            f"attachment {location!r}: it changed while it was read. Requeue the email when it is complete"
+        )
     return content
 
 

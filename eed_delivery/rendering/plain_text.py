@@ -49,7 +49,7 @@ def text_of(html: str, max_chars: int = MAX_CHARS) -> str | None:
         text = _Reader(_DOCTYPE.match(whole) is None, said_in_sheets(page), Room(max_chars)).read(page.root)
     except (MemoryError, RecursionError) as error:
         raise RenderError(
-            f"the text part cannot be made from the HTML ({type(error).__name__}); simplify it"
+            f"the text part cannot be made from the HTML ({type(error).__name__}). Simplify it"
         ) from error
     return text if text.strip() else None
 

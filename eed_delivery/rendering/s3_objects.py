@@ -20,8 +20,8 @@ _THIS_OBJECT: Mapping[str, str] = {
     "404": "there is no such object",
     "InvalidObjectState": "it is archived, and must be restored first",
     "KeyTooLongError": "its key is too long",
-    "AccessDenied": "there is no such object, or this service may not read it (with s3:ListBucket S3 tells which)",
-    "403": "there is no such object, or this service may not read it (with s3:ListBucket S3 tells which)",
+    "AccessDenied": "there is no such object, or this service may not read it (s3:ListBucket tells them apart)",
+    "403": "there is no such object, or this service may not read it (s3:ListBucket tells them apart)",
 }
 """Faults of one object. Without s3:ListBucket S3 answers AccessDenied for a missing key, so that must not stop
 everybody else's email; when it is the role, every email says so, and the worker pauses the job for that.
@@ -76,4 +76,4 @@ def _failure(error: ClientError, location: str) -> RenderError | Throttled | Inf
         return Throttled(f"S3 asks to slow down ({code})", code=status, enhanced=code)
     if code in _THIS_OBJECT:
         return RenderError(f"attachment {location!r}: {_THIS_OBJECT[code]}", code=status, enhanced=code)
-    return InfrastructureFailure(f"S3 does not give out attachments: {error}", code=status, enhanced=code)
+    return InfrastructureFailure(f"S3 refuses access to attachments: {error}", code=status, enhanced=code)

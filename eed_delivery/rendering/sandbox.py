@@ -222,10 +222,12 @@ class _BraceFormat:
 def rewrite(environment: Sandbox, template: nodes.Template) -> nodes.Template:
     """The template with its counters in place; TemplateSyntaxError for a tag that we don't have."""
     if sum(1 for _ in template.find_all(nodes.Node)) > MAX_NODES:
-        raise TemplateSyntaxError(f"it has more than {MAX_NODES:,} parts; simplify it", 1)
+        raise TemplateSyntaxError(f"it has more than {MAX_NODES:,} parts. Simplify it", 1)
     for tag in template.find_all(tuple(REFUSED_TAGS)):
         name = REFUSED_TAGS[type(tag)]
-        raise TemplateSyntaxError(f"the tag {{% {name} %}} cannot be used: each template stands alone", tag.lineno)
+        raise TemplateSyntaxError(
+            f"the tag {{% {name} %}} cannot be used, because a template cannot include others", tag.lineno
+        )
     for loop in template.find_all(nodes.For):
         if loop.recursive:
             raise TemplateSyntaxError("a recursive for loop cannot be used", loop.lineno)
@@ -362,7 +364,7 @@ def _written(context: BudgetedContext, value: Any, name: str = AN_EXPRESSION) ->
     if isinstance(value, str):
         context.budget.charge(len(value))
         return value
-    raise TypeError(f"{{{{ }}}} is given a {kind.__name__}; write out its parts, or join them")
+    raise TypeError(f"{{{{ }}}} is given a {kind.__name__}. Write out its parts, or join them")
 
 
 @pass_context

@@ -82,7 +82,7 @@ class Templates:
         except TemplateSyntaxError as error:
             raise RenderError(f"{name}, line {error.lineno}: {error.message}") from error
         except Exception as error:  # MemoryError is what Python's parser says of brackets nested too deeply
-            raise RenderError(f"{name}: it cannot be compiled ({type(error).__name__}); simplify it") from error
+            raise RenderError(f"{name}: it cannot be compiled ({type(error).__name__}). Simplify it") from error
         return Template(name, source, self._max_chars, compiled, EvalContext(self._sandbox, name))
 
 
@@ -114,4 +114,4 @@ def _words(error: BaseException, source: str) -> str:
         return str(error)
     if isinstance(error, _TOLD_ERRORS):
         return " ".join(_of_template(str(error), source).split())[:300] or type(error).__name__
-    return f"a value does not fit what is done with it ({type(error).__name__})"
+    return f"a value does not fit its use ({type(error).__name__})"

@@ -37,7 +37,7 @@ def _link(text: str) -> str:
     found = _LINK.fullmatch(text)
     if found is None or len(text) > MAX_LINK or "=?" in text:
         raise RenderError(
-            "the List-Unsubscribe header is not one or more <https://…> or <mailto:…> links of plain ASCII; "
-            "in rendering.list_unsubscribe write {{ name|urlencode }} for variables"
+            "the List-Unsubscribe header is not one or more <https://…> or <mailto:…> links of plain ASCII. "
+            "In rendering.list_unsubscribe write {{ name|urlencode }} for variables"
         )
     return found[1]

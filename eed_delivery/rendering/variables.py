@@ -36,7 +36,7 @@ def variables_of(email: Email) -> dict[str, Any]:
     for column, value in email.columns.items():
         names[column] = _of_column(value, column)
     for name in filter(_is_ours, names):
-        words = f"names that begin with {OUR_PREFIX} are the service's own; give it another name"
+        words = f"names that begin with {OUR_PREFIX} are the service's own. Give it another name"
         raise RenderError(f"variable {name!r}: {words}")
     offer(names, "email_id", email.email_id if email.resend_of is None else email.resend_of)
     offer(names, "job_id", email.job_id)

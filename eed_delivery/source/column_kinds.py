@@ -28,7 +28,7 @@ class Offered:
 _NUMBER = Offered("a number")
 _WRITTEN = Offered("a number, printed as it is written")
 _TEXT = Offered("text")
-_DATE = Offered("text in ISO 8601; the zero date is missing")
+_DATE = Offered("text in ISO 8601, and the zero date is missing")
 _BYTES = Offered("the text that the bytes are in UTF-8", sampled=True)
 _SHAPE = Offered("", refused="Map a view that has it as text, like ST_AsText(…)")
 _VECTOR = Offered("", refused="Map a view that has it as text, like VECTOR_TO_STRING(…)")
@@ -37,11 +37,11 @@ OFFERED: Mapping[str, Offered] = {
     **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "integer", "bigint", "bit"), _NUMBER),
     **dict.fromkeys(("float", "double", "real"), _NUMBER),
     **dict.fromkeys(("decimal", "numeric", "dec", "fixed"), _WRITTEN),
-    "year": Offered("a number; 0000 is missing"),
+    "year": Offered("a number, and 0000 is missing"),
     **dict.fromkeys(("date", "datetime", "timestamp"), _DATE),
     "time": Offered("text like 14:30:00, or -25:06:17"),
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"), _TEXT),
-    "json": Offered("the JSON as text; its own values are variables in source.email.variables"),
+    "json": Offered("the JSON as text, whose own values are variables in source.email.variables"),
     **dict.fromkeys(("uuid", "inet4", "inet6"), _TEXT),
     **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), _BYTES),
     **dict.fromkeys(("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring"), _SHAPE),

@@ -81,7 +81,7 @@ def by_owner(rows: Iterable[Any], kind: KeyType, keys: Sequence[Key]) -> Attachm
 def spelt_otherwise(column: str, named: Key, meant: Key) -> str:
     """What to say of an attachment that may have been meant for this key."""
     return (
-        f"an attachment's {column} is {named!r}, and the key here is {meant!r}: keys are compared letter for letter. "
+        f"an attachment's {column} is {named!r}, and the key here is {meant!r}. Keys are compared letter for letter. "
         f"Correct the attachment's {column}"
     )
 

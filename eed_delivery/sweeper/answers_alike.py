@@ -186,6 +186,6 @@ class AnswersAlike:
 def _reason(finding: SharedRefusal) -> str:
     whose = f"to {finding.domain} " if finding.domain else ""
     return (
-        f"{finding.count} of the last {finding.of} answers {whose}were one refusal, so it is not the recipients':"
-        f" {finding.reply}"
+        f"{finding.count} of the last {finding.of} replies {whose}were the same refusal, "
+        f"so the recipients are not its cause: {finding.reply}"
     )

@@ -106,7 +106,7 @@ class JobWatch:
                 log.warning("job_watch_warning", **_facts(job, tally), reason=_words(job, tally, limit))
 
     def _pause(self, job: WatchedJob, tally: OutcomeCounts, limit: Limit) -> None:
-        reason = f"{_words(job, tally, limit)}, and the watch pauses a job at {limit.pause_percent:g} %"
+        reason = f"{_words(job, tally, limit)}, and the job watch pauses a job at {limit.pause_percent:g} %"
         if self._ledger.pause(job, reason):
             log.error("job_paused_by_watch", **_facts(job, tally), reason=reason)
 

@@ -150,13 +150,13 @@ class Reconciler:
         missing = kinds[DifferenceKind.MISSING]
         if DifferenceKind.MOVED_HERE in kinds and self._source.known_rows == "new_generation":
             what = (
-                f"{_rows(missing)} left: it also has rows that another job has ended, and "
+                f"{_rows(missing)} left. The job also has rows that another job has ended, and "
                 'source.job.known_rows = "new_generation" would send those again. Make the job ready again to send them'
             )
             return Correction(job.key, None, False, what)
         late = self._ledger.enlist_late(job.job_id)
         if late.by_publisher:
-            return Correction(job.key, None, True, f"it is open for {_rows(missing)}: the publisher enlists them")
+            return Correction(job.key, None, True, f"it is open for {_rows(missing)}, and the publisher enlists them")
         opened = "a further round has begun: " if job.finished else ""
         refused = f", {late.refused:,} refused by name" if late.refused else ""
         return Correction(job.key, None, True, f"{opened}{_rows(late.enlisted)} enlisted{refused}")

@@ -257,5 +257,5 @@ class Batch:
 
 def _ticket(message: Received) -> Ticket:
     if message.ticket is None:
-        raise ValueError("a message that is none of ours has no ticket")
+        raise ValueError("a message that is not ours has no ticket")
     return message.ticket

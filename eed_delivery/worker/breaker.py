@@ -81,7 +81,7 @@ class Breaker:
             self._doubts += 1
             many = self._doubts >= DOUBTS
         if many:
-            self.trip(f"{DOUBTS} emails or more in doubt without an answer between them, the last: {reply}")
+            self.trip(f"{DOUBTS} emails or more in doubt without a reply between them, the last: {reply}")
 
     def answered(self) -> None:
         """The mail server has answered for an email: the way out works. `answers` counts them."""

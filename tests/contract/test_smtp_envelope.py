@@ -12,7 +12,7 @@ from tests.servers.smtp_server import Say, SmtpServer
 def test_size_is_announced_and_a_message_too_large_never_reaches_the_wire() -> None:
     with SmtpServer(extensions=["SIZE 400"]) as server, smtp(server) as transport:
         wire = Wire()
-        with pytest.raises(PermanentFailure, match="too large: 414 bytes, and the mail server takes 400"):
+        with pytest.raises(PermanentFailure, match="too large: 414 bytes, and the mail server accepts 400"):
             transport.send(message(content=b"S: x\r\n\r\n" + b"y" * 402 + b"\r\n\r\n"[:4]), wire)
         assert wire.asked == 0
         transport.send(message(), Wire())

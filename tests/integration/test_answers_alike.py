@@ -108,7 +108,7 @@ def test_a_small_job_that_was_refused_whole_is_paused_and_fails_nobody(world: Wo
     ]  # fmt: skip
     ((state, reason),) = world.execute("SELECT state, reason FROM eed_job")
     assert state == "paused"
-    assert reason.startswith("88 of the last 90 answers were one refusal")
+    assert reason.startswith("88 of the last 90 replies were the same refusal")
     assert world.execute("SELECT DISTINCT attempts, gen FROM eed_email WHERE state = 'pending'") == [(0, 1)]
     assert not alike.look_if_failed(1)
 

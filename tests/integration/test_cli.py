@@ -334,7 +334,7 @@ def test_a_process_that_is_not_heard_of_is_gone_and_not_sending(world: World, ee
 
 def test_requeue_needs_to_be_told_which(eed: CommandLine) -> None:
     assert "--job JOB, --email EMAIL, or --all" in eed.refused("requeue", "--yes", code=2)
-    assert "leave it out" in eed.refused("requeue", "--all", "--job", "1", code=2)
+    assert "Leave it out" in eed.refused("requeue", "--all", "--job", "1", code=2)
 
 
 def test_requeue_sends_failed_emails_again(world: World, eed: CommandLine) -> None:
@@ -531,12 +531,12 @@ def test_pause_resume_cancel(world: World, eed: CommandLine) -> None:
     assert "resume 2" in eed.good("pause", "2", "--reason", "wrong rate")
     assert "only an active job" in (refused := eed.refused("pause", "2", "--reason", "again"))
     assert "job 2 is paused (wrong rate)" in refused
-    assert eed.good("resume", "2", "--reason", "mended") == "job 2 goes on: mended\n"
+    assert eed.good("resume", "2", "--reason", "mended") == "job 2 is resumed: mended\n"
     assert "only a paused job can be resumed: job 2 is active" in eed.refused("resume", "2")
     assert "unwatched" not in eed.good("job", "2")
     eed.good("pause", "2", "--reason", "134 of 1,204 emails sent bounced hard")
     assert eed.good("jobs").splitlines()[1].endswith("134 of 1,204 emails sent bounced hard")
-    assert eed.good("resume", "2", "--unwatched") == "job 2 goes on, unwatched\n"
+    assert eed.good("resume", "2", "--unwatched") == "job 2 is resumed, unwatched\n"
     assert "unwatched" in eed.good("job", "2")
     assert eed.json("job", "2")["watched"] is False
     eed.good("cancel", "2", "--reason", "closed")

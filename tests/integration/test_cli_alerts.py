@@ -116,7 +116,7 @@ def test_rules_are_listed_while_the_database_is_away(eed: CommandLine) -> None:
     result = eed("alerts", "list")
     assert result.exit_code == 0
     assert "breaker" in result.stdout
-    assert "is not known" in result.stderr
+    assert "cannot be read" in result.stderr
 
 
 def test_a_test_goes_by_every_way_of_the_rule_and_says_that_it_is_one(
@@ -148,7 +148,7 @@ def test_a_way_that_fails_is_named_the_others_are_tried_and_the_exit_code_is_1(
     assert "it answered 503" in result.stdout
     assert result.stdout.count("cannot connect") == 2
     assert result.stdout.count("handed over") == 1
-    assert "3 of 4 ways did not take it" in result.stderr
+    assert "3 of 4 channels did not accept the test alert" in result.stderr
     tried: Any = json.loads(eed("alerts", "test", "doubts", "--json").stdout)
     assert sorted(bool(one["problem"]) for one in tried) == [False, True]
 

@@ -96,7 +96,7 @@ def test_check_looks_into_the_redrive_policy(
 
     assert "not more than worker.max_attempts = 3" in verdict(3, arn)
     assert "Make the two the same" in (told := verdict(9, arn))
-    assert "forgets messages after 0.0 days" in told
+    assert "drops messages after 0.0 days" in told
     assert "Dead letters would not be seen" in verdict(10, arn + "-other")
     sqs.send_message(QueueUrl=queue_urls[1], MessageBody="x")
     assert "about 1 dead letters are in it" in verdict(10, arn)

@@ -276,7 +276,7 @@ def test_a_dry_run_says_which_values_the_first_email_lacks(on_sqlite: World, des
         (("--name", "x" * 256), "--name is longer than 255", 1),
         (("--schedule", "2026-12-31T18:00:00"), "no time zone", 2),
         (("--schedule", "soon"), "not a time", 2),
-        (("--expires", "2001-01-01T00:00:00Z"), "is past", 2),
+        (("--expires", "2001-01-01T00:00:00Z"), "is in the past", 2),
         (("--expires", "2040-01-01T00:00:00Z"), "2038", 2),
         (("--schedule", "2037-01-02T00:00:00Z", "--expires", "2037-01-01T00:00:00Z"), "later than", 2),
     ],

@@ -84,20 +84,20 @@ def test_a_table_ends_after_a_thousand(world: World, eed: CommandLine) -> None:
 def test_addresses_are_added_and_an_entry_is_not_shortened(world: World, eed: CommandLine) -> None:
     said = eed.good("suppression", "add", "A@Example.com", "b@example.com", "--reason", "asked\nby phone")
     assert said.splitlines() == [
-        "A@Example.com is on the list for every email, for ever",
-        "b@example.com is on the list for every email, for ever",
+        "A@Example.com is on the list for every email, indefinitely",
+        "b@example.com is on the list for every email, indefinitely",
     ]
     assert [(e.address, e.category, e.reason, e.source) for e in entries(world)] == [
         (address, "", "asked by phone", "operator") for address in ("a@example.com", "b@example.com")
     ]
     again = eed.good("suppression", "add", "a@example.com", "--reason", "for a while", "--expires", "30d")
-    assert again == "a@example.com was on the list already for every email, for ever\n"
+    assert again == "a@example.com was on the list already for every email, indefinitely\n"
     assert entries(world)[0].reason == "asked by phone"
 
 
 def test_a_domain_is_listed_as_people_write_it(world: World, eed: CommandLine, tmp_path: Path) -> None:
     said = eed.good("suppression", "add", "*@Bücher.example", "--reason", "insolvent")
-    assert said == "*@Bücher.example is on the list for every email, for ever\n"
+    assert said == "*@Bücher.example is on the list for every email, indefinitely\n"
     assert [e.address for e in entries(world)] == ["@xn--bcher-kva.example"]
     assert eed.good(*LIST).splitlines()[1].split()[0] == "*@xn--bcher-kva.example"
     for words in (("--address", "@bücher.example"), ("--domain", "BÜCHER.example"), ("--after", "*@a.example")):
@@ -147,7 +147,7 @@ def test_an_address_is_removed_and_what_is_left_is_told(world: World, eed: Comma
     enter(world, "a@example.com", category="news")
     assert eed.good("suppression", "remove", "A@example.com", "b@example.com").splitlines() == [
         "A@example.com is off the list",
-        "A@example.com is still on it for the category news, for ever: 550 no such user",
+        "A@example.com is still on it for the category news, indefinitely: 550 no such user",
         "b@example.com is off the list",
     ]
     said = eed.refused("suppression", "remove", "a@example.com", "b@example.com")

@@ -58,7 +58,7 @@ def test_it_ends_well_and_balances(played: Played) -> None:
 
 def test_it_shows_the_one_reply_and_the_one_doubt(played: Played) -> None:
     assert "552 5.2.2 mailbox full" in played.said
-    assert "no answer to the final dot: the server closed the connection" in played.said
+    assert "no reply to the final dot: the server closed the connection" in played.said
 
 
 def test_everyone_but_the_refused_one_has_one_email_with_one_pdf(played: Played) -> None:
@@ -109,7 +109,7 @@ def test_it_deletes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
     precious.write_text("years of work")
     done = _run([str(PROGRAM), "demo", "--emails", "10"], tmp_path)
     assert done.returncode == 1
-    assert "nothing in it was touched" in done.stderr
+    assert "Nothing in it was changed" in done.stderr
     assert list(precious.parent.iterdir()) == [precious]
 
 

@@ -88,7 +88,7 @@ def test_a_job_warns_once_and_pauses_itself_with_a_reason(world: World, ids: lis
     assert len(statements(world, one.step)) == 2, "what was said is not counted again"
     tell(world, ids[2:4], HARD)
     assert said(one, watch(world)) == ["job_paused_by_watch"]
-    reason = "4 of 10 emails sent bounced hard: 40 %, and the watch pauses a job at 40 %"
+    reason = "4 of 10 emails sent bounced hard: 40 %, and the job watch pauses a job at 40 %"
     assert state(world) == ("paused", reason)
     assert said(one, watch(world)) == []
 

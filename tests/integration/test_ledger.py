@@ -162,7 +162,7 @@ def test_an_email_whose_source_row_has_gone_fails_and_the_others_go_on(world: Wo
     claim = world.claim(lost, kept)
     assert [e.email_id for e in claim.emails] == [kept]
     assert world.state(lost) == "failed"
-    assert "gone from the source" in world.row(lost)["detail"]
+    assert "removed from the source" in world.row(lost)["detail"]
 
 
 def test_what_another_server_has_sent_meanwhile_is_not_sent_again(world: World, one: int) -> None:

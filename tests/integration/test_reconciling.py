@@ -87,7 +87,7 @@ def test_a_row_that_came_after_its_job_had_finished_is_enlisted_in_a_further_rou
     assert parts.compare().counts == {"missing": 2}
     (told,) = parts.repair()
     assert told == Correction("1", None, True, "a further round has begun: 2 missing rows enlisted")
-    assert acts(world) == [(None, "a further round, for rows that came after it had finished")]
+    assert acts(world) == [(None, "a further round, for rows that were added after it had finished")]
     assert (world.state(7), world.state(1007), world.state(1004)) == ("pending", "pending", "failed")
     assert sums(world) == {"found": 7, "total": 7, "moved": 0, "regenerated": 0, "refused": 0, "rounds": 1}
     assert world.scalar("SELECT status FROM delivery_job") == "processing"
@@ -119,7 +119,7 @@ def test_a_job_that_a_publisher_holds_is_left_to_it(world: World, parts: Parts, 
         pass
     world.execute(LATE.replace("1, 'late", "2, 'late").format(7))
     (told,) = parts.repair(2)
-    assert told == Correction("2", None, True, "it is open for 1 missing row: the publisher enlists them")
+    assert told == Correction("2", None, True, "it is open for 1 missing row, and the publisher enlists them")
     assert world.execute("SELECT COUNT(*) FROM eed_email WHERE email_id = 7") == [(0,)]
     world.registry.let_go([held])
     publish(world)

@@ -104,7 +104,7 @@ def test_a_job_of_which_emails_may_be_missing_does_not_balance(finished: World, 
 
 def refuse(world: World) -> None:
     """Two rows of job 1 are refused: one by a key that cannot be kept, one of an earlier round."""
-    rows = (("=18446744073709551615", "its key cannot be kept: the largest number is 9223372036854775807", 0),
+    rows = (("=18446744073709551615", "its key cannot be stored: the largest number is 9223372036854775807", 0),
             ("77", "it has failed before in job 7, and source.job.known_rows is 'refuse'", 1))  # fmt: skip
     for key, reason, round_ in rows:
         world.execute(
@@ -140,7 +140,7 @@ def test_each_refused_row_is_in_the_report_by_key_and_reason(finished: World, ee
     assert check(path) == (0, "8 rows and 2 refused rows agree with the certificate: BALANCED\n")
     *_, first, second = csv.reader(io.StringIO(path.read_text(), newline=""))
     assert first == ["'=18446744073709551615", "", "refused", "0", "2026-11-22T12:00:00.000Z", "",
-                     "its key cannot be kept: the largest number is 9223372036854775807", "", ""]  # fmt: skip
+                     "its key cannot be stored: the largest number is 9223372036854775807", "", ""]  # fmt: skip
     assert (second[0], second[2]) == ("77", "refused")
     report = json.loads(eed.good("report", "1", "--format", "json"))
     assert [(row["email"], row["round"]) for row in report["refused"]] == [(first[0][1:], 0), ("77", 1)]
@@ -152,11 +152,11 @@ def test_each_refused_row_is_in_the_report_by_key_and_reason(finished: World, ee
     assert "6 of 10 recipients (60.0 %) were sent their email. Not sent: 1 failed, 1 in doubt, 2 refused." in found.text
     assert "Of those sent, 1 came back." in found.text
     assert "Refused 2" in found.text
-    assert "1 refused its key cannot be kept: the largest number is …" in found.text
+    assert "1 refused its key cannot be stored: the largest number is …" in found.text
     told = eed.good("job", "1")
     assert "6 of 10 recipients (60.0 %) were sent their email; not sent: 1 failed, 1 in_doubt, 2 refused" in told
     assert "10 found = 8 enlisted + 0 moved + 0 regenerated + 2 refused" in told
-    assert "     1  refused   its key cannot be kept: the largest number is …" in told.splitlines()
+    assert "     1  refused   its key cannot be stored: the largest number is …" in told.splitlines()
 
 
 def test_a_row_that_nobody_accounts_for_is_told_everywhere(finished: World, eed: CommandLine) -> None:

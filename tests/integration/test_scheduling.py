@@ -72,7 +72,7 @@ def test_a_job_that_waits_is_listed_and_shown_with_its_time(later: World, eed: C
     assert abs(found.scheduled_at - expected) < timedelta(seconds=60)
     text = eed.good("job", "2")
     assert "scheduled for" in text
-    assert "2 emails are to be sent then" in text
+    assert "2 emails will be sent then" in text
     assert "pause --reason REASON 2" in text
     assert eed.json("job", "2")["emails"] == 2
     assert "waits for its time" in eed.refused("emails", "2")
@@ -90,7 +90,7 @@ def test_a_job_paused_before_its_time_is_not_started_when_it_comes(later: World,
     assert published(later) == []
     due_in(later, -1)
     assert published(later) == []
-    assert "goes on" in eed.good("resume", "2")
+    assert "is resumed" in eed.good("resume", "2")
     assert published(later) == ["pending", "pending"]
     assert later.scalar("SELECT found FROM eed_job WHERE job_id = 2") == 2
 

@@ -37,9 +37,9 @@ def test_the_old_servers_url_is_understood() -> None:
         "&ssl_verify_cert=true&ssl_verify_identity=true&write_timeout=60"
     )
     assert database.url_notes == (
-        "useUnicode: ignored; text is always utf8mb4",
-        "characterEncoding: ignored; text is always utf8mb4",
-        "autoReconnect: ignored; a lost connection is always replaced",
+        "useUnicode: ignored, text is always utf8mb4",
+        "characterEncoding: ignored, text is always utf8mb4",
+        "autoReconnect: ignored, a lost connection is always replaced",
     )
 
 

@@ -100,13 +100,13 @@ def test_a_good_run_passes(run: Run) -> None:
 
 def test_a_lost_email_is_seen(run: Run) -> None:
     run.file_of(_plain(run)[0]).unlink()
-    assert run.failed_checks() == ["Nobody got two, and only those who should got one"]
+    assert run.failed_checks() == ["No recipient got two, and only those who should got one"]
 
 
 def test_a_doubled_email_is_seen(run: Run) -> None:
     original = run.file_of(_plain(run)[0])
     original.with_name("again.eml").write_bytes(original.read_bytes())
-    assert run.failed_checks() == ["Nobody got two, and only those who should got one"]
+    assert run.failed_checks() == ["No recipient got two, and only those who should got one"]
 
 
 def test_another_customers_pdf_is_seen(run: Run) -> None:
@@ -175,7 +175,7 @@ def test_a_link_inside_is_removed_and_not_followed(tmp_path: Path) -> None:
 
 def test_somebody_elses_directory_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").touch()
-    with pytest.raises(UnusableWorkspace, match="nothing in it was touched"), Workspace(tmp_path).claimed():
+    with pytest.raises(UnusableWorkspace, match="Nothing in it was changed"), Workspace(tmp_path).claimed():
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 

@@ -18,7 +18,7 @@ from eed_delivery.source import Source
 
 SETTLED_ELSEWHERE = "not sent by us: the source table's status no longer says that it is to be sent"
 ON_THE_LIST = (EmailState.SUPPRESSED, "the address is on the suppression list")
-GONE = "its row has gone from the source table since the job was registered"
+GONE = "its row was removed from the source table after the job was registered"
 
 
 class Claiming:

@@ -33,13 +33,13 @@ SHOWN_LENGTH = 255
 SMALL_JOB = 20
 """Up to so many emails, a job is small: its pending emails are read together with those of others."""
 
-TOO_SMALL = "its key cannot be kept: keys are numbers from 1 on"
-TOO_LARGE = f"its key cannot be kept: the largest number is {LARGEST_KEY}"
-RESERVED = f"its key cannot be kept: {RESEND_IDS[0]} to {RESEND_IDS[-1]} are the numbers of resends"
-EMPTY = "its key cannot be kept: it is empty"
-TOO_LONG = f"its key cannot be kept: it is longer than {KEY_LENGTH} characters"
-BLANK_AT_END = "its key cannot be kept: a blank at its end is not compared, so it could be taken for another key"
-TWICE = "its key came twice in one chunk: the mapped table or view has more than one row of it"
+TOO_SMALL = "its key cannot be stored: keys are numbers from 1 on"
+TOO_LARGE = f"its key cannot be stored: the largest number is {LARGEST_KEY}"
+RESERVED = f"its key cannot be stored: {RESEND_IDS[0]} to {RESEND_IDS[-1]} are the numbers of resends"
+EMPTY = "its key cannot be stored: it is empty"
+TOO_LONG = f"its key cannot be stored: it is longer than {KEY_LENGTH} characters"
+BLANK_AT_END = "its key cannot be stored: a blank at its end is not compared, so it may equal another key"
+TWICE = "its key occurs twice in one chunk, because the mapped table or view has several rows with it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ class Enlisting:
         if new:
             added = c.execute(_EMAIL, [new_email(job.job_id, row.key, row.recipient) for row in new.values()]).rowcount
             if added != len(new):
-                raise Miscounted(f"{added} of {len(new)} emails were inserted: the chunk is taken back")
+                raise Miscounted(f"{added} of {len(new)} emails were inserted, so the chunk is rolled back")
         self._refuse(c, job, refused, round_, chunk)
         chunk.enlisted += len(new)
         chunk.found += len(new) + len(refused)
@@ -311,7 +311,7 @@ _STILL_SENDING = frozenset({EmailState.PENDING, EmailState.QUEUED, EmailState.SE
 def _must(changed: int) -> None:
     """A guarded UPDATE found its row; else all of the transaction is taken back."""
     if changed != 1:
-        raise LeaseLost("this publisher has lost the job's lease, or the job has changed: the chunk is taken back")
+        raise LeaseLost("this publisher has lost the job's lease, or the job has changed, so the chunk is rolled back")
 
 
 def _of_no_job(named: Key, nearest: Key) -> str:

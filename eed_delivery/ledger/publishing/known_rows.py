@@ -40,7 +40,7 @@ _ENDED = {
     EmailState.SUPPRESSED: "ended it as suppressed",
     EmailState.CANCELLED: "ended it as cancelled",
 }
-RESEND = "its key is that of a resend: an operator had another email sent once more"
+RESEND = "its key is that of a resend, for which an operator sent another email again"
 POLICY = 'source.job.known_rows is "refuse"'
 
 

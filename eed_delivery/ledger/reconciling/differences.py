@@ -51,19 +51,19 @@ def gone(job: str, email: LedgerEmail) -> Difference:
     """The email's row is not in the source."""
     todo = "Find out who deleted it. The ledger keeps what became of it."
     if email.state not in WENT_OUT:
-        todo = "It can't be sent without its row: restore the row, or cancel the job."
+        todo = "It can't be sent without its row. Restore the row, or cancel the job."
     return Difference(DifferenceKind.GONE, job, email.key, "no such row", str(email.state), todo)
 
 
 def moved(job: str, email: LedgerEmail, there: str) -> Difference:
     """The email's row is in another job."""
-    todo = "Put it back, or make the other job ready: known rows are treated as source.job.known_rows says."
+    todo = "Restore it, or make the other job ready. source.job.known_rows says what happens to known rows."
     return Difference(DifferenceKind.MOVED, job, email.key, f"in job {there}", f"{email.state} in job {job}", todo)
 
 
 def moved_here(job: str, key: str, from_job: str) -> Difference:
     """A row of this job that means "not sent yet" is another job's email in the ledger."""
-    todo = "Make the job ready again: known rows are treated as source.job.known_rows says."
+    todo = "Make the job ready again. source.job.known_rows says what happens to known rows."
     return Difference(DifferenceKind.MOVED_HERE, job, key, f"not sent yet in job {job}", f"in job {from_job}", todo)
 
 
@@ -83,7 +83,7 @@ def status(job: str, email: LedgerEmail, row: SourceEmail) -> Difference:
 
 def _todo(email: LedgerEmail, unsent: bool) -> str:
     if not unsent:
-        return "Find out who wrote this status: another server may have sent it, too."
+        return "Find out what wrote this status. Another server may have sent it, too."
     match email.state:
         case EmailState.SENT:
             return "It was sent. eed-delivery reconcile --repair writes that back."
@@ -97,7 +97,7 @@ def _todo(email: LedgerEmail, unsent: bool) -> str:
 
 def address(job: str, email: LedgerEmail, row: SourceEmail) -> Difference:
     """The email went to another address than the source has now."""
-    todo = "If the new address is right, the recipient has not got it: register it in a new job."
+    todo = "If the new address is right, the recipient has not received it. Register it in a new job."
     return Difference(DifferenceKind.RECIPIENT, job, email.key, row.recipient, email.recipient, todo)
 
 
@@ -109,13 +109,13 @@ def counts(job: str, expected: str, found: str) -> Difference:
 
 def job_gone(job: str) -> Difference:
     """The job's row is not in the source."""
-    todo = "Find out who deleted it. Emails that wait can't be sent without it: restore it, or cancel the job."
+    todo = "Find out who deleted it. Pending emails can't be sent without it. Restore it, or cancel the job."
     return Difference(DifferenceKind.JOB_GONE, job, None, "no such row", "there", todo)
 
 
 def job_not_taken_up(job: str, *, again: bool) -> Difference:
     """The job is ready in the source, and no publisher has registered it, or begun its next round."""
-    todo = "Start the publisher, or look at its log: it takes up each job that is ready."
+    todo = "Start the publisher, or check its log. It picks up each job that is ready."
     there = "finished before" if again else "not there"
     return Difference(DifferenceKind.JOB_NOT_TAKEN_UP, job, None, "ready", there, todo)
 

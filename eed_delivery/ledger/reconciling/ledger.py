@@ -242,14 +242,14 @@ class ReconcilingLedger:
 
     def _open(self, token: int, job_id: int, c: Connection) -> LeasedJob | None:
         if c.execute(LATE_ROUND, {"id": job_id}).rowcount == 1:
-            self._note(c, job_id, "a further round, for rows that came after it had finished")
+            self._note(c, job_id, "a further round, for rows that were added after it had finished")
             state = c.execute(select(eed_job.c.state).where(eed_job.c.job_id == job_id)).scalar_one()
             if state == JobState.ACTIVE:
                 key = c.execute(select(eed_job.c.source_key).where(eed_job.c.job_id == job_id)).scalar_one()
                 self._source.write_job(c, key, JobState.ACTIVE)
         else:
             c.execute(ENLIST_AGAIN, {"id": job_id})
-            self._note(c, job_id, "opened for rows that came after it was enlisted")
+            self._note(c, job_id, "opened for rows that were added after it was enlisted")
         row = c.execute(select(eed_job).where(eed_job.c.job_id == job_id)).one()
         if row.enlist_after is None:  # its templates have not been looked at: the publisher does that first
             return None

@@ -49,7 +49,7 @@ class Verp:
         secrets = (secret, *former)
         self._template = _template(setting)
         if any(len(one) < SHORTEST_SECRET for one in secrets):
-            raise _mistake(f"a secret has fewer than {SHORTEST_SECRET} bytes", "Make one: openssl rand -hex 32.")
+            raise _mistake(f"a secret has fewer than {SHORTEST_SECRET} bytes", "Make one with openssl rand -hex 32.")
         before, after = self._template.split(PLACE)
         self._shape = re.compile(re.escape(before) + f"({_TOKEN.pattern})" + re.escape(after))
         self._anywhere = re.compile(re.escape(before) + _TOKEN.pattern + re.escape(after), re.IGNORECASE)

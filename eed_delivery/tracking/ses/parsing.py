@@ -89,7 +89,7 @@ def _events(event: Mapping[str, Any]) -> list[TrackingEvent]:
     name = event.get("eventType") or event.get("notificationType")
     shape = SHAPES.get(name) if isinstance(name, str) else None
     if shape is None:
-        raise ValueError(f"the message is no event of SES that we know: {field.shown(name)}")
+        raise ValueError(f"the message is not a known SES event: {field.shown(name)}")
     told = event.get(shape.key)
     found = shape.read(_mail(event.get("mail")), told if isinstance(told, dict) else {})
     return list({one.event_id: one for one in found}.values())

@@ -45,7 +45,7 @@ def message_in(body: str) -> Mapping[str, Any] | None:
         return None
     message = outer.get("Message")
     if outer["Type"] != "Notification" or not isinstance(message, str):
-        raise ValueError(f"SNS sent something that is no notification: {shown(outer['Type'])}")
+        raise ValueError(f"SNS sent a message that is not a notification: {shown(outer['Type'])}")
     return None if message.startswith(VALIDATED) else _without_eventbridge(_object(message))
 
 

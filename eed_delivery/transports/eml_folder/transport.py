@@ -92,7 +92,7 @@ class EmlFolderTransport:
             finally:
                 os.close(directory)
         except OSError as e:
-            raise InDoubt(f"eml_folder {self._directory}: the file is there, but may not survive a crash: {e}") from e
+            raise InDoubt(f"eml_folder {self._directory}: the file is written, but may not survive a crash: {e}") from e
 
     def _broken(self, error: OSError) -> InfrastructureFailure:
         remedy = (

@@ -63,6 +63,6 @@ def _stuffed(text: bytes) -> bytes:
     lines = _CRLF.join(text.splitlines())  # bytes know no other line ends than CR, LF and CRLF
     if text != lines + _CRLF and text != lines:
         # RFC 5321, 2.3.8. Servers that take a bare LF for a line end can be made to see a second message.
-        raise PermanentFailure("the message has a bare CR or LF: line ends must be CRLF")
+        raise PermanentFailure("the message has a bare CR or LF, but line ends must be CRLF")
     doubled = text.replace(b"\r\n.", b"\r\n..")
     return b"." + doubled if text.startswith(b".") else doubled

@@ -103,7 +103,7 @@ def failure(reply: Reply, phase: Phase) -> DeliveryFailure:
     Not for an answer to the final dot that is neither a yes nor a no: there the email is in doubt.
     """
     judgement = judge(reply.code, reply.enhanced, reply.text, phase)
-    text = reply.text if reply.negative else f"unexpected answer to {phase}: {reply.text}"
+    text = reply.text if reply.negative else f"unexpected reply to {phase}: {reply.text}"
     # 454 is the provider's own (Amazon SES); a 4.7.x may be a policy about this one recipient.
     return judgement.kind(
         text, code=reply.code, enhanced=reply.enhanced, for_all=reply.code == 454, concerns=judgement.concerns

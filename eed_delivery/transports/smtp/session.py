@@ -21,7 +21,7 @@ _READ_BYTES = 4096  # a reply is one short line, nearly always
 _WOULD_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 CLOSED = "the server closed the connection"
 ENDLESS = "the server's reply does not end"
-NOT_ASKED = "the server said something that nobody had asked for"
+NOT_ASKED = "the server sent a reply without a command"
 
 
 class ConnectionLost(Exception):

@@ -261,12 +261,12 @@ class SmtpTransport:
             raise self._broken(f"the connection was lost just before the final dot: {e}") from e
         except ConnectionLost as e:
             self._drop()  # a late answer must never be read as the answer to the next email
-            raise InDoubt(f"{self._where}: no answer to the final dot: {e}") from e
+            raise InDoubt(f"{self._where}: no reply to the final dot: {e}") from e
         if reply.negative:
             self._refuse(reply, Phase.DOT)
         if not reply.positive:
             self._drop()
-            problem = f"{self._where}: neither yes nor no to the final dot: {reply.text}"
+            problem = f"{self._where}: neither an acceptance nor a refusal after the final dot: {reply.text}"
             raise InDoubt(problem, code=reply.code)
         self._clean, self._last_use = True, time.monotonic()
         self._used += 1
@@ -366,7 +366,7 @@ def _mail_from(message: Rendered, session: SmtpSession) -> str:
 def _check_size(size: int, limit: str) -> None:
     # RFC 1870, section 4: no number or 0 means no fixed limit.
     if limit.isdigit() and 0 < int(limit) < size:
-        raise PermanentFailure(f"the message is too large: {size} bytes, and the mail server takes {limit}")
+        raise PermanentFailure(f"the message is too large: {size} bytes, and the mail server accepts {limit}")
 
 
 def _check_offered(session: SmtpSession, extension: str, reason: str) -> None:

@@ -187,7 +187,7 @@ def test_sparse_giant_is_not_read(root: Path) -> None:
 
 def test_wrong_hash_names_both_and_sends_nothing(root: Path) -> None:
     reply = refused(root, "2026/s.pdf", sha256="0" * 64)
-    assert SHA256[:12] in reply and "0" * 12 in reply and "nothing was sent" in reply
+    assert SHA256[:12] in reply and "0" * 12 in reply and "Nothing was sent" in reply
     assert SHA256[:13] not in reply
 
 
@@ -198,7 +198,7 @@ def test_hash_in_any_case_and_blank_is_none(root: Path) -> None:
 
 @pytest.mark.parametrize("recorded", ["abc", "g" * 64, "0" * 63, "0" * 65, "sha256:" + "0" * 64])
 def test_malformed_hash(root: Path, recorded: str) -> None:
-    assert "not 64 hexadecimal digits; nothing was sent" in refused(root, "2026/s.pdf", sha256=recorded)
+    assert "not 64 hexadecimal digits. Nothing was sent" in refused(root, "2026/s.pdf", sha256=recorded)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -370,7 +370,7 @@ def test_any_name_is_one_that_every_system_can_keep(tmp_path_factory: pytest.Tem
 
 def test_an_empty_file_is_not_sent_unless_it_may_be(root: Path) -> None:
     (root / "a.pdf").write_bytes(b"")
-    assert refused(root, "a.pdf").startswith("attachment 'a.pdf' is empty; nothing was sent")
+    assert refused(root, "a.pdf").startswith("attachment 'a.pdf' is empty, so nothing was sent")
     assert "is empty" in refused(root, "a.pdf", sha256=hashlib.sha256(b"").hexdigest())
     assert AttachmentStore(root, allow_empty=True).read(AttachmentRef("a.pdf")).content == b""
 

@@ -70,7 +70,7 @@ def test_refused(store: AttachmentStore, location: str, words: str) -> None:
 
 
 def test_wrong_hash(store: AttachmentStore) -> None:
-    with pytest.raises(RenderError, match="nothing was sent"):
+    with pytest.raises(RenderError, match="Nothing was sent"):
         store.read(AttachmentRef("s3://bank/statements/2026/s.pdf", sha256="0" * 64))
 
 
@@ -80,7 +80,7 @@ def test_an_empty_object_is_not_sent_unless_it_may_be() -> None:
         s3.create_bucket(Bucket="bank")
         s3.put_object(Bucket="bank", Key="statements/a.pdf", Body=b"")
         ref = AttachmentRef("s3://bank/statements/a.pdf")
-        with pytest.raises(RenderError, match=r"a\.pdf' is empty; nothing was sent"):
+        with pytest.raises(RenderError, match=r"a\.pdf' is empty, so nothing was sent"):
             AttachmentStore(None, s3, ALLOWED).read(ref)
         assert AttachmentStore(None, s3, ALLOWED, allow_empty=True).read(ref).content == b""
 

@@ -138,7 +138,7 @@ def test_an_emails_own_names_stand_over_ours_which_have_a_prefix() -> None:
 def test_a_name_under_our_prefix_is_refused(of_email: dict[str, Any]) -> None:
     words = error_of("x", **of_email)
     assert "begin with eed_" in words
-    assert "give it another name" in words
+    assert "Give it another name" in words
 
 
 def test_list_unsubscribe_is_the_operators_template_and_means_our_names() -> None:
@@ -216,7 +216,7 @@ def test_variables_nested_without_end() -> None:
         ("\n{{ 1 / 0 }}", "line 2: division by zero"),
         ("{% macro m() %}\n{{ missing }}\n{% endmacro %}\n\n{{ m() }}", "line 2: variable 'missing'"),
         ("{{ 1 }}\n{{ 2\n}}\n{{ missing }}\n{{ 3 }}", "line 4: variable 'missing'"),
-        ("{{ customer }}", "{{ }} is given a dict; write out its parts, or join them"),
+        ("{{ customer }}", "{{ }} is given a dict. Write out its parts, or join them"),
         ("{{ range }}", "{{ }} is given a function"),
         ("{{ '%d'|format('x') }}", "line 1: "),
         ("{{ customer|sum }}", "line 1: "),

@@ -330,11 +330,11 @@ def test_the_bytes_of_version_3_stay_as_they_are() -> None:
     email = EmailReport(
         7, "k", 1, "a@b", EmailState.SENT, 0, 2, '250 "ok", é', "m", None, NOW, DeliveryOutcome.DELIVERED, NOW
     )
-    content, certificate = report([email], [RefusalReport("=9", "its key came twice", 0, NOW)])
+    content, certificate = report([email], [RefusalReport("=9", "its key occurs twice", 0, NOW)])
     assert content.decode() == (
         "email,recipient,state,attempts,changed_at,message_id,detail,outcome,outcome_at\r\n"
         'k,a@b,sent,2,2026-11-22T12:00:00.000Z,m,"250 ""ok"", é",delivered,2026-11-22T12:00:00.000Z\r\n'
-        "'=9,,refused,0,2026-11-22T12:00:00.000Z,,its key came twice,,\r\n"
+        "'=9,,refused,0,2026-11-22T12:00:00.000Z,,its key occurs twice,,\r\n"
     )
     assert certificate.as_json()["version"] == 3
 

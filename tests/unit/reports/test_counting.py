@@ -126,7 +126,7 @@ def test_nothing_has_no_plot() -> None:
         ("550-5.7.26 unauthenticated", "550-5.7.26 unauthenticated"),
         ("5.1.1 who?", "5.1.1 who?"),
         ("552 100% full", "552 …% full"),
-        ("127.0.0.1:36177: no answer to the final dot", "…: no answer to the final dot"),
+        ("127.0.0.1:36177: no reply to the final dot", "…: no reply to the final dot"),
         ("attachment 'a b.pdf': there is no such file", "attachment …: there is no such file"),
         ("5501 is no code", "… is no code"),
         ('no "a b"@c.example here', "no … here"),
