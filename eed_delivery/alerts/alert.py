@@ -1,4 +1,4 @@
-"""What is told: one alert, as data, as text and as JSON. It holds what the log line held, and nobody's address."""
+"""One alert as data, as text and as JSON. It holds what the log line held, and no recipient's address."""
 
 import json
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Alert:
                 f"{self.lost} alerts before this one could not be delivered by this channel. They are in the log."
             )
         if self.unread:
-            head.append(f"{self.unread} log lines of this process came too fast to be looked at.")
+            head.append(f"{self.unread} log lines of this process came too fast to be checked.")
         return head
 
     def as_json(self) -> bytes:
@@ -81,7 +81,7 @@ class Alert:
 
 
 def _kept(value: Any) -> Any:
-    """A plain value as it is, what is long or nested as text."""
+    """A plain value unchanged, and a long or nested one as text."""
     return value if value is None or isinstance(value, bool | int | float) else _shown(value)
 
 

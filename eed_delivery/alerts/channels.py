@@ -78,7 +78,7 @@ class EmailChannel:
 
 
 def _granted() -> None:
-    """Nobody has to grant an alert the wire: it may come twice, and no ledger keeps it."""
+    """Grants every alert the wire, because it may come twice and no ledger keeps it."""
 
 
 class SnsChannel:
@@ -111,7 +111,7 @@ def _said(alert: Alert) -> list[tuple[str, str]]:
 
 
 class WebhookChannel:
-    """A POST of JSON to one address. Nobody is led elsewhere: a redirect is an error."""
+    """A POST of JSON to one address. A redirect is an error."""
 
     def __init__(self, url: str, token: str | None, answer_seconds: float = ANSWER_SECONDS) -> None:
         """`token` takes the place of `{token}` in `url`."""

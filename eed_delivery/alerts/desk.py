@@ -1,4 +1,4 @@
-"""Where lines and facts come in and alerts go out, in a thread of its own: whoever logs never waits for it."""
+"""Receives lines and facts and sends alerts, in a thread of its own. Logging never waits for it."""
 
 import queue
 import secrets
@@ -22,7 +22,7 @@ from eed_delivery.logs import unheard
 log = structlog.get_logger(__name__)
 
 WAITING = 1000
-"""So many lines wait to be looked at; what comes on top of them is counted, and not looked at."""
+"""Limit: lines that wait to be checked. Further ones are only counted."""
 AGAIN_SECONDS = 5.0
 """A rule is looked up in the database at once when it is met, and then no sooner than after so long: a storm of lines
 is one UPDATE every five seconds."""
@@ -38,7 +38,7 @@ class Observed:
 
 @dataclass
 class _Met:
-    """A rule and how often it was met since the last question; `ask_at` is `time.monotonic()`."""
+    """A rule and how often it was met after the last query; `ask_at` is `time.monotonic()`."""
 
     threshold: AlertThreshold
     audience: Sequence[str]
@@ -78,14 +78,14 @@ class Desk:
         try:
             self._incoming.put_nowait(item)
         except queue.Full:
-            self._unread += 1  # two threads at one moment may count one: it is told as a size, not as a sum
+            self._unread += 1  # two threads at one moment may count one: it is reported as a size, not as a sum
 
     def start(self) -> None:
         """Begin to look."""
         self._thread.start()
 
     def close(self, seconds: float) -> None:
-        """Look at what waits and hand it over, within `seconds`; what takes longer is left."""
+        """Check pending lines and hand over alerts, within `seconds`. What takes longer is dropped."""
         until = time.monotonic() + seconds
         self._closing = True
         try:
@@ -102,7 +102,7 @@ class Desk:
                 pass
 
     def _step(self) -> bool:
-        """Look at one line, or wait for one or for a rule's next question; False when it is over."""
+        """Check one line, or wait for one or for a rule's next query; False at the end."""
         try:
             item = self._incoming.get(timeout=self._seconds_to_wait())
         except queue.Empty:

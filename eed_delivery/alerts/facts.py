@@ -1,4 +1,4 @@
-"""Facts that are looked at now and then: is anything leaving, is anything stuck, is the quota nearly used up."""
+"""Facts that are measured at intervals: is anything leaving, is anything stuck, is the quota nearly used up."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -46,8 +46,8 @@ def measures(ledger: AlertFacts, queue: Queue, ses: Callable[[], "SESV2Client"])
 
 
 class FactWatch:
-    """Looks at each fact that a rule names, and tells of those that were beyond their limit twice in a row: what puts
-    itself right between two looks (a job just resumed, a dead letter about to be settled) is nobody's business."""
+    """Measures each fact that a rule names, and reports those that were beyond their limit twice in a row. A fact that
+    corrects itself in between (a job just resumed, a dead letter about to be settled) needs no alert."""
 
     def __init__(
         self,

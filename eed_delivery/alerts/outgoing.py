@@ -1,4 +1,4 @@
-"""A thread for each way out: an alert waits there for its turn, and a way that hangs keeps nobody else."""
+"""A thread for each channel: an alert waits there for its turn, and a channel that hangs delays no other."""
 
 import queue
 import threading
@@ -14,7 +14,7 @@ from eed_delivery.logs import unheard
 log = structlog.get_logger(__name__)
 
 WAITING = 20
-"""So many alerts wait for one way; more are given up, and counted."""
+"""Limit: alerts that wait for one channel. Further ones are dropped, and counted."""
 PAUSES_SECONDS = (2.0, 15.0, 60.0)
 """Before the second, third and fourth try."""
 
@@ -33,7 +33,7 @@ class Outgoing:
 
     @property
     def lost(self) -> int:
-        """Alerts given up and not told of yet."""
+        """Alerts that were dropped and not reported yet."""
         return self._lost
 
     def put(self, alert: Alert) -> None:

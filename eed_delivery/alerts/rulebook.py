@@ -7,7 +7,7 @@ from typing import Any
 from eed_delivery.config import AlertRule
 
 MAX_LINE_CHARS = 8192
-"""So much of a line is looked at: a traceback's beginning, and its end where the error's own words are."""
+"""Limit: characters of a line that are checked: a traceback's beginning, and its end with the error's text."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
@@ -24,7 +24,7 @@ class Rulebook:
         self.lowest = min((level for level, _, _ in self._rules), default=max(LEVELS.values()) + 1)
 
     def hits(self, line: Mapping[str, Any]) -> list[AlertRule]:
-        """The rules that this line fits. It is looked at as it stands in the log."""
+        """The rules that this line matches, in the form that the log has."""
         level = rank(line)
         text = as_logged(line).encode("utf-8", "replace")  # once, and not for each expression
         return [rule for least, pattern, rule in self._rules if level >= least and pattern.search(text) is not None]

@@ -1,7 +1,7 @@
 """Whether an alert may leave now: the table eed_alert decides for all processes; without it each decides for itself.
 
 An alert about the database being gone must leave while it is gone. Each process then keeps its own cool-down, and what
-every process sees is told by every process once.
+every process sees is reported by every process once.
 """
 
 import time
@@ -55,12 +55,12 @@ class LocalTurns:
         return self._hour.hits < self._most or now - self._hour.window_at >= HOUR_SECONDS
 
     def cooling(self, threshold: AlertThreshold) -> bool:
-        """Whether the rule was told so lately that it must not be told again."""
+        """Whether the rule's last alert is so recent that it must not send another."""
         standing = self._rules.get(threshold.rule)
         return standing is not None and self._clock() - standing.told_at < threshold.cooldown_seconds
 
     def learn(self, rule: str, seconds_ago: float) -> None:
-        """Somebody, perhaps this process, told this rule so long ago."""
+        """Some process, perhaps this one, sent this rule's alert `seconds_ago`."""
         standing = self._rules.setdefault(rule, _Standing())
         standing.told_at = max(standing.told_at, self._clock() - seconds_ago)
 

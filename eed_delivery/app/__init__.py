@@ -5,6 +5,6 @@
 - `operations` what an operator can ask and decide, each subject when it is first needed
 - `alerts`     the parts of alerts
 - `roles`      what each process of the service runs
-- `startup`    what is looked at before the service starts
+- `startup`    what is checked before the service starts
 - `preload`    what all processes need, loaded before they are forked
 """

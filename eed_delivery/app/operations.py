@@ -12,7 +12,7 @@ from eed_delivery.config import Settings
 from eed_delivery.operations.actor import Actor
 
 PATIENCE_SECONDS = 5.0
-"""A job that has just become ready is looked at again after so long, or after two polls of the publisher."""
+"""Seconds until a second look at a job that has just become ready, unless two polls of the publisher are longer."""
 
 if TYPE_CHECKING:
     from eed_delivery.alerts.channels import Channel
@@ -186,7 +186,7 @@ class Operations:
 
     @cached_property
     def suppression(self) -> "Suppression":
-        """Look at the suppression list, and change it."""
+        """List the suppressed addresses, and change them."""
         from eed_delivery.operations.suppression.listing import Suppression
 
         return Suppression(self._suppression_list, self._reporting)
@@ -237,7 +237,7 @@ class Operations:
 
     @cached_property
     def webhooks(self) -> "WebhookOperations":
-        """Look at webhooks, and have them told again."""
+        """List webhooks, and send them again."""
         from eed_delivery.operations.webhooks import WebhookOperations
 
         configured = self.settings.webhooks.url is not None

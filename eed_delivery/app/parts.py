@@ -191,7 +191,7 @@ class App:
         return Verp.configured(self.settings.bounces)
 
     def bounce_intake(self, connections: int = 2) -> BounceIntake:
-        """What takes bounces in. Raises `ConfigError` if they are off."""
+        """What receives bounces. Raises `ConfigError` if they are off."""
         verp = self.verp()
         if verp is None:
             what = "it is not set, and so no bounce can be for us"
@@ -241,7 +241,7 @@ class App:
         return AnswersAlike(AnswersLedger(database), self.operating(database), DomainHolds(database))
 
     def retention(self) -> Retention | None:
-        """What forgets old events; None where they are kept for ever."""
+        """What deletes old events; None if they are kept indefinitely."""
         if not self.settings.tracking.event_retention_days:
             return None
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
@@ -353,7 +353,7 @@ class App:
         )
 
     def fact_watch(self, desk: Desk) -> FactWatch:
-        """What looks at the facts of `[[alerts.fact]]`."""
+        """What measures the facts of `[[alerts.fact]]`."""
         wanted = self.settings.alerts
         known = measures(AlertFacts(self.database(connections=1)), self.queue(connections=1), self.ses_client)
         return FactWatch(wanted.fact, known, desk.observe, wanted.check_seconds)

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 HANDOVER_SECONDS = 5.0
-"""A worker is done so much earlier than its supervisor loses patience."""
+"""Seconds by which a worker stops before its supervisor's deadline."""
 LAST_ALERTS_SECONDS = 4.0
-"""At its end a process waits so long for the alerts about its last lines; less than HANDOVER_SECONDS."""
+"""Seconds that a process waits at its end for alerts about its last lines; less than HANDOVER_SECONDS."""
 DRAIN_CHECK_SECONDS = 1.0
 DRAIN_CHECKS = 3
-"""SQS's counts are approximate: it must have looked empty so often in a row."""
+"""Counts in a row that must find the queue empty, because SQS's counts are approximate."""
 
 
 def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
@@ -56,7 +56,7 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
 
 
 def _each(processes: int) -> range:
-    """The numbers of so many processes; 0: one for each core."""
+    """The numbers of the processes; 0: one for each core."""
     return range(1, (processes or os.cpu_count() or 1) + 1)
 
 
@@ -132,7 +132,7 @@ def run_web(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
 
 
 def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The process that tells the tenant's own system."""
+    """The process that sends webhooks to the tenant's own system."""
     from eed_delivery.ledger.webhooks.ledger import WebhookLedger
     from eed_delivery.webhooks.teller import Housekeeper, Teller
 

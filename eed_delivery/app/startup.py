@@ -1,4 +1,4 @@
-"""What is looked at before the service starts."""
+"""What is checked before the service starts."""
 
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings

@@ -1,4 +1,4 @@
-"""What `eed-delivery db check` looks at: the mapping, the server, our rights and the plans of our statements.
+"""What `eed-delivery db check` checks: the mapping, the server, our rights and the plans of our statements.
 
 - `mapping`           the mapped tables and columns, held against the live database
 - `expectations`      what the mapping expects of each column

@@ -10,7 +10,7 @@ Level = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: how bad it is, where it is, what is the case, and what to do about it.
+    """One finding of a check: its level, its place, what is the case, and what to do about it.
 
     An "error" would stop the service, lose emails or mix up statuses. A "warning" costs speed, or safety in a rare
     case. `remedy` is "" when there is nothing to do.

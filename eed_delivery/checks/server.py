@@ -29,7 +29,7 @@ _VARIABLES = text(
 
 
 def server_findings(c: Connection) -> Iterator[Finding]:
-    """What there is to say about the server, whatever the mapping."""
+    """Findings about the server, for any mapping."""
     if c.dialect.name == "sqlite":
         yield Finding(
             "warning",

@@ -13,7 +13,7 @@ from eed_delivery.source.live import LiveColumn, LiveTable
 from eed_delivery.source.tables import light_table
 
 SAMPLE_ROWS = 100
-"""Values of a column of bytes that are looked at."""
+"""Values of a column of bytes that are examined."""
 
 
 def template_findings(c: Connection, table: ExpectedTable, live: LiveTable) -> Iterator[Finding]:

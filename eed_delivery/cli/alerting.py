@@ -1,4 +1,4 @@
-"""`eed-delivery alerts`: what somebody is told about, and whether they can be told."""
+"""`eed-delivery alerts`: list the alert rules, and test their channels."""
 
 import click
 

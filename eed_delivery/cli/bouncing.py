@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 TEMPORARY = 75
 """EX_TEMPFAIL (https://man.openbsd.org/sysexits): the mail server keeps the bounce and calls again. With any other
-failure it would bounce the bounce, to nobody."""
+exit code it would bounce the bounce."""
 
 
 @click.command()

@@ -26,7 +26,7 @@ class Failure(click.ClickException):
         self.__dict__["exit_code"] = exit_code  # click declares it for the class, and reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the message; each of its lines stands for itself."""
+        """Write the message, without click's prefix."""
         click.echo(self.format_message(), file=file, err=file is None)
 
 

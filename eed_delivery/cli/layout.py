@@ -50,7 +50,7 @@ class Sheet:
     right: frozenset[int] = frozenset()
 
     def unbounded(self) -> Layout:
-        """As wide as it is: for a pipe, where a row is a line."""
+        """The table at its full width, for a pipe, where a row is a line."""
         columns = tuple(range(len(self.names)))
         return Layout(columns, tuple(map(self._natural, columns)))
 

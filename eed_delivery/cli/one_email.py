@@ -1,4 +1,4 @@
-"""One email: where it stands, everything that was tried, and what was heard of it since."""
+"""`eed-delivery email`: one email's state, attempts and delivery events."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ def _show_email(session: Session, view: EmailView) -> None:
 
 
 def _times(by_people: int, by_machines: int) -> str | None:
-    """How often, in words; None where nobody has."""
+    """How often, in words. None if it never happened."""
     if not by_people + by_machines:
         return None
     return f"{by_people}" + (f", and {by_machines} by machines" if by_machines else "")

@@ -152,7 +152,7 @@ def _balance(report: JobReport) -> str:
 
 
 def _show_outcomes(session: Session, view: JobView) -> None:
-    """Of the sent emails, as far as somebody would tell. Opens and clicks stand apart."""
+    """Show the outcomes of the sent emails as far as they are tracked. Opens and clicks have their own table."""
     sent = view.report.counts[EmailState.SENT]
     if sent or view.outcomes.known:
         session.screen.line()

@@ -38,7 +38,7 @@ STYLES: Mapping[str, Style] = {word: style for style, words in _STYLED for word 
 
 @dataclass
 class Screen:
-    """Where a command's answer goes. `terminal` says whether a person looks at it, `width` in how many cells."""
+    """Where a command's output goes. `terminal` is whether stdout is a terminal, and `width` its width in cells."""
 
     file: TextIO
     terminal: bool

@@ -9,7 +9,7 @@ from eed_delivery.operations.actor import Actor
 
 
 def caller(sudo: str | None = None) -> Actor:
-    """The operating system's user of this process. Under sudo, who called it as well: anybody may set that variable,
+    """The operating system's user of this process. Under sudo, who called it as well. Any user may set that variable,
     so the user stands there too."""
     uid = os.getuid()
     try:

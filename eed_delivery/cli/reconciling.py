@@ -58,7 +58,7 @@ def reconcile(session: Session, keys: tuple[str, ...], every: bool, repair: bool
 
 
 class _Corrections:
-    """What `--repair` has done: told as it comes, and counted."""
+    """What `--repair` has done: printed one by one, and counted."""
 
     def __init__(self, screen: Screen, limit: int, *, quiet: bool) -> None:
         self._screen = screen

@@ -56,7 +56,7 @@ def _opened(output: Path | None) -> Iterator[IO[bytes]]:
         return
     if output.exists() and not output.is_file():  # a device or a pipe, which must not be replaced
         raise Failure(f"error: {output} is not a regular file. Leave out --output, and redirect stdout instead.")
-    part = output.with_name(f".{output.name}.{secrets.token_hex(8)}.part")  # nobody can have put a link there
+    part = output.with_name(f".{output.name}.{secrets.token_hex(8)}.part")  # no other process can have put a link there
     try:
         with create_private(part) as file:
             yield file

@@ -81,7 +81,7 @@ def _refuse_unclear(
 
 
 def _ask(count: int, elsewhere: int, state: str, yes: bool) -> None:
-    """Ask the person at the terminal. Where there is nobody to answer, refuse at once instead of waiting for ever."""
+    """Ask the person at the terminal. Without a terminal, refuse at once instead of waiting indefinitely."""
     if yes:
         return
     question = f"{_emails(count)} {state} will be sent again{_where_to(elsewhere)}"

@@ -149,7 +149,7 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     stop_on_signals(stop)  # before any other thread starts, so that all of them inherit the blocked signals
     settings = session.settings
     logs.configure(settings.logs, role="supervisor")
-    Verp.configured(settings.bounces)  # a mistake in its settings is to be told now, and not by every process
+    Verp.configured(settings.bounces)  # report a mistake in its settings now, and not from every process
     for caution in cautions(settings):
         log.warning("setting_less_safe", setting=caution.key, what=caution.what, remedy=caution.remedy)
     for old in settings.old_names:

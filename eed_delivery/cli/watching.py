@@ -1,6 +1,6 @@
 """`job --watch`: a progress bar at a terminal, a line for each change elsewhere, until the job has finished.
 
-A database that is away does not end it: it says so, and goes on looking. Ctrl-C ends it.
+If the database is away, it says so and keeps trying. Ctrl-C ends it.
 """
 
 import threading
@@ -38,7 +38,7 @@ def watch_job(screen: Screen, news: Iterator[ProgressNews], to_json: Record | No
 
 
 def _follow(news: Iterator[ProgressNews], tell: Tell, say: Say) -> JobReport | None:
-    """`tell` is given each change and the rate, `say` what there is to say of the database."""
+    """`tell` receives each change and the rate, and `say` messages about the database."""
     last = None
     for each in news:
         match each:

@@ -1,4 +1,4 @@
-"""`webhooks`: what the tenant's own system is told, what it did not take, and another try."""
+"""`eed-delivery webhooks`: run, list, retry and test webhooks."""
 
 import click
 
@@ -34,7 +34,7 @@ def run_alone(session: Session) -> None:
     Example:
       eed-delivery webhooks run
     """
-    session.operations.webhooks.check_settings()  # a mistake in them is to be told now, and not by every process
+    session.operations.webhooks.check_settings()  # report a mistake in them now, and not from every process
     supervise(session, "webhooks")
 
 

@@ -1,4 +1,4 @@
-"""What cannot be right in `[alerts]`, looked at together with the other sections."""
+"""Checks of `[alerts]` together with the other sections."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def alert_clashes(settings: "Settings") -> Iterator[Clash]:
-    """Every rule that could not be told, or never be true."""
+    """Every rule that could not send an alert, or never be true."""
     alerts = settings.alerts
     yield from _names(alerts)
     yield from _audiences(alerts)

@@ -1,4 +1,4 @@
-"""`[alerts]`: who is told what, and by which way. docs/alerts.md explains them together."""
+"""`[alerts]`: rules, audiences and channels. docs/alerts.md explains them together."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ TOKEN = "{token}"  # noqa: S105 - the place for one
 
 
 def _one_or_more(value: Any) -> Any:
-    """A single name may stand for a list of one."""
+    """A single name is accepted as a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -42,7 +42,7 @@ Regex = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN_CHARS), AfterV
 
 
 class Audience(Section):
-    """Some people, or a program, and every way by which they are told."""
+    """An audience, and the channels by which it is notified."""
 
     email: tuple[Address, ...] = ()
     sns: tuple[TopicArn, ...] = ()
@@ -54,7 +54,7 @@ class Audience(Section):
 
 
 class AlertRule(Section):
-    """A word or a regular expression in the log, from a level up, so many times within a window."""
+    """A word or a regular expression in the log, from a level up, `count` times within a window."""
 
     name: RuleName
     word: Text | None = None
@@ -77,7 +77,7 @@ class AlertRule(Section):
 
 
 class AlertFact(Section):
-    """A number that is looked at now and then, and is too high."""
+    """A number that is measured at intervals, and its limit."""
 
     name: RuleName
     fact: FactName
@@ -87,7 +87,7 @@ class AlertFact(Section):
 
 
 class AlertsSettings(Section):
-    """Which lines of the log and which facts somebody is told about. Without rules and facts nothing listens."""
+    """Which log lines and facts cause alerts. Without rules and facts, alerts are off."""
 
     service: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\x20-\x7e]+$")] = "eed-delivery"
     sender: Address | None = None

@@ -69,7 +69,7 @@ def _exposed(key: str, address: str | None, what: str) -> Iterator[Exposure]:
 
 
 def clear_text_clashes(settings: Settings) -> Iterator[Clash]:
-    """Clear text that nobody has allowed."""
+    """Clear text that no setting allows."""
     for found in exposures(settings):
         if found.key not in settings.security.clear_text:
             yield Clash.of(

@@ -1,4 +1,4 @@
-"""A database's address in its parts, and how PyMySQL is told about it."""
+"""A database's address in its parts, and the URL and options for PyMySQL."""
 
 import math
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ class DatabaseUrl:
         return replace(self, url=self.url.set(password=password))
 
     def for_pymysql(self, *, ca_file: Path | None, connect_seconds: float, read_seconds: float) -> URL:
-        """The URL for `create_engine`, with all that PyMySQL must know in its query. SQLite's stays as it is."""
+        """The URL for `create_engine`, with all that PyMySQL must know in its query. SQLite's stays unchanged."""
         if self.is_sqlite:
             return self.url
         read = str(math.ceil(read_seconds))  # PyMySQL's timeouts are whole seconds through a URL

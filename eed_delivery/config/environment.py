@@ -52,7 +52,7 @@ AWS_VARIABLES: dict[str, Key] = {
 class Supervision:
     """How systemd watches this process: where to notify, and the watchdog's patience (WatchdogSec=) in seconds.
 
-    Both are None when nobody watches, so it also says whether systemd is there.
+    Both are None without systemd's watchdog, so it also says whether systemd is there.
     """
 
     notify_socket: str | None = None
@@ -103,7 +103,7 @@ class _Variables(EnvSettingsSource):
         self.env_vars = {name.lower(): value for name, value in environ.items()}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """A list or table is written as JSON. What isn't JSON stays as it is, to be reported with all the rest."""
+        """A list or table is written as JSON. What isn't JSON stays unchanged, to be reported with all the rest."""
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:

@@ -35,7 +35,7 @@ STAND_INS: dict[Key, str] = {
     ("queue", "url"): "https://localhost/queue",
     ("rendering", "message_id_domain"): "localhost",
 }
-# Whoever sets none of these, and names no file, has no configuration. A database's URL alone is often a variable.
+# Without any of these and without a file, there is no configuration. A database's URL alone is often a variable.
 _OF_THE_FILE = STAND_INS.keys() - {("database", "url")}
 NO_CONFIGURATION = Problem(
     "configuration",
@@ -48,7 +48,7 @@ NO_CONFIGURATION = Problem(
 def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from a TOML file (None: the one $EED_CONFIG names, or none), credentials and environment.
 
-    `environ` defaults to the process's own. Raises ConfigError with every mistake there is; it never tells a secret.
+    `environ` defaults to the process's own. Raises ConfigError with every mistake; it never shows a secret.
     """
     environ = os.environ if environ is None else environ
     problems: list[Problem] = []
@@ -118,7 +118,7 @@ def _has_password(url: Any) -> bool:
     try:
         return parse_database_url(str(url)).url.password is not None
     except UnusableUrl:
-        return False  # told when it is validated, without quoting it
+        return False  # reported when it is validated, without quoting it
 
 
 def _overlay(data: dict[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> dict[Key, str]:

@@ -1,4 +1,4 @@
-"""Pydantic's errors told again for the person who has to mend the configuration."""
+"""Pydantic's errors in words for the person who has to correct the configuration."""
 
 import difflib
 from collections.abc import Iterator, Mapping

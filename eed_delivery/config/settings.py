@@ -218,7 +218,8 @@ class RenderingSettings(Section):
 class TrackingSettings(Section):
     """What becomes of emails after they have left.
 
-    0 days are for ever (but for `suppress_within_days`); a threshold of 0 is never reached; 0 processes are one a core.
+    0 days mean no limit (but not in `suppress_within_days`); a threshold of 0 is never reached; 0 processes are one a
+    core.
     """
 
     events_queue_url: QueueUrl | None = None
@@ -285,7 +286,7 @@ class WebSettings(Section):
     @field_validator("secret", "former_secrets")
     @classmethod
     def _not_guessed(cls, given: SecretStr | None) -> SecretStr | None:
-        """What is signed goes out with every email: whoever has one may try words until one fits."""
+        """Every email contains a signature, against which its reader may try words as the secret."""
         words = given.get_secret_value().split() if given is not None else []
         if given is not None and min(map(len, words), default=0) < SHORTEST_WEB_SECRET:
             what = f"a secret has fewer than {SHORTEST_WEB_SECRET} characters"

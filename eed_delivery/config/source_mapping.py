@@ -37,7 +37,7 @@ class EmailStatuses(Section):
 
 
 class JobSource(Section):
-    """The table of jobs. A `…_value` stands for a column that is not there: the same for every job."""
+    """The table of jobs. A `…_value` replaces a missing column, the same for every job."""
 
     table: Table = "delivery_job"
     id: Column = "id"

@@ -1,4 +1,4 @@
-"""The section `[webhooks]`: who is told what becomes of jobs and emails, and how it is signed."""
+"""The section `[webhooks]`: the endpoint that is notified of jobs and emails, and the signature."""
 
 from base64 import b64decode
 from pathlib import Path
@@ -17,7 +17,7 @@ SHORTEST_KEY = 24
 
 
 def _safe(text: str) -> str:
-    """Only this host may be told in clear text."""
+    """Only this host may be notified in clear text."""
     parts = urlsplit(text)
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise mistake("customers' events would go there in clear text", "Give an address that begins with https://.")
@@ -30,7 +30,7 @@ def _safe(text: str) -> str:
 
 
 def key_of(secret: str) -> bytes:
-    """The key that a secret stands for: base64, mostly behind `whsec_`. Raises a mistake, which does not tell it."""
+    """The key of a secret in base64, mostly behind `whsec_`. Raises a mistake, which does not show it."""
     try:
         key = b64decode(secret.removeprefix(PREFIX), validate=True)
     except ValueError:
@@ -44,7 +44,7 @@ def key_of(secret: str) -> bytes:
 
 
 class WebhooksSettings(Section):
-    """Whom we tell. `former_secrets`: separated by spaces; no `events` are all of them."""
+    """The endpoint. `former_secrets`: separated by spaces; no `events` are all of them."""
 
     url: Annotated[HttpUrl, AfterValidator(_safe)] | None = None
     secret: SecretStr | None = None

@@ -18,7 +18,7 @@ class utc_now(FunctionElement[Any]):  # noqa: N801 - named like the SQL function
 
 
 class utc_in(FunctionElement[Any]):  # noqa: N801 - as above
-    """The database's clock plus so many seconds: ``utc_in(30)``; may be negative or fractional."""
+    """The database's clock plus a number of seconds: ``utc_in(30)``; may be negative or fractional."""
 
     type = DateTime()
     inherit_cache = True

@@ -8,8 +8,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from eed_delivery.database.mysql_connection import connect
 
 # A process that is frozen, or cut off from the network, in the middle of a transaction keeps its row locks for as long
-# as the server believes in its connection: eight hours by default. Nobody could claim, settle or finish what it holds.
-# MariaDB ends an idle transaction by itself; MySQL, which takes /*M! … */ for a comment, the idle connection.
+# as the server believes in its connection: eight hours by default. No other process could claim, settle or finish what
+# it holds. MariaDB ends an idle transaction by itself; MySQL, which takes /*M! … */ for a comment, the idle connection.
 IDLE_TRANSACTION_SECONDS = 10
 IDLE_CONNECTION_SECONDS = 60
 LOCK_WAIT_SECONDS = 5
@@ -29,7 +29,8 @@ _KEPT_MODES = (
 """What a server may ask of the values that are written. Every other mode changes what a statement says, and is off in
 our sessions: NO_BACKSLASH_ESCAPES how a text ends, ANSI_QUOTES and PIPES_AS_CONCAT what is a text at all,
 EMPTY_STRING_IS_NULL and PAD_CHAR_TO_FULL_LENGTH what a key is, SIMULTANEOUS_ASSIGNMENT what an UPDATE sets.
-https://dev.mysql.com/doc/refman/8.4/en/sql-mode.html, https://mariadb.com/docs/server/server-management/variables-and-modes/sql_mode
+https://dev.mysql.com/doc/refman/8.4/en/sql-mode.html,
+https://mariadb.com/docs/server/server-management/variables-and-modes/sql_mode
 """
 _EACH_MODE = ", ".join(f"IF(FIND_IN_SET('{mode}', @@sql_mode), '{mode}', NULL)" for mode in _KEPT_MODES)
 SESSION = (

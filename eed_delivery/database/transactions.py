@@ -103,8 +103,8 @@ class Database:
             raise
 
     def did(self, work: Callable[[Connection], T]) -> T:
-        """As `run`, for work that tells what it has done: how many rows, or whether. When the commit went through, its
-        answer was lost, and the second run therefore found nothing left to do, the first one's word stands."""
+        """As `run`, for work that returns what it has done: how many rows, or whether. When the commit went through,
+        its answer was lost, and the second run therefore found nothing left to do, the first one's word stands."""
         told: list[T] = []
 
         def telling(c: Connection) -> T:
@@ -147,7 +147,7 @@ class Database:
         self.run(lambda c: c.execute(text("SELECT 1")).scalar())
 
     def close(self) -> None:
-        """Close what nobody uses at the moment."""
+        """Close connections that are not in use."""
         if self._kept.connection is not None:
             self._kept.connection.close()
             self._kept.connection = None

@@ -1,4 +1,4 @@
-"""Looks at what came of the batch from the outside: the rows of the source, and the files the mail server stored.
+"""Checks the batch's results from the outside: the rows of the source, and the files the mail server stored.
 
 Each check compares two things that were made independently of each other, and can fail.
 """

@@ -40,7 +40,7 @@ def demo(ctx: click.Context, emails: int, directory: Path, keep_running: bool) -
     # Imported now, because an installation without the extra has the other commands all the same.
     from eed_delivery.demo.play import Demo, DemoFailed
 
-    # A SIGTERM ends the demo in order, as Ctrl-C does: its servers must not outlive it. SIGINT is named as well, since
+    # A SIGTERM ends the demo in order, as Ctrl-C does: its servers must not outlive it. SIGINT is named as well, as
     # a shell that starts a command in the background has it ignored.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.default_int_handler)

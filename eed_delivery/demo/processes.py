@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 END_SECONDS = 30.0
 TAIL_CHARS = 2000
 _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks this machine itself, whatever proxy it is to use for others."""
+"""Connects to this machine directly, and ignores proxies."""
 
 
 class StackFailed(Exception):
@@ -57,7 +57,7 @@ class ChildProcess:
         self.end()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait so long for it to end; its exit status, or None while it runs."""
+        """Wait at most `seconds` for it to end; its exit status, or None while it runs."""
         if self._process is None:
             return None
         try:

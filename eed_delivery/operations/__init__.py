@@ -13,7 +13,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `reporting`                     a job's report and certificate
 - `submitting`                    register a job, in the reference schema (`reference_schema`)
 - `suppression`                   addresses that are not mailed
-- `alerting`, `webhooks`          who is told of what, and whether that works
+- `alerting`, `webhooks`          alert rules and webhooks, and whether their channels work
 - `bounces`                       one bounce, as a mail server hands it over
 - `preparing`, `queue_making`     tables and queues, before the first run
 - `checking`                      everything the service leans on

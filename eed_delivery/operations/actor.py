@@ -10,8 +10,8 @@ Surface = Literal["cli", "api", "page", "lambda"]
 class Actor:
     """Who asks for an operation, and by which way.
 
-    `user` is the account that the surface has checked. `sudo_user` is who called it by sudo: anybody may claim that, so
-    the user stands beside it. `host` is where the surface runs.
+    `user` is the account that the surface has checked. `sudo_user` is who called it by sudo. Any user may claim that,
+    so the user stands beside it. `host` is where the surface runs.
     """
 
     user: str

@@ -1,4 +1,4 @@
-"""The rules of alerts, when each was told last, and whether an alert reaches anybody."""
+"""The alert rules with their last alerts, and tests of their channels."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from eed_delivery.operations.refusals import UnknownKey
 
 @dataclass(frozen=True, slots=True)
 class AlertRuleView:
-    """A rule, when it was told last (UTC; None: never), and how often it was met since then."""
+    """A rule, its last alert (UTC; None: never), and how often it was met after that."""
 
     rule: AlertRule | AlertFact
     last_alert_at: datetime | None
@@ -24,7 +24,7 @@ class AlertRuleView:
 
 @dataclass(frozen=True, slots=True)
 class AlertRules:
-    """All rules. `problem` says why it is not known when they were told last; None if it is."""
+    """All rules. `problem` says why the times of their last alerts cannot be read; None if they can."""
 
     rules: tuple[AlertRuleView, ...]
     problem: str | None

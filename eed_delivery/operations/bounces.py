@@ -13,7 +13,7 @@ BLOCK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class BounceRequest:
-    """A message that came for `recipient`, the envelope's. It is read to its end, and its start is looked at."""
+    """A message that came for `recipient`, the envelope's. It is read to its end, and only its start is parsed."""
 
     recipient: str
     message: BinaryIO
@@ -32,7 +32,7 @@ class Bounces:
 
 
 def _start_of(stream: BinaryIO) -> bytes:
-    """As much of it as is looked at. The rest is read and forgotten: who writes must not find the pipe broken."""
+    """The part of it that is parsed. The rest is read and dropped, so that the writer does not find a broken pipe."""
     content = stream.read(MAX_BYTES)
     while stream.read(BLOCK):
         pass

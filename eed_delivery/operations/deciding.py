@@ -33,7 +33,7 @@ class SettleRequest:
 
 @dataclass(frozen=True, slots=True)
 class SettleResult:
-    """The keys of the emails that are settled now, and the error that tells why others are not; None if all are."""
+    """The keys of the emails that are settled now, and the error that says why others are not; None if all are."""
 
     settled: tuple[str, ...]
     refusal: WrongState | None
@@ -52,7 +52,7 @@ class StopRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """A job to let go on. `watched` False: its bounces and complaints do not pause it again."""
+    """A job to resume. With `watched` False, its bounces and complaints do not pause it again."""
 
     job: str
     watched: bool = True
@@ -118,7 +118,7 @@ class Deciding:
         return StopResult(before_its_time=False)
 
     def resume(self, request: ResumeRequest) -> ResumeResult:
-        """Let a paused job go on. One that was paused before its time waits for it again."""
+        """Resume a paused job. One that was paused before its scheduled time waits for it again."""
         key = request.job
         job_id = self._keys.job_id(key)
         if (waiting := self._scheduling.let_wait(job_id, key, request.reason)) is not None:

@@ -1,4 +1,4 @@
-"""Emails: those of a job or to an address, and one with everything that was tried for it and heard of it."""
+"""Emails of a job or to an address, and one email with its attempts and delivery events."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ class JobsPage:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """How much of a job is wanted: at most so many doubts and reasons, and the last so many acts (None: all)."""
+    """How much of a job is wanted: limits of doubts, reasons and last acts (None: all acts)."""
 
     doubts: int = DOUBTS_SHOWN
     reasons: int = REASONS_SHOWN
@@ -69,7 +69,7 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class WaitingJobView:
-    """A job before its time, and how many emails are to be sent then, by the source as it is now."""
+    """A scheduled job, and how many emails it will send by the source's present rows."""
 
     job: WaitingJob
     emails: int

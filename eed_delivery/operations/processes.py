@@ -9,7 +9,7 @@ __all__ = ["ProcessQueries", "ProcessView", "SeenProcess"]
 
 @dataclass(frozen=True, slots=True)
 class ProcessView:
-    """A process that was heard of within a day. One that has missed three heartbeats is not alive any more."""
+    """A process with a heartbeat within a day. It is not alive any more after it has missed three."""
 
     process: SeenProcess
     alive: bool
@@ -27,6 +27,6 @@ class ProcessQueries:
         self._heartbeat_seconds = heartbeat_seconds
 
     def all(self) -> tuple[ProcessView, ...]:
-        """All of them, the most recently heard of first. There are a few on each host."""
+        """All of them, the latest heartbeat first. There are a few on each host."""
         found = self._workers.all()
         return tuple(ProcessView(process, process.is_alive(self._heartbeat_seconds)) for process in found)

@@ -52,7 +52,7 @@ class Reconciling:
     """Compares jobs, and repairs them. Safe while the service runs. Each call raises `DatabaseGone`."""
 
     def __init__(self, keys: Keys, reconciler: Reconciler, patience_seconds: float) -> None:
-        """`patience_seconds`: a job that has just become ready is looked at again after so long."""
+        """`patience_seconds`: the wait before a second look at a job that has just become ready."""
         self._keys = keys
         self._reconciler = reconciler
         self._patience_seconds = patience_seconds
@@ -62,12 +62,12 @@ class Reconciling:
         return ChosenJobs(tuple(self._keys.job_id(key) for key in request.jobs))
 
     def repair(self, chosen: ChosenJobs) -> Iterator[Correction]:
-        """Put right what can be put right, and tell of each as it is done. It is done as far as the corrections are
+        """Correct what can be corrected, and yield each correction. It is done as far as the corrections are
         read. No email that has ended is sent again."""
         return self._reconciler.repair(self._ids(chosen))
 
     def compare(self, chosen: ChosenJobs, limit: int, wait: Callable[[float], object]) -> ReconcileResult:
-        """Compare, and list at most `limit` differences. A job that no publisher has taken up must be so at two looks,
+        """Compare, and list at most `limit` differences. A job counts as not picked up only if two looks find it so,
         between which `wait` waits."""
         findings = Findings(limit)
         before = {} if chosen.job_ids else self._reconciler.not_taken_up()

@@ -8,8 +8,8 @@ CATEGORY = delivery_job.c.category.name
 
 
 def is_reference(source: SourceSettings) -> bool:
-    """True when `[source]` maps the reference schema: whatever status words it uses, whatever is the same for all jobs,
-    and whether or not they have a category, since tables that were made before there were any lack the column."""
+    """True when `[source]` maps the reference schema. Its status words, values for all jobs and the category may
+    differ, because tables of earlier releases lack the category's column."""
     plain = SourceSettings()
     same: dict[str, object] = dict.fromkeys(("category_value", "track_opens_value", "track_clicks_value"))
     same["statuses"] = plain.job.statuses

@@ -21,7 +21,7 @@ class OperationRefused(NotPossible):
 
 
 class InvalidRequest(OperationRefused):
-    """The request itself makes no sense, whatever the state of things. `which` is its field."""
+    """The request itself is invalid, in any state of the ledger. `which` is its field."""
 
 
 class UnknownKey(OperationRefused):

@@ -13,7 +13,7 @@ from eed_delivery.operations.values import seconds_before
 __all__ = ["RequeuePreview", "RequeueRequest", "Requeueing", "Selection", "contains"]
 
 NAMED = 10
-"""States of at most so many emails are in an error."""
+"""Limit: states of emails that an error names."""
 
 
 @dataclass(frozen=True, slots=True)

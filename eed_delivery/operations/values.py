@@ -1,4 +1,4 @@
-"""Values that several requests have: each is checked once, by one rule, on whatever surface it was given."""
+"""Values that several requests have. One rule checks each, on every surface."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ REASON_LENGTH = 400
 
 
 def reason(value: str) -> str:
-    """A reason in one line: it stands in the ledger for whoever asks next year. Raises `InvalidRequest`."""
+    """A reason in one line, as the ledger keeps it. Raises `InvalidRequest`."""
     line = " ".join(value.split())
     if not line or not line.isprintable() or len(line) > REASON_LENGTH:
         raise InvalidRequest(f"give a reason of 1 to {REASON_LENGTH} printable characters", which="reason")
@@ -53,7 +53,7 @@ def category(value: str) -> str:
 
 
 def seconds_before(moment: float | datetime | None, now: datetime) -> float | None:
-    """How long ago `moment` was: seconds as they are, and a time with its zone by `now`, the database's clock."""
+    """How long ago `moment` was: seconds unchanged, and a time with its zone by `now`, the database's clock."""
     if not isinstance(moment, datetime):
         return moment
     return max(0.0, (now - moment.replace(tzinfo=None)).total_seconds())

@@ -37,13 +37,13 @@ ProgressNews = JobProgress | DatabaseAway | DatabaseBack
 
 
 class EmailRate:
-    """Emails a second over the last half minute, from looks at the count."""
+    """Emails a second over the last half minute, from samples of the count."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, int]] = deque()
 
     def rate(self, now: float, done: int) -> float:
-        """The rate, with this look taken in; `now` in seconds of a clock that never jumps."""
+        """The rate with this count. `now` is in seconds of a clock that never jumps."""
         self._looks.append((now, done))
         while now - self._looks[0][0] > RATE_SECONDS:
             self._looks.popleft()
@@ -52,7 +52,7 @@ class EmailRate:
 
 
 class Watching:
-    """Looks at jobs again and again. A database that is away does not end it."""
+    """Polls a job until it has finished. A database that is away does not end it."""
 
     def __init__(self, reporting: ReportingLedger) -> None:
         self._reporting = reporting

@@ -1,4 +1,4 @@
-"""What the tenant's own system is told, what it did not take, and another try."""
+"""Webhooks to the tenant's own system: list, test, and send failed ones again."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ class WebhooksView:
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """The ids that are told again, and the error that names the others; None if there are none."""
+    """The ids that will be sent again, and the error that names the others; None if there are none."""
 
     retried: tuple[str, ...]
     refusal: WrongState | None
@@ -72,7 +72,7 @@ class WebhookTaken:
 
 
 class WebhookOperations:
-    """Looks at webhooks, and has them told again. Each call raises `DatabaseGone`."""
+    """Lists webhooks, and queues them to be sent again. Each call raises `DatabaseGone`."""
 
     def __init__(
         self, configured: bool, webhooks: Callable[[], WebhookList], endpoint: Callable[[], WebhookEndpoint]
@@ -87,23 +87,23 @@ class WebhookOperations:
         self._endpoint().close()
 
     def view(self, request: WebhooksRequest) -> WebhooksView:
-        """Those that are told next come first."""
+        """Those that are due next come first."""
         found = self._webhooks()
         rows = found.all(request.state, request.limit)
         return WebhooksView(self._configured, found.endpoint(), found.counts(), tuple(rows))
 
     def retry(self, ids: tuple[str, ...]) -> RetryResult:
-        """Tell again what was given up: as if it were new, with the same id."""
+        """Send failed messages again, with the same id."""
         done = self._webhooks().tell_anew(ids)
         left = [one for one in ids if one not in done]
         return RetryResult(tuple(done), _not_given_up(left) if left else None)
 
     def retry_all(self) -> int:
-        """The same for all that were given up; returns how many."""
+        """The same for all failed messages; returns how many."""
         return self._webhooks().tell_all_anew()
 
     def test(self) -> WebhookTaken:
-        """Tell the endpoint a test. If it takes it, a pause ends. Raises `WebhookNotTaken`."""
+        """Send a test to the endpoint. If it accepts it, a pause ends. Raises `WebhookNotTaken`."""
         with closing(self._endpoint()) as endpoint:
             body = body_of_test(datetime.now(UTC).replace(tzinfo=None))
             answer = endpoint.post(f"msg_test_{time.time_ns()}", body)

@@ -131,7 +131,7 @@ class _Connection:
         self._poll.register(connected, select.POLLIN)
 
     def silent(self) -> bool:
-        """Whether nothing has arrived since the last exchange. What arrives unasked is the connection's end."""
+        """Whether nothing has arrived after the last exchange. Unrequested bytes mean the connection's end."""
         return not self._poll.poll(0)
 
     def exchange(self, request: bytes) -> HttpAnswer:

@@ -91,7 +91,7 @@ class RequestSigner:
 
 
 def _check(*values: str) -> None:
-    """A file that a credential was read from may end with a line's end; sent as it is, it would begin a header."""
+    """A file that a credential was read from may end with a line end, which would begin a header field."""
     for value in values:
         if not (value.isascii() and value.isprintable()):
             raise UnusableCredentials

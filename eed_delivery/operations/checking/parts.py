@@ -1,4 +1,4 @@
-"""The parts that are checked, each made when it is looked at: one that cannot be made is a finding."""
+"""The parts that are checked. Each is made when it is checked, and one that cannot be made is a finding."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol

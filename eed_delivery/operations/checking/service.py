@@ -13,7 +13,7 @@ Check = Callable[[], Iterator[Finding]]
 
 
 class ServiceCheck:
-    """Looks at everything that the service needs."""
+    """Checks everything that the service needs."""
 
     def __init__(self, parts: CheckedParts, preparing: Preparing) -> None:
         self._parts = parts

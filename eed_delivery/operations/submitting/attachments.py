@@ -12,14 +12,14 @@ from eed_delivery.rendering.local_files import read_file
 
 S3 = "s3://"
 REMEMBERED = 1024
-"""A brochure that everybody gets is read once."""
+"""An attachment of every email is read once."""
 
 
 class SubmittedFiles:
-    """Looks at local attachments by the same rules as the service when it sends: what it refuses is refused now.
+    """Checks local attachments by the rules that the service uses when it sends.
 
-    `root` is rendering.attachments_root, `allow_empty` is rendering.allow_empty_attachments. The files in S3 are not
-    looked at.
+    `root` is rendering.attachments_root, `allow_empty` is rendering.allow_empty_attachments. Files in S3 are not
+    checked.
     """
 
     def __init__(self, root: Path | None, max_bytes: int, allow_empty: bool = False) -> None:

@@ -1,6 +1,6 @@
 """The file of recipients for `submit`: CSV or JSON Lines, read a row at a time, each row checked.
 
-A bad row is told with its line number and never guessed at.
+A bad row is reported with its line number and never guessed at.
 """
 
 import csv

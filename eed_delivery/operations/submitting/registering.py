@@ -1,6 +1,6 @@
 """The rows that `submit` writes into the reference schema.
 
-The job stays in a status that nobody picks up until its last email is in: a crash half-way sends nothing.
+The job stays in a status that no publisher picks up until its last email is in. A crash half-way sends nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ class Registration:
         }
 
     def release(self) -> None:
-        """Mark the job ready: from here on the publisher may take it up. Raises `NotPossible` when the job does not
+        """Mark the job ready. From here on the publisher may pick it up. Raises `NotPossible` when the job does not
         have as many emails as were added, or is not there any more."""
         ready = (
             update(delivery_job)

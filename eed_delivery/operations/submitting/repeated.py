@@ -1,4 +1,4 @@
-"""Recipients that a file has more than once: told, and not refused."""
+"""Recipients that a file has more than once: reported, and not refused."""
 
 import sqlite3
 from types import TracebackType

@@ -54,7 +54,7 @@ class RegisteredJob:
 
 
 class Submitting:
-    """Registers jobs in the reference schema; the publisher takes them up by itself."""
+    """Registers jobs in the reference schema. The publisher picks them up by itself."""
 
     def __init__(
         self, settings: Settings, database: Database, reporting: ReportingLedger, renderer: Callable[[], Renderer]

@@ -1,6 +1,6 @@
 """The list of addresses that are not mailed. Felt at the next claim.
 
-- `listing`  look at it, and change it an address at a time
+- `listing`  list it, and change it an address at a time
 - `moving`   enter a whole file
 - `file`     the list as a file
 """

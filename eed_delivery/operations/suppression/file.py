@@ -1,6 +1,6 @@
 """The suppression list as a file: our own CSV, or one address a line. Read an entry at a time, each line checked.
 
-A bad line is told with its number and never guessed at. What `header` and `row` write comes back as it was.
+A bad line is reported with its number and never guessed at. What `header` and `row` write comes back as it was.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Addresses that are not mailed: look at the list, put addresses on it, take them off. Felt at the next claim."""
+"""List, add and remove suppressed addresses. A change applies at the next claim."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -58,7 +58,7 @@ class EntriesPage:
 class SuppressRequest:
     """Addresses to put on the list, each an address or *@domain. Raises `InvalidRequest`.
 
-    `expires`: seconds from now, or a time in UTC, or None for ever.
+    `expires`: seconds from now, or a time in UTC, or None for indefinitely.
     """
 
     addresses: tuple[str, ...]
@@ -75,7 +75,7 @@ class SuppressRequest:
 
 @dataclass(frozen=True, slots=True)
 class SuppressedAddress:
-    """What became of one address: `added`, or `prolonged`, or neither, since it stood there for longer. `entry` is the
+    """What became of one address: `added`, or `prolonged`, or neither, because its entry lasts longer. `entry` is the
     one that stands there now."""
 
     address: str
