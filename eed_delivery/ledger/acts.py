@@ -1,6 +1,6 @@
 """The audit: what was done to jobs and emails, by whom and why (G7).
 
-Each act is written in the transaction that does it. It is never changed, but for the count of one that goes on.
+Each act is written in the transaction that does it. It is never changed, except for the count of one that continues.
 """
 
 from collections.abc import Iterator
@@ -77,7 +77,7 @@ def note(c: Connection, who: str, act: Act) -> int:
 
 
 def go_on(c: Connection, act_id: int, more: int) -> None:
-    """An act is about so many emails more: its next chunk."""
+    """Add the next chunk's emails to an act's count."""
     if c.execute(GO_ON, {"id": act_id, "more": more}).rowcount != 1:
         raise Miscounted(f"act {act_id} has gone from the audit, so nothing of this chunk is written")
 

@@ -25,7 +25,7 @@ class plain_form(FunctionElement[Any]):  # noqa: N801 - named like the SQL funct
 
 
 class domain_entry(FunctionElement[Any]):  # noqa: N801 - as above
-    """The entry of the suppression list that stands for every address of a canonical address's domain."""
+    """The entry of the suppression list for every address of a canonical address's domain."""
 
     type = String()
     inherit_cache = True

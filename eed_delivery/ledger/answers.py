@@ -12,7 +12,7 @@ from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job
 from eed_delivery.model import EmailState, Verdict
 
 SCANNED = 20_000
-"""So many of the newest attempts are looked through for those of one job."""
+"""Limit: newest attempts that are searched for those of one job."""
 PAGE = 1000
 _DEFERRED = (Verdict.TEMPORARY, Verdict.INFRASTRUCTURE)
 
@@ -68,7 +68,7 @@ class AnswersLedger:
         return self._database.run(lambda c: job_keys(c, [job_id])).get(job_id, "")
 
     def has_failed(self, job_id: int, many: int) -> bool:
-        """Whether so many emails of a watched job have failed."""
+        """Whether at least this many emails of a watched job have failed."""
         failed = select(eed_email.c.email_id).where(
             eed_email.c.job_id == job_id, eed_email.c.state == EmailState.FAILED
         )
@@ -95,7 +95,7 @@ class AnswersLedger:
         ]
 
     def deferrals(self, seconds: float, limit: int) -> list[Deferral]:
-        """The temporary answers of so many last seconds to emails of all jobs, the newest first. Of an email that had
+        """The temporary answers of the last `seconds` to emails of all jobs, the newest first. Of an email that had
         one code several times, the first time."""
         newest = select(func.max(eed_attempt.c.attempt_id)).scalar_subquery()
         first = func.min(eed_attempt.c.attempt_id).label("attempt_id")

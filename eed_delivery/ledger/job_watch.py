@@ -66,12 +66,12 @@ class WatchLedger:
     """What the watch may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(self, database: Database, outbox: Outbox = SILENT) -> None:
-        """`outbox`: takes what is to be told of it."""
+        """`outbox`: receives its notices."""
         self._database = database
         self._outbox = outbox
 
     def jobs(self, after_sent: int) -> list[WatchedJob]:
-        """Running jobs that are watched and can have sent so many since their last resume."""
+        """Running jobs that are watched and can have sent enough after their last resume."""
         statement = (
             select(eed_job)
             .where(eed_job.c.finished_at.is_(None), eed_job.c.state == JobState.ACTIVE, eed_job.c.watched.is_(True))

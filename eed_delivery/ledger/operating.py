@@ -64,7 +64,7 @@ REQUEUE = (
         lease_until=None,
         wire_at=None,
         not_before=None,
-        detail=None,  # nobody has said anything of the new generation yet
+        detail=None,  # the new generation has no reply yet
         outcome=None,
         outcome_at=None,
         changed_at=utc_now(),
@@ -131,7 +131,7 @@ class OperatingLedger:
     def __init__(
         self, database: Database, source: Source, chunk: int = 1000, *, outbox: Outbox = SILENT, who: str = SERVICE
     ) -> None:
-        """`outbox`: takes what is to be told of it. `who`: the operator's name."""
+        """`outbox`: receives its notices. `who`: the operator's name."""
         self._database = database
         self._who = who
         self._source = source
@@ -149,7 +149,7 @@ class OperatingLedger:
         In chunks of one transaction each: what a crash leaves undone stays failed and can be requeued again.
         """
         done = Counter[int]()
-        acts: dict[int, int] = {}  # by job: each has one act, which goes on from chunk to chunk
+        acts: dict[int, int] = {}  # by job: each has one act, which continues from chunk to chunk
         after = 0
         while rows := self._database.run(partial(self._next, selection, after)):
             # Chosen outside of the transaction that changes them: should that one run again, because its answer was
@@ -270,7 +270,7 @@ class OperatingLedger:
         return self._change(PAUSE, values, Act(ActKind.PAUSE, job_id, reason=reason), notice)
 
     def resume(self, job_id: int, *, watched: bool = True, reason: str | None = None) -> bool:
-        """Let a paused job go on, with its templates read anew and watched anew, or not watched any more; False when it
+        """Resume a paused job, with its templates read again, and watched again or not any more; False when it
         is not paused."""
         values = {"id": job_id, "is_watched": watched}
         why = ", ".join(filter(None, [None if watched else "unwatched", reason]))

@@ -22,7 +22,7 @@ REASONS_A_PAGE = 5000
 NOT_SENT = (EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, EmailState.CANCELLED)
 """How an email ends that its recipient did not get, as far as we know."""
 NO_WORD_YET = "no_word_yet"
-"""Sent, and nothing was heard since that says what became of it."""
+"""Sent, without a delivery event so far."""
 RECENT_SECONDS = 60.0
 TRIES_LOOKED_AT = 20_000
 

@@ -66,7 +66,7 @@ class ResendLedger:
     """Sends emails once more. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, who: str, outbox: Outbox = SILENT) -> None:
-        """`who`: the operator's name. `outbox`: takes what is to be told of it."""
+        """`who`: the operator's name. `outbox`: receives its notices."""
         self._outbox = outbox
         self._database = database
         self._source = source

@@ -36,7 +36,7 @@ UNREADABLE = "its row in the source cannot be read. See email_cannot_be_claimed 
 
 JOBS_A_QUERY = 200
 STATEMENTS_A_REQUEST = 100
-"""So many emails are ended in one request; still one key at a time, in the order of their ids."""
+"""Limit: emails that are ended in one request; still one key at a time, in the order of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class SweepLedger:
         outbox: Outbox = SILENT,
     ) -> None:
         """`reconcile_seconds`: how long after its wire an email in doubt keeps its job from being finished, so that
-        its events may settle it first; 0: not at all. `outbox`: takes what is to be told of it."""
+        its events may settle it first; 0: not at all. `outbox`: receives its notices."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -207,7 +207,7 @@ class SweepLedger:
         return self._database.did(work)
 
     def bury(self, ticket: Ticket) -> bool:
-        """A dead letter: its email ends as failed when its worker died with it in hand, or when nobody can read its
+        """A dead letter: its email ends as failed when its worker died while it held it, or when no worker can read its
         row. One that was never in a worker's hand goes out again with a fresh message (G4). True: it has failed."""
 
         def work(c: Connection) -> bool:
@@ -279,7 +279,7 @@ class SweepLedger:
         return self._database.did(work)
 
     def end_leftovers(self) -> int:
-        """Emails of cancelled or failed jobs that nobody holds end like their job. One chunk a call; how many."""
+        """Emails of cancelled or failed jobs that no worker holds end like their job. One chunk a call; how many."""
 
         def work(c: Connection) -> int:
             jobs = c.execute(
@@ -322,7 +322,7 @@ class SweepLedger:
         return self._database.run(lambda c: list(c.execute(statement.limit(self._chunk)).scalars()))
 
     def finish(self, job_id: int) -> bool | None:
-        """Finish a job that balances, and tell the source. None: it is open again; False: it does not balance."""
+        """Finish a job that balances, and update the source. None: it is open again; False: it does not balance."""
         return self._database.did(lambda c: self._finish(c, job_id))
 
     def _finish(self, c: Connection, job_id: int) -> bool | None:
@@ -380,7 +380,7 @@ class SweepLedger:
             )
             for row in c.execute(statement, values)
         ]
-        return sorted(strays, key=lambda stray: stray.email_id)  # one order for everybody's row locks
+        return sorted(strays, key=lambda stray: stray.email_id)  # one order for all processes' row locks
 
 
 def _must_change(c: Connection, statement: Update, job_id: int) -> None:

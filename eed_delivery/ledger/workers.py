@@ -41,7 +41,7 @@ class SeenProcess:
     age: float
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
-        """Whether it is still heard of; with that many seconds between its heartbeats."""
+        """Whether its heartbeats still arrive; with that many seconds between them."""
         return self.age <= HEARTBEATS * heartbeat_seconds
 
 
@@ -97,7 +97,7 @@ class WorkerLedger:
         self._database.run(work)
 
     def all(self) -> list[SeenProcess]:
-        """Every process known, the most recently heard of first."""
+        """Every process known, the latest heartbeat first."""
         columns = ["worker_id", "host", "role", "threads", "sending", "detail"]
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
         seen = eed_worker.c.heartbeat_at.label("last_seen")

@@ -18,7 +18,7 @@ from urllib3.util import parse_url
 from eed_delivery.webhooks.signing import WebhookSigner
 
 MOST_BYTES = 16_384
-"""So much of an answer's body is read; what it says is for people alone."""
+"""Octets of an answer's body that are read, for people only."""
 SHOWN_CHARS = 200
 USER_AGENT = "eed-delivery"
 OUT_THERE = (HTTPError, http.client.HTTPException, OSError)
@@ -34,7 +34,7 @@ class WebhookAnswer:
 
 
 class WebhookEndpoint:
-    """Tells one URL, over a connection of its own; for one thread. What is out there raises nothing."""
+    """Sends to one URL, over a connection of its own; for one thread. A faulty endpoint raises nothing."""
 
     def __init__(self, url: str, signer: WebhookSigner, timeout_seconds: float, ca_file: Path | None = None) -> None:
         self._url = parse_url(url)
@@ -45,7 +45,7 @@ class WebhookEndpoint:
         self._connection: HTTPConnection | None = None
 
     def post(self, message_id: str, body: bytes) -> WebhookAnswer:
-        """Tell it. A connection that was kept and has died meanwhile is made anew: twice is allowed, never is not."""
+        """Send it. A kept connection that has died meanwhile is opened again: twice is allowed, never is not."""
         kept = self._connection is not None
         try:
             return self._post(message_id, body)
@@ -87,7 +87,7 @@ class WebhookEndpoint:
         )
 
     def _read(self, response: HTTPResponse) -> str:
-        """The beginning of the body. The status has been said already: whatever happens here does not change it."""
+        """The beginning of the body. The status is known already, and no error here changes it."""
         try:
             content = response.read(MOST_BYTES + 1, decode_content=False)
         except OUT_THERE:
@@ -106,7 +106,7 @@ def _redirect(response: HTTPResponse) -> str:
 
 @contextmanager
 def _cut_off_after(seconds: float, connection: HTTPConnection) -> Iterator[threading.Event]:
-    """A socket's timeout is for each piece that comes: who sends a byte now and then would be waited for for ever.
+    """A socket's timeout is for each piece that comes: an endpoint that sends a byte now and then would never time out.
     Gives whether it was cut off; what then breaks becomes a TimeoutError."""
     late = threading.Event()
 

@@ -16,7 +16,7 @@ class WebhookSigner:
         self._keys = tuple(keys)
 
     def headers(self, message_id: str, body: bytes, now: float) -> dict[str, str]:
-        """The three headers. `now` is this try's time in seconds since 1970: what is old is refused as a replay."""
+        """The three headers. `now` is this try's time in seconds since 1970: old messages are refused as replays."""
         timestamp = str(int(now))
         content = b".".join((message_id.encode("ascii"), timestamp.encode("ascii"), body))
         signatures = (b64encode(hmac.digest(key, content, sha256)).decode("ascii") for key in self._keys)

@@ -1,7 +1,7 @@
-"""Tells what is due, and records what came of it: at least once, in no promised order.
+"""Sends due webhooks, and records their results: at least once, in no promised order.
 
 An endpoint that fails is left alone for longer and longer, with one probe at a time over all processes of all hosts,
-so that an outage of its side burns nobody's tries.
+so that an outage of its side uses up no message's tries.
 """
 
 import random
@@ -20,9 +20,9 @@ from eed_delivery.webhooks.endpoint import WebhookAnswer, WebhookEndpoint
 log = structlog.get_logger(__name__)
 
 BATCH = 50
-"""Webhooks that share the commits of a round. Should the process die in the middle, so many are told twice at most."""
+"""Webhooks that share the commits of a round. If the process dies in the middle, at most this many are sent twice."""
 ROUND_SECONDS = 20.0
-"""No new one is begun after so long."""
+"""Seconds after which no new one is begun."""
 LEASE_MARGIN_SECONDS = 60.0
 """For what no timeout bounds: a name server, a commit."""
 IDLE_SECONDS = 1.0
@@ -46,12 +46,13 @@ class Teller:
         self._stop = stop
 
     def step(self) -> float:
-        """Take, tell, record. Raises `DatabaseGone`: what was told and not recorded is told again, with the same id."""
+        """Claim, send, record. Raises `DatabaseGone`: what was sent and not recorded is sent again, with the same
+        id."""
         until = time.monotonic() + ROUND_SECONDS
         token = new_token()
         work = self._ledger.take(token, ROUND_SECONDS + self._settings.timeout_seconds + LEASE_MARGIN_SECONDS, BATCH)
         if not work.held:
-            self._endpoint.close()  # nobody's connection is kept open for nothing
+            self._endpoint.close()  # no idle connection is kept open
             return 0.0 if work.more else IDLE_SECONDS
         tries, news = self._tell(work, until)
         given_up = self._ledger.record(token, tries, work.held[len(tries) :], news)
@@ -60,7 +61,7 @@ class Teller:
         return 0.0
 
     def _tell(self, work: Work, until: float) -> tuple[list[Try], EndpointNews]:
-        """Tell them one after the other, as long as there is time and the endpoint is neither down nor gone."""
+        """Send them one after the other, as long as there is time and the endpoint is neither down nor gone."""
         tries: list[Try] = []
         failures = work.endpoint.failures
         for held in work.held:
@@ -81,13 +82,13 @@ class Teller:
         return EndpointNews(failures, pause, last.words if last.status == GONE else None)
 
     def _pause(self, times: int, longest: float) -> float:
-        """Seconds to wait after so many failures: they double, and are spread so that not all come at once."""
+        """Seconds to wait after `times` failures: they double, and are spread so that not all come at once."""
         delay = self._settings.retry_delay_seconds * 2.0 ** min(max(times, 1) - 1, 30)
         return min(delay, longest) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
 
 
 class Housekeeper:
-    """Gives up what is too old, and forgets what was told or given up long enough ago."""
+    """Marks failed what is too old, and deletes what was delivered or failed long enough ago."""
 
     def __init__(self, ledger: WebhookLedger) -> None:
         self._ledger = ledger

@@ -1,4 +1,4 @@
-"""What an alert may be about, asked of the ledger. Each answer looks at a bounded number of rows."""
+"""What an alert may be about, queried from the ledger. Each query reads a bounded number of rows."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ EVERY_RULE = ""
 
 @dataclass(frozen=True, slots=True)
 class AlertThreshold:
-    """When a rule is told: met `count` times within a window, and not again before the cool-down is over."""
+    """When a rule sends an alert: met `count` times within a window, and not again before the cool-down is over."""
 
     rule: str
     count: int
@@ -28,7 +28,7 @@ class AlertThreshold:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The word that an alert may leave now. `times`: how often the rule was met since its last one; `last`: it is the
+    """The permission to send an alert now. `times`: how often the rule was met after its last one; `last`: it is the
     last of this hour."""
 
     times: int

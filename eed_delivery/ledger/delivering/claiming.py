@@ -29,7 +29,7 @@ class Claiming:
         self._outbox = outbox
 
     def claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
-        """Take these emails under `token` for `lease` seconds, as far as they are to be had, and load their content."""
+        """Take these emails under `token` for `lease` seconds, as far as they are free, and load their content."""
         ids = [ticket.email_id for ticket in tickets]
         held_now = BoundStatement(sql.HELD, {"ids": ids, "our_token": token}, rows=None)
         found = execute(c, [*_claims(tickets, token, lease), held_now])[-1].rows
@@ -59,7 +59,7 @@ class Claiming:
         held: dict[tuple[int, int], Any],
         on_list: set[int],
     ) -> list[Refusal]:
-        """Why these are not among those that a claim goes on with. What is ours goes where its job wants it, or is
+        """Why these are not among those that a claim continues with. What is ours goes where its job wants it, or is
         `held` after all: its job was resumed between two questions, or the address that the ledger knows is `on_list`,
         and the source may have another one by now."""
         ids = [ticket.email_id for ticket in tickets]
@@ -117,7 +117,7 @@ class Claiming:
         return settled | missing
 
     def rehearse(self, c: Connection) -> None:
-        """Ask what a claim asks, about nobody."""
+        """Run a claim's queries for no email."""
         c.execute(sql.STANDING, {"ids": [0]}).all()
         c.execute(sql.HELD, {"ids": [0], "our_token": 1}).all()
         c.execute(sql.CLAIM, {"ids": [0], "of_gen": -1, "new_token": 1, "lease": 0})
@@ -159,7 +159,7 @@ def _is_elsewhere(email: Email, row: Any) -> bool:
 
 
 def exit_of(row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
-    """Where an email in our hand has to go instead of on the wire; None when it may go on."""
+    """The state that a claimed email goes to instead of the wire; None if it may be sent."""
     if row.job_state in (JobState.PAUSED, JobState.FINISHED):
         return EmailState.PENDING, None  # `resume` or `requeue` publishes it again
     if row.job_state == JobState.FAILED:

@@ -53,7 +53,7 @@ class Fence:
 
 
 def new_token() -> int:
-    """A fencing token nobody else has: 62 random bits, never 0."""
+    """A unique fencing token: 62 random bits, never 0."""
     return secrets.randbits(62) | 1
 
 

@@ -58,7 +58,8 @@ class GroupCommit:
     def __init__(
         self, once: Callable[[Callable[[Connection], bool]], bool], patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
-        """`once` runs work in one transaction, with one try: an error goes to everybody, to be met alone."""
+        """`once` runs work in one transaction, with one try. An error goes to every thread of the group, and each then
+        tries alone."""
         self._once = once
         self._patience = patience_seconds
         self._lock = threading.Lock()
@@ -101,7 +102,7 @@ class GroupCommit:
         result = GroupResult.UNKNOWN
         try:
             result = self._execute_together(group)
-        finally:  # nobody is left waiting, whatever has come to the leader
+        finally:  # no thread is left waiting, whatever error the leader met
             self._hand_on()
             for entry in group[1:]:
                 entry.result.put(result)

@@ -22,7 +22,7 @@ class DeliveryLedger:
     """What a worker process may do to the ledger. Safe for many threads: each call is one transaction."""
 
     def __init__(self, database: Database, source: Source, worker: str, outbox: Outbox = SILENT) -> None:
-        """`outbox`: takes what is to be told of emails that failed or are in doubt; a sent one writes nothing there."""
+        """`outbox`: receives notices of emails that failed or are in doubt; a sent one writes nothing there."""
         self._database = database
         self._source = source
         self._claiming = Claiming(source, outbox)
@@ -42,7 +42,8 @@ class DeliveryLedger:
         return self._database.run(lambda c: self._claiming.claim(c, tickets, token, lease_seconds))
 
     def rehearse(self) -> None:
-        """Ask what a claim asks, about nobody. Raises `DatabaseGone`, or what a broken mapping or a lost right says."""
+        """Run a claim's queries for no email. Raises `DatabaseGone`, or the error of a broken mapping or a lost
+        right."""
         self._database.run(self._claiming.rehearse)
 
     def email_key(self, email_id: int) -> str | None:
@@ -79,7 +80,7 @@ class DeliveryLedger:
         """Record what went before and ask for the next wire in one commit; as `record` and `wire`.
 
         The usual case shares request and commit with other threads: every outcome is still ours to write, and the wire
-        is free. Anything else is looked at one by one.
+        is free. Anything else is examined one by one.
         """
 
         def statements(c: Connection) -> Iterator[BoundStatement]:

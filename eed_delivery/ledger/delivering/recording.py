@@ -1,4 +1,4 @@
-"""Writing down what became of an attempt: the email's state, the attempt, the source's row, and what is to be told."""
+"""Records an attempt's outcome: the email's state, the attempt, the source's row, and notices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ class OutcomeRecorder:
     def record(
         self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True
     ) -> bool:
-        """Write one outcome, whatever has come in between; False when newer truth stands (G3)."""
+        """Write one outcome; False if the ledger has a newer one (G3)."""
         if self._write_outcome(c, email, decision, with_source=with_source):
             c.execute(sql.ATTEMPT, self._attempt(email, decision, took_ms))
             notice = self._notice(email, decision)
@@ -83,12 +83,12 @@ class OutcomeRecorder:
         return True
 
     def _for_source(self, c: Connection, email: Email, decision: Decision) -> tuple[Update, dict[str, Any]]:
-        """The statement that tells the source of an outcome, and its values."""
+        """The statement that writes an outcome to the source, and its values."""
         outcome, tries = decision.outcome, email.attempts + decision.counted
         return self._source.email_update(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
 
     def _notice(self, email: Email, decision: Decision) -> Notice | None:
-        """What is told of an outcome; nothing of one that is good, or not the last."""
+        """The notices of an outcome; none of a good one, or of one that is not the last."""
         kind = None if decision.state is EmailState.SENT else _TOLD.get(decision.state)  # nearly all are sent
         if kind is None or not self._outbox.wants(kind):
             return None
@@ -116,7 +116,7 @@ class OutcomeRecorder:
 
 
 def _concerns_source(email: Email, decision: Decision) -> bool:
-    """Whether the source is told: of no retry, and of no resend, because its row speaks of the original."""
+    """Whether the source is updated: not for a retry, and not for a resend, because its row is the original's."""
     return decision.state is not EmailState.QUEUED and email.resend_of is None
 
 

@@ -29,9 +29,9 @@ from eed_delivery.source import Known, Source
 Key = str | int
 
 SHOWN_LENGTH = 255
-"""So much of a key that cannot be kept is shown."""
+"""Limit: characters that are shown of a key that cannot be stored."""
 SMALL_JOB = 20
-"""Up to so many emails, a job is small: its pending emails are read together with those of others."""
+"""Limit: emails of a small job, whose pending emails are read together with those of others."""
 
 TOO_SMALL = "its key cannot be stored: keys are numbers from 1 on"
 TOO_LARGE = f"its key cannot be stored: the largest number is {LARGEST_KEY}"
@@ -67,7 +67,7 @@ class LeasedJob:
 
 @dataclass(slots=True)
 class Chunk:
-    """What became of one chunk of rows. `found` counts those that were not in hand already."""
+    """What became of one chunk of rows. `found` counts those that the job did not have yet."""
 
     rows: int = 0
     found: int = 0
@@ -188,7 +188,7 @@ class Enlisting:
     def _copy(self, c: Connection, job: LeasedJob, after: str, size: int) -> tuple[Chunk, str] | None:
         """The usual chunk, inside the database: source and ledger are in one, and nothing here needs to see the rows.
 
-        None when not every row was copied: a key is known, or cannot be kept. Then they are looked at one by one.
+        None when not every row was copied: a key is known, or cannot be stored. Then they are examined one by one.
         """
         rows, last = self._source.unsent_until(c, job.key, after, size)
         if last is None:
@@ -230,7 +230,7 @@ class Enlisting:
         return chunk
 
     def _take(self, c: Connection, job: LeasedJob, rows: Sequence[SourceRow], round_: int) -> Chunk:
-        """Rows one by one: each is enlisted, regenerated, refused, or in hand already."""
+        """Rows one by one: each is enlisted, regenerated, refused, or in the job already."""
         chunk = Chunk(rows=len(rows))
         known = known_emails(c, [row.key for row in rows if unusable(row.key) is None])
         new: dict[Key, SourceRow] = {}

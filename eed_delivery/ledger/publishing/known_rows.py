@@ -16,7 +16,7 @@ from eed_delivery.model import OPEN_STATES, EmailState
 class KnownRowFate(Enum):
     """What becomes of it."""
 
-    NONE = auto()  # it is in hand in this very job: nothing to do
+    NONE = auto()  # this job has it already: nothing to do
     REFUSE = auto()
     REGENERATE = auto()  # a new generation, in the job that has the row now
 
@@ -47,7 +47,7 @@ POLICY = 'source.job.known_rows is "refuse"'
 def fate(known: KnownEmail, job_id: int, policy: KnownRows) -> tuple[KnownRowFate, str]:
     """What becomes of a known row that job `job_id` has now, and the reason where it is refused.
 
-    A doubt is never resent in silence (G2), and what a worker may have in hand is not taken out of it.
+    A doubt is never resent in silence (G2), and what a worker may hold is not taken from it.
     """
     if known.is_resend:
         return KnownRowFate.REFUSE, RESEND

@@ -103,7 +103,7 @@ class PublishingLedger:
     """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, outbox: Outbox = SILENT) -> None:
-        """`outbox`: takes what is to be told of it."""
+        """`outbox`: receives its notices."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -121,7 +121,7 @@ class PublishingLedger:
         """Enter new jobs; those whose `expires_at` has passed are entered as cancelled. A finished job that is ready
         again begins its next round. One whose key cannot be kept is refused, with all its emails.
 
-        Returns those that the database would not take, as the log says: the others go on. Raises `DatabaseGone`.
+        Returns those that the database refused, as the log says. The others continue. Raises `DatabaseGone`.
         """
         new = [job for job in jobs if not job.again and unusable(job.key) is None]
         others = [job for job in jobs if job not in new]
@@ -240,7 +240,7 @@ class PublishingLedger:
     def _free(self, c: Connection, where: ColumnElement[bool], limit: int) -> list[int]:
         """Jobs that wait for a publisher, by their ids: read along the index, and not further than needed."""
         statement = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _NEEDS_WORK)
-        # A job whose chunk takes longer than its lease is locked by the one who is at it: nobody waits for that.
+        # A job whose chunk takes longer than its lease is locked by its publisher, and no other waits for that.
         statement = statement.order_by(eed_job.c.job_id).limit(limit).with_for_update(skip_locked=True)
         return list(c.execute(statement).scalars())
 
@@ -296,7 +296,7 @@ class PublishingLedger:
     def queued(self, jobs: Sequence[LeasedJob], limit: int) -> int:
         """How many emails of these jobs have a message that a worker may have now, counted up to `limit`.
 
-        What waits for its retry is left out: its message is hidden, and nobody stands behind it.
+        What waits for its retry is left out: its message is hidden, and no other message waits behind it.
         """
         waits_for_nothing = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
         found = (

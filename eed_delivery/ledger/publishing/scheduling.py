@@ -1,4 +1,4 @@
-"""Jobs that wait for their time: what an operator may see of them, and do, before the publisher takes them up.
+"""Scheduled jobs: what an operator may see of them, and do, before the publisher picks them up.
 
 The source alone knows them, and when they start. One that is paused or cancelled before its time is entered in the
 ledger as that, so that no publisher starts it. A paused one is not enlisted before it goes on; let go on before its
@@ -45,7 +45,7 @@ class SchedulingLedger:
     """What there is to do with jobs before their time. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, *, outbox: Outbox = SILENT, who: str = SERVICE) -> None:
-        """`outbox`: takes what is to be told of it. `who` is it that acts, for the audit."""
+        """`outbox`: receives its notices. `who`: the operator, for the audit."""
         self._database = database
         self._source = source
         self._outbox = outbox

@@ -7,7 +7,7 @@ A group of jobs is compared in these steps, each of bounded work and memory:
 3. the source's rows that mean "not sent yet", by key, with their emails in the ledger
 4. the jobs' sums
 
-The service may be running. What looks like a difference is therefore looked at again, in a transaction of its own, and
+The service may be running. What looks like a difference is therefore read again, in a transaction of its own, and
 counts only if it is still there.
 """
 
@@ -37,15 +37,15 @@ QUICK_SECONDS = 1.0
 """A page that took less lets the next one be larger; one that took longer than five times that, smaller. A view may
 take a second for a row, and the connection waits no longer than database.read_timeout_seconds for a page."""
 KEYS_AT_ONCE = 1000
-"""So many keys at most are named in one statement."""
+"""Limit: keys in one statement."""
 SMALL_JOB = 20
-"""Jobs of at most so many emails are compared together."""
+"""Limit: emails of a job that is compared together with others."""
 GROUP = 200
-"""At most so many jobs are compared together."""
+"""Limit: jobs that are compared together."""
 AS_REFUSED = (EmailState.PENDING, EmailState.FAILED)
 """What the status of a refused row means: it is written as failed, unless another job is still sending it."""
 SHOWN_LENGTH = 255
-"""So much of a refused key is in `eed_refusal`."""
+"""Characters of a refused key that `eed_refusal` keeps."""
 
 # Open states first: an email that moves on while it is read is read again in the state it has come to.
 ORDER = (
@@ -201,7 +201,7 @@ class ComparingLedger:
         return self._database.run(lambda c: [_job(row) for row in c.execute(statement, {"ids": list(job_ids)})])
 
     def sums(self, job_ids: Sequence[int]) -> list[JobSums]:
-        """The sums of these jobs, as they are now."""
+        """The present sums of these jobs."""
         return self._database.run(lambda c: sums_of(c, job_ids))
 
     def groups(self, job_ids: Iterable[int]) -> Iterator[list[ComparedJob]]:
@@ -294,7 +294,7 @@ class ComparingLedger:
         return found
 
     def _again(self, jobs: dict[int, ComparedJob], doubtful: Sequence[LedgerEmail], count: int) -> ComparedPage:
-        """Look once more at what differed at the first look, and tell what it differs in now."""
+        """Read again what differed at first, and yield how it differs now."""
         emails = [
             email
             for ids in _batches((email.email_id for email in doubtful), KEYS_AT_ONCE)

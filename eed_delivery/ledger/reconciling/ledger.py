@@ -27,7 +27,7 @@ from eed_delivery.source import Source
 from eed_delivery.source.tables import Key
 
 FINISHED_DAYS = 7
-"""A job that was never compared is looked at if it has finished within so many days."""
+"""Days within which a job must have finished to be compared for the first time."""
 WRITTEN_AT_ONCE = 500
 ENLISTED_AT_ONCE = 1000
 ENLIST_LEASE_SECONDS = 60.0
@@ -168,7 +168,7 @@ class ReconcilingLedger:
         self._database.run(lambda c: c.execute(RECONCILED_BY_HAND, values))
 
     def not_taken_up(self, limit: int) -> list[ReadyJob]:
-        """Jobs that the source says are ready, and that the publisher has not taken up or begun again."""
+        """Jobs that are ready in the source, and that the publisher has not picked up or begun again."""
         return self._database.run(lambda c: self._source.ready_jobs(c, eed_job, limit))
 
     # --- repairs -----------------------------------------------------------------------------------------------------

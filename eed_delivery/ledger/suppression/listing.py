@@ -26,7 +26,7 @@ class SuppressionEntry:
     """An address that is not mailed, or "@" and a domain of which none is. `category`: the jobs that it is not mailed
     for; "": all.
 
-    Times are UTC without a zone, as the database has them. `created_at` None: now. `expires_at` None: for ever.
+    Times are UTC without a zone, as the database has them. `created_at` None: now. `expires_at` None: indefinitely.
     """
 
     address: str
@@ -44,7 +44,7 @@ class SuppressionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What became of entries: so many are new, so many stood there and last longer now. All others stood there already,
+    """What became of entries: how many are new, and how many last longer now. All others existed already,
     and are as they were."""
 
     added: int = 0

@@ -10,7 +10,7 @@ from eed_delivery.ledger.address_sql import domain_entry
 from eed_delivery.ledger.schema import eed_email, eed_job, eed_suppression
 
 EVERY_EMAIL = ""
-"""The category of an entry that keeps every email back, whatever its job's category."""
+"""The category of an entry that suppresses every email, in any category."""
 
 OF_DOMAIN = eed_suppression.alias("eed_suppression_of_domain")
 """The list once more, for the entries that keep back every address of a domain."""

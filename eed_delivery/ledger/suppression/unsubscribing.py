@@ -31,15 +31,15 @@ class UnsubscribeLedger:
     """What an unsubscription may do to the ledger. Safe for many threads: each call is one transaction."""
 
     def __init__(self, database: Database, outbox: Outbox = SILENT) -> None:
-        """`outbox`: takes what is to be told of it."""
+        """`outbox`: receives its notices."""
         self._database = database
         self._outbox = outbox
         self._insert = unless_there(insert(eed_suppression))
         self._insert_event = unless_there(insert(eed_event))
 
     def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> str | None:
-        """Put the address that this generation of the email went to on the list for ever: for jobs of `category`, or
-        for "" for all.
+        """Put the address that this generation of the email went to on the list indefinitely: for jobs of `category`,
+        or for "" for all.
 
         The email has the wish among its events, too. `detail` says how it came, and holds no address. The same wish may
         come again. Returns the source's key of the email. None: the ledger has no such email, and nothing was stored.

@@ -1,4 +1,4 @@
-"""How long ago the mail server took emails, for whoever is to tell a scanner's haste from a person's reading."""
+"""How long ago the mail server accepted emails, to distinguish a quick scanner from a person who reads."""
 
 from collections.abc import Collection
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Opens and clicks, as far as they can be told. They are no part of an email's state or outcome, and never change one.
+"""Opens and clicks, as far as they are known. They are no part of an email's state or outcome, and never change one.
 
 Those of people and those of machines (mail proxies, scanners) are counted apart. All of it is personal data, and gone
 once its events are forgotten.
@@ -71,7 +71,7 @@ class EngagementLedger:
         self._database = database
 
     def of_job(self, job_id: int) -> JobEngagement:
-        """It looks at all events of the job: not for each second."""
+        """Reads all events of the job, so it is not for each second."""
         rows = self._database.run(lambda c: c.execute(OF_JOB, {"job": job_id}).all())
         found = {(kind, bool(automatic)): count for kind, automatic, count in rows}
         return JobEngagement(*(found.get(which, 0) for which in _IN_ORDER))

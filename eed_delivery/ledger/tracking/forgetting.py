@@ -11,11 +11,11 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import eed_event
 
 CHUNK = 500
-"""Events of one transaction: few enough that nobody waits for its locks."""
+"""Events of one transaction: few enough that no worker waits for its locks."""
 
 _FROM = bindparam("since", type_=DateTime())
 _COUNTS = and_(eed_event.c.address.is_not(None), eed_event.c.occurred_at > utc_in(-bindparam("within")))
-"""As `tracking_sql.COUNTED` counts towards a threshold: by what the sender said, not by when we heard of it."""
+"""As `tracking_sql.COUNTED` counts towards a threshold: by the sender's time, not by the time of receipt."""
 
 # By `received_at`, which is our own database's clock: what a stranger's server says may lie in any century.
 OLDEST = (
@@ -32,7 +32,7 @@ FORGET = delete(eed_event).where(eed_event.c.event_id.in_(bindparam("ids", expan
 
 @dataclass(frozen=True, slots=True)
 class EventPosition:
-    """How far a walk over the old events has come: the last one looked at."""
+    """How far a walk over the old events has come: the last one read."""
 
     received_at: datetime
     event_id: str
@@ -54,13 +54,13 @@ class ForgettingLedger:
     def forget(self, beyond: EventPosition, most: int = CHUNK) -> tuple[int, EventPosition | None]:
         """Delete the old ones among the next events after `beyond`, but for those that a threshold still counts.
 
-        Returns how many were deleted, and where to go on; None: there are no more. Raises `DatabaseGone`.
+        Returns how many were deleted, and where to continue; None: there are no more. Raises `DatabaseGone`.
         """
         return self._database.run(lambda c: self._forget(c, beyond, most))
 
     def _forget(self, c: Connection, beyond: EventPosition, most: int) -> tuple[int, EventPosition | None]:
         values = {**self._values, "since": beyond.received_at, "after": beyond.event_id, "most": most}
         rows = c.execute(OLDEST, values).all()
-        ids = sorted(row.event_id for row in rows if not row.counts)  # one order for everybody's row locks
+        ids = sorted(row.event_id for row in rows if not row.counts)  # one order for all processes' row locks
         deleted = c.execute(FORGET, {"ids": ids}).rowcount if ids else 0
         return deleted, EventPosition(rows[-1].received_at, rows[-1].event_id) if len(rows) == most else None

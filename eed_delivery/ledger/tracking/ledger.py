@@ -35,11 +35,11 @@ from eed_delivery.source import Source
 log = structlog.get_logger(__name__)
 
 RACES = 20
-"""So often another process may have taken one of a batch's events in between, before it is called an outage."""
+"""Limit: times that another process may have stored one of a batch's events in between, before it is an outage."""
 FIRST_LOOK = 1_000_000
-"""So many of the newest attempts are looked at for doubts when a process starts."""
+"""Limit: newest attempts that are searched for doubts when a process starts."""
 LOOK_BACK = 50_000
-"""So many attempts are looked at again: a number is drawn before its row is committed, and an event may be, too."""
+"""Attempts that are read again, because a number is drawn before its row is committed, and an event may be, too."""
 
 _EmailRow = Row[*tuple[Any, ...]]
 
@@ -75,7 +75,7 @@ class TrackingLedger:
     repeated. Each raises `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, settings: TrackingSettings, outbox: Outbox = SILENT) -> None:
-        """`outbox`: takes what is to be told of the events."""
+        """`outbox`: receives the events' notices."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -106,7 +106,7 @@ class TrackingLedger:
         matches, strangers = self._match(c, fresh, rows_of)
         unmatched = [e for e in strangers if in_utc(e.occurred_at) < now - self._unmatched_after]
         rows = [_row(m.event, now, m) for m in matches] + [_row(event, now) for event in unmatched]
-        rows.sort(key=lambda row: str(row["event_id"]))  # one order for everybody's row locks
+        rows.sort(key=lambda row: str(row["event_id"]))  # one order for all processes' row locks
         if rows and c.execute(self._insert, rows).rowcount != len(rows):
             c.rollback()
             return None
@@ -154,8 +154,8 @@ class TrackingLedger:
         return self._with_addresses(c, matches), strangers
 
     def _with_addresses(self, c: Connection, matches: Sequence[_Match]) -> list[_Match]:
-        """The same, where it counts with the address of an earlier generation: it may have been corrected since, and
-        whoever has the new one has neither bounced nor complained."""
+        """The same, where it counts with the address of an earlier generation: it may have been corrected after that,
+        and the new address has neither bounced nor complained."""
         earlier = {(m.row.email_id, m.gen) for m in matches if m.gen < m.row.gen and counts(m.event)}
         went_to = of_generations(c, earlier)
         return [replace(m, address=went_to.get((m.row.email_id, m.gen), m.address)) for m in matches]
@@ -331,7 +331,7 @@ _TOLD = {
 
 
 def _notice(match: _Match) -> Notice | None:
-    """What is told of an event; nothing of an out-of-office note, which is no bounce, nor of a report that takes a
+    """The notice of an event; none of an out-of-office note, which is no bounce, nor of a report that takes a
     complaint back or says that SPF failed, which is no complaint."""
     event = match.event
     kind = _TOLD.get(event.kind)

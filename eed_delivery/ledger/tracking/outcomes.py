@@ -1,4 +1,4 @@
-"""Reads for people of the second axis: what became of a job's emails after they left, and what was heard of each."""
+"""Queries of the second axis, for people: delivery outcomes of a job's emails, and the events of each."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from eed_delivery.model import EmailState
 
 BAD_OUTCOMES = frozenset(DeliveryOutcome) - {DeliveryOutcome.DELIVERED}
 EVENTS_OF_AN_EMAIL = 1000
-"""Anybody who has an email can open it a million times."""
+"""Limit, because any reader of an email can open it a million times."""
 
 _OF_THE_SAME_GEN = (eed_event.c.email_id == eed_email.c.email_id) & (eed_event.c.gen == eed_email.c.gen)
 

@@ -12,12 +12,13 @@ from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks import statements as sql
 
 TOO_MANY_FAILURES = 3
-"""In a row, and the endpoint is held to be down: one is told at a time, until one is taken."""
+"""Failures in a row after which the endpoint counts as down. Then one message is sent at a time, until one is
+accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """`failures` in a row; while there are too many, the next one is told at `probe_at`. `reason`: of a pause."""
+    """`failures` in a row; while there are too many, the next one is sent at `probe_at`. `reason`: of a pause."""
 
     failures: int
     probe_at: datetime
@@ -47,7 +48,7 @@ class EndpointRow:
         self._insert = unless_there(sql.NEW_ENDPOINT)
 
     def read(self, c: Connection) -> EndpointState:
-        """How it is doing; an endpoint that nobody has told anything is up."""
+        """Its health; an endpoint without any message yet is up."""
         row = c.execute(sql.ENDPOINT, self._key).one_or_none()
         if row is None:
             c.execute(self._insert, self._key)
@@ -55,7 +56,7 @@ class EndpointRow:
         return EndpointState(row.failures, row.probe_at, row.paused_at, row.reason)
 
     def may_probe(self, c: Connection, lease_seconds: float) -> bool:
-        """Whether it is our turn to tell one; nobody else's is it for so long."""
+        """Whether it is this process's turn to send one; for a lease, no other process has it."""
         return c.execute(sql.PROBE, {**self._key, "lease": lease_seconds}).rowcount == 1
 
     def write(self, c: Connection, news: EndpointNews) -> None:

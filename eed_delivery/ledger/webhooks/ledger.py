@@ -1,7 +1,7 @@
-"""The side of the ledger that tells: what is due is held under a lease and a token, and what came of it is recorded.
+"""The ledger for the webhook sender: it holds due webhooks under a lease and a token, and records their results.
 
-While somebody tells a row, its `due_at` lies in the future: nobody else sees it until that lease has run out, and
-whoever was late then writes into the void.
+While a process sends a row, its `due_at` lies in the future. No other process sees it until that lease has run out, and
+the late process then changes no row.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,8 @@ STEP = 500
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A webhook in our hand, with all that may be told of it. `tries` counts this one; `was_due`: before we held it."""
+    """A webhook that this process holds, with all that is sent. `tries` counts this one; `was_due`: before we held
+    it."""
 
     webhook_id: int
     message_id: str
@@ -66,7 +67,7 @@ class Try:
 
 
 def message_id(webhook_id: int, nonce: str) -> str:
-    """The `webhook-id` of a row: the same at each try, and nobody else's in the world."""
+    """The `webhook-id` of a row: the same at each try, and globally unique."""
     return f"msg_{webhook_id}_{nonce}"
 
 
@@ -86,7 +87,7 @@ class WebhookLedger:
         self._keep_failed = settings.keep_failed_days * DAY_SECONDS
 
     def take(self, token: int, lease_seconds: float, limit: int) -> Work:
-        """Hold up to `limit` that are due, for so long: one, where the endpoint is down and its time has come; none
+        """Hold up to `limit` that are due, for a lease: one, where the endpoint is down and its time has come; none
         while it is paused."""
         return self._database.run(lambda c: self._take(c, token, lease_seconds, limit))
 
@@ -97,14 +98,14 @@ class WebhookLedger:
         due = c.execute(sql.DUE, {"at_most": 1 if endpoint.down else limit}).all()
         if not due or (endpoint.down and not self._endpoint.may_probe(c, lease)):
             return Work(endpoint)
-        ids = sorted(row.webhook_id for row in due)  # one order for everybody's row locks
+        ids = sorted(row.webhook_id for row in due)  # one order for all processes' row locks
         c.execute(sql.HOLD, {"ids": ids, "new_token": token, "lease": lease})
         was_due = {row.webhook_id: row.due_at for row in due}
         rows = c.execute(sql.HELD, {"ids": ids, "our_token": token})
         return Work(endpoint, tuple(_held(row, was_due[row.webhook_id]) for row in rows), more=True)
 
     def record(self, token: int, tries: Sequence[Try], untried: Sequence[Held], news: EndpointNews) -> int:
-        """Write what came of it, and put back what was not tried. Returns how many were given up."""
+        """Write the results, and put back what was not tried. Returns how many have failed for good."""
         return self._database.did(lambda c: self._record(c, token, tries, untried, news))
 
     def _record(
@@ -120,7 +121,7 @@ class WebhookLedger:
         return given_up
 
     def _refused(self, c: Connection, token: int, one: Try) -> bool:
-        """Let it be told again, or give it up; whether the latter."""
+        """Schedule another try, or mark it failed; whether the latter."""
         values = {
             "id": one.webhook_id,
             "our_token": token,
@@ -133,7 +134,7 @@ class WebhookLedger:
         return c.execute(sql.GIVE_UP, {**values, "keep": self._keep_failed}).rowcount == 1
 
     def expire(self) -> int:
-        """Give up what has waited too long for an endpoint that is down; up to `STEP` a call. How many."""
+        """Mark failed what has waited too long for an endpoint that is down; up to `STEP` a call. How many."""
 
         def work(c: Connection) -> int:
             ids = c.execute(sql.TOO_OLD, {"max_age": self._max_age, "at_most": STEP}).scalars().all()
@@ -143,7 +144,7 @@ class WebhookLedger:
         return self._database.did(work)
 
     def forget(self) -> int:
-        """Delete what was done or given up long enough ago, by its keys; up to `STEP` of each a call. How many."""
+        """Delete what was delivered or failed long enough ago, by its keys; up to `STEP` of each a call. How many."""
 
         def work(c: Connection) -> int:
             ids: list[int] = []

@@ -1,4 +1,4 @@
-"""The operator's side of webhooks: what is told, what was given up, and another try."""
+"""Webhooks for operators: pending and failed ones, and another try."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,17})_[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True)
 class WebhookReport:
-    """One webhook as an operator sees it; times are UTC, the keys the source's. `due_at`: when it is told next; done or
+    """One webhook as an operator sees it; times are UTC, the keys the source's. `due_at`: its next try; done or
     failed, when it is forgotten. `status` and `answer` are of its last try."""
 
     message_id: str
@@ -36,7 +36,7 @@ class WebhookReport:
 
 
 class WebhookList:
-    """Reads for people, and their word that something is to be told again. Each call raises `DatabaseGone`."""
+    """Lists webhooks for people, and schedules failed ones again. Each call raises `DatabaseGone`."""
 
     def __init__(self, database: Database, settings: WebhooksSettings) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class WebhookList:
         return self._database.run(read)
 
     def tell_anew(self, message_ids: Sequence[str]) -> list[str]:
-        """Let these be told as if they were new. Returns those that were given up, and are not any more."""
+        """Send these again as if they were new. Returns those that had failed, and are pending now."""
         return self._database.did(lambda c: [one for one in message_ids if self._tell_anew(c, one)])
 
     def _tell_anew(self, c: Connection, wanted: str) -> bool:
@@ -92,7 +92,7 @@ class WebhookList:
         return c.execute(sql.TELL_ANEW, {"id": number}).rowcount == 1
 
     def tell_all_anew(self) -> int:
-        """The same for all that were given up, in small steps; returns how many."""
+        """The same for all failed ones, in small steps; returns how many."""
         done = beyond = 0
         while ids := self._database.run(partial(self._given_up, beyond)):
             done += self._database.did(partial(self._all_anew, ids))

@@ -1,5 +1,5 @@
-"""The outbox of webhooks, as those write to it whose work is to be told: in the transaction of the work itself, so that
-what happened is told, and what did not happen is not."""
+"""The outbox of webhooks. Notices are written in the transaction of the work itself, so that exactly what happened is
+sent."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ from eed_delivery.untrusted import mask_accounts
 
 NONCE_BYTES = 12
 WAITING, DONE, FAILED = "waiting", "done", "failed"
-"""Where a webhook stands: to be told, taken by the endpoint, given up."""
+"""A webhook's status: pending, accepted by the endpoint, failed."""
 
 _ROW = insert(eed_webhook).values(
     nonce=bindparam("its_nonce"),
@@ -37,7 +37,7 @@ PUT_MANY = _ROW.values(
 
 
 class Outbox:
-    """Takes what is to be told, of the kinds that are wanted; of none (`SILENT`) where nobody is to be told."""
+    """Receives notices of the kinds that are wanted; of none (`SILENT`) where webhooks are off."""
 
     def __init__(self, kinds: Collection[NoticeKind]) -> None:
         self._kinds = frozenset(kinds)
@@ -51,7 +51,7 @@ class Outbox:
         return kind in self._kinds
 
     def put(self, c: Connection, notices: Iterable[Notice]) -> None:
-        """Write what is wanted of these in the caller's transaction; if nothing is, they are not looked at."""
+        """Write what is wanted of these in the caller's transaction; if nothing is, they are not read."""
         if not self._kinds:
             return
         rows = [values_of(notice) for notice in notices if notice.kind in self._kinds]
