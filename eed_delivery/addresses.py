@@ -14,7 +14,7 @@ from functools import lru_cache
 MAX_ADDRESS = 254
 """RFC 5321, section 4.5.3.1.3: a path of 256 with its angle brackets."""
 LONGEST_TEXT = 1000
-"""A longer text is no address, and is not looked at."""
+"""A longer text is not an address, and is not parsed."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -57,7 +57,7 @@ def _by_email_validator(address: str) -> str:
 
 
 def _at_foreign_domain(address: str) -> str | None:
-    """A plain local part at a domain beyond ASCII: such domains are few, each is looked at once. None for others."""
+    """A plain local part at a domain beyond ASCII: such domains are few, and each is encoded once. None for others."""
     found = _PLAIN_LOCAL.fullmatch(address)
     if found is None:
         return None

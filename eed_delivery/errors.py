@@ -62,7 +62,7 @@ class Stopping(EedError):
 class DeliveryFailure(EedError):
     """An attempt that did not end in a yes. The subclass is the row of the answers table.
 
-    `for_all`: any email would have got it, whatever its content and recipient. `concerns`: whom it is about; as a rule
+    `for_all`: any email would have got it, with any content and recipient. `concerns`: whom it is about; as a rule
     what the class says.
     """
 
@@ -119,7 +119,7 @@ class Throttled(DeliveryFailure):
 
 
 class InfrastructureFailure(DeliveryFailure):
-    """It is not this recipient's fault. As a rule the way out is broken for everybody: cannot connect, TLS, AUTH,
+    """It is not this recipient's fault. As a rule the transport is broken for all emails: cannot connect, TLS, AUTH,
     account paused. That opens the breaker. With `Concerns.OTHERS`, what others get decides."""
 
     verdict = Verdict.INFRASTRUCTURE

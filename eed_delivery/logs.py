@@ -65,7 +65,7 @@ class LogHealth:
 
     @property
     def lost_lines(self) -> int:
-        """Lines that could not be written: stdout is closed, its disk is full, or nobody reads the pipe."""
+        """Lines that could not be written: stdout is closed, its disk is full, or no process reads the pipe."""
         return self._lost_lines
 
     @property
@@ -91,7 +91,7 @@ class LineWriter:
     """
 
     def __init__(self, stream: TextIO | None, health: LogHealth) -> None:
-        self._stream = stream  # kept open: one that nobody holds any more closes itself
+        self._stream = stream  # kept open: a stream without a reference closes itself
         self._write = _way_into(stream)
         self._health = health
         self._lock = threading.Lock()
@@ -190,7 +190,7 @@ class _Listeners:
     def _tell(self, listener: Listener, event: Mapping[str, Any]) -> None:
         try:
             listener(event)
-        except Exception:  # noqa: BLE001 - somebody else's code: whatever it raises, the line is still logged
+        except Exception:  # noqa: BLE001 - foreign code: the line is logged whatever it raises
             self._health.listener_failed()
 
 

@@ -15,7 +15,7 @@ class EmailState(StrEnum):
     SENDING = "sending"  # a worker holds it under a lease and a fencing token
     SENT = "sent"  # the mail server or SES said yes
     FAILED = "failed"  # a permanent no, or out of attempts; can be requeued
-    IN_DOUBT = "in_doubt"  # the connection died after the wire: nobody knows
+    IN_DOUBT = "in_doubt"  # the connection died after the wire: sent or not is unknown
     SUPPRESSED = "suppressed"  # the address is on the suppression list
     CANCELLED = "cancelled"  # its job was cancelled or expired
 

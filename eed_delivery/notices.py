@@ -1,4 +1,4 @@
-"""What a tenant's own system can be told of: the kinds of notices, and what one says. Frozen data, no I/O."""
+"""What a tenant's own system can be notified of: the kinds of notices and their data. Frozen data, no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class NoticeKind(StrEnum):
-    """The `type` of a webhook; docs/webhooks.md says when each is told."""
+    """The `type` of a webhook; docs/webhooks.md says when each is sent."""
 
     EMAIL_DELIVERED = "email.delivered"
     EMAIL_BOUNCED = "email.bounced"
@@ -27,10 +27,10 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to be told. The ids are the ledger's; whoever reads it is told the source's keys instead.
+    """One notice. The ids are the ledger's, and the endpoint receives the source's keys instead.
 
     `event_id` is the tracking event's it came of, `occurred_at` in UTC (None: now, by the database's clock). `facts`
-    are what the kind has besides: words and numbers, no address and nobody's reply.
+    are what the kind has besides: words and numbers, no address and no server's reply.
     """
 
     kind: NoticeKind

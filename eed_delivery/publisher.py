@@ -6,7 +6,7 @@
     publish  pending emails get a message each, ten to a request, several requests in flight; only so many ahead of the
              workers that a new job's messages never stand behind all those of a huge one
 
-A crash between any two of these loses nothing: the cursor and the states say where to go on. Two publishers may run;
+A crash between any two of these loses nothing: the cursor and the states say where to continue. Two publishers may run;
 leases keep them apart, and if both publish one email, the second message finds it taken.
 """
 
@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 
 JOBS_AT_ONCE = 200
 TICKETS_AT_ONCE = 5000
-"""So many emails at most are published in one step, well within a job's lease."""
+"""Limit: emails that are published in one step, well within a job's lease."""
 SLICE = 50
-"""So many requests, of ten messages each, are marked in one UPDATE: a longer list of ids makes the database scan the
+"""Limit: requests, of ten messages each, that one UPDATE marks. A longer list of ids makes the database scan the
 table."""
 NEW_JOBS_AT_ONCE = 500
 """In a single-table schema each row is a job: they come by the thousand."""
@@ -71,12 +71,12 @@ class Window:
                 self._room = self._limit - count(self._limit)
 
     def share(self, jobs: int) -> int:
-        """How many emails of each of so many jobs may be published: one at least while there is room, so that none of
+        """How many emails of each job may be published: one at least while there is room, so that none of
         them waits for another to end. 0: there is no room."""
         return max(1, self._room // max(1, jobs)) if self._room > 0 else 0
 
     def fill(self, messages: int) -> None:
-        """So many messages were published."""
+        """Count `messages` that were published."""
         self._room -= messages
 
 
@@ -107,7 +107,7 @@ class Publisher:
     def step(self) -> float:
         """Register what is new, then give every leased job one chunk, so that a small job never waits for a huge one.
 
-        Raises `DatabaseGone` or `QueueGone`; the next step goes on where this one stopped.
+        Raises `DatabaseGone` or `QueueGone`; the next step continues where this one stopped.
         """
         with self._idle_interval.polling():
             self._look()
@@ -140,7 +140,7 @@ class Publisher:
             self._look_interval.hurry()
 
     def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
-        """As `_enlist`; a job that the database will not take stays behind alone, and the others go on."""
+        """As `_enlist`. A job that the database refuses is left out, and the others continue."""
         if self._is_ailing(job.key):
             return False
         try:

@@ -141,7 +141,7 @@ class Queue:
         ]
 
     def receive_dead(self, limit: int, visibility_seconds: float) -> list[Received]:
-        """Look at the dead-letter queue; nothing when none is configured."""
+        """Receive from the dead-letter queue; nothing if none is configured."""
         if self.dead_letter_url is None:
             return []
         return self._receive(self.dead_letter_url, limit, 0, visibility_seconds)
@@ -183,7 +183,7 @@ class Queue:
             _say_refused("delete", answer.get("Failed", []))
 
     def later(self, messages: Sequence[Message], seconds: float) -> None:
-        """Make messages visible again in so many seconds (at most twelve hours)."""
+        """Make messages visible again after a delay in seconds (at most twelve hours)."""
         timeout = min(MAX_VISIBILITY_SECONDS, max(0, round(seconds)))
         receipts = list({message.sqs_id: message.receipt for message in messages}.values())
         for start in range(0, len(receipts), MAX_BATCH):

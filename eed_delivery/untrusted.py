@@ -51,9 +51,9 @@ def visible(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    """`text` as a cell that no spreadsheet runs: a ' before what begins like a formula, also behind a separator, since
-    a spreadsheet may take ; or a tab for what ends a cell. What has a ' there gets one too, so that `bare` gives back
-    any text."""
+    """`text` as a cell that no spreadsheet runs: a ' before what begins like a formula, also behind a separator,
+    because a spreadsheet may take ; or a tab for what ends a cell. What has a ' there gets one too, so that `bare`
+    gives back any text."""
     return _DANGEROUS.sub(rf"\1{MARK}", text)
 
 

@@ -9,12 +9,12 @@ from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.link_server.machines import Reader
 
 LINKS = 3
-"""Different links. Of two, a person may follow one and then the other; an email with fewer cannot be told."""
+"""Different links. Of two, a person may follow one and then the other, so an email with fewer proves nothing."""
 WITHIN = timedelta(seconds=5)
 MAX_EMAILS = 20_000
 """Emails whose latest clicks are kept, some 20 MB."""
 MAX_CLICKS = 40
-"""Clicks kept of one email: whoever makes more is a machine by the first ones."""
+"""Clicks kept of one email. More than that are a machine's, as the first ones show."""
 
 _Place = tuple[int | None, int | None]
 

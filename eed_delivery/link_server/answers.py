@@ -16,7 +16,7 @@ _STYLE = (
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _ALWAYS = (
     ("Cache-Control", "no-store, private"),
-    ("Referrer-Policy", "no-referrer"),  # the address is as good as a signature: it is nobody else's business
+    ("Referrer-Policy", "no-referrer"),  # the address is as good as a signature, so no other site may see it
     ("X-Content-Type-Options", "nosniff"),
     ("X-Robots-Tag", "noindex, nofollow"),
     (

@@ -1,7 +1,7 @@
 """Connections that take long to say what they want: each has a deadline, and when there are too many the slowest go.
 
 Waitress closes a connection that says nothing. One that says a byte now and then stays as long as it likes, and five
-hundred of them leave no room for anybody else ("slow loris").
+hundred of them leave no room for other clients ("slow loris").
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ MOST_OF_AN_ADDRESS = 50
 
 
 class TimedChannel(HTTPChannel):
-    """A connection that knows since when a request is awaited."""
+    """A connection that knows when its wait for a request began."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.awaited_since = time.monotonic()

@@ -98,7 +98,7 @@ class LinkEndpoint:
         link = self._links.read_pixel(token.removesuffix(".gif"))
         if link is not None and not self._expired(link):
             self._opened(self._event(EventKind.OPEN, link, environ))
-        return answers.PIXEL  # in any case: a broken picture is of no use to anybody
+        return answers.PIXEL  # in any case, because a broken picture helps no reader
 
     def _click(self, token: str, environ: WSGIEnvironment) -> LinkAnswer:
         link = self._links.read_click(token)

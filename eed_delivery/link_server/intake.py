@@ -23,7 +23,7 @@ PAUSE_SECONDS = 0.5
 class Intake:
     """Takes events from many threads at once, and stores them in batches from one: `step` is to be run by a Loop.
 
-    Opens and clicks are statistics: when the queue is full, further ones are dropped, counted and told in the log. So
+    Opens and clicks are statistics: when the queue is full, further ones are dropped, counted and logged. So
     are those of one email beyond what `limit` allows.
     With a `watch` an event waits until it can be known whether it was one of many.
     """
@@ -51,7 +51,7 @@ class Intake:
 
     @property
     def dropped(self) -> int:
-        """How many events were dropped since the start."""
+        """How many events were dropped in this process's life."""
         return self._dropped
 
     @property
@@ -82,7 +82,7 @@ class Intake:
             self._store(self._held)
         except DatabaseGone:
             raise
-        except Exception:  # the Loop logs it; the batch must not stand in the way for ever
+        except Exception:  # the Loop logs it; the batch must not block the queue indefinitely
             self._drop(len(self._held))
             self._held = []
             raise

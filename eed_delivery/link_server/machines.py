@@ -1,19 +1,19 @@
 """Who asked for a picture or a link: a person, or a machine on the way to one.
 
-Nobody can tell for sure: what is known is how some machines name themselves, and that they are quick. So an event says
-by what it was recognised, and `automatic` only where a machine asks whether or not a person reads. What is looked at:
+No method is certain: some machines name themselves, and machines are quick. So an event says
+by what it was recognised, and `automatic` only where a machine asks whether or not a person reads. What is examined:
 
 - Apple's Mail Privacy Protection loads every picture when the email arrives, with the agent `Mozilla/5.0` and no more
   (https://help.socketlabs.com/docs/identifying-apple-mpp-opens-in-notification-api-events).
 - Gmail loads pictures for the reader when the email is opened (`GoogleImageProxy`), which is an open, and its caches
-  hide later ones; sometimes it does so at arrival, with the agent of an Edge that nobody has any more
+  hide later ones; sometimes it does so at arrival, with the agent of an Edge that is long obsolete
   (https://www.gmass.co/blog/false-opens-in-gmail/).
 - Yahoo's proxy (https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html) is taken as Gmail's.
 - Scanners of links: those that give their name (Barracuda, Proofpoint, Mimecast and others), Office's own probes, and
   programs; requests without an agent; HEAD, which no person sends; requests that call themselves a prefetch.
-- Whatever follows three links of one email within seconds (`all_links`).
-- Whatever comes within seconds of the email's acceptance (`hastened`): SafeLinks and most other scanners call
-  themselves Chrome and cannot be known by anything else, since we keep no IP addresses (they are personal data).
+- A client that follows three links of one email within seconds (`all_links`).
+- A request within seconds of the email's acceptance (`hastened`): SafeLinks and most other scanners call
+  themselves Chrome and cannot be known by anything else, because we keep no IP addresses (they are personal data).
 """
 
 import re
@@ -25,7 +25,7 @@ from eed_delivery.events import TrackingEvent
 
 
 class Reader(StrEnum):
-    """Who asked, as far as it can be told: the `sub_type` of opens and clicks."""
+    """Who asked, as far as it is known: the `sub_type` of opens and clicks."""
 
     PERSON = "person"
     GOOGLE_PROXY = "google_proxy"
@@ -48,7 +48,7 @@ class Reader(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is looked at of an HTTP request. `purpose`: of the headers Sec-Purpose, Purpose, X-Purpose and X-Moz."""
+    """What is examined of an HTTP request. `purpose`: of the headers Sec-Purpose, Purpose, X-Purpose and X-Moz."""
 
     method: str
     agent: str
@@ -136,7 +136,7 @@ _PEOPLES = re.compile(
     re.IGNORECASE,
 )
 MAX_AGENT = 500
-"""Characters of an agent that are looked at."""
+"""Characters of an agent that are examined."""
 _PREFETCH = re.compile(r"\b(?:prefetch|preview|prerender)\b", re.IGNORECASE)
 
 
@@ -162,7 +162,7 @@ def reader_of(request: Request) -> Reader:
 def hastened(event: TrackingEvent, accepted_at: datetime, soon: timedelta = SOON) -> TrackingEvent:
     """The event, marked as a machine's if it came within `soon` of the mail server's acceptance (or before we knew).
 
-    For whoever knows when that was: the ledger. One that is known for a machine's keeps what it is known by.
+    For the ledger, which knows when that was. One that is known for a machine's keeps what it is known by.
     """
     if event.automatic or event.occurred_at - accepted_at >= soon:
         return event

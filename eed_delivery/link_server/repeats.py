@@ -1,4 +1,4 @@
-"""How often one email's picture or links count: whoever has the email can ask for them as often as he likes, and each
+"""How often one email's picture or links count: any reader can request them any number of times, and each
 request would be a row of the ledger and a webhook."""
 
 import threading

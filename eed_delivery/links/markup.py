@@ -37,7 +37,7 @@ _REFERENCE = re.compile(
     r"|(?P<name>[A-Za-z][A-Za-z0-9]*+;?))"
 )
 _WINDOWS_1252 = {n: bytes([n]).decode("cp1252", "ignore") or chr(n) for n in range(0x80, 0xA0)}
-"""What `&#146;` means on the web, since so many wrote it so."""
+"""What `&#146;` means on the web, because many pages use it."""
 _MAX_DIGITS = 7
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 

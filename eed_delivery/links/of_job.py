@@ -11,7 +11,7 @@ from eed_delivery.model import Job
 from eed_delivery.rendering.job_links import JobLinks
 
 Offer = Literal["off", "category", "every"]
-"""Whose emails offer to unsubscribe: nobody's, those of jobs with a category, or those of every job."""
+"""Which emails offer to unsubscribe: none, those of jobs with a category, or those of every job."""
 
 HIGHEST_ID, HIGHEST_GEN = 2**63 - 1, 2**31 - 1
 

@@ -1,7 +1,7 @@
 """Tracking put into an email's HTML: links that lead through our redirect, and the picture that tells of an open.
 
 Only the values of `href` are changed, in `<a>` and `<area>`, and only of absolute http and https links; the picture is
-the only thing added. Every other character stays as the template gave it. What stays as it is:
+the only thing added. Every other character stays as the template gave it. What stays unchanged:
 
 - `mailto:`, `tel:`, `#`, `cid:`, relative links, and any other that is not http or https;
 - links with the attribute `data-eed-no-track`, links of ours already, and those that the caller names (the
@@ -24,7 +24,7 @@ from eed_delivery.links.markup import Tag, attributes, decoded, tags
 NO_TRACK = "data-eed-no-track"
 
 Redirect = Callable[[str], str | None]
-"""Gives the address to write instead of a link's target; None to leave the link as it is."""
+"""Gives the address to write instead of a link's target; None to leave the link unchanged."""
 
 
 class _Link(NamedTuple):
@@ -48,7 +48,7 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 def tracked(text: str, redirect: Redirect | None, pixel: str | None, untouched: Container[str] = ()) -> str:
     """`text` with its links led through `redirect`, and the picture at `pixel` before its last `</body>` or at its end.
 
-    None for either: not that one. `untouched`: targets, as target_of() gives them, whose links stay as they are.
+    None for either: not that one. `untouched`: targets, as target_of() gives them, whose links stay unchanged.
     Never an exception, whatever the HTML is like; the time is linear in its length.
     """
     changes: list[_Change] = []
@@ -79,7 +79,7 @@ def target_of(href: str) -> str | None:
 
 
 def _changed(tag: Tag, redirect: Redirect, untouched: Container[str]) -> list[_Change]:
-    """The change of a link's href; none if the link stays as it is."""
+    """The change of a link's href; none if the link stays unchanged."""
     find = _cached_link if len(tag.written) <= _CACHED_CHARS else _link
     link = find(tag.written)
     if link is None or link.target in untouched:

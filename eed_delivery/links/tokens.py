@@ -1,7 +1,7 @@
 """Signed addresses: the pixel, the redirect of a link, and the unsubscription.
 
 What an address says (which email, which link) is in it, signed with HMAC-SHA256, so that nothing has to be looked up to
-answer it, and nobody can make one that we did not make. It is signed, not encrypted: whoever has the email can read it.
+answer it, and no other party can make one. It is signed, not encrypted, so any reader of the email can read it.
 So there is never a recipient's address in it.
 
 `<email_id>.<gen>.<day>.<key><mac>`, or `<email_id>.<gen>.<text>.<day>.<key><mac>` with the target or category in
@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 MAX_URL = 2_000
-"""Longest address that we make, in characters: some mail programs and proxies take no more than about 2,048."""
+"""Longest address that we make, in characters: some mail programs and proxies accept at most about 2,048."""
 MAX_TOKEN = MAX_URL
 MIN_KEY = 32
 """A key of 32 random characters cannot be guessed; a word can, offline, from one email."""
 MAX_HEADER_URL = 900
 """Longest address for List-Unsubscribe: it cannot be folded, and a line has 998 characters (RFC 5322, 2.1.1)."""
 PIXEL, CLICK, UNSUBSCRIBE = "o", "c", "u"
-"""The first part of the path, and what the purposes' keys are told apart by."""
+"""The first part of the path, which also distinguishes the purposes' keys."""
 
 MAC_BYTES = 16
 """Of HMAC-SHA256, which may be cut to half (RFC 2104, section 5)."""
@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"[0-9]{1,19}")
 
 @dataclass(frozen=True, slots=True)
 class PixelLink:
-    """The picture that tells of an open."""
+    """The picture that reports an open."""
 
     email_id: int
     gen: int

@@ -209,7 +209,7 @@ class Renderer:
 
 
 def _unless_blank(template: str | None) -> str | None:
-    """A template, or None where there is nothing in it that anybody could see: a legacy column holds ' ' for NULL."""
+    """A template, or None where nothing in it is visible: a legacy column holds ' ' for NULL."""
     return None if template is None or _BLANK.fullmatch(template) else template
 
 

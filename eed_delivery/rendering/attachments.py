@@ -25,7 +25,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An attachment in hand. `filename` and `content_type` are fit for a header."""
+    """An attachment with its content. `filename` and `content_type` are fit for a header."""
 
     filename: str
     content_type: str
@@ -112,7 +112,8 @@ def check_not_empty(content: bytes, location: str, allowed: bool = False) -> Non
 
 
 def _file_name(given: str | None, location: str) -> str:
-    """The name that the recipient sees. One with a control character is refused by `one_line`: nobody meant it."""
+    """The name that the recipient sees. One with a control character is refused by `one_line`, because it is a
+    mistake."""
     text = one_line(given, "file name of an attachment") if given else ""
     name = display_name(text, location)
     if not name:
@@ -121,7 +122,7 @@ def _file_name(given: str | None, location: str) -> str:
 
 
 def _content_type(given: str | None, filename: str, location: str) -> str:
-    """The given type, or the one that the name's or else the location's extension stands for.
+    """The given type, or the one of the name's or else the location's extension.
 
     Of parameters only `charset` is kept.
     """

@@ -65,13 +65,13 @@ class Budget:
             raise TemplateLimit(f"still not done after {MAX_CPU_SECONDS:g} s of CPU time. Simplify the template")
 
     def charge(self, chars: int) -> None:
-        """So many characters were made."""
+        """Count characters that were made."""
         self.chars_left -= chars
         if self.chars_left < 0:
             self.room(0)
 
     def room(self, chars: int) -> None:
-        """Refused unless there is room for so many characters that are about to be made."""
+        """Refuse characters that are about to be made, unless there is room for them."""
         if chars > self.chars_left:
             raise TemplateLimit(f"it makes more than {self.chars:,} characters of text")
 

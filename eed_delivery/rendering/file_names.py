@@ -67,7 +67,7 @@ def display_name(given: str, location: str) -> str:
 
 
 def type_of(name: str) -> str | None:
-    """The media type that a name's extension stands for; None where it has none. `12.2026` has none."""
+    """The media type of a name's extension; None where it has none. `12.2026` has none."""
     extension = _known_extension(name)
     if not extension:
         return None

@@ -49,7 +49,7 @@ class BudgetedContext(Context):
     """A template's context, with the budget of this one rendering, what it has put out so far, and what was missing.
 
     Jinja's own makes sets and dicts for blocks and imports, which our templates don't have, and an `EvalContext` of its
-    own: twice the time. Ours can be shared, since there is no autoescape tag to change it.
+    own: twice the time. Ours can be shared, because there is no autoescape tag to change it.
     """
 
     def __init__(

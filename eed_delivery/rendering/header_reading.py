@@ -16,7 +16,7 @@ _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 def fields(message: bytes, name: str) -> list[str]:
     """The values of all fields called `name`, unfolded: without the CRLF of a fold, and with the white space after it
-    (RFC 5322, section 2.2.3). Encoded words are left as they are."""
+    (RFC 5322, section 2.2.3). Encoded words are left unchanged."""
     block = _HEADER_END.split(message, maxsplit=1)[0].decode("utf-8", "replace")  # RFC 6532: UTF-8
     lines = (line.partition(":") for line in _LINE_END.split(_FOLD.sub("", block)))
     return [value.strip() for key, _, value in lines if key.lower() == name.lower()]

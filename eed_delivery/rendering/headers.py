@@ -41,7 +41,7 @@ def one_line(text: str, what: str) -> str:
 
 
 def unstructured(name: str, text: str) -> bytes:
-    """A whole field of free text, such as Subject: as it is when plain and short, else in encoded words (RFC 2047)."""
+    """A whole field of free text, such as Subject: unchanged when plain and short, else in encoded words (RFC 2047)."""
     if _PLAIN.fullmatch(text) and "=?" not in text and "  " not in text:
         folded = _folded(f"{name}: {text}")
         if folded is not None:

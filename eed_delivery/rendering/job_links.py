@@ -9,7 +9,7 @@ class JobLinks:
     """Two functions, each None where the job's emails have nothing of the kind. Both take an email's id and generation.
 
     `unsubscribe` gives the one-click address of that email (RFC 8058): https, plain ASCII, short enough for a header.
-    `tracked` gives the HTML to send for the HTML that the template gave; the links named last stay as they are.
+    `tracked` gives the HTML to send for the HTML that the template gave; the links named last stay unchanged.
     """
 
     unsubscribe: Callable[[int, int], str] | None = None

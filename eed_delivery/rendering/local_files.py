@@ -1,4 +1,4 @@
-"""Attachments from a directory of this host: nothing outside it can be reached, whatever the source's rows say."""
+"""Attachments from a directory of this host. No row of the source can reach a file outside of it."""
 
 import errno
 import ntpath
@@ -10,7 +10,7 @@ from eed_delivery.errors import InfrastructureFailure, RenderError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""O_NONBLOCK: opening a FIFO that nobody writes to must not hang; for a regular file it changes nothing."""
+"""O_NONBLOCK: opening a FIFO without a writer must not hang; for a regular file it changes nothing."""
 
 _WORDS = {
     errno.ENOENT: "there is no such file",

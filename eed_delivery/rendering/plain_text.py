@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"\s*\+?([0-9]{1,6})")
 _TRIMMED = "".join(map(chr, range(0x21)))
 _REMOVED = {**dict.fromkeys(map(ord, "\t\n\r")), ord(" "): "%20"}
 _TRUISMS = ("mailto:", "tel:")
-"""A link to an address or a number says no more than its words, where these are the same."""
+"""A link to an address or a number adds nothing to its words, where these are the same."""
 
 
 def text_of(html: str, max_chars: int = MAX_CHARS) -> str | None:

@@ -1,4 +1,4 @@
-"""Jinja2's immutable sandbox, made safe to run with anybody's template: bounded in what it reads, makes and does.
+"""Jinja2's immutable sandbox, made safe to run with untrusted templates: bounded in what it reads, makes and does.
 
 Jinja's own sandbox keeps a template away from Python's insides. It does not keep one from making a gigabyte of text, so
 the parsed template is rewritten here before it is compiled: loops are counted, what filters, slices, `~` and list
@@ -41,7 +41,8 @@ _STR_METHODS = """
     split splitlines startswith strip swapcase title upper
 """
 STR_METHODS = frozenset(_STR_METHODS.split())
-"""Not here, since they multiply text: center, expandtabs, join, ljust, replace, rjust, translate, zfill, format_map."""
+"""Not here, because they multiply text: center, expandtabs, join, ljust, replace, rjust, translate, zfill,
+format_map."""
 DICT_METHODS = frozenset({"get", "items", "keys", "values"})
 LIST_METHODS = frozenset({"count", "index"})
 NUMBER_METHODS = frozenset({"is_integer"})
@@ -93,7 +94,7 @@ class MissingVariable(StrictUndefined):
 class _Output(CodeGenerator):
     """How a template puts out: a run of texts and values at a time into `context.pieces`, where Jinja yields each.
 
-    After each run it yields, so that whoever runs it can look at what there is. HTML: one call of ours for Jinja's two,
+    After each run it yields, so that the caller can check the result so far. HTML: one call of ours for Jinja's two,
     of which `escape` took longer than all else.
     """
 
@@ -107,7 +108,7 @@ class _Output(CodeGenerator):
         self.writeline("yield")
 
     def start_write(self, frame: Frame, node: nodes.Node | None = None) -> None:
-        """For what a filter block or a call block gives, as if it stood in {{ }}: Jinja puts out anything as it is.
+        """For what a filter block or a call block gives, as if it stood in {{ }}: Jinja puts out anything unchanged.
 
         In HTML that would be a way in: striptags takes escapes away, and a call need not be one of a macro.
         """
@@ -154,7 +155,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def escaped(context: BudgetedContext, value: Any, name: str = AN_EXPRESSION) -> str:
-        """What {{ }} writes into HTML. Nearly all values have nothing to escape, and pass as they are."""
+        """What {{ }} writes into HTML. Nearly all values have nothing to escape, and pass unchanged."""
         kind = type(value)
         if kind is str:
             context.budget.charge(len(value))

@@ -1,6 +1,6 @@
 """What the style sheets of an email hide from all of its readers.
 
-Only `display`, `visibility` and `opacity` are looked at, and only in rules that hold for everybody. What is hidden from
+Only `display`, `visibility` and `opacity` are read, and only in rules that apply to every reader. What is hidden from
 phones, or under a pointer, is there for the others: lexbor takes no element for one that a pointer is over. Sizes are
 left alone: a rule for a row and one for its columns undo each other, and half of what they say would cost words.
 """

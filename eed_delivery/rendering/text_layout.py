@@ -115,7 +115,7 @@ class TextLines:
             self.kept[last] = f"{before}]({address})"
 
     def add(self, text: str) -> None:
-        """Add text as it is, after the blank or the line's end that is due."""
+        """Add text unchanged, after the blank or the line's end that is due."""
         if not text:
             return
         self.room.take(len(text))

@@ -7,8 +7,8 @@ CSS. What decides is the element's own `style`, and of style sheets what holds w
 These do not hide anything, and each for a reason:
 
 - `mso-hide:all` hides from Word, which Outlook for Windows shows emails with. All others show the element. Buttons are
-  made so: Outlook gets a drawing in a comment, everybody else the link.
-- `aria-hidden` hides from screen readers, and is seen by everybody else.
+  made so: Outlook gets a drawing in a comment, all others the link.
+- `aria-hidden` hides from screen readers, and is seen by all others.
 - Colours, `text-indent`, positions off the page: which of them hide depends on what is around. Some are for people who
   hear the page, and they read the text part too.
 - `<details>` that is closed: the reader opens it. In a text part nothing can be opened.

@@ -90,7 +90,7 @@ class Certificate:
         return f"reconciled with the source at {utc(at)}: {found}"
 
     def as_json(self) -> dict[str, Any]:
-        """As it is handed out. What most jobs lack stands behind the others."""
+        """The certificate's JSON. Fields that most jobs lack come last."""
         more = {"resent": self.job.resent} if self.job.resent else {}
         return {
             "format": FORMAT,
@@ -159,7 +159,7 @@ class Reconciliation:
         return line
 
     def certificate(self, job: JobReport, read_from: datetime, read_to: datetime) -> Certificate:
-        """What has come of it; `job` as it is after the last row was read."""
+        """The result; `job` is read after the last row."""
         engaged = self._engaged
         return Certificate(
             job=job,

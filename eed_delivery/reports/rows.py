@@ -1,7 +1,7 @@
 """The emails of a job as CSV rows. The bytes are part of the certificate: they may not change within its version.
 
 Version 1 has what does not change any more once all outcomes are in. Version 2 has opens and clicks behind it,
-which go on for ever and are forgotten one day: only for those who ask for them. Version 3 has a line for each refused
+which keep changing and are deleted one day, so only on request. Version 3 has a line for each refused
 row of the source as well, behind the emails: its key, the state `refused`, when, and the reason as the detail.
 
 RFC 4180: a header, commas, CRLF, quotes only where they are needed. UTF-8 without a mark at its start. A cell that a

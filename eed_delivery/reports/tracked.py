@@ -1,4 +1,4 @@
-"""What can be known of sent emails: a 0 beside "delivered" would be a lie where nobody would tell us."""
+"""What can be known of sent emails: a 0 beside "delivered" would be false where deliveries are not reported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Tracked:
 
 
 def tracked(settings: Settings, outcomes: Mapping[str, int]) -> Tracked:
-    """By the configuration, and by what was heard of the job: it may have been sent under another one."""
+    """By the configuration, and by the job's events: it may have been sent under another one."""
     events = settings.tracking.events_queue_url is not None
     came_back = any(outcomes[outcome] for outcome in _CAME_BACK)
     return Tracked(

@@ -49,8 +49,8 @@ class Loop:
     """Runs `step` until `stop` is set. The step returns how many seconds to wait until the next one.
 
     A step that finds the database or the queue gone is run again a little later: nothing is lost by waiting. Any other
-    error is a defect of ours: it is logged with its traceback and the loop goes on, since half a million emails must
-    not wait for it; a loop that only ever fails makes no progress, and the watchdog will see that.
+    error is a defect of ours: it is logged with its traceback and the loop continues, because half a million emails
+    must not wait for it; a loop that only ever fails makes no progress, and the watchdog will see that.
     """
 
     def __init__(self, name: str, step: Callable[[], float], stop: threading.Event, pulse: Pulse) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SHARE_OF_POLLING = 0.05
-"""Polls take no more than this share of the time, however long one of them takes."""
+"""Polls take at most this share of the time, however long one of them takes."""
 LONGEST_PAUSE_SECONDS = 60.0
 """A slow database does not delay the next poll for longer."""
 POLLS_THAT_COUNT = 3

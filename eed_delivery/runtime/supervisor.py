@@ -161,7 +161,7 @@ class Supervisor:
         return Child(role, process, ours, started_at=now, progress_at=now, renders=renders, heard_at=now)
 
     def _hear(self) -> None:
-        """Each child tells, once a second, how long its slowest loop has been silent."""
+        """Each child reports, once a second, how long its slowest loop has been silent."""
         children = {slot.child.pipe: slot.child for slot in self._slots if slot.child is not None}
         while ready := wait(children, timeout=0):
             for pipe in ready:

@@ -53,7 +53,7 @@ CATEGORY_LENGTH = 191
 """Characters of a category that the ledger keeps."""
 
 WRITE_CHUNK = 500
-"""So many keys at most are named in one UPDATE."""
+"""Limit: keys in one UPDATE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +435,7 @@ class Source:
     def write_sent_late(
         self, c: Connection, key: Key, detail: str, attempts: int, message_id: str | None, seconds_ago: float
     ) -> bool:
-        """Write that an email was sent so many seconds ago, where the source still says that it is not sent yet.
+        """Write that an email was sent some seconds ago, where the source still says that it is not sent yet.
 
         Returns whether it said so.
         """
@@ -463,10 +463,10 @@ class Source:
         return statement.values({self._settings.email.outcome: bindparam("its_outcome")})
 
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
-        """Write the same status to many emails; their attempts and message ids stay as they are.
+        """Write the same status to many emails; their attempts and message ids stay unchanged.
 
         Emails that end with their job are written only where the source still says that they are to be sent: what
-        another server has sent meanwhile stays as it is.
+        another server has sent meanwhile stays unchanged.
         """
         t = self._tables
         values = _existing(self._status(c, state, detail))
@@ -516,7 +516,7 @@ class Source:
             c.execute(statement.values({self._settings.job.status: word}))
 
     def _fit(self, c: Connection, column: str, words: str) -> str:
-        """`words` as the live column can hold them. The table is looked at once a process."""
+        """`words` as the live column can hold them. The table is inspected once a process."""
         limit = self._live(c, column)
         return limit.fit(words) if limit else words
 
@@ -545,7 +545,7 @@ def _or(constant: str | None, text: str | None) -> str | None:
 
 
 def _yes(constant: bool | None, text: str | None) -> bool:
-    """A wish of a job. Only what surely says yes is one: nobody is tracked because of a word that we don't know."""
+    """A wish of a job. Only a clear yes is one, so no recipient is tracked because of an unknown word."""
     return (text or "").strip().lower() in YES if constant is None else constant
 
 

@@ -20,7 +20,7 @@ class source_now(FunctionElement[Any]):  # noqa: N801 - named like the SQL funct
 
 
 class source_ago(FunctionElement[Any]):  # noqa: N801 - as above
-    """The time so many seconds ago, as the source writes times."""
+    """The time some seconds ago, as the source writes times."""
 
     type = DateTime()
     inherit_cache = True

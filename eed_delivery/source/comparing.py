@@ -132,7 +132,7 @@ class SourceComparison:
 
     def differing(self, statement: Select[Any], emails: FromClause, state: EmailState) -> Select[Any]:
         """`statement` over the ledger's `emails` in one state, cut down to those that are not surely the same in the
-        source. Only where `has_numbers`. What is left may still agree: it is to be looked at."""
+        source. Only where `has_numbers`. What is left may still agree, and must be compared."""
         t = self._tables
         same = [] if t.single else [t.email_job == emails.c.job_id]
         if state in self._words:

@@ -15,8 +15,8 @@ from sqlalchemy.sql.functions import FunctionElement
 class as_stored_key(FunctionElement[Any]):  # noqa: N801 - named like the SQL functions it stands beside
     """A string key of any character set and collation, comparable with a column of our ledger.
 
-    Two columns of different collations cannot be compared as they are (error 1267). Converting the source's side
-    leaves the ledger's side as it is, so that its index serves.
+    Two columns of different collations cannot be compared directly (error 1267). Converting the source's side
+    leaves the ledger's side unchanged, so that its index serves.
     """
 
     type = Text()
@@ -24,9 +24,10 @@ class as_stored_key(FunctionElement[Any]):  # noqa: N801 - named like the SQL fu
 
 
 class same_bytes(FunctionElement[Any]):  # noqa: N801 - as above
-    """True when two texts are the same letter for letter, trailing blanks included, whatever their collations.
+    """True when two texts are the same letter for letter, trailing blanks included, under any collations.
 
-    Binary strings are compared by their bytes and never padded (https://dev.mysql.com/doc/refman/8.0/en/binary-varbinary.html).
+    Binary strings are compared by their bytes and never padded
+    (https://dev.mysql.com/doc/refman/8.0/en/binary-varbinary.html).
     """
 
     type = Boolean()

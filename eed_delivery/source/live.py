@@ -47,7 +47,7 @@ _THREE_BYTES_AT_MOST = ("utf8mb3", "utf8")
 
 @dataclass(frozen=True, slots=True)
 class LiveColumn:
-    """A column as it is. `characters` and `octets` are None where there is no limit."""
+    """A live column. `characters` and `octets` are None where there is no limit."""
 
     name: str
     kind: Kind
@@ -72,7 +72,7 @@ class LiveColumn:
 
 @dataclass(frozen=True, slots=True)
 class LiveTable:
-    """A table or view as it is. `indexes` are the column names of each index, in its order, in lower case."""
+    """A live table or view. `indexes` are the column names of each index, in its order, in lower case."""
 
     name: str
     columns: dict[str, LiveColumn] = field(default_factory=dict)  # by their names in lower case

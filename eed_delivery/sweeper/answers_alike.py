@@ -3,7 +3,7 @@
 A mail server's words are known for the usual cases (`transports.replies.rules`). For all others statistics decide: over
 the last answers to a job's emails, from all processes of all hosts, as the ledger has them. What had failed before that
 was clear gets a new generation by itself. The job is paused with the reason, or the one domain is held. A job is judged
-while it runs, and before it is finished: a small one is over sooner than anybody looks.
+while it runs, and before it is finished: a small one is over sooner than a person looks.
 """
 
 import re
@@ -28,7 +28,7 @@ from eed_delivery.transports.replies.rules import Concern, rule_for
 log = structlog.get_logger(__name__)
 
 WINDOW = 400
-"""So many of a job's last answers are judged by."""
+"""Answers of a job, the last ones, that a judgement uses."""
 SHARE_OF = 200
 ENOUGH = 20
 """Fewer of one kind say nothing."""
@@ -36,7 +36,8 @@ DOMAINS = 3
 INTERVAL_SECONDS = 5.0
 PUT_BACK_AT_ONCE = 500
 LATE_SECONDS = 300.0
-"""So long after a finding, what fails for it still goes back: it was on the wire, or a worker had not heard of it."""
+"""Seconds after a finding in which emails that fail for it still go back: they were on the wire, or a worker did not
+know of it yet."""
 
 # Of the recipients themselves, however many they are: a list of dead addresses is not mended by sending it again.
 _THEIR_OWN = frozenset({Concern.ADDRESS, Concern.MAILBOX})
@@ -48,7 +49,7 @@ _REFUSED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 
 @dataclass(frozen=True, slots=True)
 class SharedRefusal:
-    """A kind of refusal that is not the recipients'. `domain`: whose it is; "": everybody's, or the job's."""
+    """A kind of refusal that is not the recipients'. `domain`: whose it is; "": all domains', or the job's."""
 
     kind: str
     domain: str
@@ -105,7 +106,7 @@ def is_recipients_own(reply: str) -> bool:
 
 
 class AnswersAlike:
-    """One process's look at the jobs that run."""
+    """Checks the running jobs, for one process."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class AnswersAlike:
         self._interval = PollInterval(INTERVAL_SECONDS, clock)
 
     def step(self) -> float:
-        """One look at each job in which other emails have failed than at the last one. Raises `DatabaseGone`."""
+        """Check each job in which other emails have failed than at the last check. Raises `DatabaseGone`."""
         with self._lock, self._interval.polling():
             counts = self._answers.failed_counts()
             before, self._failed = self._failed, counts
@@ -155,11 +156,11 @@ class AnswersAlike:
         return self._put_back(job_id, finding)
 
     def _have_failed(self, job_id: int, finding: SharedRefusal) -> bool:
-        """Not before some have: what is refused for now may be taken at the next try, and nobody need be paused."""
+        """Not before some have: what is refused for now may be accepted at the next try, without a pause."""
         return any(finding.covers(email) for email in self._answers.failed(job_id))
 
     def _put_back_late(self, job_id: int) -> bool:
-        """What has failed since for what was found."""
+        """Emails that have failed after the finding for the same reason."""
         now = self._clock()
         self._found = {key: (finding, until) for key, (finding, until) in self._found.items() if until > now}
         late = [finding for key, (finding, _) in self._found.items() if key[0] == job_id]

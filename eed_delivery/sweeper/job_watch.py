@@ -57,7 +57,7 @@ def limits(settings: WatchSettings) -> tuple[Limit, ...]:
 
 
 class JobWatch:
-    """One process's watch. `step()` looks at every running job once.
+    """One process's watch. `step()` checks every running job once.
 
     What a job has sent is a long count, so it is made only where it may matter: emails that were sent stay sent, and
     so a share of what had been sent at the last count is the highest that the share can be now.

@@ -1,6 +1,6 @@
 """Source against ledger: at an operator's word (`eed-delivery reconcile`), and once a day beside the sweeper.
 
-The sweep finds and tells. Only an operator repairs.
+The sweep finds and reports. Only an operator repairs.
 """
 
 import time
@@ -25,15 +25,15 @@ from eed_delivery.source.comparing import SourceComparison
 log = structlog.get_logger(__name__)
 
 READY_JOBS_LISTED = 1000
-"""At most so many jobs that are ready and not taken up are named."""
+"""Limit: jobs that are ready and not picked up, and that are named."""
 LOOK_SECONDS = 30.0
 """How often the sweep looks for jobs that are due."""
 PAUSE_SECONDS = 0.05
 """Between two pages of the sweep, so that the database has time for others."""
 LEASE_SECONDS = 600.0
-"""A sweeper that dies leaves its jobs to the others after so long. Longer than one page takes, whatever the view."""
+"""Seconds after which a dead sweeper's jobs go to the others. Longer than one page takes, with any view."""
 NOT_TAKEN_UP_SECONDS = 600.0
-"""A job that was ready at two looks, so long apart, is not taken up."""
+"""Seconds between two looks that must find a job ready, before it counts as not picked up."""
 KEYS_LOGGED = 5
 
 
@@ -162,7 +162,7 @@ class Reconciler:
         return Correction(job.key, None, True, f"{opened}{_rows(late.enlisted)} enlisted{refused}")
 
     def not_taken_up(self) -> dict[str, Difference]:
-        """Jobs that are ready in the source, and that no publisher has taken up yet, by their keys."""
+        """Jobs that are ready in the source, and that no publisher has picked up yet, by their keys."""
         jobs = self._ledger.not_taken_up(READY_JOBS_LISTED)
         return {str(job.key): differences.job_not_taken_up(str(job.key), again=job.again) for job in jobs}
 

@@ -23,12 +23,12 @@ log = structlog.get_logger(__name__)
 
 DEAD_LETTERS_A_STEP = 50
 FOREIGN_VISIBILITY_SECONDS = 3600
-"""A dead letter that is not ours stays in the dead-letter queue for a person; it is looked at once an hour."""
+"""A dead letter that is not ours stays in the dead-letter queue for a person; it is received once an hour."""
 RETENTION_MARGIN_SECONDS = 3600
 LEFTOVERS_A_STEP = 20
-"""So many chunks of a cancelled job are ended in one round, so that the other parts get their turn."""
+"""Limit: chunks of a cancelled job that are ended in one round, so that the other parts get their turn."""
 ENDINGS_SECONDS = 0.5
-"""An operator who cancels a job waits for it: so often its emails are ended, between the rounds."""
+"""Interval at which emails of cancelled jobs are ended between the rounds, because an operator waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Sweeper:
             log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")
 
     def _put_back_queued(self) -> None:
-        """Queued rows whose message cannot exist any more: the queue is empty, or keeps nothing for so long."""
+        """Queued rows whose message cannot exist any more: the queue is empty, or keeps nothing that long."""
         self._put_back_outlived()
         depth = self._queue.depth()
         if depth is None or not depth.empty:
@@ -136,7 +136,7 @@ class Sweeper:
             failpoints.reach("sweeper.put_back")
 
     def _put_back_outlived(self) -> None:
-        """Once in a while: this looks at every queued email there is."""
+        """At long intervals, because this reads every queued email."""
         now = time.monotonic()
         if now - self._outlived_at >= RETENTION_MARGIN_SECONDS:
             self._outlived_at = now

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 NEUTRAL_DELAY_SECONDS = 5
 AHEAD_BYTES = 512 * 1024
 """Rendering one email right after the other saves a tenth of an email's CPU: sending drives rendering's code and data
-out of the processor's caches. So much memory each thread may use for that, and one message besides."""
+out of the processor's caches. Limit: octets that each thread may use for that, beside one message."""
 UNKNOWN_AGAIN_SECONDS = 30
 """A message that is not ours is never deleted: it comes again until the queue's own maxReceiveCount moves it."""
 
@@ -93,7 +93,7 @@ class Batch:
         except DatabaseGone:
             self._copy_all_without_ledger()
             raise
-        except Exception:  # either nobody can be claimed, or one row of this batch spoils it for the others
+        except Exception:  # either no email can be claimed, or one row of this batch breaks it for the others
             log.exception("claim_failed", email_ids=[ticket.email_id for ticket in tickets])
             return self._claim_one_by_one(tickets)
 
@@ -101,7 +101,7 @@ class Batch:
         """What cannot be claimed alone either is left to its receive count, which ends in the dead-letter queue."""
         try:
             self._hands.ledger.rehearse()
-        except Exception as error:  # a lost right, a changed table: everybody's trouble, and nobody's fault
+        except Exception as error:  # a lost right or a changed table concerns all emails
             self._copy_all_without_ledger()
             raise DatabaseGone(f"the tables cannot be read as they are mapped: {type(error).__name__}") from error
         claims = [claim for ticket in tickets if (claim := self._claim_alone(ticket)) is not None]

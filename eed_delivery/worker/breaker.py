@@ -13,12 +13,12 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_SECONDS = 1.0
 IDLE_SECONDS = 0.25
 DOUBTS = 5
-"""So many emails in doubt without any answer between them are an outage that hides behind lost answers."""
+"""Emails in doubt without any reply between them that mean an outage, hidden behind lost replies."""
 
 
 class Breaker:
-    """Closed: everybody may go. Open: nobody. After a probe that succeeded: one thread at a time, until one email has
-    had an answer of any kind from the mail server.
+    """Closed: all threads may send. Open: none may. After a probe that succeeded: one thread at a time, until one email
+    has had an answer of any kind from the mail server.
 
     Pauses double from one second to `max_pause_seconds` as long as trips follow each other without such an answer.
     """
@@ -45,7 +45,7 @@ class Breaker:
 
     @property
     def open(self) -> bool:
-        """True while nobody may go."""
+        """True while no thread may send."""
         return self._open
 
     def enter(self) -> bool:
@@ -59,7 +59,7 @@ class Breaker:
             return True
 
     def leave(self) -> None:
-        """The thread on trial has nothing more in hand; without a verdict the next one gets the trial."""
+        """The thread on trial has no more emails. Without a verdict the next thread gets the trial."""
         with self._lock:
             if self._trial_by == threading.get_ident():
                 self._trial_by = None

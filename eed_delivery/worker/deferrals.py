@@ -65,7 +65,7 @@ def _rule(outcome: Outcome) -> str:
 
 
 class SharedDeferrals:
-    """Compares one process's temporary answers with those of all hosts. Looks at the ledger every LOOK_SECONDS at
+    """Compares one process's temporary answers with those of all hosts. Reads the ledger every LOOK_SECONDS at
     most."""
 
     def __init__(self, answers: AnswersLedger, clock: Callable[[], float] = time.monotonic) -> None:

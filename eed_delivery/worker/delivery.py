@@ -88,7 +88,7 @@ def retry_delay(number: int, rules: RetryRules) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A rendered email that waits for its turn, or why it could not be rendered: that is told at its turn too."""
+    """A rendered email that waits for its turn, or why it could not be rendered, which is reported at its turn."""
 
     email: Email
     rendered: Rendered | Exception

@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 4 * 3600.0
 
 
 class SameAnswers:
-    """Remembers the last `window` outcomes of each job, and tells when more than `limit` of them are one refusal."""
+    """Remembers the last `window` outcomes of each job, and detects when more than `limit` of them are one refusal."""
 
     def __init__(self, limit: int, window: int) -> None:
         self._limit = limit
@@ -53,15 +53,15 @@ class _Suspicion:
 
 
 class Suspects:
-    """Tells an email that breaks the way out from a way out that is broken.
+    """Distinguishes an email that breaks the transport from a transport that is broken.
 
-    An uncounted outcome is nobody's fault, so it may come for ever (G4). But a server that hangs up on this one
-    email's content, again and again, while others get their answers in between, is this email's affair: from the
-    `limit`th time on it is counted, and after its attempts it ends as failed, instead of stopping everybody for ever.
-    A server that says why is believed for longer: that it is its own trouble, or ours, is counted after `patience`
-    seconds of the same, not before.
-    What any email would have got, throttling by the provider and a connection that never came about, is no sign of
-    that: while a rate is shared with others, one email can be throttled many times by bad luck alone.
+    An uncounted outcome is not the email's fault, so it may repeat indefinitely (G4). But a server that hangs up on
+    this one email's content, again and again, while others get their answers in between, is this email's affair: from
+    the `limit`th time on it is counted, and after its attempts it ends as failed, instead of stopping all others
+    indefinitely. A server that says why is believed for longer: that it is its own trouble, or ours, is counted after
+    `patience` seconds of the same, not before. What any email would have got, throttling by the provider and a
+    connection that never came about, is no sign of that: while a rate is shared with others, one email can be throttled
+    many times by bad luck alone.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Suspects:
         self._lock = threading.Lock()
 
     def judge(self, email: Email, outcome: Outcome) -> Outcome:
-        """The outcome as it is to be decided on, with how often it came before."""
+        """The outcome to decide on, with how often it came before."""
         key = (email.email_id, email.gen)
         with self._lock:
             before = self._seen.pop(key, None) or _Suspicion(0, -1, self._clock())

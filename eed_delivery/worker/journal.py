@@ -1,4 +1,4 @@
-"""The journal: what one worker thread has to tell the ledger, and what follows for the messages in its hand."""
+"""The journal: what one worker thread writes to the ledger, and what follows for the messages that it holds."""
 
 import threading
 from collections.abc import Callable
@@ -21,7 +21,7 @@ DATABASE_AWAY_SECONDS = 1.0
 
 
 class Fate(Enum):
-    """What becomes of an email's message once the ledger has its word."""
+    """What happens to an email's message after the ledger has its outcome."""
 
     ACK = auto()  # delete it: the email has ended, or its row is `pending` again and will get a new message
     LATER = auto()  # the same message again, after `seconds`: the queue counts the try
@@ -78,13 +78,14 @@ class Journal:
         return self._on_wire is email
 
     def wire(self, email: Email) -> None:
-        """Return when the wire is granted. Raises `NoGrant` when it is not, `DatabaseGone` when nobody can say."""
+        """Return when the wire is granted. Raises `NoGrant` when it is not, `DatabaseGone` when the database does not
+        answer."""
         failpoints.reach("worker.before_wire")
         try:
             refusal = self._record_and_wire(email)
         except DatabaseGone:
             raise
-        except Exception as error:  # the grant touches our own tables only: what breaks it breaks it for everybody
+        except Exception as error:  # the grant touches our own tables only, so what breaks it breaks it for all emails
             log.exception("wire_refused_by_database", **email.log_facts())
             raise DatabaseGone(f"the ledger cannot grant the wire: {type(error).__name__}") from error
         if refusal is None:
@@ -124,7 +125,7 @@ class Journal:
     def write(self) -> None:
         """Write what is kept.
 
-        Waits for the database as long as it takes; only when the service must exit is an outcome given up. Then it is
+        Waits for the database as long as needed. Only when the service must exit is an outcome abandoned. Then it is
         logged, and the sweeper will show the email as in doubt: that is the truth of the ledger.
         """
         while self._unrecorded and not self._try_to_record():

@@ -1,4 +1,4 @@
-"""Keeps what is in hand in hand: visibility timeouts in the queue, leases in the ledger."""
+"""Extends what this process holds: visibility timeouts in the queue, leases in the ledger."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ class Hold:
 
 
 class Keeper:
-    """Extends every batch that has been in hand for a full round, a third of the shorter of the two timeouts."""
+    """Extends every batch that has been held for a full round, a third of the shorter of the two timeouts."""
 
     def __init__(self, queue: Queue, ledger: DeliveryLedger, visibility_seconds: float, lease_seconds: float) -> None:
         self._queue = queue
@@ -57,7 +57,7 @@ class Keeper:
             hold.let_go(messages)
 
     def step(self) -> float:
-        """Extend what is in hand; a failure is logged and the next round tries again."""
+        """Extend what is held. A failure is logged, and the next round tries again."""
         began = time.monotonic()
         with self._lock:
             holds = list(self._holds)

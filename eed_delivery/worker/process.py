@@ -48,15 +48,15 @@ log = structlog.get_logger(__name__)
 
 COMPILED_JOBS = 50
 DEAD_AT_ONCE = frozenset({"no_mailbox", "no_domain", "bad_address", "moved"})
-"""Of what says that nobody is there. Not a mailbox that is switched off: an operator may requeue it once that is
-mended."""
+"""Of replies that say that the address does not exist. Not of a mailbox that is switched off: an operator may requeue
+it once that is mended."""
 _COUNTED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 SHUT_SECONDS = 0.5
 """How long a thread waits before it asks the breaker again."""
 LAST_WORDS_SECONDS = 6.0
-"""So long before the end of the grace, what could not be recorded is logged and given up."""
+"""Seconds before the end of the grace at which what could not be recorded is logged and abandoned."""
 FAREWELL_SECONDS = 3.0
-"""So long before the end of the grace, threads that still hang on a mail server are left behind: the supervisor counts
+"""Seconds before the end of the grace at which threads that hang on a mail server are abandoned. The supervisor counts
 the same grace from a little earlier, and must not have to kill us while we sign off."""
 
 
@@ -195,7 +195,7 @@ class Worker:
         )
 
     def _step(self, hands: Hands) -> float:
-        """Receive no more than this thread can work off at once, and see it through."""
+        """Receive what this thread can send at once, and finish it."""
         if not self._breaker.enter():
             return SHUT_SECONDS
         try:
@@ -224,7 +224,7 @@ class Worker:
         return not (self._stop.is_set() or self._breaker.open)
 
     def _judge(self, email: Email, outcome: Outcome) -> Outcome:
-        """An outcome as it is to be decided on. A domain that is held, or on trial, and says the same again to another
+        """The outcome to decide on. A domain that is held, or on trial, and says the same again to another
         recipient means neither of them."""
         hold = self._held.get(domain_of(email.recipient)) if outcome.verdict in _COUNTED else None
         if hold is not None and outcome.code is not None and kind_of(outcome.reply) == kind_of(hold.reason):
@@ -236,7 +236,7 @@ class Worker:
         return self._suspects.judge(email, outcome)
 
     def _whose_deferral(self, email: Email, outcome: Outcome) -> Concerns | None:
-        """Whom a temporary answer concerns that costs no attempt; RECIPIENT: nobody else waits for it. None: it is
+        """Whom a temporary answer concerns that costs no attempt; RECIPIENT: no other email waits for it. None: it is
         counted."""
         if is_greylisting(outcome):
             return Concerns.RECIPIENT if email.attempts + 1 >= self._rules.max_attempts else None
@@ -280,7 +280,7 @@ class Worker:
                 self._note_dead_address(email, outcome)
 
     def _note_dead_address(self, email: Email, outcome: Outcome) -> None:
-        """What says here that nobody is there counts as a hard bounce does, which says it later."""
+        """A reply that the address does not exist counts as a hard bounce, which says it later."""
         cause = diagnose(outcome.enhanced or "", outcome.reply).cause
         if cause.outcome is not DeliveryOutcome.HARD_BOUNCED or cause.sub_type not in DEAD_AT_ONCE:
             return

@@ -1,7 +1,7 @@
-"""Refusals that are not the recipient's: what others get says whether a domain, a job or everybody is meant.
+"""Refusals that are not the recipient's: what others get says whether a domain, a job or all emails are meant.
 
 A relay that passes answers on says `421` or `550 … blocked` for one destination, and accepts the next email. A relay
-that is in trouble itself says the same to all. One answer alone does not tell them apart, so rows of them are counted:
+that is in trouble itself says the same to all. One answer alone does not distinguish them, so rows of them are counted:
 
     a row without an answer to anybody in between, over several domains,
     or before any recipient was named                                       everybody: the breaker opens
@@ -31,7 +31,7 @@ K = TypeVar("K", str, int)
 V = TypeVar("V")
 
 IN_A_ROW = 10
-"""So many refusals without an answer between them, over DOMAINS domains, are everybody's."""
+"""Refusals without an answer between them, over DOMAINS domains, that concern all emails."""
 DOMAINS = 3
 DOMAIN_IN_A_ROW = 5
 JOB_IN_A_ROW = 10
@@ -42,7 +42,7 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What follows. Each is told why."""
+    """What follows, each with its reason."""
 
     trip: Callable[[str], None]
     hold_domain: Callable[[str, str], None]
@@ -144,11 +144,11 @@ class Refusals:
             self._then.hold_domain(domain, outcome.reply)
 
     def are_everybodys(self, outcome: Outcome) -> bool:
-        """Whether a row of this temporary answer was everybody's, and nothing was sent since."""
+        """Whether a row of this temporary answer concerned all emails, and nothing was sent after it."""
         return bool(self._everybodys) and kind_of(outcome.reply) in self._everybodys
 
     def sent(self, email: Email) -> None:
-        """An email was accepted: no temporary answer is everybody's, or its domain's."""
+        """An email was accepted, so no temporary answer concerns all emails, or its domain."""
         if not (self._deferred or self._deferred_by or self._everybodys):
             return
         with self._lock:

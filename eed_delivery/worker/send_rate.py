@@ -10,14 +10,14 @@ SLOWEST = 0.05
 RECOVERY_PER_SECOND = 0.05
 LONGEST_PAUSE_SECONDS = 30.0
 SLICE_SECONDS = 0.5
-"""How long a waiting thread goes without a look at the stop event and a sign of life."""
+"""Seconds after which a waiting thread checks the stop event and gives a sign of life."""
 
 
 class SendRate:
     """Spaces sends evenly. `share` is emails a second for this process. None is no limit.
 
-    After a throttling answer nothing is sent for a pause that doubles while throttling goes on. Where there is a share,
-    the rate is halved too, and recovers by a twentieth each second. Without a share there is only the pause.
+    After a throttling answer nothing is sent for a pause that doubles while throttling continues. Where there is a
+    share, the rate is halved too, and recovers by a twentieth each second. Without a share there is only the pause.
     """
 
     def __init__(self, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,7 +39,7 @@ class SendRate:
             self._known = True
 
     def hold_off(self, seconds: float) -> None:
-        """Send nothing for so long: the others have not made room yet."""
+        """Send nothing for `seconds`, because the others have not made room yet."""
         with self._lock:
             self._next_at = max(self._next_at, self._clock() + seconds)
 

@@ -11,7 +11,7 @@ from eed_delivery.tracking.bounces.mime_parts import Fields, Mail, field_groups
 
 CONTENT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 MAX_GROUPS = 20
-"""An email has one recipient; a forwarding address may stand for some more."""
+"""An email has one recipient; a forwarding address may reach some more."""
 _WORD = re.compile(r"[a-z]+")
 _DIAGNOSTIC_TYPE = re.compile(r"[\w-]{1,40}\s{0,10};\s{0,10}", re.ASCII)  # RFC 3464, 2.3.6: "smtp; 550 …"
 
@@ -46,7 +46,7 @@ def read_delivery_report(mail: Mail, words: str) -> list[RecipientReport]:
 
 
 def gravest(reports: Sequence[RecipientReport]) -> RecipientReport:
-    """The report that stands for the email: by action, then one with a living address rather than a dead one.
+    """The report that decides for the email: by action, then one with a living address rather than a dead one.
 
     An address that forwards to three people, one of whom has left, is alive.
     """

@@ -7,7 +7,7 @@ from eed_delivery.tracking.bounces.enhanced_codes import FIND, Cause, Meaning, c
 from eed_delivery.transports.replies.rules import Concern, Rule, rule_for
 
 MAX_TEXT = 4000
-"""Characters that are looked at: the reason stands at the beginning."""
+"""Characters that are read, because the reason is at the beginning."""
 
 MAX_PARAGRAPHS = 20
 # RFC 5321, 4.2.2 and 4.2.3; RFC 3463's class is its first digit. Not the end of a longer number or an IP address.
@@ -103,7 +103,7 @@ def _by_code(enhanced: str | None, code: int | None) -> Cause | None:
 
 
 def _permanent(enhanced: str | None, code: int | None) -> bool:
-    """Whether the server gave up: neither of its codes says "later". Where none tells, the words stand alone."""
+    """Whether the server gave up: neither of its codes says "later". Without codes, the words decide."""
     return (enhanced is None or enhanced[0] == "5") and (code is None or code >= 500)
 
 

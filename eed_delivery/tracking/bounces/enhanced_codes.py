@@ -20,7 +20,7 @@ _CODE = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})", re.ASCII)
 class Meaning(StrEnum):
     """What a failure says about the address."""
 
-    DEAD = "dead"  # nobody is there, or not the one we mean: mailing it again is pointless
+    DEAD = "dead"  # the address does not exist, or is another person's: mailing it again is pointless
     NOT_NOW = "not_now"  # the mailbox, the system or the way to it, at this time
     REFUSED = "refused"  # for good, but this email (its content, size, sender): the address may be well
 

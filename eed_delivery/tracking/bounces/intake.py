@@ -1,4 +1,4 @@
-"""From a message that came to a bounce address to the ledger, whatever way it came."""
+"""From a message to a bounce address to the ledger, by any way of receipt."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 class BounceIntake:
-    """Safe for many threads. Whoever hands a message in may acknowledge it as soon as `take` has returned."""
+    """Safe for many threads. The caller may acknowledge a message as soon as `take` has returned."""
 
     def __init__(self, verp: Verp, ledger: TrackingLedger, feedback_address: str | None = None) -> None:
         """`feedback_address`: the one that is registered with mailbox providers for complaints."""

@@ -1,4 +1,4 @@
-"""A message from a stranger, taken apart into its MIME parts: in bounded time and depth, whatever it is.
+"""A message from a stranger, taken apart into its MIME parts, in bounded time and depth for any input.
 
 The standard library's parser calls itself once a level and compares each line with every open boundary: a megabyte of
 nested multiparts costs it minutes or ends in RecursionError. So the walk is here, and the library does what it does
@@ -18,9 +18,9 @@ from html import unescape
 MAX_PARTS = 64
 MAX_DEPTH = 5
 MAX_HEADER = 64 * 1024
-"""Octets of one part's header section that are looked at."""
+"""Octets of one part's header section that are read."""
 MAX_FIELD = 4000
-"""Octets of one field that are looked at: a few of the library's readers are quadratic."""
+"""Octets of one field that are read: a few of the library's readers are quadratic."""
 MAX_CONTENT_TYPE = 800
 """Characters of a Content-Type: each part has one, and 4,000 semicolons take the library 20 ms."""
 MAX_TEXT = 64 * 1024
@@ -37,7 +37,7 @@ _CHARSETS = re.compile(
 _OLD_NAMES = {"unicode-1-1-utf-7": "utf-7"}
 """Exchange 2003 writes its reports in UTF-7 by the name of RFC 1642."""
 _JIS = "\x1b$"
-"""Begins Japanese letters of ISO-2022-JP, which some servers write into a field as they are."""
+"""Begins Japanese letters of ISO-2022-JP, which some servers write into a field unencoded."""
 _TAGS = re.compile(r"<[^<>]{0,1000}>")
 
 
@@ -204,7 +204,7 @@ def _base64(body: bytes) -> bytes:
 
 
 def _last_letters(letters: bytes) -> bytes:
-    """The end that is no whole group of four, filled up; one letter alone stands for nothing."""
+    """The end that is no whole group of four, filled up; one letter alone means nothing."""
     rest = letters[len(letters) // 4 * 4 :]
     return rest.ljust(4, b"=") if len(rest) > 1 else b""
 

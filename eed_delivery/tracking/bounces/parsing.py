@@ -1,6 +1,6 @@
 """What mail servers and mailboxes send back to an email's own address, as events.
 
-Anybody may write to that address who has been sent the email, and nobody else knows it. So a message here can say
+Only recipients of the email know that address, and any of them may write to it. So a message here can say
 anything about that one email, and nothing about another: whom it concerns is read from the envelope alone. Complaints
 that come to another address (`parse_complaint`) must hold a signature of ours for that.
 """
@@ -31,7 +31,7 @@ MAX_BYTES = 1_000_000
 MAX_MESSAGES, MAX_DEPTH = 2, 2
 """Messages within a message that are looked into, and how deep."""
 DETAIL_SOURCE = 2000
-"""Characters that a detail is made from: more than remain, since cleaning and masking make it shorter."""
+"""Characters that a detail is made from: more than remain, because cleaning and masking make it shorter."""
 
 
 class BounceVerdict(StrEnum):
@@ -80,7 +80,7 @@ def parse_bounce(
 ) -> BounceReading:
     """Reads what came for `sent_to`, the envelope's recipient; `received_at` is in UTC.
 
-    Never raises, whatever `raw` is, and takes bounded time: what is beyond `max_bytes` is not looked at.
+    Never raises, for any `raw`, and takes bounded time: what is beyond `max_bytes` is not read.
     """
     ours = verp.read(sent_to)
     if ours is None:
@@ -98,7 +98,7 @@ def parse_complaint(
     """Reads what came to the address that is registered for complaints; `received_at` is in UTC.
 
     A provider sends its reports there, and not to the email's own address. So whom one concerns is read from what it
-    holds of our email, by our signatures alone: whoever has not been sent the email cannot complain about it. Never
+    holds of our email, by our signatures alone, so only a recipient of the email can complain about it. Never
     raises, and takes bounded time.
     """
     mail = take_apart(raw, max_bytes)
@@ -149,7 +149,7 @@ def _find(mail: Mail) -> _Finding | None:
 def _report_within(mail: Mail, depth: int = MAX_DEPTH) -> Mail:
     """The report itself, where a gateway has sent it on as a message within its own (message/rfc822).
 
-    Only where a mail system wrote the outer message: a person who forwards a bounce tells us of somebody else's.
+    Only where a mail system wrote the outer message: a person who forwards a bounce reports another person's.
     """
     if depth == 0 or next(mail.of_type(*CONTENT_TYPES), None) is not None or not sends_reports(mail):
         return mail
@@ -185,7 +185,7 @@ def _failure(verdict: BounceVerdict, diagnosis: Diagnosis, text: str, *, alive: 
 
 
 def _event_id(email_id: int, gen: int, kind: EventKind, mail: Mail) -> str:
-    """The same for a message that comes twice, by whatever way: its Message-ID, or else its body."""
+    """The same for a message that comes twice, by any way: its Message-ID, or else its body."""
     name = mail.fields.get("message-id").encode("utf-8", "replace") or sha256(mail.body).digest()
     return "mail-" + sha256(f"{email_id}.{gen}.{kind}.".encode("ascii") + name).hexdigest()[:40]
 

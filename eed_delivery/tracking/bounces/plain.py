@@ -1,4 +1,4 @@
-"""Bounces in no standard form: qmail, older Exim and Exchange, Yahoo, and whatever else a mailer-daemon writes."""
+"""Bounces in no standard form: qmail, older Exim and Exchange, Yahoo, and other mailer-daemons."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from eed_delivery.tracking.bounces.mime_parts import Fields, Mail, header_of
 from eed_delivery.transports.replies.form import normal_form
 
 MAX_WORDS = 8000
-"""Characters of the text that are looked at."""
+"""Characters of the text that are read."""
 OPENING = 1500
 MAX_SUBJECT = 300
 QUOTED_WORDS = 3
@@ -89,7 +89,7 @@ def sends_reports(mail: Mail) -> bool:
 
 
 def read_plain_bounce(mail: Mail, words: str) -> PlainBounce | None:
-    """None if it is no bounce, as far as we can tell."""
+    """None if it is not recognized as a bounce."""
     subject, form = normal_form(_own_subject(mail)), normal_form(words)
     diagnosis = diagnose_words("", words)
     if not (_is_rejecting_receipt(mail, subject, form) or _is_bounce(mail, subject, form, diagnosis)):

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 CONNECTIONS = 20
 THREADS = 4
-"""So many bounces are stored at the same time: a commit each."""
+"""Limit: bounces that are stored at the same time, a commit each."""
 LOOK_UP_SECONDS = 0.5
 AWAY_SECONDS = 10.0
 
@@ -24,7 +24,7 @@ _CONVERSATIONS = {"lmtp": LmtpConversation, "smtp": SmtpConversation}
 
 class BounceServer:
     """Answers from `run` until `stop` is set. A bounce is acknowledged when it is committed, and not before; when the
-    database is away the mail server is told to come again, and nothing is lost."""
+    database is away, the mail server is asked to try again, and nothing is lost."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class BounceServer:
 
     def run(self, host: str, port: int, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Listen there until `stop` is set; `beat` is called all the time. Then what is being stored is finished and
-        answered, and everything closed: whoever had not been answered will call again."""
+        answered, and everything closed. Clients without an answer will try again."""
         try:
             asyncio.run(self._serve(host, port, stop, beat))
         finally:

@@ -47,7 +47,7 @@ class BounceHooks:
         return "250 2.1.5 recipient ok"
 
     async def take(self, content: bytes, sent_to: str) -> str:
-        """The answer to a message. Whatever goes wrong, its sender keeps it."""
+        """The answer to a message. After any error, its sender keeps it."""
         try:
             await self._take(content, sent_to)
         except (DatabaseGone, Stopping) as error:

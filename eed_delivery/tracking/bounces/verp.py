@@ -1,7 +1,7 @@
-"""The envelope sender that tells which email a bounce is about (VERP: variable envelope return path), and proves it.
+"""The envelope sender that says which email a bounce is about (VERP: variable envelope return path), and proves it.
 
-`b+<email_id>.<gen>.<mac>@bounces.bank.example`: whoever has not been sent the email cannot name its address, so
-nobody can make another email bounce. What the bounce itself says about whom it concerns is never believed.
+`b+<email_id>.<gen>.<mac>@bounces.bank.example`: only recipients of the email can name its address, so
+no one else can make it bounce. What the bounce itself says about whom it concerns is never believed.
 """
 
 import hmac

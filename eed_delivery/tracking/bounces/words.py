@@ -1,7 +1,7 @@
 """How messages without a standard form say that they are bounces, delays or receipts, in the languages they come in.
 
-Patterns are RE2's, matched against `normal_form` of a text: small letters, no accents, `@` for an address, `~` for a host.
-Why an email bounced is told by another table, `transports.replies.rules`.
+Patterns are RE2's, matched against `normal_form` of a text: small letters, no accents, `@` for an address, `~` for a
+host. Why an email bounced is in another table, `transports.replies.rules`.
 """
 
 # ruff: noqa: E501 - a phrase stands on one line

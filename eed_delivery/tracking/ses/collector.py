@@ -24,7 +24,7 @@ VISIBILITY_SECONDS = 120.0
 FIRST_WAIT_SECONDS = 60
 """The wait of an event whose email is not known yet; it doubles each time."""
 PAUSE_SECONDS = 1.0
-"""Between looks at an empty queue that is asked without a long poll."""
+"""Seconds between polls of an empty queue, when they are not long polls."""
 DOUBTS_SECONDS = 10.0
 
 _Opened = tuple[Letter, list[TrackingEvent]]

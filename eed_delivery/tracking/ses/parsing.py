@@ -42,7 +42,7 @@ NOT_TRIED = frozenset(
     }
 )
 UNKNOWN_TO_SES = "General"
-"""The sub-type of a bounce that SES could not tell: there the server's words are all there is."""
+"""The sub-type of a bounce that SES could not classify, so only the server's words are known."""
 
 EMAIL_ID = re.compile(r"[1-9][0-9]{0,18}")
 GEN = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -52,7 +52,7 @@ def parse(body: str) -> list[TrackingEvent]:
     """The events of one message of the events queue, one for each recipient; each event once.
 
     Both of SNS's deliveries, EventBridge's envelope in either, and both of SES's formats. An empty list for what is
-    known and tells of no email: SNS's confirmations, SES's test messages. ValueError, in words fit for a log, for all
+    known and concerns no email: SNS's confirmations, SES's test messages. ValueError, in words fit for a log, for all
     else.
     """
     try:
@@ -123,7 +123,7 @@ def _event(
     user_agent: str = "",
     automatic: bool = False,
 ) -> TrackingEvent:
-    """`facts` tell this event from others of its kind about the same recipient of the same email."""
+    """`facts` distinguish this event from others of its kind about the same recipient of the same email."""
     own = json.dumps([mail.message_id, kind, recipient, *facts], sort_keys=True)
     return TrackingEvent(
         event_id=sha256(own.encode()).hexdigest()[:ID_CHARS],

@@ -50,7 +50,7 @@ def message_in(body: str) -> Mapping[str, Any] | None:
 
 
 def _without_eventbridge(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The event in EventBridge's envelope; a message without one as it is."""
+    """The event in EventBridge's envelope; a message without one unchanged."""
     kind, detail = message.get("detail-type"), message.get("detail")
     if not isinstance(kind, str) or not isinstance(detail, dict):
         return message

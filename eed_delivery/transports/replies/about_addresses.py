@@ -1,4 +1,4 @@
-"""Refusals of an address that nobody is at, in the languages they come in."""
+"""Refusals of an address that does not exist, in the languages they come in."""
 
 # ruff: noqa: E501 - a phrase stands on one line
 

@@ -1,6 +1,6 @@
 """Refusals in a normal form, and phrases that are looked for in it.
 
-Patterns are RE2's (https://github.com/google/re2/wiki/Syntax): whatever a stranger writes, they take linear time.
+Patterns are RE2's (https://github.com/google/re2/wiki/Syntax), so they take linear time for any text.
 """
 
 import unicodedata
@@ -8,7 +8,7 @@ from functools import cache
 from typing import Protocol
 
 MAX_CHARS = 8000
-"""Characters of a text that are looked at."""
+"""Characters of a text that are read."""
 
 
 class BytesPattern(Protocol):
@@ -53,7 +53,7 @@ def normal_form(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """The letter without its accents; as it is where that is no Latin letter."""
+    """The letter without its accents; unchanged where that is no Latin letter."""
     first = unicodedata.normalize("NFKD", character)[0]
     return first if first.isascii() else character
 

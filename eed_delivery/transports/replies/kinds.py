@@ -1,4 +1,4 @@
-"""What two refusals of one kind have in common, whatever ids and addresses they name."""
+"""What two refusals of one kind have in common, without the ids and addresses they name."""
 
 import re
 from itertools import islice

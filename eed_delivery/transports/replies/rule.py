@@ -7,11 +7,11 @@ from enum import StrEnum
 class Concern(StrEnum):
     """Whom a refusal is about."""
 
-    ADDRESS = "address"  # nobody is there: mailing it again is pointless
+    ADDRESS = "address"  # it does not exist: mailing it again is pointless
     MAILBOX = "mailbox"  # this recipient, who is there: full, switched off for now, receives too much
     CONTENT = "content"  # this email
     SENDER = "sender"  # our sender address or its domain: every email of the job
-    SOURCE = "source"  # our server, IP address or account: everybody's emails
+    SOURCE = "source"  # our server, IP address or account: all emails
     DOMAIN = "domain"  # the recipient's system, or the way to it
 
 
@@ -31,7 +31,7 @@ class Rule:
 
 
 GAP = r"(?:[^ .;:]+ ){0,6}?"
-"""At most so many words between the two halves of a phrase, within one sentence."""
+"""Limit: words between the two halves of a phrase, within one sentence."""
 
 # Whose words a phrase is.
 POSTFIX, EXIM, SENDMAIL, QMAIL = "Postfix", "Exim", "Sendmail", "qmail and its children"

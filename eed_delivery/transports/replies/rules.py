@@ -61,7 +61,7 @@ SUBJECTS: tuple[Rule, ...] = (
 
 
 def rule_for(text: str) -> Rule | None:
-    """The first rule that has a phrase in `text`, of which the first characters are looked at."""
+    """The first rule that has a phrase in `text`, of which the first characters are read."""
     return _first(RULES, text)
 
 

@@ -68,7 +68,7 @@ ACCOUNT = frozenset(
         "OptInRequired",
     }
 )
-"""The same for every email, whoever its recipient is."""
+"""The same for every email and recipient."""
 
 MESSAGE = frozenset(
     {

@@ -109,7 +109,7 @@ class SesTransport:
             )
 
     def close(self) -> None:
-        """Nothing: the client belongs to whoever made it."""
+        """Do nothing, because the client belongs to its maker."""
 
 
 def account(client: "SesCalls | SESV2Client") -> SesAccount:

@@ -1,6 +1,6 @@
 """Whom an SMTP server's refusal concerns, and what follows from it (docs/design.md#the-answers-table).
 
-Three things are looked at, in this order:
+Three things are examined, in this order:
 
 - the phase: before RCPT no recipient has been named, so what is refused there is never theirs (RFC 5321, 3.3)
 - the code: RFC 5321, 4.2.2, and RFC 3463's classes: x.2.z is the mailbox, x.3.z the system, x.4.z the way to it
@@ -166,7 +166,7 @@ class Refused:
 def judge(code: int, enhanced: str | None, text: str, phase: Phase) -> Judgement:
     """What an answer means that is not the one hoped for at `phase`.
 
-    An answer that is neither a yes nor a no (3yz, or 2yz to DATA) is the server's confusion, and everybody's trouble.
+    An answer that is neither a yes nor a no (3yz, or 2yz to DATA) is a fault of the server, and concerns all emails.
     """
     if code in AUTH_CODES or code < 400:
         return _EVERYBODYS

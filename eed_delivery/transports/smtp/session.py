@@ -2,7 +2,7 @@
 policies.
 
 Why not smtplib: it reads a reply of any number of lines, keeps one timeout for every step, cannot say
-whether bytes are waiting that nobody asked for, and writes the content and the final dot in one call. Each
+whether unrequested bytes are waiting, and writes the content and the final dot in one call. Each
 of the four decides here whether an email is in doubt.
 """
 
@@ -129,7 +129,7 @@ class SmtpSession:
         return ConnectionLost(why)
 
     def _reply_of_many(self, to_come: int, timeout: float) -> Reply:
-        """The next answer, after which so many more must come."""
+        """The next answer, after which `count` more must come."""
         reply = self.reply(timeout)
         self.in_step = to_come == 0
         return reply
@@ -289,7 +289,7 @@ class SmtpSession:
         return self._buffer
 
     def quit(self, timeout: float) -> None:
-        """Say QUIT and close. Never raises: whatever goes wrong here changes nothing."""
+        """Say QUIT and close. Never raises, because an error here changes nothing."""
         try:
             if self.in_step:
                 self.command("QUIT", timeout)

@@ -1,4 +1,4 @@
-"""SMTP: one kept connection to one mail server, and what each of its answers means for the email in hand."""
+"""SMTP: one kept connection to one mail server, and what each of its answers means for the email."""
 
 import re
 import ssl
@@ -132,8 +132,8 @@ class SmtpTransport:
         return session
 
     def _open(self) -> SmtpSession:
-        """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure, which is nobody's: no
-        email has been named yet."""
+        """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure, which is no email's
+        fault: no email has been named yet."""
         try:
             return self._connect()
         except InfrastructureFailure as e:
