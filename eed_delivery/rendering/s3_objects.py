@@ -24,7 +24,7 @@ _THIS_OBJECT: Mapping[str, str] = {
     "403": "there is no such object, or this service may not read it (s3:ListBucket tells them apart)",
 }
 """Faults of one object. Without s3:ListBucket S3 answers AccessDenied for a missing key, so that must not stop
-everybody else's email; when it is the role, every email says so, and the worker pauses the job for that.
+other emails; when it is the role, every email says so, and the worker pauses the job for that.
 Every other code (credentials, bucket, KMS, 5xx) is the way's fault, not the email's."""
 
 
