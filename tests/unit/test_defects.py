@@ -68,11 +68,11 @@ def test_an_error_of_a_template_quotes_the_template_and_no_customer(source: str,
     "text",
     [
         "attachment 'statements/anna-123.pdf': there is no such file",
-        'attachment "anna\'s.pdf" is empty; nothing was sent',
+        'attachment "anna\'s.pdf" is empty, so nothing was sent (rendering.allow_empty_attachments)',
         "attachment 's3://bank/statements/anna.pdf': there is no such object",
-        "more than 10 of the last 20 emails were refused alike: attachment 'anna.pdf': it is not a regular file",
+        "more than 10 of the last 20 emails were refused with the same reply: attachment 'anna.pdf': it is not a regular file",
         "attachment 'C:\\\\anna.pdf': it is a path. Store paths below it, like 'x/anna.pdf'",
-        "S3 does not give out attachments: s3://bank/anna.pdf",
+        "S3 refuses access to attachments: s3://bank/anna.pdf",
     ],
 )
 def test_a_path_of_an_attachment_is_not_in_the_log(text: str) -> None:
