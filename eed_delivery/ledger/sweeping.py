@@ -29,7 +29,7 @@ from eed_delivery.source import Known, Source
 log = structlog.get_logger(__name__)
 
 DIED_ON_THE_WIRE = (
-    "the worker died or lost the database after it handed over the email, and the mail server may have accepted it"
+    "the worker died or lost the database after the wire grant, and the mail server may have accepted the email"
 )
 POISON = "its message was received too often without an answer and ended in the dead-letter queue"
 UNREADABLE = "its row in the source cannot be read. See email_cannot_be_claimed in the log"

@@ -347,8 +347,8 @@ def test_a_requeue_says_how_many_addresses_the_source_has_changed(world: World, 
     world.execute("UPDATE delivery_email SET recipient = ' B@EXAMPLE.com' WHERE id = :i", i=FAILED)  # the same one
     world.execute("UPDATE delivery_email SET recipient = 'moved@example.com' WHERE id = :i", i=BOUNCED)
     world.execute("UPDATE delivery_email SET recipient = 'moved@example.com' WHERE id = :i", i=DOUBTFUL)
-    told = "2 emails failed would be sent again (1 to an address that the source has changed); "
-    assert eed.good("requeue", "--job", "1", "--dry-run") == f"{told}nothing was changed\n"
+    told = "2 emails failed would be sent again (1 to an address that the source has changed). "
+    assert eed.good("requeue", "--job", "1", "--dry-run") == f"{told}Nothing was changed\n"
     assert "(1 to an address that the source has changed)" in eed.refused("requeue", "--job", "1")
     said = eed.json("requeue", "--job", "1", "--yes")
     assert (said["requeued"], said["addresses_changed"]) == (2, 1)

@@ -108,7 +108,7 @@ def test_a_domain_is_listed_as_people_write_it(world: World, eed: CommandLine, t
     assert entries(world) == []
     eed.good("suppression", "import", csv_file(tmp_path, exported))
     assert [e.address for e in entries(world)] == ["@xn--bcher-kva.example"]
-    assert "for every address of it write *@" in eed.refused("suppression", "add", "x.example", "--reason", "r", code=2)
+    assert "For every address of it write *@" in eed.refused("suppression", "add", "x.example", "--reason", "r", code=2)
 
 
 def test_what_an_earlier_release_took_for_an_address_can_be_found_and_removed(world: World, eed: CommandLine) -> None:

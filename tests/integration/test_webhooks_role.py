@@ -223,7 +223,7 @@ def test_what_was_given_up_is_told_again_by_a_command(desk: House) -> None:
 
 def test_a_test_is_told_and_its_answer_shown(desk: House, receiver: Receiver) -> None:
     done = desk.command("test")
-    assert (done.exit_code, done.output) == (0, "taken: 200: thank you\n")
+    assert (done.exit_code, done.output) == (0, "accepted: 200: thank you\n")
     (told,) = receiver.told
     assert told.type == "webhook.test"
     assert desk.states() == {}
