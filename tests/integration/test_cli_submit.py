@@ -386,5 +386,5 @@ def test_rows_of_somebody_else_stop_it(on_sqlite: World) -> None:
     blank = dict.fromkeys(("reply_to", "html_template", "text_template", "scheduled_for", "expires_at"))
     job_id = registration.begin({**blank, "name": "n", "sender": "s@example.com", "subject": "x"}, [])
     on_sqlite.execute("INSERT INTO delivery_email (job_id, recipient) VALUES (:j, 'x@example.com')", j=job_id)
-    with pytest.raises(registering.NotPossible, match="somebody else"):
+    with pytest.raises(registering.NotPossible, match="another process"):
         registration.add([registering.Recipient(1, "a@example.com")])

@@ -129,7 +129,7 @@ class SmtpSession:
         return ConnectionLost(why)
 
     def _reply_of_many(self, to_come: int, timeout: float) -> Reply:
-        """The next answer, after which `count` more must come."""
+        """The next answer, after which `to_come` more must come."""
         reply = self.reply(timeout)
         self.in_step = to_come == 0
         return reply
