@@ -220,6 +220,9 @@ def _reconciled(stack: Stack, deleted_jobs: set[int]) -> list[str]:
     if result.exit_code not in (0, 1):
         return [f"reconcile ended with {result.exit_code}: {result.output}"]
     left = [d for d in json.loads(result.stdout)["differences"] if d["kind"] not in EXPLAINED]
-    # A job that is gone cannot be made ready again: what was set back to "not sent yet" in it, or added, stays so.
-    unexplained = [d for d in left if d["kind"] not in ("status", "missing") or int(d["job"]) not in deleted_jobs]
+    # A job that is gone cannot be made ready again: what was set back to "not sent yet" in it, added or moved to it
+    # stays so.
+    unexplained = [
+        d for d in left if d["kind"] not in ("status", "missing", "moved_here") or int(d["job"]) not in deleted_jobs
+    ]
     return [f"reconcile finds what is not explained: {unexplained[:5]}"] if unexplained else []
