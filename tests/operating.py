@@ -10,7 +10,7 @@ from tests.command_line import CommandLine
 from tests.world import World
 
 NONE: Mapping[str, str] = {}
-ANNA = Actor("anna", "api", "ops.example.com")
+ANNA = Actor("anna", "api", "ops.example.com", command="POST /api/v1/anything")
 
 
 def operations_over(world: World, directory: Path, more: str = "", secrets: Mapping[str, str] = NONE) -> Operations:

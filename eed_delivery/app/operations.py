@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from eed_delivery.app.parts import App
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
+    from eed_delivery.ledger.auditing import AuditLedger
     from eed_delivery.ledger.operating import OperatingLedger
     from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
     from eed_delivery.ledger.reporting import ReportingLedger
     from eed_delivery.ledger.suppression.listing import SuppressionList
     from eed_delivery.ledger.tracking.engagement import EngagementLedger
     from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
+    from eed_delivery.ledger.webhooks.listing import WebhookList
     from eed_delivery.ledger.webhooks.outbox import Outbox
     from eed_delivery.operations.alerting import Alerting
+    from eed_delivery.operations.auditing import AuditQueries
     from eed_delivery.operations.bounces import Bounces
     from eed_delivery.operations.checking.service import ServiceCheck
     from eed_delivery.operations.deciding import Deciding
@@ -91,13 +94,13 @@ class Operations:
     def _scheduling(self) -> "SchedulingLedger":
         from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 
-        return SchedulingLedger(self._database, self._source, outbox=self._outbox, who=self._actor.name)
+        return SchedulingLedger(self._database, self._source, outbox=self._outbox, who=self._actor)
 
     @cached_property
     def _operating(self) -> "OperatingLedger":
         from eed_delivery.ledger.operating import OperatingLedger
 
-        return OperatingLedger(self._database, self._source, outbox=self._outbox, who=self._actor.name)
+        return OperatingLedger(self._database, self._source, outbox=self._outbox, who=self._actor)
 
     @cached_property
     def _outcomes(self) -> "OutcomeLedger":
@@ -116,6 +119,12 @@ class Operations:
         from eed_delivery.ledger.acts import ActLedger
 
         return ActLedger(self._database)
+
+    @cached_property
+    def _audit(self) -> "AuditLedger":
+        from eed_delivery.ledger.auditing import AuditLedger
+
+        return AuditLedger(self._database, self._actor)
 
     @cached_property
     def keys(self) -> "Keys":
@@ -138,7 +147,8 @@ class Operations:
         from eed_delivery.operations.emails import EmailQueries
 
         domain = self.settings.rendering.message_id_domain
-        return EmailQueries(domain, self.keys, self._reporting, self._outcomes, self._engagement, self._acts)
+        ledgers = (self._reporting, self._outcomes, self._engagement, self._acts, self._audit)
+        return EmailQueries(domain, self.keys, *ledgers)
 
     @cached_property
     def processes(self) -> "ProcessQueries":
@@ -175,42 +185,42 @@ class Operations:
         from eed_delivery.ledger.resending import ResendLedger
         from eed_delivery.operations.resending import Resending
 
-        resends = ResendLedger(self._database, self._source, self._actor.name, self._outbox)
+        resends = ResendLedger(self._database, self._source, self._actor, self._outbox)
         return Resending(self.keys, resends)
 
     @cached_property
     def _suppression_list(self) -> "SuppressionList":
         from eed_delivery.ledger.suppression.listing import SuppressionList
 
-        return SuppressionList(self._database)
+        return SuppressionList(self._database, self._actor)
 
     @cached_property
     def suppression(self) -> "Suppression":
         """List the suppressed addresses, and change them."""
         from eed_delivery.operations.suppression.listing import Suppression
 
-        return Suppression(self._suppression_list, self._reporting)
+        return Suppression(self._suppression_list, self._reporting, self._audit)
 
     @cached_property
     def suppression_moving(self) -> "SuppressionMoving":
         """Enter a file of suppressed addresses, and write the list as one."""
         from eed_delivery.operations.suppression.moving import SuppressionMoving
 
-        return SuppressionMoving(self._suppression_list, self._reporting)
+        return SuppressionMoving(self._suppression_list, self._reporting, self._audit)
 
     @cached_property
     def submitting(self) -> "Submitting":
         """Register a job from a file of recipients."""
         from eed_delivery.operations.submitting.submission import Submitting
 
-        return Submitting(self.settings, self._database, self._reporting, self._app.renderer)
+        return Submitting(self.settings, self._database, self._reporting, self._app.renderer, self._actor)
 
     @cached_property
     def reporting(self) -> "Reporting":
         """Write a job's report."""
         from eed_delivery.operations.reporting import Reporting, ReportLedgers
 
-        ledgers = ReportLedgers(self._reporting, self._engagement, self._outcomes, self._acts)
+        ledgers = ReportLedgers(self._reporting, self._engagement, self._outcomes, self._acts, self._audit)
         return Reporting(self.settings, self.keys, ledgers)
 
     @cached_property
@@ -219,7 +229,7 @@ class Operations:
         from eed_delivery.operations.reconciling import Reconciling
 
         patience = max(PATIENCE_SECONDS, 2 * self.settings.publisher.poll_seconds)
-        return Reconciling(self.keys, self._app.reconciler(self._database, self._actor.name), patience)
+        return Reconciling(self.keys, self._app.reconciler(self._database, self._actor), patience)
 
     @cached_property
     def alerting(self) -> "Alerting":
@@ -233,7 +243,10 @@ class Operations:
         def ways(rule: str) -> "Sequence[Channel]":
             return channels_of(alerts, rule, channels(self.settings, self._app.alert_makers()))
 
-        return Alerting(alerts, lambda: AlertLedger(self._database, alerts.most_per_hour), ways)
+        def ledger() -> AlertLedger:
+            return AlertLedger(self._database, alerts.most_per_hour)
+
+        return Alerting(alerts, ledger, ways, lambda: self._audit)
 
     @cached_property
     def webhooks(self) -> "WebhookOperations":
@@ -241,7 +254,11 @@ class Operations:
         from eed_delivery.operations.webhooks import WebhookOperations
 
         configured = self.settings.webhooks.url is not None
-        return WebhookOperations(configured, lambda: self._app.webhook_list(self._database), self._app.webhook_endpoint)
+
+        def webhooks() -> "WebhookList":
+            return self._app.webhook_list(self._database, self._actor)
+
+        return WebhookOperations(configured, webhooks, self._app.webhook_endpoint, lambda: self._audit)
 
     @cached_property
     def bounces(self) -> "Bounces":
@@ -251,18 +268,25 @@ class Operations:
         return Bounces(self._app.bounce_intake(connections=1))
 
     @cached_property
+    def auditing(self) -> "AuditQueries":
+        """List who did what."""
+        from eed_delivery.operations.auditing import AuditQueries
+
+        return AuditQueries(self._audit, self._reporting)
+
+    @cached_property
     def preparing(self) -> "Preparing":
         """Make the tables, and check the mapping."""
         from eed_delivery.operations.preparing import Preparing
 
-        return Preparing(self.settings, self._database)
+        return Preparing(self.settings, self._database, self._actor)
 
     @cached_property
     def queue_making(self) -> "QueueMaking":
         """Make queues for development."""
         from eed_delivery.operations.queue_making import QueueMaking
 
-        return QueueMaking(self.settings.queue, self._app.sqs_client)
+        return QueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
 
     @cached_property
     def checking(self) -> "ServiceCheck":

@@ -24,7 +24,7 @@ from eed_delivery.config import Settings, WorkerSettings
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
-from eed_delivery.ledger.acts import SERVICE
+from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
@@ -256,15 +256,15 @@ class App:
         ledger = self._reconciling(database)
         return ReconcileSweep(self.reconciler(database), self._comparing(database), ledger, hours * 3600)
 
-    def reconciler(self, database: Database, who: str = SERVICE) -> Reconciler:
-        """What compares source and ledger, and repairs. `who`: the person at the command line."""
+    def reconciler(self, database: Database, who: Actor = SERVICE) -> Reconciler:
+        """What compares source and ledger, and repairs. `who` acts, for the audit."""
         comparison = SourceComparison(self.settings.source)
         return Reconciler(self._comparing(database), self._reconciling(database, who), comparison, self.source)
 
     def _comparing(self, database: Database) -> ComparingLedger:
         return ComparingLedger(database, SourceComparison(self.settings.source))
 
-    def _reconciling(self, database: Database, who: str = SERVICE) -> ReconcilingLedger:
+    def _reconciling(self, database: Database, who: Actor = SERVICE) -> ReconcilingLedger:
         publishing = PublishingLedger(database, self.source, self.outbox)
         return ReconcilingLedger(database, self.source, publishing, who=who)
 
@@ -290,8 +290,9 @@ class App:
             raise ConfigError([Problem("webhooks.url", what, "Set the endpoint's URL.")])
         return WebhookEndpoint(webhooks.url, WebhookSigner(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
 
-    def webhook_list(self, database: Database) -> WebhookList:
-        return WebhookList(database, self.settings.webhooks)
+    def webhook_list(self, database: Database, who: Actor = SERVICE) -> WebhookList:
+        """`who` acts, for the audit."""
+        return WebhookList(database, self.settings.webhooks, who)
 
     def events_queue(self, url: str, connections: int = 2) -> Queue:
         """The queue that SES's events arrive in, over connections of its own."""
@@ -358,8 +359,8 @@ class App:
         known = measures(AlertFacts(self.database(connections=1)), self.queue(connections=1), self.ses_client)
         return FactWatch(wanted.fact, known, desk.observe, wanted.check_seconds)
 
-    def operating(self, database: Database, who: str = SERVICE) -> OperatingLedger:
-        """`who`: the person at the command line."""
+    def operating(self, database: Database, who: Actor = SERVICE) -> OperatingLedger:
+        """`who` acts, for the audit."""
         return OperatingLedger(database, self.source, outbox=self.outbox, who=who)
 
     def reporting(self, database: Database) -> ReportingLedger:

@@ -19,6 +19,7 @@ commands:
 - `suppression_moving`  suppression import, export
 - `alerting`            alerts list, alerts test
 - `webhooks`            webhooks run, list, retry, test
+- `auditing`            audit
 
 What `submit` and `suppression import` read:
 
@@ -33,6 +34,7 @@ What commands share:
 - `options`   options and types of arguments
 - `values`    types of arguments that operations check
 - `person`    who calls a command, for the audit
+- `given`     the command line as it was given, without secrets
 - `failures`  expected errors as messages and exit codes
 - `output`    tables at a terminal, plain text elsewhere, JSON for scripts
 - `layout`    tables within a width
@@ -47,6 +49,7 @@ import click
 
 from eed_delivery import __version__
 from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.session import Session
 from eed_delivery.cli.streams import open_closed_streams
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -98,6 +101,7 @@ COMMANDS = {
     "suppression": "suppression_moving:suppression",
     "alerts": "alerting:alerts",
     "webhooks": "webhooks:webhooks",
+    "audit": "auditing:audit",
 }
 
 
@@ -114,6 +118,11 @@ class Commands(click.Group):
             if isinstance(error, EXPECTED):
                 raise explained(error) from error
             raise
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the command line, for the audit."""
+        ctx.ensure_object(Session).words = tuple(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
         """In the order of the work."""

@@ -8,15 +8,15 @@ from eed_delivery.config.environment import sudo_user
 from eed_delivery.operations.actor import Actor
 
 
-def caller(sudo: str | None = None) -> Actor:
+def caller(sudo: str | None = None, command: str = "") -> Actor:
     """The operating system's user of this process. Under sudo, who called it as well. Any user may set that variable,
-    so the user stands there too."""
+    so the user stands there too. `command` is the command line, without secrets."""
     uid = os.getuid()
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:  # a container's number without a name
         name = str(uid)
-    return Actor(name, "cli", socket.gethostname(), sudo_user() if sudo is None else sudo)
+    return Actor(name, "cli", socket.gethostname(), sudo_user() if sudo is None else sudo, command)
 
 
 def person(sudo: str | None = None) -> str:

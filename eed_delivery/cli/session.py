@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """One call of `eed-delivery`. `config` is what --config named."""
+    """One call of `eed-delivery`. `config` is what --config named, `words` the whole command line."""
 
     config: Path | None = None
+    words: tuple[str, ...] = ()
 
     @cached_property
     def settings(self) -> "Settings":
@@ -36,9 +37,10 @@ class Session:
     def operations(self) -> "Operations":
         """What the caller can ask and decide."""
         from eed_delivery.app.operations import Operations
+        from eed_delivery.cli.given import command_line
         from eed_delivery.cli.person import caller
 
-        found = Operations(self.settings, caller())
+        found = Operations(self.settings, caller(command=command_line(self.words)))
         self._log_to_stderr()
         return found
 

@@ -6,6 +6,8 @@
 - `operating`    the operator: requeue, settle, pause, resume, cancel
 - `resending`    the operator: sends a sent email once more. `resends` knows which emails are resends
 - `acts`         the audit: each act, by whom and why, in its own transaction
+- `actor`        who acts
+- `auditing`     the audit's list, and its rows for what is only read
 - `reconciling`  compares source and ledger, and repairs differences
 - `reporting`    reads for people
 - `job_watch`    bounces and complaints of running jobs, and the pause that follows

@@ -1,30 +1,46 @@
-"""The audit: what was done to jobs and emails, by whom and why (G7).
+"""The audit: what was done and looked at, by whom, from where and why (G7).
 
-Each act is written in the transaction that does it. It is never changed, except for the count of one that continues.
+Each act is written in the transaction that does it. What is only read, or happens outside of the database, is written
+before. A row is never changed and never deleted. A long act has a row for each chunk, with one `operation`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from eed_delivery.database.clock import utc_now
 from eed_delivery.database.transactions import Database
-from eed_delivery.errors import Miscounted
-from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_act
+from eed_delivery.ledger.actor import SERVICE, Actor, shown_name
+from eed_delivery.ledger.schema import (
+    COMMAND_LENGTH,
+    DETAIL_LENGTH,
+    OBJECT_LENGTH,
+    PARTICULARS_LENGTH,
+    eed_audit,
+    eed_email,
+    eed_job,
+)
 
-SERVICE = "service"
-"""Who it was when it was no person."""
+__all__ = ["SERVICE", "Act", "ActKind", "ActLedger", "ActObject", "ActReport", "Particulars", "merged", "note"]
+
 WHO_LENGTH = 255
+VALUE_LENGTH = 200
+"""Texts among an act's particulars are cut to this many characters."""
 ONE_ACT_SECONDS = 60.0
 """Equal acts on emails that follow each other so closely are one to people: one command, say."""
 PAGE = 1000
 
+Particulars = Mapping[str, str | int | bool | None]
+"""Counts, or a state before or after an act: a few short values."""
+
 
 class ActKind(StrEnum):
-    """What was done."""
+    """What was done, or looked at."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -35,17 +51,76 @@ class ActKind(StrEnum):
     SETTLE = "settle"
     RESEND = "resend"
     REPAIR = "repair"  # by `reconcile --repair`; the reason says what
+    SUBMIT = "submit"
+    SUPPRESSION_ADD = "suppression_add"
+    SUPPRESSION_REMOVE = "suppression_remove"
+    SUPPRESSION_IMPORT = "suppression_import"
+    WEBHOOK_RETRY = "webhook_retry"
+    WEBHOOK_RESUME = "webhook_resume"  # the endpoint's pause ended
+    WEBHOOK_TEST = "webhook_test"
+    ALERT_TEST = "alert_test"
+    DB_INIT = "db_init"
+    QUEUE_INIT = "queue_init"
+    # Personal data was read:
+    REPORT = "report"
+    EMAILS = "emails"
+    EMAIL = "email"
+    SUPPRESSION_LIST = "suppression_list"
+    SUPPRESSION_EXPORT = "suppression_export"
+    AUDIT = "audit"
+
+
+READS = frozenset(
+    {
+        ActKind.REPORT,
+        ActKind.EMAILS,
+        ActKind.EMAIL,
+        ActKind.SUPPRESSION_LIST,
+        ActKind.SUPPRESSION_EXPORT,
+        ActKind.AUDIT,
+    }
+)
+"""Acts that changed nothing. They are in the audit, and not in what was done to a job or email."""
+
+
+class ActObject(StrEnum):
+    """What kind of thing an act was about; the audit has its key beside it."""
+
+    JOB = "job"
+    EMAIL = "email"
+    ADDRESS = "address"
+    SUPPRESSION_LIST = "suppression list"
+    WEBHOOK = "webhook"
+    WEBHOOKS = "webhooks"
+    ALERT_RULE = "alert rule"
+    LEDGER = "ledger"
+    QUEUE = "queue"
+    AUDIT = "audit"
+
+
+def new_operation() -> str:
+    """A name for one call of an operation, which all of its rows have."""
+    return secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act. `count`: how many emails it is about, where it is about emails."""
+    """One act. `count`: how many emails or entries it is about.
+
+    An act on a job or email of the ledger finds its `object` and `key` by the ids, unless they are given.
+    """
 
     kind: ActKind
-    job_id: int | None
+    job_id: int | None = None
     email_id: int | None = None
     reason: str | None = None
     count: int | None = None
+    object: ActObject | None = None
+    key: str | None = None
+    counts: Particulars | None = None
+    before: Particulars | None = None
+    after: Particulars | None = None
+    operation: str = field(default_factory=new_operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +134,81 @@ class ActReport:
     reason: str | None
 
 
-GO_ON = update(eed_act).where(eed_act.c.act_id == bindparam("id")).values(count=eed_act.c.count + bindparam("more"))
-
-
-def note(c: Connection, who: str, act: Act) -> int:
-    """Write an act into the transaction that does it. Returns its id."""
+def note(c: Connection, who: Actor, act: Act) -> None:
+    """Write an act into the transaction that does it."""
+    of_email = None if act.email_id is None else ActObject.EMAIL
     values = {
         "job_id": act.job_id,
         "email_id": act.email_id,
         "act": act.kind,
-        "who": who[:WHO_LENGTH],
+        "who": who.user[:WHO_LENGTH],
+        "sudo_user": who.sudo_user[:WHO_LENGTH] if who.sudo_user else None,
+        "host": who.host[:WHO_LENGTH],
+        "surface": who.surface,
+        "command": shortened(who.command, COMMAND_LENGTH) or None,
+        "object_kind": act.object or of_email or (None if act.job_id is None else ActObject.JOB),
+        "object_key": _key(act),
         "reason": act.reason[:DETAIL_LENGTH] if act.reason else None,
         "count": act.count,
+        "counts": as_text(act.counts),
+        "state_before": as_text(act.before),
+        "state_after": as_text(act.after),
+        "operation": act.operation,
     }
-    key = c.execute(insert(eed_act).values(**values, at=utc_now())).inserted_primary_key
-    return int(key[0]) if key else 0
+    c.execute(insert(eed_audit).values(**values, at=utc_now()))
 
 
-def go_on(c: Connection, act_id: int, more: int) -> None:
-    """Add the next chunk's emails to an act's count."""
-    if c.execute(GO_ON, {"id": act_id, "more": more}).rowcount != 1:
-        raise Miscounted(f"act {act_id} has gone from the audit, so nothing of this chunk is written")
+def is_noted(c: Connection, operation: str) -> bool:
+    """Whether this call's own row is there: it was committed, and the answer was lost."""
+    mine = select(eed_audit.c.act_id).where(eed_audit.c.operation == operation).limit(1)
+    return c.execute(mine).first() is not None
+
+
+def _key(act: Act) -> object:
+    """The key of the act's object; that of a job or email is looked up by the statement itself."""
+    if act.key is not None:
+        return shortened(act.key, OBJECT_LENGTH)
+    if act.email_id is not None:
+        of_email = select(eed_email.c.source_key).where(eed_email.c.email_id == act.email_id).scalar_subquery()
+        return func.coalesce(of_email, str(act.email_id))
+    if act.job_id is not None:
+        return select(eed_job.c.source_key).where(eed_job.c.job_id == act.job_id).scalar_subquery()
+    return None
+
+
+def shortened(text: str, length: int) -> str:
+    """A text cut to a column's length, which shows that it was cut. Bytes that are no text are written out: an argument
+    of a command line may hold any."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def as_text(particulars: Particulars | None) -> str | None:
+    """As the audit keeps them: JSON, whose length is bounded."""
+    if particulars is None:
+        return None
+    bounded = {
+        name: shortened(value, VALUE_LENGTH) if isinstance(value, str) else value
+        for name, value in particulars.items()
+        if value is not None
+    }
+    text = json.dumps(bounded, ensure_ascii=False)
+    return text if len(text) <= PARTICULARS_LENGTH else json.dumps({"left out": "too long"})
 
 
 class ActLedger:
-    """Reads the audit. Each call raises `DatabaseGone`."""
+    """Reads what was done. Each call raises `DatabaseGone`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def of_job(self, job_id: int) -> Iterator[ActReport]:
         """What was done to a job and its emails, in order."""
-        return merged(self._read(eed_act.c.job_id == job_id))
+        return merged(self._read(eed_audit.c.job_id == job_id))
 
     def of_email(self, email_id: int) -> list[ActReport]:
         """What was done to one email by its key."""
-        return list(self._read(eed_act.c.email_id == email_id))
+        return list(self._read(eed_audit.c.email_id == email_id))
 
     def _read(self, which: ColumnElement[bool]) -> Iterator[ActReport]:
         after = 0
@@ -103,11 +217,14 @@ class ActLedger:
             after = rows[-1][0]
 
     def _page(self, which: ColumnElement[bool], after: int) -> list[tuple[int, ActReport]]:
-        a = eed_act.c
-        statement = select(a.act_id, a.at, a.act, a.who, a.count, a.reason).where(which, a.act_id > after)
-        statement = statement.order_by(a.act_id).limit(PAGE)
+        a = eed_audit.c
+        statement = select(a.act_id, a.at, a.act, a.who, a.sudo_user, a.count, a.reason)
+        statement = statement.where(which, a.act_id > after, a.act.not_in(READS)).order_by(a.act_id).limit(PAGE)
         return self._database.run(
-            lambda c: [(i, ActReport(at, ActKind(act), *rest)) for i, at, act, *rest in c.execute(statement)]
+            lambda c: [
+                (i, ActReport(at, ActKind(act), shown_name(who, sudo), *rest))
+                for i, at, act, who, sudo, *rest in c.execute(statement)
+            ]
         )
 
 

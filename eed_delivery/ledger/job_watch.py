@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, Update, bindparam, func, select, update
 
 from eed_delivery.database.transactions import Database
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
+from eed_delivery.ledger.actor import SERVICE
+from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState

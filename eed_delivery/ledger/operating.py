@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,8 @@ from eed_delivery.addresses import canonical
 from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.acts import SERVICE, Act, ActKind, go_on, note
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, Particulars, new_operation, note
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_attempt, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
@@ -129,9 +130,9 @@ class OperatingLedger:
     """
 
     def __init__(
-        self, database: Database, source: Source, chunk: int = 1000, *, outbox: Outbox = SILENT, who: str = SERVICE
+        self, database: Database, source: Source, chunk: int = 1000, *, outbox: Outbox = SILENT, who: Actor = SERVICE
     ) -> None:
-        """`outbox`: receives its notices. `who`: the operator's name."""
+        """`outbox`: receives its notices. `who` acts, for the audit."""
         self._database = database
         self._who = who
         self._source = source
@@ -149,14 +150,13 @@ class OperatingLedger:
         In chunks of one transaction each: what a crash leaves undone stays failed and can be requeued again.
         """
         done = Counter[int]()
-        acts: dict[int, int] = {}  # by job: each has one act, which continues from chunk to chunk
+        operation = new_operation()
         after = 0
         while rows := self._database.run(partial(self._next, selection, after)):
             # Chosen outside of the transaction that changes them: should that one run again, because its answer was
             # lost, then for the same generations, and never for a doubt that has come since.
-            chunk = self._database.did(partial(self._requeue, selection, rows, dict(acts)))
-            done.update({job_id: count for job_id, (count, _) in chunk.items()})
-            acts.update({job_id: act_id for job_id, (_, act_id) in chunk.items()})
+            chunk = self._database.did(partial(self._requeue, selection, rows, operation))
+            done.update(chunk)
             after = rows[-1].email_id
         return done.total()
 
@@ -164,10 +164,8 @@ class OperatingLedger:
         chosen = _chosen(selection).where(eed_email.c.email_id > after)
         return c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
 
-    def _requeue(
-        self, selection: Selection, rows: Sequence[_Chosen], acts: Mapping[int, int], c: Connection
-    ) -> dict[int, tuple[int, int]]:
-        """For each job how many were requeued, and the id of the act."""
+    def _requeue(self, selection: Selection, rows: Sequence[_Chosen], operation: str, c: Connection) -> dict[int, int]:
+        """For each job how many were requeued."""
         # Jobs first: the sweeper's `finish` takes the same lock, and so never finishes a job that is open again.
         open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if self._reopens(c, job_id)}
         requeued: list[_Chosen] = []
@@ -177,31 +175,28 @@ class OperatingLedger:
                 requeued.append(row)
         keys = [row.source_key or str(row.email_id) for row in requeued if row.resend_of is None]
         self._source.write_emails(c, keys, EmailState.PENDING, "")
-        return self._note_requeue(c, selection, requeued, acts)
+        return self._note_requeue(c, selection, requeued, operation)
 
     def _note_requeue(
-        self, c: Connection, selection: Selection, requeued: Sequence[_Chosen], acts: Mapping[int, int]
-    ) -> dict[int, tuple[int, int]]:
-        """An act for each job, or for each email where they were named."""
-        noted = {}
-        for job_id, count in Counter(row.job_id for row in requeued).items():
-            act_id = acts.get(job_id, 0)
-            if selection.emails:
-                for row in requeued:
-                    if row.job_id == job_id:
-                        self._note(c, Act(ActKind.REQUEUE, job_id, row.email_id, selection.words, 1))
-            elif act_id:
-                go_on(c, act_id, count)
-            else:
-                act_id = self._note(c, Act(ActKind.REQUEUE, job_id, None, selection.words, count))
-            noted[job_id] = (count, act_id)
-        return noted
+        self, c: Connection, selection: Selection, requeued: Sequence[_Chosen], operation: str
+    ) -> dict[int, int]:
+        """A row of the audit for each job of this chunk, or for each email where they were named."""
+        counts = Counter(row.job_id for row in requeued)
+        before, after = {"state": selection.state}, {"state": EmailState.PENDING}
+        act = Act(ActKind.REQUEUE, reason=selection.words, before=before, after=after, operation=operation)
+        if selection.emails:
+            for row in requeued:
+                self._note(c, replace(act, job_id=row.job_id, email_id=row.email_id, count=1))
+        else:
+            for job_id, count in counts.items():
+                self._note(c, replace(act, job_id=job_id, count=count))
+        return dict(counts)
 
     def _reopens(self, c: Connection, job_id: int) -> bool:
         return reopen(c, self._source, self._outbox, job_id)
 
-    def _note(self, c: Connection, act: Act) -> int:
-        return note(c, self._who, act)
+    def _note(self, c: Connection, act: Act) -> None:
+        note(c, self._who, act)
 
     def readdressed(self, selection: Selection) -> int:
         """How many of the selected emails have another address in the source than the ledger knows: a requeue sends
@@ -227,9 +222,11 @@ class OperatingLedger:
         """Write an operator's word on emails in doubt: `sent` or `failed`. Returns the ids that were settled."""
         if state not in (EmailState.SENT, EmailState.FAILED):
             raise NotPossible(f"an email in doubt can be settled as sent or failed, not as {state}")
-        return self._database.did(lambda c: [i for i in email_ids if self._settle(c, i, state, reason)])
+        before, after = {"state": EmailState.IN_DOUBT}, {"state": state}
+        act = Act(ActKind.SETTLE, reason=reason, count=1, before=before, after=after)
+        return self._database.did(lambda c: [i for i in email_ids if self._settle(c, i, state, reason, act)])
 
-    def _settle(self, c: Connection, email_id: int, state: EmailState, reason: str) -> bool:
+    def _settle(self, c: Connection, email_id: int, state: EmailState, reason: str, act: Act) -> bool:
         values = {
             "id": email_id,
             "to_state": state,
@@ -252,7 +249,7 @@ class OperatingLedger:
                 ended_at=utc_now(),
             )
         )
-        self._note(c, Act(ActKind.SETTLE, row.job_id, email_id, reason, 1))
+        self._note(c, replace(act, job_id=row.job_id, email_id=email_id))
         if row.resend_of is None:
             key = row.source_key or str(email_id)
             self._source.write_email(c, key, state, reason, row.attempts, row.message_id)
@@ -267,31 +264,41 @@ class OperatingLedger:
         """
         notice = Notice(NoticeKind.JOB_PAUSED, job_id, facts=with_reason(notice_reason or reason))
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
-        return self._change(PAUSE, values, Act(ActKind.PAUSE, job_id, reason=reason), notice)
+        act = Act(ActKind.PAUSE, job_id, reason=reason, after={"state": JobState.PAUSED})
+        return self._change(PAUSE, values, act, notice)
 
     def resume(self, job_id: int, *, watched: bool = True, reason: str | None = None) -> bool:
         """Resume a paused job, with its templates read again, and watched again or not any more; False when it
         is not paused."""
         values = {"id": job_id, "is_watched": watched}
         why = ", ".join(filter(None, [None if watched else "unwatched", reason]))
-        act = Act(ActKind.RESUME, job_id, reason=why or None)
+        act = Act(ActKind.RESUME, job_id, reason=why or None, after={"state": JobState.ACTIVE, "watched": watched})
         return self._change(RESUME, values, act, Notice(NoticeKind.JOB_RESUMED, job_id))
 
     def cancel(self, job_id: int, reason: str) -> bool:
         """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
         notice = Notice(NoticeKind.JOB_CANCELLED, job_id, facts=with_reason(reason))
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
-        return self._change(CANCEL, values, Act(ActKind.CANCEL, job_id, reason=reason), notice)
+        act = Act(ActKind.CANCEL, job_id, reason=reason, after={"state": JobState.CANCELLED})
+        return self._change(CANCEL, values, act, notice)
 
     def _change(self, statement: Update, values: Mapping[str, object], act: Act, notice: Notice) -> bool:
         def work(c: Connection) -> bool:
+            before = _state_of(c, act.job_id)
             changed = c.execute(statement, values).rowcount == 1
             if changed:
-                self._note(c, act)
+                self._note(c, replace(act, before=before))
                 self._outbox.put(c, [notice])
             return changed
 
         return self._database.did(work)
+
+
+def _state_of(c: Connection, job_id: int | None) -> Particulars | None:
+    """A job's state before it is changed, held until then."""
+    columns = (eed_job.c.state, eed_job.c.reason, eed_job.c.watched)
+    found = c.execute(select(*columns).where(eed_job.c.job_id == job_id).with_for_update()).one_or_none()
+    return None if found is None else dict(found._mapping)
 
 
 def reopen(c: Connection, source: Source, outbox: Outbox, job_id: int) -> bool:

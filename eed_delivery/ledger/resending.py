@@ -9,10 +9,11 @@ from eed_delivery.addresses import NotAnAddress, canonical, shown, wire_form
 from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import Miscounted, NotPossible
-from eed_delivery.ledger.acts import WHO_LENGTH, Act, ActKind, note
+from eed_delivery.ledger.actor import Actor
+from eed_delivery.ledger.acts import Act, ActKind, Particulars, is_noted, new_operation, note
 from eed_delivery.ledger.operating import reopen
 from eed_delivery.ledger.resends import next_key
-from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_act, eed_email, eed_job, eed_suppression
+from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job, eed_suppression
 from eed_delivery.ledger.suppression import statements as suppression_sql
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.model import KEY_LENGTH, RESEND_IDS, EmailState
@@ -65,8 +66,8 @@ class _Plan:
 class ResendLedger:
     """Sends emails once more. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, who: str, outbox: Outbox = SILENT) -> None:
-        """`who`: the operator's name. `outbox`: receives its notices."""
+    def __init__(self, database: Database, source: Source, who: Actor, outbox: Outbox = SILENT) -> None:
+        """`who` acts, for the audit. `outbox`: receives its notices."""
         self._outbox = outbox
         self._database = database
         self._source = source
@@ -77,7 +78,8 @@ class ResendLedger:
         # The key is chosen outside of the transaction that enters the email: should that one run again, because its
         # answer was lost, it finds the key taken, and enters no second one.
         plan = self._database.run(lambda c: self._plan(c, wanted))
-        self._database.run(lambda c: self._enter(c, wanted, plan))
+        operation = new_operation()
+        self._database.run(lambda c: self._enter(c, wanted, plan, operation))
         return Resent(plan.key, plan.recipient)
 
     def _plan(self, c: Connection, wanted: Resend) -> _Plan:
@@ -102,23 +104,21 @@ class ResendLedger:
             _refuse_suppressed(c, original.job_id, wire)
         return _Plan(original, key, wire)
 
-    def _enter(self, c: Connection, wanted: Resend, plan: _Plan) -> None:
+    def _enter(self, c: Connection, wanted: Resend, plan: _Plan, operation: str) -> None:
         original = plan.original
         # First the job, as a requeue does: the sweeper's `finish` comes wholly before or wholly after this.
         if not reopen(c, self._source, self._outbox, original.job_id):
             raise NotPossible(f"the job of email {_key(original)} is cancelled, and sends nothing more.")
         told = f"as {plan.key} to {plan.recipient}: {wanted.reason}"[:DETAIL_LENGTH]
         if not _inserted(c, wanted, plan):
-            if not self._is_noted(c, original.email_id, told):
+            if not is_noted(c, operation):
                 raise NotPossible(f"somebody else has just sent it once more, as {plan.key}. Check that one first.")
             return
         if c.execute(COUNT_RESEND, {"id": original.job_id}).rowcount != 1:
             raise Miscounted(f"job {original.job_id} has gone, so nothing of the resend is written")
-        note(c, self._who, Act(ActKind.RESEND, original.job_id, original.email_id, told, 1))
-
-    def _is_noted(self, c: Connection, email_id: int, told: str) -> bool:
-        ours = (eed_act.c.act == ActKind.RESEND, eed_act.c.who == self._who[:WHO_LENGTH], eed_act.c.reason == told)
-        return c.execute(select(eed_act.c.act_id).where(eed_act.c.email_id == email_id, *ours)).first() is not None
+        after: Particulars = {"email": plan.key, "despite_suppression": wanted.despite_list}
+        act = Act(ActKind.RESEND, original.job_id, original.email_id, told, 1, after=after, operation=operation)
+        note(c, self._who, act)
 
 
 _INSTEAD = "A failed one is requeued, one in doubt is settled first, and one that is open goes out by itself."

@@ -53,6 +53,9 @@ _OPTIONS: dict[str, Any] = {
 RECIPIENT_LENGTH = 500  # an address ends at 254 (RFC 5321 4.5.3.1.3): what is longer is kept whole enough to be refused
 DETAIL_LENGTH = 500
 ADDRESS_LENGTH = 320  # 64 + "@" + 255 (RFC 5321 4.5.3.1)
+OBJECT_LENGTH = ADDRESS_LENGTH
+COMMAND_LENGTH = 1000
+PARTICULARS_LENGTH = 1000
 
 eed_job = Table(
     "eed_job",
@@ -213,19 +216,33 @@ eed_refusal = Table(
     **_OPTIONS,
 )
 
-eed_act = Table(
-    "eed_act",
+eed_audit = Table(
+    "eed_audit",
     metadata,
     Column("act_id", Id, primary_key=True, autoincrement=True),
     Column("job_id", BigInteger),  # NULL: it is about no job
     Column("email_id", BigInteger),  # NULL: about all of the job, or as many of its emails as `count` says
     Column("act", word(32), nullable=False),
-    Column("who", prose(255), nullable=False),  # the user who called the command, or "service"
+    Column("who", prose(255), nullable=False),  # the account that the surface has checked, or "service"
     Column("reason", prose(DETAIL_LENGTH)),
     Column("count", Integer),
     Column("at", Time, nullable=False),
-    Index("eed_act_by_job", "job_id"),
-    Index("eed_act_by_email", "email_id"),
+    # Rows of earlier releases do not have these:
+    Column("sudo_user", prose(255)),
+    Column("host", prose(255)),
+    Column("surface", word(16)),
+    Column("command", prose(COMMAND_LENGTH)),
+    Column("object_kind", word(32)),
+    Column("object_key", key(OBJECT_LENGTH)),
+    Column("counts", prose(PARTICULARS_LENGTH)),  # JSON, like the two behind it
+    Column("state_before", prose(PARTICULARS_LENGTH)),
+    Column("state_after", prose(PARTICULARS_LENGTH)),
+    Column("operation", word(16)),  # the rows of one call have one
+    Index("eed_audit_by_job", "job_id"),
+    Index("eed_audit_by_email", "email_id"),
+    Index("eed_audit_by_object", "object_key"),
+    Index("eed_audit_by_time", "at"),
+    Index("eed_audit_by_operation", "operation"),
     **_OPTIONS,
 )
 
@@ -294,7 +311,7 @@ eed_alert = Table(
 VERSION_TABLE = "eed_alembic_version"
 _ALL: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _FEWER: Mapping[str, tuple[str, ...]] = {
-    "eed_act": ("SELECT", "INSERT", "UPDATE"),  # the audit: nothing is taken out of it
+    "eed_audit": ("SELECT", "INSERT"),  # nothing in it is changed or deleted
     "eed_webhook_endpoint": ("SELECT", "INSERT", "UPDATE"),
 }
 

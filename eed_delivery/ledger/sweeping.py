@@ -18,7 +18,8 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database, is_away, is_contention
 from eed_delivery.errors import Miscounted
-from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
+from eed_delivery.ledger.actor import SERVICE
+from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.keys import email_key, job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason

@@ -15,6 +15,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `suppression`                   addresses that are not mailed
 - `alerting`, `webhooks`          alert rules and webhooks, and whether their channels work
 - `bounces`                       one bounce, as a mail server hands it over
+- `auditing`                      who did what, from where and why
 - `preparing`, `queue_making`     tables and queues, before the first run
 - `checking`                      everything the service leans on
 - `text_files`                    files of lines and rows that people made

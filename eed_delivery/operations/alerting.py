@@ -9,7 +9,9 @@ from eed_delivery.alerts.alert import Alert
 from eed_delivery.alerts.channels import Channel, NotHandedOver, host_name
 from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.ledger.acts import Act, ActKind, ActObject
 from eed_delivery.ledger.alerts.turns import AlertLedger, AlertReport
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.operations.refusals import UnknownKey
 
 
@@ -46,10 +48,12 @@ class Alerting:
         settings: AlertsSettings,
         ledger: Callable[[], AlertLedger],
         channels_of: Callable[[str], Sequence[Channel]],
+        audit: Callable[[], AuditLedger],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._channels_of = channels_of
+        self._audit = audit
 
     def rules(self) -> AlertRules:
         """All rules. Without the database they are worth seeing all the same."""
@@ -71,6 +75,7 @@ class Alerting:
         if not ways:
             known = ", ".join(one.name for one in self._settings.all_rules) or "none yet"
             raise UnknownKey(f"there is no rule {rule}", which=f"rule {rule}", do=f"Rules: {known}.")
+        self._audit().record(Act(ActKind.ALERT_TEST, object=ActObject.ALERT_RULE, key=rule))
         alert = self._test_alert(rule)
         return tuple(TriedChannel(way.label, _tried(way, alert)) for way in ways)
 

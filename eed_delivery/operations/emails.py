@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from eed_delivery.events import DeliveryOutcome
-from eed_delivery.ledger.acts import ActLedger, ActReport
+from eed_delivery.ledger.acts import Act, ActKind, ActLedger, ActObject, ActReport
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.reporting import NO_WORD_YET, AttemptReport, EmailReport, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.tracking.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
@@ -79,6 +80,7 @@ class EmailQueries:
         outcomes: OutcomeLedger,
         engagement: EngagementLedger,
         acts: ActLedger,
+        audit: AuditLedger,
     ) -> None:
         self._message_id_domain = message_id_domain
         self._keys = keys
@@ -86,13 +88,17 @@ class EmailQueries:
         self._outcomes = outcomes
         self._engagement = engagement
         self._acts = acts
+        self._audit = audit
 
     def each(self, request: EmailsRequest) -> Iterator[EmailReport]:
         """All of them, read a page at a time: half a million never stand in memory at once."""
         after = int(request.after or 0)
         if request.to is not None:
+            self._audit.record(Act(ActKind.EMAILS, object=ActObject.ADDRESS, key=request.to))
             return self._reporting.emails_to(request.to, after=after)
-        return self._reporting.emails(self._keys.job_id(str(request.job)), request.state, request.outcome, after=after)
+        job_id = self._keys.job_id(str(request.job))
+        self._audit.record(Act(ActKind.EMAILS, job_id))
+        return self._reporting.emails(job_id, request.state, request.outcome, after=after)
 
     def with_engagement(self, emails: Iterable[EmailReport]) -> Iterator[tuple[EmailReport, Engagement]]:
         """Each with its opens and clicks."""
@@ -112,6 +118,7 @@ class EmailQueries:
         report = self._reporting.email(email_id)
         if report is None:
             raise UnknownKey(f"there is no email {key} in the ledger.", which=f"email {key}")
+        self._audit.record(Act(ActKind.EMAIL, report.job_id, email_id))
         job = self._reporting.job(report.job_id)
         events = tuple(self._outcomes.events_of(email_id))
         return EmailView(

@@ -11,6 +11,8 @@ from eed_delivery.config.settings import UNUSED_IN_URL
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, Problem
 from eed_delivery.ledger import migrations
+from eed_delivery.ledger.actor import Actor
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, note
 from eed_delivery.ledger.schema import VERSION_TABLE
 from eed_delivery.operations.reference_schema import is_reference
 from eed_delivery.operations.refusals import OperationRefused
@@ -28,9 +30,10 @@ class UpgradeResult:
 class Preparing:
     """Makes and checks tables. Each call raises `DatabaseGone`."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, who: Actor) -> None:
         self._settings = settings
         self._database = database
+        self._who = who
 
     def upgrade(self, *, with_source: bool) -> UpgradeResult:
         """Make the ledger's tables, or bring them to this release; `with_source`: the reference schema's as well. The
@@ -42,9 +45,17 @@ class Preparing:
                 do="Leave out --with-source, or remove the mapping.",
             )
         self._ping()
-        migrations.upgrade(self._database.engine)
-        if with_source:
-            self._database.run(create_reference)
+
+        def made(c: Connection, before: str | None) -> None:
+            if with_source:
+                create_reference(c)
+            after = migrations.head()
+            if with_source or before != after:
+                now: Particulars = {"revision": after, "with_source": with_source}
+                was: Particulars = {"revision": before}
+                note(c, self._who, Act(ActKind.DB_INIT, object=ActObject.LEDGER, before=was, after=now))
+
+        migrations.upgrade(self._database.engine, made)
         return UpgradeResult(migrations.head(), with_source)
 
     def _ping(self) -> None:

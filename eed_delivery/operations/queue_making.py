@@ -10,6 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from eed_delivery.config import QueueSettings
 from eed_delivery.errors import QueueGone
+from eed_delivery.ledger.acts import Act, ActKind, ActObject
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.operations.refusals import OperationRefused
 
 if TYPE_CHECKING:
@@ -30,9 +32,12 @@ class MadeQueues:
 class QueueMaking:
     """Makes queues by the names in `[queue]`, or corrects those that are there."""
 
-    def __init__(self, settings: QueueSettings, client: "Callable[[], SQSClient]") -> None:
+    def __init__(
+        self, settings: QueueSettings, client: "Callable[[], SQSClient]", audit: Callable[[], AuditLedger]
+    ) -> None:
         self._settings = settings
         self._client = client
+        self._audit = audit
 
     def make(self, *, on_aws: bool) -> MadeQueues:
         """Make both. `on_aws` is needed where they would be AWS's own. Raises `OperationRefused` or `QueueGone`."""
@@ -45,6 +50,8 @@ class QueueMaking:
             )
         name = _name(settings.url)
         dead_name = _name(settings.dead_letter_url) if settings.dead_letter_url else f"{name}-dead"
+        asked = {"name": name, "dead_letter_name": dead_name}
+        self._audit().record(Act(ActKind.QUEUE_INIT, object=ActObject.QUEUE, key=name, after=asked))
         try:
             return self._make(self._client(), name, dead_name)
         except (BotoCoreError, ClientError) as error:

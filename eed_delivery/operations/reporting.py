@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import IO, Literal
 
 from eed_delivery.config import Settings
-from eed_delivery.ledger.acts import ActLedger
+from eed_delivery.ledger.acts import Act, ActKind, ActLedger
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.reporting import EmailReport, RefusalReport, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
@@ -41,6 +42,7 @@ class ReportLedgers:
     engagement: EngagementLedger
     outcomes: OutcomeLedger
     acts: ActLedger
+    audit: AuditLedger
 
 
 class Reporting:
@@ -53,7 +55,12 @@ class Reporting:
 
     def begin(self, request: ReportRequest) -> "ReportWriter":
         """Begin a report of what the ledger says from now on. Raises `OperationRefused` for a key that is none."""
-        return ReportWriter(self._settings, self._ledgers, self._keys.job_id(request.job), request)
+        job_id = self._keys.job_id(request.job)
+        if request.kind != "html":  # the page has no addresses
+            self._ledgers.audit.record(
+                Act(ActKind.REPORT, job_id, after={"format": request.kind, "opens": request.opens})
+            )
+        return ReportWriter(self._settings, self._ledgers, job_id, request)
 
 
 class ReportWriter:

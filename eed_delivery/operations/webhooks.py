@@ -6,6 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from eed_delivery.ledger.acts import Act, ActKind, ActObject
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.webhooks.endpoint import EndpointState
 from eed_delivery.ledger.webhooks.listing import WebhookList, WebhookReport
 from eed_delivery.ledger.webhooks.outbox import DONE, FAILED, WAITING
@@ -75,12 +77,17 @@ class WebhookOperations:
     """Lists webhooks, and queues them to be sent again. Each call raises `DatabaseGone`."""
 
     def __init__(
-        self, configured: bool, webhooks: Callable[[], WebhookList], endpoint: Callable[[], WebhookEndpoint]
+        self,
+        configured: bool,
+        webhooks: Callable[[], WebhookList],
+        endpoint: Callable[[], WebhookEndpoint],
+        audit: Callable[[], AuditLedger],
     ) -> None:
         """`endpoint` raises `ConfigError` where its settings are wrong or not there."""
         self._configured = configured
         self._webhooks = webhooks
         self._endpoint = endpoint
+        self._audit = audit
 
     def check_settings(self) -> None:
         """Raises `ConfigError`."""
@@ -105,6 +112,7 @@ class WebhookOperations:
     def test(self) -> WebhookTaken:
         """Send a test to the endpoint. If it accepts it, a pause ends. Raises `WebhookNotTaken`."""
         with closing(self._endpoint()) as endpoint:
+            self._audit().record(Act(ActKind.WEBHOOK_TEST, object=ActObject.WEBHOOKS))
             body = body_of_test(datetime.now(UTC).replace(tzinfo=None))
             answer = endpoint.post(f"msg_test_{time.time_ns()}", body)
         said = f": {answer.words}" if answer.words else ""
@@ -112,10 +120,7 @@ class WebhookOperations:
             raise WebhookNotTaken(f"there was no reply{said}", None)
         if not 200 <= answer.status < 300:
             raise WebhookNotTaken(f"the endpoint did not accept it. It answered {answer.status}{said}", answer.status)
-        found = self._webhooks()
-        paused = found.endpoint().paused_at is not None
-        found.go_on()
-        return WebhookTaken(answer.status, answer.words, paused)
+        return WebhookTaken(answer.status, answer.words, self._webhooks().go_on())
 
 
 def _not_given_up(left: list[str]) -> WrongState:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.cli.person import person
 from eed_delivery.errors import RenderError
+from eed_delivery.ledger.actor import Actor
 from eed_delivery.ledger.acts import ONE_ACT_SECONDS, ActKind, ActLedger, ActReport, merged
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.job_watch import WatchLedger
@@ -33,7 +34,7 @@ def acts(world: World, job_id: int = 1) -> list[tuple[str, str, int | None, str 
 
 
 def test_what_an_operator_does_to_a_job_is_in_the_audit_once(world: World, job: int) -> None:
-    anna = OperatingLedger(world.database, world.source, who="anna as eed")
+    anna = OperatingLedger(world.database, world.source, who=Actor("eed", "cli", "ops.example.com", "anna"))
     assert anna.pause(job, "a look first")
     assert not anna.pause(job, "again")  # it was not active: nothing was done
     assert anna.resume(job, watched=False, reason="mended")
@@ -49,7 +50,7 @@ def test_what_an_operator_does_to_a_job_is_in_the_audit_once(world: World, job: 
 
 def test_emails_that_were_settled_or_named_have_acts_of_their_own(world: World, job: int) -> None:
     world.execute("UPDATE eed_email SET state = 'in_doubt' WHERE job_id = 1")
-    anna = OperatingLedger(world.database, world.source, who="anna")
+    anna = OperatingLedger(world.database, world.source, who=Actor("anna", "api"))
     assert anna.settle([1000, 1001], EmailState.FAILED, "not in the log") == [1000, 1001]
     assert anna.settle([1000], EmailState.FAILED, "once more") == []
     assert anna.requeue(Selection(emails=(1000,))) == 1
@@ -62,11 +63,12 @@ def test_a_requeue_in_chunks_is_one_act_of_each_job(world: World, job: int) -> N
     world.add_job(["d@example.com", "e@example.com"], job_id=2)
     world.enlist(2)
     world.execute("UPDATE eed_email SET state = 'failed', detail = 'relay says no'")
-    ledger = OperatingLedger(world.database, world.source, chunk=2, who="anna")
+    ledger = OperatingLedger(world.database, world.source, chunk=2, who=Actor("anna", "api"))
     assert ledger.requeue(Selection(since_seconds=None, error_like="%relay%")) == 5
     assert acts(world, 1) == [("requeue", "anna", 3, "failed ones, reason like %relay%")]
     assert acts(world, 2) == [("requeue", "anna", 2, "failed ones, reason like %relay%")]
-    assert world.scalar("SELECT COUNT(*) FROM eed_act") == 2
+    assert world.scalar("SELECT COUNT(*) FROM eed_audit") == 4, "a row for each job in each chunk"
+    assert world.scalar("SELECT COUNT(DISTINCT operation) FROM eed_audit") == 1
 
 
 def test_the_services_own_acts_are_there_too(world: World, job: int) -> None:
@@ -86,17 +88,17 @@ def test_the_services_own_acts_are_there_too(world: World, job: int) -> None:
 
 def test_an_act_is_written_with_what_it_did_or_not_at_all(world: World, job: int) -> None:
     """The act cannot be written: then nothing was done either."""
-    world.execute("ALTER TABLE eed_act RENAME TO eed_act_away")
+    world.execute("ALTER TABLE eed_audit RENAME TO eed_audit_away")
     for attempt in (
         lambda: world.operating.pause(1, "no"),
         lambda: world.operating.cancel(1, "no"),
         lambda: world.sweeping.expire_jobs(),
     ):
         world.execute("UPDATE eed_job SET expires_at = '2020-01-01 00:00:00.000000' WHERE job_id = 1")
-        with pytest.raises(Exception, match="eed_act"):
+        with pytest.raises(Exception, match="eed_audit"):
             attempt()
         assert world.scalar("SELECT state FROM eed_job WHERE job_id = 1") == "active"
-    world.execute("ALTER TABLE eed_act_away RENAME TO eed_act")
+    world.execute("ALTER TABLE eed_audit_away RENAME TO eed_audit")
     assert acts(world) == []
 
 

@@ -170,6 +170,7 @@ def test_queue_init_leaves_aws_alone(eed: CommandLine, tmp_path: Path) -> None:
 
 def test_queue_init_without_a_queue_service(tmp_path: Path) -> None:
     eed = CommandLine(tmp_path, f"sqlite:///{tmp_path}/x.sqlite3")
+    eed.good("db", "init")
     assert "the queue cannot be made" in eed.refused("queue", "init", code=69)
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from eed_delivery.config import SourceSettings
+from eed_delivery.ledger.actor import Actor
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.differences import Difference
@@ -208,7 +209,7 @@ def test_a_row_that_moved_is_named_in_both_jobs_until_it_is_refused(world: World
 
 
 def test_what_an_operator_has_sent_once_more_has_no_row_in_the_source(world: World, ids: list[int]) -> None:
-    ResendLedger(world.database, world.source, "anna").resend(Resend(ids[0], "a test", "x@example.com"))
+    ResendLedger(world.database, world.source, Actor("anna", "cli")).resend(Resend(ids[0], "a test", "x@example.com"))
     assert compare(world) == []
 
 

@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.checks.mapping import check
 from eed_delivery.config import SourceSettings, TrackingSettings
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger import migrations
+from eed_delivery.ledger.acts import Act, ActKind, ActObject
+from eed_delivery.ledger.auditing import AuditLedger
+from eed_delivery.ledger.migrations import TABLE_ACCESS_DENIED
 from eed_delivery.ledger.schema import RIGHTS, VERSION_TABLE, metadata
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.source import Source
@@ -233,6 +237,20 @@ def ledger_findings(installation: Installation) -> list[tuple[str, str, str]]:
         found = [(f.level, f.what, f.remedy) for f in check(c, SourceSettings()) if f.where == "ledger"]
     engine.dispose()
     return found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE eed_audit SET reason = 'another'", "DELETE FROM eed_audit", "TRUNCATE eed_audit", "DROP TABLE eed_audit"],
+)
+def test_the_services_user_cannot_change_the_audit(one_for_all: Installation, statement: str) -> None:
+    engine = create_engine(one_for_all.url)
+    AuditLedger(Database(engine)).record(Act(ActKind.AUDIT, object=ActObject.AUDIT))
+    with engine.connect() as c, pytest.raises(DBAPIError) as refused:
+        c.execute(text(statement))
+    assert refused.value.orig is not None
+    assert refused.value.orig.args[0] == TABLE_ACCESS_DENIED
+    engine.dispose()
 
 
 # --- the service as that user ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from eed_delivery.app.operations import Operations
 from eed_delivery.errors import ConfigError
 from eed_delivery.ledger.acts import ActLedger
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.operations import refusals
 from eed_delivery.operations.bounces import BounceRequest
 from eed_delivery.operations.queue_making import QueueMaking
@@ -117,7 +118,8 @@ def test_tables_of_the_tenants_own_are_never_made(world: World, tmp_path: Path) 
 def test_queues_are_not_made_on_aws_unawares(world: World, tmp_path: Path) -> None:
     settings = operations_over(world, tmp_path).settings.queue.model_copy(update={"endpoint_url": None})
     asked: list[str] = []
-    making = QueueMaking(settings, lambda: asked.append("a client"))  # type: ignore[arg-type, return-value, func-returns-value]
+    audit = AuditLedger(world.database)
+    making = QueueMaking(settings, lambda: asked.append("a client"), lambda: audit)  # type: ignore[arg-type, return-value, func-returns-value]
     with pytest.raises(refusals.OperationRefused, match="this is AWS itself"):
         making.make(on_aws=False)
     assert asked == []

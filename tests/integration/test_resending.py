@@ -9,6 +9,7 @@ import pytest
 from eed_delivery.checks.keys import key_findings
 from eed_delivery.config import EmailSource, SourceSettings
 from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.actor import Actor
 from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.delivering.recording import Decision
@@ -43,7 +44,7 @@ def sent(world: World) -> Iterator[int]:
 
 
 def resend(world: World, email_id: int, **wanted: Any) -> Resent:
-    return ResendLedger(world.database, world.source, "carla").resend(Resend(email_id, "lost", **wanted))
+    return ResendLedger(world.database, world.source, Actor("carla", "cli")).resend(Resend(email_id, "lost", **wanted))
 
 
 def number(world: World, key: str) -> int:

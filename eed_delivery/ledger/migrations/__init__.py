@@ -3,6 +3,7 @@
 `versions` has one module a revision, and `env` is Alembic's entry.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -23,12 +24,19 @@ def _config() -> Config:
     return config
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the ledger to this release's schema; does nothing where it is there already."""
+def upgrade(engine: Engine, made: Callable[[Connection, str | None], None] | None = None) -> None:
+    """Bring the ledger to this release's schema; does nothing where it is there already.
+
+    `made` is called with the revision before, in the transaction of the last migration. Should it fail, that migration
+    counts as not done, and is run again.
+    """
     config = _config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
+        before = current(connection)
         command.upgrade(config, "head")
+        if made is not None:
+            made(connection, before)
 
 
 def current(connection: Connection) -> str | None:

@@ -14,7 +14,8 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
-from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
+from eed_delivery.ledger.actor import SERVICE
+from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.publishing.enlisting import Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK

@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.publishing.enlisting import unusable
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
@@ -28,6 +29,8 @@ _DONE = {
     JobState.CANCELLED: (NoticeKind.JOB_CANCELLED, ActKind.CANCEL),
 }
 
+BEFORE_ITS_TIME = {"state": "waits for its time"}
+"""In the audit. The ledger has no state for such a job."""
 FOR_EVER = datetime(9999, 12, 31)  # noqa: DTZ001 - as the ledger keeps times
 # What is paused before its time has a lease without a token and without an end, so that no publisher enlists it.
 HELD_BACK = eed_job.c.token.is_(None) & (eed_job.c.lease_until == FOR_EVER)
@@ -44,8 +47,8 @@ FORGET = (
 class SchedulingLedger:
     """What there is to do with jobs before their time. Each call is one transaction and raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, *, outbox: Outbox = SILENT, who: str = SERVICE) -> None:
-        """`outbox`: receives its notices. `who`: the operator, for the audit."""
+    def __init__(self, database: Database, source: Source, *, outbox: Outbox = SILENT, who: Actor = SERVICE) -> None:
+        """`outbox`: receives its notices. `who` acts, for the audit."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -93,7 +96,7 @@ class SchedulingLedger:
             entered = c.execute(insert(eed_job).values(**row)).inserted_primary_key
             job_id = int(entered[0])  # type: ignore[index]  # an INSERT of one row always has it
             kind, act = _DONE[state]
-            note(c, self._who, Act(act, job_id, reason=reason))
+            note(c, self._who, Act(act, job_id, reason=reason, before=BEFORE_ITS_TIME, after={"state": state}))
             # With the key: should it be let go on before this is told, its row is not there to look it up in.
             facts = with_reason(reason, job=str(job.key))
             self._outbox.put(c, [Notice(kind, job_id, facts=facts)])
@@ -117,7 +120,9 @@ class SchedulingLedger:
             job = self._waits(c, key)
             if job is None or c.execute(FORGET.where(eed_job.c.job_id == job_id)).rowcount != 1:
                 return None
-            note(c, self._who, Act(ActKind.RESUME, job_id, reason=reason))
+            before = {"state": JobState.PAUSED}
+            resume = Act(ActKind.RESUME, job_id, reason=reason, key=key, before=before, after=BEFORE_ITS_TIME)
+            note(c, self._who, resume)
             self._outbox.put(c, [Notice(NoticeKind.JOB_RESUMED, job_id, facts={"job": key})])
             return job
 

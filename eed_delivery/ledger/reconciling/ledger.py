@@ -14,7 +14,8 @@ from sqlalchemy import Connection, bindparam, case, func, or_, select, update
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.transactions import Database
-from eed_delivery.ledger.acts import SERVICE, Act, ActKind, note
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, Particulars, note
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.publishing.enlisting import LeasedJob
@@ -99,6 +100,9 @@ class LateRows:
     by_publisher: bool = False
 
 
+SUMS = ("total", "found", "refused")
+
+
 @dataclass(frozen=True, slots=True)
 class CorrectedSums:
     """A job's sums before and after."""
@@ -109,17 +113,23 @@ class CorrectedSums:
     @property
     def words(self) -> list[str]:
         """What has changed."""
-        pairs = (
-            (name, getattr(self.before, name), getattr(self.after, name)) for name in ("total", "found", "refused")
-        )
+        pairs = ((name, getattr(self.before, name), getattr(self.after, name)) for name in SUMS)
         return [f"{name} was {was:,} and is {now:,}, counted from its rows" for name, was, now in pairs if was != now]
+
+    @property
+    def change(self) -> tuple[Particulars, Particulars]:
+        """The sums before and after, for the audit."""
+        before = {name: int(getattr(self.before, name)) for name in SUMS}
+        return before, {name: int(getattr(self.after, name)) for name in SUMS}
 
 
 class ReconcilingLedger:
     """Writes what a comparison comes to. Each call raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, publishing: PublishingLedger, *, who: str = SERVICE) -> None:
-        """`who`: the operator's name, for the audit."""
+    def __init__(
+        self, database: Database, source: Source, publishing: PublishingLedger, *, who: Actor = SERVICE
+    ) -> None:
+        """`who` acts, for the audit."""
         self._who = who
         self._database = database
         self._source = source
@@ -201,8 +211,16 @@ class ReconcilingLedger:
             self._note(c, job_id, 'the source said "not sent yet" of emails that were sent', count)
         return [row.key for row in written]
 
-    def _note(self, c: Connection, job_id: int, what: str, count: int | None = None) -> None:
-        note(c, self._who, Act(ActKind.REPAIR, job_id, reason=what, count=count))
+    def _note(
+        self,
+        c: Connection,
+        job_id: int,
+        what: str,
+        count: int | None = None,
+        change: tuple[Particulars, Particulars] | None = None,
+    ) -> None:
+        before, after = change or (None, None)
+        note(c, self._who, Act(ActKind.REPAIR, job_id, reason=what, count=count, before=before, after=after))
 
     def correct_sums(self, job_id: int) -> CorrectedSums | None:
         """Count a job's sums again, and write what differs. None: they are right. Enlisting takes the same lock."""
@@ -215,7 +233,7 @@ class ReconcilingLedger:
             values = {"its_total": job.rows, "its_found": job.accounted, "its_refused": job.named}
             c.execute(CORRECT_SUMS, {"id": job_id, **values})
             corrected = CorrectedSums(job, sums_of(c, [job_id])[0])
-            self._note(c, job_id, "; ".join(corrected.words))
+            self._note(c, job_id, "; ".join(corrected.words), change=corrected.change)
             return corrected
 
         return self._database.did(work)

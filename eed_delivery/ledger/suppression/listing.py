@@ -13,6 +13,8 @@ from eed_delivery.database.clock import utc_now
 from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, note
 from eed_delivery.ledger.schema import eed_suppression
 from eed_delivery.ledger.suppression import statements as sql
 
@@ -72,17 +74,27 @@ class SuppressionList:
     Each call is one transaction (`entries`: one a page) and raises `DatabaseGone`.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, who: Actor = SERVICE) -> None:
+        """`who` acts, for the audit."""
         self._database = database
+        self._who = who
         self._insert = unless_there(insert(eed_suppression))
 
-    def enter(self, entries: Sequence[SuppressionEntry]) -> Entered:
-        """Enter some, a thousand or so. What stands there already is prolonged where the new one lasts longer, and then
-        has the new one's reason; it is never shortened. Raises `NotPossible` for one that can be no address: it would
-        keep nothing back."""
-        return self._database.did(lambda c: self._enter(c, entries))
+    def add(self, entry: SuppressionEntry) -> Entered:
+        """Enter one, as `enter` does."""
+        act = Act(ActKind.SUPPRESSION_ADD, object=ActObject.ADDRESS, key=entry.address, reason=entry.reason)
+        return self._database.did(lambda c: self._enter(c, [entry], act))
 
-    def _enter(self, c: Connection, entries: Sequence[SuppressionEntry]) -> Entered:
+    def enter(self, entries: Sequence[SuppressionEntry], act: Act | None = None) -> Entered:
+        """Enter some, a thousand or so, as a part of `act`: without one, an import of its own.
+
+        What stands there already is prolonged where the new one lasts longer, and then has the new one's reason; it is
+        never shortened. Raises `NotPossible` for one that can be no address: it would keep nothing back.
+        """
+        part_of = act or Act(ActKind.SUPPRESSION_IMPORT, object=ActObject.SUPPRESSION_LIST)
+        return self._database.did(lambda c: self._enter(c, entries, part_of))
+
+    def _enter(self, c: Connection, entries: Sequence[SuppressionEntry], act: Act) -> Entered:
         wanted = _longest(replace(entry, address=_form(entry.address)) for entry in entries)
         there = self._there(c, wanted)
         new = [entry for key, entry in sorted(wanted.items()) if key not in there]
@@ -90,7 +102,10 @@ class SuppressionList:
         added = self._add(c, new)
         if added < len(new):  # somebody else was faster with one of these
             longer += new
-        return Entered(added, sum(_prolong(c, entry) for entry in longer))
+        entered = Entered(added, sum(_prolong(c, entry) for entry in longer))
+        if entered:
+            note(c, self._who, _with_change(act, entered, wanted, there))
+        return entered
 
     def _there(self, c: Connection, wanted: Mapping[_Key, SuppressionEntry]) -> dict[_Key, SuppressionEntry]:
         addresses = sorted({address for address, _ in wanted})
@@ -121,7 +136,12 @@ class SuppressionList:
             which = [eed_suppression.c.address == as_listed(address)]
             if category is not None:
                 which.append(eed_suppression.c.category == category)
-            return c.execute(delete(eed_suppression).where(*which)).rowcount
+            going = select(eed_suppression).where(*which).with_for_update()
+            there = [SuppressionEntry(**row._mapping) for row in c.execute(going)]
+            gone = c.execute(delete(eed_suppression).where(*which)).rowcount
+            if gone:
+                note(c, self._who, _removal(address, gone, there))
+            return gone
 
         return self._database.did(work)
 
@@ -148,6 +168,29 @@ class SuppressionList:
             return [SuppressionEntry(**row._mapping) for row in c.execute(statement.where(*_terms(wanted)))]
 
         return self._database.run(read)
+
+
+def _with_change(
+    act: Act, entered: Entered, wanted: Mapping[_Key, SuppressionEntry], there: Mapping[_Key, SuppressionEntry]
+) -> Act:
+    """The act with its counts, and for a single entry with what stood there before and stands there now."""
+    counts = {"added": entered.added, "prolonged": entered.prolonged}
+    act = replace(act, count=entered.added + entered.prolonged, counts=counts)
+    if act.object is not ActObject.ADDRESS:
+        return act
+    ((key, entry),) = wanted.items()
+    return replace(act, before=_stated(there[key]) if key in there else None, after=_stated(entry))
+
+
+def _removal(address: str, gone: int, there: Sequence[SuppressionEntry]) -> Act:
+    before: Particulars = _stated(there[0]) if len(there) == 1 else {"entries": gone}
+    return Act(ActKind.SUPPRESSION_REMOVE, object=ActObject.ADDRESS, key=address, count=gone, before=before)
+
+
+def _stated(entry: SuppressionEntry) -> Particulars:
+    """What is to be known of an entry beside its address."""
+    until = entry.expires_at.isoformat(timespec="seconds") + "Z" if entry.expires_at else None
+    return {"category": entry.category, "reason": entry.reason, "source": entry.source, "expires_at": until}
 
 
 def as_listed(address: str) -> str:

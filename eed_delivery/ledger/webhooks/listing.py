@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -10,10 +10,13 @@ from sqlalchemy import Connection, select
 
 from eed_delivery.config import WebhooksSettings
 from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, note
 from eed_delivery.ledger.schema import eed_webhook
 from eed_delivery.ledger.webhooks import statements as sql
 from eed_delivery.ledger.webhooks.endpoint import EndpointRow, EndpointState
 from eed_delivery.ledger.webhooks.ledger import STEP, email_key, message_id
+from eed_delivery.ledger.webhooks.outbox import FAILED, WAITING
 
 _MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,17})_[0-9a-f]+")
 
@@ -38,17 +41,28 @@ class WebhookReport:
 class WebhookList:
     """Lists webhooks for people, and schedules failed ones again. Each call raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, settings: WebhooksSettings) -> None:
+    def __init__(self, database: Database, settings: WebhooksSettings, who: Actor = SERVICE) -> None:
+        """`who` acts, for the audit."""
         self._database = database
+        self._who = who
         self._endpoint = EndpointRow(settings)
 
     def endpoint(self) -> EndpointState:
         """How the endpoint is doing."""
         return self._database.run(self._endpoint.read)
 
-    def go_on(self) -> None:
-        """The endpoint takes again: end its pause."""
-        self._database.run(self._endpoint.go_on)
+    def go_on(self) -> bool:
+        """The endpoint takes again: end its pause, if there is one. Returns whether there was."""
+        return self._database.did(self._go_on)
+
+    def _go_on(self, c: Connection) -> bool:
+        before = self._endpoint.read(c)
+        self._endpoint.go_on(c)
+        if before.paused_at is None:
+            return False
+        was = {"paused_at": before.paused_at.isoformat(timespec="seconds") + "Z", "reason": before.reason}
+        note(c, self._who, Act(ActKind.WEBHOOK_RESUME, object=ActObject.WEBHOOKS, before=was))
+        return True
 
     def counts(self) -> dict[str, int]:
         """How many there are in each state."""
@@ -79,28 +93,43 @@ class WebhookList:
 
     def tell_anew(self, message_ids: Sequence[str]) -> list[str]:
         """Send these again as if they were new. Returns those that had failed, and are pending now."""
-        return self._database.did(lambda c: [one for one in message_ids if self._tell_anew(c, one)])
+        act = _retry()
+        return self._database.did(lambda c: [one for one in message_ids if self._tell_anew(c, one, act)])
 
-    def _tell_anew(self, c: Connection, wanted: str) -> bool:
+    def _tell_anew(self, c: Connection, wanted: str, act: Act) -> bool:
         found = _MESSAGE_ID.fullmatch(wanted)
         if found is None:
             return False
         number = int(found[1])
-        nonce = c.execute(select(eed_webhook.c.nonce).where(eed_webhook.c.webhook_id == number)).scalar_one_or_none()
-        if nonce is None or message_id(number, nonce) != wanted:
+        columns = (eed_webhook.c.nonce, eed_webhook.c.job_id, eed_webhook.c.email_id)
+        row = c.execute(select(*columns).where(eed_webhook.c.webhook_id == number)).one_or_none()
+        if row is None or message_id(number, row.nonce) != wanted:
             return False
-        return c.execute(sql.TELL_ANEW, {"id": number}).rowcount == 1
+        if c.execute(sql.TELL_ANEW, {"id": number}).rowcount != 1:
+            return False
+        its = replace(act, job_id=row.job_id, email_id=row.email_id, object=ActObject.WEBHOOK, key=wanted, count=1)
+        note(c, self._who, its)
+        return True
 
     def tell_all_anew(self) -> int:
         """The same for all failed ones, in small steps; returns how many."""
         done = beyond = 0
+        act = _retry()
         while ids := self._database.run(partial(self._given_up, beyond)):
-            done += self._database.did(partial(self._all_anew, ids))
+            done += self._database.did(partial(self._all_anew, ids, act))
             beyond = ids[-1]
         return done
 
     def _given_up(self, beyond: int, c: Connection) -> Sequence[int]:
         return c.execute(sql.GIVEN_UP, {"beyond": beyond, "at_most": STEP}).scalars().all()
 
-    def _all_anew(self, ids: Sequence[int], c: Connection) -> int:
-        return sum(c.execute(sql.TELL_ANEW, {"id": one}).rowcount for one in ids)
+    def _all_anew(self, ids: Sequence[int], act: Act, c: Connection) -> int:
+        count = sum(c.execute(sql.TELL_ANEW, {"id": one}).rowcount for one in ids)
+        if count:
+            note(c, self._who, replace(act, count=count))
+        return count
+
+
+def _retry() -> Act:
+    before, after = {"state": FAILED}, {"state": WAITING}
+    return Act(ActKind.WEBHOOK_RETRY, object=ActObject.WEBHOOKS, before=before, after=after)

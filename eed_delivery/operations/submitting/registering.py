@@ -3,7 +3,7 @@
 The job stays in a status that no publisher picks up until its last email is in. A crash half-way sends nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -99,9 +99,9 @@ class Registration:
             "status": self._pending,
         }
 
-    def release(self) -> None:
-        """Mark the job ready. From here on the publisher may pick it up. Raises `NotPossible` when the job does not
-        have as many emails as were added, or is not there any more."""
+    def release(self, released: Callable[[Connection], None] | None = None) -> None:
+        """Mark the job ready. From here on the publisher may pick it up. `released` is called in the same transaction.
+        Raises `NotPossible` when the job does not have as many emails as were added, or is not there any more."""
         ready = (
             update(delivery_job)
             .where(delivery_job.c.id == self._job_id, delivery_job.c.status == PREPARING)
@@ -114,7 +114,10 @@ class Registration:
             found = c.execute(counted).scalar_one()
             if found != self._added:
                 raise NotPossible(f"job {self._job_id} has {found:,} emails, and {self._added:,} were added")
-            if c.execute(ready).rowcount != 1 and c.execute(status).scalar() in (None, PREPARING):
+            if c.execute(ready).rowcount == 1:
+                if released is not None:
+                    released(c)
+            elif c.execute(status).scalar() in (None, PREPARING):
                 raise NotPossible(f"job {self._job_id} was removed by another process")
 
         self._database.run(work)

@@ -9,6 +9,8 @@ from typing import IO, Any
 from eed_delivery.config import Settings
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import EedError
+from eed_delivery.ledger.actor import Actor
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, note
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.operations.reference_schema import is_reference
@@ -57,8 +59,14 @@ class Submitting:
     """Registers jobs in the reference schema. The publisher picks them up by itself."""
 
     def __init__(
-        self, settings: Settings, database: Database, reporting: ReportingLedger, renderer: Callable[[], Renderer]
+        self,
+        settings: Settings,
+        database: Database,
+        reporting: ReportingLedger,
+        renderer: Callable[[], Renderer],
+        who: Actor,
     ) -> None:
+        self._who = who
         self._settings = settings
         self._database = database
         self._reporting = reporting
@@ -117,11 +125,20 @@ class Submitting:
         try:
             for chunk in sifted.chunks():
                 registration.add(chunk)
-            registration.release()
+            act = _submission(job_id, job, sifted)
+            registration.release(lambda c: note(c, self._who, act))
         except EedError as error:
             error.add_note(f"job {job_id} is not complete. It stays 'preparing', and none of its emails is sent")
             raise
         return RegisteredJob(str(job_id), sifted.good, sifted.refused)
+
+
+def _submission(job_id: int, job: PreparedJob, sifted: Sifted) -> Act:
+    counts = {"emails": sifted.good, "skipped": sifted.refused}
+    after = {"name": job.row["name"], "subject": job.row["subject"]}
+    return Act(
+        ActKind.SUBMIT, job_id, count=sifted.good, object=ActObject.JOB, key=str(job_id), counts=counts, after=after
+    )
 
 
 def _first(sifted: Sifted) -> Recipient:

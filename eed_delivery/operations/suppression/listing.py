@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from eed_delivery.addresses import shown
+from eed_delivery.ledger.acts import Act, ActKind, ActObject
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
@@ -112,12 +114,21 @@ class RemoveResult:
 class Suppression:
     """Reads and changes the list. Each call raises `DatabaseGone`."""
 
-    def __init__(self, entries: SuppressionList, reporting: ReportingLedger) -> None:
+    def __init__(self, entries: SuppressionList, reporting: ReportingLedger, audit: AuditLedger) -> None:
         self._entries = entries
         self._reporting = reporting
+        self._audit = audit
 
     def each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
         """All of them, read a page at a time: a million never stand in memory at once."""
+        self._record(request)
+        return self._each(request)
+
+    def _record(self, request: EntriesRequest) -> None:
+        about = ActObject.ADDRESS if request.address else ActObject.SUPPRESSION_LIST
+        self._audit.record(Act(ActKind.SUPPRESSION_LIST, object=about, key=request.address))
+
+    def _each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
         for entry in self._found(request):
             yield replace(entry, address=shown(entry.address))
 
@@ -127,8 +138,9 @@ class Suppression:
 
     def page(self, request: EntriesRequest, limit: int) -> EntriesPage:
         """About `limit` of them. The entries of one address are never on two pages."""
+        self._record(request)
         found: list[SuppressionEntry] = []
-        for entry in self.each(request):
+        for entry in self._each(request):
             if len(found) >= limit and entry.address != found[-1].address:
                 return EntriesPage(tuple(found), found[-1].address)
             found.append(entry)
@@ -141,7 +153,7 @@ class Suppression:
 
     def _add(self, address: str, request: SuppressRequest, until: datetime | None) -> SuppressedAddress:
         new = SuppressionEntry(address, request.category, request.reason, SOURCE, expires_at=until)
-        entered: Entered = self._entries.enter([new])
+        entered: Entered = self._entries.add(new)
         there = [entry for entry in self._entries.of(address) if entry.category == request.category]
         return SuppressedAddress(address, bool(entered.added), bool(entered.prolonged), there[0] if there else None)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from eed_delivery.ledger.acts import Act, ActKind, ActObject
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
@@ -57,9 +59,10 @@ class ImportResult:
 class SuppressionMoving:
     """Enters files, and writes the list. Each call raises `DatabaseGone`."""
 
-    def __init__(self, entries: SuppressionList, reporting: ReportingLedger) -> None:
+    def __init__(self, entries: SuppressionList, reporting: ReportingLedger, audit: AuditLedger) -> None:
         self._entries = entries
         self._reporting = reporting
+        self._audit = audit
 
     def enter(self, request: ImportRequest, refused: Callable[[BadRow], None]) -> ImportResult:
         """Enter the good rows of a file, and name each bad one to `refused`. A file may be entered again, to go on
@@ -69,14 +72,19 @@ class SuppressionMoving:
         reading = _Reading(FileLines(request.file), refused)
         good = reading.good(read_entries(reading.lines, defaults, request.form))
         added = prolonged = 0
+        act = Act(ActKind.SUPPRESSION_IMPORT, object=ActObject.SUPPRESSION_LIST, reason=request.reason)
         while chunk := list(islice(good, CHUNK)):
-            entered = Entered() if request.dry_run else self._entries.enter(chunk)
+            entered = Entered() if request.dry_run else self._entries.enter(chunk, act)
             added, prolonged = added + entered.added, prolonged + entered.prolonged
         lines = reading.lines
         return ImportResult(reading.read, added, prolonged, reading.bad, lines.sums(), lines.read_as, lines.hint)
 
     def written(self) -> Iterator[bytes]:
         """The whole list as our CSV, what has expired too; `enter` takes it back as it was."""
+        self._audit.record(Act(ActKind.SUPPRESSION_EXPORT, object=ActObject.SUPPRESSION_LIST))
+        return self._lines()
+
+    def _lines(self) -> Iterator[bytes]:
         yield suppression_file.header()
         for entry in self._entries.entries(SuppressionFilter()):
             yield suppression_file.row(entry)

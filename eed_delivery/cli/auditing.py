@@ -1,0 +1,93 @@
+"""`audit`: who did what, from where and why."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import click
+
+from eed_delivery.cli import options
+from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.output import record
+from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.operations.auditing import KINDS, AuditEntry, AuditRequest, Particulars
+
+TABLE_ROWS = 100
+COLUMNS = (
+    *("at", "user", "sudo_user", "host", "surface", "act", "object", "key", "reason", "count"),
+    *("counts", "before", "after", "command", "operation"),
+)
+_WHEN = "30m, 2h, 1d, or 2026-12-31T18:00:00Z"
+
+
+@click.command()
+@click.option("--job", metavar="JOB", type=options.key, help="Only acts on this job and its emails.")
+@click.option("--email", metavar="EMAIL", type=options.key, help="Only acts on this email by its key.")
+@click.option("--person", metavar="NAME", help="Only acts of this user, or of whom sudo named.")
+@click.option("--since", type=options.since, help=f"Only acts since then: {_WHEN}.")
+@click.option("--until", type=options.since, help=f"Only acts before then: {_WHEN}.")
+@click.option("--kind", type=click.Choice(KINDS), metavar="ACT", help="Only acts of this kind, like resume or report.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"List at most N acts; a table lists {TABLE_ROWS}.")
+@takes_config
+@pass_session
+def audit(
+    session: Session,
+    job: str | None,
+    email: str | None,
+    person: str | None,
+    since: float | datetime | None,
+    until: float | datetime | None,
+    kind: str | None,
+    form: str,
+    limit: int | None,
+) -> None:
+    """List who did what, from where and why, the newest first.
+
+    The audit has each act of a person, each pause or end by the service itself, and each read of personal data. Its
+    rows are never changed. CSV and JSON have every column, and all acts without --limit. This call is recorded, too.
+
+    \b
+    Example:
+      eed-delivery audit --job 42 --since 1d
+    """
+    request = AuditRequest(job, email, person, kind, since, until)
+    entries = session.operations.auditing.each(request)
+    if form == "json":
+        session.screen.json_array(map(_record, islice(entries, limit)))
+    elif form == "csv":
+        session.screen.csv(COLUMNS, (_row(entry) for entry in islice(entries, limit)))
+    else:
+        _show(session, entries, limit or TABLE_ROWS)
+
+
+def _show(session: Session, entries: Iterable[AuditEntry], limit: int) -> None:
+    found = list(islice(entries, limit + 1))
+    columns = ("at", "by", "act", "object", "count", "host", "reason", "command")
+    rows = [(e.at, e.who, e.act, _about(e), e.count, e.host, e.reason, e.command) for e in found[:limit]]
+    session.screen.table(columns, rows, prose=("reason", "command"), spare=("host", "command", "count"))
+    if not found:
+        session.screen.line("there are none")
+    if len(found) > limit:
+        session.screen.line(f"only the {limit:,} newest are listed; see --limit, or --format csv for all")
+
+
+def _about(entry: AuditEntry) -> str:
+    return " ".join(filter(None, (entry.object, entry.key if entry.key != entry.object else None)))
+
+
+def _record(entry: AuditEntry) -> dict[str, Any]:
+    facts = record(entry)
+    return {name: facts[name] for name in COLUMNS}
+
+
+def _row(entry: AuditEntry) -> list[object]:
+    facts = _record(entry)
+    return [_text(facts[name]) if name in ("counts", "before", "after") else facts[name] for name in COLUMNS]
+
+
+def _text(particulars: Particulars | None) -> str | None:
+    return None if particulars is None else json.dumps(dict(particulars), ensure_ascii=False)

@@ -1,0 +1,90 @@
+"""The audit: who did what, from where and why. To look at it is an act, too."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars
+from eed_delivery.ledger.auditing import AuditEntry, AuditFilter, AuditLedger
+from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.operations.refusals import InvalidRequest
+
+__all__ = ["KINDS", "AuditEntry", "AuditPage", "AuditQueries", "AuditRequest", "Particulars"]
+
+KINDS = tuple(kind.value for kind in ActKind)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """Which acts, the newest first; what is named narrows what is named before it.
+
+    `job` and `email` are keys of the source, which the ledger need not know any more. `person` is a user, or who called
+    by sudo. `kind` is one of `KINDS`. `since` and `until` are how long ago, in seconds, or a time in UTC. `after` is
+    what the page before said. Raises `InvalidRequest`.
+    """
+
+    job: str | None = None
+    email: str | None = None
+    person: str | None = None
+    kind: str | None = None
+    since: float | datetime | None = None
+    until: float | datetime | None = None
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise InvalidRequest(f"an act is one of {', '.join(KINDS)}", which="kind")
+        if self.after is not None and not (self.after.isascii() and self.after.isdigit()):
+            raise InvalidRequest("after is what the page before said", which="after")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Acts, the newest first. `next_after` is None on the last page."""
+
+    entries: tuple[AuditEntry, ...]
+    next_after: str | None
+
+
+class AuditQueries:
+    """Reads the audit. Each call raises `DatabaseGone`."""
+
+    def __init__(self, audit: AuditLedger, reporting: ReportingLedger) -> None:
+        self._audit = audit
+        self._reporting = reporting
+
+    def each(self, request: AuditRequest) -> Iterator[AuditEntry]:
+        """All of them, read a page at a time. The row about this very look is not among them."""
+        wanted = AuditFilter(
+            job=request.job,
+            job_id=None if request.job is None else self._reporting.job_id(request.job),
+            email=request.email,
+            email_id=None if request.email is None else self._reporting.email_id(request.email),
+            person=request.person,
+            kind=None if request.kind is None else ActKind(request.kind),
+            since=request.since,
+            until=request.until,
+            before_id=int(request.after) if request.after else None,
+        )
+        act = Act(ActKind.AUDIT, object=ActObject.AUDIT, after=_terms(request))
+        self._audit.record(act)
+        return (entry for entry in self._audit.entries(wanted) if entry.operation != act.operation)
+
+    def page(self, request: AuditRequest, limit: int) -> AuditPage:
+        """About `limit` of them. The acts of one call are never on two pages."""
+        found: list[AuditEntry] = []
+        for entry in self.each(request):
+            same = bool(found) and entry.operation is not None and entry.operation == found[-1].operation
+            if len(found) >= limit and not same:
+                return AuditPage(tuple(found), str(min(one.act_id for one in found)))
+            found.append(entry)
+        return AuditPage(tuple(found), None)
+
+
+def _terms(request: AuditRequest) -> Particulars:
+    """What was asked for."""
+    return {name: _plain(value) for name, value in asdict(request).items() if value is not None}
+
+
+def _plain(value: str | float | datetime) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
