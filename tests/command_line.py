@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,5 +89,11 @@ class CommandLine:
         environ = {**os.environ, **self.environ}
         command = [sys.executable, "-c", "from eed_delivery.cli import main; main()", *words]
         return subprocess.Popen(
-            [*command, "--config", str(self.config)], env=environ, stdin=stdin, start_new_session=True, **pipes
+            [*command, "--config", str(self.config)],
+            env=environ,
+            stdin=stdin,
+            start_new_session=True,
+            # A shell has its background jobs ignore Ctrl-C, and the tests may be one of those.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            **pipes,
         )

@@ -95,7 +95,7 @@ class SteppedWorker(Worker):
         return [self._lane(n) for n in range(THREADS)]
 
     def _lane(self, n: int) -> Callable[[], float]:
-        hands = self._hands(f"worker-{n}", self._parts.make_transport())
+        hands = self._hands(n, f"worker-{n}", self._parts.make_transport())
         return lambda: self._step(hands) and LONGEST_LOOK_SECONDS
 
     def probe(self) -> float:
