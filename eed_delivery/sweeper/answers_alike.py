@@ -44,6 +44,8 @@ _THEIR_OWN = frozenset({Concern.ADDRESS, Concern.MAILBOX})
 _DEAD_OR_FULL = re.compile(r"\d{3}[ -][45]\.(?:1\.[1236]|2\.\d)\b")
 # It may pass, so it is said of a server as well as of a recipient. Only what has failed for it is judged.
 _OF_NOW = frozenset({"temporary", "greylisting"})
+# A recipient may refuse a sender. Where most of a job gets that, over several domains, it is the sender all the same.
+_OF_THE_SENDER_TOO = frozenset({"closed"})
 _REFUSED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 
 
@@ -102,7 +104,7 @@ def is_recipients_own(reply: str) -> bool:
     rule = rule_for(reply)
     if rule is None:  # words that say nothing: the code alone may
         return _DEAD_OR_FULL.match(reply) is not None
-    return rule.concern in _THEIR_OWN and rule.name not in _OF_NOW
+    return rule.concern in _THEIR_OWN and rule.name not in _OF_NOW | _OF_THE_SENDER_TOO
 
 
 class AnswersAlike:

@@ -62,6 +62,20 @@ def test_dead_addresses_are_their_own_however_many_they_are(reply: str) -> None:
     assert judge(answers(refused=200, sent=0, domains=20, reply=reply)) is None
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 c{}@x.example only accepts mail from known senders",
+        "521 5.2.1 :  (HVU:B1) A URL contained in your e-mail has generated a high volume of complaints",
+        "550 Invalid Domain [mx-{}.x.example; LIB_420]",
+    ],
+)
+def test_words_about_the_sender_are_his_whatever_the_code_says(reply: str) -> None:
+    finding = judge(answers(refused=60, sent=20, domains=10, reply=reply))
+    assert finding is not None
+    assert finding.domain == ""
+
+
 _ids = st.one_of(
     st.uuids().map(str),
     st.text("0123456789abcdef", min_size=8, max_size=40),
