@@ -14,6 +14,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, note
+from eed_delivery.ledger.keys import JOBS_A_QUERY
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState
@@ -21,7 +22,6 @@ from eed_delivery.notices import Notice, NoticeKind
 
 HARMFUL = (DeliveryOutcome.COMPLAINED, DeliveryOutcome.HARD_BOUNCED)
 """What does harm to the sender's name. A soft bounce does not: it says that the mailbox is full, or the server busy."""
-JOBS_A_QUERY = 200
 
 
 @dataclass(frozen=True, slots=True)

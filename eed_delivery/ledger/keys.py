@@ -6,6 +6,9 @@ from sqlalchemy import Connection, select
 
 from eed_delivery.ledger.schema import eed_email, eed_job
 
+JOBS_A_QUERY = 200
+"""Job ids in the list of one statement."""
+
 
 def job_keys(c: Connection, job_ids: Sequence[int]) -> dict[int, str]:
     """Of the jobs that the ledger has."""

@@ -20,7 +20,7 @@ from eed_delivery.database.transactions import Database, is_away, is_contention
 from eed_delivery.errors import Miscounted
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, note
-from eed_delivery.ledger.keys import email_key, job_keys
+from eed_delivery.ledger.keys import JOBS_A_QUERY, email_key, job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict, content_key
@@ -35,7 +35,6 @@ DIED_ON_THE_WIRE = (
 POISON = "its message was received too often without an answer and ended in the dead-letter queue"
 UNREADABLE = "its row in the source cannot be read. See email_cannot_be_claimed in the log"
 
-JOBS_A_QUERY = 200
 STATEMENTS_A_REQUEST = 100
 """Limit: emails that are ended in one request; still one key at a time, in the order of their ids."""
 
