@@ -30,8 +30,9 @@ COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
 
-# In four processes, because most tests wait more than they work: two leave two cores idle for half of the time. build/tests.xml says where the time went:
-# python -m tests.durations build/tests.xml. Coverage costs a third more, so it is measured where CI is set.
+# In four processes, because most tests wait more than they work: two leave two cores idle for half of the time.
+# build/tests.xml says where the time went: python -m tests.durations build/tests.xml. Coverage costs more CPU, so it is
+# measured where CI is set.
 WORKERS ?= 4
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --junitxml=build/tests.xml
 COVERAGE = $(if $(CI),--cov --cov-report=term --cov-fail-under=90)
