@@ -60,7 +60,7 @@ def _names_somebody(word: str) -> bool:
     return long and word.casefold() not in NO_NAMES and not (word.isdecimal() and len(word) < 6)
 
 
-@lru_cache(maxsize=4096)  # replies are made of few words
+@lru_cache(maxsize=128)  # replies are made of few words; each name comes once, and goes again
 def _spellings(word: str) -> tuple[str, ...]:
     """As it is compared: without case and accents, also as in `mueller` for `Müller`."""
     folded = unicodedata.normalize("NFC", word).casefold()

@@ -102,7 +102,7 @@ def test_string_keys_of_any_character_set(c: sa.Connection, charset: str, files_
     (loaded,) = source.emails(c, [Email(1, 1, "Ré-1", 0, 1, 0, "b@example.com")])
     # The file's owner is spelt differently, which is the same key to most collations, and no email's letter for letter.
     assert loaded.attachments == ()
-    assert "'RÉ-1', and the key here is 'Ré-1': keys are compared letter for letter" in loaded.problem
+    assert "'RÉ-1', and the key here is 'Ré-1'. Keys are compared letter for letter" in loaded.problem
     source.write_email(c, "Ré-1", EmailState.SENT, "ok", 1, "<m>")
     assert c.exec_driver_sql("SELECT status FROM recipients WHERE id = 'Ré-1'").scalar_one() == "sent"
 
