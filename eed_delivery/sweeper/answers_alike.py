@@ -41,7 +41,7 @@ know of it yet."""
 
 # Of the recipients themselves, however many they are: a list of dead addresses is not mended by sending it again.
 _THEIR_OWN = frozenset({Concern.ADDRESS, Concern.MAILBOX})
-_DEAD_OR_FULL = re.compile(r"\d{3}[ -][45]\.(?:1\.[1236]|2\.\d)\b")
+_DEAD_OR_FULL = re.compile(r"\d{3}[ -][45]\.(?:1\.[1236]|2\.[1-4])\b")
 # It may pass, so it is said of a server as well as of a recipient. Only what has failed for it is judged.
 _OF_NOW = frozenset({"temporary", "greylisting"})
 # A recipient may refuse a sender. Where most of a job gets that, over several domains, it is the sender all the same.

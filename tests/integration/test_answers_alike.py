@@ -68,6 +68,7 @@ def test_dead_addresses_are_their_own_however_many_they_are(reply: str) -> None:
         "550 c{}@x.example only accepts mail from known senders",
         "521 5.2.1 :  (HVU:B1) A URL contained in your e-mail has generated a high volume of complaints",
         "550 Invalid Domain [mx-{}.x.example; LIB_420]",
+        "550 5.2.0 Mail rejete. Mail rejected. ofr_506 [506]",
     ],
 )
 def test_words_about_the_sender_are_his_whatever_the_code_says(reply: str) -> None:
