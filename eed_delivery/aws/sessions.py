@@ -15,7 +15,7 @@ SERVICES = ("sqs", "sesv2")
 
 
 def session(settings: AwsSettings) -> boto3.Session:
-    """Credentials from where the settings say, and from nowhere else: no silent search through files."""
+    """Credentials from where the settings say, and from nowhere else. Files are not searched silently."""
     return boto3.Session(botocore_session=core(settings))
 
 
@@ -38,13 +38,13 @@ def core(settings: AwsSettings) -> botocore.session.Session:
 
 @cache
 def _descriptions() -> Loader:
-    """Botocore's descriptions of endpoints and services, in JSON: reading them is four fifths of making a client, so
-    it is done once, however many clients there are."""
+    """Botocore's descriptions of endpoints and services, in JSON. Reading them is four fifths of making a client, so it
+    is done once for all clients."""
     return create_loader()
 
 
 def read_descriptions() -> None:
-    """Read them now: what is read before a process forks, its children need not read again."""
+    """Read them now. What is read before a process forks, its children need not read again."""
     nobody = botocore.session.Session()
     nobody.register_component("data_loader", _descriptions())
     for service in SERVICES:

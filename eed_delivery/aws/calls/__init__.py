@@ -32,9 +32,9 @@ __all__ = ["SesCalls", "SqsCalls", "quick_ses", "quick_sqs"]
 
 
 def quick_sqs(client: "SQSClient", credentials: Credentials | None, ca_bundle: str | None) -> "SqsCalls | SQSClient":
-    """The client's calls in little CPU; the client itself where its way leads through a proxy.
+    """The client's calls in little CPU. Where its way leads through a proxy, the client itself.
 
-    `credentials` and `ca_bundle`: those of the session that made the client.
+    `credentials` and `ca_bundle` are those of the session that made the client.
     """
     settings = http_settings(client, ca_bundle)
     direct = settings.direct(client.meta.endpoint_url)

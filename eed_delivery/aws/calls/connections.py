@@ -29,7 +29,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 class NotSecured(BotoCoreError):
-    """The TLS handshake failed: no request has left."""
+    """The TLS handshake failed, and no request has left."""
 
     fmt = "TLS failed before anything was sent to {endpoint_url}: {error}"
 
@@ -38,7 +38,7 @@ class NotSecured(BotoCoreError):
 class HttpSettings:
     """What botocore makes its own HTTP session of, under its names.
 
-    `timeout`: seconds to connect, and to wait for more of an answer. `verify`: True, the file of the trusted
+    `timeout` is the seconds to connect, and to wait for more of an answer. `verify` is True, the file of the trusted
     authorities, or False.
     """
 
@@ -70,7 +70,7 @@ class Connections:
     def exchange(self, request: bytes) -> HttpAnswer:
         """Send it and read the answer. Nothing is tried twice.
 
-        Raises `EndpointConnectionError`, `ConnectTimeoutError` or `NotSecured` where nothing of it has left;
+        Raises `EndpointConnectionError`, `ConnectTimeoutError` or `NotSecured` where nothing of it has left. Raises
         `ReadTimeoutError`, `SSLError` or `ConnectionClosedError` where it may have arrived, or a part of it.
         """
         connection = self._take() or self._open()
@@ -146,7 +146,7 @@ class _Connection:
 
 
 def _context(verify: bool | str) -> ssl.SSLContext:
-    """TLS as botocore has it: the authorities of its own bundle, the name checked."""
+    """TLS as botocore has it, with the authorities of its own bundle and the name checked."""
     if verify is False:
         context = ssl.create_default_context()
         context.check_hostname = False

@@ -1,8 +1,8 @@
 """Reads one HTTP/1.1 answer from a connection (RFC 9112), and refuses everything else.
 
 With http.client in its place an SES email costs 12 % more CPU of the service, and more (docs/performance.md). It also
-accepts what is refused here: a header or a trailer that ends with the connection, a length that is not a number, an
-answer with two lengths, a negative size of a chunk, lines that are no header fields.
+accepts answers that are refused here. Their header or trailer ends with the connection, their length is not a number,
+or they have two lengths. Others have a chunk of negative size, or lines that are no header fields.
 """
 
 import re
@@ -28,7 +28,10 @@ class UnreadableAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """`fields`: the header fields by their names in small letters. `kept`: whether the connection may be used again."""
+    """`fields` are the header fields by their names in small letters.
+
+    `kept` says whether the connection may be used again.
+    """
 
     status: int
     fields: dict[str, str]
@@ -95,7 +98,7 @@ def _body(stream: BinaryIO, status: int, fields: dict[str, str]) -> tuple[bytes,
 
 
 def _chunks(stream: BinaryIO) -> bytes:
-    """The chunks in one; what trails them is read, and of no use."""
+    """The chunks joined. What trails them is read and dropped."""
     chunks: list[bytes] = []
     total = 0
     while size := _chunk_size(stream):

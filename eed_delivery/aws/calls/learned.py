@@ -1,4 +1,4 @@
-"""How boto3 sends a request: learned from one of its own, which is stopped before it leaves."""
+"""How boto3 sends a request, learned from one of its own that is stopped before it leaves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class LearnedRequest:
     """What all requests of one action have in common.
 
-    `signed`: the header fields that the signature covers and that never change, without `Host`, by their names in small
-    letters. `user_agent`: the value of `User-Agent`.
+    `signed` are the header fields that the signature covers and that never change, without `Host`, by their names in
+    small letters. `user_agent` is the value of `User-Agent`.
     """
 
     endpoint: ServiceEndpoint
@@ -30,7 +30,7 @@ class LearnedRequest:
 
 
 class _Enough(Exception):
-    """Carries the request; it was not sent."""
+    """Carries the request, which was not sent."""
 
     def __init__(self, request: "AWSPreparedRequest") -> None:
         self.request = request
@@ -55,7 +55,7 @@ def learn(client: BaseClient, action: str, wanted: Mapping[str, Any]) -> Learned
 
 
 def http_settings(client: BaseClient, ca_bundle: str | None) -> HttpSettings:
-    """What botocore connects with: timeouts, proxies and authorities. `ca_bundle`: the session's setting."""
+    """What botocore connects with: timeouts, proxies and authorities. `ca_bundle` is the session's setting."""
     config: Any = client.meta.config
     endpoint: Any = EndpointCreator(client.meta.events).create_endpoint(
         client.meta.service_model,

@@ -17,7 +17,7 @@ from eed_delivery.aws.calls.signing import RequestSigner
 
 
 class Posts:
-    """The POSTs of one boto3 client. Nothing is tried twice; safe for many threads.
+    """The POSTs of one boto3 client. Nothing is tried twice. It is safe for many threads.
 
     `credentials` are those of the client.
     """
@@ -33,8 +33,9 @@ class Posts:
     def post(self, action: str, wanted: Mapping[str, Any], body: bytes) -> bytes:
         """The body of the service's answer to `body`, which is what boto3 would make of the parameters `wanted`.
 
-        Raises what a call of boto3's would. `ClientError`: the service has answered with an error. `HTTPClientError`
-        and botocore's `SSLError`: it may have received the request. Other errors: nothing of the request has left.
+        Raises what a call of boto3's would. `ClientError` means that the service has answered with an error.
+        `HTTPClientError` and botocore's `SSLError` mean that it may have received the request. With other errors,
+        nothing of the request has left.
         """
         form = self._forms.get(action) or self._learn(action, wanted)
         answer = form.connections.exchange(form.request(body))
@@ -43,7 +44,7 @@ class Posts:
         raise self._error(action, answer)
 
     def _error(self, action: str, answer: HttpAnswer) -> ClientError:
-        """As the client would raise it: its class is that of the error's shape, which `QueryErrorCode` names where
+        """As the client would raise it. Its class is that of the error's shape, which `QueryErrorCode` names where
         `Code` is one of SQS's old protocol."""
         said = error_of(answer, self._client.meta.service_model.resolved_protocol)
         error = said["Error"]

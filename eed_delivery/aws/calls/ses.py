@@ -26,17 +26,17 @@ class SesCalls:
 
     @property
     def meta(self) -> Any:
-        """The client's: how it was made."""
+        """How the client was made."""
         return self._client.meta
 
     def send_email(self, **request: "Unpack[SendEmailRequestTypeDef]") -> dict[str, str]:
-        """One raw message (`Content` is `{"Raw": {"Data": bytes}}`) by exactly one POST, or none; see `Posts.post`."""
+        """One raw message (`Content` is `{"Raw": {"Data": bytes}}`) by exactly one POST, or none. See `Posts.post`."""
         envelope = {name: value for name, value in request.items() if name != "Content"}
         message: Any = request["Content"]["Raw"]["Data"]
         return {"MessageId": message_id(self._posts.post("SendEmail", request, written(message, envelope)))}
 
     def get_account(self) -> Any:
-        """boto3's own: it is asked now and then."""
+        """boto3's own, which is asked now and then."""
         return self._client.get_account()
 
 

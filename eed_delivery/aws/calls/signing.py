@@ -1,9 +1,9 @@
-"""Signature Version 4 for the one kind of request there is: a POST without a query.
+"""Signature Version 4 for the one kind of request there is, a POST without a query.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 
-botocore's signer, which serves requests of every kind, takes as much CPU as all the rest of a call: it derives the key
-anew each time, and looks through all headers twice. The key holds for a day, and what is signed is known beforehand.
+botocore's signer, which serves requests of every kind, takes as much CPU as all the rest of a call. It derives the key
+anew each time and looks through all headers twice. The key holds for a day, and what is signed is known beforehand.
 """
 
 import hmac
@@ -32,12 +32,12 @@ class ServiceEndpoint:
 
     @property
     def path(self) -> str:
-        """As it is sent."""
+        """The path as sent."""
         return urlsplit(self.url).path or "/"
 
     @property
     def canonical_path(self) -> str:
-        """As it is signed."""
+        """The path as signed."""
         return quote(normalize_url_path(self.path), safe="/~")
 
 
@@ -50,7 +50,7 @@ class UnusableCredentials(BotoCoreError):
 class RequestSigner:
     """Signs requests to one endpoint. Many threads may share it.
 
-    `fields`: the header fields that are signed and always the same, by their names in small letters.
+    `fields` are the header fields that are signed and always the same, by their names in small letters.
     """
 
     def __init__(self, endpoint: ServiceEndpoint, fields: Mapping[str, str]) -> None:
@@ -61,7 +61,7 @@ class RequestSigner:
 
     def sign(self, body: bytes, when: str, credentials: ReadOnlyCredentials) -> str:
         """The header fields `X-Amz-Date`, `X-Amz-Security-Token` (if there is one) and `Authorization`, each with its
-        line's end. `when`: UTC, as 20261123T075245Z. Raises `UnusableCredentials`."""
+        line's end. `when` is in UTC, as 20261123T075245Z. Raises `UnusableCredentials`."""
         key_id, token = credentials.access_key or "", credentials.token or ""
         _check(key_id, token)
         new = {"x-amz-date": when, "x-amz-security-token": token} if token else {"x-amz-date": when}
@@ -80,7 +80,7 @@ class RequestSigner:
         )
 
     def _key_of(self, day: str, secret: str) -> bytes:
-        """The signing key: of a day, a region and a service."""
+        """The signing key of a day, a region and a service."""
         known_day, known_secret, key = self._key
         if (known_day, known_secret) != (day, secret):
             key = f"AWS4{secret}".encode()

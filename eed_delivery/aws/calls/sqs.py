@@ -48,7 +48,7 @@ class SqsCalls:
         return self._call("ReceiveMessage", wanted)
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[Any]) -> Any:  # noqa: N803
-        """boto3's own: it is asked now and then."""
+        """boto3's own, which is asked now and then."""
         return self._client.get_queue_attributes(QueueUrl=QueueUrl, AttributeNames=AttributeNames)
 
     def _call(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:

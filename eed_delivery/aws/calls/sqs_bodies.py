@@ -20,7 +20,7 @@ Entry = dict[str, Any]
 
 
 def parse_body(action: str, body: bytes) -> dict[str, list[Entry]]:
-    """The lists of an answer. Those that are missing are empty; members that are null are left out, as AWS's protocol
+    """The lists of an answer. Those that are missing are empty. Members that are null are left out, as AWS's protocol
     has it. Raises `NotAws`."""
     try:
         said = json.loads(body) if body else {}
