@@ -25,7 +25,7 @@ def clashes(settings: Settings) -> Iterator[Clash]:
 
 
 def _less(settings: Settings, small: str, large: str, why: str) -> Iterator[Clash]:
-    """`small` must be less than `large`; both are dotted keys."""
+    """`small` must be less than `large`. Both are dotted keys."""
     low, high = _number(settings, small), _number(settings, large)
     if low >= high:
         yield Clash.of((small, large), f"{low:g} is not less than {high:g}", why)

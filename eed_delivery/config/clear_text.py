@@ -1,7 +1,7 @@
 """What would cross a network in clear text, or by TLS that proves nothing about the server.
 
-Clear text needs a word in `security.clear_text`: without it the settings are refused. With it, and wherever TLS is
-weaker than it is by default, there is a caution, which `check` shows and the service logs when it starts.
+Clear text needs a word in `security.clear_text`. Without it the settings are refused. With it, and wherever TLS is
+weaker than by default, there is a caution. `check` shows it, and the service logs it when it starts.
 """
 
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ Tls = Literal["off", "preferred", "unverified", "verify_ca", "verify_identity"]
 
 
 class UnusableUrl(ValueError):
-    """The URL cannot be used. The text never quotes the URL: a password may be in it."""
+    """The URL cannot be used. The text never quotes the URL, because a password may be in it."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(f"{what}. {remedy}")
@@ -23,9 +23,11 @@ class UnusableUrl(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """A database URL in its parts. `tls` None: nothing is said about it; timeouts are seconds, None if not given.
+    """A database URL in its parts.
 
-    `ca_file` is the URL's own; `weakening` are its options that ask for less than a CA file stands for.
+    `tls` is None where nothing is said about it. Timeouts are in seconds, None if not given.
+
+    `ca_file` is the URL's own. `weakening` are its options that ask for less than a CA file stands for.
     """
 
     url: URL
@@ -42,12 +44,12 @@ class DatabaseUrl:
 
     @property
     def is_local(self) -> bool:
-        """Whether the database is reached without a network: SQLite, a socket, or a loopback address."""
+        """Whether the database is reached without a network (SQLite, a socket, or a loopback address)."""
         return self.is_sqlite or "unix_socket" in self.url.query or is_loopback(self.url.host or "localhost")
 
     def effective_tls(self, ca_file: Path | None) -> Tls | None:
         """What is done about TLS. A CA file is always used, and across a network TLS is verified unless the URL says
-        otherwise; None: TLS if the server offers it, unverified, as on a loopback address."""
+        otherwise. None means TLS if the server offers it, unverified, as on a loopback address."""
         if ca_file is not None and self.tls in (None, "preferred", "unverified"):
             return "verify_identity"
         if self.tls in (None, "preferred"):
@@ -55,7 +57,7 @@ class DatabaseUrl:
         return self.tls
 
     def with_password(self, password: str) -> "DatabaseUrl":
-        """The same, with a password that was given apart from the URL; it wins over the one in the URL."""
+        """The same, with a password that was given apart from the URL. It wins over the one in the URL."""
         return replace(self, url=self.url.set(password=password))
 
     def for_pymysql(self, *, ca_file: Path | None, connect_seconds: float, read_seconds: float) -> URL:
@@ -72,7 +74,7 @@ class DatabaseUrl:
         return self.url.update_query_dict(options | self._tls_options(ca_file))
 
     def _tls_options(self, ca_file: Path | None) -> dict[str, str]:
-        """PyMySQL's own options; without a CA file it is the system's CAs that are asked (`mysql_connection`)."""
+        """PyMySQL's own options. Without a CA file the system's CAs are asked (`mysql_connection`)."""
         ca = ca_file or self.ca_file
         mode = self.effective_tls(ca)
         if mode == "off":

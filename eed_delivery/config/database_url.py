@@ -109,7 +109,7 @@ def _mode(off: bool | None, cert: bool | None, name: bool | None, ca: str | None
 
 
 def _flag(options: dict[str, str], name: str) -> bool | None:
-    """A yes or no, taken out of `options`; None where it is not given."""
+    """A yes or no, taken out of `options`. None where it is not given."""
     text = options.pop(name, None)
     if text is None:
         return None

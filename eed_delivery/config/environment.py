@@ -50,7 +50,7 @@ AWS_VARIABLES: dict[str, Key] = {
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """How systemd watches this process: where to notify, and the watchdog's patience (WatchdogSec=) in seconds.
+    """How systemd watches this process. It holds where to notify, and the watchdog's timeout (WatchdogSec=) in seconds.
 
     Both are None without systemd's watchdog, so it also says whether systemd is there.
     """
@@ -71,7 +71,7 @@ def supervision(environ: Mapping[str, str] | None = None, pid: int | None = None
 def without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment without all that this service or AWS's clients would read from it.
 
-    For a child process that has settings of its own and must not be led to somebody's account by the parent's.
+    For a child process that has settings of its own and must not reach a real account through the parent's.
     """
     environ = os.environ if environ is None else environ
     ours = (PREFIX, "AWS_")
@@ -80,7 +80,7 @@ def without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]
 
 
 def failpoints_wanted(environ: Mapping[str, str] | None = None) -> str:
-    """What the fault tests want to strike this process with; empty everywhere else."""
+    """The faults that the fault tests want in this process. Empty everywhere else."""
     return (os.environ if environ is None else environ).get(failpoints.VARIABLE, "")
 
 
@@ -90,7 +90,7 @@ def sudo_user(environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def wants_colours(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a terminal is to be given colours: https://no-color.org, and terminals that know none."""
+    """Whether a terminal is to be given colours (https://no-color.org, and terminals that know none)."""
     environ = os.environ if environ is None else environ
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
@@ -125,7 +125,7 @@ def variables_by_key(environ: Mapping[str, str]) -> dict[Key, str]:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[Problem]:
-    """EED_ variables of no section; an unknown key within a section is found when the section is validated."""
+    """EED_ variables of no section. An unknown key within a section is found when the section is validated."""
     for key, name in variables_by_key(environ).items():
         if key[0] in Settings.model_fields:
             continue

@@ -1,4 +1,4 @@
-"""What single values must look like. Each check raises a mistake: what is wrong, and what would be right."""
+"""What single values must look like. Each check raises a mistake that says what is wrong, and what would be right."""
 
 import re
 from ipaddress import ip_address
@@ -72,7 +72,7 @@ def _queue_url(text: str) -> str:
 
 
 def region_of_queue(url: str) -> str | None:
-    """The region that an SQS queue URL names; None for an emulator or a private endpoint."""
+    """The region that an SQS queue URL names. None for an emulator or a private endpoint."""
     found = SQS_HOST.fullmatch(urlsplit(url).hostname or "")
     return (found["new"] or found["old"]) if found else None
 
@@ -94,7 +94,7 @@ def _helo_name(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine itself by its name or address: what goes there passes no network."""
+    """Whether `host` is this machine itself by its name or address. What goes there passes no network."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -227,7 +227,7 @@ AVAILABILITY_ZONE = re.compile(rf"({REGION.pattern})[a-z]")
 
 
 def normalise_region(text: str) -> str:
-    """The region in AWS's own spelling: `US_EAST_2` and `us_east_2`, as Java projects write it, become `us-east-2`.
+    """The region in AWS's own spelling. `US_EAST_2` and `us_east_2`, as Java projects write it, become `us-east-2`.
 
     Raises ValueError, with what would be right, for anything that cannot be a region.
     """

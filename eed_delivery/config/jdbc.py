@@ -1,4 +1,4 @@
-"""The old server's JDBC URLs: options translated to what PyMySQL knows, or named as ignored with the reason.
+"""The old server's JDBC URLs. Options are translated to what PyMySQL knows, or named as ignored with the reason.
 
 https://dev.mysql.com/doc/connector-j/en/connector-j-reference-jdbc-url-format.html
 https://mariadb.com/docs/connectors/mariadb-connector-j/about-mariadb-connector-j
@@ -102,7 +102,7 @@ class Server:
 def parse_jdbc_url(text: str) -> DatabaseUrl:
     """Translate a `jdbc:mysql:` or `jdbc:mariadb:` URL. Raises UnusableUrl, which never quotes it.
 
-    Copied out of an XML file, its `&` may be `&amp;`: that is understood.
+    Copied out of an XML file, its `&` may be `&amp;`, which is understood.
     """
     form = FORM.fullmatch(text)
     if form is None:
@@ -197,7 +197,7 @@ def _milliseconds(options: dict[str, str], name: str) -> float | None:
 
 
 def _note(name: str, options: dict[str, str]) -> str:
-    """What became of an option. Its value is never told: an option we don't know may hold anything."""
+    """What became of an option. Its value is never shown, because an option we don't know may hold anything."""
     key = name.lower()
     if key in ("connecttimeout", "sockettimeout") and not options[key].strip("0"):
         return f"{name}: ignored, because a limit is needed, so the one in [database] applies"

@@ -46,9 +46,9 @@ NO_CONFIGURATION = Problem(
 
 
 def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings from a TOML file (None: the one $EED_CONFIG names, or none), credentials and environment.
+    """The settings from a TOML file (None is the one $EED_CONFIG names, or none), credentials and environment.
 
-    `environ` defaults to the process's own. Raises ConfigError with every mistake; it never shows a secret.
+    `environ` defaults to the process's own. Raises ConfigError with every mistake. The error never shows a secret.
     """
     environ = os.environ if environ is None else environ
     problems: list[Problem] = []
@@ -136,7 +136,7 @@ def _overlay(data: dict[str, Any], environ: Mapping[str, str], problems: list[Pr
 
 
 def _take_aws_variables(data: dict[str, Any], environ: Mapping[str, str], origin: dict[Key, str]) -> None:
-    """AWS's own variables: all three together, so that a key is never paired with another's secret or token."""
+    """AWS's own variables, all three together, so that a key is never paired with another's secret or token."""
     if tree.get(data, ("aws", "credentials")) != "environment" or any(
         tree.get(data, key) for key in AWS_VARIABLES.values()
     ):
@@ -174,7 +174,7 @@ def _touches(fault: Key, key: Key) -> bool:
 
 
 def _without(data: dict[str, Any], faulty: set[Key]) -> Settings | None:
-    """The settings with defaults in place of the faulty values; None if that isn't enough to mend them."""
+    """The settings with defaults in place of the faulty values. None if that isn't enough to mend them."""
     data = deepcopy(data)
     for key in faulty:
         tree.remove(data, key)

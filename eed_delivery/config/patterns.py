@@ -1,7 +1,7 @@
-"""What an alert rule looks for in a log line, compiled by RE2: in linear time, whatever the pattern and the line.
+"""What an alert rule looks for in a log line. RE2 matches it in linear time, whatever the pattern and the line.
 
-Python's own `re` tries back and forth, holds the interpreter's lock meanwhile, and knows no time limit: `(a+)+$` and a
-long line would stop every thread that sends. RE2 has no way to do that (https://github.com/google/re2/wiki/WhyRE2); it
+Python's own `re` tries back and forth, holds the interpreter's lock meanwhile, and knows no time limit. `(a+)+$` and a
+long line would stop every thread that sends. RE2 has no way to do that (https://github.com/google/re2/wiki/WhyRE2). It
 has neither look-around nor backreferences, and says so when the configuration is read.
 """
 

@@ -57,7 +57,7 @@ def problems_of(error: ValidationError, origin: Mapping[Key, str]) -> Iterator[P
 
 def _without(text: str, value: object) -> str:
     """`text` without the value. What came by a variable or credential may be a secret that was put into the wrong one,
-    and errors go to the log; what is in the file is found again by its value."""
+    and errors go to the log. What is in the file is found again by its value."""
     if isinstance(value, str) and value:
         text = text.replace(repr(value), "the value")
         return text.replace(value, "the value") if len(value) >= SHORTEST_SECRET else text
@@ -65,7 +65,7 @@ def _without(text: str, value: object) -> str:
 
 
 def _source(key: Key, origin: Mapping[Key, str]) -> str | None:
-    """The variable or credential that a setting came from; None: the file."""
+    """The variable or credential that a setting came from. None means the file."""
     return next((origin[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origin), None)
 
 
@@ -89,7 +89,7 @@ def _words(detail: ErrorDetails, key: Key, *, untold: bool) -> tuple[str, str]:
 
 
 def _got(value: object, key: Key) -> str:
-    """The value, so that it is found again; never a secret's, and never a long one."""
+    """The value, so that it is found again. Never a secret's, and never a long one."""
     if is_secret(key) or isinstance(value, SecretStr):
         return "the value"
     if isinstance(value, dict | list):
@@ -106,7 +106,7 @@ def variable(key: Key) -> str:
 
 
 def suggestion(key: Key) -> str:
-    """What somebody who wrote an unknown key may have meant."""
+    """The key that an unknown one may have been meant for."""
     *path, name = key
     siblings = _fields(Settings, tuple(path))
     if close := difflib.get_close_matches(name.replace("-", "_").lower(), siblings, n=1):
@@ -136,7 +136,7 @@ def _fields_of(annotation: object) -> list[str]:
 
 
 def _model(model: type[BaseModel], path: Key) -> type[BaseModel] | None:
-    """The settings class that a path leads to; None if it leads to a value or nowhere."""
+    """The settings class that a path leads to. None if it leads to a value or nowhere."""
     for name in path:
         field = model.model_fields.get(name)
         annotation = field.annotation if field else None
@@ -148,7 +148,10 @@ def _model(model: type[BaseModel], path: Key) -> type[BaseModel] | None:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Settings that don't go together: their keys, what is wrong with the set of them, what would be right."""
+    """Settings that don't go together.
+
+    It has their keys, what is wrong with the set of them, and what would be right.
+    """
 
     keys: tuple[tuple[str, ...], ...]
     what: str

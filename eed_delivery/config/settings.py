@@ -76,7 +76,7 @@ class DatabaseSettings(Section):
         return (*parsed.notes, UNUSED_IN_URL) if self.password and parsed.url.password else parsed.notes
 
     def sqlalchemy_url(self) -> URL:
-        """The URL for `create_engine`: PyMySQL, utf8mb4, timeouts and TLS. `str()` of it hides the password."""
+        """The URL for `create_engine`, with PyMySQL, utf8mb4, timeouts and TLS. `str()` of it hides the password."""
         parsed = self.parsed_url()
         if self.password is not None:
             parsed = parsed.with_password(self.password.get_secret_value())
@@ -103,7 +103,7 @@ class AwsSettings(Section):
 
 
 class QueueSettings(Section):
-    """The SQS queue. `endpoint_url` is for development; limits are those of SQS.
+    """The SQS queue. `endpoint_url` is for development. The limits are those of SQS.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
     """
@@ -146,7 +146,7 @@ class WorkerSettings(Section):
 
 
 class SweeperSettings(Section):
-    """How what fell on the floor is put back, and how often source and ledger are compared. 0 hours: never."""
+    """How lost work is put back, and how often source and ledger are compared. 0 hours means never."""
 
     interval_seconds: Seconds = 10
     queued_patience_seconds: Seconds = 300
@@ -218,7 +218,7 @@ class RenderingSettings(Section):
 class TrackingSettings(Section):
     """What becomes of emails after they have left.
 
-    0 days mean no limit (but not in `suppress_within_days`); a threshold of 0 is never reached; 0 processes are one a
+    0 days mean no limit (but not in `suppress_within_days`). A threshold of 0 is never reached. 0 processes are one a
     core.
     """
 
@@ -237,7 +237,7 @@ class TrackingSettings(Section):
     @field_validator("event_retention_days")
     @classmethod
     def _longer_than_a_queue_keeps(cls, days: int) -> int:
-        """An event that comes again is known by its row: the row must outlive the last message about it."""
+        """An event that comes again is known by its row, which must outlive the last message about it."""
         if 0 < days < LEAST_RETENTION_DAYS:
             what = "an event may come again for 14 days, and would then count twice"
             raise mistake(what, f"Give {LEAST_RETENTION_DAYS} days or more, or 0 to keep events indefinitely.")
@@ -245,7 +245,10 @@ class TrackingSettings(Section):
 
 
 class WatchSettings(Section):
-    """The watch on running jobs: hard bounces and complaints, in percent of what a job has sent. 0 percent: never."""
+    """The watch on running jobs, by hard bounces and complaints in percent of what a job has sent.
+
+    0 percent means never.
+    """
 
     interval_seconds: Seconds = 2
     after_sent: Annotated[int, Field(ge=1)] = 1000
@@ -256,8 +259,8 @@ class WatchSettings(Section):
 
 
 class BouncesSettings(Section):
-    """The address that bounces come back to, and what listens for them. `former_secrets`: separated by spaces.
-    `feedback_address`: what is registered with mailbox providers for complaints."""
+    """The address that bounces come back to, and what listens for them. `former_secrets` are separated by spaces.
+    `feedback_address` is what is registered with mailbox providers for complaints."""
 
     address: str = ""
     secret: SecretStr | None = None
@@ -272,7 +275,7 @@ class BouncesSettings(Section):
 
 
 class WebSettings(Section):
-    """Where the signed links in emails lead, and what answers there. `former_secrets`: separated by spaces."""
+    """Where the signed links in emails lead, and what answers there. `former_secrets` are separated by spaces."""
 
     base_url: BaseUrl | None = None
     listen: Endpoint | None = None
@@ -298,17 +301,17 @@ class WebSettings(Section):
         return host_and_port(self.listen or "")
 
     def health_place(self) -> tuple[str, int] | None:
-        """Host and port of `health_listen`; None if it is not set."""
+        """Host and port of `health_listen`. None if it is not set."""
         return host_and_port(self.health_listen) if self.health_listen is not None else None
 
     def keys(self) -> list[str]:
-        """The secret, then the former ones; empty if there is none."""
+        """The secret, then the former ones. Empty if there is none."""
         given = [one.get_secret_value() for one in (self.secret, self.former_secrets) if one is not None]
         return " ".join(given).split() if self.secret is not None else []
 
 
 class LogSettings(Section):
-    """What is logged: JSON lines on stdout, from this level up."""
+    """What is logged, as JSON lines on stdout, from this level up."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -328,7 +331,7 @@ ClearText = Literal[
 
 
 class SecuritySettings(Section):
-    """What an operator allows although it is less safe. `clear_text`: settings that may go out without TLS."""
+    """What an operator allows although it is less safe. `clear_text` are the settings that may go out without TLS."""
 
     clear_text: tuple[ClearText, ...] = ()
 
@@ -337,7 +340,7 @@ class SecuritySettings(Section):
 class OldName:
     """A setting that was given under a name of an earlier release.
 
-    `setting`: as it was given. `now`: its present name.
+    `setting` is the name as it was given. `now` is its present name.
     """
 
     setting: str
@@ -355,7 +358,7 @@ class OldName:
 
 
 class Settings(BaseSettings):
-    """Every setting. Made by `eed_delivery.config.load`; constructed directly, it takes only what it is given."""
+    """Every setting. Made by `eed_delivery.config.load`. Constructed directly, it takes only what it is given."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -388,7 +391,7 @@ class Settings(BaseSettings):
         return self._old_names
 
     def note_old_names(self, names: Iterable[OldName]) -> None:
-        """For `load`: keep what was given under old names."""
+        """Keep what was given under old names, for `load`."""
         self._old_names = tuple(names)
 
     @classmethod
@@ -400,5 +403,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing is read behind the caller's back: `load` alone decides which environment counts."""
+        """Nothing is read without the caller's knowledge. `load` alone decides which environment counts."""
         return (init_settings,)

@@ -29,7 +29,7 @@ def source_clashes(source: SourceSettings) -> Iterator[Clash]:
 
 
 def same(one: int | str, other: int | str) -> bool:
-    """Whether MySQL may take two values for one: its usual collations ignore case and trailing spaces, '1' = 1."""
+    """Whether MySQL may take two values for one. Its usual collations ignore case and trailing spaces, and '1' = 1."""
     return str(one).rstrip().casefold() == str(other).rstrip().casefold()
 
 
@@ -132,7 +132,7 @@ def _email_statuses(source: SourceSettings) -> Iterator[Clash]:
 
 
 def _mixed_statuses(source: SourceSettings) -> Iterator[Clash]:
-    """MySQL compares a word with a number by making the word 0: every word would match."""
+    """MySQL compares a word with a number by making the word 0, so every word would match."""
     job, email = source.job.statuses, source.email.statuses
     columns = {
         "source.job.statuses": [job.ready, *(getattr(job, end) for end in JOB_ENDS)],

@@ -1,6 +1,6 @@
 """`[source]`: how the delivery server's own tables are called, and the words they use.
 
-The defaults are the reference schema. An optional column may be "": then it is not there.
+The defaults are the reference schema. An optional column may be "", and then it is not there.
 """
 
 from typing import Any, Literal
@@ -16,7 +16,7 @@ KnownRows = Literal["refuse", "new_generation"]
 
 
 class JobStatuses(Section):
-    """The job's status words or numbers. `ready` is read; the others are written when the job has ended."""
+    """The job's status words or numbers. `ready` is read. The others are written when the job has ended."""
 
     ready: Status = "processing"
     finished: Status = "finished"
@@ -25,7 +25,7 @@ class JobStatuses(Section):
 
 
 class EmailStatuses(Section):
-    """The email's status words or numbers. `pending` is read: not sent yet. The others are written."""
+    """The email's status words or numbers. `pending` is read and means not sent yet. The others are written."""
 
     pending: tuple[Status, ...] = ("pending",)
     include_null: bool = True  # NULL counts as pending too
@@ -52,7 +52,7 @@ class JobSource(Section):
     scheduled_for: OptionalColumn = "scheduled_for"
     expires_at: OptionalColumn = "expires_at"
     category: OptionalColumn = ""  # what a recipient may want no more of
-    track_opens: OptionalColumn = ""  # both are personal data: off unless somebody says so
+    track_opens: OptionalColumn = ""  # both are personal data: off unless they are asked for
     track_clicks: OptionalColumn = ""
     sender_value: str | None = None
     reply_to_value: str | None = None
@@ -110,7 +110,7 @@ class EmailSource(Section):
 
 
 class AttachmentSource(Section):
-    """The table of attachments; `table = ""` if there is none."""
+    """The table of attachments. `table = ""` if there is none."""
 
     table: OptionalTable = "delivery_attachment"
     job_id: OptionalColumn = "job_id"
@@ -124,8 +124,8 @@ class AttachmentSource(Section):
 class SourceSettings(Section):
     """The whole mapping.
 
-    With `single_table` each row of the email's table is a job of one email: the columns of `job` are looked up
-    there, the status column is the email's, and a row is ready when it holds `job.statuses.ready`.
+    With `single_table` each row of the email's table is a job of one email. The columns of `job` are looked up there,
+    and the status column is the email's. A row is ready when that column holds `job.statuses.ready`.
     """
 
     single_table: bool = False

@@ -1,4 +1,4 @@
-"""Settings before they are checked: nested tables, as TOML gives them."""
+"""Settings before they are checked, as nested tables from TOML."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ Key = tuple[str, ...]
 
 
 def get(data: Any, key: Key) -> Any:
-    """The value at a key; None where there is none."""
+    """The value at a key. None where there is none."""
     for name in key:
         data = data.get(name) if isinstance(data, dict) else None
     return data

@@ -44,7 +44,7 @@ def key_of(secret: str) -> bytes:
 
 
 class WebhooksSettings(Section):
-    """The endpoint. `former_secrets`: separated by spaces; no `events` are all of them."""
+    """The endpoint. `former_secrets` are separated by spaces. No `events` means all of them."""
 
     url: Annotated[HttpUrl, AfterValidator(_safe)] | None = None
     secret: SecretStr | None = None
@@ -68,6 +68,6 @@ class WebhooksSettings(Section):
         return given
 
     def keys(self) -> list[bytes]:
-        """What is signed with: the secret's key, then those of the former ones."""
+        """The keys to sign with, the secret's first and then those of the former ones."""
         given = [one.get_secret_value() for one in (self.secret, self.former_secrets) if one is not None]
         return [key_of(secret) for secret in " ".join(given).split()]
