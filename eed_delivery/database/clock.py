@@ -18,14 +18,14 @@ class utc_now(FunctionElement[Any]):  # noqa: N801 - named like the SQL function
 
 
 class utc_in(FunctionElement[Any]):  # noqa: N801 - as above
-    """The database's clock plus a number of seconds: ``utc_in(30)``; may be negative or fractional."""
+    """The database's clock plus a number of seconds, as in ``utc_in(30)``. The number may be negative or fractional."""
 
     type = DateTime()
     inherit_cache = True
 
 
 class seconds_until(FunctionElement[Any]):  # noqa: N801 - as above
-    """Seconds from the database's now to a column's time; negative when it has passed."""
+    """Seconds from the database's now to a column's time. Negative when it has passed."""
 
     inherit_cache = True
 

@@ -41,9 +41,9 @@ SESSION = (
 
 
 def make_engine(url: URL, *, connections: int, multi_statements: bool = False) -> Engine:
-    """An engine for `url` that keeps up to `connections` open: READ COMMITTED, found rows counted as matched.
+    """An engine for `url` that keeps up to `connections` open. It uses READ COMMITTED and counts found rows as matched.
 
-    `multi_statements`: whether several statements may be sent in one request (`multi_statement`).
+    `multi_statements` says whether several statements may be sent in one request (`multi_statement`).
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)

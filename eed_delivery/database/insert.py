@@ -5,7 +5,7 @@ from sqlalchemy.sql.dml import Insert
 
 def unless_there(statement: Insert) -> Insert:
     """`statement`, which inserts nothing and is no error where a row has the same key. MySQL makes warnings of other
-    errors, too: what else it could hide is looked for by the caller.
+    errors, too. The caller looks for what else it could hide.
 
     https://dev.mysql.com/doc/refman/8.4/en/insert.html, https://www.sqlite.org/lang_conflict.html
     """

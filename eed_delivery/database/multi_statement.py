@@ -30,9 +30,9 @@ _LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
 class BoundStatement:
     """One statement with its values.
 
-    `rows`: the number of rows that it must match. None: any number, and the statement stays one of its own.
-    `last`: execute it after all statements that are not, where the statements of several threads are put together. A
-    statement that begins a lease must not wait after it.
+    `rows` is the number of rows that it must match. None means any number, and the statement stays one of its own.
+    `last` means that it is executed after all statements that are not, where the statements of several threads are put
+    together. A statement that begins a lease must not wait after it.
     """
 
     statement: Statement
@@ -44,7 +44,8 @@ class BoundStatement:
 class StatementResult(NamedTuple):
     """The result of one statement.
 
-    `matched`: how many rows it matched or found. `rows`: those found. `missed`: it had to match another number of rows.
+    `matched` is how many rows it matched or found. `rows` are those found. `missed` is True if it had to match another
+    number of rows.
     """
 
     matched: int
@@ -55,11 +56,11 @@ class StatementResult(NamedTuple):
 def execute(c: Connection, statements: Sequence[BoundStatement]) -> list[StatementResult]:
     """Execute the statements in order. Return one result for each statement that the database received.
 
-    Neighbours that are the same statement, with `rows`, are merged into one where this is possible: the database takes
+    Neighbours that are the same statement, with `rows`, are merged into one where this is possible. The database takes
     longer to parse and plan a statement than to change most of its rows. Statements without `rows` are never merged.
     When a statement misses, the caller rolls back. Statements behind it may not have been executed then.
 
-    Found rows have their columns as attributes. Values are as the driver has them: 0 and 1 for booleans, Decimal for
+    Found rows have their columns as attributes. Values are as the driver has them, 0 and 1 for booleans and Decimal for
     quotients. A list among the values must not be empty. Raises what SQLAlchemy raises.
     """
     if not _takes_several(c):
@@ -95,7 +96,10 @@ class _Merged:
     rows: int | None
 
     def takes(self, other: BoundStatement) -> bool:
-        """Whether the other can be merged: one more row of an INSERT, or longer lists and all other values equal."""
+        """Whether the other can be merged.
+
+        It can as one more row of an INSERT, or with longer lists and all other values equal.
+        """
         if other.statement is not self.statement or other.rows is None or self.rows is None:
             return False
         if isinstance(other.statement, Insert):
@@ -190,7 +194,7 @@ def _escaped(value: Any, escape: Callable[[Any], str]) -> str:
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    """Whether they are numbers, or pairs and the like of numbers: Python writes both as SQL does."""
+    """Whether they are numbers, or pairs and the like of numbers. Python writes both as SQL does."""
     kinds = {*map(type, values)}
     return kinds == {int} or (kinds == {tuple} and all(len(one) > 1 and _are_numbers(one) for one in values))
 

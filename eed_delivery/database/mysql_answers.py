@@ -112,7 +112,10 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _ColumnReader:
-    """In place of a connection: gives PyMySQL the packets that describe columns, so that it chooses the conversions."""
+    """Stands in for a connection.
+
+    It gives PyMySQL the packets that describe columns, so that it chooses the conversions.
+    """
 
     use_unicode = True
     decoders = DECODERS

@@ -2,7 +2,7 @@
 
 To read the system's certificates takes 40 ms of CPU and a megabyte, the rest of connecting half a millisecond. PyMySQL
 reads them for each connection, even to a server without TLS. Here they are read once an hour. Without a CA file PyMySQL
-verifies no host name; here it does, by the system's CAs.
+verifies no host name. Here it does, by the system's CAs.
 """
 
 import ssl
@@ -93,8 +93,8 @@ class TlsState:
 class MySqlConnection(_Connection):
     """Connections with the same TLS options share a context.
 
-    SQLAlchemy gives a part of the TLS options as `ssl`, a form that PyMySQL has given up, and that it would pass over
-    beside the other part. They are given as one.
+    SQLAlchemy gives a part of the TLS options as `ssl`, a form that PyMySQL no longer uses. Beside the other part,
+    PyMySQL would ignore it. They are given as one.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -114,7 +114,7 @@ class MySqlConnection(_Connection):
 
     @property
     def tls(self) -> TlsState | None:
-        """None: what passes can be read on the way."""
+        """None means that what passes can be read on the way."""
         socket: object = self._sock  # type: ignore[attr-defined]  # the stubs know no private parts
         if not isinstance(socket, ssl.SSLSocket):
             return None

@@ -44,7 +44,7 @@ def _code(error: BaseException) -> int | None:
 
 
 def is_contention(error: BaseException) -> bool:
-    """True when another transaction was in the way: the whole transaction may simply be tried again."""
+    """True when another transaction was in the way. The whole transaction may simply be tried again."""
     if isinstance(error, OperationalError) and "database is locked" in str(error.orig):
         return True
     return isinstance(error, DBAPIError) and _code(error) in CONTENTION
@@ -60,13 +60,15 @@ def is_away(error: BaseException) -> bool:
 class Database:
     """Runs whole transactions. A piece of work may run more than once, and must then come to the same end.
 
-    That includes the worst case: the commit went through, but its answer was lost. Work that is not idempotent by
-    nature recognises its own earlier run by the fencing token it wrote.
+    That includes the worst case, in which the commit went through but its answer was lost. Work that is not idempotent
+    by nature recognises its own earlier run by the fencing token it wrote.
     """
 
     def __init__(self, engine: Engine, stop: threading.Event | None = None, *, hold_seconds: float = 0) -> None:
-        """`hold_seconds`: so long a thread keeps its connection from one transaction to the next, for threads that have
-        one all the time. The pool looks at a connection's age whenever it comes by, so this is much less than that."""
+        """`hold_seconds` is how long a thread keeps its connection from one transaction to the next.
+
+        It is for threads that have one all the time. The pool looks at a connection's age whenever it comes by, so this
+        is much less than that."""
         self.engine = engine
         self._hold_seconds = hold_seconds
         self._kept = _Kept()
@@ -83,7 +85,7 @@ class Database:
         """Run `work` in one transaction and return what it returns.
 
         Deadlocks and lock timeouts are tried again, lost connections a few times at once. Raises `DatabaseGone` when
-        the database stays away: the caller then knows nothing about whether the last try was committed.
+        the database stays away. The caller then does not know whether the last try was committed.
         """
         try:
             return self.once(work)
@@ -93,7 +95,7 @@ class Database:
         return self._again(work)
 
     def _again(self, work: Callable[[Connection], T]) -> T:
-        """After a first try that failed: tenacity takes as long as a statement, so it is not asked before."""
+        """After a first try that failed. Tenacity takes as long as a statement, so it is not used before."""
         try:
             done: T = self._retrying(self.once, work)
             return done
@@ -103,8 +105,10 @@ class Database:
             raise
 
     def did(self, work: Callable[[Connection], T]) -> T:
-        """As `run`, for work that returns what it has done: how many rows, or whether. When the commit went through,
-        its answer was lost, and the second run therefore found nothing left to do, the first one's word stands."""
+        """As `run`, for work that returns how many rows it has changed, or whether it has changed any.
+
+        When the commit went through, its answer was lost, and the second run therefore found nothing left to do, the
+        first one's word stands."""
         told: list[T] = []
 
         def telling(c: Connection) -> T:
@@ -116,8 +120,8 @@ class Database:
         return self.run(telling)
 
     def once(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one transaction, and not again. Raises what the database says, as SQLAlchemy does: the caller
-        then knows nothing about whether it was committed."""
+        """Run `work` in one transaction, and not again. Raises what the database says, as SQLAlchemy does. The caller
+        then does not know whether it was committed."""
         c = self._take()
         try:
             done = _transaction(c, work)
@@ -143,7 +147,7 @@ class Database:
             c.close()
 
     def ping(self) -> None:
-        """Ask the database for a sign of life; raises `DatabaseGone`."""
+        """Ask the database for a sign of life. Raises `DatabaseGone`."""
         self.run(lambda c: c.execute(text("SELECT 1")).scalar())
 
     def close(self) -> None:
@@ -162,8 +166,8 @@ class _Kept(threading.local):
 
 
 def _transaction(c: Connection, work: Callable[[Connection], T]) -> T:
-    """One transaction. It looks twice whether the connection is safe to go on with: inside, before a ROLLBACK could
-    read what was left in the socket, and outside, for a COMMIT that was interrupted."""
+    """One transaction. It checks twice whether the connection is still safe to use. The inner check comes before a
+    ROLLBACK could read what was left in the socket. The outer one is for a COMMIT that was interrupted."""
     try:
         with c.begin():
             try:
@@ -177,7 +181,7 @@ def _transaction(c: Connection, work: Callable[[Connection], T]) -> T:
 
 
 def _drop_unless_safe(c: Connection, error: BaseException) -> None:
-    """A query that was interrupted half-way leaves its answer in the socket; the next query on this connection would
+    """A query that was interrupted half-way leaves its answer in the socket. The next query on this connection would
     read it as its own (PyMySQL#724). Only a server's own error is safe to go on after."""
     if not isinstance(error, DBAPIError) or is_away(error):
         c.invalidate()
@@ -190,7 +194,7 @@ def _enough(state: RetryCallState) -> bool:
 
 
 def _pause(state: RetryCallState) -> float:
-    """Full jitter, so that two workers in a deadlock do not meet again; at most half a second."""
+    """Full jitter, so that two workers in a deadlock do not meet again. At most half a second."""
     return random.uniform(0, min(0.5, 0.01 * 2**state.attempt_number))  # noqa: S311 - spreads load, guards nothing
 
 
