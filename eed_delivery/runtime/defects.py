@@ -1,4 +1,7 @@
-"""Defects of ours that come again and again: a line once a minute, with how many it stands for."""
+"""Defects of ours that come again and again.
+
+Each kind is logged once a minute, with the number that the line stands for.
+"""
 
 import threading
 import time
@@ -20,7 +23,7 @@ class Defects:
         self._lock = threading.Lock()
 
     def seen(self, error: BaseException) -> int:
-        """How many such errors a line about this one stands for: 0 when one was logged less than a minute ago."""
+        """How many such errors a line about this one stands for. 0 when one was logged less than a minute ago."""
         kind, now = kind_of(error), self._clock()
         with self._lock:
             self._untold[kind] += 1
@@ -32,7 +35,7 @@ class Defects:
             return self._untold.pop(kind)
 
     def left(self) -> dict[str, int]:
-        """Those that were counted, and not logged for a minute since: by kind, how many. They count as logged now."""
+        """How many were counted by kind, and not logged for a minute since. They count as logged now."""
         now = self._clock()
         with self._lock:
             due = [kind for kind in self._untold if now - self._told_at.get(kind, 0.0) >= AGAIN_SECONDS]

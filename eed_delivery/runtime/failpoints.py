@@ -1,9 +1,9 @@
-"""Failpoints: the places between two steps where a test may kill this process, or freeze it.
+"""Failpoints, the places between two steps where a test may kill or freeze this process.
 
     EED_FAILPOINTS=worker.wired=kill@3,publisher.leased=stop eed-delivery run
 
-`kill` is kill -9 of this process, `stop` freezes it until somebody sends it SIGCONT, `spin` keeps the thread busy for
-ever, and `hold` does so without giving up Python's global lock. `@3` means the third time it comes by, else the first.
+`kill` is kill -9 of this process, and `stop` freezes it until it receives SIGCONT. `spin` keeps the thread busy without
+end, and `hold` does so without releasing Python's global lock. `@3` means the third time it comes by, else the first.
 Unarmed, which is always the case outside the fault tests, reaching one costs a look at a global.
 """
 
@@ -75,7 +75,7 @@ def hook(at_each: Callable[[str], None] | None) -> None:
 
 
 def arm(text: str) -> bool:
-    """Arm what the variable says; False when it says nothing. Raises `ConfigError` when it makes no sense."""
+    """Arm what the variable says. False when it says nothing. Raises `ConfigError` when it makes no sense."""
     if not text:
         return False
     hook(_Armed(dict(_parse(entry) for entry in text.split(","))))

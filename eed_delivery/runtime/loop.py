@@ -1,4 +1,4 @@
-"""The one loop class: a step that returns seconds until the next, a stop event, and a pulse for the watchdog."""
+"""The one loop class, with a step that returns seconds until the next, a stop event, and a pulse for the watchdog."""
 
 import threading
 import time
@@ -17,9 +17,9 @@ AWAY_SECONDS = 2.0
 
 
 class Pulse:
-    """When each loop of this process last made progress; what the watchdog is fed by.
+    """When each loop of this process last made progress. The watchdog goes by this.
 
-    `renders` is where a worker notes what it renders; `stuck` are the renders for which its predecessor was replaced.
+    `renders` is where a worker notes what it renders. `stuck` are the renders for which its predecessor was replaced.
     """
 
     def __init__(self, renders: RenderNotes | None = None, stuck: Sequence[StuckRender] = ()) -> None:
@@ -48,9 +48,9 @@ class Pulse:
 class Loop:
     """Runs `step` until `stop` is set. The step returns how many seconds to wait until the next one.
 
-    A step that finds the database or the queue gone is run again a little later: nothing is lost by waiting. Any other
-    error is a defect of ours: it is logged with its traceback and the loop continues, because half a million emails
-    must not wait for it; a loop that only ever fails makes no progress, and the watchdog will see that.
+    A step that finds the database or the queue gone is run again a little later. Nothing is lost by waiting. Any other
+    error is a defect of ours. It is logged with its traceback and the loop continues, because half a million emails
+    must not wait for it. A loop that only ever fails makes no progress, and the watchdog will see that.
     """
 
     def __init__(self, name: str, step: Callable[[], float], stop: threading.Event, pulse: Pulse) -> None:

@@ -1,4 +1,4 @@
-"""How often a loop polls for work: at its interval, and less often where a poll takes long."""
+"""How often a loop polls for work. It polls at its interval, and less often where a poll takes long."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ POLLS_THAT_COUNT = 3
 
 
 class PollInterval:
-    """When to poll again: `seconds` after the last poll, and later where a poll takes long."""
+    """When to poll again, which is `seconds` after the last poll, and later where a poll takes long."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -23,7 +23,7 @@ class PollInterval:
 
     @property
     def wait(self) -> float:
-        """Seconds until the next poll; 0 when it is due."""
+        """Seconds until the next poll. 0 when it is due."""
         return max(0.0, self._next_at - self._clock())
 
     @contextmanager
@@ -36,5 +36,5 @@ class PollInterval:
         self._next_at = self._clock() + max(self._seconds, pause)
 
     def hurry(self) -> None:
-        """There was more than one poll could take: the next one is due."""
+        """There was more than one poll could take, so the next one is due."""
         self._next_at = float("-inf")

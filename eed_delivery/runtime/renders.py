@@ -2,7 +2,7 @@
 
 A template, or the parser of its HTML, may keep a worker busy indefinitely, and with Python's global lock all of its
 threads. Then nothing within the process can say which email it is. So each thread notes it before, in memory that the
-supervisor shares. What counts is the CPU time of that thread: one that waits for a disk, or is frozen, is not stuck.
+supervisor shares. What counts is the CPU time of that thread. One that waits for a disk, or is frozen, is not stuck.
 """
 
 import ctypes
@@ -27,7 +27,10 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class StuckRender:
-    """An email that was being rendered when its worker had to be replaced. `of_job`: the how manieth of its job."""
+    """An email that was being rendered when its worker had to be replaced.
+
+    `of_job` is its number among such renders of its job, from 1 on.
+    """
 
     email_id: int
     gen: int
@@ -58,7 +61,7 @@ class RenderNotes:
             struct.pack_into("<q", self._memory, at, 0)
 
     def stuck(self, pid: int | None, seconds: float) -> StuckRender | None:
-        """A render that has used more than so many CPU seconds. Asked by the supervisor, twice a second."""
+        """A render that has used more than this many CPU seconds. Asked by the supervisor, twice a second."""
         memory = bytes(self._memory)
         before, self._seen = self._seen, {}
         for at in range(0, len(memory), _SLOT.size):
@@ -78,7 +81,7 @@ def _over(note: bytes, pid: int | None, seconds: float) -> StuckRender | None:
 
 
 def _cpu_seconds(pid: int | None, thread: int) -> float:
-    """Of a thread of another process: utime and stime of proc_pid_stat(5). 0 where there is no /proc."""
+    """Of a thread of another process. It is utime and stime of proc_pid_stat(5). 0 where there is no /proc."""
     try:
         stat = Path(f"/proc/{pid}/task/{thread}/stat").read_text()
     except OSError:

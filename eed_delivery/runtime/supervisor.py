@@ -1,4 +1,6 @@
-"""The supervisor: one process a role, restarted when it dies or stalls, stopped together, and honest with systemd."""
+"""The supervisor runs one process a role. It restarts one that dies or stalls, stops all together, and reports to
+systemd.
+"""
 
 import dataclasses
 import math
@@ -33,15 +35,15 @@ STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 class Notifier(Protocol):
-    """What sd_notify(3) needs: a line of state."""
+    """What sd_notify(3) needs, a line of state."""
 
     def notify(self, state: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One process of the service. `work` must be importable by name: the process is forked from a fork server, which
-    has neither threads nor connections, so that a role starts at once and starts clean. It is called with the stop
+    """One process of the service. `work` must be importable by name. The process is forked from a fork server, which
+    has neither threads nor connections. So a role starts at once and starts clean. It is called with the stop
     event and the pulse, and returns when the stop event is set, or, with `once`, when it is done.
     """
 
@@ -52,7 +54,7 @@ class Role:
 
 @dataclass(eq=False)
 class Child:
-    """A role's process as the supervisor sees it; times are `time.monotonic()`."""
+    """A role's process as the supervisor sees it. Times are `time.monotonic()`."""
 
     role: Role
     process: ForkServerProcess
@@ -82,7 +84,7 @@ class RoleSlot:
 def stop_on_signals(stop: threading.Event) -> None:
     """Set `stop` on SIGTERM or SIGINT. To be called in the main thread.
 
-    The handlers do nothing: Python writes the signal to a socket, and a thread that waits there sets the event. An
+    The handlers do nothing. Python writes the signal to a socket, and a thread that waits there sets the event. An
     event that is set inside a handler can meet its own lock half-way taken by the very thread it interrupted.
     (Blocked signals and sigwait() would do as well, but multiprocessing's resource tracker unblocks them again.)
     """
@@ -93,7 +95,7 @@ def stop_on_signals(stop: threading.Event) -> None:
     signal.set_wakeup_fd(theirs.detach())
 
     def await_signal() -> None:
-        while ours.recv(1):  # a second signal must find somebody who reads, or Python complains on stderr
+        while ours.recv(1):  # a second signal must find a reader, or Python complains on stderr
             stop.set()
 
     threading.Thread(target=await_signal, name="signals", daemon=True).start()
@@ -103,8 +105,8 @@ class Supervisor:
     """Keeps one process a role alive until `stop` is set.
 
     A process that dies is started again, later each time it dies young. One whose loops make no progress for
-    `stall_seconds` is killed and started again; what it held comes back by leases and visibility timeouts. So is a
-    worker in which the rendering of one email takes more than `render_seconds` of CPU time; its successor is told which
+    `stall_seconds` is killed and started again. What it held comes back by leases and visibility timeouts. So is a
+    worker in which the rendering of one email takes more than `render_seconds` of CPU time. Its successor learns which
     email that was, and fails it.
     The watchdog is fed only while every process makes progress.
     """
@@ -119,7 +121,7 @@ class Supervisor:
         render_seconds: float = math.inf,
         preload: Sequence[str] = (),
     ) -> None:
-        """`preload`: modules that every role needs; they are imported once, and not again in each process."""
+        """`preload` are modules that every role needs. They are imported once, and not again in each process."""
         self._slots = [RoleSlot(role) for role in roles]
         self._notifier = notifier
         self._stop_seconds = stop_seconds
@@ -242,7 +244,7 @@ class Supervisor:
 def run_role(
     role: Role, pipe: Connection, renders: RenderNotes | None = None, stuck: Sequence[StuckRender] = ()
 ) -> None:
-    """A role's process: it stops on a signal, and when its supervisor is gone, however it went."""
+    """A role's process. It stops on a signal, and when its supervisor is gone for any reason."""
     stop = threading.Event()
     stop_on_signals(stop)
     pulse = Pulse(renders, stuck)
