@@ -1,4 +1,4 @@
-"""The delivery server's own tables: which jobs are ready, what an email contains, and its status written back.
+"""The delivery server's own tables. They say which jobs are ready and what an email contains, and get its status back.
 
 - `access`        the class `Source`: everything that the service reads and writes there
 - `tables`        the mapping of `[source]` as light SQLAlchemy tables

@@ -58,7 +58,7 @@ WRITE_CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger has of a job: its tables of emails (`email_id`, `source_key`, `job_id`) and of refusals
+    """What the ledger has of a job. It is its tables of emails (`email_id`, `source_key`, `job_id`) and of refusals
     (`source_key`, `job_id`), and which job."""
 
     emails: FromClause
@@ -69,7 +69,7 @@ class Known:
 class Source:
     """The mapped tables of the delivery server. Safe for many threads.
 
-    Keys may be given as int or str, as the ledger keeps them; they are returned as the source has them.
+    Keys may be given as int or str, as the ledger keeps them. They are returned as the source has them.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
@@ -90,7 +90,7 @@ class Source:
 
     def ready_jobs(self, c: Connection, known: FromClause, limit: int) -> list[ReadyJob]:
         """Jobs that are ready by their status, whose `scheduled_for` has come and that `known` doesn't have yet, or has
-        finished: those are ready `again`.
+        finished. Those that have finished are ready `again`.
 
         `known` is the ledger's table of jobs, with `finished_at`, `job_id` (compared with integer keys) and
         `source_key` (with string keys). In the order of their keys. Jobs that have expired are among them.
@@ -132,8 +132,8 @@ class Source:
     ) -> list[WaitingJob]:
         """Jobs that are ready by their status and whose `scheduled_for` has not come, those that start first in front.
 
-        `unknown_to`: only those that this table of the ledger's jobs does not have, as in `ready_jobs`. `key`: only the
-        job with this key, letter for letter; none where it is not a key of the source's kind.
+        `unknown_to` leaves only those that this table of the ledger's jobs does not have, as in `ready_jobs`. `key`
+        leaves only the job with this key, letter for letter, and none where it is not a key of the source's kind.
         """
         t, job = self._tables, self._settings.job
         if not job.scheduled_for or (key is not None and not t.is_job_key(key)):
@@ -185,7 +185,7 @@ class Source:
     def unsent(self, c: Connection, job_key: Key, after: Key | None, size: int) -> list[SourceRow]:
         """The next `size` emails of a job that the source says are not sent yet, by key, starting after `after`.
 
-        What the old server has sent already is left out: a job it had sent by half is never mailed twice. Emails
+        What the old server has sent already is left out. A job it had sent by half is never mailed twice. Emails
         without a recipient are listed with "", so that they fail with a reason instead of being forgotten.
         """
         t = self._tables
@@ -194,14 +194,14 @@ class Source:
         return self._rows(c, self._unsent_beyond(job_key, after).order_by(t.email_job, t.email_id).limit(size))
 
     def copies_plainly(self, c: Connection) -> bool:
-        """Whether the database can copy keys and recipients as `unsent` would give them: numbers, and texts with a
-        character set. Bytes are decoded here; in the database they could become another address."""
+        """Whether the database can copy keys and recipients as `unsent` would give them. It can for numbers, and texts
+        with a character set. Bytes are decoded here. In the database they could become another address."""
         e = self._settings.email
         key, recipient = self._live(c, e.id), self._live(c, e.recipient)
         return key is not None and recipient is not None and (key.kind, recipient.kind) == (Kind.INTEGER, Kind.TEXT)
 
     def unsent_until(self, c: Connection, job_key: Key, after: Key, size: int) -> tuple[int, Key | None]:
-        """How many rows `unsent` would list, and the key of the last one; None when there are none."""
+        """How many rows `unsent` would list, and the key of the last one. None when there are none."""
         t = self._tables
         chunk = self._unsent_beyond(job_key, after).order_by(t.email_job, t.email_id).limit(size)
         keys = chunk.with_only_columns(t.email_id.label("key")).subquery()
@@ -216,7 +216,7 @@ class Source:
     def unknown(self, c: Connection, job_key: Key, known: Known, size: int) -> list[SourceRow]:
         """Up to `size` emails of a job that are not sent yet by their status, and neither in the ledger nor refused.
 
-        Asked when a job is enlisted to its end, and before it is finished: a row that came behind the cursor, or after
+        Asked when a job is enlisted to its end, and before it is finished. A row that came behind the cursor, or after
         it, is found here.
         """
         t = self._tables
@@ -232,7 +232,7 @@ class Source:
 
     def spelt_otherwise(self, c: Connection, job_key: Key, size: int) -> list[tuple[SourceRow, Key]]:
         """Up to `size` unsent emails that only the database's collation takes for this job's, and the job that they
-        name; none whose job is there letter for letter. Integer keys have none."""
+        name. None whose job is there letter for letter. Integer keys have none."""
         t = self._tables
         if t.single or t.job_key_type == "integer":
             return []
@@ -248,8 +248,8 @@ class Source:
     def _unsent_beyond(self, job_key: Key, after: Key) -> Select[Any]:
         """A job's unsent emails with keys beyond `after`. To be ordered by job and key, as the index is.
 
-        `job >= key AND job <= key` is `job = key`, and not for the optimizer: with `=` MariaDB goes by the job alone
-        (`ref`) and reads the job from its first email for each page; MySQL may go by the emails' key alone, and reads
+        `job >= key AND job <= key` is `job = key`, and not for the optimizer. With `=` MariaDB goes by the job alone
+        (`ref`) and reads the job from its first email for each page. MySQL may go by the emails' key alone, and reads
         other jobs' emails. A range over both columns begins where the last page has ended, on both.
         """
         t = self._tables
@@ -268,7 +268,7 @@ class Source:
         return select(self._tables.email_id.label("key"), recipient.label("recipient"))
 
     def _of_job(self, job_key: Key) -> list[ColumnElement[bool]]:
-        """An email's job, letter for letter: the first comparison is for the index, and may take two for one."""
+        """An email's job, letter for letter. The first comparison is for the index, and may take two for one."""
         t = self._tables
         key = native(job_key, t.job_key_type)
         plain = t.email_job == key
@@ -320,7 +320,7 @@ class Source:
         )
 
     def emails(self, c: Connection, claimed: Sequence[Email]) -> list[Email]:
-        """`claimed` with their content, in the same order; an email whose row has gone is left out.
+        """`claimed` with their content, in the same order. An email whose row has gone is left out.
 
         One request for the emails and their attachments, however many they are.
         """
@@ -353,7 +353,7 @@ class Source:
         return {key: spelt_otherwise("email_id", named, key) for key, named in strays.items()}
 
     def recipients(self, c: Connection, keys: Iterable[str]) -> dict[str, str]:
-        """The recipients of these emails as the source has them now, by their keys; without those that have gone."""
+        """The recipients of these emails as the source has them now, by their keys, without those that have gone."""
         t = self._tables
         wanted = {native(key, t.email_key_type): key for key in keys}
         recipient = t.email(self._settings.email.recipient).label("recipient")
@@ -370,8 +370,9 @@ class Source:
         return (AttachmentRef(location, _text(row.filename) if e.attachment_filename else None),)
 
     def _contents(self, c: Connection) -> list[Select[Any]]:
-        """What is read for emails whose keys are given as `keys`: their rows, and attachments where emails have any.
-        Made once a process."""
+        """What is read for emails whose keys are given as `keys`.
+
+        That is their rows, and attachments where emails have any. Made once a process."""
         if self._of_emails is None:
             self._of_emails = self._made_contents(c)
         return self._of_emails
@@ -395,9 +396,9 @@ class Source:
     def write_email(
         self, c: Connection, key: Key, state: EmailState, detail: str, attempts: int, message_id: str | None
     ) -> None:
-        """Write an email's status back; `sent_at` too, by the source's clock, when it is sent.
+        """Write an email's status back, and `sent_at` too, by the source's clock, when it is sent.
 
-        States on the way are written as "pending". A row that has gone is no error: the ledger knows the email.
+        States on the way are written as "pending". A row that has gone is no error, because the ledger knows the email.
         """
         c.execute(*self.email_update(c, key, state, detail, attempts, message_id))
 
@@ -417,7 +418,7 @@ class Source:
 
     @cache  # noqa: B019 - one source a process, and a few states
     def _email_update(self, state: EmailState, with_message_id: bool) -> Update:
-        """Built once for each state: this is written for every single email."""
+        """Built once for each state, because this is written for every single email."""
         e, t = self._settings.email, self._tables
         values: dict[str, Any] = {
             e.status: self._word(state),
@@ -447,7 +448,7 @@ class Source:
         return c.execute(statement, values).rowcount == 1
 
     def outcome_update(self, c: Connection, key: Key, outcome: str) -> tuple[Update, dict[str, Any]] | None:
-        """The statement that writes what became of an email after it was accepted, and its values; None where no column
+        """The statement that writes what became of an email after it was accepted, and its values. None where no column
         is mapped for it."""
         column = self._settings.email.outcome
         if not column:
@@ -457,15 +458,15 @@ class Source:
 
     @cached_property
     def _outcome_update(self) -> Update:
-        """Built once, like the others: it is written for every email that is tracked."""
+        """Built once, like the others, because it is written for every email that is tracked."""
         t = self._tables
         statement = update(t.emails).where(t.email_id == bindparam("its_key"))
         return statement.values({self._settings.email.outcome: bindparam("its_outcome")})
 
     def write_emails(self, c: Connection, keys: Iterable[Key], state: EmailState, detail: str) -> None:
-        """Write the same status to many emails; their attempts and message ids stay unchanged.
+        """Write the same status to many emails. Their attempts and message ids stay unchanged.
 
-        Emails that end with their job are written only where the source still says that they are to be sent: what
+        Emails that end with their job are written only where the source still says that they are to be sent. What
         another server has sent meanwhile stays unchanged.
         """
         t = self._tables
@@ -498,9 +499,9 @@ class Source:
         return ended.get(state, words.pending[0] if words.pending else None)
 
     def write_job(self, c: Connection, key: Key, state: JobState) -> None:
-        """Write a job's status back; nothing in a single table, where the email's status is the job's.
+        """Write a job's status back. Nothing is written in a single table, where the email's status is the job's.
 
-        An active job is written as ready again (a requeue has opened it); a paused one keeps its status.
+        An active job is written as ready again (a requeue has opened it). A paused one keeps its status.
         """
         if self._tables.single:
             return
@@ -536,7 +537,7 @@ def _until(seconds: Any) -> float | None:
 
 
 def _moment(now: datetime, seconds: float | None) -> datetime | None:
-    """To the second, as schedules are: a difference of two times is not exact to the last digit."""
+    """To the second, as schedules are. A difference of two times is not exact to the last digit."""
     return None if seconds is None else (now + timedelta(seconds=seconds + 0.5)).replace(microsecond=0)
 
 
@@ -550,7 +551,10 @@ def _yes(constant: bool | None, text: str | None) -> bool:
 
 
 def _category(constant: str | None, text: str | None) -> str:
-    """A category as the ledger keeps it. A longer name is cut, here and for the list alike: it stays one category."""
+    """A category as the ledger keeps it.
+
+    A longer name is cut, here and for the list alike, so it stays one category.
+    """
     return (_or(constant, text) or "").strip()[:CATEGORY_LENGTH].rstrip()
 
 

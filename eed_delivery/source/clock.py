@@ -27,14 +27,14 @@ class source_ago(FunctionElement[Any]):  # noqa: N801 - as above
 
 
 class seconds_left(FunctionElement[Any]):  # noqa: N801 - as above
-    """Seconds until a column's time comes, below zero when it is past; NULL where there is no (real) time."""
+    """Seconds until a column's time comes, below zero when it is past. NULL where there is no (real) time."""
 
     type = Float()
     inherit_cache = True
 
 
 class has_come(FunctionElement[Any]):  # noqa: N801 - as above
-    """True when a column's time is now or past; also for MySQL's zero date, an old way to say "at once"."""
+    """True when a column's time is now or past, and for MySQL's zero date, an old way to say "at once"."""
 
     type = Boolean()
     inherit_cache = True

@@ -1,6 +1,6 @@
-"""Which types of columns templates may have, and what each is to them: the table that `db check` goes by.
+"""Which types of columns templates may have, and what each is to them. `db check` goes by this table.
 
-What becomes of each value is `column_values`' rule, by the Python type that the driver gives; this table says, for each
+What becomes of each value is `column_values`' rule, by the Python type that the driver gives. This table says, for each
 type of MySQL and MariaDB, whether there is one, and where the server is to be asked for something else.
 
 https://dev.mysql.com/doc/refman/8.0/en/data-types.html and https://mariadb.com/kb/en/data-types/
@@ -18,7 +18,10 @@ from eed_delivery.source.live import LiveColumn
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a column of one type is to a template. `refused`: it is nothing; what to do instead."""
+    """What a column of one type is to a template.
+
+    `refused` means that it is nothing to templates, and says what to do instead.
+    """
 
     becomes: str
     refused: str = ""
@@ -60,7 +63,7 @@ def offered(column: LiveColumn) -> Offered:
 
 
 def as_offered(column: ColumnElement[object], live: LiveColumn | None) -> ColumnElement[object]:
-    """What to ask the server for. A ZEROFILL column is a number whose zeros count, like an account's: the driver would
+    """What to ask the server for. A ZEROFILL column is a number whose zeros count, like an account's. The driver would
     drop them."""
     zeros = live is not None and "zerofill" in live.type_name.lower()
     return cast(column, CHAR) if zeros else column

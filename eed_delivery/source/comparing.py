@@ -1,7 +1,9 @@
-"""The source's side of a comparison with the ledger: rows by their keys, and rows that mean "not sent yet" in order.
+"""The source's side of a comparison with the ledger.
+
+It gives rows by their keys, and rows that mean "not sent yet" in order.
 
 What a status means is asked of the database, which compares it as the source does. Keys are compared in Python, byte
-for byte: a collation may take two keys for one.
+for byte, because a collation may take two keys for one.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -24,8 +26,8 @@ WENT_OUT = frozenset({EmailState.SENT, EmailState.IN_DOUBT})
 class SourceEmail:
     """An email as the source has it now.
 
-    `means` is `PENDING` for "not sent yet", the state whose word the status is, or None for any other word: the row was
-    settled elsewhere. `status` is the word itself.
+    `means` is `PENDING` for "not sent yet", or the state whose word the status is. None is any other word, and then the
+    row was settled elsewhere. `status` is the word itself.
     """
 
     key: Key
@@ -47,7 +49,7 @@ class UnsentRow:
 
 @dataclass(frozen=True, slots=True)
 class UnsentPage:
-    """A page of such rows: how many there are, the last one's key, and those that the ledger may not have."""
+    """A page of such rows, with how many there are, the last one's key, and those that the ledger may not have."""
 
     count: int
     last: Key | None
@@ -71,8 +73,8 @@ class SourceComparison:
 
     @property
     def has_numbers(self) -> bool:
-        """Whether keys are numbers, so that the database can join and compare both sides by itself: ten times as fast
-        as reading them."""
+        """Whether keys are numbers, so that the database can join and compare both sides by itself. That is ten times
+        as fast as reading them."""
         t = self._tables
         return t.email_key_type == "integer" and (t.single or t.job_key_type == "integer")
 
@@ -150,8 +152,8 @@ class SourceComparison:
     ) -> UnsentPage:
         """The next `size` rows of these jobs that mean "not sent yet", by key, beyond `after`.
 
-        `known` is the ledger's table of emails. Rows of a job whose key differs by a single byte are among them, and so
-        may be rows that the ledger has in their job: compare before you believe it.
+        `known` is the ledger's table of emails. Rows of a job whose key differs by a single byte are among them. So may
+        be rows that the ledger has in their job. Compare before you rely on it.
         """
         t = self._tables
         rows = select(t.email_id.label("key"), t.email_job.label("job")).where(
@@ -179,7 +181,7 @@ class SourceComparison:
         return known.c.source_key == as_stored_key(key)
 
     def _unsent(self, rows: Any) -> Iterator[UnsentRow]:
-        """One for each row of the source. Several emails of the ledger may be one to a collation; one is the row's."""
+        """One for each row of the source. Several emails of the ledger may be one to a collation. One is the row's."""
         last: UnsentRow | None = None
         for row in rows:
             key = self.key(row.key)
@@ -207,7 +209,7 @@ class SourceComparison:
 
 
 def _one_of(column: ColumnElement[Any], keys: Collection[Key]) -> ColumnElement[bool]:
-    """`column IN (keys)`. Numbers are written into the text: as parameters they cost more than their look-up."""
+    """`column IN (keys)`. Numbers are written into the text. As parameters they cost more than their look-up."""
     if all(isinstance(key, int) for key in keys):
         return column.in_(bindparam(None, list(keys), expanding=True, literal_execute=True, type_=BigInteger()))
     return column.in_(list(keys))

@@ -18,7 +18,7 @@ from eed_delivery.source.tables import Key, MappedTables, native
 
 
 def job_files(c: Connection, tables: MappedTables, job_key: Key) -> tuple[AttachmentRef, ...]:
-    """The attachments of a whole job: those of its rows that name no email.
+    """The attachments of a whole job, which are those of its rows that name no email.
 
     Raises `RenderError` for an attachment that belongs to this job by the database's comparison alone.
     """
@@ -36,7 +36,7 @@ def job_files(c: Connection, tables: MappedTables, job_key: Key) -> tuple[Attach
 
 
 def files_of_emails(tables: MappedTables) -> Select[Any] | None:
-    """The attachments of all emails whose keys are given as `keys`, in the order of their locations; None where no
+    """The attachments of all emails whose keys are given as `keys`, in the order of their locations. None where no
     attachment belongs to a single email."""
     a = tables.settings.attachment
     if tables.attachments is None or not a.email_id:
@@ -48,15 +48,15 @@ def files_of_emails(tables: MappedTables) -> Select[Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentFiles:
-    """Attachments by the keys that were asked for; and those that only the database's collation took for theirs, by
-    the key that they name."""
+    """Attachments by the keys that were asked for, and those that only the database's collation took for theirs, by the
+    key that they name."""
 
     found: Mapping[Key, Sequence[AttachmentRef]]
     others: Mapping[Key, Sequence[Key]]
     """A key that an attachment names, and those of the keys asked for that it may have been meant to be."""
 
     def strays(self, c: Connection, keys: ColumnElement[Any], kind: KeyType) -> Mapping[Key, Key]:
-        """The keys asked for that an attachment may have been meant for, and what that attachment names; nearly always
+        """The keys asked for that an attachment may have been meant for, and what that attachment names. Nearly always
         none. An attachment that names another row of `keys` letter for letter is that row's."""
         if not self.others:
             return {}
@@ -100,7 +100,7 @@ def _reference(row: Row[Any]) -> AttachmentRef:
 
 
 def _fold(key: Key) -> Key:
-    """A key as most collations compare it: without case, accents and the blanks at its end."""
+    """A key as most collations compare it, without case, accents and the blanks at its end."""
     if isinstance(key, int):
         return key
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", key) if not unicodedata.combining(letter))

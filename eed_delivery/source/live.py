@@ -1,4 +1,4 @@
-"""What the database really has: a table's columns with their types and lengths, and its indexes."""
+"""A table's columns with their types and lengths, and its indexes, as the database really has them."""
 
 import re
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ class LiveTable:
     is_view: bool = False
 
     def column(self, name: str) -> LiveColumn | None:
-        """A column by its name; upper and lower case are the same, as they are to the server."""
+        """A column by its name. Upper and lower case are the same, as they are to the server."""
         return self.columns.get(name.lower())
 
     def has_index_on(self, name: str) -> bool:
@@ -91,7 +91,7 @@ class LiveTable:
 
 
 def read_table(c: Connection, name: str) -> LiveTable | None:
-    """A table (`schema.table` allowed) as the database describes it; None when it is not there or not for us to see."""
+    """A table (`schema.table` allowed) as the database describes it. None when it is not there or not for us to see."""
     schema, _, short = name.rpartition(".")
     if c.dialect.name == "sqlite":
         return _read_sqlite(c, schema or None, short)
@@ -141,7 +141,7 @@ def _column(row: Row[Any]) -> LiveColumn:
 
 
 def _members(column_type: str) -> tuple[str, ...]:
-    """The words of `enum('a','it''s','back\\\\slash')`: the server doubles quotes and backslashes."""
+    """The words of `enum('a','it''s','back\\\\slash')`. The server doubles quotes and backslashes."""
     return tuple(word.replace("''", "'").replace("\\\\", "\\") for word in re.findall(r"'((?:[^']|'')*)'", column_type))
 
 

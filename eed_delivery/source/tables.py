@@ -27,7 +27,7 @@ def light_table(name: str, columns: Iterable[str]) -> TableClause:
 
 
 def native(key: object, kind: KeyType) -> Key:
-    """A key as Python and the driver handle it: an int where the source has integers, else a str."""
+    """A key as Python and the driver handle it, an int where the source has integers, else a str."""
     return int(str(key)) if kind == "integer" else str(key)
 
 
@@ -76,7 +76,7 @@ class MappedTables:
         return (*read, *e.variable_columns.values(), *files, *written)
 
     def is_job_key(self, key: str) -> bool:
-        """Whether this can be a job's key at all: a number where they are numbers."""
+        """Whether this can be a job's key at all. It must be a number where they are numbers."""
         return self.job_key_type != "integer" or (key.isascii() and key.isdecimal() and int(key) <= LARGEST_UNSIGNED)
 
     def job(self, name: str) -> ColumnElement[Any]:
@@ -104,7 +104,7 @@ class MappedTables:
 
     @property
     def email_job(self) -> ColumnElement[Any]:
-        """The key of the job that an email belongs to: its own in a single table."""
+        """The key of the job that an email belongs to, its own in a single table."""
         return self.email_id if self.single else self.emails.c[self.settings.email.job_id]
 
     def is_pending(self) -> ColumnElement[bool]:
@@ -114,7 +114,7 @@ class MappedTables:
         return or_(named, status.is_(None)) if words.include_null else named
 
     def is_settled(self) -> ColumnElement[bool]:
-        """The opposite, NULL included: a plain NOT would be neither true nor false for it."""
+        """The opposite, NULL included. A plain NOT would be neither true nor false for it."""
         status, words = self.emails.c[self.settings.email.status], self.settings.email.statuses
         other = status.not_in(words.pending)
         return other & status.is_not(None) if words.include_null else or_(other, status.is_(None))

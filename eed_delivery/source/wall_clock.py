@@ -18,7 +18,7 @@ whole minute (https://data.iana.org/time-zones/tz-link.html)."""
 def not_before(c: Connection, moment: datetime) -> datetime:
     """The first time of the wall clock that it does not show before `moment`, in whole seconds.
 
-    As a rule that is what it shows then. When the clock was put back a little earlier it has shown that once already: a
+    As a rule that is what it shows then. When the clock was put back a little earlier it has shown that once already. A
     job scheduled for it would start up to an hour early. Then it is the end of what comes twice.
     """
     if c.dialect.name == "sqlite":
@@ -32,7 +32,7 @@ def not_before(c: Connection, moment: datetime) -> datetime:
 def not_after(c: Connection, moment: datetime) -> datetime:
     """The last time of the wall clock that the database does not take for one after `moment`, in whole seconds.
 
-    Of a time that comes twice it takes one; which one, its manual leaves open
+    Of a time that comes twice it takes one. Which one, its manual leaves open
     (https://dev.mysql.com/doc/refman/8.0/en/date-and-time-functions.html#function_unix-timestamp).
     """
     if c.dialect.name == "sqlite":
