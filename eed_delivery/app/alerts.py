@@ -1,4 +1,4 @@
-"""The parts of alerts put together by the settings; who makes the clients they need is handed in."""
+"""The parts of alerts put together by the settings. The maker of their clients is a parameter."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Makers:
 
 
 def channels(settings: Settings, makers: Makers) -> dict[str, list[Channel]]:
-    """The ways of each audience; what two audiences have in common is one object."""
+    """The channels of each audience. What two audiences have in common is one object."""
     alerts = settings.alerts
     token = alerts.webhook_token.get_secret_value() if alerts.webhook_token else None
     domain = settings.rendering.message_id_domain
@@ -67,6 +67,6 @@ def _outgoing(ways: Mapping[str, Sequence[Channel]]) -> dict[str, list[Outgoing]
 
 
 def channels_of(alerts: AlertsSettings, rule: str, ways: Mapping[str, Sequence[Channel]]) -> list[Channel]:
-    """Every way of the rule that is called so, each once; none when there is no such rule."""
+    """Every channel of the rule of this name, each once. None when there is no such rule."""
     audience = [name for one in alerts.all_rules if one.name == rule for name in one.audience]
     return list({id(channel): channel for name in audience for channel in ways[name]}.values())

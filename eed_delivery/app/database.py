@@ -1,4 +1,4 @@
-"""The database as the settings name it. A query of the ledger needs only this; `app` makes everything else."""
+"""The database as the settings name it. A query of the ledger needs only this. `app` makes everything else."""
 
 import threading
 

@@ -1,6 +1,6 @@
-"""The operations, each put together when a surface asks for it first, so that a command loads no more than it needs.
+"""The operations. Each is put together when a surface first asks for it, so that a command loads only what it needs.
 
-A part imports its modules where it is made: a look into the ledger needs neither queue nor templates nor clients.
+A part imports its modules where it is made. A look into the ledger needs neither queue nor templates nor clients.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 class Operations:
     """What `actor` can ask and decide. It holds connections, so it belongs to the process that made it.
 
-    `database` may be shared by many; without one it opens its own, when it is first needed.
+    `database` may be shared by many. Without one it opens its own, when it is first needed.
     """
 
     def __init__(self, settings: Settings, actor: Actor, database: "Database | None" = None) -> None:

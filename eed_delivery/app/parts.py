@@ -1,4 +1,4 @@
-"""The composition root: the only place that makes engines and clients, and puts the parts together."""
+"""The composition root, the only place that makes engines and clients and puts the parts together."""
 
 import math
 import os
@@ -118,7 +118,7 @@ class App:
         return self._sqs_client(session(self.settings.aws))
 
     def _sqs_client(self, boto: boto3.Session, connections: int = 10) -> "SQSClient":
-        """A client whose reads outlast the longest poll; tries are counted by `Queue`, not by botocore too.
+        """A client whose reads outlast the longest poll. Tries are counted by `Queue`, not by botocore too.
 
         Botocore would check each request against its description, and put its name together anew, which takes a fifth
         of the CPU of a call.
@@ -143,7 +143,7 @@ class App:
         return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
 
     def _ses_client(self, boto: boto3.Session) -> "SESV2Client":
-        """A client that never tries twice: a second try would be a second email (docs/design.md#guarantees)."""
+        """A client that never tries twice. A second try would be a second email (docs/design.md#guarantees)."""
         ses = self.settings.ses
         config = Config(
             retries={"total_max_attempts": 1},
@@ -182,12 +182,12 @@ class App:
         )
 
     def links(self) -> Links | None:
-        """What makes and reads the signed addresses of emails; None if there are none."""
+        """What makes and reads the signed addresses of emails. None if there are none."""
         web = self.settings.web
         return Links(web.base_url, web.keys(), web.tenant) if web.base_url and web.keys() else None
 
     def verp(self) -> Verp | None:
-        """What makes and reads the addresses that bounces come back to; None if they are off. Raises `ConfigError`."""
+        """What makes and reads the addresses that bounces come back to. None if they are off. Raises `ConfigError`."""
         return Verp.configured(self.settings.bounces)
 
     def bounce_intake(self, connections: int = 2) -> BounceIntake:
@@ -200,7 +200,7 @@ class App:
         return BounceIntake(verp, ledger, self.settings.bounces.feedback_address)
 
     def transport_factory(self) -> Callable[[], Transport]:
-        """Makes one transport a thread; the SES client behind them is shared."""
+        """Makes one transport a thread. The SES client behind them is shared."""
         settings = self.settings
         match settings.transport.kind:
             case "smtp":
@@ -236,19 +236,19 @@ class App:
 
     @cached_property
     def answers_alike(self) -> AnswersAlike:
-        """What puts emails back that failed for what was not their recipients' fault: one for all loops."""
+        """What puts emails back that failed for what was not their recipients' fault. There is one for all loops."""
         database = self.database(connections=1)
         return AnswersAlike(AnswersLedger(database), self.operating(database), DomainHolds(database))
 
     def retention(self) -> Retention | None:
-        """What deletes old events; None if they are kept indefinitely."""
+        """What deletes old events. None if they are kept indefinitely."""
         if not self.settings.tracking.event_retention_days:
             return None
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
         return Retention(ledger, self.settings.sweeper.interval_seconds)
 
     def reconcile_sweep(self) -> ReconcileSweep | None:
-        """What compares source and ledger once in a while; None where it is turned off."""
+        """What compares source and ledger once in a while. None where it is turned off."""
         hours = self.settings.sweeper.reconcile_hours
         if not hours:
             return None
@@ -269,7 +269,7 @@ class App:
         return ReconcilingLedger(database, self.source, publishing, who=who)
 
     def job_watch(self) -> JobWatch | None:
-        """What watches the bounces and complaints of running jobs; None where it is turned off."""
+        """What watches the bounces and complaints of running jobs. None where it is turned off."""
         watch = self.settings.watch
         return JobWatch(WatchLedger(self.database(connections=1), self.outbox), watch) if limits(watch) else None
 
@@ -324,7 +324,7 @@ class App:
         return Worker(parts, settings, stop, pulse)
 
     def alert_makers(self) -> alerts.Makers:
-        """What makes the clients of alerts: of their own, so that neither side ever waits for the other."""
+        """What makes the clients of alerts. They are their own, so that neither side ever waits for the other."""
         return alerts.Makers(self._alert_database, self._alert_transport, self._sns_client)
 
     def alert_desk(self) -> Desk:
@@ -336,7 +336,7 @@ class App:
         return Database(make_engine(settings.sqlalchemy_url(), connections=1), self._stop)
 
     def _alert_transport(self) -> Transport:
-        """One for alerts: less patient, and without the configuration set, whose events are about jobs' emails."""
+        """One for alerts, less patient, and without the configuration set, whose events are about jobs' emails."""
         settings = self.settings
         match settings.transport.kind:
             case "smtp":
@@ -368,7 +368,7 @@ class App:
 
 
 class SesRate:
-    """SES's MaxSendRate, asked for once a minute; while SES does not say, the last word stands."""
+    """SES's MaxSendRate, asked for once a minute. While SES does not answer, the last value holds."""
 
     def __init__(self, client: "SESV2Client") -> None:
         self._client = client

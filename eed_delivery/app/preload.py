@@ -1,4 +1,4 @@
-"""What all processes of the service need, loaded in the fork server before they are forked: a role that is started
+"""What all processes of the service need, loaded in the fork server before they are forked. A role that is started
 again is at work a second earlier."""
 
 import eed_delivery.app.parts  # noqa: F401 - imported for those who come after

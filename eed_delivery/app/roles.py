@@ -1,7 +1,7 @@
-"""The processes of the service: which there are, and what each of them does.
+"""Which processes the service has, and what each of them does.
 
 The supervisor needs their names alone. What they are made of is loaded by the fork server, once, and is imported here
-only where a process is at work: a service starts a second earlier for it.
+only where a process is at work. A service starts a second earlier for it.
 """
 
 import os
@@ -37,7 +37,7 @@ DRAIN_CHECKS = 3
 
 
 def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
-    """The processes of the service: as many of `worker` and `events` as are configured, and one of each other that is
+    """The processes of the service, as many of `worker` and `events` as are configured, and one of each other that is
     named."""
     found = []
     alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces}
@@ -56,7 +56,7 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
 
 
 def _each(processes: int) -> range:
-    """The numbers of the processes; 0: one for each core."""
+    """The numbers of the processes. 0 means one for each core."""
     return range(1, (processes or os.cpu_count() or 1) + 1)
 
 
@@ -90,7 +90,7 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
 
 
 def run_events(settings: Settings, settles: bool, stop: threading.Event, pulse: Pulse) -> None:
-    """A process that takes SES's events in; one on each host `settles` late doubts, too."""
+    """A process that collects SES's events. One on each host `settles` late doubts, too."""
     collector = _app(settings, stop).collector(settings.tracking.events_queue_url or "")
     names = [f"events-{n}" for n in range(1, settings.tracking.threads + 1)]
     threads = [Loop(name, collector.step, stop, pulse).start() for name in names]
@@ -147,7 +147,7 @@ def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> Non
 
 
 def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
-    """One worker process; with `drain` it ends when the queue holds nothing any more."""
+    """One worker process. With `drain` it ends when the queue holds nothing any more."""
     app = _app(settings, stop)
     worker = app.worker(stop, pulse)
     if drain:
@@ -158,7 +158,7 @@ def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pu
 def in_role(
     settings: Settings, role: str, work: Callable[[threading.Event, Pulse], None], stop: threading.Event, pulse: Pulse
 ) -> None:
-    """Do a role's `work` as every process of the service does: it logs, and somebody may hear it."""
+    """Do a role's `work` as every process of the service does. It logs, and alerts may listen."""
     with hearing(settings, role) as desk:
         places = failpoints_wanted()
         if failpoints.arm(places):
@@ -170,7 +170,7 @@ def in_role(
 
 @contextmanager
 def hearing(settings: Settings, role: str) -> "Iterator[Desk | None]":
-    """Log as `role`, with the alerts hearing it, if there are any; what they heard last is handed over at the end."""
+    """Log as `role`, with alerts listening, if there are any. What they heard last is handed over at the end."""
     if not (settings.alerts.rule or _looks_at_facts(settings, role)):
         logs.configure(settings.logs, role=role)
         yield None
@@ -185,13 +185,16 @@ def hearing(settings: Settings, role: str) -> "Iterator[Desk | None]":
 
 
 def _looks_at_facts(settings: Settings, role: str) -> bool:
-    """Whether this role does: the sweeper, which has the ledger and the queue, and of which one host must have one."""
+    """Whether this role measures facts.
+
+    Only the sweeper does. It has the ledger and the queue, and one host must have one.
+    """
     return role == "sweeper" and bool(settings.alerts.fact)
 
 
 class DrainWatch:
-    """Sets the stop event when the queue has looked empty a few times in a row: nothing visible, in flight or
-    delayed, so that retries that still wait are waited for."""
+    """Sets the stop event when the queue has looked empty a few times in a row. Empty is nothing visible, in flight or
+    delayed, so retries that still wait are waited for."""
 
     def __init__(self, queue: "Queue", stop: threading.Event) -> None:
         self._queue = queue

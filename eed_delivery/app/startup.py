@@ -7,9 +7,9 @@ from eed_delivery.operations.preparing import ledger_problem
 
 
 def check_ledger(settings: Settings) -> None:
-    """Refuse to start without our tables: every loop would fail, and a restart would mend nothing.
+    """Refuse to start without our tables. Every loop would fail, and a restart would mend nothing.
 
-    A database that is away is no reason: the service waits for it. Raises `ConfigError`.
+    A database that is away is no reason, because the service waits for it. Raises `ConfigError`.
     """
     database = open_database(settings.database, connections=1)
     try:

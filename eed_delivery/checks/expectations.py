@@ -1,4 +1,4 @@
-"""What the mapping expects of each table: which columns, of what kind, how long, with which index."""
+"""What the mapping expects of each table, which is its columns, their kind and length, and the index."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _TIME = frozenset({Kind.TIME})
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One column: the setting that names it and what it must be able to hold. An empty `kinds`: anything."""
+    """One column: the setting that names it and what it must be able to hold. An empty `kinds` means anything."""
 
     setting: str
     column: str
@@ -52,7 +52,7 @@ class ExpectedTable:
 
 
 def expected_tables(settings: SourceSettings) -> Iterator[ExpectedTable]:
-    """The tables of the mapping; in a single table the job's columns are among the email's."""
+    """The tables of the mapping. In a single table the job's columns are among the email's."""
     if not settings.single_table:
         yield _table("source.job.table", settings.job.table, [*_job_keys(settings), *_job_content(settings)])
         yield _table("source.email.table", settings.email.table, _email(settings))

@@ -1,4 +1,4 @@
-"""Our rights on the ledger's tables: each is tried by a statement that can match no row."""
+"""Our rights on the ledger's tables. Each is tried by a statement that can match no row."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ def _not_there(c: Connection) -> Finding:
 
 
 def _problem(c: Connection, table: str) -> Finding | None:
-    """What this user lacks on one table, with the GRANT that gives it; None where it lacks nothing."""
+    """What this user lacks on one table, with the GRANT that gives it. None where it lacks nothing."""
     missing = []
     for right in RIGHTS[table]:
         try:

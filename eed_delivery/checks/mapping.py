@@ -1,4 +1,4 @@
-"""The mapping held against the live database, for `eed-delivery db check`. It only looks; it changes nothing."""
+"""The mapping held against the live database, for `eed-delivery db check`. It only looks and changes nothing."""
 
 from collections.abc import Iterator
 

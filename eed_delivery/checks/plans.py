@@ -1,7 +1,7 @@
 """How the database would go about what enlisting and claiming ask, for `db check`.
 
-A view that groups its rows, or a join over columns without an index, is a full scan for each chunk: half a million
-emails are then read five hundred times. Nothing but EXPLAIN tells, so it is asked about the statements themselves, as
+A view that groups its rows, or a join over columns without an index, is a full scan for each chunk. Half a million
+emails are then read five hundred times. Only EXPLAIN shows it, so it is asked about the statements themselves, as
 `Source` makes them for a job that is there.
 """
 
@@ -57,7 +57,7 @@ def _a_row(c: Connection, settings: SourceSettings) -> tuple[Key, Key] | None:
 
 
 def _questions(source: Source, job: Key, key: Key) -> Iterator[tuple[str, str, Callable[[Connection], object]]]:
-    """What is asked often: the setting that it concerns, when it is asked, and how."""
+    """What is asked often, with the setting that it concerns, when it is asked, and how."""
     email, each = "source.email.table", "each chunk of a job"
     nobody: Key = 0 if isinstance(job, int) else ""  # no key: an index leads to nothing, and without one all is read
     yield email, "each job", lambda c: source.already_settled_count(c, nobody)

@@ -70,7 +70,7 @@ def _encryption(c: Connection) -> Finding:
 
 
 def version_finding(version: str, aurora: str | None = None) -> Finding:
-    """Whether this is a server whose SQL we speak; `version` is what VERSION() says, `aurora` its own one."""
+    """Whether this is a server whose SQL we speak. `version` is what VERSION() says, `aurora` its own one."""
     numbers = [(int(major), int(minor)) for major, minor in re.findall(r"(?<!\d)(\d++)\.(\d++)\.\d+", version)]
     # MariaDB may call itself 5.5.5-10.11.6-MariaDB, for the sake of old clients.
     is_mariadb = "mariadb" in version.lower()

@@ -17,7 +17,7 @@ SAMPLE_ROWS = 100
 
 
 def template_findings(c: Connection, table: ExpectedTable, live: LiveTable) -> Iterator[Finding]:
-    """What would fail emails, column by column: a type that templates cannot have, bytes that are no text."""
+    """What would fail emails, column by column. It is a type that templates cannot have, or bytes that are no text."""
     if c.dialect.name == "sqlite":
         return  # its columns hold values of any type
     for expected in table.columns:
