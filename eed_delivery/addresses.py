@@ -1,10 +1,10 @@
-"""One address, one form: what goes on the wire, and what is compared.
+"""The two forms of an address. One goes on the wire, and the other is compared.
 
-Rendering puts `wire_form` into the envelope and the header. `canonical` is the same, made fit for comparing: however
-two rows, entries or bounces are spelt, they mean one mailbox if their canonical forms are equal byte for byte, and two
-if they are not. It is what the columns `address` of the ledger hold.
+Rendering puts `wire_form` into the envelope and the header. `canonical` is the same, made fit for comparing. However
+two rows, entries or bounces are spelt, they mean one mailbox if their canonical forms are equal byte for byte. They
+mean two if the forms are not. It is what the columns `address` of the ledger hold.
 
-Errors never repeat the address: they are logged.
+Errors never repeat the address, because they are logged.
 """
 
 import re
@@ -26,15 +26,15 @@ EVERY = "*@"
 
 
 class NotAnAddress(ValueError):
-    """A text that no email can be sent to; the message says why."""
+    """A text that no email can be sent to. The message says why."""
 
 
 def wire_form(text: str) -> str:
-    """An address as it goes on the wire: without white space around it, its domain in ASCII and lower case (IDNA 2008,
-    mapped by UTS 46), its local part in NFC. Raises `NotAnAddress`.
+    """An address as it goes on the wire. It has no white space around it. Its domain is in ASCII and lower case (IDNA
+    2008, mapped by UTS 46), and its local part in NFC. Raises `NotAnAddress`.
 
-    Plain ASCII addresses, nearly all, are checked here by the same rules as email-validator's, 30 times as fast;
-    internal domains such as bank.local or mail.test count as good. All others go through email-validator, which refuses
+    Plain ASCII addresses, nearly all, are checked here by the same rules as email-validator's, 30 times as fast.
+    Internal domains such as bank.local or mail.test count as good. All others go through email-validator, which refuses
     special domains (.local, .localhost, .invalid, .onion) for internationalised addresses. Quotes around a local part
     are kept where it needs them, as in "a..b"@example.com, and taken off where not (RFC 5321, section 4.1.2; RFC 5322,
     3.4.1).
@@ -57,7 +57,7 @@ def _by_email_validator(address: str) -> str:
 
 
 def _at_foreign_domain(address: str) -> str | None:
-    """A plain local part at a domain beyond ASCII: such domains are few, and each is encoded once. None for others."""
+    """A plain local part at a domain beyond ASCII. Such domains are few, and each is encoded once. None for others."""
     found = _PLAIN_LOCAL.fullmatch(address)
     if found is None:
         return None
@@ -88,10 +88,11 @@ def _validated(address: str) -> tuple[str, int]:
 
 
 def canonical(text: str) -> str | None:
-    """The one form in which an address is compared; None for a text that is no address, and so is never mailed.
+    """The one form in which an address is compared. None for a text that is no address, and so is never mailed.
 
     It is the wire form with the letters of its local part in lower case. RFC 5321, section 2.4, leaves their case to
-    the receiving host, and discourages hosts from telling mailboxes apart by it: who is suppressed is so in any case.
+    the receiving host, and discourages hosts from distinguishing mailboxes by it. A suppressed address is so in any
+    case.
     """
     try:
         return _without_case(wire_form(text))
@@ -114,7 +115,7 @@ def _lower(letter: str) -> str:
 
 
 def went_to(text: str) -> str:
-    """Where an email to this recipient goes: its wire form, or for what is no address the text itself."""
+    """Where an email to this recipient goes. It is its wire form, or for what is no address the text itself."""
     try:
         return wire_form(text)
     except NotAnAddress:
@@ -122,8 +123,8 @@ def went_to(text: str) -> str:
 
 
 def listed(text: str) -> str:
-    """The form of an entry of the suppression list: an address's canonical one, or "@" and the domain for every address
-    of a domain, which people write as *@domain. Raises `NotAnAddress`."""
+    """The form of an entry of the suppression list. It is an address's canonical form, or "@" and the domain for every
+    address of a domain, which people write as *@domain. Raises `NotAnAddress`."""
     bare = text.strip()
     domain = bare.removeprefix(EVERY) if bare.startswith(EVERY) else bare[1:] if bare.startswith("@") else None
     if domain is None:
@@ -139,5 +140,5 @@ def shown(form: str) -> str:
 
 
 def domain_of(address: str) -> str:
-    """The domain of an address as its refusals are counted: in small letters."""
+    """The domain of an address as its refusals are counted, in small letters."""
     return address.rpartition("@")[2].strip().lower()

@@ -1,4 +1,4 @@
-"""What a template sees of a value that a database column or a JSON document holds: the rule for each type of value.
+"""What a template sees of a value that a database column or a JSON document holds, by the type of the value.
 
 These are Python's types, as the driver gives them (`mysql_connection`). Which types of columns may be offered to
 templates at all is in `source.column_kinds`.
@@ -24,7 +24,10 @@ class NoText(ValueError):
 
 
 class Written(float):
-    """A number that is printed as it was written: 12.50 stays "12.50". In all else it is the float of that number."""
+    """A number that is printed as it was written, so that 12.50 stays "12.50".
+
+    In all else it is the float of that number.
+    """
 
     __slots__ = ("text",)
     text: str
@@ -49,8 +52,8 @@ class Written(float):
 
 
 def template_value(value: Any) -> Any:
-    """`value`, of a column, as a template may have it: None, bool, int, float, str, or what is not of a column's types
-    (list, dict and others) unchanged.
+    """`value`, of a column, as a template may have it. It is None, bool, int, float, str, or unchanged where it is not
+    of a column's types (list, dict and others).
 
     Raises `NoText` for bytes that are not UTF-8 text.
     """
@@ -59,18 +62,18 @@ def template_value(value: Any) -> Any:
 
 
 def _decimal(value: Decimal) -> int | float:
-    """All its digits: DECIMAL(9,2) keeps "12.50", and nothing becomes "1E-8"."""
+    """All its digits. DECIMAL(9,2) keeps "12.50", and nothing becomes "1E-8"."""
     text = format(value, "f")
     return Written(text) if "." in text else int(text)
 
 
 def _float(value: float) -> int | float:
-    """FLOAT and DOUBLE are binary numbers, without trailing zeros: the database too writes 5 where Python has 5.0."""
+    """FLOAT and DOUBLE are binary numbers, without trailing zeros. The database too writes 5 where Python has 5.0."""
     return int(value) if value.is_integer() and abs(value) < _EXACT else value
 
 
 def _duration(value: timedelta) -> str:
-    """A TIME as the database writes it: hours from -838 to 838, a fraction only where there is one.
+    """A TIME as the database writes it, with hours from -838 to 838 and a fraction only where there is one.
 
     https://dev.mysql.com/doc/refman/8.0/en/time.html
     """

@@ -12,12 +12,15 @@ class EedError(Exception):
 
 
 class NotPossible(EedError):
-    """The operator asked for something that the present state does not allow; the text says why and what to do."""
+    """The operator asked for something that the present state does not allow. The text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in the configuration or its surroundings: where it is, what is wrong, what would be right."""
+    """One mistake in the configuration or its surroundings.
+
+    It says where it is, what is wrong, and what would be right.
+    """
 
     where: str
     what: str
@@ -36,7 +39,7 @@ class ConfigError(EedError):
 
 
 class DatabaseGone(EedError):
-    """The database cannot be reached or refuses to work; what was asked was not done, or may not have been."""
+    """The database cannot be reached or refuses to work. What was asked was not done, or may not have been."""
 
 
 class QueueGone(EedError):
@@ -44,26 +47,28 @@ class QueueGone(EedError):
 
 
 class LeaseLost(EedError):
-    """A job is no longer this publisher's, or has changed: what was begun is taken back, and nothing is lost."""
+    """A job is no longer this publisher's, or has changed. What was begun is rolled back, and nothing is lost."""
 
 
 class Miscounted(EedError):
-    """The database has changed another number of rows than it was given: what was begun is taken back."""
+    """The database has changed another number of rows than it was given. What was begun is rolled back."""
 
 
 class NoGrant(EedError):
-    """The ledger refused the wire: stale token, lost lease, or the job is paused, cancelled or expired."""
+    """The ledger refused the wire, for a stale token or a lost lease, or because the job is paused, cancelled or
+    expired.
+    """
 
 
 class Stopping(EedError):
-    """The service is asked to stop: what is not on the wire goes back unharmed."""
+    """The service is asked to stop. What is not on the wire goes back unharmed."""
 
 
 class DeliveryFailure(EedError):
     """An attempt that did not end in a yes. The subclass is the row of the answers table.
 
-    `for_all`: any email would have got it, with any content and recipient. `concerns`: whom it is about; as a rule
-    what the class says.
+    `for_all` means that any email would have got it, with any content and recipient. `concerns` is whom it is about, as
+    a rule what the class says.
     """
 
     verdict: ClassVar[Verdict]
@@ -92,7 +97,7 @@ class DeliveryFailure(EedError):
 
 
 class PermanentFailure(DeliveryFailure):
-    """This recipient or this content will never be taken: failed at once."""
+    """This recipient or this content will never be taken, so the email fails at once."""
 
     verdict = Verdict.PERMANENT
 
@@ -101,32 +106,32 @@ class RenderError(PermanentFailure):
     """The email cannot be made from its template, variables, attachments or addresses."""
 
     def outcome(self) -> Outcome:
-        """Without a code: the mail server has said nothing, and its breaker must not take this for an answer."""
+        """It has no code. The mail server has said nothing, and its breaker must not take this for an answer."""
         return Outcome(self.verdict, self.reply, None, self.enhanced)
 
 
 class TransientFailure(DeliveryFailure):
-    """Not now: a 4xx for this recipient or content. Retried later, counted."""
+    """Not now, a 4xx for this recipient or content. Retried later, counted."""
 
     verdict = Verdict.TEMPORARY
 
 
 class Throttled(DeliveryFailure):
-    """We are too fast for the provider. Slow down; costs the email nothing."""
+    """We are too fast for the provider. Slow down. It costs the email nothing."""
 
     verdict = Verdict.THROTTLED
     whom = Concerns.EVERYBODY
 
 
 class InfrastructureFailure(DeliveryFailure):
-    """It is not this recipient's fault. As a rule the transport is broken for all emails: cannot connect, TLS, AUTH,
-    account paused. That opens the breaker. With `Concerns.OTHERS`, what others get decides."""
+    """It is not this recipient's fault. As a rule the transport is broken for all emails (cannot connect, TLS, AUTH,
+    account paused). That opens the breaker. With `Concerns.OTHERS`, what others get decides."""
 
     verdict = Verdict.INFRASTRUCTURE
     whom = Concerns.EVERYBODY
 
 
 class InDoubt(DeliveryFailure):
-    """The connection died after the wire: the message may or may not have been taken."""
+    """The connection died after the wire, and the message may or may not have been taken."""
 
     verdict = Verdict.IN_DOUBT

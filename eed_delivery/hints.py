@@ -1,10 +1,10 @@
-"""Commands to type next, as a log line gives them: with the source's keys, quoted as a shell needs it."""
+"""Commands to type next, as a log line gives them, with the source's keys quoted as a shell needs it."""
 
 import shlex
 
 
 def key_words(key: str) -> tuple[str, ...]:
-    """A key as the words of a command: one that begins with "-" is no option."""
+    """A key as the words of a command. One that begins with "-" is no option."""
     return ("--", key) if key.startswith("-") else (key,)
 
 

@@ -1,4 +1,6 @@
-"""Logs: one JSON object a line on stdout, for journald or the CloudWatch agent; a key per fact, no personal data.
+"""Logs: one JSON object a line on stdout, for journald or the CloudWatch agent.
+
+It has a key per fact and no personal data.
 
 Use structlog's own API anywhere: ``structlog.get_logger().info("email sent", email_id=7)``.
 """
@@ -45,7 +47,7 @@ _thread = threading.local()
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """What this thread logs meanwhile is written, and no listener hears it: for a listener's own threads, and for the
+    """What this thread logs meanwhile is written, and no listener hears it. It is for a listener's own threads and the
     libraries they call."""
     before = getattr(_thread, "unheard", False)
     _thread.unheard = True
@@ -65,7 +67,7 @@ class LogHealth:
 
     @property
     def lost_lines(self) -> int:
-        """Lines that could not be written: stdout is closed, its disk is full, or no process reads the pipe."""
+        """Lines that could not be written, because stdout is closed, its disk is full, or no process reads the pipe."""
         return self._lost_lines
 
     @property
@@ -83,10 +85,10 @@ class LogHealth:
 
 
 class LineWriter:
-    """Writes whole lines from any thread; it never raises, and never waits for a reader who reads no more.
+    """Writes whole lines from any thread. It never raises, and never waits for a reader who reads no more.
 
-    This is the one place where an error is swallowed, and right so: an email that is on the wire must be recorded in
-    the database whether or not somebody reads the log. A closed pipe, one that is full or a full disk costs the line,
+    This is the one place where an error is swallowed, and rightly. An email that is on the wire must be recorded in the
+    database whether or not the log is read. A closed pipe, one that is full or a full disk costs the line,
     and is counted.
     """
 
@@ -120,7 +122,10 @@ class LineWriter:
             self._half_a_line = done < len(data)
 
     def _await_room(self, poll: "select.poll") -> None:
-        """Raises TimeoutError when there is none; a reader who has kept us waiting once is not waited for again."""
+        """Raises TimeoutError when the pipe still takes nothing.
+
+        A reader who has kept us waiting once is not waited for again.
+        """
         self._stuck = not poll.poll(0 if self._stuck else READER_MILLISECONDS)
         if self._stuck:
             raise TimeoutError("no process reads the log")
@@ -129,10 +134,12 @@ class LineWriter:
 
 
 def _way_into(stream: TextIO | None) -> Callable[[bytes], int | None]:
-    """Writes some or all of the bytes and says how many, or None where there was no room; raises OSError or ValueError.
+    """Writes some or all of the bytes and returns how many, or None where nothing could be taken.
 
-    To a file or a pipe past the stream's own buffers, which are a layer each of every line's cost, and keep what they
-    could not write: a line that was counted as lost came hours later, when the disk had room again.
+    Raises OSError or ValueError.
+
+    To a file or a pipe it writes past the stream's own buffers. They add a layer each to every line's cost, and keep
+    what they could not write. A line that was counted as lost came hours later, when the disk had free space again.
     """
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # with python -u there is no buffer in between
@@ -144,7 +151,7 @@ def _way_into(stream: TextIO | None) -> Callable[[bytes], int | None]:
 
 
 class _WrittenAsText:
-    """A way into a stream that is text alone. None: Python found stdout closed when it started."""
+    """A way into a stream that is text alone. None means that Python found stdout closed when it started."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -158,7 +165,7 @@ class _WrittenAsText:
 
 
 def _poll_for(stream: TextIO | None) -> "select.poll | None":
-    """Asks whether a file descriptor takes more; None for a stream that has none, and for a file, which always does."""
+    """Asks whether a file descriptor takes more. None for a stream that has none, and for a file, which always does."""
     try:
         descriptor = stream.fileno() if stream is not None else None
         if descriptor is None or stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -195,10 +202,10 @@ class _Listeners:
 
 
 class _LineMaker:
-    """The one processor: an event becomes the line that is written.
+    """The one processor, which turns an event into the line that is written.
 
     A line is written for every email, and sending has driven its code and data out of the processor's caches since the
-    last one: it costs what there is of both. With a processor for each step, and json's encoder, it took twice as much.
+    last one. Its cost grows with both. With a processor for each step, and json's encoder, it took twice as much.
     """
 
     def __init__(self, role: str, listeners: _Listeners | None) -> None:
@@ -248,7 +255,7 @@ class _Handler(logging.Handler):
 def configure(
     settings: LogSettings, role: str, stream: TextIO | None = None, listeners: Sequence[Listener] = ()
 ) -> LogHealth:
-    """Set up logging for this process. `role` (publisher, worker, …) is on every line; `stream` defaults to stdout.
+    """Set up logging for this process. `role` (publisher, worker, …) is on every line. `stream` defaults to stdout.
 
     Libraries are heard from warning up. Returns the counters of what could not be logged.
     """
@@ -305,7 +312,7 @@ def _masked_facts(event: MutableMapping[str, Any]) -> list[str]:
 
 @lru_cache(maxsize=1000)  # the keys are ours, and few
 def _open_name(key: str) -> str | None:
-    """As it begins its fact; None for one whose value is hidden at some level."""
+    """As it begins its fact. None for one whose value is hidden at some level."""
     return None if _is_private(key, PRIVATE_WORDS) else f"{encode_basestring_ascii(key)}: "
 
 

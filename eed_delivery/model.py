@@ -1,4 +1,7 @@
-"""The words of the house: jobs, emails, their states and what a transport can answer. Frozen data, no I/O."""
+"""The terms that all packages share: jobs, emails, their states and what a transport can answer.
+
+Frozen data, no I/O.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,7 +56,7 @@ class JobState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The class of an answer (docs/design.md#the-answers-table); it decides what happens next."""
+    """The class of an answer (docs/design.md#the-answers-table). It decides what happens next."""
 
     SENT = "sent"
     TEMPORARY = "temporary"  # retry later, counted
@@ -68,11 +71,11 @@ OUR_PREFIX = "eed_"
 
 
 class Concerns(StrEnum):
-    """Whom an answer concerns: decided before what follows from it."""
+    """Whom an answer concerns. This is decided before what follows from it."""
 
     RECIPIENT = "recipient"  # or this one email's content
     JOB = "job"  # its sender: every email of the job would get it
-    OTHERS = "others"  # not the recipient: their domain, or everybody; what others get decides
+    OTHERS = "others"  # not the recipient: their domain, or all recipients. What others get decides
     EVERYBODY = "everybody"  # the relay, our address, the account
 
 
@@ -84,8 +87,8 @@ NEUTRAL = frozenset({Verdict.THROTTLED, Verdict.INFRASTRUCTURE})
 class Outcome:
     """What one attempt came to.
 
-    `reply` is for people and is kept in the ledger; `code` is the SMTP reply code or HTTP status, `enhanced`
-    the RFC 3463 status ("5.1.1") or the SES error code, `message_id` the provider's id of an accepted email.
+    `reply` is for people and is kept in the ledger. `code` is the SMTP reply code or HTTP status, and `enhanced` the
+    RFC 3463 status ("5.1.1") or the SES error code. `message_id` is the provider's id of an accepted email.
     """
 
     verdict: Verdict
@@ -110,10 +113,10 @@ class AttachmentRef:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the ledger and the source know it together: what every one of its emails shares.
+    """A job as the ledger and the source know it together. It holds what every one of its emails shares.
 
     `revision` grows whenever an operator requeues or resumes, so that cached templates are read anew.
-    `category` is what its recipients may want no more of, as the suppression list names it; "": none.
+    `category` is what its recipients may want no more of, as the suppression list names it. "" means none.
     """
 
     job_id: int
@@ -142,20 +145,21 @@ that every reader of JSON keeps exactly (RFC 8259, section 6), and far beyond th
 
 
 def content_key(key: str, resend_of: int | None) -> str:
-    """The key of the source's row that an email's content comes from: its own, or a resend's original's."""
+    """The key of the source's row that an email's content comes from. It is its own, or a resend's original's."""
     return key if resend_of is None else key.rpartition(RESENT_AS)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One email in a worker's hand: its place in the ledger (ids, token, counts) and its content from the source.
+    """One email that a worker has claimed, with its place in the ledger (ids, token, counts) and its content from the
+    source.
 
-    `variables` is what the source's column held: JSON text, or an object the driver has decoded already;
-    `columns` are further source columns offered to the templates by name.
+    `variables` is what the source's column held, JSON text or an object the driver has decoded already. `columns` are
+    further source columns offered to the templates by name.
 
-    `resend_of` is the email that an operator had sent once more: this one has its content, and a key of its own.
-    `redirected`: it goes to `recipient`, whatever the source says. `refused_before`: its last try ended with an answer
-    after which it is tried again.
+    `resend_of` is the email that an operator had sent once more. This one has its content, and a key of its own.
+    `redirected` means that it goes to `recipient`, whatever the source says. `refused_before` means that its last try
+    ended with an answer after which it is tried again.
     """
 
     email_id: int
@@ -182,7 +186,7 @@ class Email:
         return content_key(self.key, self.resend_of)
 
     def log_facts(self) -> dict[str, object]:
-        """What a log line about it says of it: `job` and `email` are the source's keys, the ids the ledger's."""
+        """What a log line about it says of it. `job` and `email` are the source's keys, the ids the ledger's."""
         return {
             "job": self.job_key,
             "job_id": self.job_id,
@@ -194,9 +198,9 @@ class Email:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What one SQS message says: which email, of which generation, and how many tries were counted before it.
+    """What one SQS message says. It names the email, its generation, and how many tries were counted before it.
 
-    `group` is the job (SQS's MessageGroupId): with it fair queues keep one huge job from starving a small one. It
+    `group` is the job (SQS's MessageGroupId). With it fair queues keep one huge job from starving a small one. It
     stands beside the body, not in it, and a copy of a message has it too.
     """
 
@@ -209,7 +213,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A finished message. The envelope is here as data: it is never parsed out of the headers."""
+    """A finished message. The envelope is here as data, and is never parsed out of the headers."""
 
     email_id: int
     gen: int
@@ -238,9 +242,9 @@ class Accepted:
 class ReadyJob:
     """A job that the source says may go out.
 
-    `key` is an int where the source has integer keys. `expires_in_seconds` is counted by the source's own clock,
-    so that time zones don't matter; None: it never expires. `recipient` is known where the job's row is its one email.
-    `again`: the ledger has finished it before.
+    `key` is an int where the source has integer keys. `expires_in_seconds` is counted by the source's own clock, so
+    that time zones don't matter. None means that it never expires. `recipient` is known where the job's row is its one
+    email. `again` means that the ledger has finished it before.
     """
 
     key: int | str
@@ -258,8 +262,8 @@ class ReadyJob:
 
 @dataclass(frozen=True, slots=True)
 class WaitingJob:
-    """A job that is ready by its status and whose time has not come. `scheduled_at` is in UTC, to the second; None:
-    further away than any time that is meant (a schedule of the year 9999)."""
+    """A job that is ready by its status and whose time has not come. `scheduled_at` is in UTC, to the second. None
+    means further away than any time that is meant (a schedule of the year 9999)."""
 
     key: int | str
     name: str
@@ -270,7 +274,7 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """An email of the source that is not sent yet, as the ledger enlists it; `recipient` is "" where there is none."""
+    """An email of the source that is not sent yet, as the ledger enlists it. `recipient` is "" where there is none."""
 
     key: int | str
     recipient: str

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class NoticeKind(StrEnum):
-    """The `type` of a webhook; docs/webhooks.md says when each is sent."""
+    """The `type` of a webhook. docs/webhooks.md says when each is sent."""
 
     EMAIL_DELIVERED = "email.delivered"
     EMAIL_BOUNCED = "email.bounced"
@@ -29,8 +29,8 @@ class NoticeKind(StrEnum):
 class Notice:
     """One notice. The ids are the ledger's, and the endpoint receives the source's keys instead.
 
-    `event_id` is the tracking event's it came of, `occurred_at` in UTC (None: now, by the database's clock). `facts`
-    are what the kind has besides: words and numbers, no address and no server's reply.
+    `event_id` is the tracking event's it came of. `occurred_at` is in UTC (None is now, by the database's clock).
+    `facts` are what the kind has besides, words and numbers, but no address and no server's reply.
     """
 
     kind: NoticeKind

@@ -1,13 +1,13 @@
-"""The publisher: ready jobs become pending rows, pending rows become messages.
+"""The publisher turns ready jobs into pending rows, and pending rows into messages.
 
     look     new jobs in the source are registered
     lease    this publisher takes hold of jobs with work to do
     enlist   their emails are copied into the ledger, a chunk at a time, behind a cursor
-    publish  pending emails get a message each, ten to a request, several requests in flight; only so many ahead of the
-             workers that a new job's messages never stand behind all those of a huge one
+    publish  pending emails get a message each, ten to a request, several requests in flight; they are at most a limit
+             ahead of the workers, so a new job's messages never wait behind all those of a huge one
 
-A crash between any two of these loses nothing: the cursor and the states say where to continue. Two publishers may run;
-leases keep them apart, and if both publish one email, the second message finds it taken.
+A crash between any two of these loses nothing. The cursor and the states say where to continue. Two publishers may run.
+Leases keep them apart, and if both publish one email, the second message finds it taken.
 """
 
 import time
@@ -51,7 +51,7 @@ SLOW_CHUNK_REMEDY = "run eed-delivery db check. It names the view or join that r
 class Window:
     """How many more messages may go into the queue. Between two counts, what was published is subtracted.
 
-    The count may be late or wrong: then a message is early or late, which none of the guarantees depends on.
+    The count may be late or wrong. Then a message is early or late, which none of the guarantees depends on.
     """
 
     def __init__(self, limit: int, interval: PollInterval) -> None:
@@ -61,7 +61,7 @@ class Window:
 
     @property
     def wait(self) -> float:
-        """Seconds until there may be room again; 0 while there is."""
+        """Seconds until another message may be published. 0 while one may be."""
         return 0.0 if self._room > 0 else self._interval.wait
 
     def recount(self, count: Callable[[int], int]) -> None:
@@ -71,8 +71,8 @@ class Window:
                 self._room = self._limit - count(self._limit)
 
     def share(self, jobs: int) -> int:
-        """How many emails of each job may be published: one at least while there is room, so that none of
-        them waits for another to end. 0: there is no room."""
+        """How many emails of each job may be published. At least one below the limit, so that none of them waits for
+        another to end. 0 means that the limit is reached."""
         return max(1, self._room // max(1, jobs)) if self._room > 0 else 0
 
     def fill(self, messages: int) -> None:
@@ -107,7 +107,7 @@ class Publisher:
     def step(self) -> float:
         """Register what is new, then give every leased job one chunk, so that a small job never waits for a huge one.
 
-        Raises `DatabaseGone` or `QueueGone`; the next step continues where this one stopped.
+        Raises `DatabaseGone` or `QueueGone`. The next step continues where this one stopped.
         """
         with self._idle_interval.polling():
             self._look()
@@ -159,7 +159,7 @@ class Publisher:
         self._ailing[str(key)] = self._clock() + AILING_SECONDS
 
     def _enlist(self, job: LeasedJob, chunk: int) -> bool:
-        """One chunk of a job into the ledger; True while there may be more."""
+        """One chunk of a job into the ledger. True while there may be more."""
         if job.enlisted:
             return False
         if job.state is JobState.ACTIVE and not job.started:
@@ -184,7 +184,7 @@ class Publisher:
             log.warning("job_failed", **job.log_facts(), reason=error.reply)
 
     def _tickets(self, jobs: Sequence[LeasedJob], chunk: int) -> Sequence[Ticket]:
-        """What there is room for in the queue: of each job as much as of every other."""
+        """The tickets that the queue's limit allows, of each job as many as of every other."""
         self._window.recount(lambda limit: self._ledger.queued(jobs, limit))
         size = min(chunk, self._window.share(len(jobs)))
         return self._ledger.pending(jobs, size)[:TICKETS_AT_ONCE] if size else []

@@ -34,7 +34,7 @@ _TROUBLE = (BotoCoreError, ClientError)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message in our hand. `ticket` is None when it is none of ours; `problem` then says what is wrong with it."""
+    """A message in our hand. `ticket` is None when it is none of ours. `problem` then says what is wrong with it."""
 
     sqs_id: str
     receipt: str
@@ -45,7 +45,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message in our hand that somebody else has written, unread."""
+    """A received message that another sender wrote, unread."""
 
     sqs_id: str
     receipt: str
@@ -58,7 +58,7 @@ Message = Received | Letter
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What SQS said to a batch: the tickets it named as taken, and the reasons for the others, by how many."""
+    """What SQS said to a batch. It holds the tickets it named as taken, and the reasons for the others, by how many."""
 
     accepted: tuple[Ticket, ...]
     refused: tuple[str, ...]
@@ -78,12 +78,12 @@ class Depth:
 
 
 def write(ticket: Ticket) -> str:
-    """The message body for a ticket: ids only, never an address or content. JSON of four whole numbers."""
+    """The message body for a ticket. It has ids only, never an address or content. JSON of four whole numbers."""
     return f'{{"v":{WIRE_VERSION},"email_id":{ticket.email_id:d},"gen":{ticket.gen:d},"base":{ticket.base:d}}}'
 
 
 def read(body: str) -> Ticket:
-    """Parse a message body; raises ValueError, saying what is wrong, for anything that is not exactly ours."""
+    """Parse a message body. Raises ValueError, saying what is wrong, for anything that is not exactly ours."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -119,7 +119,7 @@ class Queue:
         )
 
     def publish(self, tickets: Sequence[Ticket], delay_seconds: float = 0) -> Published:
-        """Send up to ten tickets. Only what `Successful` names counts as taken; what neither list names does not."""
+        """Send up to ten tickets. Only what `Successful` names counts as taken. What neither list names does not."""
         delay = min(MAX_DELAY_SECONDS, max(0, round(delay_seconds)))
         entries: list[Any] = [_entry(str(i), ticket, delay) for i, ticket in enumerate(tickets)]
         answer = self._call(lambda: self._client.send_message_batch(QueueUrl=self.url, Entries=entries))
@@ -141,7 +141,7 @@ class Queue:
         ]
 
     def receive_dead(self, limit: int, visibility_seconds: float) -> list[Received]:
-        """Receive from the dead-letter queue; nothing if none is configured."""
+        """Receive from the dead-letter queue. Nothing if none is configured."""
         if self.dead_letter_url is None:
             return []
         return self._receive(self.dead_letter_url, limit, 0, visibility_seconds)
@@ -239,6 +239,6 @@ def _count(message: Any) -> int:
 
 
 def _say_refused(action: str, failed: Sequence[Any]) -> None:
-    """An expired receipt is no disaster (celery/kombu#1198): the message comes again and its email's state is known."""
+    """An expired receipt is no disaster (celery/kombu#1198). The message comes again and its email's state is known."""
     if failed:
         log.info("queue_refused", action=action, count=len(failed), codes=sorted({entry["Code"] for entry in failed}))

@@ -1,4 +1,4 @@
-"""Text from strangers, made safe to keep, to show and to log: names, replies and reasons go to terminals, pages,
+"""Text from strangers, made safe to keep, to show and to log. Names, replies and reasons go to terminals, pages,
 spreadsheets and logs."""
 
 import json
@@ -32,7 +32,7 @@ AT_SIGNS = (
     r"\\{1,4}(?:[uU]0{0,6}40|x40|x\{40\}|100)",  # JSON and Python, C, RFC 6533 3, octal
     r"[ \t]?[(\[{<][ \t]?(?:at|AT|At|@)[ \t]?[)\]}>][ \t]?",  # "anna (at) example.com"
 )
-"""The ways to write the @ of an address. A bare " at " is left: "refused at mx.example.com" names nobody."""
+"""The ways to write the @ of an address. A bare " at " is left: "refused at mx.example.com" names no person."""
 _DOT = r"(?:\.|[%=]2[eE]|\u3002|[ \t]?[(\[](?:dot|\.)[)\]])"
 _NO_NUMBER = r"(?!\d{1,9}\.\d{1,9}(?![\w.]))"
 _DOMAIN = rf"(?=\[|[%=]5[bB]|{_NO_NUMBER}[^\W_][\w-]*+{_DOT}[ \t]?[\w-])"
@@ -51,9 +51,10 @@ def visible(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    """`text` as a cell that no spreadsheet runs: a ' before what begins like a formula, also behind a separator,
-    because a spreadsheet may take ; or a tab for what ends a cell. What has a ' there gets one too, so that `bare`
-    gives back any text."""
+    """`text` as a cell that no spreadsheet runs.
+
+    A ' stands before what begins like a formula. It stands behind a separator, too, because a spreadsheet may take a
+    semicolon or a tab for what ends a cell. What has a ' there gets one too, so that `bare` gives back any text."""
     return _DANGEROUS.sub(rf"\1{MARK}", text)
 
 
@@ -65,7 +66,7 @@ def bare(cell: str) -> str:
 def json_text(
     data: object, *, indent: int | None = None, ascii_only: bool = False, default: Callable[[Any], object]
 ) -> str:
-    """JSON without a character that could move the cursor or reverse the line: those are escaped."""
+    """JSON without a character that could move the cursor or reverse the line. Those are escaped."""
     text = json.dumps(data, indent=indent, ensure_ascii=ascii_only, default=default)
     return text if text.isascii() and not _UNPRINTABLE.search(text) else _UNPRINTABLE.sub(_escaped, text)
 
@@ -76,9 +77,10 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def without_markup(text: str) -> str:
-    """`text` in which no chat program finds a mention or a link with another label: a stranger's reply wakes nobody and
-    leads nowhere. An invisible space takes the marks apart (Slack `<!channel>`, `<@U1>`, `<address|label>`; Discord,
-    Mattermost and Teams `@everyone`, `@here`, `[label](address)`).
+    """`text` in which no chat program finds a mention or a link with another label.
+
+    A stranger's reply alerts no one and links to nothing. An invisible space takes the marks apart (Slack `<!channel>`,
+    `<@U1>`, `<address|label>`; Discord, Mattermost and Teams `@everyone`, `@here`, `[label](address)`).
     https://docs.slack.dev/messaging/formatting-message-text"""
     return _CHAT_MARKUP.sub("\\g<0>\u200b", text)
 
@@ -86,9 +88,8 @@ def without_markup(text: str) -> str:
 def clean(text: str | bytes) -> str:
     """`text` as one line of at most 500 characters.
 
-    Bytes that are not UTF-8 become U+FFFD. Control and format characters (category C: escape sequences,
-    line ends, bidirectional overrides) become spaces, because the reply is chosen by a stranger and read
-    at a terminal."""
+    Bytes that are not UTF-8 become U+FFFD. Control and format characters (category C, such as escape sequences, line
+    ends and bidirectional overrides) become spaces. The reply is chosen by a stranger and read at a terminal."""
     if isinstance(text, bytes):
         # The tail would be cut anyway: no need to decode a hostile server's 64 KiB. A character has at
         # most 4 bytes.
@@ -105,7 +106,7 @@ _QUOTED = re.compile(r"""(?<!\\)'(?:[^'\\]|\\.)*+'|(?<!\\)"(?:[^"\\]|\\.)*+\""""
 
 
 def mask_locations(text: str) -> str:
-    """`attachment '***': there is no such file`: paths of attachments are made of customers' names and numbers."""
+    """Makes `attachment '***': there is no such file`, because their paths hold customers' names and numbers."""
     found = _ATTACHMENT.search(text)
     if found is not None:
         text = text[: found.start()] + _QUOTED.sub(f"'{MASK}'", text[found.start() :])
@@ -113,8 +114,8 @@ def mask_locations(text: str) -> str:
 
 
 def mask_addresses(text: str) -> str:
-    """`anna@example.com` becomes `***@example.com`, and `anna%40example.com` `***%40example.com`: the domain is for
-    support, the person is nobody's business."""
+    """`anna@example.com` becomes `***@example.com`, and `anna%40example.com` `***%40example.com`. Support needs the
+    domain, and the person stays private."""
     if "@" in text:
         text = LOCAL_PART.sub(f"{MASK}@", text)
     return _mask_coded(text) if _MAY_BE_CODED.search(text) else text
@@ -145,7 +146,7 @@ def _codes_a_letter(text: str, at: int, end: int) -> bool:
 
 
 def may_hold_address(text: str) -> bool:
-    """False: `mask_addresses` leaves it as it is. That is quick to know of nearly every log line."""
+    """False means that `mask_addresses` leaves it unchanged. That is quick to know of nearly every log line."""
     return "@" in text or _MAY_BE_CODED.search(text) is not None
 
 
@@ -155,6 +156,7 @@ _LONG_NUMBER = re.compile(r"(?<![\w.:/-])(?=\w*+(?<=\w))(?=(?:[^\W\d]*+\d){8})\w
 
 
 def mask_accounts(text: str) -> str:
-    """`text` without addresses, quoted text and long numbers: accounts, cards, telephone numbers. IP addresses and URLs
-    stay, because they say who speaks."""
+    """`text` without addresses, quoted text and long numbers (accounts, cards, telephone numbers).
+
+    IP addresses and URLs stay, because they say who speaks."""
     return _LONG_NUMBER.sub(MASK, _QUOTED_TEXT.sub(MASK, mask_addresses(text)))
