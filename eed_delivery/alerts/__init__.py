@@ -1,4 +1,4 @@
-"""Alerts: one is sent when a log line matches a rule, or a fact is beyond its limit. docs/alerts.md is the manual.
+"""Alerts. One is sent when a log line matches a rule, or a fact is beyond its limit. docs/alerts.md is the manual.
 
 - `rulebook`  which rules a log line matches
 - `desk`      receives log lines and facts, and checks them in a thread of its own

@@ -14,8 +14,8 @@ MAX_SUBJECT_CHARS = 100  # SNS takes no more: https://docs.aws.amazon.com/sns/la
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. `line` is the log line that was one too many, or the fact; `times` how often the rule was met since
-    its last alert; `last` that the hour's share is used up; `lost` how many before it could not be handed over.
+    """One alert. `line` is the log line that was one too many, or the fact. `times` is how often the rule was met since
+    its last alert, and `last` that the hour's share is used up. `lost` is how many before it could not be handed over.
     """
 
     alert_id: str

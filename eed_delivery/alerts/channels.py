@@ -1,4 +1,4 @@
-"""The ways out: each hands one alert over within bounded time, or says why not."""
+"""The channels. Each hands one alert over within bounded time, or says why not."""
 
 import socket
 from collections.abc import Callable
@@ -29,7 +29,10 @@ NOT_AN_EMAIL = 0
 
 
 class NotHandedOver(EedError):
-    """The alert did not get through this way; the text says why, and holds neither secrets nor whole addresses."""
+    """The alert did not get through on this channel.
+
+    The text says why, and holds neither secrets nor whole addresses.
+    """
 
 
 class Channel(Protocol):
@@ -38,13 +41,13 @@ class Channel(Protocol):
     label: str
 
     def send(self, alert: Alert) -> None:
-        """Hand it over. Raises `NotHandedOver`; may then be called again, and the alert may arrive twice."""
+        """Hand it over. Raises `NotHandedOver`. It may then be called again, and the alert may arrive twice."""
         ...
 
 
 class EmailChannel:
-    """An email through the same mail server or SES as every other; not through queue and ledger, which may be the
-    very thing that is broken."""
+    """An email through the same mail server or SES as every other. It does not go through queue and ledger, which may
+    be what is broken."""
 
     def __init__(self, make_transport: Callable[[], Transport], sender: str, recipient: str, domain: str) -> None:
         """`domain` is that of the Message-ID."""
@@ -139,7 +142,7 @@ class WebhookChannel:
 
 
 def _without_url(error: Exception, url: str) -> str:
-    """An error's own words, less the address: a chat's address is its password."""
+    """An error's own words without the address, because a chat's address is its password."""
     parts = urlsplit(url)
     text = str(error)
     for secret in (url, f"{parts.path}?{parts.query}", parts.path):

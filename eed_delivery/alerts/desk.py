@@ -38,7 +38,7 @@ class Observed:
 
 @dataclass
 class _Met:
-    """A rule and how often it was met after the last query; `ask_at` is `time.monotonic()`."""
+    """A rule and how often it was met after the last query. `ask_at` is `time.monotonic()`."""
 
     threshold: AlertThreshold
     audience: Sequence[str]
@@ -48,12 +48,12 @@ class _Met:
 
 
 class Desk:
-    """The alerts of one process. `hear` and `observe` may be called from any thread; they neither wait nor raise."""
+    """The alerts of one process. `hear` and `observe` may be called from any thread. They neither wait nor raise."""
 
     def __init__(
         self, rules: Rulebook, turns: Turns, ways: Mapping[str, Sequence[Outgoing]], service: str, host: str
     ) -> None:
-        """`ways`: those of each audience; one that several have is the same object in all of them."""
+        """`ways` are the channels of each audience. One that several have is the same object in all of them."""
         self._rules = rules
         self._lowest = rules.lowest
         self._turns = turns
@@ -102,7 +102,7 @@ class Desk:
                 pass
 
     def _step(self) -> bool:
-        """Check one line, or wait for one or for a rule's next query; False at the end."""
+        """Check one line, or wait for one or for a rule's next query. False at the end."""
         try:
             item = self._incoming.get(timeout=self._seconds_to_wait())
         except queue.Empty:

@@ -1,4 +1,4 @@
-"""Facts that are measured at intervals: is anything leaving, is anything stuck, is the quota nearly used up."""
+"""Facts that are measured at intervals. Is anything leaving, is anything stuck, is the quota nearly used up?"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ Measure = Callable[[], float]
 
 
 def measures(ledger: AlertFacts, queue: Queue, ses: Callable[[], "SESV2Client"]) -> dict[str, Measure]:
-    """How each fact is measured; `config.AlertFact.fact` has their names."""
+    """How each fact is measured. `config.AlertFact.fact` has their names."""
     clients: list[SESV2Client] = []
 
     def used_percent() -> float:
@@ -63,7 +63,7 @@ class FactWatch:
         self._beyond: set[str] = set()
 
     def step(self) -> float:
-        """Look once; returns the seconds until the next look."""
+        """Measure once. Returns the seconds until the next measurement."""
         values = {name: self._measured(name) for name in sorted({fact.fact for fact in self._facts})}
         beyond = {fact.name: values[fact.fact] for fact in self._facts if values[fact.fact] >= fact.at_least}
         for fact in self._facts:
@@ -73,7 +73,7 @@ class FactWatch:
         return self._check_seconds
 
     def _measured(self, name: str) -> float:
-        """The number; one that cannot be had is not beyond any limit, and is said in the log, which has rules too."""
+        """The number. One that cannot be had is not beyond any limit, and is logged, and the log has rules too."""
         try:
             return self._measures[name]()
         except (EedError, DBAPIError) as error:

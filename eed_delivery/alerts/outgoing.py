@@ -1,4 +1,4 @@
-"""A thread for each channel: an alert waits there for its turn, and a channel that hangs delays no other."""
+"""A thread for each channel. An alert waits there for its turn, and a channel that hangs delays no other."""
 
 import queue
 import threading
@@ -20,7 +20,7 @@ PAUSES_SECONDS = (2.0, 15.0, 60.0)
 
 
 class Outgoing:
-    """One way out. `put` never waits; what happens after it happens in the thread, which begins with the first."""
+    """One way out. `put` never waits. The rest happens in the thread, which begins with the first alert."""
 
     def __init__(self, channel: Channel, pauses_seconds: tuple[float, ...] = PAUSES_SECONDS) -> None:
         self._channel = channel
@@ -48,7 +48,7 @@ class Outgoing:
             self._thread.start()
 
     def close(self, until: float) -> None:
-        """Let what waits go out until `until` (`time.monotonic()`), each with one try more; the thread is a daemon and
+        """Let what waits go out until `until` (`time.monotonic()`), each with one try more. The thread is a daemon and
         holds up no exit."""
         self._closing.set()
         if self._thread is None:
@@ -76,7 +76,7 @@ class Outgoing:
             self._give_up(alert, problem)
 
     def _try(self, alert: Alert) -> str:
-        """What was in the way; "" when it has left."""
+        """Why it has not left. "" when it has."""
         lost = self._lost
         try:
             self._channel.send(replace(alert, lost=lost))

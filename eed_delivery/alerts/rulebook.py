@@ -12,7 +12,7 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
 def rank(line: Mapping[str, Any]) -> int:
-    """How grave a line is; 0 for one without a level, which no line of ours is."""
+    """How grave a line is. 0 for one without a level, which no line of ours is."""
     return LEVELS.get(str(line.get("level")), 0)
 
 

@@ -1,4 +1,4 @@
-"""Whether an alert may leave now: the table eed_alert decides for all processes; without it each decides for itself.
+"""Whether an alert may leave now. The table eed_alert decides for all processes. Without it each decides for itself.
 
 An alert about the database being gone must leave while it is gone. Each process then keeps its own cool-down, and what
 every process sees is reported by every process once.
@@ -22,7 +22,7 @@ ASK_AGAIN_SECONDS = 30.0
 
 @dataclass
 class _Standing:
-    """One rule as this process knows it; times are the clock's. `told_at` may be another process's doing."""
+    """One rule as this process knows it. Times are the clock's. `told_at` may be another process's doing."""
 
     hits: int = 0
     window_at: float = float("-inf")
@@ -81,7 +81,10 @@ class Turns:
         self._ask_at = float("-inf")
 
     def ask(self, threshold: AlertThreshold, more: int) -> Turn | None:
-        """Count `more` matches of a rule; the turn, if an alert may leave now. Never raises for the database's sake."""
+        """Count `more` matches of a rule.
+
+        Returns the turn, if an alert may leave now. Never raises for the database's sake.
+        """
         if self._clock() < self._ask_at:
             return self._local.ask(threshold, more)
         try:
