@@ -1,7 +1,7 @@
-"""The reconciliation certificate: sums over a report's rows that must come out even, and the rows' SHA-256.
+"""The reconciliation certificate, with sums over a report's rows that must come out even, and the rows' SHA-256.
 
-Everything is counted from the very rows that are handed out, and held against the ledger's own counts, which are taken
-when the last row has been read: a job that changes meanwhile does not balance yet. Who is given both can check them
+Everything is counted from the very rows that are handed out, and compared with the ledger's own counts. These are taken
+when the last row has been read, so a job that changes meanwhile does not balance yet. Who is given both can check them
 with docs/check_certificate.py, which has no line in common with this.
 """
 
@@ -25,9 +25,9 @@ ENDED = (EmailState.SENT, EmailState.FAILED, EmailState.SUPPRESSED, EmailState.C
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`states` and `outcomes` are counts of rows; the outcomes are those of the sent emails. `read_from` and `read_to`
-    are the database's time when the first and the last row were read. `engagement`: how many emails were opened or
-    clicked in, where the rows say so; it is in no sum. `refused` are the lines of refused rows, in no state."""
+    """`states` and `outcomes` are counts of rows. The outcomes are those of the sent emails. `read_from` and `read_to`
+    are the database's time when the first and the last row were read. `engagement` is how many emails were opened or
+    clicked in, where the rows say so. It is in no sum. `refused` are the lines of refused rows, in no state."""
 
     job: JobReport
     rows: int
@@ -139,7 +139,7 @@ class Reconciliation:
         self._refused = 0
 
     def row(self, email: EmailReport, engagement: Engagement | None = None) -> bytes:
-        """An email's line of the CSV, once it is counted and hashed; `engagement` is needed where it is in the rows."""
+        """An email's line of the CSV, once it is counted and hashed. `engagement` is needed where it is in the rows."""
         self._states[email.state] += 1
         if email.state is EmailState.SENT:
             self._outcomes[email.outcome or NO_WORD_YET] += 1
@@ -159,7 +159,7 @@ class Reconciliation:
         return line
 
     def certificate(self, job: JobReport, read_from: datetime, read_to: datetime) -> Certificate:
-        """The result; `job` is read after the last row."""
+        """The result. `job` is read after the last row."""
         engaged = self._engaged
         return Certificate(
             job=job,

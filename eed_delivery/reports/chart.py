@@ -1,4 +1,4 @@
-"""The timeline as a bar chart: where everything stands in the picture, in its own units."""
+"""The timeline as a bar chart. It has the place of everything in the picture, in its own units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Bar:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """`grid` are (y, number) of the horizontal lines. `times` are (x, anchor, text) of what stands below, `ends` the
-    same as moments. `marks` are (x, number) of the moments to point at, by their place in the list, from 1 on: those
-    that lie within the plot."""
+    same as moments. `marks` are (x, number) of the moments to point at that lie within the plot, by their place in the
+    list, from 1 on."""
 
     bars: tuple[Bar, ...]
     grid: tuple[tuple[float, int], ...]
@@ -38,7 +38,7 @@ class Chart:
 
 
 def chart(timeline: Timeline, moments: Sequence[datetime] = ()) -> Chart | None:
-    """None: there is nothing to show. `moments` are UTC times to point at."""
+    """None means that there is nothing to show. `moments` are UTC times to point at."""
     buckets = timeline.buckets(MOST_BARS)
     if not buckets:
         return None
@@ -72,7 +72,7 @@ def _y(count: int, top: int) -> float:
 
 
 def _round_up(number: int) -> int:
-    """To 1, 2, 4, 6, 8 or 10 times a power of ten: a line's number is read at a glance."""
+    """To 1, 2, 4, 6, 8 or 10 times a power of ten, so that a line's number is read at a glance."""
     power = int("1" + "0" * (len(str(number)) - 1))
     return next(factor * power for factor in (1, 2, 4, 6, 8, 10) if factor * power >= number)
 

@@ -1,4 +1,4 @@
-"""Times of the ledger for people: UTC, and beside it the local time of the machine that makes the report."""
+"""Times of the ledger for people, in UTC and in the local time of the machine that makes the report."""
 
 import time
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from datetime import UTC, datetime, tzinfo
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Writes times. `zone` None is the machine's own; `name` says which that is."""
+    """Writes times. `zone` None is the machine's own. `name` says which that is."""
 
     zone: tzinfo | None = None
     name: str = ""
 
     @classmethod
     def here(cls) -> "Moments":
-        """As this machine's clock has it. Of a zone with summer time both names are given: CET/CEST."""
+        """As this machine's clock has it. Of a zone with summer time both names are given, as in CET/CEST."""
         return cls(name="/".join(dict.fromkeys(time.tzname)))
 
     def utc(self, moment: datetime | None) -> str:
@@ -22,7 +22,7 @@ class Moments:
         return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
     def local(self, moment: datetime | None) -> str:
-        """With its offset, since a zone has two of them; "" for none, and where the offset is none."""
+        """With its offset, because a zone has two of them. "" for none, and where the offset is none."""
         if moment is None:
             return ""
         here = moment.replace(tzinfo=UTC).astimezone(self.zone)
@@ -39,12 +39,12 @@ class Moments:
 
 
 def when(moment: datetime | None, timespec: str = "seconds") -> str:
-    """A UTC time of the ledger, with a Z; "" for none."""
+    """A UTC time of the ledger, with a Z. "" for none."""
     return "" if moment is None else moment.isoformat(timespec=timespec) + "Z"
 
 
 def both_times(moment: datetime | None) -> str:
     """A UTC time of the ledger, and behind it the same in this host's time zone where that is another, as the report
-    has it; "" for none."""
+    has it. "" for none."""
     local = Moments().local(moment)
     return f"{when(moment)} ({local})" if local else when(moment)

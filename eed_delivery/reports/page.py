@@ -1,6 +1,6 @@
-"""The report as one page of HTML that a manager can read and print: it needs nothing from anywhere and runs nothing.
+"""The report as one page of HTML that a manager can read and print. It loads nothing and runs nothing.
 
-Names, reasons and replies are others' words: everything is escaped, and no email address of a recipient is on the page.
+Names, reasons and replies are others' words. Everything is escaped, and no email address of a recipient is on the page.
 """
 
 import json
@@ -40,8 +40,8 @@ def page(
     command: Command,
     moments: Moments | None = None,
 ) -> str:
-    """The page. `acts` are in their order; `command` makes the line to type from a command's words. `moments`
-    writes the times: by default in UTC and this machine's own time."""
+    """The page. `acts` are in their order. `command` makes the line to type from a command's words. `moments` writes
+    the times, by default in UTC and this machine's own time."""
     reasons, more = digest.reasons.commonest(REASONS_LISTED)
     last_acts = deque(enumerate(acts, start=1), ACTS_LISTED)
     sent = certificate.states[EmailState.SENT]

@@ -1,5 +1,5 @@
-"""Replies grouped by what they have in common: without their particulars, but with the reply's own codes, which people
-look up."""
+"""Replies grouped by what they have in common. That is without their particulars, but with the reply's own codes, which
+people look up."""
 
 import re
 from collections import Counter

@@ -1,8 +1,8 @@
-"""The emails of a job as CSV rows. The bytes are part of the certificate: they may not change within its version.
+"""The emails of a job as CSV rows. The bytes are part of the certificate, and may not change within its version.
 
 Version 1 has what does not change any more once all outcomes are in. Version 2 has opens and clicks behind it,
-which keep changing and are deleted one day, so only on request. Version 3 has a line for each refused
-row of the source as well, behind the emails: its key, the state `refused`, when, and the reason as the detail.
+which keep changing and are deleted one day, so only on request. Version 3 has a line for each refused row of the source
+as well, behind the emails. It holds its key, the state `refused`, when, and the reason as the detail.
 
 RFC 4180: a header, commas, CRLF, quotes only where they are needed. UTF-8 without a mark at its start. A cell that a
 spreadsheet would run gets a ' before it (`untrusted.inert`). Times are UTC with milliseconds and a Z.
@@ -26,7 +26,7 @@ ENGAGEMENT_COLUMNS = ("opens", "clicks", "machine_opens", "machine_clicks")
 
 
 def facts(email: EmailReport, engagement: Engagement | None = None) -> dict[str, Any]:
-    """An email as the report has it, by column; with `engagement`, as version 2 has it."""
+    """An email as the report has it, by column. With `engagement`, as version 2 has it."""
     values = (
         *(email.key, email.recipient, email.state, email.attempts, email.changed_at, email.message_id, email.detail),
         *(email.outcome, email.outcome_at),
@@ -36,7 +36,7 @@ def facts(email: EmailReport, engagement: Engagement | None = None) -> dict[str,
 
 
 def utc(moment: datetime | None) -> str:
-    """A time of the ledger; "" for none."""
+    """A time of the ledger. "" for none."""
     return "" if moment is None else moment.isoformat(timespec="milliseconds") + "Z"
 
 

@@ -1,6 +1,6 @@
-"""Whom a job has served: how many of its recipients were sent their email, and in which groups the others are.
+"""Whom a job has served. It says how many of its recipients were sent their email, and in which groups the others are.
 
-That is another question than whether the books balance: they do, too, where every email has failed.
+That is another question than whether the sums balance. They do, too, where every email has failed.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ _NOT_SENT = (EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, Emai
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """`recipients` are the job's emails and its refused rows. `others` are those who were not sent anything, by group;
-    `came_back` how many of the sent ones bounced hard."""
+    """`recipients` are the job's emails and its refused rows. `others` are those who were not sent anything, by group.
+    `came_back` is how many of the sent ones bounced hard."""
 
     recipients: int
     sent: int
@@ -26,8 +26,8 @@ class Served:
 
     @property
     def complete(self) -> bool:
-        """Whether every recipient was sent an email, and none came back. One that is suppressed was not served, and
-        somebody may want to know why."""
+        """Whether every recipient was sent an email, and none came back. One that is suppressed was not served, and a
+        reader may want to know why."""
         return 0 < self.recipients == self.sent and not self.came_back
 
     @property
@@ -52,7 +52,7 @@ def served(states: Mapping[EmailState, int], refused: int, came_back: int) -> Se
 
 
 def percent(part: int, whole: int) -> str:
-    """With one digit. 100.0 % are all of them, and 0.0 % none; "" of nothing."""
+    """With one digit. 100.0 % are all of them, and 0.0 % none. "" of nothing."""
     if not whole:
         return ""
     if 0 < part * 2000 < whole:

@@ -1,4 +1,7 @@
-"""How many emails when: counted by buckets that grow with the time they span, so that memory stays bounded."""
+"""How many emails were sent when.
+
+They are counted by buckets that grow with the time they span, so that memory stays bounded.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -32,8 +35,8 @@ class Timeline:
             self._widen()
 
     def buckets(self, most: int) -> list[Bucket]:
-        """From the first to the last moment, the empty ones too, at most so many: by wider buckets where there are
-        more."""
+        """From the first to the last moment, the empty ones too, at most this many. Where there are more, the buckets
+        are wider."""
         if not self._counts:
             return []
         while max(self._counts) - min(self._counts) >= most:

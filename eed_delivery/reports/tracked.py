@@ -1,4 +1,4 @@
-"""What can be known of sent emails: a 0 beside "delivered" would be false where deliveries are not reported."""
+"""What can be known of sent emails. A 0 beside "delivered" would be false where deliveries are not reported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _CAME_BACK = (DeliveryOutcome.SOFT_BOUNCED, DeliveryOutcome.HARD_BOUNCED, Delive
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """`deliveries`: whether we hear of what arrived; `bounces`: of what bounced or was complained about."""
+    """`deliveries` is whether arrivals are reported to us. `bounces` is whether bounces and complaints are."""
 
     deliveries: bool
     bounces: bool
@@ -25,7 +25,7 @@ class Tracked:
 
 
 def tracked(settings: Settings, outcomes: Mapping[str, int]) -> Tracked:
-    """By the configuration, and by the job's events: it may have been sent under another one."""
+    """By the configuration, and by the job's events, because it may have been sent under another one."""
     events = settings.tracking.events_queue_url is not None
     came_back = any(outcomes[outcome] for outcome in _CAME_BACK)
     return Tracked(
