@@ -1,4 +1,4 @@
-"""`eed-delivery demo`: the whole service on one machine, with a mail server that misbehaves, and a check of the result.
+"""`eed-delivery demo` runs the whole service on one machine, with a mail server that misbehaves, and checks the result.
 
 - `command`        the command
 - `play`           the demo from beginning to end

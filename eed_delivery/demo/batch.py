@@ -1,4 +1,4 @@
-"""Registers the demo's batch as a delivery server would: files on disk, rows in the source's tables, one job."""
+"""Registers the demo's batch as a delivery server would, with files, rows in the source's tables and one job."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ HTML = """\
 
 
 def mishaps(customers: Sequence[Customer]) -> dict[str, Mishap]:
-    """What is to go wrong, by recipient: every twentieth is put off, one is unknown, one falls silent."""
+    """What is to go wrong, by recipient. Every twentieth is put off, one is unknown, one falls silent."""
     late = customers[3::EVERY_DEFERRED]
     script = {c.address: (Mishap.BUSY, Mishap.FULL_DISK)[n % 2] for n, c in enumerate(late)}
     script[customers[len(customers) // 2].address] = Mishap.MAILBOX_FULL
@@ -56,7 +56,7 @@ def register(database: Database, workspace: Workspace, customers: Sequence[Custo
 
 
 def _write_statement(workspace: Workspace, customer: Customer) -> str:
-    """Write one PDF; returns its sha256, which the service will check before the email goes out."""
+    """Write one PDF. Returns its sha256, which the service will check before the email goes out."""
     content = statement(customer)
     (workspace.statements / _location(customer)).write_bytes(content)
     return hashlib.sha256(content).hexdigest()

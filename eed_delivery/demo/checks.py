@@ -1,4 +1,4 @@
-"""Checks the batch's results from the outside: the rows of the source, and the files the mail server stored.
+"""Checks the batch's results from the outside, by the rows of the source and the files the mail server stored.
 
 Each check compares two things that were made independently of each other, and can fail.
 """
@@ -58,7 +58,7 @@ class EmailRow:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message that the mail server took: its envelope's recipient, its octets, and its parts."""
+    """A message that the mail server took, with its envelope's recipient, its octets and its parts."""
 
     path: Path
     recipient: str

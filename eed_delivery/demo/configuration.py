@@ -1,4 +1,4 @@
-"""The demo's configuration: a file as an operator would write it, which stays behind for the commands to try."""
+"""The demo's configuration, a file as an operator would write it. It stays there for the commands to try."""
 
 import json
 from collections.abc import Mapping
@@ -92,7 +92,10 @@ def write(workspace: Workspace, endpoints: Endpoints) -> Settings:
 
 
 def environment() -> Mapping[str, str]:
-    """The service's environment: this process's, without any settings of the operator's own, and with dummy keys."""
+    """The service's environment.
+
+    It is this process's, without any settings of the operator's own, and with dummy keys.
+    """
     return {
         **without_settings(),
         "EED_AWS__CREDENTIALS": "environment",

@@ -28,7 +28,7 @@ class MailServer:
     host = "127.0.0.1"
 
     def __init__(self, directory: Path, mishaps: Mapping[str, Mishap]) -> None:
-        """`mishaps`: what is to go wrong, by recipient."""
+        """`mishaps` says what is to go wrong, by recipient."""
         self.port = free_port()
         self._handler = _Handler(directory, dict(mishaps))
         self._controller = Controller(
@@ -51,7 +51,7 @@ class MailServer:
 
 
 class _Handler:
-    """aiosmtpd's hooks. They run in the server's one thread; each returns the server's answer."""
+    """aiosmtpd's hooks. They run in the server's one thread. Each returns the server's answer."""
 
     def __init__(self, directory: Path, mishaps: dict[str, Mishap]) -> None:
         self._directory = directory
@@ -85,7 +85,7 @@ class _Handler:
             return self._mishaps.pop(recipient) if self._mishaps.get(recipient) in possible else None
 
     def _store(self, number: int, recipient: str, envelope: Envelope) -> None:
-        """A file for each message taken, never over another one: a doubled email must be seen."""
+        """A file for each message taken, never over another one, because a doubled email must be seen."""
         # The two fields that a server adds at final delivery: RFC 5321, section 4.4, and RFC 9228.
         trace = f"Return-Path: <{envelope.mail_from}>\r\nDelivered-To: {recipient}\r\n".encode()
         content = envelope.original_content or b""

@@ -1,4 +1,4 @@
-"""The demo's customers: invented people in eleven languages and eight scripts, at addresses that cannot exist."""
+"""The demo's customers are invented people in eleven languages and eight scripts, at addresses that cannot exist."""
 
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -24,7 +24,7 @@ class Language:
     between: str = " "
 
     def name(self, number: int) -> str:
-        """The `number`th name; all pairs before any comes again."""
+        """The `number`th name. All pairs come before any is repeated."""
         given = self.given[number % len(self.given)]
         family = self.family[(number + number // len(self.given)) % len(self.family)]
         return f"{family}{self.between}{given}" if self.family_first else f"{given}{self.between}{family}"
@@ -32,7 +32,7 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One customer of the demo's bank. `number` is what the PDF shows; the rest is the email's."""
+    """One customer of the demo's bank. `number` is what the PDF shows. The rest is the email's."""
 
     number: int
     name: str

@@ -33,11 +33,11 @@ IDLE_SECONDS = 1.0
 
 
 class DemoFailed(Exception):
-    """The demo could not be played to its end; the text says what is wrong and where to look."""
+    """The demo could not be played to its end. The text says what is wrong and where to look."""
 
 
 class Demo:
-    """One demo in one directory. `program` is the service's; the job must have finished in `patience_seconds`."""
+    """One demo in one directory. `program` is the service's. The job must have finished in `patience_seconds`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The demo's two child processes: ministack for the queue, and the service itself. Each is ended by its own id."""
+"""The demo's two child processes, ministack for the queue and the service itself. Each is ended by its own id."""
 
 import json
 import subprocess
@@ -26,11 +26,11 @@ _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class StackFailed(Exception):
-    """A process did not come up, or did not end as it should; the text says which, and what its log says."""
+    """A process did not come up, or did not end as it should. The text says which, and what its log says."""
 
 
 class ChildProcess:
-    """A process of ours: its output goes to `log`, and it is gone when the block ends, however it ends."""
+    """A process of ours. Its output goes to `log`, and it is gone when the block ends, however it ends."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -40,7 +40,7 @@ class ChildProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it in a session of its own: Ctrl-C at the terminal is for the demo, which then ends it in order."""
+        """Start it in a session of its own. Ctrl-C at the terminal is for the demo, which then ends it in order."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 self._command,
@@ -57,7 +57,7 @@ class ChildProcess:
         self.end()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait at most `seconds` for it to end; its exit status, or None while it runs."""
+        """Wait at most `seconds` for it to end. Returns its exit status, or None while it runs."""
         if self._process is None:
             return None
         try:
@@ -66,7 +66,10 @@ class ChildProcess:
             return None
 
     def end(self) -> int | None:
-        """Ask it to stop, and kill it if it does not. Its exit status; None if it was not running."""
+        """Ask it to stop, and kill it if it does not.
+
+        Returns its exit status, or None if it was not running.
+        """
         if self._process is None:
             return None
         self._process.terminate()
@@ -83,7 +86,7 @@ class ChildProcess:
 
 
 class QueueServer(ChildProcess):
-    """ministack: SQS's own protocol, in memory."""
+    """ministack, which speaks SQS's own protocol, in memory."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.endpoint = f"http://127.0.0.1:{(port := free_port())}"
@@ -102,7 +105,7 @@ class QueueServer(ChildProcess):
         self.start()
         try:
             self._await_answer()
-        except BaseException:  # Ctrl-C too: nobody else will end it yet
+        except BaseException:  # Ctrl-C too: nothing else will end it yet
             self.end()
             raise
         return self

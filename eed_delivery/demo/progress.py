@@ -1,4 +1,4 @@
-"""Watches the job until it has finished: a live bar at a terminal, a line now and then elsewhere."""
+"""Watches the job until it has finished, with a live bar at a terminal and a line now and then elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def follow(
 ) -> JobReport | None:
     """Show the job's progress until it has finished, the service has ended, or `patience_seconds` are over.
 
-    `service_ended` waits so many seconds for the service to end. Returns the job as it then is.
+    `service_ended` waits this many seconds for the service to end. Returns the job as it then is.
     """
     until = time.monotonic() + patience_seconds
     show = _Bar(console, count) if console.is_terminal else _Lines(console, count)
@@ -73,7 +73,7 @@ class _Bar:
 
 
 class _Lines:
-    """For a log: a line when something has changed, at most one in two seconds, and one at the end."""
+    """For a log. It has a line when something has changed, at most one in two seconds, and one at the end."""
 
     def __init__(self, console: Console, count: int) -> None:
         self._console = console

@@ -20,7 +20,7 @@ _WIDTHS = (30, 100, 40)
 
 
 def statement(customer: Customer) -> bytes:
-    """One customer's statement for December, on one page; the same customer always gets the same bytes."""
+    """One customer's statement for December, on one page. The same customer always gets the same bytes."""
     figures = Random(customer.number)  # noqa: S311 - invented figures, no secret
     balance = opening = figures.randint(10_000, 900_000)
     pdf = FPDF(format="A4")

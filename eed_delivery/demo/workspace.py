@@ -1,4 +1,4 @@
-"""The demo's directory: what lies where, and the promise to delete nothing that is not the demo's own."""
+"""The demo's directory. It says what lies where, and deletes nothing that is not the demo's own."""
 
 import fcntl
 import shutil
@@ -11,11 +11,11 @@ _MARKER_TEXT = "Made by `eed-delivery demo`. Everything beside this file is dele
 
 
 class UnusableWorkspace(Exception):
-    """The directory cannot be used; the text says why and what to do."""
+    """The directory cannot be used. The text says why and what to do."""
 
 
 class Workspace:
-    """Paths below the demo's directory; all absolute, so that they hold in a configuration file."""
+    """Paths below the demo's directory, all absolute, so that they hold in a configuration file."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
