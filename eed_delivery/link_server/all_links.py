@@ -22,8 +22,8 @@ _Place = tuple[int | None, int | None]
 class LinkWatch:
     """Remembers the latest clicks in each email. Safe for many threads, and of bounded size.
 
-    Links are told apart as the ledger shows them, without what follows `?`: one link twice is one. It sees what comes
-    to this process alone; where several answer, each judges by its own share.
+    Links are compared as the ledger shows them, without what follows `?`, so one link twice is one. It sees only what
+    comes to this process. Where several answer, each judges by its own share.
     """
 
     def __init__(self, max_emails: int = MAX_EMAILS) -> None:

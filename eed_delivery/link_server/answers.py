@@ -1,4 +1,4 @@
-"""The endpoint's answers. The pages are whole here, small, and need nothing else: no script, picture or font."""
+"""The endpoint's answers. The pages are whole here, small, and need no script, picture or font."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ _ALWAYS = (
 
 @dataclass(frozen=True, slots=True)
 class LinkAnswer:
-    """A whole answer: its status line and body, and the headers that are its own."""
+    """A whole answer, with its status line and body, and the headers that are its own."""
 
     status: str
     body: bytes = b""

@@ -1,7 +1,7 @@
-"""Connections that take long to say what they want: each has a deadline, and when there are too many the slowest go.
+"""Connections that take long to send their request. Each has a deadline, and when there are too many the slowest go.
 
-Waitress closes a connection that says nothing. One that says a byte now and then stays as long as it likes, and five
-hundred of them leave no room for other clients ("slow loris").
+Waitress closes a connection that says nothing. One that sends a byte now and then stays as long as it likes. Five
+hundred of them shut out other clients ("slow loris").
 """
 
 import ipaddress
@@ -30,7 +30,7 @@ class TimedChannel(HTTPChannel):
         super().__init__(*arguments, **named)
 
     def received(self, data: bytes) -> bool:
-        """What has come: the first byte of another request starts its time."""
+        """What has come. The first byte of another request starts its time."""
         if self.request is None:
             self.awaited_since = time.monotonic()
         return bool(super().received(data))
@@ -53,7 +53,7 @@ class TimedChannel(HTTPChannel):
 def tidy(
     channels: Sequence[TimedChannel], now: float, most: int = MOST, most_of_an_address: int = MOST_OF_AN_ADDRESS
 ) -> None:
-    """Close what has taken too long, and the slowest where there are too many. `now`: of the monotonic clock."""
+    """Close what has taken too long, and the slowest where there are too many. `now` is of the monotonic clock."""
     waiting = sorted((c for c in channels if not c.is_busy and not c.will_close), key=lambda c: c.awaited_since)
     late = [c for c in waiting if c.has_begun and now - c.awaited_since > REQUEST_SECONDS]
     in_time = [c for c in waiting if c not in late]

@@ -1,4 +1,4 @@
-"""The WSGI application: which address was asked for, what that says, and the answer."""
+"""The WSGI application, from the address that was asked for to its meaning and the answer."""
 
 import hashlib
 import re
@@ -31,7 +31,7 @@ _MAX_DETAIL = 500
 
 @dataclass(frozen=True, slots=True)
 class Unsubscription:
-    """Somebody who was sent this email wants no more of this category (empty: of any)."""
+    """A recipient of this email wants no more of this category (empty means of any)."""
 
     email_id: int
     gen: int
@@ -48,7 +48,7 @@ class LinkEndpoint:
     """Answers from the signed address alone, so no reader waits for the database.
 
     `opened` and `clicked` must return at once and never raise (Intake.put). `unsubscribed` may take its time, within
-    bounds of its own, and is to raise if the wish is not stored: then the answer says to try again, since a wish that
+    bounds of its own, and is to raise if the wish is not stored. Then the answer says to try again, because a wish that
     is confirmed must not be lost.
     """
 
@@ -61,7 +61,7 @@ class LinkEndpoint:
         now: Callable[[], datetime] = _now,
         valid_days: int = 0,
     ) -> None:
-        """`valid_days`: how old a picture or a link may be; 0: of any age. Unsubscribing works at any age."""
+        """`valid_days` is how old a picture or a link may be. 0 means of any age. Unsubscribing works at any age."""
         self._links = links
         self._opened = opened
         self._clicked = clicked
@@ -113,7 +113,7 @@ class LinkEndpoint:
         return 0 < self._valid_days < link.age_days
 
     def _unsubscribe(self, token: str, environ: WSGIEnvironment) -> LinkAnswer:
-        """Only a POST unsubscribes: scanners and prefetches GET every link there is (RFC 8058, section 1)."""
+        """Only a POST unsubscribes, because scanners and prefetches GET every link there is (RFC 8058, section 1)."""
         link = self._links.read_unsubscribe(token)
         if link is None:
             return answers.UNKNOWN
@@ -158,7 +158,7 @@ class LinkEndpoint:
 
 
 def _shown(target: str) -> str:
-    """A link as people may read it: without what follows `?` or `#`, and without a path that looks like an address."""
+    """A link as people may read it, without what follows `?` or `#`, and without a path that looks like an address."""
     try:
         parts = urlsplit(target)
         host = parts.netloc.rpartition("@")[2]

@@ -13,14 +13,14 @@ MAX_UNTYPED = 1000
 
 
 class Wish(StrEnum):
-    """Who wants to unsubscribe: the mail program's button (RFC 8058), or the form on our page."""
+    """Who wants to unsubscribe, the mail program's button (RFC 8058) or the form on our page."""
 
     ONE_CLICK = "one_click"
     FORM = "form"
 
 
 def wish_in(environ: WSGIEnvironment) -> Wish | None:
-    """The wish a POST's body says; None for any other body, however broken.
+    """The wish a POST's body says. None for any other body, however broken.
 
     RFC 8058, section 3.2: `List-Unsubscribe=One-Click`, as multipart/form-data or application/x-www-form-urlencoded.
     Some mailbox providers send the latter without a content type.

@@ -1,4 +1,4 @@
-"""Whether links are answered, asked at a port of its own: readers, however many, do not stand in its way."""
+"""Whether links are answered, at a port of its own. Readers, however many, do not delay it."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +11,10 @@ STALLED_SECONDS = 10.0
 
 
 class Health:
-    """A WSGI application with `/healthz` alone: 200 while `beat` is called, 503 when it has not been of late."""
+    """A WSGI application with `/healthz` alone.
+
+    It answers 200 while `beat` is called, and 503 when it has not been of late.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

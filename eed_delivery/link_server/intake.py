@@ -1,4 +1,4 @@
-"""Between the endpoint and the database: a queue with a limit, so that no reader waits and no memory fills up."""
+"""Between the endpoint and the database is a queue with a limit, so that no reader waits and no memory fills up."""
 
 import queue
 import threading
@@ -21,9 +21,9 @@ PAUSE_SECONDS = 0.5
 
 
 class Intake:
-    """Takes events from many threads at once, and stores them in batches from one: `step` is to be run by a Loop.
+    """Takes events from many threads at once, and stores them in batches from one. `step` is to be run by a Loop.
 
-    Opens and clicks are statistics: when the queue is full, further ones are dropped, counted and logged. So
+    Opens and clicks are statistics. When the queue is full, further ones are dropped, counted and logged. So
     are those of one email beyond what `limit` allows.
     With a `watch` an event waits until it can be known whether it was one of many.
     """
@@ -36,7 +36,7 @@ class Intake:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         limit: RepeatLimit | None = None,
     ) -> None:
-        """`now`: the clock that the events' times are of."""
+        """`now` is the clock that the events' times are of."""
         self._store = store
         self._watch = watch
         self._limit = limit
@@ -72,7 +72,7 @@ class Intake:
             self._drop(1)
 
     def step(self) -> float:
-        """Store what has come. DatabaseGone: it is kept and stored next time; on any other error it is dropped."""
+        """Store what has come. On DatabaseGone it is kept and stored next time. On any other error it is dropped."""
         self._tell()
         while len(self._held) < BATCH and (event := self._next()) is not None:
             self._held.append(event)
@@ -96,7 +96,7 @@ class Intake:
             self.step()
 
     def _next(self) -> TrackingEvent | None:
-        """The next event that can be judged; None while there is none. They come in the order of their times."""
+        """The next event that can be judged. None while there is none. They come in the order of their times."""
         if self._young is None:
             if self._queue.empty():
                 return None

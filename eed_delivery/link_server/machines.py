@@ -1,19 +1,19 @@
-"""Who asked for a picture or a link: a person, or a machine on the way to one.
+"""Who asked for a picture or a link, a person or a machine on the way to one.
 
-No method is certain: some machines name themselves, and machines are quick. So an event says
+No method is certain. Some machines name themselves, and machines are quick. So an event says
 by what it was recognised, and `automatic` only where a machine asks whether or not a person reads. What is examined:
 
 - Apple's Mail Privacy Protection loads every picture when the email arrives, with the agent `Mozilla/5.0` and no more
   (https://help.socketlabs.com/docs/identifying-apple-mpp-opens-in-notification-api-events).
 - Gmail loads pictures for the reader when the email is opened (`GoogleImageProxy`), which is an open, and its caches
-  hide later ones; sometimes it does so at arrival, with the agent of an Edge that is long obsolete
+  hide later ones. Sometimes it does so at arrival, with the agent of an Edge that is long obsolete
   (https://www.gmass.co/blog/false-opens-in-gmail/).
 - Yahoo's proxy (https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html) is taken as Gmail's.
 - Scanners of links: those that give their name (Barracuda, Proofpoint, Mimecast and others), Office's own probes, and
-  programs; requests without an agent; HEAD, which no person sends; requests that call themselves a prefetch.
+  programs. So are requests without an agent, HEAD, which no person sends, and requests that call themselves a prefetch.
 - A client that follows three links of one email within seconds (`all_links`).
-- A request within seconds of the email's acceptance (`hastened`): SafeLinks and most other scanners call
-  themselves Chrome and cannot be known by anything else, because we keep no IP addresses (they are personal data).
+- A request within seconds of the email's acceptance (`hastened`). SafeLinks and most other scanners call themselves
+  Chrome and cannot be known by anything else. We keep no IP addresses, because they are personal data.
 """
 
 import re
@@ -25,7 +25,7 @@ from eed_delivery.events import TrackingEvent
 
 
 class Reader(StrEnum):
-    """Who asked, as far as it is known: the `sub_type` of opens and clicks."""
+    """Who asked, as far as it is known. This is the `sub_type` of opens and clicks."""
 
     PERSON = "person"
     GOOGLE_PROXY = "google_proxy"
@@ -48,7 +48,7 @@ class Reader(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is examined of an HTTP request. `purpose`: of the headers Sec-Purpose, Purpose, X-Purpose and X-Moz."""
+    """What is examined of an HTTP request. `purpose` is of the headers Sec-Purpose, Purpose, X-Purpose and X-Moz."""
 
     method: str
     agent: str

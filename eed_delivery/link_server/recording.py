@@ -1,4 +1,4 @@
-"""From what the endpoint hears to the ledger: opens and clicks in batches, unsubscriptions one by one."""
+"""From what the endpoint receives to the ledger, opens and clicks in batches and unsubscriptions one by one."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class UnknownEmail(Exception):
-    """The ledger has no such email: another installation has signed with our secret, or the ledger was replaced."""
+    """The ledger has no such email. Another installation has signed with our secret, or the ledger was replaced."""
 
 
 class LinkRecorder:
@@ -29,14 +29,14 @@ class LinkRecorder:
         unsubscribing: UnsubscribeLedger,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`now`: the clock that the events' times are of."""
+        """`now` is the clock that the events' times are of."""
         self._tracking = tracking
         self._acceptance = acceptance
         self._unsubscribing = unsubscribing
         self._now = now
 
     def store(self, events: Sequence[TrackingEvent]) -> None:
-        """Store opens and clicks; what came too soon after the email to be a person's is marked as a machine's."""
+        """Store opens and clicks. What came too soon after the email to be a person's is marked as a machine's."""
         ages = self._acceptance.ages({(event.email_id or 0, event.gen or 0) for event in events})
         now = self._now()
         taken = self._tracking.take(
@@ -46,7 +46,7 @@ class LinkRecorder:
             log.warning("opens_and_clicks_of_unknown_emails", count=len(taken.unknown))
 
     def unsubscribe(self, wish: Unsubscription) -> None:
-        """Store a wish. Raises `UnknownEmail`, too: what is not stored must not be confirmed."""
+        """Store a wish. Raises `UnknownEmail`, too, because what is not stored must not be confirmed."""
         key = self._unsubscribing.store(wish.email_id, wish.gen, wish.category, str(wish.wish), wish.occurred_at)
         if key is None:
             raise UnknownEmail(f"there is no email {wish.email_id} of generation {wish.gen}")

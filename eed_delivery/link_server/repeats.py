@@ -1,5 +1,5 @@
-"""How often one email's picture or links count: any reader can request them any number of times, and each
-request would be a row of the ledger and a webhook."""
+"""How often one email's picture or links count. Any reader can request them any number of times, and each request would
+be a row of the ledger and a webhook."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""The role `web`: endpoint, server and storage, put together and run until the end."""
+"""The role `web`, which is endpoint, server and storage, put together and run until the end."""
 
 import threading
 
@@ -36,9 +36,9 @@ def run(
     health_place: Place | None = None,
     valid_days: int = 0,
 ) -> None:
-    """Answer at `place` until `stop` is set; then store what has come.
+    """Answer at `place` until `stop` is set, then store what has come.
 
-    `health_place`: where /healthz alone is answered, however busy `place` is. `valid_days`: see `LinkEndpoint`.
+    `health_place` is where /healthz alone is answered, however busy `place` is. For `valid_days` see `LinkEndpoint`.
     """
     intake = Intake(recording.store, watch=LinkWatch(), limit=RepeatLimit())
     storing = Loop("opens and clicks", intake.step, stop, pulse).start()

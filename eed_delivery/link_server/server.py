@@ -1,4 +1,4 @@
-"""The HTTP server: waitress, a bounded number of threads and connections, and small requests only."""
+"""The HTTP server is waitress, with a bounded number of threads and connections, and small requests only."""
 
 import socket
 import threading
@@ -21,15 +21,17 @@ MAX_HEADER, MAX_BODY = 16_384, 8_192
 """Bytes. Our longest address is 2,000 characters; RFC 8058's body is one line."""
 LOOK_UP_SECONDS = 0.5
 AWAY_SECONDS = 10.0
-"""Between tries to have a port that somebody else has."""
+"""Between tries to bind a port that is in use."""
 
 
 class WebServer:
-    """Listens at `port` (0: any free one) as soon as it is made, answers while `run` runs. OSError: the port is taken.
+    """Listens at `port` (0 is any free one) as soon as it is made, and answers while `run` runs.
 
-    Waitress answers what is no HTTP, or too large, by itself (400, 413, 431); a connection that says nothing for
-    IDLE_SECONDS is closed, one whose request does not come to its end too, and when there are too many connections the
-    slowest (`connections`).
+    Raises OSError if the port is taken.
+
+    Waitress answers what is no HTTP, or too large, by itself (400, 413, 431). A connection that sends nothing for
+    IDLE_SECONDS is closed, and so is one whose request does not come to its end. When there are too many connections
+    the slowest are closed (`connections`).
     """
 
     def __init__(self, application: WSGIApplication, host: str, port: int, threads: int = THREADS) -> None:
@@ -54,7 +56,7 @@ class WebServer:
         self._server = server
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
-        """Answer until `stop` is set, and call `beat` all the time; then what is being answered is finished, and
+        """Answer until `stop` is set, and call `beat` all the time. Then what is being answered is finished, and
         everything closed."""
         try:
             while not stop.is_set():
@@ -74,7 +76,7 @@ def serve(
     beat: Callable[[], None],
     away_seconds: float = AWAY_SECONDS,
 ) -> None:
-    """Answer there until `stop` is set. A port that is not ours to have is tried again: somebody may let go of it."""
+    """Answer there until `stop` is set. A port that cannot be bound is tried again, because it may become free."""
     while not stop.is_set():
         beat()
         try:

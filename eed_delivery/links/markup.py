@@ -1,12 +1,12 @@
 """The tags of an HTML text with their places, as the tokenizer of the HTML standard finds them.
 
 Rewriting needs to know where in the text an attribute's value is, so that every other character can stay as it was. The
-standard library's html.parser tells the place of a tag but not of a value, takes quadratic time on hostile text before
-Python 3.11.14 (CVE-2025-6069) and differs from browsers in comments and attributes; lxml, selectolax and html5lib tell
-no places. So this is the part of the standard's section 13.2.5 (Tokenization) that is needed, and no more.
+standard library's html.parser gives the place of a tag but not of a value, and differs from browsers in comments and
+attributes. Before Python 3.11.14 it takes quadratic time on hostile text (CVE-2025-6069). lxml, selectolax and html5lib
+give no places. So this is the part of the standard's section 13.2.5 (Tokenization) that is needed, and no more.
 
 It does not build the tree. So `<![CDATA[` is a comment up to the next `>` also inside SVG and MathML, and `<title>` and
-`<style>` hold text there too. Each regular expression is without ambiguity, and one that fails ends the search: the
+`<style>` hold text there too. Each regular expression is without ambiguity, and one that fails ends the search. So the
 time is linear in the text.
 """
 
@@ -44,7 +44,7 @@ _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute: its name in lower case, its value as written, and where that stands."""
+    """An attribute, with its name in lower case, its value as written, and where that stands."""
 
     name: str
     raw: str
@@ -54,7 +54,9 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A start or end tag: its name in lower case, where its `<` is, its attributes as written and where they are."""
+    """A start or end tag, with its name in lower case, the place of its `<`, and its attributes as written with their
+    places.
+    """
 
     name: str
     is_end: bool
@@ -104,7 +106,10 @@ def tags(text: str, starts: frozenset[str], ends: frozenset[str]) -> Iterator[Ta
 
 @lru_cache(maxsize=8)
 def _without(starts: frozenset[str], ends: frozenset[str]) -> re.Pattern[str]:
-    """Text and tags up to the first that may matter: all of these in one match, since most tags of an email don't."""
+    """Text and tags up to the first that may matter.
+
+    All of these are one match, because most tags of an email don't.
+    """
     matters = {"": starts | _TEXT_ELEMENTS | {"plaintext"}, "/": ends}
     others = [
         rf"<{slash}(?!(?:{'|'.join(sorted(names))})[{_SPACE}/>])[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}[{_SPACE}/]*+>"
@@ -119,7 +124,7 @@ def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
 
 
 def _after_tag(text: str, name: str, is_end: bool, position: int) -> int | None:
-    """The next `<` that may begin something after a tag that ends at `position`; None if all the rest is text."""
+    """The next `<` that may begin something after a tag that ends at `position`. None if all the rest is text."""
     if is_end or name not in _TEXT_ELEMENTS:
         return text.find("<", position) if name != "plaintext" or is_end else None
     closed = _TEXT_ENDS[name].search(text, position)
@@ -127,7 +132,7 @@ def _after_tag(text: str, name: str, is_end: bool, position: int) -> int | None:
 
 
 def _after_no_tag(text: str, position: int) -> int | None:
-    """The next `<` after what begins at `position` with one, but is no tag; None if it goes on to the end."""
+    """The next `<` after what begins at `position` with one, but is no tag. None if it goes on to the end."""
     end: int
     if text.startswith("<!--", position):
         if text.startswith((">", "->"), position + 4):
@@ -145,7 +150,7 @@ def _after_no_tag(text: str, position: int) -> int | None:
 def decoded(raw: str) -> str:
     """An attribute's value, its character references resolved as the standard has it (13.2.5.72 to 13.2.5.80).
 
-    NUL is the replacement character. This is unlike html.unescape(), which is for text: an attribute that says
+    NUL is the replacement character. This is unlike html.unescape(), which is for text. An attribute that says
     `?a=1&copy=2` has no copyright sign.
     """
     raw = raw.replace("\0", _UNKNOWN)

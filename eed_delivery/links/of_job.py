@@ -1,4 +1,7 @@
-"""What the emails of one job are to hold that leads back to us: decided once a job, and nothing unless it is wanted."""
+"""What the emails of one job are to hold that leads back to us.
+
+It is decided once a job, and is nothing unless it is wanted.
+"""
 
 from collections.abc import Callable, Container
 from functools import partial

@@ -1,15 +1,15 @@
-"""Tracking put into an email's HTML: links that lead through our redirect, and the picture that tells of an open.
+"""Puts tracking into an email's HTML. Its links lead through our redirect, and a picture shows an open.
 
-Only the values of `href` are changed, in `<a>` and `<area>`, and only of absolute http and https links; the picture is
+Only the values of `href` are changed, in `<a>` and `<area>`, and only of absolute http and https links. The picture is
 the only thing added. Every other character stays as the template gave it. What stays unchanged:
 
 - `mailto:`, `tel:`, `#`, `cid:`, relative links, and any other that is not http or https;
-- links with the attribute `data-eed-no-track`, links of ours already, and those that the caller names (the
-  List-Unsubscribe link: an unsubscription must not depend on the tracking of clicks);
+- links with the attribute `data-eed-no-track`, links of ours already, and those that the caller names (an
+  unsubscription must not depend on the tracking of clicks);
 - links so long that the redirect would be longer than mail programs take (links.MAX_URL);
 - links in comments, which conditional comments for Outlook (`<!--[if mso]>`) are as well.
 
-Opens and clicks are personal data: nothing here is called unless the job wants it.
+Opens and clicks are personal data, so nothing here is called unless the job wants it.
 """
 
 import html
@@ -48,8 +48,8 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 def tracked(text: str, redirect: Redirect | None, pixel: str | None, untouched: Container[str] = ()) -> str:
     """`text` with its links led through `redirect`, and the picture at `pixel` before its last `</body>` or at its end.
 
-    None for either: not that one. `untouched`: targets, as target_of() gives them, whose links stay unchanged.
-    Never an exception, whatever the HTML is like; the time is linear in its length.
+    None for either means not that one. `untouched` are targets, as target_of() gives them, whose links stay unchanged.
+    Never an exception, whatever the HTML is like. The time is linear in its length.
     """
     changes: list[_Change] = []
     body_end = len(text)
@@ -64,9 +64,9 @@ def tracked(text: str, redirect: Redirect | None, pixel: str | None, untouched: 
 
 
 def target_of(href: str) -> str | None:
-    """Where a browser goes for the value of an `href`, its character references resolved; None if not to http(s).
+    """Where a browser goes for the value of an `href`, its character references resolved. None if not to http(s).
 
-    The URL Standard, section 4.4: spaces and controls around it and line breaks within are ignored; spaces and what is
+    The URL Standard, section 4.4: spaces and controls around it and line breaks within are ignored. Spaces and what is
     not ASCII are percent-encoded as UTF-8. A redirect's Location must be ASCII, and is read by the same rules.
     """
     url = href.strip(_TRIMMED).translate(_REMOVED)
@@ -79,7 +79,7 @@ def target_of(href: str) -> str | None:
 
 
 def _changed(tag: Tag, redirect: Redirect, untouched: Container[str]) -> list[_Change]:
-    """The change of a link's href; none if the link stays unchanged."""
+    """The change of a link's href. None if the link stays unchanged."""
     find = _cached_link if len(tag.written) <= _CACHED_CHARS else _link
     link = find(tag.written)
     if link is None or link.target in untouched:
@@ -89,7 +89,7 @@ def _changed(tag: Tag, redirect: Redirect, untouched: Container[str]) -> list[_C
 
 
 def _link(written: str) -> _Link | None:
-    """The link among a tag's attributes; None if there is none to be led through a redirect."""
+    """The link among a tag's attributes. None if there is none to be led through a redirect."""
     found = attributes(written)
     href = found.get("href")
     if href is None or NO_TRACK in found:

@@ -1,13 +1,13 @@
 """Signed addresses: the pixel, the redirect of a link, and the unsubscription.
 
-What an address says (which email, which link) is in it, signed with HMAC-SHA256, so that nothing has to be looked up to
+What an address says (which email, which link) is in it, signed with HMAC-SHA256. So nothing has to be looked up to
 answer it, and no other party can make one. It is signed, not encrypted, so any reader of the email can read it.
 So there is never a recipient's address in it.
 
 `<email_id>.<gen>.<day>.<key><mac>`, or `<email_id>.<gen>.<text>.<day>.<key><mac>` with the target or category in
-base64url; nothing in it needs escaping. `day` is when it was signed, counted from 2020 on, and `key` says with which
-key, so that a key can be taken away when nothing young is signed with it. The rendering of an email signs one for each
-of its links, and waits for it: that is why itsdangerous does not do it, which took ten times as long.
+base64url. Nothing in it needs escaping. `day` is when it was signed, counted from 2020 on, and `key` says with which
+key. So a key can be taken away when nothing young is signed with it. The rendering of an email signs one for each
+of its links, and waits for it. That is why itsdangerous does not do it, which took ten times as long.
 """
 
 import hmac
@@ -52,7 +52,7 @@ class PixelLink:
 
 @dataclass(frozen=True, slots=True)
 class ClickLink:
-    """A link of an email, and where it leads: http or https, printable ASCII."""
+    """A link of an email, and where it leads, by http or https in printable ASCII."""
 
     email_id: int
     gen: int
@@ -62,7 +62,7 @@ class ClickLink:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeLink:
-    """The wish to get no more emails of this category; empty: of any."""
+    """The wish to get no more emails of this category. Empty means of any."""
 
     email_id: int
     gen: int
@@ -71,7 +71,7 @@ class UnsubscribeLink:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """`name`: what an address says about which key it is signed with. It gives nothing of the key away."""
+    """`name` is what an address says about which key it is signed with. It gives nothing of the key away."""
 
     name: str
     secret: bytes
@@ -88,16 +88,16 @@ class _Said:
 class Links:
     """Makes the addresses below `base_url`, and reads them. Safe to use from many threads.
 
-    The first of `keys` signs, each of them is accepted: to change keys, put the new one in front, and take the old one
-    away when the emails signed with it are too old to matter. What one `tenant` signs is nothing to another, even with
-    the same keys: their emails have the same numbers. ValueError for a key that is too short, or a base URL that
-    is none.
+    The first of `keys` signs, and each of them is accepted. To change keys, put the new one in front. Take the old one
+    away when the emails signed with it are too old to matter. What one `tenant` signs is not valid for another, even
+    with the same keys, because their emails have the same numbers. ValueError for a key that is too short, or a base
+    URL that is none.
     """
 
     def __init__(
         self, base_url: str, keys: Sequence[str], tenant: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        """`clock`: seconds since 1970, for the day that a link is signed."""
+        """`clock` gives seconds since 1970, for the day that a link is signed."""
         base_url = base_url.rstrip("/")
         if not _BASE_URL.fullmatch(base_url):
             raise ValueError("the base URL is not http(s)://host, perhaps with a port and a path of plain characters")
@@ -113,7 +113,7 @@ class Links:
         return f"{self._url(PIXEL, f'{email_id}.{gen}')}.gif"
 
     def click(self, email_id: int, gen: int, target: str) -> str | None:
-        """The redirect to `target`; None if it cannot be one: no http(s), too long, or an address of ours already."""
+        """The redirect to `target`. None if it cannot be one (no http(s), too long, or an address of ours already)."""
         spelt = _spelt_target(target) if len(target) <= MAX_URL and not target.startswith(self._ours) else None
         if spelt is None:
             return None
@@ -131,17 +131,17 @@ class Links:
         return url
 
     def read_pixel(self, token: str) -> PixelLink | None:
-        """What the picture's token says; None unless we made it."""
+        """What the picture's token says. None unless we made it."""
         said = self._read(PIXEL, token, 0)
         return PixelLink(said.email_id, said.gen, said.age_days) if said else None
 
     def read_click(self, token: str) -> ClickLink | None:
-        """What a redirect's token says; None unless we made it."""
+        """What a redirect's token says. None unless we made it."""
         said = self._read(CLICK, token, 1)
         return ClickLink(said.email_id, said.gen, said.text, said.age_days) if said and is_target(said.text) else None
 
     def read_unsubscribe(self, token: str) -> UnsubscribeLink | None:
-        """What an unsubscription's token says; None unless we made it."""
+        """What an unsubscription's token says. None unless we made it."""
         said = self._read(UNSUBSCRIBE, token, 1)
         return UnsubscribeLink(said.email_id, said.gen, said.text) if said else None
 
@@ -171,7 +171,9 @@ class Links:
 
 
 def is_target(url: str) -> bool:
-    """Whether a redirect may lead there: absolute, http or https, with a host, and nothing that could end a header.
+    """Whether a redirect may lead there.
+
+    It must be absolute, http or https, with a host, and nothing that could end a header.
 
     At most MAX_URL characters.
     """
@@ -179,7 +181,7 @@ def is_target(url: str) -> bool:
 
 
 def _key(secret: str, purpose: str, tenant: str) -> _Key:
-    """A key for one use: no signature for another purpose, or by another tenant with the same secret, fits here."""
+    """A key for one use. No signature for another purpose, or by another tenant with the same secret, fits here."""
     key = hmac.digest(secret.encode(), f"eed-delivery link 2 {purpose} {tenant}".encode(), "sha256")
     name = urlsafe_b64encode(hmac.digest(key, b"eed-delivery key name", "sha256")).decode("ascii")
     return _Key(name[:KEY_ID_CHARS], key)
