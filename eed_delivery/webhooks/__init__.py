@@ -1,4 +1,4 @@
-"""The role `webhooks`: notifies the tenant's own system of jobs and emails.
+"""The role `webhooks` notifies the tenant's own system of jobs and emails.
 
 - `signing`   the headers of Standard Webhooks
 - `body`      the message as JSON

@@ -9,7 +9,7 @@ TEST = "webhook.test"
 
 
 def body_of(held: Held, *, addresses: bool) -> bytes:
-    """The JSON of one webhook; `addresses`: with the recipient's."""
+    """The JSON of one webhook. `addresses` means with the recipient's."""
     data = {
         "job": held.job_key,
         "email": held.email_key,
@@ -22,7 +22,7 @@ def body_of(held: Held, *, addresses: bool) -> bytes:
 
 
 def body_of_test(now: datetime) -> bytes:
-    """The JSON of a webhook that an operator sends to see whether it is taken; `now` in UTC, without a zone."""
+    """The JSON of a webhook that an operator sends to see whether it is taken. `now` is in UTC, without a zone."""
     return _json(TEST, now, {})
 
 

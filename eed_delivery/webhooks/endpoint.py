@@ -1,4 +1,4 @@
-"""One POST to the configured URL, and to no other: no redirect is followed, and nothing can make it last."""
+"""One POST to the configured URL, and to no other. No redirect is followed, and nothing can make it last."""
 
 import http.client
 import socket
@@ -27,14 +27,14 @@ OUT_THERE = (HTTPError, http.client.HTTPException, OSError)
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What came back. `status` is HTTP's, None where nothing did; `words` are for people."""
+    """What came back. `status` is HTTP's, None where nothing answered. `words` are for people."""
 
     status: int | None
     words: str
 
 
 class WebhookEndpoint:
-    """Sends to one URL, over a connection of its own; for one thread. A faulty endpoint raises nothing."""
+    """Sends to one URL, over a connection of its own. It is for one thread. A faulty endpoint raises nothing."""
 
     def __init__(self, url: str, signer: WebhookSigner, timeout_seconds: float, ca_file: Path | None = None) -> None:
         self._url = parse_url(url)
@@ -45,7 +45,10 @@ class WebhookEndpoint:
         self._connection: HTTPConnection | None = None
 
     def post(self, message_id: str, body: bytes) -> WebhookAnswer:
-        """Send it. A kept connection that has died meanwhile is opened again: twice is allowed, never is not."""
+        """Send it.
+
+        A kept connection that has died meanwhile is opened again. The message may be sent twice, but must be sent.
+        """
         kept = self._connection is not None
         try:
             return self._post(message_id, body)
@@ -106,8 +109,8 @@ def _redirect(response: HTTPResponse) -> str:
 
 @contextmanager
 def _cut_off_after(seconds: float, connection: HTTPConnection) -> Iterator[threading.Event]:
-    """A socket's timeout is for each piece that comes: an endpoint that sends a byte now and then would never time out.
-    Gives whether it was cut off; what then breaks becomes a TimeoutError."""
+    """A socket's timeout is for each piece that comes. An endpoint that sends a byte now and then would never time out.
+    Gives whether it was cut off. What then breaks becomes a TimeoutError."""
     late = threading.Event()
 
     def cut_off() -> None:

@@ -10,13 +10,13 @@ from hashlib import sha256
 
 
 class WebhookSigner:
-    """Signs with each of some keys: the receiver may know the new one already, or still a former one."""
+    """Signs with each of some keys. The receiver may know the new one already, or still a former one."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = tuple(keys)
 
     def headers(self, message_id: str, body: bytes, now: float) -> dict[str, str]:
-        """The three headers. `now` is this try's time in seconds since 1970: old messages are refused as replays."""
+        """The three headers. `now` is this try's time in seconds since 1970. Old messages are refused as replays."""
         timestamp = str(int(now))
         content = b".".join((message_id.encode("ascii"), timestamp.encode("ascii"), body))
         signatures = (b64encode(hmac.digest(key, content, sha256)).decode("ascii") for key in self._keys)

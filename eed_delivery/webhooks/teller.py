@@ -1,7 +1,7 @@
-"""Sends due webhooks, and records their results: at least once, in no promised order.
+"""Sends due webhooks and records their results. Each is sent at least once, in no promised order.
 
-An endpoint that fails is left alone for longer and longer, with one probe at a time over all processes of all hosts,
-so that an outage of its side uses up no message's tries.
+An endpoint that fails is left alone for longer and longer, with one probe at a time over all processes of all hosts. So
+an outage of its side uses up no message's tries.
 """
 
 import random
@@ -46,8 +46,10 @@ class Teller:
         self._stop = stop
 
     def step(self) -> float:
-        """Claim, send, record. Raises `DatabaseGone`: what was sent and not recorded is sent again, with the same
-        id."""
+        """Claim, send, record.
+
+        Raises `DatabaseGone`. What was sent and not recorded is sent again, with the same id.
+        """
         until = time.monotonic() + ROUND_SECONDS
         token = new_token()
         work = self._ledger.take(token, ROUND_SECONDS + self._settings.timeout_seconds + LEASE_MARGIN_SECONDS, BATCH)
@@ -82,7 +84,7 @@ class Teller:
         return EndpointNews(failures, pause, last.words if last.status == GONE else None)
 
     def _pause(self, times: int, longest: float) -> float:
-        """Seconds to wait after `times` failures: they double, and are spread so that not all come at once."""
+        """Seconds to wait after `times` failures. They double, and are spread so that not all come at once."""
         delay = self._settings.retry_delay_seconds * 2.0 ** min(max(times, 1) - 1, 30)
         return min(delay, longest) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
 
@@ -94,7 +96,7 @@ class Housekeeper:
         self._ledger = ledger
 
     def step(self) -> float:
-        """A small step of each; again at once while there is more. Raises `DatabaseGone`."""
+        """A small step of each. It is called again at once while there is more. Raises `DatabaseGone`."""
         given_up = self._ledger.expire()
         _say_given_up(given_up)
         return 0.0 if given_up + self._ledger.forget() else HOUSEKEEPING_SECONDS
