@@ -1,4 +1,4 @@
-"""The command line, `eed-delivery`: it reads arguments, calls `operations`, and prints. One module for each group of
+"""The command line, `eed-delivery`. It reads arguments, calls `operations`, and prints. One module for each group of
 commands:
 
 - `running`             run, publisher, worker, sweeper, events, bounces, web
@@ -109,7 +109,7 @@ class Commands(click.Group):
     """The commands, each loaded when it is wanted, with expected errors turned into messages and exit codes."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command. An error of ours becomes a message and an exit code; any other one is a defect."""
+        """Run a command. An error of ours becomes a message and an exit code. Any other one is a defect."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -137,7 +137,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that `args` name; the demo's place is taken by the real one."""
+        """The command that `args` name. The demo's placeholder is replaced by the real one."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, _load_demo() if command is demo_place else command, rest
 

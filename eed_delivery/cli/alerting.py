@@ -1,4 +1,4 @@
-"""`eed-delivery alerts`: list the alert rules, and test their channels."""
+"""`eed-delivery alerts` lists the alert rules and tests their channels."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`audit`: who did what, from where and why."""
+"""`audit` shows who did what, from where and why."""
 
 import json
 from collections.abc import Iterable

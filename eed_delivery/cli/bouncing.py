@@ -1,4 +1,4 @@
-"""`eed-delivery bounce`: one bounce from a mail server's pipe."""
+"""`eed-delivery bounce` reads one bounce from a mail server's pipe."""
 
 import sys
 

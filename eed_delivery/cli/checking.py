@@ -1,4 +1,4 @@
-"""`eed-delivery check`: everything the service leans on, each with a verdict and what to do."""
+"""`eed-delivery check` checks everything the service depends on, each with a verdict and what to do."""
 
 import click
 

@@ -13,7 +13,7 @@ _NAMED = {"tab": "\t", r"\t": "\t"}
 
 
 def separator(value: str) -> str:
-    """What is between the columns: one character, or the word tab."""
+    """What is between the columns, one character or the word tab."""
     found = _NAMED.get(value.lower(), value)
     if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
         raise click.BadParameter(f"{value!r} cannot separate columns. Most files have , ; | or tab")

@@ -1,4 +1,4 @@
-"""An operator's word: settle what is in doubt, pause, resume, cancel. Felt at the next wire grant."""
+"""An operator's decisions: settle what is in doubt, pause, resume, cancel. Felt at the next wire grant."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Expected errors as a person sees them: a message on stderr and an exit code, never a traceback."""
+"""Expected errors as a person sees them, with a message on stderr and an exit code, never a traceback."""
 
 import re
 from typing import IO, Any

@@ -1,7 +1,7 @@
-"""Tables within a width: what is copied out of them (keys, ids, addresses, times, numbers) is never wrapped or cut.
+"""Tables within a width. What is copied out of them (keys, ids, addresses, times, numbers) is never wrapped or cut.
 
-Columns of prose give way first, and wrap at words. Then columns go: those without a value, and those that the command
-can spare, in its order. Where that is not enough, each row becomes a block of lines, with everything in it.
+Columns of prose give way first, and wrap at words. Then columns are left out, those without a value and those that the
+command can spare, in its order. Where that is not enough, each row becomes a block of lines, with everything in it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,8 +26,9 @@ class PlacedCell:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`columns` are the numbers of those that are shown, `widths` theirs; `left_out` the numbers of the others. Without
-    `widths` a row is a block."""
+    """`columns` are the numbers of those that are shown, and `widths` their widths.
+
+    `left_out` are the numbers of the others. Without `widths` a row is a block."""
 
     columns: tuple[int, ...]
     widths: tuple[int, ...]
@@ -40,8 +41,8 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table to lay out: the columns' names, the rows' texts in one line each, and the numbers of the columns that
-    are prose, that can be spared (in the order in which they go), and that are numbers."""
+    """A table to lay out. It has the columns' names and the rows' texts in one line each. It also has the numbers of
+    the columns that are prose, that can be spared (in the order in which they go), and that are numbers."""
 
     names: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -102,7 +103,7 @@ class Sheet:
         return [n for n in range(len(self.names)) if self.rows and not any(row[n] for row in self.rows)]
 
     def _fitting(self, shown: Sequence[int], natural: Sequence[int], width: int) -> tuple[int, ...]:
-        """The widths of these columns; () where they do not fit."""
+        """The widths of these columns. () where they do not fit."""
         room = width - GAP * (len(shown) - 1) - sum(natural[n] for n in shown if n not in self.prose)
         widths = dict(enumerate(natural))
         prose = sorted((n for n in shown if n in self.prose), key=lambda n: natural[n])

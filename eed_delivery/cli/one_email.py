@@ -1,4 +1,4 @@
-"""`eed-delivery email`: one email's state, attempts and delivery events."""
+"""`eed-delivery email` shows one email's state, attempts and delivery events."""
 
 from typing import Any
 

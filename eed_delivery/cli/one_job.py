@@ -1,4 +1,4 @@
-"""One job: its counts, its rate, its troubles, and what to do about them."""
+"""Shows one job with its counts, its rate, its troubles, and what to do about them."""
 
 from typing import Any
 
@@ -123,7 +123,7 @@ def _rates(view: JobView) -> str:
 
 
 def _show_served(session: Session, found: Served) -> None:
-    """Whom the job has served: another question than whether its books balance."""
+    """Whom the job has served. That is another question than whether its sums balance."""
     if not found.recipients:
         return
     others = ", ".join(f"{count:,} {name}" for name, count in found.others.items())

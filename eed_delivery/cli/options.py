@@ -22,7 +22,7 @@ def _remember(ctx: click.Context, _parameter: click.Parameter, value: Path | Non
 
 
 def takes_config(command: Function) -> Function:
-    """Add --config. It may stand before the command or behind it; the last one counts."""
+    """Add --config. It may stand before the command or behind it. The last one counts."""
     option = click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),

@@ -1,4 +1,4 @@
-"""Answers on stdout: tables within a terminal's width, plain aligned text elsewhere, JSON when asked for."""
+"""Answers on stdout, as tables within a terminal's width, plain aligned text elsewhere, or JSON when asked for."""
 
 import csv
 import shutil
@@ -64,7 +64,7 @@ class Screen:
         self._write(self._styled(visible(text), style))
 
     def prose(self, text: str, prefix: str = "", style: Style | None = None) -> None:
-        """Text behind `prefix`; at a terminal it wraps at words, and stays behind it."""
+        """Text behind `prefix`. At a terminal it wraps at words, and stays behind it."""
         line = visible(text).replace("\n", " ")
         parts = wrapped(line, max(self.width - cell_len(prefix), LEAST_PROSE)) if self.terminal else [line]
         for n, part in enumerate(parts):
@@ -78,7 +78,7 @@ class Screen:
         prose: Sequence[str] = (),
         spare: Sequence[str] = (),
     ) -> None:
-        """A table. Whole numbers stand to the right. What is too wide for a terminal: see `layout`.
+        """A table. Whole numbers stand to the right. For what is too wide for a terminal see `layout`.
 
         `prose` are the columns that may wrap, `spare` those that may be left out, the first of them first.
         """
@@ -125,7 +125,7 @@ class Screen:
         return text if plain else click.style(text, **(style or {}))
 
     def json(self, data: object, *, indent: int | None = 2) -> None:
-        """One JSON value; with `indent` None, in one line."""
+        """One JSON value. With `indent` None, in one line."""
         self._write(as_json(data, indent=indent))
 
     def json_array(self, items: Iterable[object]) -> None:

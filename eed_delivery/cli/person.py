@@ -1,4 +1,4 @@
-"""Who calls a command: for the audit."""
+"""Who calls a command, for the audit."""
 
 import os
 import pwd

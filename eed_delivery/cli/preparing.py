@@ -1,4 +1,4 @@
-"""Before the first run: the ledger's tables, the mapping held against the database, a queue for development."""
+"""Before the first run, makes the ledger's tables, checks the mapping, and makes a queue for development."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -55,7 +55,7 @@ def check(session: Session, as_json: bool) -> None:
 
 
 def report(screen: Screen, findings: Sequence[Finding], as_json: bool) -> None:
-    """Show what was found; ends the command with exit code 1 when there is an error."""
+    """Show what was found. Ends the command with exit code 1 when there is an error."""
     if as_json:
         screen.json({"ok": not _any_error(findings), "findings": findings})
     else:

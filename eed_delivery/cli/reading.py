@@ -1,4 +1,4 @@
-"""What became of it: jobs, and the emails of one."""
+"""What became of jobs, and of the emails of one."""
 
 from collections.abc import Mapping
 from itertools import islice

@@ -1,4 +1,4 @@
-"""`reconcile`: the delivery server's rows against the ledger, row by row; what differs is put right where it can be."""
+"""`reconcile` compares the delivery server's rows with the ledger, one by one, and corrects what it can."""
 
 import sys
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def reconcile(session: Session, keys: tuple[str, ...], every: bool, repair: bool
 
 
 class _Corrections:
-    """What `--repair` has done: printed one by one, and counted."""
+    """What `--repair` has done, printed one by one and counted."""
 
     def __init__(self, screen: Screen, limit: int, *, quiet: bool) -> None:
         self._screen = screen

@@ -1,4 +1,4 @@
-"""The rows of a file that are refused: named on stderr, and kept in a file where that is asked for."""
+"""The rows of a file that are refused. They are named on stderr, and kept in a file where that is asked for."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ from eed_delivery.private_files import create_private
 
 class RefusedRows:
     """Names up to `limit` rows, and counts all. With `path` they are written there as they stand in `file`, below its
-    header: a file that can be mended and read again. Raises `NotPossible` if it is there already, or cannot be made."""
+    header. That file can be mended and read again. Raises `NotPossible` if it is there already, or cannot be made."""
 
     def __init__(self, file: TextFile, path: Path | None, limit: int) -> None:
         self.count = 0
@@ -49,7 +49,7 @@ class RefusedRows:
 
 
 def _opened(file: TextFile, path: Path) -> TextIO:
-    """Recipients' data: for the user alone, and never over another file."""
+    """It holds recipients' data, so it is for the user alone, and never over another file."""
     try:
         created = create_private(path)
     except FileExistsError:

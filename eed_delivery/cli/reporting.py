@@ -1,4 +1,4 @@
-"""`report`: a job as CSV, JSON or a page, with the certificate that its sums come out even."""
+"""`report` writes a job as CSV, JSON or a page, with the certificate that its sums come out even."""
 
 import secrets
 import sys
@@ -50,7 +50,7 @@ def report(session: Session, key: str, kind: ReportKind, opens: bool, output: Pa
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[IO[bytes]]:
-    """The file to write to; what was there stays until the new one is whole. None: stdout."""
+    """The file to write to. What was there stays until the new one is whole. None means stdout."""
     if output is None:
         yield sys.stdout.buffer
         return

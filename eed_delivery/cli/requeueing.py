@@ -1,4 +1,4 @@
-"""`requeue`: failed emails get a new generation and are sent again. Works while the service runs."""
+"""`requeue` gives failed emails a new generation, so that they are sent again. Works while the service runs."""
 
 import sys
 from datetime import datetime

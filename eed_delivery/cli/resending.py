@@ -1,4 +1,4 @@
-"""Send a sent email once more: it was lost on its way, deleted, or went to an address that was wrong."""
+"""Send a sent email once more that was lost on its way, deleted, or went to an address that was wrong."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The commands that systemd starts: the whole service, or one of its roles."""
+"""The commands that systemd starts, for the whole service or one of its roles."""
 
 import threading
 

@@ -1,6 +1,8 @@
-"""What the commands of one call share: the configuration and the parts made from it, each only when it is needed.
+"""What the commands of one call share.
 
-Each part is imported where it is made: `--version` needs none of them, and a look into the ledger needs neither queue
+That is the configuration and the parts made from it, each only when it is needed.
+
+Each part is imported where it is made. `--version` needs none of them, and a look into the ledger needs neither queue
 nor transports nor templates.
 """
 

@@ -1,4 +1,4 @@
-"""The recipients' file of `submit`: opened, read, and its refused rows named on stderr."""
+"""The recipients' file of `submit`, opened and read, with its refused rows named on stderr."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

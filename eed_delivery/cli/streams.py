@@ -1,4 +1,4 @@
-"""Standard streams that the caller has closed (`eed-delivery run >&-`): they are opened on /dev/null."""
+"""Standard streams that the caller has closed (`eed-delivery run >&-`) are opened on /dev/null."""
 
 import os
 import sys
@@ -10,8 +10,8 @@ LAST_STANDARD_DESCRIPTOR = 2
 def open_closed_streams() -> None:
     """Make sure that descriptors 0, 1 and 2 are open. To be called before anything else is opened.
 
-    A connection to the database would get the free number 1 else, and a child process would take it for its stdout
-    and write log lines into it.
+    Otherwise a connection to the database would get the free number 1. A child process would take it for its stdout and
+    write log lines into it.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD_DESCRIPTOR:
         os.set_inheritable(descriptor, True)

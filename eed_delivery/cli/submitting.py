@@ -1,4 +1,4 @@
-"""`submit`: register a job from a file of recipients, templates and attachments, in the reference schema."""
+"""`submit` registers a job from a file of recipients, templates and attachments, in the reference schema."""
 
 import tempfile
 from collections.abc import Mapping
@@ -197,7 +197,7 @@ class Submission:
         return found
 
     def _register(self, job: PreparedJob, sifted: Sifted) -> None:
-        """The id alone on stdout, for scripts; the rest is for people."""
+        """The id alone on stdout, for scripts. The rest is for people."""
         try:
             registered = self._submitting.register(job, sifted)
         except EedError as error:

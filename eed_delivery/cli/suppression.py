@@ -1,4 +1,4 @@
-"""`suppression list|add|remove`: whom we do not mail, and an operator's word on it. Felt at the next claim."""
+"""`suppression list|add|remove` shows and changes whom we do not mail. Felt at the next claim."""
 
 import shlex
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`suppression import|export`: the list as a file. Both go an entry at a time, a million too."""
+"""`suppression import|export` reads and writes the list as a file. Both go an entry at a time, a million too."""
 
 import sys
 from datetime import datetime
@@ -23,7 +23,7 @@ _INPUT = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True
 
 
 class _BadRows:
-    """Names bad rows; not without end, if the file is something else altogether."""
+    """Names bad rows, but not without end, if the file is something else altogether."""
 
     def __init__(self) -> None:
         self._count = 0

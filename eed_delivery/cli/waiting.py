@@ -25,7 +25,7 @@ def waiting_record(job: WaitingJob) -> dict[str, Any]:
 
 
 def show_waiting_jobs(session: Session, found: Sequence[WaitingJob], limit: int) -> None:
-    """The table below that of the ledger's jobs; nothing where none waits."""
+    """The table below that of the ledger's jobs. Nothing where none waits."""
     if not found:
         return
     session.screen.line()

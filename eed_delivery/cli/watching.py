@@ -1,4 +1,4 @@
-"""`job --watch`: a progress bar at a terminal, a line for each change elsewhere, until the job has finished.
+"""`job --watch` shows a progress bar at a terminal, and a line for each change elsewhere, until the job has finished.
 
 If the database is away, it says so and keeps trying. Ctrl-C ends it.
 """
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 def watch_job(screen: Screen, news: Iterator[ProgressNews], to_json: Record | None) -> JobReport | None:
-    """Show what there is new of a job until it has finished; returns its last report."""
+    """Show what is new of a job until it has finished. Returns its last report."""
     if to_json is not None:
 
         def tell(report: JobReport, rate: float) -> None:

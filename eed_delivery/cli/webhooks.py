@@ -1,4 +1,4 @@
-"""`eed-delivery webhooks`: run, list, retry and test webhooks."""
+"""`eed-delivery webhooks` runs, lists, retries and tests webhooks."""
 
 import click
 
