@@ -1,9 +1,9 @@
-"""When many recipients over many domains get one kind of refusal, it is not theirs: their emails go back.
+"""When many recipients over many domains get one kind of refusal, it is not theirs, and their emails go back.
 
-A mail server's words are known for the usual cases (`transports.replies.rules`). For all others statistics decide: over
-the last answers to a job's emails, from all processes of all hosts, as the ledger has them. What had failed before that
-was clear gets a new generation by itself. The job is paused with the reason, or the one domain is held. A job is judged
-while it runs, and before it is finished: a small one is over sooner than a person looks.
+A mail server's words are known for the usual cases (`transports.replies.rules`). For all others statistics decide. They
+are over the last answers to a job's emails, from all processes of all hosts, as the ledger has them. What had failed
+before that was clear gets a new generation by itself. The job is paused with the reason, or the one domain is held. A
+job is judged while it runs, and before it is finished, because a small one is over sooner than a person looks.
 """
 
 import re
@@ -51,7 +51,7 @@ _REFUSED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 
 @dataclass(frozen=True, slots=True)
 class SharedRefusal:
-    """A kind of refusal that is not the recipients'. `domain`: whose it is; "": all domains', or the job's."""
+    """A kind of refusal that is not the recipients'. `domain` is whose it is. "" means all domains', or the job's."""
 
     kind: str
     domain: str
@@ -65,7 +65,7 @@ class SharedRefusal:
 
 
 def judge(answers: Sequence[ServerAnswer]) -> SharedRefusal | None:
-    """What the last answers to one job's emails, the newest first, say of one kind of refusal; None as a rule."""
+    """What the last answers to one job's emails, the newest first, say of one kind of refusal. None as a rule."""
     spoken = [answer for answer in answers if answer.code is not None and answer.verdict not in NEUTRAL]
     refused = [answer for answer in spoken if answer.verdict in _REFUSED and not is_recipients_own(answer.reply)]
     kinds = Counter(kind_of(answer.reply) for answer in refused)
@@ -79,7 +79,7 @@ def judge(answers: Sequence[ServerAnswer]) -> SharedRefusal | None:
 
 
 def _of_all(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAnswer]) -> SharedRefusal | None:
-    """More than half of the last answers, over several domains; or all there are, where recipients have no others."""
+    """More than half of the last answers, over several domains, or all there are, where recipients have no others."""
     last = spoken[:SHARE_OF]
     among = [answer for answer in last if kind_of(answer.reply) == kind]
     domains = {domain_of(answer.recipient) for answer in among}
@@ -140,13 +140,13 @@ class AnswersAlike:
         return self._interval.wait
 
     def look_if_failed(self, job_id: int) -> bool:
-        """The same before a job is finished; without a look where too few have failed to say anything."""
+        """The same before a job is finished. Nothing is judged where too few have failed to say anything."""
         with self._lock:
             late = self._put_back_late(job_id)
             return late or (self._answers.has_failed(job_id, ENOUGH) and self._look(job_id))
 
     def _look(self, job_id: int) -> bool:
-        """Judge one job. True: some of its emails went back, so that it is not at its end."""
+        """Judge one job. True means that some of its emails went back, so that it is not at its end."""
         finding = judge(self._answers.recent(job_id, WINDOW))
         if finding is None or not self._have_failed(job_id, finding):
             return False
@@ -158,7 +158,7 @@ class AnswersAlike:
         return self._put_back(job_id, finding)
 
     def _have_failed(self, job_id: int, finding: SharedRefusal) -> bool:
-        """Not before some have: what is refused for now may be accepted at the next try, without a pause."""
+        """Not before some have. What is refused for now may be accepted at the next try, without a pause."""
         return any(finding.covers(email) for email in self._answers.failed(job_id))
 
     def _put_back_late(self, job_id: int) -> bool:
@@ -169,7 +169,7 @@ class AnswersAlike:
         return sum(self._put_back(job_id, finding) for finding in late) > 0
 
     def _put_back(self, job_id: int, finding: SharedRefusal) -> bool:
-        """Give all that failed for it a new generation. True: there were some."""
+        """Give all that failed for it a new generation. True if there were some."""
         count = sum(self._operating.requeue(Selection(emails=ids)) for ids in self._alike(job_id, finding))
         if not count:
             return False

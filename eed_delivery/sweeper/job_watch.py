@@ -1,7 +1,7 @@
-"""The watch on running jobs: one whose emails bounce hard or are complained about warns, and then pauses itself.
+"""The watch on running jobs. One whose emails bounce hard or are complained about warns, and then pauses itself.
 
-Each host's sweeper process runs it. They agree by the ledger: a warning or a pause is one conditional UPDATE, and only
-who has made it says so.
+Each host's sweeper process runs it. They agree by the ledger. A warning or a pause is one conditional UPDATE, and only
+the process that has made it logs it.
 """
 
 import time
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """From which percent of what was sent an outcome is warned of, and from which the job is paused; 0: never."""
+    """From which percent of what was sent an outcome is warned of, and from which the job is paused. 0 means never."""
 
     outcome: DeliveryOutcome
     what: str
@@ -38,7 +38,7 @@ class Limit:
 
 
 def limits(settings: WatchSettings) -> tuple[Limit, ...]:
-    """What a job is watched for; empty when the watch is turned off."""
+    """What a job is watched for. Empty when the watch is turned off."""
     found = (
         Limit(
             DeliveryOutcome.HARD_BOUNCED,
@@ -59,8 +59,8 @@ def limits(settings: WatchSettings) -> tuple[Limit, ...]:
 class JobWatch:
     """One process's watch. `step()` checks every running job once.
 
-    What a job has sent is a long count, so it is made only where it may matter: emails that were sent stay sent, and
-    so a share of what had been sent at the last count is the highest that the share can be now.
+    What a job has sent is a long count, so it is made only where it may matter. Emails that were sent stay sent. So a
+    share of what had been sent at the last count is the highest that the share can be now.
     """
 
     def __init__(self, ledger: WatchLedger, settings: WatchSettings) -> None:

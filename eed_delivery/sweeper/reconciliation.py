@@ -1,4 +1,4 @@
-"""Source against ledger: at an operator's word (`eed-delivery reconcile`), and once a day beside the sweeper.
+"""Compares source and ledger, at an operator's command (`eed-delivery reconcile`) and once a day beside the sweeper.
 
 The sweep finds and reports. Only an operator repairs.
 """
@@ -39,7 +39,7 @@ KEYS_LOGGED = 5
 
 @dataclass
 class Findings:
-    """What a comparison has come to. `listed` holds the first differences, up to a limit; the counts are complete."""
+    """What a comparison has come to. `listed` holds the first differences, up to a limit. The counts are complete."""
 
     limit: int
     jobs: int = 0
@@ -114,7 +114,7 @@ class Reconciler:
     def repair(self, job_ids: Iterable[int]) -> Iterator[Correction]:
         """Compare these jobs, and put right what can be put right, telling of each.
 
-        Statuses come first: a row that was sent must not be taken for one that is not.
+        Statuses come first, because a row that was sent must not be taken for one that is not.
         """
         for group in self._comparing.groups(job_ids):
             yield from self._repair_group(group)
@@ -178,7 +178,7 @@ class _Walk:
 
 
 class ReconcileSweep:
-    """One process's sweep: one page a step. Each unfinished job is compared every `every_seconds`, and each job once
+    """One process's sweep, one page a step. Each unfinished job is compared every `every_seconds`, and each job once
     after it has finished. The jobs that one sweeper is at are left alone by the others."""
 
     def __init__(
@@ -197,7 +197,8 @@ class ReconcileSweep:
     def step(self) -> float:
         """One page, or one look for jobs that are due. Raises `DatabaseGone`.
 
-        A job that cannot be compared is left until its lease has run out: a view that breaks must not end the sweeper.
+        A job that cannot be compared is left until its lease has run out, because a view that breaks must not end the
+        sweeper.
         """
         try:
             return self._step()

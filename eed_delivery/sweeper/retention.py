@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.1
 
 
 class Retention:
-    """Walks over the old events, one chunk a step. `rest_seconds`: the longest that a loop may wait."""
+    """Walks over the old events, one chunk a step. `rest_seconds` is the longest that a loop may wait."""
 
     def __init__(self, ledger: ForgettingLedger, rest_seconds: float) -> None:
         self._ledger = ledger
@@ -25,7 +25,7 @@ class Retention:
         self._next_walk = float("-inf")
 
     def step(self) -> float:
-        """Raises `DatabaseGone`; the next step does what this one left."""
+        """Raises `DatabaseGone`. The next step does what this one left."""
         if time.monotonic() < self._next_walk:
             return self._rest_seconds
         count, position = self._ledger.forget(self._position)

@@ -1,6 +1,6 @@
-"""The sweeper: puts back what fell on the floor, settles what cannot be known, finishes what balances.
+"""The sweeper puts back emails whose lease has ended, settles what cannot be known, and finishes jobs that balance.
 
-Every part is safe to run on several hosts at once: each change is conditional on what was read.
+Every part is safe to run on several hosts at once, because each change is conditional on what was read.
 """
 
 import threading
@@ -33,15 +33,15 @@ ENDINGS_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SweepRules:
-    """What the sweeper needs to know of the others. `resend_below`: attempts under the policy `resend`, 0 for `hold`;
-    `drop_patience_seconds`: how long a lost claim's own message may take to come back."""
+    """What the sweeper needs to know of the others. `resend_below` is the attempts under the policy `resend`, 0 for
+    `hold`. `drop_patience_seconds` is how long a lost claim's own message may take to come back."""
 
     resend_below: int
     drop_patience_seconds: float
 
 
 class Sweeper:
-    """One sweeper process; `step()` does one round."""
+    """One sweeper process. `step()` does one round."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Sweeper:
         rules: SweepRules,
         put_back_alike: Callable[[int], bool] = lambda _: False,
     ) -> None:
-        """`put_back_alike`: judges a job's refusals before it is finished, and says whether any went back."""
+        """`put_back_alike` judges a job's refusals before it is finished, and says whether any went back."""
         self._put_back_alike = put_back_alike
         self._ledger = ledger
         self._workers = workers
@@ -67,9 +67,9 @@ class Sweeper:
         self._ending = threading.Lock()
 
     def step(self) -> float:
-        """One round. Raises `DatabaseGone` or `QueueGone`; the next round does what this one left.
+        """One round. Raises `DatabaseGone` or `QueueGone`. The next round does what this one left.
 
-        Each part is tried for itself: a defect in one of them must not keep the others from their work.
+        Each part is tried for itself, because a defect in one of them must not keep the others from their work.
         """
         for part in (
             self._settle_the_wire,
@@ -89,7 +89,7 @@ class Sweeper:
         return self._settings.interval_seconds
 
     def end_jobs(self) -> float:
-        """Between the rounds, in a loop of its own: one chunk of what cancelled or failed jobs have left; those with
+        """Between the rounds, in a loop of its own, one chunk of what cancelled or failed jobs have left. Those with
         nothing left are finished. Raises `DatabaseGone`."""
         with self._endings_interval.polling():
             ended = self._end_some()
@@ -122,7 +122,7 @@ class Sweeper:
             log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")
 
     def _put_back_queued(self) -> None:
-        """Queued rows whose message cannot exist any more: the queue is empty, or keeps nothing that long."""
+        """Queued rows whose message cannot exist any more, because the queue is empty or keeps nothing that long."""
         self._put_back_outlived()
         depth = self._queue.depth()
         if depth is None or not depth.empty:
@@ -157,7 +157,7 @@ class Sweeper:
             failpoints.reach("sweeper.dead_acked")
 
     def _bury(self, message: Received) -> bool:
-        """End the email of a dead letter; False when the letter is not ours and must stay."""
+        """End the email of a dead letter. False when the letter is not ours and must stay."""
         if message.ticket is None or not self._ledger.knows(message.ticket):
             log.error("foreign_dead_letter", sqs_message_id=message.sqs_id, problem=message.problem or "unknown email")
             return False
