@@ -1,4 +1,7 @@
-"""Answers that a machine or a rule gave on behalf of a person: out of office, a receipt, a challenge. No bounces."""
+"""Answers that a machine or a rule gave on behalf of a person, such as out of office, a receipt or a challenge.
+
+No bounces.
+"""
 
 # ruff: noqa: E501 - a phrase stands on one line
 
@@ -64,7 +67,7 @@ def is_auto_reply(mail: Mail) -> bool:
 
 
 def is_away(fields: Fields) -> bool:
-    """Whether the subject says that somebody is away, in words that mail programs put there."""
+    """Whether the subject says that the person is away, in words that mail programs put there."""
     return _AWAY_SUBJECT.search(fields.decoded("subject")[:MAX_SUBJECT])
 
 

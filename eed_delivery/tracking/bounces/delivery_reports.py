@@ -1,4 +1,6 @@
-"""Delivery status notifications (RFC 3464; RFC 6533 for addresses beyond ASCII): what each recipient's group says."""
+"""Delivery status notifications (RFC 3464, and RFC 6533 for addresses beyond ASCII), and what each recipient's group
+says.
+"""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecipientReport:
-    """What became of the email at one address. Which address that is we don't read: the VERP address decides."""
+    """What became of the email at one address. Which address that is we don't read. The VERP address decides."""
 
     action: Action
     diagnosis: Diagnosis
@@ -36,7 +38,7 @@ class RecipientReport:
 
 
 def read_delivery_report(mail: Mail, words: str) -> list[RecipientReport]:
-    """The groups about recipients; none if it is no such report. `words`: what the report says to people, for the
+    """The groups about recipients. None if it is no such report. `words` is what the report says to people, for the
     groups that say too little themselves."""
     part = next(mail.of_type(*CONTENT_TYPES), None)
     if part is None:
@@ -46,7 +48,9 @@ def read_delivery_report(mail: Mail, words: str) -> list[RecipientReport]:
 
 
 def gravest(reports: Sequence[RecipientReport]) -> RecipientReport:
-    """The report that decides for the email: by action, then one with a living address rather than a dead one.
+    """The report that decides for the email.
+
+    It is chosen by action, then one with a living address rather than a dead one.
 
     An address that forwards to three people, one of whom has left, is alive.
     """
@@ -79,8 +83,8 @@ def _said(group: Fields) -> str:
 
 
 def _action(group: Fields, status: str, text: str) -> Action | None:
-    """The field is required, and some leave it out: then the status' class decides, or else the server's answer. A
-    group that names a recipient and says no more is about a failure: why else would it have come?"""
+    """The field is required, and some leave it out. Then the status' class decides, or else the server's answer. A
+    group that names a recipient and says no more is about a failure. It would not have come for anything else."""
     found = _WORD.match(group.get("action").strip().lower())
     if found is not None and found[0] in list(Action):
         return Action(found[0])

@@ -38,7 +38,10 @@ _QUOTED_BY_CISCO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why, with the codes it was read from. `spoken`: something was there to read, it is not a mere default."""
+    """Why, with the codes it was read from.
+
+    `spoken` means that something was there to read, and it is not a mere default.
+    """
 
     cause: Cause
     code: int | None
@@ -47,7 +50,7 @@ class Diagnosis:
 
     @property
     def vague(self) -> bool:
-        """Whether neither code nor words say what it was: another text may know better."""
+        """Whether neither code nor words say what it was. Another text may know better."""
         return self.cause.vague
 
 
@@ -64,9 +67,9 @@ def diagnose(status: str, text: str) -> Diagnosis:
 
 
 def diagnose_words(status: str, words: str) -> Diagnosis:
-    """The same from a text for people: by a paragraph with a server's answer, if there is one that says enough.
+    """The same from a text for people, by a paragraph with a server's answer, if there is one that says enough.
 
-    Where several do, one that speaks for a living address: the others may be about whom it forwards to.
+    Where several do, one that speaks for a living address. The others may be about whom it forwards to.
     """
     paragraphs = re.split(r"\n[ \t]{0,80}\n", words, maxsplit=MAX_PARAGRAPHS)[:MAX_PARAGRAPHS]
     answers = [diagnose(status, one) for one in paragraphs if _first_failure(one) or _BASIC.search(one)]
@@ -103,7 +106,7 @@ def _by_code(enhanced: str | None, code: int | None) -> Cause | None:
 
 
 def _permanent(enhanced: str | None, code: int | None) -> bool:
-    """Whether the server gave up: neither of its codes says "later". Without codes, the words decide."""
+    """Whether the server gave up, so that neither of its codes says "later". Without codes, the words decide."""
     return (enhanced is None or enhanced[0] == "5") and (code is None or code >= 500)
 
 

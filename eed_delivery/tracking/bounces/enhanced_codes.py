@@ -1,8 +1,8 @@
 """Enhanced status codes (RFC 3463 and IANA's registry of later ones), and what they say about the address.
 
 A code's class says whether the server gave this email up (5) or not yet (4). Whether mailing the address again is
-pointless is another question: a full mailbox, a size limit or a spam filter answers 5.y.z too, and the person is
-there. So three meanings, of which only `DEAD` counts as a hard bounce.
+pointless is another question. A full mailbox, a size limit or a spam filter answers 5.y.z too, and the person is there.
+So three meanings, of which only `DEAD` counts as a hard bounce.
 https://www.iana.org/assignments/smtp-enhanced-status-codes/
 """
 
@@ -27,7 +27,7 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why an email bounced. `vague`: the code is a catch-all in practice, and the text knows better."""
+    """Why an email bounced. `vague` means that the code is a catch-all in practice, and the text knows better."""
 
     meaning: Meaning
     sub_type: str
@@ -121,7 +121,7 @@ _RULES: tuple[tuple[str, Cause, str], ...] = (
 TABLE = {code: cause for code, cause, _source in _RULES}
 SOURCES = {code: source for code, _cause, source in _RULES}
 BY_SUBJECT = {
-    # RFC 3463, section 2, for details that are in no table. Never dead: nobody is suppressed for an unknown word.
+    # RFC 3463, section 2, for details that are in no table. Never dead: no address is suppressed for an unknown word.
     "1": _refused("address", vague=True),
     "2": _refused("mailbox", vague=True),
     "3": _not_now("system"),
@@ -134,7 +134,7 @@ _BY_CLASS = {"4": _not_now("unknown", vague=True), "5": _refused("unknown", vagu
 
 
 def cause_of(code: str) -> Cause | None:
-    """What `class.subject.detail` says of a failure; None where it says nothing of one: class 2, or no such code."""
+    """What `class.subject.detail` says of a failure. None where it says nothing of one (class 2, or no such code)."""
     found = _CODE.fullmatch(code)
     if found is None or found[1] == "2":
         return None

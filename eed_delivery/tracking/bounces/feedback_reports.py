@@ -1,4 +1,4 @@
-"""Complaints by mail: ARF (RFC 5965), as Yahoo and most providers send it, and Microsoft's older form (JMRP)."""
+"""Complaints by mail, as ARF (RFC 5965), which Yahoo and most providers send, and as Microsoft's older form (JMRP)."""
 
 import re
 from itertools import islice
@@ -19,7 +19,7 @@ _JMRP_FROM = re.compile(r"staff@hotmail\.com", re.IGNORECASE)
 
 
 def feedback_type(mail: Mail) -> str | None:
-    """The kind of complaint in SES's words (abuse, auth-failure, fraud, not-spam, other, virus); None: it is none."""
+    """The kind of complaint in SES's words (abuse, auth-failure, fraud, not-spam, other, virus). None if it is none."""
     part = next(mail.of_type(CONTENT_TYPE), None)
     if part is not None:
         groups = field_groups(part.content(), 1)
@@ -30,10 +30,11 @@ def feedback_type(mail: Mail) -> str | None:
 
 
 def reported_email(mail: Mail, verp: Verp) -> tuple[int, int] | None:
-    """The email that the report is about, by a signature of ours; None if there is none in it.
+    """The email that the report is about, by a signature of ours. None if there is none in it.
 
-    Looked for in Original-Mail-From (RFC 5965, 3.2) and the rest of the report, then in the copy of our email: its
-    Return-Path, Received and other fields, and its Message-ID, which is what the providers leave that hide addresses.
+    Looked for in Original-Mail-From (RFC 5965, 3.2) and the rest of the report, then in the copy of our email. There it
+    may be in its Return-Path, Received and other fields, and in its Message-ID, which providers that hide addresses
+    leave.
     """
     for part in islice(mail.of_type(CONTENT_TYPE, *COPIES), MAX_LOOKED_AT):
         content = part.content()

@@ -15,7 +15,7 @@ class BounceIntake:
     """Safe for many threads. The caller may acknowledge a message as soon as `take` has returned."""
 
     def __init__(self, verp: Verp, ledger: TrackingLedger, feedback_address: str | None = None) -> None:
-        """`feedback_address`: the one that is registered with mailbox providers for complaints."""
+        """`feedback_address` is the one that is registered with mailbox providers for complaints."""
         self._verp = verp
         self._ledger = ledger
         self._feedback_address = feedback_address.lower() if feedback_address else None
@@ -27,8 +27,8 @@ class BounceIntake:
     def take(self, raw: bytes, sent_to: str) -> BounceVerdict:
         """Read the message that came for `sent_to`, the envelope's recipient, and store what it says.
 
-        The same message again changes nothing. Raises `DatabaseGone`, or what else the database has against it: then
-        nothing is stored, and it is to be brought again.
+        The same message again changes nothing. Raises `DatabaseGone`, or any other error of the database. Then nothing
+        is stored, and it is to be brought again.
         """
         parse = parse_complaint if self._is_for_complaints(sent_to) else parse_bounce
         reading = parse(raw, sent_to, self._verp, datetime.now(UTC))

@@ -1,8 +1,8 @@
 """A message from a stranger, taken apart into its MIME parts, in bounded time and depth for any input.
 
-The standard library's parser calls itself once a level and compares each line with every open boundary: a megabyte of
-nested multiparts costs it minutes or ends in RecursionError. So the walk is here, and the library does what it does
-well with one part: the parameters of a field and the transfer encodings.
+The standard library's parser calls itself once a level and compares each line with every open boundary. A megabyte of
+nested multiparts costs it minutes or ends in RecursionError. So the walk is here. The library does what it does well
+with one part, which is the parameters of a field and the transfer encodings.
 """
 
 import binascii
@@ -42,7 +42,7 @@ _TAGS = re.compile(r"<[^<>]{0,1000}>")
 
 
 class Fields:
-    """A header section. Names in any case; of several fields with one name the first counts."""
+    """A header section. Names in any case. Of several fields with one name the first counts."""
 
     def __init__(self, block: bytes) -> None:
         self._values: dict[str, str] = {}
@@ -73,7 +73,7 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class MimePart:
-    """One part that is not a multipart itself. `content_type` is in small letters; `body` is not decoded yet."""
+    """One part that is not a multipart itself. `content_type` is in small letters. `body` is not decoded yet."""
 
     fields: Fields
     content_type: str
@@ -81,7 +81,7 @@ class MimePart:
     body: bytes
 
     def content(self, most: int = MAX_TEXT) -> bytes:
-        """The body without its transfer encoding; of its octets as they came, the first `most`."""
+        """The body without its transfer encoding. Of its octets as they came, the first `most`."""
         encoding = self.fields.get("content-transfer-encoding").strip().lower()
         body = self.body[:most]
         if encoding == "base64":
@@ -89,14 +89,14 @@ class MimePart:
         return quopri.decodestring(body) if encoding == "quoted-printable" else body
 
     def text(self) -> str:
-        """The content as text; HTML without its tags."""
+        """The content as text. HTML is without its tags."""
         text = _decode(self.content(), self.charset)
         return unescape(_TAGS.sub(" ", text)) if self.content_type == "text/html" else text
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A message: its header, its content type with the report's kind if it is one, and its parts in order."""
+    """A message, with its header, its content type with the report's kind if it is one, and its parts in order."""
 
     fields: Fields
     content_type: str
@@ -126,7 +126,7 @@ def header_of(content: bytes) -> Fields:
 
 
 def field_groups(content: bytes, most: int) -> list[Fields]:
-    """The groups of fields that empty lines divide, as in a delivery status (RFC 3464, 2.1); `most` of them."""
+    """The groups of fields that empty lines divide, as in a delivery status (RFC 3464, 2.1). At most `most` of them."""
     blocks = re.split(rb"\n[ \t]{0,80}\n", content.replace(b"\r\n", b"\n").strip(b"\n"), maxsplit=most)
     groups = (Fields(block.lstrip(b"\n")) for block in blocks[:most])
     return [group for group in groups if group]
@@ -152,7 +152,10 @@ def _walk(fields: Fields, body: bytes) -> Iterator[MimePart]:
 
 
 def _pieces(body: bytes, boundary: str, room: int) -> list[bytes]:
-    """What stands between the boundary's lines (RFC 2046, 5.1.1): at most `room` pieces, the last one may be cut."""
+    """What stands between the boundary's lines (RFC 2046, 5.1.1).
+
+    At most `room` pieces, of which the last may be cut.
+    """
     mark = boundary[:MAX_BOUNDARY].encode("utf-8", "surrogateescape")
     line = re.compile(rb"^--" + re.escape(mark) + rb"(--)?[ \t]{0,80}$", re.MULTILINE)
     pieces: list[bytes] = []
@@ -177,7 +180,7 @@ def _split(raw: bytes) -> tuple[Fields, bytes]:
 
 
 def _fields(block: bytes) -> Iterator[tuple[str, str]]:
-    """Name in small letters and value of each field; what is none is skipped, such as mbox's "From sender date"."""
+    """Name in small letters and value of each field. What is none is skipped, such as mbox's "From sender date"."""
     unfolded = re.sub(rb"\n[ \t]", b" ", block[:MAX_HEADER])
     for line in unfolded.split(b"\n"):
         name, colon, value = line[:MAX_FIELD].partition(b":")
@@ -187,7 +190,7 @@ def _fields(block: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _content_type(fields: Fields) -> tuple[str, dict[str, str]]:
-    """The type in small letters, and its parameters; text/plain for what has none or cannot be read."""
+    """The type in small letters, and its parameters. text/plain for what has none or cannot be read."""
     message = Message()
     message["content-type"] = fields.get("content-type")[:MAX_CONTENT_TYPE] or "text/plain"
     try:
@@ -204,7 +207,7 @@ def _base64(body: bytes) -> bytes:
 
 
 def _last_letters(letters: bytes) -> bytes:
-    """The end that is no whole group of four, filled up; one letter alone means nothing."""
+    """The end that is no whole group of four, filled up. One letter alone means nothing."""
     rest = letters[len(letters) // 4 * 4 :]
     return rest.ljust(4, b"=") if len(rest) > 1 else b""
 

@@ -1,7 +1,7 @@
 """What mail servers and mailboxes send back to an email's own address, as events.
 
-Only recipients of the email know that address, and any of them may write to it. So a message here can say
-anything about that one email, and nothing about another: whom it concerns is read from the envelope alone. Complaints
+Only recipients of the email know that address, and any of them may write to it. So a message here can say anything
+about that one email, and nothing about another. Whom it concerns is read from the envelope alone. Complaints
 that come to another address (`parse_complaint`) must hold a signature of ours for that.
 """
 
@@ -78,9 +78,9 @@ _VERDICTS = {Action.FAILED: BounceVerdict.BOUNCE, Action.DELAYED: BounceVerdict.
 def parse_bounce(
     raw: bytes, sent_to: str, verp: Verp, received_at: datetime, max_bytes: int = MAX_BYTES
 ) -> BounceReading:
-    """Reads what came for `sent_to`, the envelope's recipient; `received_at` is in UTC.
+    """Reads what came for `sent_to`, the envelope's recipient. `received_at` is in UTC.
 
-    Never raises, for any `raw`, and takes bounded time: what is beyond `max_bytes` is not read.
+    Never raises, for any `raw`, and takes bounded time. What is beyond `max_bytes` is not read.
     """
     ours = verp.read(sent_to)
     if ours is None:
@@ -95,10 +95,10 @@ def parse_bounce(
 def parse_complaint(
     raw: bytes, _sent_to: str, verp: Verp, received_at: datetime, max_bytes: int = MAX_BYTES
 ) -> BounceReading:
-    """Reads what came to the address that is registered for complaints; `received_at` is in UTC.
+    """Reads what came to the address that is registered for complaints. `received_at` is in UTC.
 
     A provider sends its reports there, and not to the email's own address. So whom one concerns is read from what it
-    holds of our email, by our signatures alone, so only a recipient of the email can complain about it. Never
+    holds of our email, by our signatures alone. Only a recipient of the email can complain about it. Never
     raises, and takes bounded time.
     """
     mail = take_apart(raw, max_bytes)
@@ -135,7 +135,7 @@ def _complaint(kind: str, text: str) -> _Finding:
 
 
 def _find(mail: Mail) -> _Finding | None:
-    """The standards first. Auto-replies come last (in our caller): Exim marks its bounces as such."""
+    """The standards first. Auto-replies come last (in our caller), because Exim marks its bounces as such."""
     mail = _report_within(mail)
     words = words_of(mail)
     if reports := read_delivery_report(mail, words):
@@ -149,7 +149,7 @@ def _find(mail: Mail) -> _Finding | None:
 def _report_within(mail: Mail, depth: int = MAX_DEPTH) -> Mail:
     """The report itself, where a gateway has sent it on as a message within its own (message/rfc822).
 
-    Only where a mail system wrote the outer message: a person who forwards a bounce reports another person's.
+    Only where a mail system wrote the outer message. A person who forwards a bounce reports another person's.
     """
     if depth == 0 or next(mail.of_type(*CONTENT_TYPES), None) is not None or not sends_reports(mail):
         return mail
@@ -164,7 +164,7 @@ def _from_reports(reports: list[RecipientReport]) -> _Finding:
     report = gravest(reports)
     verdict = _VERDICTS.get(report.action, BounceVerdict.DELIVERY)
     if verdict is BounceVerdict.DELIVERY:
-        # Relayed or expanded (RFC 3464, 2.3.3): on its way to where nobody will report to us
+        # Relayed or expanded (RFC 3464, 2.3.3): on its way to where no server will report to us
         outcome = DeliveryOutcome.DELIVERED if report.action is Action.DELIVERED else None
         return _Finding(verdict, outcome, "" if outcome else str(report.action), report.text)
     arrived = any(other.action not in _VERDICTS for other in reports)
@@ -177,7 +177,7 @@ def _from_words(bounce: PlainBounce) -> _Finding:
 
 
 def _failure(verdict: BounceVerdict, diagnosis: Diagnosis, text: str, *, alive: bool) -> _Finding:
-    """`alive`: the email reached another mailbox behind the same address, so the address is not dead."""
+    """`alive` means that the email reached another mailbox behind the same address, so the address is not dead."""
     outcome: DeliveryOutcome | None = DeliveryOutcome.SOFT_BOUNCED if alive else diagnosis.cause.outcome
     if verdict is BounceVerdict.DELAY:
         outcome = None
@@ -185,13 +185,13 @@ def _failure(verdict: BounceVerdict, diagnosis: Diagnosis, text: str, *, alive: 
 
 
 def _event_id(email_id: int, gen: int, kind: EventKind, mail: Mail) -> str:
-    """The same for a message that comes twice, by any way: its Message-ID, or else its body."""
+    """The same for a message that comes twice, by any way. It is its Message-ID, or else its body."""
     name = mail.fields.get("message-id").encode("utf-8", "replace") or sha256(mail.body).digest()
     return "mail-" + sha256(f"{email_id}.{gen}.{kind}.".encode("ascii") + name).hexdigest()[:40]
 
 
 def _detail(text: str) -> str:
-    """For people: one line of at most 500 characters, without addresses."""
+    """For people, one line of at most 500 characters, without addresses."""
     cut = text[:DETAIL_SOURCE]
     if len(text) > DETAIL_SOURCE:
         cut = cut[: max(cut.rfind(" "), cut.rfind("\n")) + 1]  # no half address, which masking would not see

@@ -69,7 +69,7 @@ def words_of(mail: Mail) -> str:
 
 
 def original_subject(mail: Mail) -> str:
-    """The subject of our own email, where the message has a copy; empty without one, or for a word or two."""
+    """The subject of our own email, where the message has a copy. Empty without one, or for a word or two."""
     part = next(mail.of_type("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global"), None)
     subject = header_of(part.content()).decoded("subject").strip()[:MAX_SUBJECT] if part else ""
     return subject if len(subject.split()) >= QUOTED_WORDS else ""
@@ -81,7 +81,7 @@ def from_a_machine(fields: Fields) -> bool:
 
 
 def sends_reports(mail: Mail) -> bool:
-    """Whether a mail system wrote it: by its sender, by the kind that it says it is, or by its subject."""
+    """Whether a mail system wrote it, by its sender, by the kind that it says it is, or by its subject."""
     if from_a_machine(mail.fields) or mail.report_type == "delivery-status":
         return True
     subject = mail.fields.decoded("subject")[:MAX_SUBJECT]
@@ -100,7 +100,7 @@ def read_plain_bounce(mail: Mail, words: str) -> PlainBounce | None:
 
 
 def _own_subject(mail: Mail) -> str:
-    """The report's subject without ours: mail systems write theirs, a colon, and ours."""
+    """The report's subject without ours. Mail systems write theirs, a colon, and ours."""
     subject = mail.fields.decoded("subject")[:MAX_SUBJECT]
     ours = original_subject(mail)
     if ours:

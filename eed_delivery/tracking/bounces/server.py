@@ -23,7 +23,7 @@ _CONVERSATIONS = {"lmtp": LmtpConversation, "smtp": SmtpConversation}
 
 
 class BounceServer:
-    """Answers from `run` until `stop` is set. A bounce is acknowledged when it is committed, and not before; when the
+    """Answers from `run` until `stop` is set. A bounce is acknowledged when it is committed, and not before. When the
     database is away, the mail server is asked to try again, and nothing is lost."""
 
     def __init__(
@@ -34,7 +34,7 @@ class BounceServer:
         idle_seconds: float = IDLE_SECONDS,
         away_seconds: float = AWAY_SECONDS,
     ) -> None:
-        """`away_seconds`: between tries to have a port that somebody else has."""
+        """`away_seconds` is the time between tries to bind a port that is in use."""
         self._intake = intake
         self._conversation = _CONVERSATIONS[protocol]
         self._most = connections
@@ -47,7 +47,7 @@ class BounceServer:
         self._threads = ThreadPoolExecutor(THREADS, "bounce")
 
     def run(self, host: str, port: int, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Listen there until `stop` is set; `beat` is called all the time. Then what is being stored is finished and
+        """Listen there until `stop` is set. `beat` is called all the time. Then what is being stored is finished and
         answered, and everything closed. Clients without an answer will try again."""
         try:
             asyncio.run(self._serve(host, port, stop, beat))
@@ -66,13 +66,13 @@ class BounceServer:
             await self._end()
 
     async def _end(self) -> None:
-        """What is left after it are conversations that wait for a word: asyncio.run ends them."""
+        """What is left after it are conversations that wait for a command. asyncio.run ends them."""
         self._stopping = True
         while self._storing:
             await asyncio.sleep(LOOK_UP_SECONDS / 10)
 
     async def _listen(self, host: str, port: int) -> asyncio.Server | None:
-        """None if the port is not ours to have; somebody else may let go of it."""
+        """None if the port cannot be bound. It may become free."""
         try:
             server = await asyncio.get_running_loop().create_server(self._answer, host, port)
         except OSError as error:

@@ -65,7 +65,7 @@ class BounceHooks:
 
 
 class SmtpConversation(SMTP):
-    """A message of any size is taken, but only its beginning kept: what is refused as too large, is lost."""
+    """A message of any size is taken, but only its beginning kept. What is refused as too large is lost."""
 
     line_length_limit = 65_536
 
@@ -103,9 +103,9 @@ class SmtpConversation(SMTP):
             await self.push(await self._hooks.take(content, sent_to))
 
     async def _content(self) -> bytes:
-        """The first MAX_BYTES of the message, and a line more; the rest is read and forgotten.
+        """The first MAX_BYTES of the message, and a line more. The rest is read and forgotten.
 
-        Only CRLF ends a line (RFC 5321, 2.3.8): a dot between bare line feeds ends nothing.
+        Only CRLF ends a line (RFC 5321, 2.3.8). A dot between bare line feeds ends nothing.
         """
         kept, at_start = bytearray(), True
         while True:

@@ -1,7 +1,7 @@
 """The envelope sender that says which email a bounce is about (VERP: variable envelope return path), and proves it.
 
-`b+<email_id>.<gen>.<mac>@bounces.bank.example`: only recipients of the email can name its address, so
-no one else can make it bounce. What the bounce itself says about whom it concerns is never believed.
+It is `b+<email_id>.<gen>.<mac>@bounces.bank.example`. Only recipients of the email can name its address, so no one else
+can make it bounce. What the bounce itself says about whom it concerns is never believed.
 """
 
 import hmac
@@ -41,7 +41,7 @@ class Verp:
     """Makes envelope senders and reads them again.
 
     `setting` is a domain (`bounces.bank.example`) or an address with `{}` where the email's own part goes
-    (`bounce+{}@bank.example`). `former` are secrets that were in use until lately: what was sent with them still
+    (`bounce+{}@bank.example`). `former` are secrets that were in use until lately. What was sent with them still
     bounces to us. Raises ConfigError.
     """
 
@@ -58,7 +58,7 @@ class Verp:
 
     @classmethod
     def configured(cls, bounces: BouncesSettings) -> "Verp | None":
-        """As the settings say; None if bounces are off. Raises ConfigError."""
+        """As the settings say. None if bounces are off. Raises ConfigError."""
         if not bounces.address or bounces.secret is None:
             return None
         former = bounces.former_secrets.get_secret_value().split() if bounces.former_secrets else []
@@ -81,14 +81,14 @@ class Verp:
         return self._proven(self._keys, found[2], found[3], found[4])
 
     def find(self, text: str) -> tuple[int, int] | None:
-        """The email of the first of our addresses in a text, which others may have been written around; or None."""
+        """The email of the first of our addresses in a text, which others may have been written around, or None."""
         found = islice(self._anywhere.finditer(text), MAX_FOUND)
         return next(
             (place for one in found if (place := self._proven(self._keys, one[1], one[2], one[3].lower()))), None
         )
 
     def message_id(self, email_id: int, gen: int, domain: str) -> str:
-        """A Message-ID that proves which email it is of. By another key than the address: answers and archives show
+        """A Message-ID that proves which email it is of. By another key than the address. Answers and archives show
         Message-IDs to others, who must not be able to make the email bounce."""
         return f"<{email_id}.{gen}@{_mac(self._id_keys[0], email_id, gen)}.{domain}>"
 
@@ -106,7 +106,7 @@ class Verp:
         return place if any(matches) else None
 
     def _key(self, secret: bytes, use: str) -> bytes:
-        """A key for this one use: no other signature by the same secret, and no other tenant's address, fits here."""
+        """A key for this one use. No other signature by the same secret, and no other tenant's address, fits here."""
         return hmac.digest(secret, f"eed-delivery {use} 1\0{self._template}".encode("ascii"), sha256)
 
 

@@ -1,6 +1,6 @@
-"""The role `events`: takes SES's events from their queue into the ledger, and deletes what is committed.
+"""The role `events` takes SES's events from their queue into the ledger, and deletes what is committed.
 
-Nothing is lost by a crash anywhere: what was not deleted comes again, and what was taken before changes nothing.
+Nothing is lost by a crash anywhere. What was not deleted comes again, and what was taken before changes nothing.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _Opened = tuple[Letter, list[TrackingEvent]]
 
 
 class Collector:
-    """Safe for many threads: each runs `step` in a Loop of its own."""
+    """Safe for many threads. Each runs `step` in a Loop of its own."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Collector:
         self._looked_at: int | None = None
 
     def step(self) -> float:
-        """One batch. Raises `DatabaseGone` or `QueueGone`: the messages then come again."""
+        """One batch. Raises `DatabaseGone` or `QueueGone`. The messages then come again."""
         if self._database_away:  # nothing is received meanwhile: each receive counts towards the dead-letter queue
             self._ledger.ping()
             self._database_away = False
@@ -62,13 +62,13 @@ class Collector:
         return 0.0 if letters or self._wait_seconds else PAUSE_SECONDS
 
     def settle(self) -> float:
-        """Settle what came into doubt after its event; to be run by one loop."""
+        """Settle what came into doubt after its event. One loop is to run it."""
         settled, self._looked_at = self._ledger.settle_late_doubts(self._looked_at)
         _say("doubts_settled_by_events", settled)
         return DOUBTS_SECONDS
 
     def _receive(self) -> list[Letter]:
-        """A long poll, and what is there beside it: as many as one transaction is to have."""
+        """A long poll, and what is there beside it, as many as one transaction is to have."""
         letters = found = self._queue.letters(MAX_BATCH, self._wait_seconds, self._visibility_seconds)
         while len(found) == MAX_BATCH and len(letters) < BATCH:
             found = self._queue.letters(MAX_BATCH, 0, self._visibility_seconds)
@@ -99,7 +99,7 @@ class Collector:
 
 
 def _open(letter: Letter) -> list[TrackingEvent] | None:
-    """What a message says; None when it says nothing that we understand: it stays, for the queue's own redrive."""
+    """What a message says. None when it says nothing that we understand. It stays, for the queue's own redrive."""
     try:
         return parse(letter.body)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What one field of SES's JSON may hold. All of it is a stranger's: read, or passed over, and never trusted."""
+"""What one field of SES's JSON may hold. All of it is a stranger's. It is read or passed over, and never trusted."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ ADDRESS_IN_LINK = re.compile(r"[^\s/?&=#:;,\"<>@]{1,128}(@|%40)")
 
 @dataclass(frozen=True, slots=True)
 class ServerReply:
-    """What a mail server said: SMTP's code, the enhanced one (RFC 3463), and its words."""
+    """What a mail server said, with SMTP's code, the enhanced one (RFC 3463), and its words."""
 
     code: int | None
     enhanced: str | None
@@ -33,12 +33,12 @@ class ServerReply:
 
 
 def text(value: Any) -> str:
-    """Fit for people and for the ledger: one line of at most 500 characters, without addresses."""
+    """Fit for people and for the ledger, as one line of at most 500 characters, without addresses."""
     return _kept(value, mask_addresses, _mask_in_link)
 
 
 def link(value: Any) -> str:
-    """As `text`, but where it leads is still to be seen: all of `https://example.com/anna` might be a local part."""
+    """As `text`, but where it leads is still to be seen. All of `https://example.com/anna` might be a local part."""
     return _kept(value, _mask_in_link)
 
 
@@ -63,7 +63,7 @@ def shown(value: Any) -> str:
 
 
 def word(value: Any) -> str:
-    """One of SES's own names (General, not-spam), known to us or not; else empty."""
+    """One of SES's own names (General, not-spam), known to us or not. Otherwise empty."""
     return value if isinstance(value, str) and WORD.fullmatch(value) else ""
 
 
@@ -77,7 +77,7 @@ def entries(value: Any) -> list[Any]:
 
 
 def tag(tags: Any, name: str, pattern: re.Pattern[str], most: int) -> int | None:
-    """The number our transport sent along as `name`; None if there is none that it can have sent."""
+    """The number our transport sent along as `name`. None if there is none that it can have sent."""
     values = entries(tags.get(name)) if isinstance(tags, dict) else []
     value = values[0] if len(values) == 1 else None
     number = int(value) if isinstance(value, str) and pattern.fullmatch(value) else None
@@ -93,7 +93,7 @@ def message_id(mail: Mapping[str, Any]) -> str:
 
 
 def time(value: Any) -> datetime:
-    """ISO 8601 with an offset, as UTC: SES writes Z, and an offset is in its examples too. Raises ValueError."""
+    """ISO 8601 with an offset, as UTC. SES writes Z, and an offset is in its examples too. Raises ValueError."""
     try:
         at = datetime.fromisoformat(value)
         if at >= EPOCH:  # which is a TypeError for a time without an offset

@@ -8,8 +8,8 @@ Sources, all in Amazon's SES developer guide (docs.aws.amazon.com/ses/latest/dg/
   without tags;
 - monitoring-eventbridge: the same event in EventBridge's envelope.
 
-Amazon keeps the right to add fields, so what is not known is passed over. What an event cannot do without is its kind,
-its SES message id and its time: without one of them it is no event.
+Amazon keeps the right to add fields, so what is not known is passed over. An event must have its kind, its SES message
+id and its time. Without one of them it is no event.
 """
 
 import json
@@ -49,10 +49,10 @@ GEN = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 def parse(body: str) -> list[TrackingEvent]:
-    """The events of one message of the events queue, one for each recipient; each event once.
+    """The events of one message of the events queue, one for each recipient and each event once.
 
     Both of SNS's deliveries, EventBridge's envelope in either, and both of SES's formats. An empty list for what is
-    known and concerns no email: SNS's confirmations, SES's test messages. ValueError, in words fit for a log, for all
+    known and concerns no email (SNS's confirmations, SES's test messages). ValueError, in words fit for a log, for all
     else.
     """
     try:
@@ -64,7 +64,7 @@ def parse(body: str) -> list[TrackingEvent]:
 
 @dataclass(frozen=True, slots=True)
 class _Mail:
-    """The email an event is about. `sent_at` is as SES wrote it: few events need it."""
+    """The email an event is about. `sent_at` is as SES wrote it, because few events need it."""
 
     message_id: str
     sent_at: Any
@@ -146,7 +146,7 @@ def _event(
 def _each(recipients: Any, mail: _Mail) -> list[tuple[str | None, Mapping[str, Any]]]:
     """Who the event is about, and what is said of each.
 
-    An automatic response may come with an empty list; then it is about the one we wrote to, if there is only one.
+    An automatic response may come with an empty list. Then it is about the one we wrote to, if there is only one.
     """
     said = [one if isinstance(one, dict) else {"emailAddress": one} for one in field.entries(recipients)] or [{}]
     return [(field.address(one.get("emailAddress")) or mail.sole_recipient, one) for one in said]
@@ -194,8 +194,8 @@ def _delivery(mail: _Mail, told: Mapping[str, Any]) -> Iterator[TrackingEvent]:
 def _bounce(mail: _Mail, told: Mapping[str, Any]) -> Iterator[TrackingEvent]:
     """A hard bounce, or a soft one that SES has stopped to retry.
 
-    Permanent with the sub-types of `NOT_TRIED` is hard too, though SES did not try: it will not carry the next one
-    either. `sub_type` tells.
+    Permanent with the sub-types of `NOT_TRIED` is hard too, though SES did not try. It will not carry the next one
+    either. `sub_type` says which.
     """
     at = field.time(told.get("timestamp"))
     for recipient, one in _each(told.get("bouncedRecipients"), mail):
@@ -220,7 +220,7 @@ def _feedback_id(told: Mapping[str, Any], at: datetime) -> str:
 
 
 def _bounce_outcome(told: Mapping[str, Any], one: Mapping[str, Any], enhanced: str | None) -> DeliveryOutcome:
-    """The type is the whole bounce's, the status one recipient's: Amazon's own example of a Permanent bounce has a
+    """The type is the whole bounce's, the status one recipient's. Amazon's own example of a Permanent bounce has a
     recipient who is only delayed (notification-contents, "Bounce object")."""
     delayed = enhanced is not None and enhanced.startswith("4")
     dead = told.get("bounceType") == "Permanent" and not delayed and not _lives(told.get("bounceSubType"), one)
@@ -228,7 +228,9 @@ def _bounce_outcome(told: Mapping[str, Any], one: Mapping[str, Any], enhanced: s
 
 
 def _lives(sub_type: Any, one: Mapping[str, Any]) -> bool:
-    """Whether the server's own words gainsay SES: it calls a refusal by policy (DMARC, a blocklist) Permanent, too."""
+    """Whether the server's own words contradict SES, which calls a refusal by policy (DMARC, a blocklist) Permanent,
+    too.
+    """
     if isinstance(sub_type, str) and sub_type in NOT_TRIED:
         return False
     status, said = one.get("status"), one.get("diagnosticCode")
@@ -242,7 +244,7 @@ def _is_auto_reply(told: Mapping[str, Any], one: Mapping[str, Any], reply: field
     """Whether the recipient's mailbox answered by itself, and so has the email.
 
     "If you send an email to a recipient who has an active automatic response rule (such as an "out of the office"
-    message), you might receive this type of notification", says notification-contents of Transient/General, and does
+    message), you might receive this type of notification." So says notification-contents of Transient/General, and does
     not count it as a bounce. Such a response is no DSN (RFC 3834), so the fields that a DSN gives are missing.
     """
     if told.get("bounceType") != "Transient" or told.get("bounceSubType") != "General":

@@ -32,7 +32,7 @@ CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 
 
 def message_in(body: str) -> Mapping[str, Any] | None:
-    """The JSON object that was published; None for what SNS, EventBridge or SES says of no email.
+    """The JSON object that was published. None for what SNS, EventBridge or SES says of no email.
 
     Raises ValueError, and RecursionError for what is nested too deeply.
     """
@@ -50,7 +50,7 @@ def message_in(body: str) -> Mapping[str, Any] | None:
 
 
 def _without_eventbridge(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The event in EventBridge's envelope; a message without one unchanged."""
+    """The event in EventBridge's envelope. A message without one is unchanged."""
     kind, detail = message.get("detail-type"), message.get("detail")
     if not isinstance(kind, str) or not isinstance(detail, dict):
         return message
