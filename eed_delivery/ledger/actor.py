@@ -1,4 +1,4 @@
-"""Who acts: a person by a surface, or the service itself. The audit keeps it with each act."""
+"""Who acts, a person by a surface or the service itself. The audit keeps it with each act."""
 
 import socket
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class Actor:
     """Who asks for an operation, and by which way.
 
     `user` is the account that the surface has checked. `sudo_user` is who called it by sudo. Any user may claim that,
-    so the user stands beside it. `host` is where the surface runs. `command` is what was called, without secrets: the
-    command line, or an API's method and path.
+    so the user stands beside it. `host` is where the surface runs. `command` is what was called, without secrets. It is
+    the command line, or an API's method and path.
     """
 
     user: str

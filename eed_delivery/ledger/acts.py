@@ -1,4 +1,4 @@
-"""The audit: what was done and looked at, by whom, from where and why (G7).
+"""The audit of what was done and looked at, by whom, from where and why (G7).
 
 Each act is written in the transaction that does it. What is only read, or happens outside of the database, is written
 before. A row is never changed and never deleted. A long act has a row for each chunk, with one `operation`.
@@ -84,7 +84,7 @@ READS = frozenset(
 
 
 class ActObject(StrEnum):
-    """What kind of thing an act was about; the audit has its key beside it."""
+    """What kind of thing an act was about. The audit has its key beside it."""
 
     JOB = "job"
     EMAIL = "email"
@@ -105,7 +105,7 @@ def new_operation() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act. `count`: how many emails or entries it is about.
+    """One act. `count` is how many emails or entries it is about.
 
     An act on a job or email of the ledger finds its `object` and `key` by the ids, unless they are given.
     """
@@ -125,7 +125,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class ActReport:
-    """An act for people; `at` is UTC."""
+    """An act for people. `at` is UTC."""
 
     at: datetime
     act: ActKind
@@ -159,13 +159,13 @@ def note(c: Connection, who: Actor, act: Act) -> None:
 
 
 def is_noted(c: Connection, operation: str) -> bool:
-    """Whether this call's own row is there: it was committed, and the answer was lost."""
+    """Whether this call's own row is there. Then it was committed, and the answer was lost."""
     mine = select(eed_audit.c.act_id).where(eed_audit.c.operation == operation).limit(1)
     return c.execute(mine).first() is not None
 
 
 def _key(act: Act) -> object:
-    """The key of the act's object; that of a job or email is looked up by the statement itself."""
+    """The key of the act's object. That of a job or email is looked up by the statement itself."""
     if act.key is not None:
         return shortened(act.key, OBJECT_LENGTH)
     if act.email_id is not None:
@@ -177,14 +177,14 @@ def _key(act: Act) -> object:
 
 
 def shortened(text: str, length: int) -> str:
-    """A text cut to a column's length, which shows that it was cut. Bytes that are no text are written out: an argument
-    of a command line may hold any."""
+    """A text cut to a column's length, which shows that it was cut. Bytes that are no text are written out, because an
+    argument of a command line may hold any."""
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def as_text(particulars: Particulars | None) -> str | None:
-    """As the audit keeps them: JSON, whose length is bounded."""
+    """As the audit keeps them, in JSON of bounded length."""
     if particulars is None:
         return None
     bounded = {

@@ -17,8 +17,8 @@ _MOST = 64
 
 
 class plain_form(FunctionElement[Any]):  # noqa: N801 - named like the SQL functions it stands beside
-    """The canonical form of a plain ASCII address, which nearly all are; NULL for every other text. On SQLite always
-    NULL: `addresses.canonical` makes the others."""
+    """The canonical form of a plain ASCII address, which nearly all are. NULL for every other text. On SQLite always
+    NULL. `addresses.canonical` makes the others."""
 
     type = String()
     inherit_cache = True

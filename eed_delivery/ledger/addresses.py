@@ -34,8 +34,8 @@ def complete(c: Connection, first: int, last: int) -> None:
 
 
 def of_generations(c: Connection, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Where these generations of emails went, by id and generation, in canonical form; without those that never did, or
-    are of a release that did not write it down."""
+    """Where these generations of emails went, by id and generation, in canonical form. Without those that never did, or
+    are of a release that did not record it."""
     if not wanted:
         return {}
     rows = c.execute(WENT_TO, {"ids": sorted({email_id for email_id, _ in wanted})})

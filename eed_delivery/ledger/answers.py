@@ -1,4 +1,7 @@
-"""What mail servers answered to a job's emails of late: read from its attempts, so it is the same for all hosts."""
+"""What mail servers answered to a job's emails of late.
+
+It is read from its attempts, so it is the same for all hosts.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +67,7 @@ class AnswersLedger:
         return self._database.run(lambda c: dict(c.execute(counted).all()))
 
     def job_key(self, job_id: int) -> str:
-        """What the source calls a job; "" for none of the ledger's."""
+        """What the source calls a job. "" for none of the ledger's."""
         return self._database.run(lambda c: job_keys(c, [job_id])).get(job_id, "")
 
     def has_failed(self, job_id: int, many: int) -> bool:

@@ -1,4 +1,4 @@
-"""The audit for auditors: rows of their own for what is only read, and the list of all acts, the newest first."""
+"""The audit for auditors, with rows of their own for what is only read, and the list of all acts, the newest first."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from eed_delivery.ledger.schema import eed_audit
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One act as it stands in the audit; `at` is UTC. What earlier releases did not keep is None."""
+    """One act as it stands in the audit. `at` is UTC. What earlier releases did not keep is None."""
 
     act_id: int
     at: datetime
@@ -79,7 +79,7 @@ class AuditLedger:
             note(c, self._who, act)
 
     def entries(self, wanted: AuditFilter) -> Iterator[AuditEntry]:
-        """The acts, the newest first. The chunks of one act are one entry: its first row, with the sums of all."""
+        """The acts, the newest first. The chunks of one act are one entry, its first row with the sums of all."""
         for operation, group in groupby(self._rows(wanted), key=lambda entry: entry.operation):
             rows = list(group)
             yield from rows if operation is None else _summed(rows)

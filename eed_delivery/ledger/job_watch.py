@@ -1,6 +1,8 @@
-"""The watch's side of the ledger: what became of running jobs' emails, counted cheaply, and the pause that follows.
+"""The watch's side of the ledger.
 
-Every change names the revision that was read: a resume or a requeue in between has made the counts void.
+It counts cheaply what became of running jobs' emails, and writes the pause that follows.
+
+Every change names the revision that was read, because a resume or a requeue in between has made the counts void.
 """
 
 from collections.abc import Sequence
@@ -26,8 +28,8 @@ HARMFUL = (DeliveryOutcome.COMPLAINED, DeliveryOutcome.HARD_BOUNCED)
 
 @dataclass(frozen=True, slots=True)
 class WatchedJob:
-    """A running job. `since`: its last resume, None if there was none; `sent_before`: how many were sent by then;
-    `warned_of`: what was warned of since."""
+    """A running job. `since` is its last resume, None if there was none. `sent_before` is how many were sent by then,
+    and `warned_of` what was warned of since."""
 
     job_id: int
     key: str
@@ -67,7 +69,7 @@ class WatchLedger:
     """What the watch may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(self, database: Database, outbox: Outbox = SILENT) -> None:
-        """`outbox`: receives its notices."""
+        """`outbox` receives its notices."""
         self._database = database
         self._outbox = outbox
 
@@ -82,19 +84,22 @@ class WatchLedger:
         return self._database.run(lambda c: [_job(row) for row in c.execute(statement)])
 
     def harmed(self, jobs: Sequence[WatchedJob]) -> dict[int, OutcomeCounts]:
-        """Of each job that has any, all its emails with a harmful outcome; `sent` is left 0. By the index alone: as
+        """Of each job that has any, all its emails with a harmful outcome. `sent` is left 0. By the index alone, as
         many as count against the job, or more."""
         ids = [job.job_id for job in jobs]
         parts = [ids[start : start + JOBS_A_QUERY] for start in range(0, len(ids), JOBS_A_QUERY)]
         return self._database.run(lambda c: {i: tally for part in parts for i, tally in _harmed(c, part).items()})
 
     def sent(self, job: WatchedJob) -> int:
-        """How many emails of a job were sent, ever: a number that never shrinks."""
+        """How many emails of a job were sent, ever. The number never shrinks."""
         statement = select(func.count()).where(eed_email.c.job_id == job.job_id, eed_email.c.state == EmailState.SENT)
         return self._database.run(lambda c: c.execute(statement).scalar_one())
 
     def tally(self, job: WatchedJob, sent: int) -> OutcomeCounts:
-        """What counts against a job: emails that left after its last resume. `sent`: how many it has sent, ever."""
+        """What counts against a job, which is emails that left after its last resume.
+
+        `sent` is how many it has sent, ever.
+        """
         counted = [eed_email.c.job_id == job.job_id, eed_email.c.outcome.in_(HARMFUL)]
         counted.append(eed_email.c.state == EmailState.SENT)
         if job.since is not None:
@@ -104,13 +109,13 @@ class WatchLedger:
         return _tally(found, sent - job.sent_before)
 
     def pause(self, job: WatchedJob, reason: str) -> bool:
-        """Pause a job as it was read; False when an operator, or another host's watch, was faster."""
+        """Pause a job as it was read. False when an operator, or another host's watch, was faster."""
         notice = Notice(NoticeKind.JOB_PAUSED, job.job_id, facts=with_reason(reason))
         act = Act(ActKind.PAUSE, job.job_id, reason=reason)
         return self._did(PAUSE, job, {"why": reason[:DETAIL_LENGTH]}, [notice], act)
 
     def warn(self, job: WatchedJob, outcome: DeliveryOutcome) -> bool:
-        """Note that a job is warned of; False when it has been."""
+        """Note that a job is warned of. False when it has been."""
         return self._did(_WARN[outcome], job, {})
 
     def _did(

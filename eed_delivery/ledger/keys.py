@@ -1,4 +1,4 @@
-"""The source's keys of what is known by the ledger's number alone: people know nothing else by name."""
+"""The source's keys of what is known by the ledger's number alone. People know nothing else by name."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def job_keys(c: Connection, job_ids: Sequence[int]) -> dict[int, str]:
 
 
 def email_key(c: Connection, email_id: int) -> str | None:
-    """None: the ledger does not have it."""
+    """None if the ledger does not have it."""
     statement = select(eed_email.c.email_id, eed_email.c.source_key).where(eed_email.c.email_id == email_id)
     row = c.execute(statement).one_or_none()
     return None if row is None else row.source_key or str(row.email_id)

@@ -1,4 +1,4 @@
-"""The operator's side of the ledger: requeue, settle, pause, resume, cancel. Works while the service runs."""
+"""The operator's side of the ledger, to requeue, settle, pause, resume and cancel. Works while the service runs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
 class Selection:
     """Which emails a requeue is about. Empty fields do not narrow it.
 
-    `jobs` are job ids, `emails` email ids, `since_seconds` how long ago an email may have ended at most,
-    `error_like` a SQL LIKE pattern on the reason, with / before a % or _ that is meant literally.
+    `jobs` are job ids, `emails` email ids, and `since_seconds` how long ago an email may have ended at most.
+    `error_like` is a SQL LIKE pattern on the reason, with / before a % or _ that is meant literally.
     """
 
     state: EmailState = EmailState.FAILED
@@ -42,7 +42,7 @@ class Selection:
 
     @property
     def words(self) -> str:
-        """What of it an audit should know: the emails are named there by themselves."""
+        """What of it an audit should know. The emails are named there by themselves."""
         ago = "" if self.since_seconds is None else f", ended within {self.since_seconds:,.0f} s"
         like = "" if self.error_like is None else f", reason like {self.error_like}"
         return f"{self.state} ones{ago}{like}"
@@ -60,7 +60,7 @@ REQUEUE = (
     .values(
         state=EmailState.PENDING,
         gen=eed_email.c.gen + 1,
-        token=None,  # whoever still holds the old one writes into the void (G5)
+        token=None,  # a worker that still holds the old one writes nothing (G5)
         attempts=0,
         lease_until=None,
         wire_at=None,
@@ -132,7 +132,7 @@ class OperatingLedger:
     def __init__(
         self, database: Database, source: Source, chunk: int = 1000, *, outbox: Outbox = SILENT, who: Actor = SERVICE
     ) -> None:
-        """`outbox`: receives its notices. `who` acts, for the audit."""
+        """`outbox` receives its notices. `who` acts, for the audit."""
         self._database = database
         self._who = who
         self._source = source
@@ -145,9 +145,9 @@ class OperatingLedger:
         return self._database.run(lambda c: c.execute(counted).scalar_one())
 
     def requeue(self, selection: Selection) -> int:
-        """Give the selected emails a new generation and send them again; returns how many.
+        """Give the selected emails a new generation and send them again. Returns how many.
 
-        In chunks of one transaction each: what a crash leaves undone stays failed and can be requeued again.
+        In chunks of one transaction each. What a crash leaves undone stays failed and can be requeued again.
         """
         done = Counter[int]()
         operation = new_operation()
@@ -199,7 +199,7 @@ class OperatingLedger:
         note(c, self._who, act)
 
     def readdressed(self, selection: Selection) -> int:
-        """How many of the selected emails have another address in the source than the ledger knows: a requeue sends
+        """How many of the selected emails have another address in the source than the ledger knows. A requeue sends
         them there."""
         found = 0
         after = 0
@@ -219,7 +219,7 @@ class OperatingLedger:
         return sum(_is_another(recipient, now[key]) for key, recipient in known if key in now)
 
     def settle(self, email_ids: Sequence[int], state: EmailState, reason: str) -> list[int]:
-        """Write an operator's word on emails in doubt: `sent` or `failed`. Returns the ids that were settled."""
+        """Write an operator's decision on emails in doubt, `sent` or `failed`. Returns the ids that were settled."""
         if state not in (EmailState.SENT, EmailState.FAILED):
             raise NotPossible(f"an email in doubt can be settled as sent or failed, not as {state}")
         before, after = {"state": EmailState.IN_DOUBT}, {"state": state}
@@ -258,9 +258,9 @@ class OperatingLedger:
         return True
 
     def pause(self, job_id: int, reason: str, *, notice_reason: str | None = None) -> bool:
-        """Stop giving out the wire for a job; False when it is not active.
+        """Stop giving out the wire for a job. False when it is not active.
 
-        `notice_reason`: what a webhook says in place of a reason that quotes a mail server.
+        `notice_reason` is what a webhook says in place of a reason that quotes a mail server.
         """
         notice = Notice(NoticeKind.JOB_PAUSED, job_id, facts=with_reason(notice_reason or reason))
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
@@ -268,15 +268,15 @@ class OperatingLedger:
         return self._change(PAUSE, values, act, notice)
 
     def resume(self, job_id: int, *, watched: bool = True, reason: str | None = None) -> bool:
-        """Resume a paused job, with its templates read again, and watched again or not any more; False when it
-        is not paused."""
+        """Resume a paused job, with its templates read again, and watched again or not any more. False when it is not
+        paused."""
         values = {"id": job_id, "is_watched": watched}
         why = ", ".join(filter(None, [None if watched else "unwatched", reason]))
         act = Act(ActKind.RESUME, job_id, reason=why or None, after={"state": JobState.ACTIVE, "watched": watched})
         return self._change(RESUME, values, act, Notice(NoticeKind.JOB_RESUMED, job_id))
 
     def cancel(self, job_id: int, reason: str) -> bool:
-        """End a job: what is not on the wire yet will not be sent. False when it has ended already."""
+        """End a job. What is not on the wire yet will not be sent. False when it has ended already."""
         notice = Notice(NoticeKind.JOB_CANCELLED, job_id, facts=with_reason(reason))
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
         act = Act(ActKind.CANCEL, job_id, reason=reason, after={"state": JobState.CANCELLED})
@@ -302,7 +302,7 @@ def _state_of(c: Connection, job_id: int | None) -> Particulars | None:
 
 
 def reopen(c: Connection, source: Source, outbox: Outbox, job_id: int) -> bool:
-    """Lock a job to which emails are about to come back, and open it if it has finished; False for a cancelled one."""
+    """Lock a job to which emails are about to come back, and open it if it has finished. False for a cancelled one."""
     if c.execute(REOPEN, {"id": job_id}).rowcount != 1:
         return False
     job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id)).one()
@@ -314,7 +314,7 @@ def reopen(c: Connection, source: Source, outbox: Outbox, job_id: int) -> bool:
 
 
 def _is_another(known: str, now: str) -> bool:
-    """Whether these are two addresses; of what is none, whether they are two texts."""
+    """Whether these are two addresses. Of what is none, whether they are two texts."""
     form = canonical(now)
     return form != canonical(known) or (form is None and now[:RECIPIENT_LENGTH] != known)
 

@@ -1,4 +1,4 @@
-"""Reads for people: what a job came to, where an email stands, what the mail server said."""
+"""Reads for people what became of a job, where an email stands, and what the mail server said."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ TRIES_LOOKED_AT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """One job as an operator sees it. `counts` has every state; times are UTC.
+    """One job as an operator sees it. `counts` has every state. Times are UTC.
 
     `found`, `refused`, `regenerated` and `moved` are the sums of enlisting over all `rounds`, as in `eed_job`.
     """
@@ -68,8 +68,8 @@ class JobReport:
 
     @property
     def accounted(self) -> bool:
-        """G1: every row of the source that was found is an email, went to a later job, is a new generation of an email,
-        or was refused. A resend is an email, and no row."""
+        """By G1, every row of the source that was found is an email, went to a later job, is a new generation of an
+        email, or was refused. A resend is an email, and no row."""
         return self.found == self.total + self.moved + self.regenerated + self.refused - self.resent
 
     @property
@@ -92,11 +92,11 @@ class RecentRate:
 
 @dataclass(frozen=True, slots=True)
 class EmailReport:
-    """One email as an operator sees it; times are UTC. `outcome` is None as long as there was no word.
+    """One email as an operator sees it. Times are UTC. `outcome` is None as long as there was no word.
 
-    `wire_at` is the hand-over of the last try to the mail server or SES, kept once it has ended; `lease_until`, while a
-    worker holds the email, is when the sweeper takes it from one that has died. `resend_of`: the key of the email that
-    an operator had sent once more.
+    `wire_at` is the hand-over of the last try to the mail server or SES, kept once it has ended. `lease_until`, while a
+    worker holds the email, is when the sweeper takes it from one that has died. `resend_of` is the key of the email
+    that an operator had sent once more.
     """
 
     email_id: int
@@ -119,7 +119,7 @@ class EmailReport:
 
 @dataclass(frozen=True, slots=True)
 class RefusedJob:
-    """A job whose key cannot be kept: why and when it was refused, and how many unsent emails with it."""
+    """A job whose key cannot be kept. It says why and when it was refused, and how many unsent emails with it."""
 
     reason: str
     refused_at: datetime
@@ -128,7 +128,7 @@ class RefusedJob:
 
 @dataclass(frozen=True, slots=True)
 class RefusalReport:
-    """A row of the source that was refused: its key, as far as it can be shown, and why."""
+    """A row of the source that was refused, with its key, as far as it can be shown, and why."""
 
     key: str
     reason: str
@@ -138,7 +138,7 @@ class RefusalReport:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """One try against the mail server or SES, or an operator's word on it. `recipient`: where the try went, or was to
+    """One try against the mail server or SES, or an operator's word on it. `recipient` is where the try went, or was to
     go."""
 
     gen: int
@@ -172,7 +172,10 @@ class ReportingLedger:
         return self._database.run(lambda c: c.execute(statement).scalar_one_or_none())
 
     def email_id(self, key: str) -> int | None:
-        """The id of the email that the source calls `key`: its own number, or the row that holds its string key."""
+        """The id of the email that the source calls `key`.
+
+        It is its own number, or the row that holds its string key.
+        """
         by_key = select(eed_email.c.email_id).where(eed_email.c.source_key == key)
         found = self._database.run(lambda c: c.execute(by_key).scalar_one_or_none())
         if found is not None or not key.isdecimal():
@@ -188,7 +191,7 @@ class ReportingLedger:
         return self._database.run(lambda c: {row.job_id: row.source_key for row in c.execute(statement)})
 
     def jobs(self, *, limit: int = 50, unfinished_only: bool = False, after: int | None = None) -> list[JobReport]:
-        """The newest jobs first. `after`: only those behind the job of this id."""
+        """The newest jobs first. `after` means only those behind the job of this id."""
         statement = select(eed_job.c.job_id).order_by(eed_job.c.created_at.desc(), eed_job.c.job_id.desc())
         if unfinished_only:
             statement = statement.where(eed_job.c.finished_at.is_(None))
@@ -245,7 +248,7 @@ class ReportingLedger:
         return self._pages([eed_email.c.address == form], page, after)
 
     def recent_rate(self, job: JobReport, most: int = TRIES_LOOKED_AT) -> RecentRate:
-        """By the tries of the last minute, of which the newest `most` of all jobs are read: where there are more, or
+        """By the tries of the last minute, of which the newest `most` of all jobs are read. Where there are more, or
         the job is younger, the time is shorter."""
         newest = (
             select(eed_attempt.c.email_id, eed_attempt.c.gen, eed_attempt.c.ended_at)
@@ -273,11 +276,11 @@ class ReportingLedger:
         page: int = 1000,
         after: int = 0,
     ) -> Iterator[EmailReport]:
-        """The emails of a job by id, a page at a time: half a million never stand in memory at once.
+        """The emails of a job by id, a page at a time, so that half a million never stand in memory at once.
 
         `after`: only those behind the email of this id.
 
-        `outcome`: a `DeliveryOutcome`, or `NO_WORD_YET` for those without one, which only what was sent can be.
+        `outcome` is a `DeliveryOutcome`, or `NO_WORD_YET` for those without one, which only what was sent can be.
         """
         wanted = [eed_email.c.job_id == job_id]
         if state is not None:
@@ -337,7 +340,7 @@ class ReportingLedger:
             after = rows[-1][0]
 
     def refused_job(self, key: str) -> RefusedJob | None:
-        """A job that was refused as a whole, by its key as far as it is kept; None where there is none."""
+        """A job that was refused as a whole, by its key as far as it is kept. None where there is none."""
         c = eed_refusal.c
         shown = key[:SHOWN_LENGTH]
         of_job = (c.job_id.is_(None), c.job_key == shown, same_bytes(c.job_key, shown))

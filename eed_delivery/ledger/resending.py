@@ -1,4 +1,7 @@
-"""Sending a sent email once more, by an operator's word: a new email of the same job, linked to the first one."""
+"""Sends a sent email once more, by an operator's command.
+
+It is a new email of the same job, linked to the first one.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +38,9 @@ SUPPRESSING = (
 
 @dataclass(frozen=True, slots=True)
 class Resend:
-    """What an operator wants. `recipient`: where it goes; None: where the source says when it is sent.
+    """What an operator wants. `recipient` is where it goes. None means where the source says when it is sent.
 
-    `despite_list`: to a suppressed address, too.
+    `despite_list` means to a suppressed address, too.
     """
 
     email_id: int
@@ -67,14 +70,14 @@ class ResendLedger:
     """Sends emails once more. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, who: Actor, outbox: Outbox = SILENT) -> None:
-        """`who` acts, for the audit. `outbox`: receives its notices."""
+        """`who` acts, for the audit. `outbox` receives its notices."""
         self._outbox = outbox
         self._database = database
         self._source = source
         self._who = who
 
     def resend(self, wanted: Resend) -> Resent:
-        """Enter the new email; the service sends it by itself. The source's row keeps what it says of the original."""
+        """Enter the new email. The service sends it by itself. The source's row keeps what it says of the original."""
         # The key is chosen outside of the transaction that enters the email: should that one run again, because its
         # answer was lost, it finds the key taken, and enters no second one.
         plan = self._database.run(lambda c: self._plan(c, wanted))
@@ -146,7 +149,7 @@ def _refuse_suppressed(c: Connection, job_id: int, wire: str) -> None:
 
 
 def _inserted(c: Connection, wanted: Resend, plan: _Plan) -> bool:
-    """False: there is an email with this key."""
+    """False if there is an email with this key."""
     values: dict[str, Any] = {
         "source_key": plan.key,
         "job_id": plan.original.job_id,
@@ -164,7 +167,7 @@ def _inserted(c: Connection, wanted: Resend, plan: _Plan) -> bool:
         if c.execute(statement.values(**values, **number)).rowcount == 1:
             return True
         if c.execute(select(eed_email.c.email_id).where(eed_email.c.source_key == plan.key)).first() is not None:
-            return False  # else somebody else's resend has just got this number
+            return False  # else another call's resend has just got this number
 
 
 def _free_number(c: Connection) -> int:

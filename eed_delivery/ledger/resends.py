@@ -17,7 +17,7 @@ def resends_of(c: Connection, key: str, email_id: int) -> list[Row[Any]]:
 
 
 def next_key(c: Connection, key: str) -> str:
-    """The key of an email's next resend; an email of the source that has such a key keeps it."""
+    """The key of an email's next resend. An email of the source that has such a key keeps it."""
     return f"{key}{RESENT_AS}{max(_numbered(c, key), default=0) + 1}"
 
 

@@ -1,4 +1,4 @@
-"""The ledger's own tables (docs/design.md#the-tables). The migrations build them; a test holds the two together."""
+"""The ledger's own tables (docs/design.md#the-tables). The migrations build them. A test compares the two."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -77,7 +77,7 @@ eed_job = Table(
     Column("created_at", Time, nullable=False),
     Column("finished_at", Time),
     Column("watched", Boolean, nullable=False, server_default="1"),  # an operator may let a job go on unwatched
-    # A resume starts the watch anew: it counts what has left since then, and so many had been sent by then.
+    # A resume starts the watch anew: it counts what has left since then, and this is how many had been sent by then.
     Column("watched_from", Time),
     Column("sent_before", Integer, nullable=False, server_default="0"),
     Column("warned_of_bounces", Boolean, nullable=False, server_default="0"),
@@ -158,7 +158,7 @@ eed_event = Table(
     "eed_event",
     metadata,
     Column("event_id", word(64), primary_key=True),  # the same event that comes again finds itself here
-    Column("email_id", BigInteger),  # NULL: nobody knows which email it was about
+    Column("email_id", BigInteger),  # NULL: it is not known which email it was about
     Column("gen", Integer),
     Column("kind", word(32), nullable=False),
     Column("outcome", word(16)),
@@ -264,7 +264,7 @@ eed_webhook = Table(
     "eed_webhook",
     metadata,
     Column("webhook_id", Id, primary_key=True, autoincrement=True),
-    Column("nonce", word(32), nullable=False),  # makes the id that is told nobody else's
+    Column("nonce", word(32), nullable=False),  # makes the id unique beyond this ledger
     Column("kind", word(32), nullable=False),
     Column("job_id", BigInteger),
     Column("email_id", BigInteger),
@@ -274,10 +274,10 @@ eed_webhook = Table(
     Column("occurred_at", Time, nullable=False),
     Column("state", word(16), nullable=False),
     Column("waiting_since", Time, nullable=False),  # its age counts from then
-    # When something is next to be done with it: waiting, it is told; done or failed, it is forgotten. While somebody
-    # tells it, their lease ends then.
+    # When something is next to be done with it: a waiting one is sent, a done or failed one is deleted. While a process
+    # sends it, its lease ends then.
     Column("due_at", Time, nullable=False),
-    Column("token", BigInteger),  # fences whoever is telling it
+    Column("token", BigInteger),  # fences the process that sends it
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("tried_at", Time),
     Column("status", Integer),  # the HTTP status of the last answer; NULL: there was none

@@ -1,6 +1,6 @@
-"""The sweeper's side of the ledger: put back what fell on the floor, settle what cannot be known, finish jobs.
+"""The sweeper's side of the ledger. It puts back lost emails, settles what cannot be known, and finishes jobs.
 
-Ids are read first and changed one key at a time: an UPDATE over a range would lock rows that workers are at, and
+Ids are read first and changed one key at a time. An UPDATE over a range would lock rows that workers are at, and
 deadlock with them.
 """
 
@@ -142,8 +142,8 @@ class SweepLedger:
         reconcile_seconds: float = 0,
         outbox: Outbox = SILENT,
     ) -> None:
-        """`reconcile_seconds`: how long after its wire an email in doubt keeps its job from being finished, so that
-        its events may settle it first; 0: not at all. `outbox`: receives its notices."""
+        """`reconcile_seconds` is how long after its wire an email in doubt keeps its job from being finished, so that
+        its events may settle it first. 0 means not at all. `outbox` receives its notices."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -151,7 +151,7 @@ class SweepLedger:
         self._reconcile_seconds = reconcile_seconds
 
     def settle_the_wire(self, *, resend_below: int) -> int:
-        """Emails whose worker died after the wire become in doubt; under the policy `resend` those with fewer than
+        """Emails whose worker died after the wire become in doubt. Under the policy `resend` those with fewer than
         `resend_below` attempts go out again, the doubt on record. Returns how many."""
         settled = 0
         for stray in self._database.run(lambda c: self._strays(c, _ON_THE_WIRE_TOO_LONG)):
@@ -207,8 +207,8 @@ class SweepLedger:
         return self._database.did(work)
 
     def bury(self, ticket: Ticket) -> bool:
-        """A dead letter: its email ends as failed when its worker died while it held it, or when no worker can read its
-        row. One that was never in a worker's hand goes out again with a fresh message (G4). True: it has failed."""
+        """A dead letter. Its email ends as failed when its worker died while it held it, or when no worker can read its
+        row. One that was never in a worker's hand goes out again with a fresh message (G4). True if it has failed."""
 
         def work(c: Connection) -> bool:
             row = c.execute(
@@ -237,7 +237,10 @@ class SweepLedger:
         return self._database.did(work)
 
     def _is_readable(self, c: Connection, key: str) -> bool:
-        """Whether a worker could load this email. Raises when none could be loaded: then it is not this row's fault."""
+        """Whether a worker could load this email.
+
+        Raises when none could be loaded, and then it is not this row's fault.
+        """
         try:
             self._source.emails(c, [Email(0, 0, key, 0, 0, 0, "")])
         except DBAPIError as error:
@@ -279,7 +282,10 @@ class SweepLedger:
         return self._database.did(work)
 
     def end_leftovers(self) -> int:
-        """Emails of cancelled or failed jobs that no worker holds end like their job. One chunk a call; how many."""
+        """Emails of cancelled or failed jobs that no worker holds end like their job.
+
+        One chunk a call. Returns how many.
+        """
 
         def work(c: Connection) -> int:
             jobs = c.execute(
@@ -307,8 +313,8 @@ class SweepLedger:
         return len(ended)
 
     def finishable(self, *, ended_only: bool = False) -> list[int]:
-        """Jobs that are enlisted to the end and have no email left that is open, or whose doubt an event may still
-        settle; up to a chunk of them. `ended_only`: of the cancelled or failed ones."""
+        """Up to a chunk of jobs that are enlisted to the end and have no email left that is open, or whose doubt an
+        event may still settle. `ended_only` means of the cancelled or failed ones."""
         open_email = (
             exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state.in_(sorted(OPEN_STATES)))
         )
@@ -322,7 +328,7 @@ class SweepLedger:
         return self._database.run(lambda c: list(c.execute(statement.limit(self._chunk)).scalars()))
 
     def finish(self, job_id: int) -> bool | None:
-        """Finish a job that balances, and update the source. None: it is open again; False: it does not balance."""
+        """Finish a job that balances, and update the source. None if it is open again. False if it does not balance."""
         return self._database.did(lambda c: self._finish(c, job_id))
 
     def _finish(self, c: Connection, job_id: int) -> bool | None:
@@ -351,8 +357,8 @@ class SweepLedger:
         return not self._source.single and bool(self._source.unknown(c, key, known, 1))
 
     def _strays(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
-        """Strays of unfinished jobs, found by the index on job and state; a walk over all emails ever sent is not
-        what a database should do every ten seconds."""
+        """Strays of unfinished jobs, found by the index on job and state. A walk over all emails ever sent is not what
+        a database should do every ten seconds."""
         unfinished = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None))
         jobs = list(c.execute(unfinished).scalars())
         found: list[Stray] = []
@@ -384,7 +390,7 @@ class SweepLedger:
 
 
 def _must_change(c: Connection, statement: Update, job_id: int) -> None:
-    """Change a job that this transaction has locked; raises `Miscounted` when it is not as it was read."""
+    """Change a job that this transaction has locked. Raises `Miscounted` when it is not as it was read."""
     if c.execute(statement, {"id": job_id}).rowcount != 1:
         raise Miscounted(f"job {job_id} has changed under its lock, so nothing of it is written")
 

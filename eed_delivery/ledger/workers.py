@@ -1,4 +1,4 @@
-"""Heartbeats: which processes live, and how many of them share the rate."""
+"""Heartbeats say which processes live, and how many of them share the rate."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class SeenProcess:
-    """A row of eed_worker for people; `age` is seconds since the last heartbeat, which came at `last_seen` (UTC).
+    """A row of eed_worker for people. `age` is seconds since the last heartbeat, which came at `last_seen` (UTC).
 
     `sending` is what the process said then.
     """
@@ -41,7 +41,7 @@ class SeenProcess:
     age: float
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
-        """Whether its heartbeats still arrive; with that many seconds between them."""
+        """Whether its heartbeats still arrive, with that many seconds between them."""
         return self.age <= HEARTBEATS * heartbeat_seconds
 
 
@@ -52,7 +52,7 @@ class WorkerLedger:
         self._database = database
 
     def beat(self, process: Process, *, sending: bool, detail: str | None, alive_seconds: float) -> int:
-        """Say that `process` lives; return how many processes share the rate now, this one included if it sends.
+        """Say that `process` lives. Returns how many processes share the rate now, this one included if it sends.
 
         A process counts while its last heartbeat is younger than `alive_seconds`, by the database's clock.
         """
@@ -85,8 +85,8 @@ class WorkerLedger:
     def forget_the_dead(self) -> None:
         """Delete rows of processes that have been silent for a day.
 
-        By their keys: a DELETE by age would lock the rows of the living one after the other, and wait for the
-        heartbeat of whoever was frozen in the middle of it.
+        By their keys. A DELETE by age would lock the rows of the living one after the other. It would wait for the
+        heartbeat of a process that was frozen in the middle of it.
         """
         old = eed_worker.c.heartbeat_at < utc_in(-FORGET_AFTER_SECONDS)
 

@@ -22,7 +22,7 @@ class AlertFacts:
         self._database = database
 
     def silence_seconds(self) -> float:
-        """For how long nothing has been sent although something could have been: 0 while nothing waits."""
+        """For how long nothing has been sent although something could have been. 0 while nothing waits."""
         return self._database.run(self._silence)
 
     def _silence(self, c: Connection) -> float:
@@ -30,16 +30,16 @@ class AlertFacts:
         if waits <= 0:
             return 0.0
         since_last = c.execute(_SINCE_LAST_SENT).one()
-        # Among so many attempts not one yes: then it was before the first of them.
+        # None of these attempts was accepted, so it was before the first of them.
         silent = since_last.a_yes if since_last.a_yes is not None else since_last.the_first
         return waits if silent is None else min(waits, float(silent))
 
     def oldest_queued_seconds(self) -> float:
-        """How long the email that waits longest in the queue has been due; 0 when none is."""
+        """How long the email that waits longest in the queue has been due. 0 when none is."""
         return self._database.run(lambda c: max(0.0, _scalar(c, _waits(EmailState.QUEUED))))
 
     def in_doubt(self) -> float:
-        """Emails in doubt, of jobs that run or have ended within these seven days; the newest 10,000 jobs count."""
+        """Emails in doubt, of jobs that run or have ended within these seven days. The newest 10,000 jobs count."""
         jobs = _recent_jobs()
         doubtful = (
             select(func.count())
@@ -50,7 +50,7 @@ class AlertFacts:
 
     def source_differences(self) -> float:
         """Rows that differed between source and ledger when their jobs were last compared, in jobs that run or have
-        ended within these seven days; the newest 10,000 jobs count."""
+        ended within these seven days. The newest 10,000 jobs count."""
         differing = select(func.coalesce(func.sum(_recent_jobs().c.differences), 0))
         return self._database.run(lambda c: _scalar(c, differing))
 
@@ -62,7 +62,7 @@ def _recent_jobs() -> Subquery:
 
 
 def _waits(state: EmailState) -> Select[tuple[float]]:
-    """Seconds since the first of the emails in this state could have gone on; negative if that is yet to come."""
+    """Seconds since the first of the emails in this state could have gone on. Negative if that is yet to come."""
     since = func.coalesce(eed_email.c.queued_at, eed_email.c.changed_at, eed_job.c.created_at)
     if state is EmailState.PENDING:  # a requeued one has the time of its former message
         since = func.coalesce(eed_email.c.changed_at, eed_job.c.created_at)

@@ -1,4 +1,4 @@
-"""Who may send an alert now: one row a rule, changed by conditional UPDATEs, for all processes of all hosts."""
+"""Who may send an alert now. It is one row a rule, changed by conditional UPDATEs, for all processes of all hosts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ EVERY_RULE = ""
 
 @dataclass(frozen=True, slots=True)
 class AlertThreshold:
-    """When a rule sends an alert: met `count` times within a window, and not again before the cool-down is over."""
+    """When a rule sends an alert.
+
+    It must be met `count` times within a window, and does not send again before the cool-down is over.
+    """
 
     rule: str
     count: int
@@ -28,8 +31,8 @@ class AlertThreshold:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The permission to send an alert now. `times`: how often the rule was met after its last one; `last`: it is the
-    last of this hour."""
+    """The permission to send an alert now. `times` is how often the rule was met after its last one. `last` means that
+    it is the last of this hour."""
 
     times: int
     last: bool = False
@@ -37,7 +40,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What became of a question. `sent_ago`: seconds since the rule's last alert, by whomever; None: never."""
+    """What became of a question.
+
+    `sent_ago` is the seconds since the rule's last alert, by any process. None means never.
+    """
 
     turn: Turn | None
     sent_ago: float | None
@@ -88,8 +94,8 @@ class AlertLedger:
     def ask(self, threshold: AlertThreshold, more: int, *, hold: bool = False) -> TurnResult:
         """Count `more` matches, and take the turn if it is time. With `hold` they are only counted.
 
-        Of all who ask at one moment one gets the turn. Should its commit's answer be lost, it is kept all the same:
-        an alert that goes out twice is better than none.
+        Of all who ask at one moment one gets the turn. Should its commit's answer be lost, it is kept all the same. An
+        alert that goes out twice is better than none.
         """
         taken: list[TurnResult] = []
 
@@ -124,7 +130,7 @@ class AlertLedger:
         return int(c.execute(_IN_THIS_HOUR, {"its_rule": EVERY_RULE}).scalar() or 0)
 
     def told(self, rules: Sequence[str]) -> dict[str, AlertReport]:
-        """What is known of these rules; one that was never met is not in it."""
+        """What is known of these rules. One that was never met is not in it."""
         names = ("rule", "sent_at", "times")
         chosen = select(*(eed_alert.c[name] for name in names)).where(eed_alert.c.rule.in_(rules))
         return self._database.run(lambda c: {row.rule: AlertReport(*row) for row in c.execute(chosen)})

@@ -25,7 +25,7 @@ def _config() -> Config:
 
 
 def upgrade(engine: Engine, made: Callable[[Connection, str | None], None] | None = None) -> None:
-    """Bring the ledger to this release's schema; does nothing where it is there already.
+    """Bring the ledger to this release's schema. Does nothing where it is there already.
 
     `made` is called with the revision before, in the transaction of the last migration. Should it fail, that migration
     counts as not done, and is run again.
@@ -40,7 +40,7 @@ def upgrade(engine: Engine, made: Callable[[Connection, str | None], None] | Non
 
 
 def current(connection: Connection) -> str | None:
-    """The revision the database is at; None when the ledger is not there, or is not ours to read."""
+    """The revision the database is at. None when the ledger is not there, or is not ours to read."""
     try:
         return _revision(connection)
     except DBAPIError as error:

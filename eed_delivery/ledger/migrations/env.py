@@ -1,4 +1,4 @@
-"""Alembic's entry: it is given a connection by `migrations.upgrade`, never a URL of its own."""
+"""Alembic's entry. It is given a connection by `migrations.upgrade`, never a URL of its own."""
 
 from alembic import context
 

@@ -6,7 +6,7 @@ Of every row that means "not sent yet" one of these becomes true, in the transac
     it has a new generation    the ledger knew its key, and `source.job.known_rows` allows it
     it is refused              with its reason in `eed_refusal`, in the log and in the source's status
 
-No statement hides a row: what an INSERT or UPDATE changed is counted, and what does not add up is taken back.
+No statement hides a row. What an INSERT or UPDATE changed is counted, and what does not add up is rolled back.
 """
 
 from collections import Counter
@@ -44,7 +44,7 @@ TWICE = "its key occurs twice in one chunk, because the mapped table or view has
 
 @dataclass(frozen=True, slots=True)
 class LeasedJob:
-    """A job that this publisher holds; `token` fences every change it makes."""
+    """A job that this publisher holds. `token` fences every change it makes."""
 
     job_id: int
     key: str
@@ -56,7 +56,7 @@ class LeasedJob:
     enlisted: bool
 
     def log_facts(self) -> dict[str, object]:
-        """What a log line about it says of it: `job` is the source's key, `job_id` the ledger's number."""
+        """What a log line about it says of it. `job` is the source's key, `job_id` the ledger's number."""
         return {"job": self.key, "job_id": self.job_id}
 
     @property
@@ -87,7 +87,7 @@ class Chunk:
         }
 
 
-# The first statement of a chunk takes the job's row lock. From then on nobody else can take the job, however long the
+# The first statement of a chunk takes the job's row lock. From then on no other can take the job, however long the
 # chunk lasts: the later ones need the token alone, and begin the lease anew.
 HOLD = (
     update(eed_job)
@@ -186,9 +186,10 @@ class Enlisting:
         return chunk
 
     def _copy(self, c: Connection, job: LeasedJob, after: str, size: int) -> tuple[Chunk, str] | None:
-        """The usual chunk, inside the database: source and ledger are in one, and nothing here needs to see the rows.
+        """The usual chunk, inside the database. Source and ledger are in one, and nothing here needs to see the rows.
 
-        None when not every row was copied: a key is known, or cannot be stored. Then they are examined one by one.
+        None when not every row was copied, because a key is known or cannot be stored. Then they are examined one by
+        one.
         """
         rows, last = self._source.unsent_until(c, job.key, after, size)
         if last is None:
@@ -214,7 +215,7 @@ class Enlisting:
         return None
 
     def _close(self, c: Connection, job: LeasedJob, size: int, round_: int, fence: Mapping[str, object]) -> Chunk:
-        """There is nothing beyond the cursor. What came behind it meanwhile is taken now; if nothing has, every row
+        """There is nothing beyond the cursor. What came behind it meanwhile is taken now. If nothing has, every row
         that means "not sent yet" is in the ledger or refused, and the job is enlisted."""
         known = Known(eed_email, eed_refusal, job.job_id)
         chunk = self._take(c, job, self._source.unknown(c, job.key, known, size), round_)
@@ -230,7 +231,7 @@ class Enlisting:
         return chunk
 
     def _take(self, c: Connection, job: LeasedJob, rows: Sequence[SourceRow], round_: int) -> Chunk:
-        """Rows one by one: each is enlisted, regenerated, refused, or in the job already."""
+        """Rows one by one. Each is enlisted, regenerated, refused, or in the job already."""
         chunk = Chunk(rows=len(rows))
         known = known_emails(c, [row.key for row in rows if unusable(row.key) is None])
         new: dict[Key, SourceRow] = {}
@@ -309,7 +310,7 @@ _STILL_SENDING = frozenset({EmailState.PENDING, EmailState.QUEUED, EmailState.SE
 
 
 def _must(changed: int) -> None:
-    """A guarded UPDATE found its row; else all of the transaction is taken back."""
+    """A guarded UPDATE found its row. If not, all of the transaction is rolled back."""
     if changed != 1:
         raise LeaseLost("this publisher has lost the job's lease, or the job has changed, so the chunk is rolled back")
 
@@ -319,7 +320,7 @@ def _of_no_job(named: Key, nearest: Key) -> str:
 
 
 def unusable(key: Key) -> str | None:
-    """Why the ledger cannot keep a key exactly; None when it can."""
+    """Why the ledger cannot keep a key exactly. None when it can."""
     if isinstance(key, int):
         return TOO_SMALL if key < 1 else TOO_LARGE if key > LARGEST_KEY else RESERVED if key in RESEND_IDS else None
     if not key:
@@ -370,7 +371,7 @@ def new_email(job_id: int, key: Key, recipient: str) -> dict[str, object]:
 def refuse(
     c: Connection, job_id: int | None, job_key: Key, refused: Sequence[tuple[Key | None, str]], round_: int = 0
 ) -> None:
-    """Enter refused rows, each with its reason; a key of None is the job itself."""
+    """Enter refused rows, each with its reason. A key of None is the job itself."""
     rows = [
         {
             "its_job": job_id,

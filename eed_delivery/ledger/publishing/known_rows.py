@@ -1,8 +1,8 @@
 """What becomes of a row of the source that says "not sent yet" while the ledger knows its key already.
 
 The old way to run failed emails again is to move their rows into a new job, or to set their status back. The ledger
-cannot tell that from a number that is used a second time for another customer. So `source.job.known_rows` decides, and
-nothing is ever left out in silence.
+cannot distinguish that from a number that is used a second time for another customer. So `source.job.known_rows`
+decides, and nothing is ever left out in silence.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,10 @@ class KnownRowFate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KnownEmail:
-    """An email of the ledger whose key came again. `changed_at` is UTC. `is_resend`: the source never had it."""
+    """An email of the ledger whose key came again.
+
+    `changed_at` is UTC. `is_resend` means that the source never had it.
+    """
 
     email_id: int
     job_id: int

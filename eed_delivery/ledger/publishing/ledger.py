@@ -1,4 +1,4 @@
-"""The publisher's side of the ledger: jobs are registered, leased and enlisted; what the queue took is marked."""
+"""The publisher's side of the ledger. It registers, leases and enlists jobs, and marks what the queue took."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -104,7 +104,7 @@ class PublishingLedger:
     """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, outbox: Outbox = SILENT) -> None:
-        """`outbox`: receives its notices."""
+        """`outbox` receives its notices."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -119,7 +119,7 @@ class PublishingLedger:
         return self._database.run(lambda c: self._source.ready_jobs(c, eed_job, limit))
 
     def register(self, jobs: Sequence[ReadyJob]) -> list[ReadyJob]:
-        """Enter new jobs; those whose `expires_at` has passed are entered as cancelled. A finished job that is ready
+        """Enter new jobs. Those whose `expires_at` has passed are entered as cancelled. A finished job that is ready
         again begins its next round. One whose key cannot be kept is refused, with all its emails.
 
         Returns those that the database refused, as the log says. The others continue. Raises `DatabaseGone`.
@@ -206,7 +206,7 @@ class PublishingLedger:
             log.info("job_ready_again", job=str(job.key), job_id=job_id, **_name_of(job))
 
     def _refuse_job(self, job: ReadyJob, why: str) -> None:
-        """A job whose key cannot be kept: its unsent emails are refused, and then the job itself."""
+        """A job whose key cannot be kept. Its unsent emails are refused, and then the job itself."""
         log.error("unusable_key", job=str(job.key)[:KEY_LENGTH], reason=why)
         after: str | int | None = None
         while keys := self._database.run(partial(self._refuse_rows, job, after, f"its job's key: {why}")):
@@ -239,7 +239,7 @@ class PublishingLedger:
         return self._database.run(work)
 
     def _free(self, c: Connection, where: ColumnElement[bool], limit: int) -> list[int]:
-        """Jobs that wait for a publisher, by their ids: read along the index, and not further than needed."""
+        """Jobs that wait for a publisher, by their ids, read along the index and not further than needed."""
         statement = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _NEEDS_WORK)
         # A job whose chunk takes longer than its lease is locked by its publisher, and no other waits for that.
         statement = statement.order_by(eed_job.c.job_id).limit(limit).with_for_update(skip_locked=True)
@@ -261,7 +261,7 @@ class PublishingLedger:
         return self._database.run(lambda c: self._source.job(c, job.job_id, job.key, revision=0))
 
     def fail(self, job: LeasedJob, error: RenderError) -> None:
-        """Nothing of this job can be sent: the sweeper will end its emails as failed, with this reason."""
+        """Nothing of this job can be sent. The sweeper will end its emails as failed, with this reason."""
         statement = (
             update(eed_job)
             .where(eed_job.c.job_id == job.job_id, eed_job.c.token == job.token)
@@ -280,7 +280,7 @@ class PublishingLedger:
     def enlist(self, job: LeasedJob, size: int, lease_seconds: float) -> int:
         """Take the next `size` unsent emails into the ledger and move the cursor, in one transaction.
 
-        Returns how many rows were read; 0 means that the job is enlisted to its end, or that the lease is lost.
+        Returns how many rows were read. 0 means that the job is enlisted to its end, or that the lease is lost.
         """
         try:
             chunk = self._database.run(lambda c: self._enlisting.chunk(c, job, size, lease_seconds))
@@ -297,7 +297,7 @@ class PublishingLedger:
     def queued(self, jobs: Sequence[LeasedJob], limit: int) -> int:
         """How many emails of these jobs have a message that a worker may have now, counted up to `limit`.
 
-        What waits for its retry is left out: its message is hidden, and no other message waits behind it.
+        What waits for its retry is left out. Its message is hidden, and no other message waits behind it.
         """
         waits_for_nothing = or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now())
         found = (
@@ -309,9 +309,9 @@ class PublishingLedger:
         return self._database.run(lambda c: c.execute(select(func.count()).select_from(found.subquery())).scalar_one())
 
     def pending(self, jobs: Sequence[LeasedJob], size: int) -> list[Ticket]:
-        """Emails of active jobs that have no message yet: by id, and up to `size` of each job.
+        """Emails of active jobs that have no message yet, by id, and up to `size` of each job.
 
-        Small jobs are read together: where each row of the source is a job, they come by the hundred.
+        Small jobs are read together. Where each row of the source is a job, they come by the hundred.
         """
         small = [job.job_id for job in jobs if job.is_small]
         groups = [small] if small else []
@@ -321,7 +321,7 @@ class PublishingLedger:
         return self._database.run(lambda c: [ticket for ids in groups for ticket in _pending(c, ids, size)])
 
     def mark_queued(self, tickets: Sequence[Ticket]) -> None:
-        """Mark what SQS has named as taken. A worker may have been faster: then the row is past `pending` already."""
+        """Mark what SQS has named as taken. A worker may have been faster. Then the row is past `pending` already."""
 
         def work(c: Connection) -> None:
             for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), lambda t: t.gen):
@@ -364,7 +364,7 @@ def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
 
 
 def _name_of(job: ReadyJob) -> dict[str, str]:
-    """A job's name for the log; where a job is one email's row, its name is a customer's letter, and is not logged."""
+    """A job's name for the log. Where a job is one email's row, its name is a customer's letter, and is not logged."""
     return {"name": job.name} if job.recipient is None else {}
 
 

@@ -1,7 +1,7 @@
-"""Scheduled jobs: what an operator may see of them, and do, before the publisher picks them up.
+"""What an operator may see of scheduled jobs, and do, before the publisher picks them up.
 
 The source alone knows them, and when they start. One that is paused or cancelled before its time is entered in the
-ledger as that, so that no publisher starts it. A paused one is not enlisted before it goes on; let go on before its
+ledger as that, so that no publisher starts it. A paused one is not enlisted before it is resumed. Resumed before its
 time, it is forgotten again, so that the source's time counts, and not one that was read earlier. A cancelled one is
 enlisted at once and ends, email by email, as every cancelled job does (G1).
 """
@@ -48,7 +48,7 @@ class SchedulingLedger:
     """What there is to do with jobs before their time. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, *, outbox: Outbox = SILENT, who: Actor = SERVICE) -> None:
-        """`outbox`: receives its notices. `who` acts, for the audit."""
+        """`outbox` receives its notices. `who` acts, for the audit."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -70,11 +70,11 @@ class SchedulingLedger:
         return self._database.run(lambda c: self._source.unsent_count(c, job.key))
 
     def pause(self, job: WaitingJob, reason: str) -> bool:
-        """Keep a job from being started. False: a publisher was faster, and it is to be paused as any other."""
+        """Keep a job from being started. False if a publisher was faster, and it is to be paused as any other."""
         return self._enter(job, JobState.PAUSED, reason)
 
     def cancel(self, job: WaitingJob, reason: str) -> bool:
-        """End a job before its time. False: a publisher was faster, and it is to be cancelled as any other."""
+        """End a job before its time. False if a publisher was faster, and it is to be cancelled as any other."""
         return self._enter(job, JobState.CANCELLED, reason)
 
     def _enter(self, job: WaitingJob, state: JobState, reason: str) -> bool:
@@ -108,13 +108,13 @@ class SchedulingLedger:
             return self._stands_so(job, state, reason)
 
     def _stands_so(self, job: WaitingJob, state: JobState, reason: str) -> bool:
-        """Whether it was we who entered it: the commit went through, and its answer was lost."""
+        """Whether it was we who entered it. Then the commit went through, and its answer was lost."""
         ours = (eed_job.c.source_key == str(job.key)) & (eed_job.c.state == state)
         statement = select(eed_job.c.job_id).where(ours, eed_job.c.reason == reason[:DETAIL_LENGTH])
         return self._database.run(lambda c: c.execute(statement).first() is not None)
 
     def let_wait(self, job_id: int, key: str, reason: str | None = None) -> WaitingJob | None:
-        """Let a job that was paused before its time wait for it again. None: its time has come, or it had begun."""
+        """Let a job that was paused before its time wait for it again. None if its time has come, or it had begun."""
 
         def work(c: Connection) -> WaitingJob | None:
             job = self._waits(c, key)

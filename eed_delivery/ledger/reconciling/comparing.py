@@ -94,7 +94,7 @@ class JobSums:
 
     @property
     def accounted(self) -> int:
-        """What became of the rows that were found: the right side of the sum in docs/reliability.md, G1."""
+        """What became of the rows that were found. It is the right side of the sum in docs/reliability.md, G1."""
         return self.rows + self.moved + self.regenerated + self.named - self.resent
 
     @property
@@ -114,7 +114,10 @@ class JobSums:
 
 @dataclass(frozen=True, slots=True)
 class ComparedPage:
-    """What one step has read. `elsewhere`: emails that the ledger has ended, and whose status is none of our words."""
+    """What one step has read.
+
+    `elsewhere` are emails that the ledger has ended, and whose status is none of our words.
+    """
 
     rows: int
     differences: Sequence[Difference] = ()
@@ -153,7 +156,7 @@ _OF_STATE = (
 
 def _in_order(statement: Select[Any]) -> Select[Any]:
     """A page by the index whose entries end with the id. Without the word MariaDB takes only the index's first two
-    columns, and begins each page at the job's first email: the time would grow with the square of the job."""
+    columns, and begins each page at the job's first email. The time would grow with the square of the job."""
     for dialect in ("mysql", "mariadb"):
         statement = statement.with_hint(eed_email, "FORCE INDEX (eed_email_by_job_state)", dialect)
     return statement.where(*_OF_STATE).order_by(eed_email.c.email_id).limit(bindparam("most"))
@@ -205,7 +208,7 @@ class ComparingLedger:
         return self._database.run(lambda c: sums_of(c, job_ids))
 
     def groups(self, job_ids: Iterable[int]) -> Iterator[list[ComparedJob]]:
-        """These jobs in groups to be compared: a large one by itself, small ones together."""
+        """These jobs in groups to be compared, a large one by itself and small ones together."""
         small: list[ComparedJob] = []
         for ids in _batches(job_ids, GROUP):
             for job in self.jobs(ids):
@@ -330,7 +333,7 @@ class ComparingLedger:
             yield told.address(job, email, row)
 
     def _refused_of(self, emails: Sequence[LedgerEmail], rows: dict[Key, SourceEmail]) -> set[str]:
-        """The keys of those that were found once more, here or in another job, and refused: they are accounted for."""
+        """The keys of those that were found once more, here or in another job, and refused. They are accounted for."""
         unsent = {
             email.key: row.job
             for email in emails
@@ -342,7 +345,7 @@ class ComparingLedger:
         return found
 
     def _unsent(self, jobs: Sequence[ComparedJob]) -> Iterator[ComparedPage]:
-        """The source's side, of jobs that are enlisted to their end: of the others the publisher takes the rest."""
+        """The source's side, of jobs that are enlisted to their end. Of the others the publisher takes the rest."""
         of = {self._source.job_key(job.key): job for job in jobs}
         after: Key | None = None
         while of and (page := self._unsent_page(list(of), after)).count:

@@ -24,8 +24,10 @@ class DifferenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference: both sides, and what to do. `job` and `email` are the source's keys; `email` is None for what is
-    about the whole job. `repairable`: `reconcile --repair` puts it right."""
+    """One difference, with both sides and what to do.
+
+    `job` and `email` are the source's keys. `email` is None for what is about the whole job. `repairable` means that
+    `reconcile --repair` corrects it."""
 
     kind: DifferenceKind
     job: str

@@ -1,4 +1,4 @@
-"""What follows from a comparison of source and ledger: it is written down, and what can be put right is put right.
+"""What follows from a comparison of source and ledger. It is recorded, and what can be corrected is corrected.
 
 Nothing here sends an email. What is missing is enlisted by the code that enlists every other row. What was sent
 is written back only where the source still says "not sent yet". Sums are counted again under the lock of their job.
@@ -91,8 +91,8 @@ CORRECT_SUMS = (
 
 @dataclass(frozen=True, slots=True)
 class LateRows:
-    """What became of a job's rows that were missing. `by_publisher`: the job is open for them, and the publisher takes
-    them."""
+    """What became of a job's rows that were missing. `by_publisher` means that the job is open for them, and the
+    publisher takes them."""
 
     enlisted: int = 0
     refused: int = 0
@@ -148,8 +148,8 @@ class ReconcilingLedger:
         return self._database.run(lambda c: list(c.execute(statement).scalars()))
 
     def take(self, token: int, every_seconds: float, lease_seconds: float, limit: int) -> list[int]:
-        """Take hold of up to `limit` jobs that are due: unfinished and not compared for `every_seconds`, or finished
-        and not compared since."""
+        """Take hold of up to `limit` jobs that are due. They are unfinished and not compared for `every_seconds`, or
+        finished and not compared since."""
         due = select(eed_job.c.job_id).where(_DUE, _IS_FREE).order_by(eed_job.c.job_id).limit(limit)
 
         def work(c: Connection) -> list[int]:
@@ -163,12 +163,12 @@ class ReconcilingLedger:
         return self._database.run(work)
 
     def still_ours(self, token: int, job_ids: Sequence[int], lease_seconds: float) -> bool:
-        """Lengthen the hold on these jobs; False when it is lost for one of them."""
+        """Lengthen the hold on these jobs. False when it is lost for one of them."""
         values = {"our_token": token, "ids": list(job_ids), "lease": lease_seconds}
         return self._database.run(lambda c: c.execute(STILL_COMPARING, values).rowcount == len(job_ids))
 
     def reconciled(self, token: int, job_id: int, began: datetime, differences: int) -> bool:
-        """Write down what a sweeper's comparison came to, and let go. False: another one has the job."""
+        """Write down what a sweeper's comparison came to, and let go. False if another one has the job."""
         values = {"our_token": token, "id": job_id, "began": began, "found_different": differences}
         return self._database.did(lambda c: c.execute(RECONCILED, values).rowcount == 1)
 
@@ -223,7 +223,7 @@ class ReconcilingLedger:
         note(c, self._who, Act(ActKind.REPAIR, job_id, reason=what, count=count, before=before, after=after))
 
     def correct_sums(self, job_id: int) -> CorrectedSums | None:
-        """Count a job's sums again, and write what differs. None: they are right. Enlisting takes the same lock."""
+        """Count a job's sums again, and write what differs. None if they are right. Enlisting takes the same lock."""
 
         def work(c: Connection) -> CorrectedSums | None:
             c.execute(select(eed_job.c.job_id).where(eed_job.c.job_id == job_id).with_for_update()).one()
@@ -239,7 +239,7 @@ class ReconcilingLedger:
         return self._database.did(work)
 
     def enlist_late(self, job_id: int) -> LateRows:
-        """Open a job for rows that came too late for it, and enlist them; a job that a publisher holds is left to it.
+        """Open a job for rows that came too late for it, and enlist them. A job that a publisher holds is left to it.
 
         A finished job begins a round for them. Its expiry stands, and a cancelled one stays cancelled.
         """

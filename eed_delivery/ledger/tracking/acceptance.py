@@ -32,7 +32,7 @@ class AcceptanceLedger:
         self._database = database
 
     def ages(self, emails: Collection[EmailGeneration]) -> dict[EmailGeneration, timedelta]:
-        """How long ago each was taken, or may have been, by the database's clock; without those of which we don't know
+        """How long ago each was taken, or may have been, by the database's clock, without those of which we don't know
         yet. One request. Raises `DatabaseGone`."""
         ids = sorted({email_id for email_id, _ in emails})
         rows = self._database.run(lambda c: c.execute(_TAKEN, {"ids": ids}).all()) if ids else []

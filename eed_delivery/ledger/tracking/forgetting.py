@@ -32,7 +32,7 @@ FORGET = delete(eed_event).where(eed_event.c.event_id.in_(bindparam("ids", expan
 
 @dataclass(frozen=True, slots=True)
 class EventPosition:
-    """How far a walk over the old events has come: the last one read."""
+    """How far a walk over the old events has come. It is the last one read."""
 
     received_at: datetime
     event_id: str
@@ -54,7 +54,7 @@ class ForgettingLedger:
     def forget(self, beyond: EventPosition, most: int = CHUNK) -> tuple[int, EventPosition | None]:
         """Delete the old ones among the next events after `beyond`, but for those that a threshold still counts.
 
-        Returns how many were deleted, and where to continue; None: there are no more. Raises `DatabaseGone`.
+        Returns how many were deleted, and where to continue. None means that there are no more. Raises `DatabaseGone`.
         """
         return self._database.run(lambda c: self._forget(c, beyond, most))
 

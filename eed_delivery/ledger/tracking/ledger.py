@@ -1,7 +1,7 @@
-"""Tracking's side of the ledger: events come in, and say what became of emails that have left.
+"""Tracking's side of the ledger. Events come in, and say what became of emails that have left.
 
-The same event may come any number of times, and events in any order: the outcome of an email is a function of the set
-of its generation's events (`events.weight`), whoever comes first.
+The same event may come any number of times, and events in any order. The outcome of an email is a function of the set
+of its generation's events (`events.weight`), whichever comes first.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,9 +46,11 @@ _EmailRow = Row[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a batch. `unknown` are events about emails that the ledger does not know yet: nothing is kept of
-    them, and they are to be brought again. The others are counts: new events that are stored, of these those without
-    an email (`unmatched`), emails in doubt that were settled, addresses newly suppressed."""
+    """What became of a batch.
+
+    `unknown` are events about emails that the ledger does not know yet. Nothing is kept of them, and they are to be
+    brought again. The others are counts of new events that are stored, and of these those without an email
+    (`unmatched`). They also count emails in doubt that were settled, and addresses newly suppressed."""
 
     unknown: tuple[TrackingEvent, ...] = ()
     stored: int = 0
@@ -59,7 +61,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """An event with the email it is about; `gen` is the event's own, which may be older than the row's.
+    """An event with the email it is about. `gen` is the event's own, which may be older than the row's.
 
     `address` is where that generation went, in canonical form.
     """
@@ -71,11 +73,11 @@ class _Match:
 
 
 class TrackingLedger:
-    """What tracking may do to the ledger. Safe for many threads: each call is one transaction, or a few that may be
+    """What tracking may do to the ledger. Safe for many threads. Each call is one transaction, or a few that may be
     repeated. Each raises `DatabaseGone`."""
 
     def __init__(self, database: Database, source: Source, settings: TrackingSettings, outbox: Outbox = SILENT) -> None:
-        """`outbox`: receives the events' notices."""
+        """`outbox` receives the events' notices."""
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -93,11 +95,11 @@ class TrackingLedger:
         raise DatabaseGone("other processes take the same events all the time")
 
     def ping(self) -> None:
-        """Whether the database answers; raises `DatabaseGone`."""
+        """Whether the database answers. Raises `DatabaseGone`."""
         self._database.ping()
 
     def _take(self, c: Connection, events: Sequence[TrackingEvent]) -> Taken | None:
-        """None: another process has taken one of these in between; nothing was changed."""
+        """None if another process has taken one of these in between. Nothing was changed then."""
         each = {event.event_id: event for event in events}
         now, known, rows_of = self._look(c, each.values()) if each else (None, set(), {})
         fresh = [event for event_id, event in each.items() if event_id not in known]
@@ -123,7 +125,7 @@ class TrackingLedger:
     def _look(
         self, c: Connection, events: Collection[TrackingEvent]
     ) -> tuple[datetime, set[str], dict[int, _EmailRow]]:
-        """The database's time, which events are in the ledger, and the emails that events name: in one round trip."""
+        """The database's time, which events are in the ledger, and the emails that events name, in one round trip."""
         tagged = sorted({tag[0] for event in events if (tag := _tag(event)) is not None})
         event_ids = [event.event_id for event in events]
         statements = [
@@ -138,8 +140,8 @@ class TrackingLedger:
     def _match(
         self, c: Connection, events: Sequence[TrackingEvent], tagged: Mapping[int, _EmailRow]
     ) -> tuple[list[_Match], list[TrackingEvent]]:
-        """Events with their emails, and those that have none, or one of a generation that has not been yet. `tagged`:
-        the emails that events name by themselves."""
+        """Events with their emails, and those that have none, or one of a generation that has not been yet. `tagged`
+        are the emails that events name by themselves."""
         by_message = self._by_message_id(c, events)
         matches, strangers = [], []
         named = {event.event_id: _tag(event) or by_message.get(as_stored(event.message_id)) for event in events}
@@ -154,15 +156,15 @@ class TrackingLedger:
         return self._with_addresses(c, matches), strangers
 
     def _with_addresses(self, c: Connection, matches: Sequence[_Match]) -> list[_Match]:
-        """The same, where it counts with the address of an earlier generation: it may have been corrected after that,
+        """The same, where it counts with the address of an earlier generation. It may have been corrected after that,
         and the new address has neither bounced nor complained."""
         earlier = {(m.row.email_id, m.gen) for m in matches if m.gen < m.row.gen and counts(m.event)}
         went_to = of_generations(c, earlier)
         return [replace(m, address=went_to.get((m.row.email_id, m.gen), m.address)) for m in matches]
 
     def _by_message_id(self, c: Connection, events: Sequence[TrackingEvent]) -> dict[str | None, tuple[int, int]]:
-        """(email, gen) of each provider's id among events that carry no tag of ours. From the attempts: the email's
-        own row forgets the id of an earlier generation."""
+        """(email, gen) of each provider's id among events that carry no tag of ours. From the attempts, because the
+        email's own row forgets the id of an earlier generation."""
         ids = {message_id for e in events if _tag(e) is None and (message_id := as_stored(e.message_id)) is not None}
         found = c.execute(sql.BY_MESSAGE_ID, {"ids": sorted(ids)}) if ids else ()
         return {row.message_id: (row.email_id, row.gen) for row in found}
@@ -172,7 +174,7 @@ class TrackingLedger:
         return {row.email_id: row for row in c.execute(sql.EMAILS, {"ids": ids})} if ids else {}
 
     def _apply(self, c: Connection, matches: Sequence[_Match]) -> int:
-        """Write what a batch says of each email, in the order of their keys; returns how many doubts it settled."""
+        """Write what a batch says of each email, in the order of their keys. Returns how many doubts it settled."""
         told: dict[int, list[_Match]] = {}
         for match in matches:
             if match.gen == match.row.gen:
@@ -186,7 +188,7 @@ class TrackingLedger:
         return sum(self._settle(c, row.email_id, row.gen, _kinds(events[row.email_id])) for row in in_doubt)
 
     def _write_outcomes(self, c: Connection, told: Sequence[tuple[_EmailRow, TrackingEvent]]) -> None:
-        """All of a batch in one round trip, and the source's in another: they are most of what a batch costs."""
+        """All of a batch in one round trip, and the source's in another. They are most of what a batch costs."""
         if not told:
             return
         results = execute(c, [BoundStatement(sql.OUTCOME, _outcome(row, event), rows=None) for row, event in told])
@@ -198,11 +200,11 @@ class TrackingLedger:
             execute(c, [BoundStatement(*update, rows=None) for update in updates])
 
     def email_key(self, email_id: int) -> str | None:
-        """The source's key of an email; None where the ledger does not have it."""
+        """The source's key of an email. None where the ledger does not have it."""
         return self._database.run(lambda c: email_key(c, email_id))
 
     def settle_late_doubts(self, beyond: int | None) -> tuple[int, int]:
-        """Settle emails whose event had come before the doubt did: a worker dies, SES's event is taken while its lease
+        """Settle emails whose event had come before the doubt did. A worker dies, SES's event is taken while its lease
         still runs, and the sweeper calls it in doubt only then.
 
         `beyond` is what the call before has returned, None at the start. Returns how many were settled, and up to
@@ -225,7 +227,7 @@ class TrackingLedger:
         return told
 
     def _settle(self, c: Connection, email_id: int, gen: int, kinds: Mapping[str, str | None]) -> bool:
-        """Let events end a doubt; `kinds` are theirs, with the provider's ids. A refusal goes before acceptance."""
+        """Let events end a doubt. `kinds` are theirs, with the provider's ids. A refusal goes before acceptance."""
         refusals = sorted(kinds.keys() & sql.PROOFS_OF_REFUSAL)
         proofs = refusals or sorted(kinds.keys() & sql.PROOFS_OF_ACCEPTANCE)
         if not proofs:
@@ -284,7 +286,7 @@ def _kinds(events: Sequence[TrackingEvent]) -> dict[str, str | None]:
 
 
 def _tag(event: TrackingEvent) -> tuple[int, int] | None:
-    """Which email and generation the event itself names; one without the other names nothing."""
+    """Which email and generation the event itself names. One without the other names nothing."""
     return None if event.email_id is None or event.gen is None else (event.email_id, event.gen)
 
 
@@ -301,8 +303,8 @@ def event_row(
     gen: int | None = None,
     address: str | None = None,
 ) -> dict[str, object]:
-    """A row of `eed_event`, received `now`. `address`: the canonical one that its email went to; kept only where it
-    counts towards suppression."""
+    """A row of `eed_event`, received `now`. `address` is the canonical one that its email went to. It is kept only
+    where it counts towards suppression."""
     return {
         "event_id": event.event_id,
         "email_id": email_id,
@@ -331,8 +333,8 @@ _TOLD = {
 
 
 def _notice(match: _Match) -> Notice | None:
-    """The notice of an event; none of an out-of-office note, which is no bounce, nor of a report that takes a
-    complaint back or says that SPF failed, which is no complaint."""
+    """The notice of an event. There is none of an out-of-office note, which is no bounce. There is none of a report
+    that takes a complaint back or says that SPF failed, which is no complaint."""
     event = match.event
     kind = _TOLD.get(event.kind)
     looked = kind in (NoticeKind.EMAIL_OPENED, NoticeKind.EMAIL_CLICKED)

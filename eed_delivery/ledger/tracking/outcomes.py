@@ -1,4 +1,4 @@
-"""Queries of the second axis, for people: delivery outcomes of a job's emails, and the events of each."""
+"""Queries of the second axis for people, the delivery outcomes of a job's emails and the events of each."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _OF_THE_SAME_GEN = (eed_event.c.email_id == eed_email.c.email_id) & (eed_event.c
 
 @dataclass(frozen=True, slots=True)
 class OutcomeReport:
-    """What became of a job's sent emails; together they are all of them. An email's outcome is of its generation."""
+    """What became of a job's sent emails. Together they are all of them. An email's outcome is of its generation."""
 
     delivered: int
     soft_bounced: int
@@ -36,7 +36,7 @@ class OutcomeReport:
 
 @dataclass(frozen=True, slots=True)
 class EventReport:
-    """One thing that was heard about an email after it left. `automatic`: of a machine, so it decides nothing."""
+    """One thing that was heard about an email after it left. `automatic` means of a machine, so it decides nothing."""
 
     occurred_at: datetime
     received_at: datetime
@@ -69,8 +69,8 @@ class OutcomeLedger:
         self._database = database
 
     def of_job(self, job_id: int) -> OutcomeReport:
-        """What became of a job's sent emails. All is counted by the indexes, but what has an outcome and is not sent:
-        little as a rule, and at worst the smaller of these two parts of the job is read."""
+        """What became of a job's sent emails. All is counted by the indexes, but what has an outcome and is not sent.
+        That is little as a rule, and at worst the smaller of these two parts of the job is read."""
         ours = eed_email.c.job_id == job_id
         sent = eed_email.c.state == EmailState.SENT
         has_outcome = eed_email.c.outcome.is_not(None)
@@ -90,7 +90,7 @@ class OutcomeLedger:
         )
 
     def events_of(self, email_id: int) -> list[EventReport]:
-        """What was heard about an email, in the order in which it happened, over all its generations; the first
+        """What was reported about an email, in the order in which it happened, over all its generations. The first
         `EVENTS_OF_AN_EMAIL`."""
         names = EventReport.__dataclass_fields__
         statement = (

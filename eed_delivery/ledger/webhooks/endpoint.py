@@ -1,4 +1,4 @@
-"""How the endpoint of webhooks is doing: one row that all processes of all hosts go by."""
+"""The health of the webhook endpoint, in one row that all processes of all hosts go by."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,10 @@ accepted."""
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """`failures` in a row; while there are too many, the next one is sent at `probe_at`. `reason`: of a pause."""
+    """`failures` in a row.
+
+    While there are too many, the next one is sent at `probe_at`. `reason` is that of a pause.
+    """
 
     failures: int
     probe_at: datetime
@@ -32,8 +35,8 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True)
 class EndpointNews:
-    """What a round says of it: failures in a row (0: it is up; None: nothing new), how long to leave it alone if these
-    are too many, and, if it said that it is gone, its words."""
+    """What a round says of it. It holds failures in a row (0 if it is up, None for nothing new), and how long to leave
+    it alone if these are too many. If the endpoint said that it is gone, it holds its words."""
 
     failures: int | None = None
     pause_seconds: float = 0.0
@@ -41,14 +44,14 @@ class EndpointNews:
 
 
 class EndpointRow:
-    """The row of the URL that is configured; each call is within the caller's transaction."""
+    """The row of the URL that is configured. Each call is within the caller's transaction."""
 
     def __init__(self, settings: WebhooksSettings) -> None:
         self._key = {"its_id": sha256((settings.url or "").encode()).hexdigest()}
         self._insert = unless_there(sql.NEW_ENDPOINT)
 
     def read(self, c: Connection) -> EndpointState:
-        """Its health; an endpoint without any message yet is up."""
+        """Its health. An endpoint without any message yet is up."""
         row = c.execute(sql.ENDPOINT, self._key).one_or_none()
         if row is None:
             c.execute(self._insert, self._key)
@@ -56,7 +59,7 @@ class EndpointRow:
         return EndpointState(row.failures, row.probe_at, row.paused_at, row.reason)
 
     def may_probe(self, c: Connection, lease_seconds: float) -> bool:
-        """Whether it is this process's turn to send one; for a lease, no other process has it."""
+        """Whether it is this process's turn to send one. For a lease, no other process has it."""
         return c.execute(sql.PROBE, {**self._key, "lease": lease_seconds}).rowcount == 1
 
     def write(self, c: Connection, news: EndpointNews) -> None:
@@ -68,6 +71,6 @@ class EndpointRow:
             c.execute(sql.PAUSE, {**self._key, "why": news.gone[:DETAIL_LENGTH]})
 
     def go_on(self, c: Connection) -> None:
-        """It takes again: end its pause, and what its failures have led to."""
+        """It takes messages again. End its pause, and what its failures have led to."""
         self.read(c)
         c.execute(sql.GO_ON, self._key)

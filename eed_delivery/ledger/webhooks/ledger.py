@@ -1,4 +1,4 @@
-"""The ledger for the webhook sender: it holds due webhooks under a lease and a token, and records their results.
+"""The ledger for the webhook sender. It holds due webhooks under a lease and a token, and records their results.
 
 While a process sends a row, its `due_at` lies in the future. No other process sees it until that lease has run out, and
 the late process then changes no row.
@@ -26,8 +26,8 @@ STEP = 500
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A webhook that this process holds, with all that is sent. `tries` counts this one; `was_due`: before we held
-    it."""
+    """A webhook that this process holds, with all that is sent. `tries` counts this one. `was_due` is when it was due
+    before we held it."""
 
     webhook_id: int
     message_id: str
@@ -45,7 +45,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a look gave, and how the endpoint is doing. `more`: it is worth looking again at once."""
+    """What a look gave, and how the endpoint is doing. `more` means that it is worth looking again at once."""
 
     endpoint: EndpointState
     held: tuple[Held, ...] = ()
@@ -54,7 +54,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What came of telling one. `status` is HTTP's, None without an answer; `delay`: seconds until the next try."""
+    """What came of telling one.
+
+    `status` is HTTP's, None without an answer. `delay` is the seconds until the next try.
+    """
 
     webhook_id: int
     status: int | None
@@ -67,12 +70,12 @@ class Try:
 
 
 def message_id(webhook_id: int, nonce: str) -> str:
-    """The `webhook-id` of a row: the same at each try, and globally unique."""
+    """The `webhook-id` of a row, the same at each try and globally unique."""
     return f"msg_{webhook_id}_{nonce}"
 
 
 def email_key(row: Row[*tuple[Any, ...]]) -> str | None:
-    """The source's key of a webhook's email; None where it is about none."""
+    """The source's key of a webhook's email. None where it is about none."""
     return row.email_key or (None if row.email_id is None else str(row.email_id))
 
 
@@ -87,8 +90,8 @@ class WebhookLedger:
         self._keep_failed = settings.keep_failed_days * DAY_SECONDS
 
     def take(self, token: int, lease_seconds: float, limit: int) -> Work:
-        """Hold up to `limit` that are due, for a lease: one, where the endpoint is down and its time has come; none
-        while it is paused."""
+        """Hold up to `limit` that are due, for a lease. Hold one where the endpoint is down and its time has come, and
+        none while it is paused."""
         return self._database.run(lambda c: self._take(c, token, lease_seconds, limit))
 
     def _take(self, c: Connection, token: int, lease: float, limit: int) -> Work:
@@ -121,7 +124,7 @@ class WebhookLedger:
         return given_up
 
     def _refused(self, c: Connection, token: int, one: Try) -> bool:
-        """Schedule another try, or mark it failed; whether the latter."""
+        """Schedule another try, or mark it failed. Returns whether it was marked failed."""
         values = {
             "id": one.webhook_id,
             "our_token": token,
@@ -134,7 +137,7 @@ class WebhookLedger:
         return c.execute(sql.GIVE_UP, {**values, "keep": self._keep_failed}).rowcount == 1
 
     def expire(self) -> int:
-        """Mark failed what has waited too long for an endpoint that is down; up to `STEP` a call. How many."""
+        """Mark failed what has waited too long for an endpoint that is down. Up to `STEP` a call. How many."""
 
         def work(c: Connection) -> int:
             ids = c.execute(sql.TOO_OLD, {"max_age": self._max_age, "at_most": STEP}).scalars().all()
@@ -144,7 +147,7 @@ class WebhookLedger:
         return self._database.did(work)
 
     def forget(self) -> int:
-        """Delete what was delivered or failed long enough ago, by its keys; up to `STEP` of each a call. How many."""
+        """Delete what was delivered or failed long enough ago, by its keys. Up to `STEP` of each a call. How many."""
 
         def work(c: Connection) -> int:
             ids: list[int] = []

@@ -1,4 +1,4 @@
-"""Webhooks for operators: pending and failed ones, and another try."""
+"""Webhooks for operators, pending and failed ones, and another try."""
 
 import re
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ _MESSAGE_ID = re.compile(r"msg_([1-9][0-9]{0,17})_[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True)
 class WebhookReport:
-    """One webhook as an operator sees it; times are UTC, the keys the source's. `due_at`: its next try; done or
-    failed, when it is forgotten. `status` and `answer` are of its last try."""
+    """One webhook as an operator sees it. Times are UTC, the keys the source's. `due_at` is its next try, or when it is
+    deleted if done or failed. `status` and `answer` are of its last try."""
 
     message_id: str
     kind: str
@@ -52,7 +52,7 @@ class WebhookList:
         return self._database.run(self._endpoint.read)
 
     def go_on(self) -> bool:
-        """The endpoint takes again: end its pause, if there is one. Returns whether there was."""
+        """The endpoint takes messages again. End its pause, if there is one. Returns whether there was."""
         return self._database.did(self._go_on)
 
     def _go_on(self, c: Connection) -> bool:
@@ -112,7 +112,7 @@ class WebhookList:
         return True
 
     def tell_all_anew(self) -> int:
-        """The same for all failed ones, in small steps; returns how many."""
+        """The same for all failed ones, in small steps. Returns how many."""
         done = beyond = 0
         act = _retry()
         while ids := self._database.run(partial(self._given_up, beyond)):

@@ -37,21 +37,21 @@ PUT_MANY = _ROW.values(
 
 
 class Outbox:
-    """Receives notices of the kinds that are wanted; of none (`SILENT`) where webhooks are off."""
+    """Receives notices of the kinds that are wanted, and of none (`SILENT`) where webhooks are off."""
 
     def __init__(self, kinds: Collection[NoticeKind]) -> None:
         self._kinds = frozenset(kinds)
 
     @classmethod
     def of(cls, settings: WebhooksSettings) -> "Outbox":
-        """What `[webhooks]` wants: nothing without a URL, and every kind where none is named."""
+        """What `[webhooks]` wants. That is nothing without a URL, and every kind where none is named."""
         return cls(settings.events or tuple(NoticeKind)) if settings.url else SILENT
 
     def wants(self, kind: NoticeKind) -> bool:
         return kind in self._kinds
 
     def put(self, c: Connection, notices: Iterable[Notice]) -> None:
-        """Write what is wanted of these in the caller's transaction; if nothing is, they are not read."""
+        """Write what is wanted of these in the caller's transaction. If nothing is, they are not read."""
         if not self._kinds:
             return
         rows = [values_of(notice) for notice in notices if notice.kind in self._kinds]
@@ -82,6 +82,6 @@ def values_of(notice: Notice) -> dict[str, object]:
 
 
 def with_reason(reason: str | None, **facts: object) -> dict[str, object]:
-    """Facts with a reason in them, if there is one; no longer than the ledger itself keeps it, and with no person
-    or account in it."""
+    """Facts with a reason in them, if there is one. The reason is no longer than the ledger itself keeps it, and has no
+    person or account in it."""
     return {**facts, "reason": mask_accounts(reason)[:DETAIL_LENGTH]} if reason else facts

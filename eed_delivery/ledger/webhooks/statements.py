@@ -12,7 +12,7 @@ _endpoint = eed_webhook_endpoint.c
 ENDPOINT = select(eed_webhook_endpoint).where(_endpoint.endpoint_id == bindparam("its_id"))
 NEW_ENDPOINT = insert(eed_webhook_endpoint).values(endpoint_id=bindparam("its_id"), failures=0, probe_at=utc_now())
 _THIS = update(eed_webhook_endpoint).where(_endpoint.endpoint_id == bindparam("its_id"))
-# Whoever gets this tells one, and nobody else tells any for as long as that may take.
+# The process that gets this sends one, and no other sends any for as long as that may take.
 PROBE = _THIS.where(_endpoint.probe_at <= utc_now()).values(probe_at=utc_in(bindparam("lease")))
 UP = _THIS.values(failures=0)
 DOWN = _THIS.values(failures=bindparam("in_a_row"), probe_at=utc_in(bindparam("pause")))
@@ -95,7 +95,7 @@ AGAIN = _ANSWERED.where(_row.waiting_since > utc_in(-bindparam("within"))).value
 GIVE_UP = _ANSWERED.values(state=FAILED, due_at=utc_in(bindparam("keep")))
 RELEASE = _OURS.values(token=None, due_at=bindparam("was_due"), tries=_row.tries - 1)
 
-# What nobody has tried is due since it was written: while an endpoint is down, the oldest are the first here.
+# What was never tried is due since it was written: while an endpoint is down, the oldest are the first here.
 TOO_OLD = (
     select(_row.webhook_id)
     .where(_row.state == WAITING)

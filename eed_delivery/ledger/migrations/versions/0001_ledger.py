@@ -136,5 +136,5 @@ def _worker() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: a ledger says what was sent to whom, and is not dropped by a tool."""
+    """There is no way back. A ledger says what was sent to whom, and is not dropped by a tool."""
     raise NotImplementedError("the ledger is never dropped by a migration")

@@ -1,4 +1,4 @@
-"""What became of an email after it left: its events, and their outcome beside its state."""
+"""What became of an email after it left, with its events and their outcome beside its state."""
 
 from typing import Any
 
@@ -59,5 +59,5 @@ def _event() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

@@ -30,7 +30,7 @@ def _category() -> "sa.Column[str]":
 
 
 def _anew() -> None:
-    """SQLite cannot change a primary key; there the whole migration is one transaction."""
+    """SQLite cannot change a primary key. There the whole migration is one transaction."""
     op.rename_table("eed_suppression", "eed_suppression_former")
     op.create_table(
         "eed_suppression",
@@ -50,5 +50,5 @@ def _anew() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

@@ -13,7 +13,7 @@ TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    """Columns at the end of a table are added at once; the index is built while others read and write
+    """Columns at the end of a table are added at once. The index is built while others read and write
     (https://mariadb.com/kb/en/innodb-online-ddl-overview/)."""
     op.create_index("eed_email_by_job_outcome", "eed_email", ["job_id", "outcome"], unique=False)
     op.add_column("eed_job", sa.Column("watched", sa.Boolean(), server_default="1", nullable=False))
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

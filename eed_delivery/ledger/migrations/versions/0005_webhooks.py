@@ -1,4 +1,4 @@
-"""What is to be told to a tenant's own systems, and how the endpoint that is told is doing."""
+"""The webhooks to send to a tenant's own systems, and the health of their endpoint."""
 
 from typing import Any
 
@@ -68,5 +68,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

@@ -1,4 +1,4 @@
-"""What was found in the source, and what of it was refused: the sums of enlisting."""
+"""The sums of enlisting, which are what was found in the source and what of it was refused."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def upgrade() -> None:
         op.add_column("eed_job", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
     op.add_column("eed_job", sa.Column("reconciled_at", TIME, nullable=True))
     op.add_column("eed_job", sa.Column("differences", sa.Integer(), nullable=True))
-    # What earlier releases found beyond what they enlisted, nobody counted; `reconcile` tells.
+    # What earlier releases found beyond what they enlisted was not counted. `reconcile` shows it.
     op.execute("UPDATE eed_job SET found = total")
     op.create_table(
         "eed_refusal",
@@ -48,5 +48,5 @@ def _prose(length: int) -> sa.types.TypeEngine[str]:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

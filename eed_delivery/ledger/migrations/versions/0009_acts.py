@@ -1,4 +1,4 @@
-"""What was done to jobs and emails, by whom: the acts of operators, and of the service itself."""
+"""What was done to jobs and emails, by operators and by the service itself."""
 
 from typing import Any
 
@@ -44,5 +44,5 @@ def _prose(length: int) -> sa.types.TypeEngine[str]:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

@@ -1,4 +1,4 @@
-"""One address, one form: the canonical address beside each recipient, and resends."""
+"""The canonical address beside each recipient, and resends."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,10 +33,10 @@ _entry = sa.table(
 
 
 def upgrade() -> None:
-    """May be broken off at any point and run again: what is done already is found done.
+    """May be broken off at any point and run again. What is done already is found done.
 
     Columns at the end of a table are added at once (https://mariadb.com/kb/en/innodb-online-ddl-overview/). The rows
-    are changed a chunk at a time, each in a transaction of its own; on SQLite the whole migration is one.
+    are changed a chunk at a time, each in a transaction of its own. On SQLite the whole migration is one.
     """
     _add("eed_email", sa.Column("address", ADDRESS, nullable=True))
     _add("eed_email", sa.Column("resend_of", sa.BigInteger(), nullable=True))
@@ -59,7 +59,7 @@ def _add(table: str, column: "sa.Column[Any]") -> None:
 
 @contextmanager
 def _connection() -> Iterator[sa.Connection]:
-    """One that can commit: Alembic's own is in the hand of whoever began its transaction."""
+    """One that can commit. Alembic's own belongs to the caller that began its transaction."""
     bind = op.get_bind()
     if bind.dialect.name == "sqlite":
         yield bind  # a second one would wait for this one
@@ -69,7 +69,10 @@ def _connection() -> Iterator[sa.Connection]:
 
 
 def _in_chunks(c: sa.Connection, step: Callable[[sa.Connection, Any], Any]) -> None:
-    """`step` gets where the one before has ended, None at first, and returns where it has; None: there is no more."""
+    """`step` gets where the one before has ended, None at first, and returns where it has.
+
+    None means that there is no more.
+    """
     after: Any = None
     while True:
         after = step(c, after)
@@ -138,5 +141,5 @@ def _events(c: sa.Connection, after: str | None) -> str | None:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

@@ -1,4 +1,4 @@
-"""Who compares a job with the source at the moment: sweepers on several hosts take turns."""
+"""Who compares a job with the source at the moment. Sweepers on several hosts take turns."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    """May be broken off at any point and run again: MySQL and MariaDB commit each ALTER by itself.
+    """May be broken off at any point and run again. MySQL and MariaDB commit each ALTER by itself.
 
     Columns at the end of a table are added at once (https://mariadb.com/kb/en/innodb-online-ddl-overview/).
     """
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")

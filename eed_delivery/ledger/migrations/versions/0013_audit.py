@@ -1,6 +1,6 @@
-"""The audit of all acts, and of reads of personal data: who did it from where, to what, and what it changed.
+"""The audit of all acts, and of reads of personal data. It says who did it from where, to what, and what it changed.
 
-The table gets a new name, so that nobody keeps the right to UPDATE it: GRANTs on a table do not follow its new name
+The table gets a new name, so that no user keeps the right to UPDATE it. GRANTs on a table do not follow its new name
 (https://dev.mysql.com/doc/refman/8.4/en/rename-table.html).
 """
 
@@ -17,7 +17,7 @@ OLD, NEW = "eed_act", "eed_audit"
 
 
 def upgrade() -> None:
-    """May be broken off at any point and run again: MySQL and MariaDB commit each statement by itself."""
+    """May be broken off at any point and run again. MySQL and MariaDB commit each statement by itself."""
     if OLD in sa.inspect(op.get_bind()).get_table_names():
         op.rename_table(OLD, NEW)
     there = {column["name"] for column in sa.inspect(op.get_bind()).get_columns(NEW)}
@@ -74,5 +74,5 @@ def _prose(length: int) -> sa.types.TypeEngine[str]:
 
 
 def downgrade() -> None:
-    """There is no way back: see 0001."""
+    """There is no way back. See 0001."""
     raise NotImplementedError("the ledger is never dropped by a migration")
