@@ -1,4 +1,4 @@
-"""Who acts: the audit keeps it with each act."""
+"""Who acts. The audit keeps it with each act."""
 
 from eed_delivery.ledger.actor import Actor, Surface
 

@@ -17,7 +17,7 @@ from eed_delivery.operations.refusals import UnknownKey
 
 @dataclass(frozen=True, slots=True)
 class AlertRuleView:
-    """A rule, its last alert (UTC; None: never), and how often it was met after that."""
+    """A rule, its last alert (UTC, None for never), and how often it was met after that."""
 
     rule: AlertRule | AlertFact
     last_alert_at: datetime | None
@@ -26,7 +26,7 @@ class AlertRuleView:
 
 @dataclass(frozen=True, slots=True)
 class AlertRules:
-    """All rules. `problem` says why the times of their last alerts cannot be read; None if they can."""
+    """All rules. `problem` says why the times of their last alerts cannot be read. None if they can."""
 
     rules: tuple[AlertRuleView, ...]
     problem: str | None
@@ -34,7 +34,7 @@ class AlertRules:
 
 @dataclass(frozen=True, slots=True)
 class TriedChannel:
-    """What became of a test by one way; `problem` is "" when it was handed over."""
+    """What became of a test on one channel. `problem` is "" when it was handed over."""
 
     channel: str
     problem: str

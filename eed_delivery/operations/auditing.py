@@ -1,4 +1,4 @@
-"""The audit: who did what, from where and why. To look at it is an act, too."""
+"""The audit of who did what, from where and why. To look at it is an act, too."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ KINDS = tuple(kind.value for kind in ActKind)
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """Which acts, the newest first; what is named narrows what is named before it.
+    """Which acts, the newest first. What is named narrows what is named before it.
 
     `job` and `email` are keys of the source, which the ledger need not know any more. `person` is a user, or who called
     by sudo. `kind` is one of `KINDS`. `since` and `until` are how long ago, in seconds, or a time in UTC. `after` is

@@ -26,7 +26,7 @@ class Bounces:
         self._intake = intake
 
     def take(self, request: BounceRequest) -> BounceVerdict:
-        """Read a message and store what it says. The same message again changes nothing. Raises `DatabaseGone`: then
+        """Read a message and store what it says. The same message again changes nothing. Raises `DatabaseGone`. Then
         nothing is stored, and it is to be brought again."""
         return self._intake.take(_start_of(request.message), request.recipient)
 

@@ -1,4 +1,4 @@
-"""An operator's word on a job or on emails in doubt: settle, pause, resume, cancel. Felt at the next wire grant."""
+"""An operator's decision on a job or on emails in doubt: settle, pause, resume, cancel. Felt at the next wire grant."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class SettleRequest:
 
 @dataclass(frozen=True, slots=True)
 class SettleResult:
-    """The keys of the emails that are settled now, and the error that says why others are not; None if all are."""
+    """The keys of the emails that are settled now, and the error that says why others are not. None if all are."""
 
     settled: tuple[str, ...]
     refusal: WrongState | None
@@ -65,14 +65,14 @@ class ResumeRequest:
 
 @dataclass(frozen=True, slots=True)
 class StopResult:
-    """What became of it. `before_its_time`: the job had not begun, and none of its emails is on the wire."""
+    """What became of it. `before_its_time` means that the job had not begun, and none of its emails is on the wire."""
 
     before_its_time: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeResult:
-    """What became of it. `waiting` is the job if it waits for its time again; `watched` says nothing then."""
+    """What became of it. `waiting` is the job if it waits for its time again. `watched` says nothing then."""
 
     waiting: WaitingJob | None
 

@@ -24,7 +24,7 @@ OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 
 @dataclass(frozen=True, slots=True)
 class EmailsRequest:
-    """Which emails: those of a job, by its key, or all to an address, however it is spelt. `state` and `outcome` narrow
+    """Which emails, those of a job by its key, or all to an address, however it is spelt. `state` and `outcome` narrow
     a job's. `after` is what the page before said. Raises `InvalidRequest`."""
 
     job: str | None = None
@@ -55,8 +55,8 @@ class EmailsPage:
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
-    """All there is to say of an email. `header_id` is the Message-ID that the service gives it. `more_events`: only the
-    first ones are here."""
+    """All there is to say of an email. `header_id` is the Message-ID that the service gives it. `more_events` means
+    that only the first ones are here."""
 
     report: EmailReport
     job_key: str
@@ -91,7 +91,7 @@ class EmailQueries:
         self._audit = audit
 
     def each(self, request: EmailsRequest) -> Iterator[EmailReport]:
-        """All of them, read a page at a time: half a million never stand in memory at once."""
+        """All of them, read a page at a time, so that half a million never stand in memory at once."""
         after = int(request.after or 0)
         if request.to is not None:
             self._audit.record(Act(ActKind.EMAILS, object=ActObject.ADDRESS, key=request.to))

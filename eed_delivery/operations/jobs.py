@@ -1,4 +1,4 @@
-"""Jobs: a list of them, and one with all that is known of it."""
+"""A list of jobs, and one job with all that is known of it."""
 
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -51,7 +51,7 @@ class JobsPage:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """How much of a job is wanted: limits of doubts, reasons and last acts (None: all acts)."""
+    """How much of a job is wanted, by limits of doubts, reasons and last acts (None for all acts)."""
 
     doubts: int = DOUBTS_SHOWN
     reasons: int = REASONS_SHOWN
@@ -77,8 +77,8 @@ class WaitingJobView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """All there is to say of a job. `other_reasons` is how many emails have none of the `reasons`. `more_acts`: there
-    are acts before these. `waiting` is there for a job that was paused before its time."""
+    """All there is to say of a job. `other_reasons` is how many emails have none of the `reasons`. `more_acts` means
+    that there are acts before these. `waiting` is there for a job that was paused before its time."""
 
     report: JobReport
     recent: RecentRate
@@ -131,7 +131,7 @@ class JobQueries:
             return (), brief(error)
 
     def waiting(self, key: str) -> WaitingJobView | None:
-        """A job that the ledger does not have yet, because its time has not come; None if it is no such job."""
+        """A job that the ledger does not have yet, because its time has not come. None if it is no such job."""
         job = self._keys.waiting_job(key)
         return None if job is None else WaitingJobView(job, self._scheduling.emails(job))
 

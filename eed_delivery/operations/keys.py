@@ -1,4 +1,4 @@
-"""Keys of the source's tables: which job or email of the ledger they name, and why none where it is none."""
+"""Keys of the source's tables. They say which job or email of the ledger they name, and why none where it is none."""
 
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import RenderError
@@ -49,7 +49,7 @@ class Keys:
         return found
 
     def waiting_job(self, key: str) -> WaitingJob | None:
-        """A job that the ledger does not have yet, because its time has not come; None if it is no such job."""
+        """A job that the ledger does not have yet, because its time has not come. None if it is no such job."""
         return None if self._reporting.job_id(key) is not None else self._scheduling.job(key)
 
     def _is_in_source(self, key: str) -> bool:

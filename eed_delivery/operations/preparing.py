@@ -1,4 +1,4 @@
-"""Before the first run: the ledger's tables, and the mapping of `[source]` held against the live database."""
+"""Before the first run, makes the ledger's tables and checks the mapping of `[source]` against the live database."""
 
 from dataclasses import dataclass
 
@@ -36,8 +36,10 @@ class Preparing:
         self._who = who
 
     def upgrade(self, *, with_source: bool) -> UpgradeResult:
-        """Make the ledger's tables, or bring them to this release; `with_source`: the reference schema's as well. The
-        tenant's own tables are never altered. Raises `OperationRefused`."""
+        """Make the ledger's tables, or bring them to this release.
+
+        `with_source` means the reference schema's as well. The tenant's own tables are never altered. Raises
+        `OperationRefused`."""
         if with_source and not is_reference(self._settings.source):
             raise OperationRefused(
                 "[source] maps other tables than the reference schema, so its tables would never be read",
@@ -73,7 +75,7 @@ class Preparing:
         return (*about_database, *self.findings())
 
     def findings(self) -> tuple[Finding, ...]:
-        """Everything about the database: URL, ledger, mapping. Changes nothing."""
+        """Everything about the database, with its URL, ledger and mapping. Changes nothing."""
 
         def look(c: Connection) -> list[Finding]:
             return check_source(c, self._settings.source)
@@ -94,7 +96,7 @@ def caution_findings(settings: Settings) -> tuple[Finding, ...]:
 
 
 def ledger_problem(database: Database) -> Problem | None:
-    """What is wrong with the ledger's revision; None when it is this release's. Raises `DatabaseGone`."""
+    """What is wrong with the ledger's revision. None when it is this release's. Raises `DatabaseGone`."""
     found, wanted = database.run(migrations.current), migrations.head()
     if found == wanted:
         return None

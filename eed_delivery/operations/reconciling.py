@@ -1,4 +1,4 @@
-"""The delivery server's rows against the ledger, row by row; what differs is put right where it can be."""
+"""Compares the delivery server's rows with the ledger, row by row, and corrects differences where it can."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class ChosenJobs:
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
     """What a comparison has come to. `count` and `counts` are complete, `differences` are the first ones, up to the
-    limit. `settled_elsewhere`: emails with a status of the delivery server's own, which are not compared."""
+    limit. `settled_elsewhere` are emails with a status of the delivery server's own, which are not compared."""
 
     jobs: int
     emails: int
@@ -52,7 +52,7 @@ class Reconciling:
     """Compares jobs, and repairs them. Safe while the service runs. Each call raises `DatabaseGone`."""
 
     def __init__(self, keys: Keys, reconciler: Reconciler, patience_seconds: float) -> None:
-        """`patience_seconds`: the wait before a second look at a job that has just become ready."""
+        """`patience_seconds` is the wait before a second look at a job that has just become ready."""
         self._keys = keys
         self._reconciler = reconciler
         self._patience_seconds = patience_seconds

@@ -1,4 +1,4 @@
-"""Why an operation is refused: an error class for each kind, so that a surface need not read the words."""
+"""Why an operation is refused. There is an error class for each kind, so that a surface need not read the words."""
 
 from datetime import datetime
 
@@ -33,7 +33,7 @@ class JobNotStarted(OperationRefused):
 
 
 class JobWaits(JobNotStarted):
-    """The job waits for its time. `scheduled_at` is UTC; None is more than 100 years away."""
+    """The job waits for its time. `scheduled_at` is UTC. None is more than 100 years away."""
 
     def __init__(self, key: str, scheduled_at: datetime | None) -> None:
         when = both_times(scheduled_at) or "more than 100 years away"

@@ -25,8 +25,10 @@ ReportKind = Literal["csv", "json", "html"]
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """A job's report. `opens`: with each email's opens and clicks, which is personal data. `command` gives the command
-    line of these words, for a page to name."""
+    """A job's report.
+
+    `opens` means with each email's opens and clicks, which are personal data. `command` gives the command line of these
+    words, for a page to name."""
 
     job: str
     kind: ReportKind

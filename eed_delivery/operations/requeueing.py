@@ -1,4 +1,4 @@
-"""Send failed emails again: they get a new generation. Works while the service runs."""
+"""Send failed emails again, with a new generation. Works while the service runs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,8 +21,8 @@ class RequeueRequest:
     """Which emails are to be sent again. What is named narrows what is named before it.
 
     `jobs` and `emails` are the source's keys, `every` is needed where both are empty. `since` is how long ago an email
-    has ended at most: seconds, or a time in UTC. `reason_contains` is a part of its reason. `accept_duplicates` is
-    needed for `in_doubt`: some of these may have arrived. Raises `InvalidRequest`.
+    has ended at most, in seconds or as a time in UTC. `reason_contains` is a part of its reason. `accept_duplicates` is
+    needed for `in_doubt`, because some of these may have arrived. Raises `InvalidRequest`.
     """
 
     state: EmailState = EmailState.FAILED
@@ -72,7 +72,7 @@ class Requeueing:
         return RequeuePreview(selection, count, readdressed)
 
     def requeue(self, preview: RequeuePreview) -> int:
-        """Send again what was previewed; returns how many emails. What has changed its state meanwhile is left."""
+        """Send again what was previewed. Returns how many emails. What has changed its state meanwhile is left."""
         return self._operating.requeue(preview.selection)
 
     def _selection(self, request: RequeueRequest) -> Selection:
@@ -100,7 +100,7 @@ class Requeueing:
 
 
 def contains(text: str) -> str:
-    """The LIKE pattern for "contains `text`", its own % and _ taken literally; the escape character is /."""
+    """The LIKE pattern for "contains `text`", its own % and _ taken literally. The escape character is /."""
     for special in "/%_":
         text = text.replace(special, f"/{special}")
     return f"%{text}%"

@@ -1,4 +1,4 @@
-"""Send a sent email once more: it was lost on its way, deleted, or went to an address that was wrong."""
+"""Send a sent email once more that was lost on its way, deleted, or went to an address that was wrong."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,10 @@ __all__ = ["ResendRequest", "Resending", "Resent"]
 
 @dataclass(frozen=True, slots=True)
 class ResendRequest:
-    """An email to send once more, by its key. `recipient` None: to the address that the source has when it is sent.
-    `despite_suppression`: although that address is on the suppression list. Raises `InvalidRequest`."""
+    """An email to send once more, by its key.
+
+    `recipient` None means to the address that the source has when it is sent. `despite_suppression` means although that
+    address is on the suppression list. Raises `InvalidRequest`."""
 
     email: str
     reason: str
@@ -33,7 +35,7 @@ class Resending:
         self._resends = resends
 
     def resend(self, request: ResendRequest) -> Resent:
-        """Enter a new email of the same job; the service sends it by itself. Returns its key and where it goes."""
+        """Enter a new email of the same job. The service sends it by itself. Returns its key and where it goes."""
         email_id = self._keys.email_id(request.email)
         return self._resends.resend(
             Resend(email_id, request.reason, request.recipient, request.despite_suppression),

@@ -53,14 +53,17 @@ def category(value: str) -> str:
 
 
 def seconds_before(moment: float | datetime | None, now: datetime) -> float | None:
-    """How long ago `moment` was: seconds unchanged, and a time with its zone by `now`, the database's clock."""
+    """How long ago `moment` was.
+
+    Seconds stay unchanged, and a time with its zone is counted by `now`, the database's clock.
+    """
     if not isinstance(moment, datetime):
         return moment
     return max(0.0, (now - moment.replace(tzinfo=None)).total_seconds())
 
 
 def moment_after(wait: float | datetime | None, now: datetime) -> datetime | None:
-    """When `wait` is over, in UTC without a zone: seconds from `now`, the database's clock, or a time in UTC."""
+    """When `wait` is over, in UTC without a zone. It is seconds from `now`, the database's clock, or a time in UTC."""
     if wait is None:
         return None
     return wait.replace(tzinfo=None) if isinstance(wait, datetime) else now + timedelta(seconds=wait)

@@ -1,4 +1,4 @@
-"""Follow a job until it has finished: each change, and what there is to say of the database meanwhile."""
+"""Follow a job until it has finished, with each change, and what there is to say of the database meanwhile."""
 
 import time
 from collections import deque
@@ -58,7 +58,7 @@ class Watching:
         self._reporting = reporting
 
     def follow(self, job_id: int, pause: Callable[[], object]) -> Iterator[ProgressNews]:
-        """Each change of the job, the last one when it has finished; nothing more once it has gone. `pause` waits until
+        """Each change of the job, the last one when it has finished. Nothing more once it has gone. `pause` waits until
         the next look."""
         told: object = None
         rates = EmailRate()

@@ -1,4 +1,4 @@
-"""Webhooks to the tenant's own system: list, test, and send failed ones again."""
+"""Lists and tests webhooks to the tenant's own system, and sends failed ones again."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -47,8 +47,8 @@ class WebhooksRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebhooksView:
-    """How the endpoint is doing, how many there are in each state, and those that were asked for. `configured`: whether
-    there is an endpoint at all."""
+    """How the endpoint is doing, how many there are in each state, and those that were asked for. `configured` says
+    whether there is an endpoint at all."""
 
     configured: bool
     endpoint: EndpointState
@@ -58,7 +58,7 @@ class WebhooksView:
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """The ids that will be sent again, and the error that names the others; None if there are none."""
+    """The ids that will be sent again, and the error that names the others. None if there are none."""
 
     retried: tuple[str, ...]
     refusal: WrongState | None
@@ -66,7 +66,7 @@ class RetryResult:
 
 @dataclass(frozen=True, slots=True)
 class WebhookTaken:
-    """The endpoint's answer to a test that it took. `pause_ended`: it had been paused until now."""
+    """The endpoint's answer to a test that it took. `pause_ended` means that it had been paused until now."""
 
     status: int
     words: str
@@ -106,7 +106,7 @@ class WebhookOperations:
         return RetryResult(tuple(done), _not_given_up(left) if left else None)
 
     def retry_all(self) -> int:
-        """The same for all failed messages; returns how many."""
+        """The same for all failed messages. Returns how many."""
         return self._webhooks().tell_all_anew()
 
     def test(self) -> WebhookTaken:

@@ -1,4 +1,4 @@
-"""What emails need on their way: the transport, attachments, and the addresses that answers come back to."""
+"""What emails need on their way, which is the transport, attachments, and the addresses that answers come back to."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from eed_delivery.transports.ses.transport import account
 
 
 def bounces(parts: CheckedParts) -> Iterator[Finding]:
-    """Bounces by mail: whether each email has a sender of its own."""
+    """Bounces by mail, and whether each email has a sender of its own."""
     where, mail = "bounces.address", parts.settings.bounces
     if parts.verp() is None:
         yield Finding("ok", where, "it is not set: bounces by mail are not tracked")
@@ -22,7 +22,7 @@ def bounces(parts: CheckedParts) -> Iterator[Finding]:
 
 
 def web(parts: CheckedParts) -> Iterator[Finding]:
-    """Links in emails: where they lead, and who answers them."""
+    """Links in emails, where they lead, and who answers them."""
     where, links = "web.base_url", parts.settings.web
     if links.base_url is None:
         yield Finding("ok", where, "it is not set: emails have no tracked links and no link to unsubscribe")
@@ -34,7 +34,7 @@ def web(parts: CheckedParts) -> Iterator[Finding]:
 
 
 def transport(parts: CheckedParts) -> Iterator[Finding]:
-    """The way out: that it works. Nothing is sent."""
+    """Whether the transport works. Nothing is sent."""
     settings = parts.settings
     where = f"transport {settings.transport.kind}"
     with closing(parts.transport_factory()()) as way_out:

@@ -1,4 +1,4 @@
-"""The queues: the one of messages, its dead letters, and the one of SES's events."""
+"""The queue of messages, its dead letters, and the queue of SES's events."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ SHORT_RETENTION_SECONDS = 4 * 86_400  # SQS's default; a queue that is paused ov
 
 
 def queue(parts: CheckedParts) -> Iterator[Finding]:
-    """The queue: that it answers, its redrive policy, its times."""
+    """Whether the queue answers, its redrive policy, and its times."""
     settings = parts.settings
     found = parts.queue()
     facts = found.attributes()
@@ -58,7 +58,7 @@ def _same_target(queue: Queue, target: str) -> Iterator[Finding]:
 
 
 def dead_letters(parts: CheckedParts) -> Iterator[Finding]:
-    """The dead-letter queue: that it answers, and whether it is empty."""
+    """Whether the dead-letter queue answers, and whether it is empty."""
     where = "queue.dead_letter_url"
     depth = parts.queue().depth(dead=True)
     if depth is None:

@@ -1,4 +1,4 @@
-"""The attachments that `submit` records: found below the attachments' root, with their SHA-256 taken."""
+"""The attachments that `submit` records, found below the attachments' root, with their SHA-256."""
 
 import hashlib
 from dataclasses import replace
@@ -29,8 +29,8 @@ class SubmittedFiles:
         self._hash = lru_cache(REMEMBERED)(self._hash_of)
 
     def recorded(self, file: AttachmentRef) -> AttachmentRef:
-        """`file` with its SHA-256. Raises `RenderError` when it is not there, not allowed, or not the one it should
-        be; `InfrastructureFailure` when the root cannot be read at all."""
+        """`file` with its SHA-256. Raises `RenderError` when it is not there, not allowed, or not the one it should be.
+        Raises `InfrastructureFailure` when the root cannot be read at all."""
         if file.location.startswith(S3):
             return file
         actual = self._hash(file.location)

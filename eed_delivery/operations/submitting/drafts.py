@@ -41,7 +41,7 @@ class FieldTooLong(InvalidRequest):
 @dataclass(frozen=True, slots=True)
 class JobDraft:
     """A job as a caller wants it. `html` and `text` are templates, `attachments` the locations of files that each email
-    gets. `schedule` and `expires` are times with their zone. `category` None: the job has none."""
+    gets. `schedule` and `expires` are times with their zone. `category` None means that the job has none."""
 
     name: str
     sender: str
@@ -89,7 +89,10 @@ class JobDraft:
         return row
 
     def _category(self, source: SourceSettings) -> dict[str, str]:
-        """The job's category. None is no value, too: tables that were made before there were any lack the column."""
+        """The job's category.
+
+        None is no value, too, because tables that were made before there were any lack the column.
+        """
         if self.category is None:
             return {}
         if not source.job.category:

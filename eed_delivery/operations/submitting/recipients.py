@@ -1,4 +1,4 @@
-"""The file of recipients for `submit`: CSV or JSON Lines, read a row at a time, each row checked.
+"""The file of recipients for `submit`, CSV or JSON Lines, read a row at a time, with each row checked.
 
 A bad row is reported with its line number and never guessed at.
 """
@@ -82,7 +82,7 @@ def _not_a_header(line: str, separator: str | None) -> str:
 
 
 def _name_problem(name: str) -> str | None:
-    """What keeps templates from using a variable of this name; None if nothing does. For CSV and JSON alike."""
+    """What keeps templates from using a variable of this name. None if nothing does. For CSV and JSON alike."""
     if not name:
         return "a column without a name"
     if not name.isprintable():
@@ -185,7 +185,7 @@ def _problem(row: Recipient) -> str | None:
 
 
 def _not_sendable(row: Recipient) -> str | None:
-    """What rendering will refuse: by its own function, before anything is registered."""
+    """What rendering will refuse, by its own function, before anything is registered."""
     try:
         addresses.recipient(row.email, row.name)
     except RenderError as error:

@@ -22,7 +22,7 @@ PREPARING = "preparing"
 class Registration:
     """One job on its way into the source. Each call is one transaction and raises `DatabaseGone`.
 
-    A transaction may run twice, when its commit went through and the answer was lost: the second run then finds the
+    A transaction may run twice, when its commit went through and the answer was lost. The second run then finds the
     first one's rows.
     """
 
@@ -38,7 +38,7 @@ class Registration:
         self._added = 0
 
     def begin(self, job: Mapping[str, Any], files: Sequence[AttachmentRef]) -> int:
-        """Enter the job, not ready yet, with the attachments of all its emails; returns its id."""
+        """Enter the job, not ready yet, with the attachments of all its emails. Returns its id."""
 
         def work(c: Connection) -> int:
             times = {
@@ -75,10 +75,10 @@ class Registration:
         return ids[-1]
 
     def _ids(self, c: Connection, recipients: Sequence[Recipient]) -> list[int]:
-        """The ids that the database gave to `recipients`, in their order; none while they are not in.
+        """The ids that the database gave to `recipients`, in their order. None while they are not in.
 
-        Nobody else adds to this job, and ids grow with the order of the rows. It is held against the addresses all the
-        same: a statement must never hang on another customer's email.
+        No other process adds to this job, and ids grow with the order of the rows. It is compared with the addresses
+        all the same, because a statement must never hang on another customer's email.
         """
         statement = (
             select(delivery_email.c.id, delivery_email.c.recipient)

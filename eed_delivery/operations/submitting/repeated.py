@@ -1,4 +1,4 @@
-"""Recipients that a file has more than once: reported, and not refused."""
+"""Recipients that a file has more than once. They are reported, and not refused."""
 
 import sqlite3
 from types import TracebackType
@@ -8,7 +8,7 @@ CACHE_KIB = 16_384
 
 
 class RepeatedRecipients:
-    """Remembers every address on disk, in a database that SQLite removes: a million take no memory to speak of."""
+    """Remembers every address on disk, in a database that SQLite removes, so that a million take hardly any memory."""
 
     def __init__(self) -> None:
         self._seen = sqlite3.connect("")
@@ -35,7 +35,7 @@ class RepeatedRecipients:
             self._shown.append(f"line {line:,} (as line {first:,})")
 
     def told(self) -> str | None:
-        """A sentence for people, without an address; None if each is there once."""
+        """A sentence for people, without an address. None if each is there once."""
         if not self._count:
             return None
         rows = "1 row has" if self._count == 1 else f"{self._count:,} rows have"

@@ -1,4 +1,4 @@
-"""The recipients that `submit` registers: every row of the file is checked before the first one is written."""
+"""The recipients that `submit` registers. Every row of the file is checked before the first one is written."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ class Sifted:
 
     @property
     def good(self) -> int:
-        """How many rows are good. `refused`: how many are not."""
+        """How many rows are good. `refused` is how many are not."""
         return self.sums.rows
 
     def chunks(self) -> Iterator[list[Recipient]]:
@@ -56,7 +56,7 @@ class Sifted:
             yield chunk
 
     def told(self, rows: str) -> str:
-        """The sums of lines, for people. `rows`: what the good ones are called."""
+        """The sums of lines, for people. `rows` is what the good ones are called."""
         return self.sums.told(self.read_as, rows)
 
 

@@ -1,4 +1,4 @@
-"""One job on its way into the source: everything that can be wrong is found before the first row is written."""
+"""One job on its way into the source. Everything that can be wrong is found before the first row is written."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A draft that can be registered: its row, the attachments of all its emails, its templates."""
+    """A draft that can be registered, with its row, the attachments of all its emails, and its templates."""
 
     row: Mapping[str, Any]
     shared: tuple[AttachmentRef, ...]
@@ -36,7 +36,7 @@ class PreparedJob:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionPreview:
-    """The first email as it would leave. `addressed` has From, To and Reply-To by their names in lower case; `missing`
+    """The first email as it would leave. `addressed` has From, To and Reply-To by their names in lower case. `missing`
     are the variables without a value."""
 
     addressed: Mapping[str, str]
@@ -73,7 +73,7 @@ class Submitting:
         self._make_renderer = renderer
 
     def check_source(self) -> None:
-        """Raises `OperationRefused` where jobs are registered by somebody else."""
+        """Raises `OperationRefused` where another system registers the jobs."""
         if not is_reference(self._settings.source):
             raise OperationRefused(
                 "[source] maps your own tables, and submit writes the reference schema only",
@@ -81,8 +81,10 @@ class Submitting:
             )
 
     def prepare(self, draft: JobDraft, *, look_at_attachments: bool = True) -> PreparedJob:
-        """Check a job by itself. `look_at_attachments` False: they are not on this host. Raises `OperationRefused`, or
-        `RenderError` for its templates and files."""
+        """Check a job by itself.
+
+        `look_at_attachments` False means that they are not on this host. Raises `OperationRefused`, or `RenderError`
+        for its templates and files."""
         self.check_source()
         if draft.expires is not None:
             draft.check_expiry(self._reporting.now())

@@ -1,4 +1,4 @@
-"""The suppression list as a file: our own CSV, or one address a line. Read an entry at a time, each line checked.
+"""The suppression list as a file, our own CSV or one address a line. Read an entry at a time, each line checked.
 
 A bad line is reported with its number and never guessed at. What `header` and `row` write comes back as it was.
 """
@@ -42,7 +42,10 @@ def header() -> bytes:
 
 
 def row(entry: SuppressionEntry) -> bytes:
-    """An entry's line: RFC 4180 in UTF-8, times to the microsecond; what a spreadsheet would run gets a ' before it."""
+    """An entry's line, as RFC 4180 in UTF-8, with times to the microsecond.
+
+    What a spreadsheet would run gets a ' before it.
+    """
     texts = (shown(entry.address), entry.category, entry.reason, entry.source, _time(entry.created_at))
     return _csv([inert(text) for text in (*texts, _time(entry.expires_at))])
 
@@ -90,7 +93,7 @@ def _check(names: tuple[str, ...]) -> None:
 
 
 def _addresses(lines: FileLines, defaults: Defaults) -> Iterator[SuppressionEntry | BadRow]:
-    """One a line; the first line is read already."""
+    """One a line. The first line is read already."""
     if lines.row and lines.text.strip(UNSEEN) and "@" not in lines.text and lines.flaw(controls=True) is None:
         yield BadRow(lines.first, "this is not an address. If it names columns, one of them must be address")
         lines.begin()
@@ -157,7 +160,7 @@ def _problem(entry: SuppressionEntry) -> str | None:
 
 
 def _no_address(text: str) -> str | None:
-    """Why this can be no entry: it would keep nothing back."""
+    """Why this can be no entry. It would keep nothing back."""
     if not text:
         return "it has no address"
     try:

@@ -32,13 +32,13 @@ SOURCE = "operator"
 
 
 class EntryPast(InvalidRequest):
-    """The entry would count for nothing: its time is over."""
+    """The entry would count for nothing, because its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntriesRequest:
-    """Which entries, in the order of their addresses; None does not narrow it. `expired`: those whose time is over, or
-    those that count, or with None both. `after`: only addresses beyond this one."""
+    """Which entries, in the order of their addresses. None does not narrow it. `expired` selects those whose time is
+    over, or those that count, or with None both. `after` means only addresses beyond this one."""
 
     address: str | None = None
     domain: str | None = None
@@ -60,7 +60,7 @@ class EntriesPage:
 class SuppressRequest:
     """Addresses to put on the list, each an address or *@domain. Raises `InvalidRequest`.
 
-    `expires`: seconds from now, or a time in UTC, or None for indefinitely.
+    `expires` is seconds from now, or a time in UTC, or None for indefinitely.
     """
 
     addresses: tuple[str, ...]
@@ -77,8 +77,10 @@ class SuppressRequest:
 
 @dataclass(frozen=True, slots=True)
 class SuppressedAddress:
-    """What became of one address: `added`, or `prolonged`, or neither, because its entry lasts longer. `entry` is the
-    one that stands there now."""
+    """What became of one address.
+
+    It is `added`, or `prolonged`, or neither, because its entry lasts longer. `entry` is the one that stands there
+    now."""
 
     address: str
     added: bool
@@ -88,7 +90,7 @@ class SuppressedAddress:
 
 @dataclass(frozen=True, slots=True)
 class RemoveRequest:
-    """Addresses to take off the list: their entry for a category, or with None all of their entries."""
+    """Addresses to take off the list, with their entry for a category, or with None all of their entries."""
 
     addresses: tuple[str, ...]
     category: str | None = EVERY_EMAIL
@@ -105,7 +107,7 @@ class RemovedAddress:
 
 @dataclass(frozen=True, slots=True)
 class RemoveResult:
-    """What became of each address, and the error that names those without an entry; None if each had one."""
+    """What became of each address, and the error that names those without an entry. None if each had one."""
 
     removed: tuple[RemovedAddress, ...]
     refusal: UnknownKey | None
@@ -120,7 +122,7 @@ class Suppression:
         self._audit = audit
 
     def each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
-        """All of them, read a page at a time: a million never stand in memory at once."""
+        """All of them, read a page at a time, so that a million never stand in memory at once."""
         self._record(request)
         return self._each(request)
 
@@ -178,7 +180,7 @@ def _no_entry(missing: list[str], category: str | None) -> UnknownKey:
 
 
 def entry_end(expires: float | datetime | None, reporting: ReportingLedger) -> datetime | None:
-    """When an entry made now ends, by the database's clock and in UTC. None: never. Raises `EntryPast`."""
+    """When an entry made now ends, by the database's clock and in UTC. None means never. Raises `EntryPast`."""
     if expires is None:
         return None
     now = reporting.now()

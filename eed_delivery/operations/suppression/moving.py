@@ -23,7 +23,10 @@ IMPORTED = "imported"
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """A file of entries, and what they get for the columns that it does not have. `dry_run`: only read and check it."""
+    """A file of entries, and what they get for the columns that it does not have.
+
+    `dry_run` means only to read and check it.
+    """
 
     file: TextFile
     form: Form
@@ -80,7 +83,7 @@ class SuppressionMoving:
         return ImportResult(reading.read, added, prolonged, reading.bad, lines.sums(), lines.read_as, lines.hint)
 
     def written(self) -> Iterator[bytes]:
-        """The whole list as our CSV, what has expired too; `enter` takes it back as it was."""
+        """The whole list as our CSV, with what has expired. `enter` takes it back unchanged."""
         self._audit.record(Act(ActKind.SUPPRESSION_EXPORT, object=ActObject.SUPPRESSION_LIST))
         return self._lines()
 

@@ -1,8 +1,8 @@
-"""The rows of a CSV file that people made, one at a time: each is what they see in its line, or it is refused.
+"""The rows of a CSV file that people made, one at a time. Each is what they see in its line, or it is refused.
 
 The form is RFC 4180, with other separators too. The `csv` module reads it, strictly. Two things that it lets pass are
-refused here: a quote within a cell that is not quoted (RFC 4180, section 2.5), and, unless it is asked for, a cell over
-several lines. A stray quote makes such a cell out of other customers' rows.
+refused here. One is a quote within a cell that is not quoted (RFC 4180, section 2.5). The other, unless it is asked
+for, is a cell over several lines. A stray quote makes such a cell out of other customers' rows.
 """
 
 import csv
@@ -27,8 +27,10 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a CSV file is read. `separator` None: as its header shows. `multiline`: cells may hold line ends.
-    `controls`: they may hold characters that cannot be seen."""
+    """How a CSV file is read.
+
+    `separator` None means as its header shows. `multiline` means that cells may hold line ends. `controls` means that
+    they may hold characters that cannot be seen."""
 
     separator: str | None = None
     multiline: bool = False
@@ -37,7 +39,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The names of the columns. `key`: which of them holds the address. `what`: what messages call the line."""
+    """The names of the columns. `key` is which of them holds the address. `what` is what messages call the line."""
 
     names: tuple[str, ...]
     separator: str
@@ -47,7 +49,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """As many cells as the header has names. `line`: the row's first one."""
+    """As many cells as the header has names. `line` is the row's first one."""
 
     line: int
     cells: list[str]
@@ -92,7 +94,7 @@ def _names(line: str, separator: str, known: tuple[str, ...]) -> list[str]:
 
 
 def repeated(names: tuple[str, ...]) -> str | None:
-    """What is wrong with names that are there twice, or differ in case only; None if there are none."""
+    """What is wrong with names that are there twice, or differ in case only. None if there are none."""
     first: dict[str, str] = {}
     for name in names:
         other = first.setdefault(name.casefold(), name)
@@ -133,7 +135,7 @@ def _not_csv(error: str, lines: FileLines, form: Form) -> str:
 
 
 def _problem(lines: FileLines, cells: list[str], header: Header, form: Form) -> str | None:
-    """What is wrong with a row that the `csv` module has read; None if nothing is."""
+    """What is wrong with a row that the `csv` module has read. None if nothing is."""
     flaw = lines.flaw(controls=not form.controls)
     if flaw:
         return flaw
@@ -163,14 +165,14 @@ def _reaching(lines: FileLines, header: Header, form: Form) -> str | None:
 
 
 def _is_row(line: str, header: Header) -> bool:
-    """Whether a line within a cell looks like a row: as many cells, and an address where it should be."""
+    """Whether a line within a cell looks like a row, with as many cells, and an address where it should be."""
     cells = line.rstrip("\r\n").split(header.separator)
     return len(cells) == len(header.names) and "@" in cells[header.key]
 
 
 @lru_cache
 def _rfc4180(separator: str) -> re.Pattern[str]:
-    """A record as RFC 4180, section 2, has it: fields that are quoted, with their quotes doubled, or without any."""
+    """A record as RFC 4180, section 2, has it. Its fields are quoted, with their quotes doubled, or have no quotes."""
     between = re.escape(separator)
     field = rf'(?:"(?:[^"]|"")*+"|[^"\r\n{between}]*+)'
     return re.compile(rf"{field}(?:{between}{field})*+[\r\n]*")

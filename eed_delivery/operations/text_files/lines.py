@@ -1,4 +1,4 @@
-"""The lines of a text file, as an editor numbers them: each is counted, and what becomes of it."""
+"""The lines of a text file, as an editor numbers them. Each is counted, and what becomes of it."""
 
 import csv
 import re
@@ -22,7 +22,7 @@ end of EBCDIC."""
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be registered, and why. `line`: its first one."""
+    """A row that cannot be registered, and why. `line` is its first one."""
 
     line: int
     what: str
@@ -33,8 +33,8 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What became of each line of a file. `refused`: all lines of refused rows. `continuing`: the lines of the other
-    rows after their first. Raises RuntimeError if a line is in none of the counts, or in two."""
+    """What became of each line of a file. `refused` are all lines of refused rows. `continuing` are the lines of the
+    other rows after their first. Raises RuntimeError if a line is in none of the counts, or in two."""
 
     lines: int
     header: int
@@ -48,7 +48,7 @@ class Sums:
             raise RuntimeError(f"the lines read do not add up: {self!r}")
 
     def told(self, read_as: str, rows: str) -> str:
-        """The equation, for people. `rows`: what has become of the rows that are not refused."""
+        """The equation, for people. `rows` is what has become of the rows that are not refused."""
         parts = [f"{self.header:,} header"] if self.header else []
         parts += [f"{self.rows:,} {rows}", f"{self.refused:,} refused"]
         parts += [f"{self.blank:,} blank"] if self.blank else []
@@ -59,7 +59,7 @@ class Sums:
 class FileLines:
     """The lines of `file`, with their ends.
 
-    `begin` says that the next line begins a row; one of `is_header`, `is_blank`, `accept` and `refuse` says what became
+    `begin` says that the next line begins a row. One of `is_header`, `is_blank`, `accept` and `refuse` says what became
     of the row, and counts its lines.
     """
 
@@ -82,7 +82,7 @@ class FileLines:
         return self
 
     def __next__(self) -> str:
-        """The next line. Raises `csv.Error` when the present row has too many: a quote in it is not closed."""
+        """The next line. Raises `csv.Error` when the present row has too many, because a quote in it is not closed."""
         if len(self.row) >= MAX_ROW_LINES:
             raise csv.Error(f"a quote is not closed within {MAX_ROW_LINES:,} lines")
         line = self._next()
@@ -126,9 +126,9 @@ class FileLines:
         self._refused += len(self.row)
 
     def flaw(self, *, controls: bool) -> str | None:
-        """What keeps the present row from being what a person sees in it; None if nothing does.
+        """What keeps the present row from being what a person sees in it. None if nothing does.
 
-        `controls`: whether control characters do.
+        `controls` says whether control characters do.
         """
         text = self.text
         if self.too_long:

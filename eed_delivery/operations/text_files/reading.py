@@ -73,7 +73,7 @@ def read_text(file: io.BufferedReader, name: str, encoding: str | None = None) -
 
 
 class _Rest(io.RawIOBase):
-    """The bytes of a file whose start is read already: stdin cannot go back."""
+    """The bytes of a file whose start is read already, because stdin cannot go back."""
 
     def __init__(self, start: bytes, file: io.BufferedReader) -> None:
         self._start = start
