@@ -1,4 +1,4 @@
-"""Taking emails into a worker's hand, with all that their sending needs; and where those go that may not be sent."""
+"""Claims emails for a worker, with all that their sending needs, and says where those go that may not be sent."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -60,8 +60,8 @@ class Claiming:
         on_list: set[int],
     ) -> list[Refusal]:
         """Why these are not among those that a claim continues with. What is ours goes where its job wants it, or is
-        `held` after all: its job was resumed between two questions, or the address that the ledger knows is `on_list`,
-        and the source may have another one by now."""
+        `held` after all. It is held if its job was resumed between two questions. It is held, too, if the address that
+        the ledger knows is `on_list`, because the source may have another one by now."""
         ids = [ticket.email_id for ticket in tickets]
         (found,) = execute(c, [BoundStatement(sql.STANDING, {"ids": ids}, rows=None)])
         rows = {row.email_id: row for row in found.rows}
@@ -84,7 +84,7 @@ class Claiming:
     def _look_up_again(
         self, c: Connection, elsewhere: Sequence[Email], held: Mapping[tuple[int, int], Any], on_list: set[int]
     ) -> set[int]:
-        """Keep the recipients that the source has now, and look once more whether they may be mailed; and whether those
+        """Keep the recipients that the source has now, and look once more whether they may be mailed, and whether those
         `on_list` still may not. The ids of those that end here. The usual claim asks nothing of this."""
         statements: list[BoundStatement] = []
         for email in elsewhere:
@@ -105,7 +105,7 @@ class Claiming:
         return over
 
     def _put_back_unwanted(self, c: Connection, held: Sequence[Email], loaded: Sequence[Email]) -> set[int]:
-        """Emails whose source's row has gone, or is no longer to be sent, end here; their ids."""
+        """Emails whose source's row has gone, or is no longer to be sent, end here. Returns their ids."""
         settled = {email.email_id for email in loaded if email.settled_elsewhere}
         missing = {email.email_id for email in held} - {email.email_id for email in loaded}
         for email in held:
@@ -124,7 +124,7 @@ class Claiming:
         self._source.emails(c, [Email(0, 0, "0", 0, 0, 0, "")])
 
     def put_back(self, c: Connection, email: Email, state: EmailState, reason: str | None) -> bool:
-        """An email of ours that has not seen the wire goes where `state` says; False when it is no longer ours."""
+        """An email of ours that has not seen the wire goes where `state` says. False when it is no longer ours."""
         values = {**fence(email), "to_state": state, "reply": reason[:DETAIL_LENGTH] if reason else None}
         changed = c.execute(sql.PUT_BACK, values).rowcount == 1
         if changed and state in END_STATES and email.resend_of is None:
@@ -133,7 +133,7 @@ class Claiming:
 
 
 def _claims(tickets: Sequence[Ticket], token: int, lease: float) -> Iterator[BoundStatement]:
-    """A claim for each generation that is among the tickets: nearly always one."""
+    """A claim for each generation that is among the tickets, nearly always one."""
     for gen, group in groupby(sorted(tickets, key=lambda t: (t.gen, t.email_id)), key=lambda t: t.gen):
         ids = [ticket.email_id for ticket in group]
         values = {"ids": ids, "of_gen": gen, "new_token": token, "lease": lease}
@@ -159,7 +159,7 @@ def _is_elsewhere(email: Email, row: Any) -> bool:
 
 
 def exit_of(row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
-    """The state that a claimed email goes to instead of the wire; None if it may be sent."""
+    """The state that a claimed email goes to instead of the wire. None if it may be sent."""
     if row.job_state in (JobState.PAUSED, JobState.FINISHED):
         return EmailState.PENDING, None  # `resume` or `requeue` publishes it again
     if row.job_state == JobState.FAILED:
@@ -174,7 +174,7 @@ def exit_of(row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
 
 
 def email_of(row: Any, token: int) -> Email:
-    """The email of a row of HELD or STANDING, in our hand under `token`; its content is not loaded yet."""
+    """The email of a row of HELD or STANDING, claimed under `token`. Its content is not loaded yet."""
     return Email(
         email_id=row.email_id,
         job_id=row.job_id,

@@ -1,4 +1,4 @@
-"""Words for what a worker has in its hand: which emails, of which jobs, under which token; and why one is not."""
+"""What a worker has claimed. It says which emails, of which jobs, under which token, and why one is not claimed."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from eed_delivery.model import Email, Ticket
 
 
 class Standing(Enum):
-    """Why a message was not turned into a claim, or a wire not granted; it decides the message's fate."""
+    """Why a message was not turned into a claim, or a wire not granted. It decides the message's fate."""
 
     UNKNOWN = auto()  # no such email, or a gen from the future: not ours
     OVER = auto()  # an end state or an older gen: the message has done its work
-    LATER = auto()  # somebody else holds it, or its time has not come
+    LATER = auto()  # another worker holds it, or its time has not come
     LOST = auto()  # our token or lease is gone: the row belongs to the sweeper or to another worker
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A ticket that gave no claim. `seconds`: when it is worth another look (LATER only)."""
+    """A ticket that gave no claim. `seconds` is when it is worth another look (LATER only)."""
 
     ticket: Ticket
     standing: Standing
@@ -27,7 +27,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class JobRef:
-    """Which job, and in which revision: enough to find its compiled templates in a cache, or to load them."""
+    """Which job, and in which revision. This is enough to find its compiled templates in a cache, or to load them."""
 
     job_id: int
     key: str
@@ -36,7 +36,7 @@ class JobRef:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim gave: emails in our hand with their content, and the tickets that gave none."""
+    """What a claim gave, which is claimed emails with their content, and the tickets that gave none."""
 
     emails: tuple[Email, ...]
     jobs: dict[int, JobRef]  # by job_id: the jobs of these emails
@@ -45,7 +45,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What an email is held by: nothing is written where these are not its row's."""
+    """What an email is held by. Nothing is written where these are not its row's."""
 
     email_id: int
     gen: int
@@ -53,10 +53,10 @@ class Fence:
 
 
 def new_token() -> int:
-    """A unique fencing token: 62 random bits, never 0."""
+    """A unique fencing token of 62 random bits, never 0."""
     return secrets.randbits(62) | 1
 
 
 def fence(email: Email) -> dict[str, int]:
-    """What a statement is fenced by: nothing is written under a token or a generation that is not ours any more."""
+    """What a statement is fenced by. Nothing is written under a token or a generation that is not ours any more."""
     return {"id": email.email_id, "of_gen": email.gen, "our_token": email.token}

@@ -1,4 +1,4 @@
-"""Destination domains that are held: nothing is sent to them for a while, and no email loses a try for it."""
+"""Destination domains that are held. Nothing is sent to them for a while, and no email loses a try for it."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,10 @@ DOMAIN_LENGTH = 255  # RFC 1035, 2.3.4
 
 @dataclass(frozen=True, slots=True)
 class DomainHold:
-    """A domain that is held, or was until an email to it is answered. `seconds`: how long still; below zero: tried."""
+    """A domain that is held, or was until an email to it is answered.
+
+    `seconds` is how long it still lasts. Below zero it is tried.
+    """
 
     domain: str
     times: int
@@ -50,7 +53,7 @@ class DomainHolds:
         self._database = database
 
     def hold(self, domain: str, reason: str) -> DomainHold | None:
-        """Hold a domain from now on, longer than the last time. None: another process has held it already."""
+        """Hold a domain from now on, longer than the last time. None if another process has held it already."""
         key = _ascii(domain)
         values = {"its_domain": key, "why": reason[:DETAIL_LENGTH]}
 
@@ -70,7 +73,7 @@ class DomainHolds:
         return next((hold for hold in self.all() if hold.domain == key), None) if new else None
 
     def release(self, domain: str) -> bool:
-        """An email to it was answered: it is held no more."""
+        """An email to it was answered, so it is held no more."""
         gone = delete(eed_domain_hold).where(eed_domain_hold.c.domain == _ascii(domain))
         return self._database.did(lambda c: c.execute(gone).rowcount == 1)
 

@@ -1,12 +1,12 @@
-"""Group commit: what several threads have ready at the same time goes to the database in one request and one commit.
+"""Group commit. What several threads have ready at the same time goes to the database in one request and one commit.
 
-As MariaDB groups the commits of its connections (https://mariadb.com/kb/en/group-commit-for-the-binary-log/): whoever
-finds nobody at work leads. While its request is under way the others gather behind it, and the first of them leads
-these. Nobody waits for company: a thread that is alone goes at once.
+As MariaDB groups the commits of its connections (https://mariadb.com/kb/en/group-commit-for-the-binary-log/), a thread
+that finds no other at work leads. While its request is under way the others gather behind it, and the first of them
+leads these. No thread waits for others. A thread that is alone goes at once.
 
-A group is all or nothing. When one of its statements misses, or an error comes, every thread goes alone, so that no
-thread's refusal, lock or bad value decides about another. What another may cost is time: locked rows, and a connection
-that has died unseen, keep the threads of the group waiting. A thread that waits too long behind them goes alone.
+A group is all or nothing. When one of its statements misses, or an error comes, every thread goes alone. So no thread's
+refusal, lock or bad value decides about another. What another may cost is time. Locked rows, and a connection that has
+died unseen, keep the threads of the group waiting. A thread that waits too long behind them goes alone.
 """
 
 import threading
@@ -72,7 +72,7 @@ class GroupCommit:
         return len(self._waiting)
 
     def commit(self, statements: Statements) -> GroupResult:
-        """Execute these in order, all or nothing, and commit. No error is raised here: that is `UNKNOWN`."""
+        """Execute these in order, all or nothing, and commit. An error is not raised but becomes `UNKNOWN`."""
         mine = _Entry(statements)
         if self._has_to_wait(mine):
             result = self._await_result(mine)
@@ -97,7 +97,7 @@ class GroupCommit:
         return mine.result.get()
 
     def _lead(self) -> GroupResult:
-        """See the next group through: the leader's own entry is its first."""
+        """See the next group through. The leader's own entry is its first."""
         group = self._next_group()
         result = GroupResult.UNKNOWN
         try:

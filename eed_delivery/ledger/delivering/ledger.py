@@ -1,4 +1,4 @@
-"""The worker's side of the ledger: claim, wire, record, release. Every UPDATE here is fenced by a token."""
+"""The worker's side of the ledger, with claim, wire, record and release. Every UPDATE here is fenced by a token."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -19,10 +19,10 @@ from eed_delivery.source import Source
 
 
 class DeliveryLedger:
-    """What a worker process may do to the ledger. Safe for many threads: each call is one transaction."""
+    """What a worker process may do to the ledger. Safe for many threads. Each call is one transaction."""
 
     def __init__(self, database: Database, source: Source, worker: str, outbox: Outbox = SILENT) -> None:
-        """`outbox`: receives notices of emails that failed or are in doubt; a sent one writes nothing there."""
+        """`outbox` receives notices of emails that failed or are in doubt. A sent one writes nothing there."""
         self._database = database
         self._source = source
         self._claiming = Claiming(source, outbox)
@@ -35,9 +35,9 @@ class DeliveryLedger:
         return self._group.waiting
 
     def claim(self, tickets: Sequence[Ticket], token: int, lease_seconds: float) -> Claim:
-        """Take up to ten emails under `token` for `lease_seconds`, and load their content. Raises `DatabaseGone`.
+        """Claim up to ten emails under `token` for `lease_seconds`, and load their content. Raises `DatabaseGone`.
 
-        Emails of a job that is not active go back to where its state wants them; suppressed ones end here.
+        Emails of a job that is not active go back to where its state wants them. Suppressed ones end here.
         """
         return self._database.run(lambda c: self._claiming.claim(c, tickets, token, lease_seconds))
 
@@ -47,7 +47,7 @@ class DeliveryLedger:
         self._database.run(self._claiming.rehearse)
 
     def email_key(self, email_id: int) -> str | None:
-        """The source's key of an email; None where the ledger does not have it. Raises `DatabaseGone`."""
+        """The source's key of an email. None where the ledger does not have it. Raises `DatabaseGone`."""
         return self._database.run(lambda c: email_key(c, email_id))
 
     def job(self, ref: JobRef) -> Job:
@@ -55,7 +55,7 @@ class DeliveryLedger:
         return self._database.run(lambda c: self._source.job(c, ref.job_id, ref.key, ref.revision))
 
     def wire(self, email: Email, lease_seconds: float) -> Standing | None:
-        """Ask for the wire: None is the grant, anything else is why not. Raises `DatabaseGone`: then don't send.
+        """Ask for the wire. None is the grant, anything else is why not. Raises `DatabaseGone`. Then don't send.
 
         On a refusal because of its job the email has gone back to where the job's state wants it.
         """
@@ -64,7 +64,7 @@ class DeliveryLedger:
     def record(self, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True) -> bool:
         """Write an attempt's outcome under our token, and the source's row with it unless `with_source` is False.
 
-        False: the email is no longer ours, newer truth stands (G3). Raises `DatabaseGone`.
+        False if the email is no longer ours. Then newer truth stands (G3). Raises `DatabaseGone`.
         """
         if with_source:
             result = self._group.commit(lambda c: self._recording.statements(c, email, decision, took_ms))
@@ -77,10 +77,10 @@ class DeliveryLedger:
     def record_and_wire(
         self, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease_seconds: float
     ) -> Standing | None:
-        """Record what went before and ask for the next wire in one commit; as `record` and `wire`.
+        """Record what went before and ask for the next wire in one commit, as `record` and `wire` do.
 
-        The usual case shares request and commit with other threads: every outcome is still ours to write, and the wire
-        is free. Anything else is examined one by one.
+        The usual case shares request and commit with other threads. In it every outcome is still ours to write, and the
+        wire is free. Anything else is examined one by one.
         """
 
         def statements(c: Connection) -> Iterator[BoundStatement]:
@@ -120,8 +120,8 @@ class DeliveryLedger:
         return Standing.OVER
 
     def fail_unsent(self, fence: Fence, reason: str, took_ms: int) -> Email | None:
-        """End an email as failed that another process held under this fence and has not sent, and return it; None when
-        it is no longer so: newer truth stands (G3). Raises `DatabaseGone`."""
+        """End an email as failed that another process held under this fence and has not sent, and return it. None when
+        it is no longer so, because newer truth stands (G3). Raises `DatabaseGone`."""
 
         def work(c: Connection) -> Email | None:
             row = c.execute(sql.STANDING, {"ids": [fence.email_id]}).one_or_none()
@@ -147,8 +147,8 @@ class DeliveryLedger:
             self._database.run(lambda c: c.execute(sql.DEFER, [{**fence(email), **later} for email in emails]))
 
     def renew(self, batches: Iterable[Sequence[Email]], lease_seconds: float) -> None:
-        """Lengthen the short lease of emails that wait in our hand, a batch with one token each; never revives one that
-        has run out. Raises `DatabaseGone`."""
+        """Lengthen the short lease of claimed emails that wait, a batch with one token each. Never revives one that has
+        run out. Raises `DatabaseGone`."""
         renewals = [
             BoundStatement(
                 sql.RENEW,

@@ -1,4 +1,4 @@
-"""Records an attempt's outcome: the email's state, the attempt, the source's row, and notices."""
+"""Records an attempt's outcome, which is the email's state, the attempt, the source's row, and notices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _TOLD = {EmailState.FAILED: NoticeKind.EMAIL_FAILED, EmailState.IN_DOUBT: Notice
 class Decision:
     """What an outcome means for its email (made by `delivery.decide`).
 
-    `delay` is in seconds and only counts for QUEUED; `counted` says whether the attempt is the recipient's fault (G4).
+    `delay` is in seconds and only counts for QUEUED. `counted` says whether the attempt is the recipient's fault (G4).
     """
 
     state: EmailState
@@ -53,7 +53,7 @@ class OutcomeRecorder:
     def record(
         self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True
     ) -> bool:
-        """Write one outcome; False if the ledger has a newer one (G3)."""
+        """Write one outcome. False if the ledger has a newer one (G3)."""
         if self._write_outcome(c, email, decision, with_source=with_source):
             c.execute(sql.ATTEMPT, self._attempt(email, decision, took_ms))
             notice = self._notice(email, decision)
@@ -71,7 +71,7 @@ class OutcomeRecorder:
         return bool(row.state == decision.state)
 
     def _job_is_open(self, c: Connection, email: Email) -> bool:
-        """Whether the job still waits for its emails; it cannot finish until this transaction has ended."""
+        """Whether the job still waits for its emails. It cannot finish until this transaction has ended."""
         finished = select(eed_job.c.finished_at).where(eed_job.c.job_id == email.job_id).with_for_update()
         return c.execute(finished).scalar_one() is None
 
@@ -88,7 +88,7 @@ class OutcomeRecorder:
         return self._source.email_update(c, email.key, decision.state, outcome.reply, tries, outcome.message_id)
 
     def _notice(self, email: Email, decision: Decision) -> Notice | None:
-        """The notices of an outcome; none of a good one, or of one that is not the last."""
+        """The notices of an outcome. None of a good one, or of one that is not the last."""
         kind = None if decision.state is EmailState.SENT else _TOLD.get(decision.state)  # nearly all are sent
         if kind is None or not self._outbox.wants(kind):
             return None
@@ -116,7 +116,7 @@ class OutcomeRecorder:
 
 
 def _concerns_source(email: Email, decision: Decision) -> bool:
-    """Whether the source is updated: not for a retry, and not for a resend, because its row is the original's."""
+    """Whether the source is updated. Not for a retry, and not for a resend, because its row is the original's."""
     return decision.state is not EmailState.QUEUED and email.resend_of is None
 
 
@@ -153,5 +153,5 @@ def _cut(reason: str | None) -> str | None:
 
 
 def as_stored(message_id: str | None) -> str | None:
-    """A message id as the ledger's column has it: ASCII, 255 characters."""
+    """A message id as the ledger's column has it, in ASCII and at most 255 characters."""
     return message_id.encode("ascii", "replace").decode()[:255] if message_id else None

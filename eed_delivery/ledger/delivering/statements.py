@@ -1,4 +1,4 @@
-"""The worker's statements. What each WHERE keeps out is the product: a mutation run drops every term once."""
+"""The worker's statements. What each WHERE keeps out is the product, and a mutation run drops every term once."""
 
 from sqlalchemy import and_, bindparam, case, exists, insert, literal, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
@@ -14,7 +14,7 @@ _BY_ITSELF = frozenset({"attempt_id", "ended_at"})
 
 
 def _state_is_one_of(*states: EmailState) -> ColumnElement[bool]:
-    """`IN` over fixed values: a list would be spelt out at each execution, and these go out for each email."""
+    """`IN` over fixed values. A list would be spelt out at each execution, and these go out for each email."""
     return eed_email.c.state.in_([literal(state) for state in states])
 
 

@@ -1,5 +1,5 @@
-"""The suppression list for people: entries are made, taken away, and read a page at a time. Works while the service
-runs: an entry counts from the next claim on."""
+"""The suppression list for people. Entries are made, removed, and read a page at a time. Works while the service runs.
+An entry counts from the next claim on."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +25,11 @@ _Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SuppressionEntry:
-    """An address that is not mailed, or "@" and a domain of which none is. `category`: the jobs that it is not mailed
-    for; "": all.
+    """An address that is not mailed, or "@" and a domain of which none is. `category` names the jobs that it is not
+    mailed for. "" means all.
 
-    Times are UTC without a zone, as the database has them. `created_at` None: now. `expires_at` None: indefinitely.
+    Times are UTC without a zone, as the database has them. `created_at` None means now. `expires_at` None means
+    indefinitely.
     """
 
     address: str
@@ -46,7 +47,7 @@ class SuppressionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What became of entries: how many are new, and how many last longer now. All others existed already,
+    """What became of entries. It is how many are new, and how many last longer now. All others existed already,
     and are as they were."""
 
     added: int = 0
@@ -58,7 +59,7 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class SuppressionFilter:
-    """Which entries. None does not narrow it. `expired`: whether those whose time is over, or those that count."""
+    """Which entries. None does not narrow it. `expired` selects those whose time is over, or those that count."""
 
     address: str | None = None
     domain: str | None = None
@@ -71,7 +72,7 @@ class SuppressionList:
     """The entries of `eed_suppression`. Addresses are given as people write them (*@domain for every address of a
     domain), and kept as a claim compares them.
 
-    Each call is one transaction (`entries`: one a page) and raises `DatabaseGone`.
+    Each call is one transaction (one a page for `entries`) and raises `DatabaseGone`.
     """
 
     def __init__(self, database: Database, who: Actor = SERVICE) -> None:
@@ -86,10 +87,10 @@ class SuppressionList:
         return self._database.did(lambda c: self._enter(c, [entry], act))
 
     def enter(self, entries: Sequence[SuppressionEntry], act: Act | None = None) -> Entered:
-        """Enter some, a thousand or so, as a part of `act`: without one, an import of its own.
+        """Enter some, a thousand or so, as a part of `act`. Without one, it is an import of its own.
 
-        What stands there already is prolonged where the new one lasts longer, and then has the new one's reason; it is
-        never shortened. Raises `NotPossible` for one that can be no address: it would keep nothing back.
+        What stands there already is prolonged where the new one lasts longer, and then has the new one's reason. It is
+        never shortened. Raises `NotPossible` for one that can be no address, because it would keep nothing back.
         """
         part_of = act or Act(ActKind.SUPPRESSION_IMPORT, object=ActObject.SUPPRESSION_LIST)
         return self._database.did(lambda c: self._enter(c, entries, part_of))
@@ -100,7 +101,7 @@ class SuppressionList:
         new = [entry for key, entry in sorted(wanted.items()) if key not in there]
         longer = [entry for key, entry in sorted(wanted.items()) if key in there and _outlasts(entry, there[key])]
         added = self._add(c, new)
-        if added < len(new):  # somebody else was faster with one of these
+        if added < len(new):  # another process was faster with one of these
             longer += new
         entered = Entered(added, sum(_prolong(c, entry) for entry in longer))
         if entered:
@@ -150,9 +151,9 @@ class SuppressionList:
         return list(self.entries(SuppressionFilter(address=address)))
 
     def entries(self, wanted: SuppressionFilter, after: str = "", page: int = PAGE) -> Iterator[SuppressionEntry]:
-        """Entries in the order of their addresses, a page at a time: a million never stand in memory at once.
+        """Entries in the order of their addresses, a page at a time, so that a million never stand in memory at once.
 
-        `after`: only addresses beyond this one.
+        `after` means only addresses beyond this one.
         """
         beyond = eed_suppression.c.address > as_listed(after) if after else None
         while rows := self._page(wanted, beyond, page):
@@ -225,13 +226,13 @@ def _terms(wanted: SuppressionFilter) -> list[ColumnElement[bool]]:
 
 
 def _beyond(last: SuppressionEntry) -> ColumnElement[bool]:
-    """What comes after `last`. The first term is for the database: it reads the primary key from there on."""
+    """What comes after `last`. The first term is for the database, which reads the primary key from there on."""
     columns = eed_suppression.c
     return (columns.address >= last.address) & or_(columns.address > last.address, columns.category > last.category)
 
 
 def _longest(entries: Iterable[SuppressionEntry]) -> dict[_Key, SuppressionEntry]:
-    """Each once: of two the first, unless the other lasts longer."""
+    """Each once. Of two the first, unless the other lasts longer."""
     found: dict[_Key, SuppressionEntry] = {}
     for entry in entries:
         if entry.key not in found or _outlasts(entry, found[entry.key]):

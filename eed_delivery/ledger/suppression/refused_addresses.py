@@ -1,4 +1,4 @@
-"""Addresses that a mail server calls dead when it is asked: `550 5.1.1` at RCPT is what a bounce says later."""
+"""Addresses that a mail server calls dead when it is asked. `550 5.1.1` at RCPT is what a bounce says later."""
 
 from sqlalchemy import Connection, insert, select
 
@@ -25,8 +25,8 @@ class RefusedAddresses:
     def enter(self, email: Email, outcome: Outcome, sub_type: str, detail: str) -> bool:
         """Keep the refusal as an event of this generation, and suppress the address if the threshold is reached.
 
-        `sub_type` says why, as a bounce's does; `detail` holds no address. True: it is on the list now, or stays there
-        longer. The same refusal may come again. Raises `DatabaseGone`.
+        `sub_type` says why, as a bounce's does. `detail` holds no address. True if it is on the list now, or stays
+        there longer. The same refusal may come again. Raises `DatabaseGone`.
         """
         address = canonical(email.recipient)
         if address is None:

@@ -1,4 +1,4 @@
-"""The statements about `eed_suppression`: who is on the list, and how long. Each WHERE is tested term by term."""
+"""The statements about `eed_suppression`, on who is on the list, and how long. Each WHERE is tested term by term."""
 
 from typing import Any
 

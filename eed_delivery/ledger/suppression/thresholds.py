@@ -33,7 +33,7 @@ class Suppressor:
         self._insert = unless_there(insert(eed_suppression))
 
     def enter(self, c: Connection, told: Sequence[tuple[TrackingEvent, str | None]]) -> int:
-        """Enter what new events, stored already, call for; each comes with the canonical address that its email went
+        """Enter what new events, stored already, call for. Each comes with the canonical address that its email went
         to. How many entries are new or last longer than they did."""
         asked = {(address, event.outcome): event for event, address in told if address and counts(event)}
         # One entry an address: who bounces and complains in one batch is entered for the complaint.

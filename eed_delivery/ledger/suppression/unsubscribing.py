@@ -1,4 +1,4 @@
-"""Who wants no more emails, or no more of a category: the wish of a signed one-click address (RFC 8058)."""
+"""Who wants no more emails, or no more of a category, by the wish of a signed one-click address (RFC 8058)."""
 
 import hashlib
 from datetime import datetime
@@ -28,22 +28,22 @@ WHOSE = (
 
 
 class UnsubscribeLedger:
-    """What an unsubscription may do to the ledger. Safe for many threads: each call is one transaction."""
+    """What an unsubscription may do to the ledger. Safe for many threads. Each call is one transaction."""
 
     def __init__(self, database: Database, outbox: Outbox = SILENT) -> None:
-        """`outbox`: receives its notices."""
+        """`outbox` receives its notices."""
         self._database = database
         self._outbox = outbox
         self._insert = unless_there(insert(eed_suppression))
         self._insert_event = unless_there(insert(eed_event))
 
     def store(self, email_id: int, gen: int, category: str, detail: str, occurred_at: datetime) -> str | None:
-        """Put the address that this generation of the email went to on the list indefinitely: for jobs of `category`,
-        or for "" for all.
+        """Put the address that this generation of the email went to on the list indefinitely. It is for jobs of
+        `category`, or with "" for all.
 
         The email has the wish among its events, too. `detail` says how it came, and holds no address. The same wish may
-        come again. Returns the source's key of the email. None: the ledger has no such email, and nothing was stored.
-        Raises `DatabaseGone`.
+        come again. Returns the source's key of the email. None if the ledger has no such email. Then nothing was
+        stored. Raises `DatabaseGone`.
         """
         return self._database.run(lambda c: self._store(c, email_id, gen, category, detail, occurred_at))
 
