@@ -1,4 +1,4 @@
-"""How an email leaves: one Protocol, and its implementations.
+"""How an email leaves, as one Protocol and its implementations.
 
 - `smtp`         one mail server
 - `ses`          Amazon SES
@@ -20,7 +20,7 @@ class Transport(Protocol):
 
     `name` is the kind, as in `[transport] kind`.
 
-    `wire_seconds` is the longest time that may pass between the grant and the end of `send`: the sum of this
+    `wire_seconds` is the longest time that may pass between the grant and the end of `send`. It is the sum of this
     transport's own timeouts. The lease given with the wire must be longer.
     """
 
@@ -30,18 +30,16 @@ class Transport(Protocol):
     def send(self, message: Rendered, grant: Grant) -> Accepted:
         """Send one message. Returns only for a definite yes.
 
-        `grant` is called at most once, at the wire: after RCPT was accepted and before DATA (SMTP), just
-        before the POST (SES), before the file gets its final name (eml_folder). Whatever can fail without it
-        has failed by then. What `grant` raises comes out unchanged; nothing was sent, and the next `send`
-        works.
+        `grant` is called at most once, at the wire. That is after RCPT was accepted and before DATA (SMTP), just before
+        the POST (SES), or before the file gets its final name (eml_folder). Whatever can fail without it
+        has failed by then. What `grant` raises comes out unchanged. Nothing was sent, and the next `send` works.
 
         Nothing is ever tried twice after the grant. A kept connection that turns out to be dead before the
         grant is replaced once, quietly.
 
         Raises, by docs/design.md#the-answers-table:
-            PermanentFailure: a definite no for this recipient or content. Also before the wire: larger
-            than the
-                server takes, or an address that the provider cannot carry.
+            PermanentFailure: a definite no for this recipient or content. Also before the wire, for one
+                larger than the server takes, or an address that the provider cannot carry.
             TransientFailure: a definite no for now, counted.
             Throttled: a definite no, because we are too fast.
             InfrastructureFailure: a definite no, and it would be the same for every email.

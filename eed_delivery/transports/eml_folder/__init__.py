@@ -1,1 +1,1 @@
-"""A folder of .eml files, for the demo and rehearsals: the `transport`."""
+"""The `transport` to a folder of .eml files, for the demo and rehearsals."""

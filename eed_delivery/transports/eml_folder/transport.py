@@ -1,4 +1,4 @@
-"""A folder of .eml files: for the demo, and for a rehearsal before the real run."""
+"""A folder of .eml files, for the demo and for a rehearsal before the real run."""
 
 import contextlib
 import errno
@@ -17,8 +17,8 @@ from eed_delivery.transports import Grant
 class EmlFolderTransport:
     """Writes each message to `<email_id>.<gen>.eml`. See `Transport` for the contract.
 
-    A second message of the same email and gen gets a number (`17.1.2.eml`): a rehearsal must show what the
-    real run would have sent twice.
+    A second message of the same email and gen gets a number (`17.1.2.eml`). A rehearsal must show what the real run
+    would have sent twice.
     """
 
     name = "eml_folder"
@@ -28,7 +28,7 @@ class EmlFolderTransport:
         self._directory = Path(settings.directory)
 
     def send(self, message: Rendered, grant: Grant) -> Accepted:
-        """Write the file under a hidden name, then link it to its real one: that is the wire. See
+        """Write the file under a hidden name, then link it to its real one, which is the wire. See
         `Transport.send`."""
         draft = self._write_draft(message)
         try:

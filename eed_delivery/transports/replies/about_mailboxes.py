@@ -1,4 +1,4 @@
-"""Refusals of a recipient who exists: full, switched off for now, or blocking us."""
+"""Refusals of a recipient who exists, but is full, switched off for now, or blocking us."""
 
 # ruff: noqa: E501 - a phrase stands on one line
 

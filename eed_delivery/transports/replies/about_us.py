@@ -1,4 +1,4 @@
-"""Refusals of our sender, our server, our account, and of how fast we are: never about the recipient."""
+"""Refusals of our sender, our server, our account, and of how fast we are, never about the recipient."""
 
 # ruff: noqa: E501 - a phrase stands on one line
 

@@ -42,8 +42,8 @@ def one_of(*patterns: str) -> Phrases:
 def normal_form(text: str) -> str:
     """`text` on one line as the patterns expect it, and as two answers of one kind can be compared.
 
-    In small letters without accents (Latin script only), whole words in place of contractions; `@` for an address, `~`
-    for a host or an IP address. A blocklist's name stays: the name is what it says.
+    In small letters without accents (Latin script only), whole words in place of contractions. `@` stands for an
+    address, `~` for a host or an IP address. A blocklist's name stays, because the name is what it says.
     """
     text = unicodedata.normalize("NFKC", text[:MAX_CHARS]).translate(_LETTERS).lower()
     line = " ".join(text.replace("\u0307", "").split()).encode("utf-8", "replace")
@@ -53,7 +53,7 @@ def normal_form(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """The letter without its accents; unchanged where that is no Latin letter."""
+    """The letter without its accents. Unchanged where that is no Latin letter."""
     first = unicodedata.normalize("NFKD", character)[0]
     return first if first.isascii() else character
 

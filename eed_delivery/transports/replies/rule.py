@@ -1,4 +1,4 @@
-"""What a rule about the words of a refusal is: `rules` has them all."""
+"""What a rule about the words of a refusal is. `rules` has them all."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,9 +17,12 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A kind of refusal. `later`: it may pass. `sure`: False where a code that speaks of policy gainsays it.
+    """A kind of refusal.
 
-    `phrases`: patterns, each with whose words they are. `sub_type`: what a bounce's event calls it, if not by `name`.
+    `later` means that it may pass. `sure` is False where a code that speaks of policy contradicts it.
+
+    `phrases` are patterns, each with whose words they are. `sub_type` is what a bounce's event calls it, if not by
+    `name`.
     """
 
     name: str

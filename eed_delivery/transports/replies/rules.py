@@ -1,8 +1,8 @@
-"""Whom a refusal concerns, by its words: the one table for answers at sending and for bounces.
+"""Whom a refusal concerns, by its words. It is the one table for answers at sending and for bounces.
 
 A code alone does not say it. `550 5.1.1` is also what a server says to a sender whom it has blocked, and `550 5.7.1`
 is also said of a mailbox that is not there. So the words are looked at, in the order of `RULES`. What speaks against
-us, or for a mailbox that is only not available now, comes before what speaks of a dead address: a good address that is
+us, or for a mailbox that is only not available now, comes before what speaks of a dead address. A good address that is
 suppressed is lost, and a dead one that is not suppressed bounces once more.
 """
 
@@ -39,7 +39,7 @@ RULES: tuple[Rule, ...] = (
     about_mailboxes.FULL,
     about_mailboxes.TEMPORARY,
     about_content.TOO_LARGE,
-    # What is about an address that nobody is at.
+    # What is about an address that does not exist.
     about_addresses.NO_DOMAIN,
     about_addresses.DISABLED,
     about_addresses.NO_MAILBOX,
@@ -66,7 +66,7 @@ def rule_for(text: str) -> Rule | None:
 
 
 def spoken_of(text: str) -> Concern | None:
-    """Who is named in `text`: less than what `rule_for` finds, for refusals in words that it does not know."""
+    """Who is named in `text`. This is less than what `rule_for` finds, for refusals in words that it does not know."""
     subject = _first(SUBJECTS, text)
     return subject.concern if subject else None
 

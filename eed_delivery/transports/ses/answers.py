@@ -1,4 +1,4 @@
-"""What SES says, and what happens to a call that gets no answer: the class each falls into.
+"""What SES says, and what happens to a call that gets no answer, by the class each falls into.
 
 Error codes: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html and
 CommonErrors.html there."""
@@ -113,8 +113,10 @@ def account_from(response: Mapping[str, Any]) -> SesAccount:
 
 
 def refused_call(error: ClientError) -> DeliveryFailure:
-    """The class of an error answer. An HTTP 5xx is in doubt whatever it says: the message may have been
-    taken."""
+    """The class of an error answer.
+
+    An HTTP 5xx is in doubt whatever it says, because the message may have been taken.
+    """
     detail = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     # "com.amazonaws…#ThrottlingException:http://…" in some answers: the name is what counts.
@@ -156,9 +158,9 @@ def _nothing_left(error: BotoCoreError) -> bool:
     """Whether the failure came while connecting, before a byte of the request was written.
 
     For some errors the type says it, and for all of our own calls. The others (reset, read timeout, SSLError)
-    botocore raises alike for the TLS handshake and for the answer; there the traceback says whether urllib3 was
-    still connecting.
-    Should a future urllib3 name it otherwise, the answer is "in doubt": never a second send.
+    botocore raises alike for the TLS handshake and for the answer. There the traceback says whether urllib3 was still
+    connecting.
+    Should a future urllib3 name it otherwise, the answer is "in doubt", and never a second send.
     """
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
         return True

@@ -1,5 +1,4 @@
-"""Amazon SES, API v2: raw messages, one POST for each grant, and what each answer means for the email in
-hand."""
+"""Amazon SES, API v2. It sends raw messages, one POST for each grant, and says what each answer means for the email."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +25,13 @@ class SesTransport:
     """Sends through SES. See `Transport` for the contract.
 
     `client` is a boto3 "sesv2" client made with `Config(retries={"total_max_attempts": 1})`, or its quick calls.
-    Both are safe to share between threads, so this one stays its owner's: `close` leaves it open.
+    Both are safe to share between threads, so this one stays its owner's, and `close` leaves it open.
     """
 
     name = "ses"
 
     def __init__(self, client: "SesCalls | SESV2Client", settings: SesSettings) -> None:
-        """Raises ConfigError if `client` would retry: a retried POST whose first answer was lost sends
-        twice."""
+        """Raises ConfigError if `client` would retry. A retried POST whose first answer was lost sends twice."""
         config: Any = client.meta.config  # the stubs don't know `retries`
         retries = config.retries or {}
         if retries.get("total_max_attempts") != 1:
@@ -70,10 +68,10 @@ class SesTransport:
     def _request(self, message: Rendered) -> "SendEmailRequestTypeDef":
         """The call's parameters.
 
-        Destination decides who gets the message; the headers are left alone and not consulted.
-        FromEmailAddress is left out on purpose: SES would write it over the From header and lose the
-        sender's name (laravel/framework#37881, aws/aws-sdk-rails#97). SES makes its own envelope sender;
-        bounces are forwarded to FeedbackForwardingEmailAddress.
+        Destination decides who gets the message. The headers are left alone and not consulted.
+        FromEmailAddress is left out on purpose. SES would write it over the From header and lose the sender's name
+        (laravel/framework#37881, aws/aws-sdk-rails#97). SES makes its own envelope sender. Bounces are forwarded to
+        FeedbackForwardingEmailAddress.
         """
         addresses_ascii = message.recipient.isascii() and message.envelope_sender.isascii()
         if message.needs_smtputf8 or not addresses_ascii:
@@ -97,7 +95,7 @@ class SesTransport:
     def probe(self) -> None:
         """Ask for the account, and see whether it may send now. See `Transport.probe`.
 
-        An exhausted daily quota fails the probe too: the breaker stays open until SES has room again.
+        An exhausted daily quota fails the probe too. The breaker stays open until SES has quota again.
         """
         state = account(self._client)
         if not state.sending_enabled:

@@ -4,7 +4,7 @@ Three things are examined, in this order:
 
 - the phase: before RCPT no recipient has been named, so what is refused there is never theirs (RFC 5321, 3.3)
 - the code: RFC 5321, 4.2.2, and RFC 3463's classes: x.2.z is the mailbox, x.3.z the system, x.4.z the way to it
-- the words, by `reply_rules`: the codes alone are used by servers for nearly everything
+- the words, by `reply_rules`, because servers use the codes alone for nearly everything
 
 What is left is this recipient's for good only where code or words speak of a recipient, or after DATA of the content.
 """
@@ -19,7 +19,7 @@ from eed_delivery.transports.replies.rules import Concern, one_of, rule_for, spo
 
 
 class Phase(StrEnum):
-    """Where in a transaction an answer came; also the word in our messages."""
+    """Where in a transaction an answer came. It is also the word in our messages."""
 
     RSET = "RSET"
     MAIL = "MAIL FROM"
@@ -139,12 +139,12 @@ class Refused:
 
     @property
     def detail(self) -> str:
-        """Subject and detail of the enhanced code: "1.1"; "" where there is none."""
+        """Subject and detail of the enhanced code, such as "1.1". "" where there is none."""
         return (self.enhanced or "")[2:]
 
     @property
     def theirs(self) -> Judgement:
-        """As this recipient's or content's: for good, or for now."""
+        """As this recipient's or content's, for good or for now."""
         return _THEIRS if self.for_good else _THEIRS_FOR_NOW
 
     @property
@@ -229,11 +229,11 @@ def _by_words(refused: Refused) -> Judgement:
 
 
 def _is_theirs_for_good(refused: Refused) -> bool:
-    """Whether a 5yz may fail this one email: what is wrongly failed is lost, what is wrongly kept is tried for some
+    """Whether a 5yz may fail this one email. What is wrongly failed is lost, and what is wrongly kept is tried for some
     hours more. So words or code must speak of the recipient or of the content."""
     if refused.concern in (Concern.ADDRESS, Concern.MAILBOX):
         return True
-    if refused.concern is Concern.CONTENT:  # before DATA nobody has seen it, unless a relay says again what it was told
+    if refused.concern is Concern.CONTENT:  # before DATA no server has seen it, unless a relay repeats another's answer
         return refused.phase is not Phase.RCPT or refused.says(_SAYS_MESSAGE.search)
     if refused.concern is Concern.DOMAIN:
         return refused.rule == "loop" or (refused.detail in _NOBODY_THERE and refused.rule != "system")
@@ -298,7 +298,7 @@ def _of_sender(refused: Refused) -> Judgement:
 
 
 def _of_now(refused: Refused) -> Judgement:
-    """ "Try again later" alone: greylisting says it of one recipient (rspamd: `451 4.7.1 Try again later`)."""
+    """ "Try again later" alone. Greylisting says it of one recipient (rspamd: `451 4.7.1 Try again later`)."""
     if refused.for_good:  # it contradicts itself: what may pass is not for good
         of_mailbox = refused.detail.startswith((_ADDRESS, _MAILBOX)) or refused.says(_SAYS_MAILBOX.search)
         return _THEIRS_FOR_NOW if of_mailbox else _NOT_THEIRS

@@ -1,4 +1,7 @@
-"""What goes over the wire between DATA and the final dot: the message, line ends checked and leading dots doubled."""
+"""What goes over the wire between DATA and the final dot.
+
+It is the message, line ends checked and leading dots doubled.
+"""
 
 import re
 from collections.abc import Sequence
@@ -14,9 +17,9 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]{1,76}={0,2}\r\n")
 def on_the_wire(message: Rendered) -> bytes:
     """The message's content, transparent (RFC 5321, 4.5.2) and with a CRLF at its end.
 
-    Raises PermanentFailure for a bare CR or LF. The renderer should never make one; if it does, nothing must be sent.
+    Raises PermanentFailure for a bare CR or LF. The renderer should never make one. If it does, nothing must be sent.
 
-    Base64 needs neither check nor dots: it is most of a message with attachments, and to look through it took as long
+    Base64 needs neither check nor dots. It is most of a message with attachments, and to look through it took as long
     as to render the rest. Where `message.rows` names a place that is not shaped like rows, everything is looked
     through.
     """
@@ -44,8 +47,8 @@ def _are_rows(content: bytes, places: Sequence[tuple[int, int]]) -> bool:
 
 
 def _shaped_like_rows(content: bytes, begin: int, end: int) -> bool:
-    """The first row and the last are looked through, so that a place which is off by a little is noticed; of the others
-    only where they begin and end. What is inside of them is taken on trust: the renderer's encoder made them.
+    """The first row and the last are looked through, so that a place which is off by a little is noticed. Of the others
+    only the beginning and end are. What is inside of them is trusted, because the renderer's encoder made them.
     """
     last = end - 1 - (end - begin - 1) % _ROW
     others = (last - begin) // _ROW

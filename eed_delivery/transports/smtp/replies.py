@@ -1,4 +1,4 @@
-"""What an SMTP server says: its replies, parsed, and the class each one falls into."""
+"""What an SMTP server says, with its replies parsed, and the class each one falls into."""
 
 import re
 from collections.abc import Sequence
@@ -31,8 +31,7 @@ class BadReply(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. `text` is the code and the lines' texts on one line, cleaned; `lines` are the raw
-    texts."""
+    """A whole reply. `text` is the code and the lines' texts on one line, cleaned. `lines` are the raw texts."""
 
     code: int
     text: str
@@ -41,12 +40,12 @@ class Reply:
 
     @property
     def positive(self) -> bool:
-        """2yz: done (RFC 5321, 4.2.1)."""
+        """2yz means done (RFC 5321, 4.2.1)."""
         return 200 <= self.code <= 299
 
     @property
     def negative(self) -> bool:
-        """4yz or 5yz: a definite no. 3yz is neither."""
+        """4yz or 5yz is a definite no. 3yz is neither."""
         return self.code >= 400
 
     def queue_id(self) -> str | None:
@@ -63,8 +62,8 @@ def continues(line: bytes) -> bool:
 
 
 def parse(lines: Sequence[bytes]) -> Reply:
-    """The reply in `lines` (without line ends). Raises BadReply: no lines, not a reply, or codes that
-    differ."""
+    """The reply in `lines` (without line ends). Raises BadReply for no lines, for what is not a reply, or for codes
+    that differ."""
     if not lines:
         raise BadReply("an empty reply")
     if len(lines) == 1:
@@ -100,7 +99,7 @@ def _parts(line: bytes) -> tuple[bytes, bytes, bytes]:
 def failure(reply: Reply, phase: Phase) -> DeliveryFailure:
     """The class of an answer that is not the one hoped for at `phase`, and whom it concerns.
 
-    Not for an answer to the final dot that is neither a yes nor a no: there the email is in doubt.
+    Not for an answer to the final dot that is neither a yes nor a no. There the email is in doubt.
     """
     judgement = judge(reply.code, reply.enhanced, reply.text, phase)
     text = reply.text if reply.negative else f"unexpected reply to {phase}: {reply.text}"

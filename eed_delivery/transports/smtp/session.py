@@ -1,8 +1,8 @@
-"""One SMTP connection: bytes, replies and deadlines. It knows the protocol, and nothing of emails or
+"""One SMTP connection, with its bytes, replies and deadlines. It knows the protocol, and nothing of emails or
 policies.
 
-Why not smtplib: it reads a reply of any number of lines, keeps one timeout for every step, cannot say
-whether unrequested bytes are waiting, and writes the content and the final dot in one call. Each
+smtplib is not used, for four reasons. It reads a reply of any number of lines, and keeps one timeout for every step. It
+cannot say whether unrequested bytes are waiting, and writes the content and the final dot in one call. Each
 of the four decides here whether an email is in doubt.
 """
 
@@ -25,7 +25,7 @@ NOT_ASKED = "the server sent a reply without a command"
 
 
 class ConnectionLost(Exception):
-    """The connection is of no use any more: closed, reset, timed out, or out of step."""
+    """The connection is of no use any more (closed, reset, timed out, or out of step)."""
 
 
 class Closed(ConnectionLost):
@@ -37,15 +37,14 @@ class Unsent(ConnectionLost):
 
 
 class SmtpSession:
-    """A connected socket, in step: every command has had its whole answer.
+    """A connected socket, in step, so that every command has had its whole answer.
 
-    `in_step` is False from the moment a command leaves until its answer has been read; of several that left
-    together, until all have. A session that is out of step must not be used again: a late answer would be
-    taken for the answer to something else.
+    `in_step` is False from the moment a command leaves until its answer has been read, and of several that left
+    together, until all have. A session that is out of step must not be used again, because a late answer would be taken
+    for the answer to something else.
 
     The socket itself never waits. With a timeout of its own Python would ask the kernel twice more for each
-    read and write, and start the timeout anew each time; we wait where there is nothing to do, until a
-    deadline.
+    read and write, and start the timeout anew each time. We wait where there is nothing to do, until a deadline.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -56,7 +55,7 @@ class SmtpSession:
         self._socket = sock
         self._incoming = select.poll()  # `select` cannot wait for a descriptor above 1023
         self._incoming.register(sock, select.POLLIN)
-        self._deciphered: Callable[[], int] = int  # so many bytes, which do not show on the socket: none without TLS
+        self._deciphered: Callable[[], int] = int  # bytes that do not show on the socket: none without TLS
         self._buffer = b""
         self.extensions: Mapping[str, str] = {}
         self.in_step = True
@@ -75,8 +74,8 @@ class SmtpSession:
     def wrap(self, context: ssl.SSLContext, host: str, timeout: float) -> None:
         """Start TLS, with the certificate and `host` checked by `context`.
 
-        Raises OSError (ssl.SSLError is one), and ConnectionLost if the server sent something in the clear
-        before: text injected there would be read as if TLS had protected it (CVE-2011-0411).
+        Raises OSError (ssl.SSLError is one), and ConnectionLost if the server sent something in the clear before. Text
+        injected there would be read as if TLS had protected it (CVE-2011-0411).
         """
         if self._buffer:
             raise ConnectionLost("the server sent more than its answer to STARTTLS")
@@ -93,12 +92,12 @@ class SmtpSession:
     def exchange(self, lines: Sequence[str], timeout: float) -> tuple[int, Reply | ConnectionLost]:
         """Send commands, of which each is to be sent only if those before it were answered by 2yz.
 
-        Where the server offers PIPELINING they leave in one write all the same, and the answers are read
-        after it (RFC 2920, 3.1); only for commands that do no harm after a refusal: RSET, MAIL, RCPT.
+        Where the server offers PIPELINING they leave in one write all the same, and the answers are read after it (RFC
+        2920, 3.1). Only for commands that do no harm after a refusal (RSET, MAIL, RCPT).
         `timeout` (seconds) holds for each answer.
 
-        Returns which command decided, counted from 0, and how: the first answer that is not 2yz, or the
-        loss of the connection while that command's answer was awaited, or else the last answer.
+        Returns which command decided, counted from 0, and how. That is the first answer that is not 2yz, or the loss of
+        the connection while that command's answer was awaited. Otherwise it is the last answer.
         """
         groups = [lines] if "PIPELINING" in self.extensions else [[line] for line in lines]
         done = 0
@@ -144,7 +143,7 @@ class SmtpSession:
             pass  # what counts is the refusal; the session stays out of step
 
     def ehlo(self, name: str, timeout: float) -> Reply:
-        """EHLO; keeps what the server offers in `extensions`: keyword in capitals → parameters."""
+        """Say EHLO, and keep what the server offers in `extensions` (keyword in capitals → parameters)."""
         reply = self.command(f"EHLO {name}", timeout)
         lines = reply.lines[1:] if reply.code == 250 else ()
         offered = (line.decode("ascii", "replace").partition(" ") for line in lines)
@@ -191,8 +190,8 @@ class SmtpSession:
     def write(self, data: bytes, timeout: float) -> None:
         """Hand all of `data` to the kernel within `timeout` seconds.
 
-        Raises Unsent if the kernel refused it outright (the connection is known to be gone), else
-        ConnectionLost: then part of it, or with TLS all of it, may be on its way.
+        Raises Unsent if the kernel refused it outright (the connection is known to be gone), else ConnectionLost. Then
+        part of it, or with TLS all of it, may be on its way.
         """
         deadline = time.monotonic() + timeout
         try:
@@ -222,7 +221,7 @@ class SmtpSession:
         """Read one whole reply. `timeout` (seconds) is for all of it, so that no server can keep us by
         trickling.
 
-        Raises ConnectionLost; also for what is not a reply.
+        Raises ConnectionLost, also for what is not a reply.
         """
         deadline = time.monotonic() + timeout
         lines: list[bytes] = []
@@ -250,8 +249,8 @@ class SmtpSession:
             self._receive(deadline)
 
     def _receive(self, deadline: float) -> None:
-        """Wait for bytes, and put them into the buffer. None may have come: a TLS 1.3 session ticket makes the socket
-        readable, too."""
+        """Wait for bytes, and put them into the buffer. None may have come, because a TLS 1.3 session ticket makes the
+        socket readable, too."""
         try:
             self._await_incoming(deadline)
             data = self._socket.recv(_READ_BYTES)
@@ -274,8 +273,8 @@ class SmtpSession:
         return self._deciphered() > 0 or bool(self._incoming.poll(milliseconds))
 
     def unasked(self) -> bytes | None:
-        """What the server has sent without being asked, up to now: bytes, b"" for a closed connection,
-        None for nothing."""
+        """What the server has sent without being asked, up to now. It is bytes, b"" for a closed connection, or None
+        for nothing."""
         if self._buffer:
             return self._buffer
         try:

@@ -1,4 +1,4 @@
-"""SMTP: one kept connection to one mail server, and what each of its answers means for the email."""
+"""SMTP over one kept connection to one mail server, and what each of its answers means for the email."""
 
 import re
 import ssl
@@ -133,7 +133,7 @@ class SmtpTransport:
 
     def _open(self) -> SmtpSession:
         """Connect, and go through greeting, TLS, EHLO and AUTH. Raises InfrastructureFailure, which is no email's
-        fault: no email has been named yet."""
+        fault, because no email has been named yet."""
         try:
             return self._connect()
         except InfrastructureFailure as e:
@@ -176,7 +176,7 @@ class SmtpTransport:
         else:
             self._require(session.helo(name, timeout), {250}, "HELO, after EHLO had failed")
         if settings.tls == "starttls":
-            # Never on in the clear: whoever can strip STARTTLS from the answer could read every statement.
+            # Never on in the clear: a third party that can strip STARTTLS from the answer could read it all.
             if "STARTTLS" not in session.extensions:
                 raise self._broken("the server does not offer STARTTLS, and [smtp] tls asks for it")
             self._require(session.command("STARTTLS", timeout), {220}, "STARTTLS")
@@ -188,8 +188,8 @@ class SmtpTransport:
     def _say_ehlo(self, session: SmtpSession, name: str, timeout: float) -> None:
         """EHLO, or HELO to a server that does not know it. Raises _EhloDropped where that needs a new connection.
 
-        STARTTLS and AUTH are there after EHLO only. Where one of them is asked for there is no way round it: whoever
-        can refuse EHLO in the server's name would read every statement.
+        STARTTLS and AUTH are there after EHLO only. Where one of them is asked for there is no way round it. A third
+        party that can refuse EHLO in the server's name would read every statement.
         """
         needed = self._settings.tls == "starttls" or self._settings.username
         try:
@@ -315,7 +315,7 @@ class SmtpTransport:
 @lru_cache(maxsize=8)
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """A context that checks the certificate and the host name, against `ca_file` or the system's
-    authorities. One for all threads: reading the authorities takes 20 ms, and a megabyte."""
+    authorities. One for all threads, because reading the authorities takes 20 ms, and a megabyte."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as e:
@@ -328,8 +328,8 @@ def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _check(message: Rendered) -> None:
-    """Refuse what would break the protocol, as `on_the_wire` does. The renderer should never make it; if it
-    does, nothing must be sent."""
+    """Refuse what would break the protocol, as `on_the_wire` does. The renderer should never make it. If it does,
+    nothing must be sent."""
     for address in (message.envelope_sender, message.recipient):
         quoted = _QUOTED.match(address)  # in quotes a bracket or a blank is a part of the name, and ends nothing
         if _CONTROL.search(address) or _NOT_IN_AN_ADDRESS.search(address, quoted.end() if quoted else 0):
