@@ -1,4 +1,4 @@
-"""One batch in one thread's hand: from messages to claims, deliveries, and every message's fate."""
+"""One batch in one thread, from messages to claims, deliveries, and every message's fate."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -68,7 +68,7 @@ class Batch:
             known.append(message)
 
     def work(self) -> None:
-        """Take every message of this batch to its fate. Raises `DatabaseGone` or `QueueGone`: nothing is lost then."""
+        """Take every message of this batch to its fate. Raises `DatabaseGone` or `QueueGone`. Nothing is lost then."""
         self._set_aside(self._foreign, "not_our_message")
         if not self._messages:
             return
@@ -122,7 +122,7 @@ class Batch:
             return None
 
     def _send(self, waiting: deque[Email], claim: Claim) -> None:
-        """One email after the other; those that do not come to a send stay in `waiting`."""
+        """One email after the other. Those that do not come to a send stay in `waiting`."""
         drafts = deque[Draft]()
         while waiting and self._hands.may_go_on():
             if not drafts:
@@ -142,7 +142,7 @@ class Batch:
                 self._ack(self._messages[email.email_id])
 
     def _render_ahead(self, emails: Iterable[Email], claim: Claim) -> deque[Draft]:
-        """The first of these emails, as many as fit into AHEAD_BYTES. None behind one that failed: where files or S3
+        """The first of these emails, as many as fit into AHEAD_BYTES. None behind one that failed. Where files or S3
         are away, the breaker is to know of it before the next one waits for them too."""
         drafts = deque[Draft]()
         size = 0
@@ -155,7 +155,7 @@ class Batch:
         return drafts
 
     def _deliver(self, draft: Draft) -> bool:
-        """One email; False when the service was asked to stop before it came to a send."""
+        """One email. False when the service was asked to stop before it came to a send."""
         email = draft.email
         first = self._messages[email.email_id][0]
         number = try_number(_ticket(first).base, first.receive_count, email.attempts)
@@ -178,14 +178,14 @@ class Batch:
                 self._refuse_unknown(refusal.ticket, messages)
 
     def _ask_again(self, messages: Sequence[Received], seconds: float) -> None:
-        """A lease on the wire is as long as the slowest mail server, and over in a moment as a rule: a doubled message
-        looks sooner than that, less often each time, so that its receives outlast the lease and a drain need not."""
+        """A lease on the wire is as long as the slowest mail server, and over in a moment as a rule. A doubled message
+        looks sooner than that, and less often each time. So its receives outlast the lease, and a drain need not."""
         for message in messages:
             self._later([message], min(seconds, self._hands.visibility_seconds * message.receive_count))
 
     def _refuse_unknown(self, ticket: Ticket, messages: Sequence[Received]) -> None:
-        """A generation from the future is not ours; a message of the true one that came with it must not share its
-        way to the dead-letter queue, and comes again on its own."""
+        """A generation from the future is not ours. A message of the true one that came with it must not share its way
+        to the dead-letter queue, and comes again on its own."""
         foreign = [message for message in messages if _ticket(message).gen == ticket.gen]
         self._set_aside(foreign, "unknown_email")
         self._later([message for message in messages if message not in foreign], 1)
@@ -224,7 +224,7 @@ class Batch:
         self._copy([one.email for one in later], max((one.seconds for one in later), default=0))
 
     def _hand_back(self, waiting: Iterable[Email]) -> None:
-        """What is not on the wire goes back unharmed: the row first, then a fresh copy, then the old message."""
+        """What is not on the wire goes back unharmed, the row first, then a fresh copy, then the old message."""
         emails = list(waiting)
         if emails:
             self._hands.ledger.release(emails)
@@ -235,7 +235,7 @@ class Batch:
         self._replace([Ticket(e.email_id, e.gen, e.attempts, str(e.job_id)) for e in emails], seconds)
 
     def _copy_all_without_ledger(self) -> None:
-        """The database is away: this receive is to count for nothing, even without the ledger's own count."""
+        """The database is away. This receive is to count for nothing, even without the ledger's own count."""
         firsts = [messages[0] for messages in self._messages.values()]
         tickets = [_ticket(first) for first in firsts]
         self._replace(

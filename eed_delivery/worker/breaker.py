@@ -1,4 +1,4 @@
-"""The breaker: while the way out is broken nothing is received, so that an outage burns no receive count (G4)."""
+"""The breaker. While the way out is broken nothing is received, so that an outage burns no receive count (G4)."""
 
 import threading
 import time
@@ -17,8 +17,10 @@ DOUBTS = 5
 
 
 class Breaker:
-    """Closed: all threads may send. Open: none may. After a probe that succeeded: one thread at a time, until one email
-    has had an answer of any kind from the mail server.
+    """When it is closed, all threads may send.
+
+    When it is open, none may. After a probe that succeeded, one thread at a time may, until one email has had an answer
+    of any kind from the mail server.
 
     Pauses double from one second to `max_pause_seconds` as long as trips follow each other without such an answer.
     """
@@ -40,7 +42,7 @@ class Breaker:
 
     @property
     def reason(self) -> str | None:
-        """Why the way out is held to be broken; None when it is not."""
+        """Why the way out is held to be broken. None when it is not."""
         return self._reason
 
     @property
@@ -49,7 +51,7 @@ class Breaker:
         return self._open
 
     def enter(self) -> bool:
-        """Ask to receive; False: not now. While the way out is on trial only one thread is let through."""
+        """Ask to receive. False means not now. While the way out is on trial only one thread is let through."""
         with self._lock:
             if self._reason is None:
                 return True
@@ -84,7 +86,7 @@ class Breaker:
             self.trip(f"{DOUBTS} emails or more in doubt without a reply between them, the last: {reply}")
 
     def answered(self) -> None:
-        """The mail server has answered for an email: the way out works. `answers` counts them."""
+        """The mail server has answered for an email, so the way out works. `answers` counts them."""
         self.answers += 1
         self._doubts = 0
         if self._reason is None and self._pause == FIRST_PAUSE_SECONDS:
@@ -98,7 +100,7 @@ class Breaker:
             log.info("breaker_closed")
 
     def step(self) -> float:
-        """The probe loop: one probe at a time, and only while open."""
+        """The probe loop, with one probe at a time and only while open."""
         if not self._open:
             return IDLE_SECONDS
         wait = self._probe_at - self._clock()

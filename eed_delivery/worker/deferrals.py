@@ -1,7 +1,7 @@
-"""Temporary answers: which are one recipient's, and which many recipients share.
+"""Which temporary answers are one recipient's, and which many recipients share.
 
 A server says "not now" of one mailbox, of one recipient's first email (greylisting), and of itself, often in the same
-words. Two kinds are known by their words: greylisting passes by itself, and a full mailbox is its owner's. For all
+words. Two kinds are known by their words. Greylisting passes by itself, and a full mailbox is its owner's. For all
 others the ledger decides, over the recent answers to all jobs from all hosts. An email is compared from its second try
 on, before that try is counted, so that none fails for an answer that others get too.
 """
@@ -55,7 +55,7 @@ def is_greylisting(outcome: Outcome) -> bool:
 
 
 def is_own(outcome: Outcome) -> bool:
-    """Whether the words of a temporary answer are about this one mailbox: it is full, or is not there."""
+    """Whether the words of a temporary answer are about this one mailbox, which is full or is not there."""
     return (outcome.enhanced or "")[1:] == _OWN_DETAIL or _rule(outcome) in _OWN_RULES
 
 
@@ -75,8 +75,8 @@ class SharedDeferrals:
         self._looked_at = -LOOK_SECONDS
 
     def whose(self, email: Email, outcome: Outcome) -> Concerns | None:
-        """Whom a temporary answer concerns, if not this recipient alone: None, RECIPIENT for recipients of several
-        domains while others get their emails, OTHERS for all recipients of a domain."""
+        """Whom a temporary answer concerns, if not this recipient alone. It is None, RECIPIENT for recipients of
+        several domains while others get their emails, or OTHERS for all recipients of a domain."""
         try:
             return self._whose(email, outcome)
         except DatabaseGone as gone:  # the outcome itself waits for the database too
@@ -98,7 +98,7 @@ class SharedDeferrals:
         return Concerns.RECIPIENT
 
     def _look(self) -> Collection[tuple[str, Deferral]]:
-        """The recent ones, each with its kind: worked out once, because that takes a tenth of a millisecond."""
+        """The recent ones, each with its kind. This is worked out once, because it takes a tenth of a millisecond."""
         now = self._clock()
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
@@ -109,7 +109,7 @@ class SharedDeferrals:
 
 
 def _first_times(deferrals: Iterable[Deferral]) -> list[Deferral]:
-    """The first of each email, the newest of these first. Retries come when nothing else is left to be sent: that
+    """The first of each email, the newest of these first. Retries come when nothing else is left to be sent. That
     nothing was sent since one of them says nothing."""
     firsts = {one.email_id: one for one in deferrals}  # the deferrals begin with the newest
     return sorted(firsts.values(), key=lambda one: one.attempt_id, reverse=True)

@@ -1,10 +1,10 @@
-"""The path of one email, from a worker's hand to the ledger's word on it.
+"""The path of one email, from a worker's claim to its record in the ledger.
 
-render      its own variables and attachments become one message; bad input ends here, before anything is sent. A few
+render      its own variables and attachments become one message. Bad input ends here, before anything is sent. A few
             emails of a batch are rendered ahead of their turns
 rate        the shared send rate
 send        the transport talks to the mail server, and just before the point of no return asks for
-wire        the ledger's grant: our token, our lease, an active job; no grant, no send (G2)
+wire        the ledger's grant: our token, our lease, an active job. No grant, no send (G2)
 decide      what the answer means: sent, failed, later, in doubt
 record      the outcome, under the same token, with the source's row in the same transaction (G3)
 """
@@ -39,7 +39,7 @@ _LEFT = frozenset({Verdict.SENT, Verdict.IN_DOUBT})
 
 @dataclass(frozen=True, slots=True)
 class RetryRules:
-    """How often and how late; delays in seconds. `doubt`: the policy for emails that died after the wire (G2)."""
+    """How often and how late. Delays are in seconds. `doubt` is the policy for emails that died after the wire (G2)."""
 
     max_attempts: int = 3
     delay: float = 60.0
@@ -49,13 +49,13 @@ class RetryRules:
 
 
 def try_number(base: int, receive_count: int, attempts: int) -> int:
-    """Which try this is, from 1. Retries are counted by the queue; the ledger's count keeps receives that never
-    became a try (a worker killed before the wire, a doubled message) from being counted against the email."""
+    """Which try this is, from 1. Retries are counted by the queue. The ledger's count keeps receives that never became
+    a try (a worker killed before the wire, a doubled message) from being counted against the email."""
     return min(base + receive_count, attempts + 1)
 
 
 def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
-    """What an outcome of try `number` means for the email: docs/design.md#the-answers-table."""
+    """What an outcome of try `number` means for the email (docs/design.md#the-answers-table)."""
     match outcome.verdict:
         case Verdict.SENT:
             return Decision(EmailState.SENT, outcome, counted=True)
@@ -74,14 +74,14 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
 
 
 def _neutral_delay(outcome: Outcome, rules: RetryRules) -> float:
-    """What a server refuses with a word of its own comes back later each time: others may be sent meanwhile."""
+    """What a server refuses with a reply of its own comes back later each time, so others may be sent meanwhile."""
     alone = outcome.verdict is Verdict.INFRASTRUCTURE or outcome.concerns is Concerns.OTHERS
     said_so = alone and outcome.code is not None and not outcome.for_all
     return retry_delay(1 + min(outcome.again, 20), rules) if said_so else 0.0
 
 
 def retry_delay(number: int, rules: RetryRules) -> float:
-    """Seconds to wait after try `number`: growing, capped, jittered."""
+    """Seconds to wait after try `number`, growing, capped and jittered."""
     delay = min(rules.max_delay, rules.delay * rules.growth ** (number - 1))
     return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
 
@@ -117,7 +117,7 @@ class Draft:
 
 
 class Delivery:
-    """What one worker thread sends with: its own transport and journal, the process's renderer and send rate."""
+    """What one worker thread sends with, its own transport and journal, and the process's renderer and send rate."""
 
     def __init__(
         self,
@@ -131,9 +131,9 @@ class Delivery:
         defects: Defects | None = None,
         noted: Callable[[Email], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
-        """`await_turn` waits for a turn; `judge` may see through an outcome that blames the whole way out for one
-        email; `missing` hears of a job's email that has left without values that its templates print; `defects` are
-        those of the whole process; `noted` keeps, while an email is rendered, a note of it for the supervisor."""
+        """`await_turn` waits for a turn. `judge` may see through an outcome that blames the whole way out for one
+        email. `missing` receives a job's email that has left without values that its templates print. `defects` are
+        those of the whole process. `noted` keeps, while an email is rendered, a note of it for the supervisor."""
         self._renderer = renderer
         self._transport = transport
         self._journal = journal
@@ -159,7 +159,7 @@ class Delivery:
         return Draft(email, rendered, time.monotonic() - started)
 
     def deliver(self, draft: Draft, number: int) -> Outcome | None:
-        """Take one email as far as it can go; `number` says which try this is.
+        """Take one email as far as it can go. `number` says which try this is.
 
         Returns the outcome, or None when there was no grant. Raises `Stopping` if it never came to a send.
         """

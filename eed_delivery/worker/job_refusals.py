@@ -1,4 +1,4 @@
-"""Watches for one and the same refusal of everything: then the job is at fault, not its recipients."""
+"""Watches for one and the same refusal of everything. Then the job is at fault, not its recipients."""
 
 import threading
 import time
@@ -25,7 +25,10 @@ class SameAnswers:
         self._lock = threading.Lock()
 
     def seen(self, job_id: int, outcome: Outcome) -> str | None:
-        """Note an outcome; the reply itself when it has been the same for more than `limit` of the last `window`."""
+        """Note an outcome.
+
+        Returns the reply itself when it has been the same for more than `limit` of the last `window`.
+        """
         answer = sameness(outcome) if outcome.verdict is Verdict.PERMANENT else None
         with self._lock:
             recent = self._jobs.get(job_id)
@@ -45,7 +48,7 @@ class SameAnswers:
 
 @dataclass(frozen=True, slots=True)
 class _Suspicion:
-    """What was seen of one email. `answers`: how many answers others had had by then; `since`: the first time."""
+    """What was seen of one email. `answers` is how many answers others had had by then. `since` is the first time."""
 
     times: int
     answers: int
@@ -55,12 +58,12 @@ class _Suspicion:
 class Suspects:
     """Distinguishes an email that breaks the transport from a transport that is broken.
 
-    An uncounted outcome is not the email's fault, so it may repeat indefinitely (G4). But a server that hangs up on
-    this one email's content, again and again, while others get their answers in between, is this email's affair: from
+    An uncounted outcome is not the email's fault, so it may repeat indefinitely (G4). But a server may hang up on this
+    one email's content, again and again, while others get their answers in between. That is this email's affair. From
     the `limit`th time on it is counted, and after its attempts it ends as failed, instead of stopping all others
-    indefinitely. A server that says why is believed for longer: that it is its own trouble, or ours, is counted after
-    `patience` seconds of the same, not before. What any email would have got, throttling by the provider and a
-    connection that never came about, is no sign of that: while a rate is shared with others, one email can be throttled
+    indefinitely. A server that says why is believed for longer. That it is its own trouble, or ours, is counted after
+    `patience` seconds of the same, not before. What any email would have got is no sign of that, such as throttling by
+    the provider or a connection that never came about. While a rate is shared with others, one email can be throttled
     many times by bad luck alone.
     """
 
@@ -71,7 +74,7 @@ class Suspects:
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`answers`: how many answers others had, of those whom an outcome may concern."""
+        """`answers` is how many answers others had, of those whom an outcome may concern."""
         self._answers = answers
         self._limit = limit
         self._patience = patience
@@ -102,5 +105,5 @@ class Suspects:
 
 
 def sameness(outcome: Outcome) -> str:
-    """A reply without what differs from email to email: addresses, ids, numbers, quoted text."""
+    """A reply without what differs from email to email (addresses, ids, numbers, quoted text)."""
     return f"{outcome.code} {outcome.enhanced} {masked(outcome.reply)}"[:200]

@@ -1,4 +1,4 @@
-"""The journal: what one worker thread writes to the ledger, and what follows for the messages that it holds."""
+"""What one worker thread writes to the ledger, and what follows for the messages that it holds."""
 
 import threading
 from collections.abc import Callable
@@ -54,8 +54,8 @@ def fate_of(decision: Decision) -> Fate:
 
 
 class Journal:
-    """One thread's way to the ledger: asks for the wire and records outcomes, the record of one email and the wire of
-    the next in one commit. What it holds is never forgotten while the process lives: it waits for the database."""
+    """One thread's way to the ledger. It asks for the wire and records outcomes, the record of one email and the wire
+    of the next in one commit. What it holds is never forgotten while the process lives. It waits for the database."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Journal:
         give_up: threading.Event,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`beat` is called while waiting: an outage of the database is no stall."""
+        """`beat` is called while waiting, because an outage of the database is no stall."""
         self._ledger = ledger
         self._send_lease = send_lease_seconds
         self._give_up = give_up
@@ -126,7 +126,7 @@ class Journal:
         """Write what is kept.
 
         Waits for the database as long as needed. Only when the service must exit is an outcome abandoned. Then it is
-        logged, and the sweeper will show the email as in doubt: that is the truth of the ledger.
+        logged, and the sweeper will show the email as in doubt, which is the truth of the ledger.
         """
         while self._unrecorded and not self._try_to_record():
             self._beat()
@@ -151,7 +151,7 @@ class Journal:
             self._unrecorded.pop(0)
 
     def _recorded(self, entry: JournalEntry) -> bool:
-        """Write one outcome; if the database will not take it with the source's row, then without."""
+        """Write one outcome. If the database will not take it with the source's row, then without."""
         for with_source in (True, False):
             try:
                 if not self._ledger.record(entry.email, entry.decision, entry.took_ms, with_source=with_source):

@@ -1,4 +1,4 @@
-"""Extends what this process holds: visibility timeouts in the queue, leases in the ledger."""
+"""Extends what this process holds, visibility timeouts in the queue and leases in the ledger."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ class Hold:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def let_go(self, messages: Iterable[Received]) -> None:
-        """Extend these no more: their fate is decided, and a later extension would undo it."""
+        """Extend these no more. Their fate is decided, and a later extension would undo it."""
         gone = {message.receipt for message in messages}
         with self.lock:
             self.messages = [message for message in self.messages if message.receipt not in gone]

@@ -1,7 +1,7 @@
-"""Mail servers' replies as log lines may have them: without the person whom the email was for.
+"""Mail servers' replies as log lines may have them, without the person whom the email was for.
 
-The ledger keeps more (`store_replies`), and shows it to operators. The log goes further: to journald's files, to a log
-service, into alerts.
+The ledger keeps more (`store_replies`), and shows it to operators. The log goes further, to journald's files, to a log
+service and into alerts.
 """
 
 import re
@@ -14,7 +14,7 @@ from eed_delivery.particulars import masked
 from eed_delivery.untrusted import MASK, mask_accounts, mask_addresses
 
 MIN_NAME_CHARS = 3
-"""Shorter parts of a name ("J.", "de", "Dr") are words of many replies, and name nobody."""
+"""Shorter parts of a name ("J.", "de", "Dr") are words of many replies, and name no person."""
 NO_NAMES = frozenset(
     """
     abuse accounts admin administrator address billing contact customer customers email help hostmaster info inbox
@@ -62,7 +62,7 @@ def _names_somebody(word: str) -> bool:
 
 @lru_cache(maxsize=128)  # replies are made of few words; each name comes once, and goes again
 def _spellings(word: str) -> tuple[str, ...]:
-    """As it is compared: without case and accents, also as in `mueller` for `Müller`."""
+    """As they are compared, without case and accents, also as in `mueller` for `Müller`."""
     folded = unicodedata.normalize("NFC", word).casefold()
     return tuple(dict.fromkeys(_spelt(folded)))
 

@@ -1,6 +1,6 @@
 """How many emails of each job printed a value that they do not have, for the log.
 
-One line a job and value at once, and then one a minute with how many it was since: the sum is the job's. A warning for
+One line a job and value at once, and then one a minute with how many it was since. The sum is the job's. A warning for
 each email would hide all others.
 """
 
@@ -25,7 +25,7 @@ _Key = tuple[int, str, str]
 
 @dataclass
 class MissingValues:
-    """Counts, by job and value. Safe for many threads; `step` writes the lines."""
+    """Counts, by job and value. Safe for many threads. `step` writes the lines."""
 
     clock: Callable[[], float] = time.monotonic
     _counts: Counter[_Key] = field(default_factory=Counter)
@@ -33,13 +33,13 @@ class MissingValues:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, job_id: int, names: Sequence[str], job: str = "") -> None:
-        """An email has left in which these values were missing; `job` is the source's key of its job."""
+        """An email has left in which these values were missing. `job` is the source's key of its job."""
         with self._lock:
             for name in names:
                 self._counts[job_id, name, job] += 1
 
     def step(self) -> float:
-        """Log what is due; returns seconds until the next step."""
+        """Log what is due. Returns seconds until the next step."""
         now = self.clock()
         self._told_at = {key: at for key, at in self._told_at.items() if now - at < AGAIN_SECONDS}
         self._tell(self._taken(lambda key: key not in self._told_at), now)

@@ -1,4 +1,4 @@
-"""One worker process: what its threads share, and how it starts and stops."""
+"""One worker process, with what its threads share, and how it starts and stops."""
 
 import threading
 import time
@@ -62,8 +62,8 @@ the same grace from a little earlier, and must not have to kill us while we sign
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What the composition root hands to a worker. `rate` gives the whole service's limit in emails a second, or
-    None; `send_lease_seconds` is longer than any send can take."""
+    """What the composition root hands to a worker. `rate` gives the whole service's limit in emails a second, or None.
+    `send_lease_seconds` is longer than any send can take."""
 
     ledger: DeliveryLedger
     operating: OperatingLedger
@@ -82,7 +82,7 @@ class WorkerParts:
 
 
 class Worker:
-    """One process of the pool: `settings.threads` threads, each with a connection of its own."""
+    """One process of the pool, with `settings.threads` threads, each with a connection of its own."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class Worker:
         return 0.0
 
     def _await_database(self) -> None:
-        """Receive nothing that could not be claimed: a receive count would burn for it."""
+        """Receive nothing that could not be claimed, because a receive count would burn for it."""
         if self._database_away.is_set():
             self._parts.ledger.rehearse()
             self._database_away.clear()
@@ -236,8 +236,8 @@ class Worker:
         return self._suspects.judge(email, outcome)
 
     def _whose_deferral(self, email: Email, outcome: Outcome) -> Concerns | None:
-        """Whom a temporary answer concerns that costs no attempt; RECIPIENT: no other email waits for it. None: it is
-        counted."""
+        """Whom a temporary answer concerns that costs no attempt. RECIPIENT means that no other email waits for it.
+        None means that it is counted."""
         if is_greylisting(outcome):
             return Concerns.RECIPIENT if email.attempts + 1 >= self._rules.max_attempts else None
         if self._refusals.are_everybodys(outcome):
@@ -317,7 +317,7 @@ class Worker:
             log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=of_many(reason, email))
 
     def _answers_to_others(self, email: Email, outcome: Outcome) -> int:
-        """Where a domain may be meant, only what it says to others tells this email from it."""
+        """Where a domain may be meant, only what it says to others distinguishes this email from it."""
         everybody = outcome.concerns is Concerns.EVERYBODY
         return self._breaker.answers if everybody else self._refusals.answers(email)
 
@@ -361,7 +361,7 @@ class Worker:
 
 
 class CompiledJobs:
-    """The compiled templates of the jobs at work, by revision; the least recently used one goes first."""
+    """The compiled templates of the jobs at work, by revision. The least recently used one goes first."""
 
     def __init__(self, ledger: DeliveryLedger, renderer: Renderer) -> None:
         self._ledger = ledger

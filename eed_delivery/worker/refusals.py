@@ -1,19 +1,19 @@
-"""Refusals that are not the recipient's: what others get says whether a domain, a job or all emails are meant.
+"""Refusals that are not the recipient's. What others get says whether a domain, a job or all emails are meant.
 
 A relay that passes answers on says `421` or `550 … blocked` for one destination, and accepts the next email. A relay
 that is in trouble itself says the same to all. One answer alone does not distinguish them, so rows of them are counted:
 
-    a row without an answer to anybody in between, over several domains,
-    or before any recipient was named                                       everybody: the breaker opens
+    a row without an answer to any email in between, over several domains,
+    or before any recipient was named                                       all emails: the breaker opens
     a row of one domain's, while others may get theirs                      that domain is held
     a row of one job's about its sender                                     that job is paused
-    a short row of "too fast" over several domains                          everybody is slowed down
-    a row of one temporary answer, with nothing sent in between             everybody, or that domain, in the same way
+    a short row of "too fast" over several domains                          all emails are slowed down
+    a row of one temporary answer, with nothing sent in between             all emails, or that domain, in the same way
 
-The last is about answers whose words name the recipient: the first few of a row are counted as the recipient's. No
-row is made of greylisting, which says the same to each new recipient and passes by itself. What was refused before
-says nothing new: the retries of a few that are refused come together, and would make rows.
-None of the others has lost a try (G4): they wait, and come again.
+The last is about answers whose words name the recipient. The first few of a row are counted as the recipient's. No
+row is made of greylisting, which says the same to each new recipient and passes by itself. What was refused before says
+nothing new. The retries of a few that are refused come together, and would make rows.
+None of the others has lost a try (G4). They wait, and come again.
 """
 
 import threading
@@ -112,7 +112,7 @@ class Refusals:
         self._unnamed = 0
 
     def answered(self, email: Email) -> None:
-        """An email was taken, or refused for a reason of its own: the way to its domain works."""
+        """An email was taken, or refused for a reason of its own, so the way to its domain works."""
         domain = domain_of(email.recipient)
         with self._lock:
             self._forget_row()
@@ -138,7 +138,7 @@ class Refusals:
                 self._deferred.clear()
             if of_domain >= DOMAIN_IN_A_ROW:
                 del self._deferred_by[domain]
-        if everybody and not is_own(outcome):  # many full mailboxes in a row are seen; nobody else waits for them
+        if everybody and not is_own(outcome):  # many full mailboxes in a row are seen; no other email waits for them
             self._then.trip(outcome.reply)
         elif of_domain >= DOMAIN_IN_A_ROW:
             self._then.hold_domain(domain, outcome.reply)

@@ -1,4 +1,4 @@
-"""The send rate of one process: its share of the rate that all live workers of all hosts divide among them."""
+"""The send rate of one process. It is its share of the rate that all live workers of all hosts divide among them."""
 
 import threading
 import time
@@ -39,7 +39,7 @@ class SendRate:
             self._known = True
 
     def hold_off(self, seconds: float) -> None:
-        """Send nothing for `seconds`, because the others have not made room yet."""
+        """Send nothing for `seconds`, because the others have not lowered their rate yet."""
         with self._lock:
             self._next_at = max(self._next_at, self._clock() + seconds)
 
@@ -55,14 +55,14 @@ class SendRate:
             self._next_at = max(self._next_at, now + self._pause)
 
     def accepted(self) -> None:
-        """The provider took an email: the pauses may start small again."""
+        """The provider took an email, so the pauses may start small again."""
         self._pause = 0.0
 
     def take(self, beat: Callable[[], None] = lambda: None) -> None:
-        """Wait for a share, then for a turn; `beat` is called while waiting. Raises `Stopping` when asked to stop.
+        """Wait for a share, then for a turn. `beat` is called while waiting. Raises `Stopping` when asked to stop.
 
-        Threads queue at a turnstile and only the first watches the clock: a turn is taken when it is due and never
-        reserved ahead, so that a rate that rises again is felt at once.
+        Threads queue for the lock and only the first watches the clock. A turn is taken when it is due and never
+        reserved ahead, so that a rate that rises again takes effect at once.
         """
         while not self._turnstile.acquire(timeout=SLICE_SECONDS):
             self._mind(0, beat)
@@ -78,7 +78,7 @@ class SendRate:
             raise Stopping("the service is stopping")
 
     def turn(self) -> float:
-        """Take a turn if one is due and return 0; else return how many seconds it is away."""
+        """Take a turn if one is due and return 0. Otherwise return how many seconds it is away."""
         with self._lock:
             if not self._known:
                 return SLICE_SECONDS

@@ -1,4 +1,4 @@
-"""Emails whose rendering was stuck in the process before this one: they end as failed, each under its own token."""
+"""Emails whose rendering was stuck in the process before this one. They end as failed, each under its own token."""
 
 import threading
 from collections import deque
@@ -30,7 +30,7 @@ class StuckRenders:
         self._pause = pause
 
     def end_all(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """End all of them; waits for the database as long as it takes, or until `stop` is set."""
+        """End all of them. Waits for the database as long as it takes, or until `stop` is set."""
         while self._stuck and not stop.is_set():
             beat()
             try:
