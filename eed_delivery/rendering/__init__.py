@@ -1,4 +1,4 @@
-"""Rendering: from a job's templates and an email's content to the finished message.
+"""Rendering, from a job's templates and an email's content to the finished message.
 
 A job is compiled once, and each of its emails is rendered from that. A `Renderer` is safe to share between threads.
 
@@ -52,7 +52,9 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class CompiledJob:
-    """What all emails of a job share, ready for use: compiled templates, checked sender, header fields as bytes."""
+    """What all emails of a job share, ready for use, with compiled templates, checked sender, and header fields as
+    bytes.
+    """
 
     job: Job
     sender: Mailbox
@@ -69,11 +71,11 @@ class CompiledJob:
 
 
 class Renderer:
-    """Makes messages. `clock` gives the time of the Date header, which is in UTC; `sender_of`, if there is one, the
-    envelope sender of an email (by id and generation), in ASCII; `links_of`, if there is one, what a job's emails hold
-    that leads to us.
+    """Makes messages. `clock` gives the time of the Date header, which is in UTC. `sender_of`, if there is one, gives
+    the envelope sender of an email (by id and generation), in ASCII. `links_of`, if there is one, gives what a job's
+    emails hold that leads to us.
 
-    Raises ConfigError when the settings can't be used: message_id_domain, envelope_sender or list_unsubscribe.
+    Raises ConfigError when a setting can't be used (message_id_domain, envelope_sender or list_unsubscribe).
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Renderer:
     def render(self, compiled: CompiledJob, email: Email) -> Rendered:
         """The finished message of one email.
 
-        Raises RenderError for what is wrong with this email (its variables, address, attachments, size), and
+        Raises RenderError for what is wrong with this email (its variables, address, attachments, size). Raises
         InfrastructureFailure or Throttled when the attachments' disk or S3 is at fault.
         """
         if email.problem:
@@ -173,7 +175,7 @@ class Renderer:
     def _bodies(
         self, compiled: CompiledJob, variables: dict[str, Any], missing: Missing
     ) -> tuple[str | None, str | None]:
-        """The HTML and the text of one email; the text is made from the HTML where the job has none."""
+        """The HTML and the text of one email. The text is made from the HTML where the job has none."""
         html = compiled.html.render(variables, missing) if compiled.html else None
         if compiled.text:
             return html, compiled.text.render(variables, missing)
@@ -209,7 +211,7 @@ class Renderer:
 
 
 def _unless_blank(template: str | None) -> str | None:
-    """A template, or None where nothing in it is visible: a legacy column holds ' ' for NULL."""
+    """A template, or None where nothing in it is visible. A legacy column holds ' ' for NULL."""
     return None if template is None or _BLANK.fullmatch(template) else template
 
 

@@ -1,6 +1,6 @@
-"""Mailboxes: the addresses and names that the source holds, checked and brought into the form of a header.
+"""Mailboxes are the addresses and names that the source holds, checked and brought into the form of a header.
 
-The texts of errors never repeat a recipient's address: they are logged.
+The texts of errors never repeat a recipient's address, because they are logged.
 """
 
 import re
@@ -16,7 +16,7 @@ from eed_delivery.rendering.headers import mailbox, one_line
 class Mailbox:
     """A checked address with its display name.
 
-    `address` is what goes into the envelope and the header. Its domain is always ASCII (punycode); where its local part
+    `address` is what goes into the envelope and the header. Its domain is always ASCII (punycode). Where its local part
     is not, `needs_smtputf8` is true and only a server with SMTPUTF8 (RFC 6531) can take it.
     """
 
@@ -29,17 +29,20 @@ class Mailbox:
         return not self.address.isascii()
 
     def header(self) -> str:
-        """As the value of From, To or Reply-To; may be folded."""
+        """As the value of From, To or Reply-To. It may be folded."""
         return mailbox(self.name, self.address)
 
 
 def recipient(address: str, name: str | None) -> Mailbox:
-    """The one recipient of an email; RenderError when the address cannot be one."""
+    """The one recipient of an email. Raises RenderError when the address cannot be one."""
     return Mailbox(as_rendered(address), one_line(name, "recipient's name") if name else None)
 
 
 def as_rendered(address: str) -> str:
-    """A recipient's address as it goes into the envelope and the To header; RenderError when it cannot be one."""
+    """A recipient's address as it goes into the envelope and the To header.
+
+    Raises RenderError when it cannot be one.
+    """
     text = one_line(address, "recipient's address")
     if not text:
         raise RenderError("the email has no recipient's address")

@@ -1,4 +1,4 @@
-"""Attachments: read from their place, checked against their recorded hash, named and typed for a mail client."""
+"""Attachments, read from their place, checked against their recorded hash, named and typed for a mail client."""
 
 import hashlib
 import re
@@ -33,10 +33,10 @@ class Attachment:
 
 
 class AttachmentStore:
-    """Where attachments are read from: a directory, S3, or both. Safe to use from many threads.
+    """Where attachments are read from, a directory, S3, or both. Safe to use from many threads.
 
-    `allowed_s3` are prefixes such as s3://bucket/statements; `max_bytes` bounds one attachment; `allow_empty`: one of
-    0 bytes is sent, too.
+    `allowed_s3` are prefixes such as s3://bucket/statements. `max_bytes` bounds one attachment. `allow_empty` means
+    that one of 0 bytes is sent, too.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class AttachmentStore:
     def read(self, ref: AttachmentRef) -> Attachment:
         """The attachment, its SHA-256 checked where one is recorded.
 
-        Raises RenderError when it is missing, forbidden, empty, too large or not the recorded one;
+        Raises RenderError when it is missing, forbidden, empty, too large or not the recorded one. Raises
         InfrastructureFailure or Throttled when its disk or S3 is at fault.
         """
         location = _location(ref)
@@ -87,7 +87,7 @@ def _location(ref: AttachmentRef) -> str:
 
 
 def _expected_hash(ref: AttachmentRef, location: str) -> str | None:
-    """The recorded hash in lower case; None when the column is NULL or blank."""
+    """The recorded hash in lower case. None when the column is NULL or blank."""
     recorded = (ref.sha256 or "").strip().lower()
     if recorded and not _HASH.fullmatch(recorded):
         raise RenderError(
@@ -106,7 +106,7 @@ def _check_hash(content: bytes, expected: str | None, location: str) -> None:
 
 
 def check_not_empty(content: bytes, location: str, allowed: bool = False) -> None:
-    """RenderError for an attachment of 0 bytes: whatever makes the files has died, or is not done."""
+    """Raises RenderError for an attachment of 0 bytes. Whatever makes the files has died, or is not done."""
     if not content and not allowed:
         raise RenderError(f"attachment {location!r} is empty, so nothing was sent (rendering.allow_empty_attachments)")
 
@@ -137,7 +137,7 @@ def _content_type(given: str | None, filename: str, location: str) -> str:
 
 @lru_cache(maxsize=64)  # the same few types, for every attachment
 def _checked_type(text: str) -> str | None:
-    """The type as it goes into the header; None when it is none."""
+    """The type as it goes into the header. None when it is none."""
     found = _TYPE.fullmatch(text)
     if found is None or len(found[1]) > 127:  # RFC 6838, section 4.2
         return None
@@ -147,6 +147,6 @@ def _checked_type(text: str) -> str | None:
 
 
 def _allowed(kind: str) -> str:
-    """In lower case; message/* and multipart/*, which may not be sent as base64 (RFC 2046, section 5.2.1), go as
+    """In lower case. message/* and multipart/*, which may not be sent as base64 (RFC 2046, section 5.2.1), go as
     application/octet-stream."""
     return UNKNOWN_TYPE if kind.lower().startswith(("message/", "multipart/")) else kind.lower()

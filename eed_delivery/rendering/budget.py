@@ -1,4 +1,4 @@
-"""How much one rendering may produce and do. A template is a program of somebody else's; this is its fuel."""
+"""How much one rendering may produce and do. A template is another party's program. This is its budget."""
 
 import time
 from collections.abc import Iterator, Sized
@@ -33,7 +33,7 @@ class Budget:
     """Counts what one template does for one email, and stops it with `TemplateLimit` when it is too much.
 
     `chars` bounds all text that the template's expressions produce, intermediate text included. The output has its own
-    limit, `max_output_chars`; the work is allowed four times as much.
+    limit, `max_output_chars`. The work is allowed four times as much.
     """
 
     __slots__ = ("chars", "chars_left", "deadline", "steps_left", "until_clock")
@@ -71,12 +71,15 @@ class Budget:
             self.room(0)
 
     def room(self, chars: int) -> None:
-        """Refuse characters that are about to be made, unless there is room for them."""
+        """Refuse characters that are about to be made, unless the budget allows them."""
         if chars > self.chars_left:
             raise TemplateLimit(f"it makes more than {self.chars:,} characters of text")
 
     def made(self, value: object) -> None:
-        """What an operator, filter or call gave: text and lists are charged by their length, lists weighed too."""
+        """What an operator, filter or call gave.
+
+        Text and lists are charged by their length, and lists are weighed too.
+        """
         if isinstance(value, str):
             self.charge(len(value))
         elif isinstance(value, CONTAINERS):
@@ -98,7 +101,7 @@ class Budget:
 
 
 class Counted:
-    """What a `for` goes through: each round is a step. Keeps its length, so that `loop.length` works as it does."""
+    """What a `for` goes through. Each round is a step. Keeps its length, so that `loop.length` works as it does."""
 
     __slots__ = ("_budget", "_items")
 
@@ -125,11 +128,11 @@ _BITS_A_DIGIT = 3
 
 
 def weight(value: object, limit: int) -> int:
-    """How long `value` is when written out, roughly; counting stops above `limit`.
+    """How long `value` is when written out, roughly. Counting stops above `limit`.
 
     A list that holds the same list many times counts it each time (that is how long it would be as text), but is walked
-    only once, so a small nest that would unfold to gigabytes is weighed in no time. What is nested more than
-    MAX_NESTING levels deep is above any limit: Python's own functions would go through it by recursion.
+    only once. So a small nest that would unfold to gigabytes is weighed in no time. What is nested more than
+    MAX_NESTING levels deep is above any limit, because Python's own functions would go through it by recursion.
     """
     return _weigh(value, limit, {}, MAX_NESTING)
 

@@ -1,4 +1,4 @@
-"""Declarations of CSS: what a `style` attribute or a rule says of the properties that decide what is seen.
+"""Declarations of CSS. They are what a `style` attribute or a rule says of the properties that decide what is seen.
 
 tinycss2 reads them by CSS Syntax 3, so that comments, escapes, strings and addresses are what they are.
 """
@@ -47,7 +47,7 @@ def of_attribute(style: str) -> Declarations:
 def of_nodes(nodes: Iterable[Any]) -> Declarations:
     """What declarations say, of which the later one counts, or the one with `!important` (CSS Cascade 5, 6.4).
 
-    One whose value is not valid does not count: programs pass over it.
+    One whose value is not valid does not count, because programs ignore it.
     """
     found: dict[str, Value] = {}
     for node in nodes:
@@ -60,7 +60,7 @@ def of_nodes(nodes: Iterable[Any]) -> Declarations:
 
 
 def over(lower: Declarations, higher: Declarations) -> Declarations:
-    """Both together: what `higher` says counts, but not against an `!important` of `lower` alone."""
+    """Both together. What `higher` says counts, but not against an `!important` of `lower` alone."""
     if not lower or not higher:
         return lower or higher
     found = dict(lower)
@@ -86,13 +86,13 @@ def _word_of(token: Token) -> str:
 
 
 def word(declared: Declarations, name: str) -> str:
-    """The word that is said of a property; "" for none, or something else."""
+    """The word that is said of a property. "" for none, or something else."""
     value = declared.get(name)
     return _word_of(value.tokens[0]) if value else ""
 
 
 def display(declared: Declarations) -> str:
-    """The `display`; "" for none. Of two words such as `inline flex` that do not hide, "block"."""
+    """The `display`. "" for none. Of two words such as `inline flex` that do not hide, "block"."""
     value = declared.get("display")
     return "block" if value and len(value.tokens) > 1 else word(declared, "display")
 

@@ -1,11 +1,11 @@
-"""The name of an attachment: what the source calls it, made fit to be shown, kept and opened.
+"""The name of an attachment, as the source calls it, made fit to be shown, kept and opened.
 
-A given name is what the sender wants the customer to read, and no path: `Invoice 225/2385.pdf` is one name. Nothing of
+A given name is what the sender wants the customer to read, and no path. `Invoice 225/2385.pdf` is one name. Nothing of
 what it says is lost.
 
-The characters that Windows alone forbids (`: * ? " < > |`) stay: mail programs put others in their place when they
-save a file, each as its system wants it (RFC 2183, section 2.3; RFC 6266, section 4.3), and show the name as it is. A
-slash does not: programs take what is before it for a directory, and drop it.
+The characters that Windows alone forbids (`: * ? " < > |`) stay: mail programs show the name unchanged. They replace
+these characters when they save a file, each as its system wants it (RFC 2183, section 2.3; RFC 6266, section 4.3). A
+slash does not, because programs take what is before it for a directory, and drop it.
 """
 
 import re
@@ -67,7 +67,7 @@ def display_name(given: str, location: str) -> str:
 
 
 def type_of(name: str) -> str | None:
-    """The media type of a name's extension; None where it has none. `12.2026` has none."""
+    """The media type of a name's extension. None where it has none. `12.2026` has none."""
     extension = _known_extension(name)
     if not extension:
         return None
@@ -102,9 +102,9 @@ def _fitting(location: str, kind: str) -> str:
 
 
 def _known_extension(name: str) -> str:
-    """The end of a name that says what kind of file it is: `.pdf`, `.csv.gz`; "" where it is not known.
+    """The end of a name that says what kind of file it is, such as `.pdf` or `.csv.gz`. "" where it is not known.
 
-    One letter is an initial: `Statement of Smith, J.C`.
+    One letter is an initial, as in `Statement of Smith, J.C`.
     """
     stem, extension = splitext(name)
     known = extension.lower()

@@ -1,8 +1,8 @@
 """The filters and operators of our templates that could make a gigabyte out of a line, held in bounds.
 
 Everything here takes the rendering's `Budget` from the context and checks *before* it multiplies. Each filter and each
-test goes through one gate, `guarded`: what goes in is weighed, what comes out is charged, whoever calls it (`{{ }}`,
-`map`, `select`, a filter block). So a filter that Jinja gains is bounded too.
+test goes through one gate, `guarded`. What goes in is weighed, and what comes out is charged, by whatever it is called
+(`{{ }}`, `map`, `select`, a filter block). So a filter that Jinja gains is bounded too.
 """
 
 import json
@@ -49,7 +49,7 @@ class BudgetedContext(Context):
     """A template's context, with the budget of this one rendering, what it has put out so far, and what was missing.
 
     Jinja's own makes sets and dicts for blocks and imports, which our templates don't have, and an `EvalContext` of its
-    own: twice the time. Ours can be shared, because there is no autoescape tag to change it.
+    own. That takes twice the time. Ours can be shared, because there is no autoescape tag to change it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BudgetedContext(Context):
         self.pieces: list[str] = []
 
     def printed(self, value: Any, name: str = AN_EXPRESSION) -> Any:
-        """`value` as it is printed: "" for None, which is noted as missing."""
+        """`value` as it is printed. "" for None, which is noted as missing."""
         if value is None:
             self.missing.note(name)
             return ""
@@ -84,14 +84,14 @@ def bounded_range(*args: int) -> range:
 
 
 def plus(budget: Budget, left: Any, right: Any) -> Any:
-    """`left + right`: numbers, text or lists."""
+    """`left + right` of numbers, text or lists."""
     result = left + right
     budget.made(result)
     return result
 
 
 def times(budget: Budget, left: Any, right: Any) -> Any:
-    """`left * right`; repeated text and lists, and whole numbers, only up to a bound."""
+    """`left * right`. Repeated text and lists, and whole numbers, only up to a bound."""
     for many, count in ((left, right), (right, left)):
         if isinstance(many, (str, list, tuple)) and isinstance(count, int):
             budget.room(weight(many, budget.chars) * max(count, 0))
@@ -103,14 +103,14 @@ def times(budget: Budget, left: Any, right: Any) -> Any:
 
 
 def power(_budget: Budget, left: Any, right: Any) -> Any:
-    """`left ** right`; whole numbers only up to a bound."""
+    """`left ** right`. Whole numbers only up to a bound."""
     if isinstance(left, int) and isinstance(right, int) and left.bit_length() * max(right, 1) > MAX_NUMBER_BITS:
         raise TemplateLimit("a number grows too large")
     return left**right
 
 
 def percent(budget: Budget, left: Any, right: Any) -> Any:
-    """`left % right`: the remainder, or a format ("%.2f" % amount) with widths of at most three digits."""
+    """`left % right`, the remainder or a format ("%.2f" % amount) with widths of at most three digits."""
     if isinstance(left, str):
         check_percent_format(budget, left, right)
     result = left % right
@@ -119,7 +119,7 @@ def percent(budget: Budget, left: Any, right: Any) -> Any:
 
 
 def minus(budget: Budget, left: Any, right: Any) -> Any:
-    """`left - right`: numbers, or what is in one dict's keys and not in another's."""
+    """`left - right` of numbers, or what is in one dict's keys and not in another's."""
     if not isinstance(left, (int, float)):
         budget.taken((left, right))
     result = left - right
@@ -158,7 +158,7 @@ def _charge_fields(budget: Budget, fields: int, values: Any) -> None:
 
 @pass_context
 def format_filter(context: BudgetedContext, value: Any, *args: Any, **kwargs: Any) -> str:
-    """Jinja's `format`: {{ "%.2f"|format(amount) }}."""
+    """Jinja's `format`, as in {{ "%.2f"|format(amount) }}."""
     text = value if isinstance(value, str) else str(value)
     check_percent_format(context.budget, text, kwargs or args)
     return text % (kwargs or args)
@@ -201,7 +201,7 @@ def _joined(eval_ctx: EvalContext, parts: list[Any], d: Any) -> str:
 
 @pass_context
 def concat_filter(context: BudgetedContext, parts: list[Any], names: tuple[str, ...]) -> str:
-    """`a ~ b ~ c`: text, measured as it comes in. None adds nothing, as in {{ }}."""
+    """`a ~ b ~ c` as text, measured as it comes in. None adds nothing, as in {{ }}."""
     if None in parts:
         parts = [context.printed(part, name) for part, name in zip(parts, names, strict=True)]
     text = _measured(context, parts, "")
@@ -211,7 +211,7 @@ def concat_filter(context: BudgetedContext, parts: list[Any], names: tuple[str, 
 
 @pass_context
 def map_filter(context: BudgetedContext, value: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-    """Jinja's `map`; what it yields is charged: an attribute's default is no filter's result."""
+    """Jinja's `map`. What it yields is charged, because an attribute's default is no filter's result."""
     for item in do_map(context, value, *args, **kwargs):
         context.budget.step()
         context.budget.made(item)
@@ -220,7 +220,7 @@ def map_filter(context: BudgetedContext, value: Any, *args: Any, **kwargs: Any) 
 
 @pass_context
 def sum_filter(context: BudgetedContext, iterable: Any, attribute: str | int | None = None, start: Any = 0) -> Any:
-    """Jinja's `sum`, of numbers only: adding lists would take quadratic room."""
+    """Jinja's `sum`, of numbers only, because adding lists would take quadratic memory."""
     values = iterable if attribute is None else map(make_attrgetter(context.environment, attribute), iterable)
     if not isinstance(start, (int, float)):
         raise TypeError("sum adds numbers only")
@@ -275,7 +275,7 @@ def tojson_filter(context: BudgetedContext, value: Any, indent: int | None = Non
 
 
 def guarded(function: Callable[..., Any], *, makes: bool) -> Callable[..., Any]:
-    """A filter or test whose arguments are weighed before it runs; of a filter (`makes`) the result is charged."""
+    """A filter or test whose arguments are weighed before it runs. Of a filter (`makes`) the result is charged."""
     kind = getattr(function, "jinja_pass_arg", None)
 
     @pass_context
@@ -331,14 +331,14 @@ _CONTEXT, _EVAL_CONTEXT = _kind_of(pass_context), _kind_of(pass_eval_context)
 
 
 def our_tests(environment: Environment) -> Mapping[str, Callable[..., Any]]:
-    """Jinja's tests, guarded: `x is upper` makes text of x, and `x is eq(y)` compares all that is in them."""
+    """Jinja's tests, guarded, because `x is upper` makes text of x, and `x is eq(y)` compares all that is in them."""
     free = ("defined", "undefined")  # they look at no value, and are asked most
     tests = cast(dict[str, Callable[..., Any]], environment.tests)
     return {name: test if name in free else guarded(test, makes=False) for name, test in tests.items()}
 
 
 def our_filters(environment: Environment) -> dict[str, Callable[..., Any]]:
-    """The filters of our templates: Jinja's, less LEFT_OUT, with the guarded ones in place."""
+    """The filters of our templates, which are Jinja's, less LEFT_OUT, with the guarded ones in place."""
     kept = {name: function for name, function in environment.filters.items() if name not in LEFT_OUT}
     ours: dict[str, Callable[..., Any]] = {
         "format": format_filter,

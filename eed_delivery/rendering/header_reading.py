@@ -1,4 +1,4 @@
-"""What a mail program shows of a message's header: for the demo's checks, and for people who look before they send.
+"""What a mail program shows of a message's header, for the demo's checks and for people who look before they send.
 
 The parser of `email.policy.default` leaves a blank between two encoded words of a name, which RFC 2047, section 6.2,
 forbids (https://github.com/python/cpython/issues/128110). So the fields are unfolded here, their structure is read
@@ -15,7 +15,7 @@ _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 
 def fields(message: bytes, name: str) -> list[str]:
-    """The values of all fields called `name`, unfolded: without the CRLF of a fold, and with the white space after it
+    """The values of all fields called `name`, unfolded, without the CRLF of a fold and with the white space after it
     (RFC 5322, section 2.2.3). Encoded words are left unchanged."""
     block = _HEADER_END.split(message, maxsplit=1)[0].decode("utf-8", "replace")  # RFC 6532: UTF-8
     lines = (line.partition(":") for line in _LINE_END.split(_FOLD.sub("", block)))
@@ -29,6 +29,6 @@ def decoded(text: str) -> str:
 
 
 def mailboxes(value: str) -> list[tuple[str, str]]:
-    """Name and address of each mailbox in an address field. The structure comes before the encoded words: a comma in a
-    decoded name divides nothing (RFC 2047, section 6.1)."""
+    """Name and address of each mailbox in an address field. The structure comes before the encoded words, so a comma in
+    a decoded name divides nothing (RFC 2047, section 6.1)."""
     return [(decoded(name), address) for name, address in getaddresses([value])]

@@ -1,6 +1,6 @@
 """Header lines as bytes, and the check of a finished header block.
 
-We encode headers ourselves: the `email` package of some Python 3.11 releases decodes text that looks like an encoded
+We encode headers ourselves. The `email` package of some Python 3.11 releases decodes text that looks like an encoded
 word ("=?utf-8?q?hi=0D=0ABcc:_x=40y.example?=") into a header line of its own. Here such text is encoded once more, so
 that the reader sees exactly the text that was given.
 """
@@ -29,7 +29,10 @@ goes on, with white space and something after it."""
 
 
 def one_line(text: str, what: str) -> str:
-    """`text` without white space around it; RenderError for a line break, a control character or excess length."""
+    """`text` without white space around it.
+
+    Raises RenderError for a line break, a control character or excess length.
+    """
     stripped = text.strip()
     found = _FORBIDDEN.search(stripped)
     if found:
@@ -41,7 +44,7 @@ def one_line(text: str, what: str) -> str:
 
 
 def unstructured(name: str, text: str) -> bytes:
-    """A whole field of free text, such as Subject: unchanged when plain and short, else in encoded words (RFC 2047)."""
+    """A whole field of free text, such as Subject, unchanged when plain and short, else in encoded words (RFC 2047)."""
     if _PLAIN.fullmatch(text) and "=?" not in text and "  " not in text:
         folded = _folded(f"{name}: {text}")
         if folded is not None:
@@ -50,7 +53,7 @@ def unstructured(name: str, text: str) -> bytes:
 
 
 def _folded(line: str) -> str | None:
-    """`line` broken before single spaces; None if a word is too long for that."""
+    """`line` broken before single spaces. None if a word is too long for that."""
     if len(line) <= FOLD_AT:
         return f"{line}\r\n"
     lines, current = [], ""
@@ -95,7 +98,7 @@ def mailbox(name: str | None, address: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """The `filename` parameter: quoted when plain and short, else by RFC 2231, in numbered pieces when long."""
+    """The `filename` parameter, quoted when plain and short, else by RFC 2231, in numbered pieces when long."""
     if _PLAIN_FILE_NAME.fullmatch(name):
         return f'filename="{name}"'
     pieces = [quote(piece, safe="") for piece in _pieces(name, 18)]  # at most 54 characters each
@@ -106,10 +109,10 @@ def file_name(name: str) -> str:
 
 
 def check_block(block: bytes, names: list[bytes]) -> None:
-    """The second line of defence: `block` is exactly the fields `names`, each once, and nothing else.
+    """The second line of defence checks that `block` is exactly the fields `names`, each once, and nothing else.
 
-    `block` ends with the CRLF of its last field. RenderError for any other name, a doubled one, a stray CR, LF or NUL,
-    a line of more than 998 bytes, or a continuation line that is blank.
+    `block` ends with the CRLF of its last field. Raises RenderError for any other name, a doubled one, or a stray CR,
+    LF or NUL. Raises it also for a line of more than 998 bytes, or a continuation line that is blank.
     """
     lines = block.removesuffix(b"\r\n").split(b"\r\n")
     stray = not block.count(b"\r\n") == block.count(b"\r") == block.count(b"\n") or b"\0" in block

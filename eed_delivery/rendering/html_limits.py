@@ -1,8 +1,8 @@
-"""HTML made fit for a parser whose work is not linear: nothing that anybody reads is taken from it.
+"""HTML made fit for a parser whose work is not linear. Nothing that a person reads is taken from it.
 
 The HTML standard makes small pages into large trees in two ways. Elements may nest without end. And an element of
 formatting that is not closed is opened again in each block that follows ("reconstruct the active formatting elements",
-HTML 13.2.4.3), with all its attributes: 50 KB of `<p><a href=…>x<p>y<p>y…` are 100 MB of links.
+HTML 13.2.4.3), with all its attributes. 50 KB of `<p><a href=…>x<p>y<p>y…` are 100 MB of links.
 """
 
 import re
@@ -33,7 +33,7 @@ def fit_for_parser(html: str) -> str:
 
 
 def _not_repeated(html: str) -> str:
-    """Without formatting, and links, that would be opened again too often: formatting becomes `span`, which is not
+    """Without formatting, and links, that would be opened again too often. Formatting becomes `span`, which is not
     opened again, and links are closed."""
     if html.count("<") * len(html) <= MAX_LINK_CHARS:  # nearly all
         return html

@@ -28,8 +28,8 @@ _WORDS = {
 def read_file(root: Path, location: str, limit: int) -> bytes:
     """The content of a regular file below `root`.
 
-    Each component is opened relative to the one before it and never through a symbolic link, so that no rename or link
-    swapped in meanwhile can lead outside; only `root` itself may be a link. An absolute `location` is taken if it
+    Each component is opened relative to the one before it and never through a symbolic link. So no rename or link
+    swapped in meanwhile can lead outside. Only `root` itself may be a link. An absolute `location` is taken if it
     begins with `root`. Raises RenderError for what is wrong with this file, InfrastructureFailure when the root or the
     disk is.
     """
@@ -78,7 +78,7 @@ def _failure(error: OSError, location: str) -> RenderError | InfrastructureFailu
 
 
 def _hint(location: str) -> str:
-    """What to do about a path of Windows: a drive, a share, or backslashes, which are ordinary letters here.
+    """What to do about a path of Windows (a drive, a share, or backslashes, which are ordinary letters here).
 
     https://learn.microsoft.com/en-us/dotnet/standard/io/file-path-formats
     """

@@ -28,7 +28,7 @@ Places = tuple[tuple[int, int], ...]
 
 
 class BodyPart(NamedTuple):
-    """A body part: its header fields (ending in CRLF), their names, and its body in pieces that are joined once.
+    """A body part, with its header fields (ending in CRLF), their names, and its body in pieces that are joined once.
 
     `rows` are places in the joined body.
     """
@@ -45,7 +45,7 @@ class BodyPart(NamedTuple):
 
 
 def text_part(subtype: str, text: str) -> BodyPart:
-    """text/plain or text/html in UTF-8; ends with a line end, and its line ends are CRLF."""
+    """text/plain or text/html in UTF-8. It ends with a line end, and its line ends are CRLF."""
     try:
         data = text.encode()
     except UnicodeEncodeError as error:
@@ -77,7 +77,7 @@ def _encoded_text(data: bytes, long_lines: bool) -> tuple[str, bytes]:
     """The plainest encoding that is safe, and of the other two the shorter.
 
     7bit is RFC 2045's (section 2.7), less the control characters. `isascii` and `translate` look for it at the speed of
-    memory; a regular expression for long lines took longer than all the rest of the rendering.
+    memory. A regular expression for long lines took longer than all the rest of the rendering.
     """
     if not long_lines and data.isascii() and len(data.translate(None, _CONTROLS)) == len(data):
         return "7bit", data
@@ -90,7 +90,8 @@ def _encoded_text(data: bytes, long_lines: bool) -> tuple[str, bytes]:
 def base64_rows(data: bytes) -> bytes:
     """Base64 in rows of 76 with CRLF after each.
 
-    Rows are joined by the block while they are in the processor's cache: nearly half the time of joining all at once.
+    Rows are joined by the block while they are in the processor's cache, in nearly half the time of joining all at
+    once.
     """
     encoded = b64encode(data)
     blocks = len(encoded) - len(encoded) % _BLOCK.size
@@ -113,7 +114,7 @@ def attachment_part(filename: str, content_type: str, content: bytes) -> BodyPar
 
 
 def body_part(text: str | None, html: str | None, boundary: str) -> BodyPart:
-    """The readable part: text, HTML, or both as alternatives, the better one last (RFC 2046, section 5.1.4)."""
+    """The readable part, text, HTML, or both as alternatives, the better one last (RFC 2046, section 5.1.4)."""
     parts = [text_part(kind, content) for kind, content in (("plain", text), ("html", html)) if content is not None]
     return parts[0] if len(parts) == 1 else _multipart("alternative", f"=_a_{boundary}", parts)
 
@@ -123,8 +124,8 @@ def message(
 ) -> tuple[bytes, Places]:
     """The whole message, and where in it base64 is. Every element of `fields` is one header field with its CRLF.
 
-    RenderError when it is longer than `limit` bytes, or when its header block, read back from the bytes, is not exactly
-    the fields that were meant.
+    Raises RenderError when it is longer than `limit` bytes. Raises it also when its header block, read back from the
+    bytes, is not exactly the fields that were meant.
     """
     top = _multipart("mixed", f"=_m_{boundary}", [body, *attachments]) if attachments else body
     check_size(sum(map(len, fields)) + top.size, limit)

@@ -1,7 +1,7 @@
-"""Values that an email does not have: names whose value is NULL, in the source's column or in its JSON.
+"""Values that an email does not have, which are names whose value is NULL, in the source's column or in its JSON.
 
-They are printed as nothing, or the email fails (`rendering.missing`). Either way it is known which they were: a letter
-that says "Balance: EUR " must not leave by the thousand unseen.
+They are printed as nothing, or the email fails (`rendering.missing`). Either way it is known which they were, because a
+letter that says "Balance: EUR " must not leave by the thousand unseen.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ NUMBER_FILTERS = frozenset({"float", "int"})
 
 
 class Missing:
-    """What was missing while one email was rendered: the names, in the order of their first use."""
+    """What was missing while one email was rendered, as names in the order of their first use."""
 
     __slots__ = ("_fails", "_names")
 
@@ -46,7 +46,7 @@ class Missing:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """As the templates spell them: "balance", "order.total". Nothing of any customer's data."""
+        """As the templates spell them, such as "balance" and "order.total". Nothing of any customer's data."""
         return tuple(self._names) if self._names else ()
 
     def note(self, name: str) -> None:
@@ -59,7 +59,7 @@ class Missing:
 
 
 def name_of(node: nodes.Node) -> str:
-    """What the template calls the value of an expression: "order.total" for `order.total|upper`."""
+    """What the template calls the value of an expression, such as "order.total" for `order.total|upper`."""
     return _path(node)[:MAX_NAME] or AN_EXPRESSION
 
 

@@ -1,9 +1,9 @@
-"""The text part of an email that has only an HTML template: what a reader of the HTML sees, as text.
+"""The text part of an email that has only an HTML template. It is what a reader of the HTML sees, as text.
 
 The HTML is read by lexbor, which is a parser of the HTML standard (section 13.2), as a browser has one. So `&currency=`
 in a link is no currency sign (13.2.5.73), and broken or deeply nested markup loses none of its text. What is
-not rendered is left out (visibility.py). How words and blocks stand follows the standard's `innerText` (3.2.7), with
-more for what text would lose: the targets of links, the marks of lists, the words that stand for pictures (4.8.4.4).
+not rendered is left out (visibility.py). How words and blocks stand follows the standard's `innerText` (3.2.7). It adds
+what text would lose, such as the targets of links, the marks of lists, and the words that stand for pictures (4.8.4.4).
 """
 
 import re
@@ -37,7 +37,7 @@ _TRUISMS = ("mailto:", "tel:")
 
 
 def text_of(html: str, max_chars: int = MAX_CHARS) -> str | None:
-    """`html` as text, tables and lists laid out, links as [words](address); None when there is nothing to read.
+    """`html` as text, tables and lists laid out, links as [words](address). None when there is nothing to read.
 
     Raises `RenderError` when it would be longer than `max_chars`, before it is made, and when the parser has no memory.
     """
@@ -67,7 +67,7 @@ class _Link:
 
 @dataclass(slots=True)
 class _List:
-    """A list that is open. `number` is the next item's; None: they have none."""
+    """A list that is open. `number` is the next item's. None means that they have none."""
 
     number: int | None
 
@@ -92,7 +92,7 @@ class _Open(NamedTuple):
 
 @dataclass(slots=True)
 class _Reader:
-    """Goes through the tree in its order, without recursion: a tree may be deep."""
+    """Goes through the tree in its order, without recursion, because a tree may be deep."""
 
     quirks: bool
     sheets: Mapping[int, Declarations]

@@ -1,4 +1,4 @@
-"""Attachments from S3: only below the prefixes that the configuration allows."""
+"""Attachments from S3, only below the prefixes that the configuration allows."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,7 @@ def _split(location: str) -> tuple[str, str]:
 
 
 def _inside(location: str, prefix: str) -> bool:
-    """True below `prefix` as a directory: s3://bank/statements does not allow s3://bank/statements-2024/x."""
+    """True below `prefix` as a directory. s3://bank/statements does not allow s3://bank/statements-2024/x."""
     return location.startswith(f"{prefix.rstrip('/')}/")
 
 

@@ -1,12 +1,12 @@
-"""Jinja2's immutable sandbox, made safe to run with untrusted templates: bounded in what it reads, makes and does.
+"""Jinja2's immutable sandbox, made safe to run with untrusted templates by bounds on what it reads, makes and does.
 
 Jinja's own sandbox keeps a template away from Python's insides. It does not keep one from making a gigabyte of text, so
-the parsed template is rewritten here before it is compiled: loops are counted, what filters, slices, `~` and list
-literals make is charged, what is compared is weighed, and tags that reach for other templates are refused.
+the parsed template is rewritten here before it is compiled. Loops are counted, and what filters, slices, `~` and list
+literals make is charged. What is compared is weighed, and tags that reach for other templates are refused.
 
-Bounded: the output, all text made on the way, lists, loops, calls, recursion, nesting, numbers, CPU time between two
-steps. Not bounded: the time of one single step inside the interpreter (comparing two large lists, say). What it works
-on is weighed before, which bounds it to a few seconds, and the clock is looked at before the next one.
+The output, all text made on the way, lists, loops, calls, recursion, nesting, numbers, and CPU time between two steps
+are bounded. The time of one single step inside the interpreter (comparing two large lists, say) is not. What it
+works on is weighed before, which bounds it to a few seconds, and the clock is looked at before the next one.
 """
 
 import re
@@ -60,7 +60,7 @@ METHODS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
 """What templates may ask of Python's and Jinja's own objects. Of any other (a generator, a dict's view) nothing."""
 
 MAX_NODES = 20_000
-"""Of a parsed template: names, tags, texts, operators. Compiling so many takes 2 to 3 s; a usual template has 200."""
+"""Of a parsed template: names, tags, texts, operators. Compiling this many takes 2 to 3 s. A usual template has 200."""
 
 REFUSED_TAGS: Mapping[type[nodes.Node], str] = {
     nodes.Include: "include",
@@ -92,10 +92,10 @@ class MissingVariable(StrictUndefined):
 
 
 class _Output(CodeGenerator):
-    """How a template puts out: a run of texts and values at a time into `context.pieces`, where Jinja yields each.
+    """How a template puts out. A run of texts and values at a time goes into `context.pieces`, where Jinja yields each.
 
-    After each run it yields, so that the caller can check the result so far. HTML: one call of ours for Jinja's two,
-    of which `escape` took longer than all else.
+    After each run it yields, so that the caller can check the result so far. For HTML it is one call of ours for
+    Jinja's two, of which `escape` took longer than all else.
     """
 
     def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802 - the visitor's name for it
@@ -108,9 +108,10 @@ class _Output(CodeGenerator):
         self.writeline("yield")
 
     def start_write(self, frame: Frame, node: nodes.Node | None = None) -> None:
-        """For what a filter block or a call block gives, as if it stood in {{ }}: Jinja puts out anything unchanged.
+        """For what a filter block or a call block gives, as if it stood in {{ }}, because Jinja puts out anything
+        unchanged.
 
-        In HTML that would be a way in: striptags takes escapes away, and a call need not be one of a macro.
+        In HTML that would be a way in, because striptags takes escapes away, and a call need not be one of a macro.
         """
         self.writeline(f"{frame.buffer or _PIECES}.append(", node)
         self.write("environment.escaped(context, " if frame.eval_ctx.autoescape else "environment.written(context, ")
@@ -135,7 +136,7 @@ class _Output(CodeGenerator):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The one environment of all templates; `autoescape` decides by template name. Safe to share between threads."""
+    """The one environment of all templates. `autoescape` decides by template name. Safe to share between threads."""
 
     code_generator_class = _Output
     intercepted_binops = frozenset(BINARY_OPERATORS)
@@ -168,7 +169,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return str(_written(context, value))
 
     def call_filter(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """A filter that a template names as text, as in map("upper"): there a blank would reach the hidden ones."""
+        """A filter that a template names as text, as in map("upper"). There a blank would reach the hidden ones."""
         if name in _HIDDEN:
             raise TemplateRuntimeError(f"No filter named {name!r}.")
         return super().call_filter(name, *args, **kwargs)
@@ -193,12 +194,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return BINARY_OPERATORS[operator](budget, left, right)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        """str.format is refused here and given back, measured, by `call`: only there is the budget known."""
+        """str.format is refused here and given back, measured, by `call`, because only there is the budget known."""
         safe = super().wrap_str_format(value)
         return None if safe is None or value.__name__ != "format" else _BraceFormat(value.__self__, safe)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja's
-        """A call is a step; what goes in and what comes out is weighed."""
+        """A call is a step. What goes in and what comes out is weighed."""
         budget = cast(BudgetedContext, __context).budget
         budget.step()
         budget.taken((args, kwargs))
@@ -210,7 +211,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 class _BraceFormat:
-    """The `format` of one text; `Sandbox.call` measures before it calls."""
+    """The `format` of one text. `Sandbox.call` measures before it calls."""
 
     def __init__(self, text: str, safe: Callable[..., str]) -> None:
         self.text = text
@@ -221,7 +222,7 @@ class _BraceFormat:
 
 
 def rewrite(environment: Sandbox, template: nodes.Template) -> nodes.Template:
-    """The template with its counters in place; TemplateSyntaxError for a tag that we don't have."""
+    """The template with its counters in place. Raises TemplateSyntaxError for a tag that we don't have."""
     if sum(1 for _ in template.find_all(nodes.Node)) > MAX_NODES:
         raise TemplateSyntaxError(f"it has more than {MAX_NODES:,} parts. Simplify it", 1)
     for tag in template.find_all(tuple(REFUSED_TAGS)):
@@ -330,7 +331,10 @@ def _printing(node: nodes.Expr) -> nodes.Filter:
 
 
 def _printing_each(node: nodes.Expr) -> nodes.Expr:
-    """The values that a format, or a join, is given: a list or object that the template writes out, or one value."""
+    """The values that a format, or a join, is given.
+
+    It is a list or object that the template writes out, or one value.
+    """
     if isinstance(node, (nodes.Tuple, nodes.List)):
         node.items = list(map(_printing, node.items))
         return node
@@ -349,7 +353,7 @@ def _print_arguments(node: nodes.Call | nodes.Filter) -> None:
 
 @pass_context
 def _written(context: BudgetedContext, value: Any, name: str = AN_EXPRESSION) -> Any:
-    """What {{ }} writes. None writes nothing; a list or an object is a mistake that no customer should see."""
+    """What {{ }} writes. None writes nothing. A list or an object is a mistake that no customer should see."""
     kind = type(value)
     if kind is str or kind is Markup:
         context.budget.charge(len(value))
@@ -376,7 +380,7 @@ def _printed(context: BudgetedContext, value: Any, name: str) -> Any:
 
 @pass_context
 def _looked_at(context: BudgetedContext, value: Any, name: str) -> Any:
-    """What goes into a filter that makes a number: it may be None, and is noted then."""
+    """What goes into a filter that makes a number. It may be None, and is noted then."""
     context.printed(value, name)
     return value
 

@@ -1,4 +1,4 @@
-"""The attachments that all emails of a job share: read and encoded once, kept while there is room."""
+"""The attachments that all emails of a job share, read and encoded once, and kept up to a limit of bytes."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,7 +11,7 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 class SharedParts:
-    """A cache, bounded in bytes; the job used longest ago goes first. Safe to use from many threads."""
+    """A cache, bounded in bytes. The job used longest ago goes first. Safe to use from many threads."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -22,7 +22,7 @@ class SharedParts:
     def get(self, key: int, reading: Lock, read: Callable[[], tuple[BodyPart, ...]]) -> tuple[BodyPart, ...]:
         """What is kept under `key`, else what `read` gives. `reading` is the key's own lock.
 
-        One thread at a time reads the same files. What `read` raises is not kept: the next email tries again.
+        One thread at a time reads the same files. What `read` raises is not kept, so the next email tries again.
         """
         kept = self._find(key)
         if kept is not None:

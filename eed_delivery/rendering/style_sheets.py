@@ -1,8 +1,8 @@
 """What the style sheets of an email hide from all of its readers.
 
 Only `display`, `visibility` and `opacity` are read, and only in rules that apply to every reader. What is hidden from
-phones, or under a pointer, is there for the others: lexbor takes no element for one that a pointer is over. Sizes are
-left alone: a rule for a row and one for its columns undo each other, and half of what they say would cost words.
+phones, or under a pointer, is there for the others. lexbor takes no element for one that a pointer is over. Sizes are
+left alone. A rule for a row and one for its columns undo each other, and half of what they say would cost words.
 """
 
 import re
@@ -27,7 +27,7 @@ _MOST_RULES = 200
 
 
 class StyleRule(NamedTuple):
-    """One selector, and what it says. `specificity`: of ids, of classes and attributes, of elements."""
+    """One selector, and what it says. `specificity` is of ids, of classes and attributes, of elements."""
 
     specificity: tuple[int, int, int]
     selector: str
@@ -97,7 +97,7 @@ def _of_rule(node: Any) -> Iterator[StyleRule]:
 
 
 def _specificity(selector: Sequence[Any]) -> tuple[int, int, int]:
-    """Selectors 4, section 17; but `:not()` and `:is()` count as a class, whatever is in them."""
+    """Selectors 4, section 17, but `:not()` and `:is()` count as a class, whatever is in them."""
     kinds = [token.type for token in selector]
     named = sum(before in _MARKS and token.type == "ident" for before, token in pairwise(selector))
     classes = named + kinds.count("[] block") + kinds.count("function")

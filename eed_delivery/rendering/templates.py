@@ -1,4 +1,4 @@
-"""Templates: compiled once for a job, run once for each email, with errors that name the template and the line."""
+"""Templates, compiled once for a job, run once for each email, with errors that name the template and the line."""
 
 import re
 from dataclasses import dataclass
@@ -36,7 +36,10 @@ class Template:
     eval_ctx: EvalContext
 
     def render(self, variables: dict[str, Any], missing: Missing | None = None) -> str:
-        """The text for one email; RenderError with the template's name and line. `missing` learns what has no value."""
+        """The text for one email.
+
+        Raises RenderError with the template's name and line. `missing` learns what has no value.
+        """
         names = {**self.compiled.globals, **variables}
         context = BudgetedContext(self.eval_ctx, self.name, names, Budget(self.max_chars), missing or Missing())
         try:
@@ -46,7 +49,7 @@ class Template:
             raise RenderError(f"{self.name}, line {line}: {_words(error, self.source)}") from error
 
     def _collect(self, context: BudgetedContext) -> str:
-        """The pieces are counted by the hundred. That bounds memory as well as counting each: a piece is a constant of
+        """The pieces are counted by the hundred. That bounds memory as well as counting each. A piece is a constant of
         the template, which takes none, or a value, which the budget has charged."""
         pieces = context.pieces
         chars = counted = 0
@@ -65,14 +68,14 @@ class Template:
 
 
 class Templates:
-    """Compiles templates. HTML is autoescaped; subject, text and header are not."""
+    """Compiles templates. HTML is autoescaped. Subject, text and header are not."""
 
     def __init__(self, max_output_chars: int) -> None:
         self._max_chars = max_output_chars
         self._sandbox = Sandbox(autoescape=lambda name: name == HTML)
 
     def compile(self, name: str, source: str) -> Template:
-        """A template ready to run; RenderError with name and line when it is not one."""
+        """A template ready to run. Raises RenderError with name and line when it is not one."""
         if len(source) > self._max_chars:
             raise RenderError(f"{name}: it is longer than {self._max_chars:,} characters (rendering.max_output_chars)")
         try:
@@ -95,7 +98,7 @@ def _of_template(words: str, source: str) -> str:
 
 
 def _line_of(error: BaseException, compiled: JinjaTemplate) -> int:
-    """The template's line where the error came up: the innermost of its frames in the traceback."""
+    """The template's line where the error came up, from the innermost of its frames in the traceback."""
     line = 1
     trace = error.__traceback__
     while trace is not None:

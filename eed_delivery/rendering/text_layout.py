@@ -1,4 +1,4 @@
-"""Lines of text: words put together, blocks apart from each other, lists with their marks, tables in columns.
+"""Lines of text, with words put together, blocks apart from each other, lists with their marks, and tables in columns.
 
 The work is linear in the text. A cell is padded by at most MAX_COLUMN characters, and the lines of a table within a
 table are not copied. What is laid out is counted before it is joined (`Room`).
@@ -30,7 +30,7 @@ _Rope = list[Union[str, "_Rope"]]
 
 
 class Room:
-    """How much text there may be; RenderError when it is more."""
+    """How much text there may be. Raises RenderError when it is more."""
 
     __slots__ = ("_left", "_max_chars")
 
@@ -39,7 +39,7 @@ class Room:
         self._left = _WORK * max_chars
 
     def take(self, chars: int) -> None:
-        """So many characters are laid out."""
+        """Count characters that are laid out."""
         self._left -= chars
         if self._left < 0:
             self.refuse()
@@ -51,7 +51,7 @@ class Room:
         return text
 
     def refuse(self) -> NoReturn:
-        """There is no more room."""
+        """Raise `RenderError` for too much text."""
         limit = f"{self._max_chars:,} characters (rendering.max_output_chars)"
         raise RenderError(f"the text part made from the HTML is longer than {limit}; give the job a text template")
 
@@ -93,14 +93,14 @@ class TextLines:
             self._space = joined.endswith(" ")
 
     def open_link(self, text: str, space: str) -> str:
-        """Begin a link before the words of `text`; what is given back is to be added then."""
+        """Begin a link before the words of `text`. What is given back is to be added then."""
         words = text.lstrip(BLANKS) if space == "normal" else text
         self._space = self._space or words != text
         self.add("[")
         return words
 
     def close_link(self, address: str, same: Container[str]) -> None:
-        """End a link: its address after its words, or nothing more where these are one of `same`."""
+        """End a link, with its address after its words, or nothing more where these are one of `same`."""
         if len(self._line) > 1 and self._line[-2] == "[" and self._line[-1] in same:
             del self._line[-2]
             return
@@ -159,7 +159,7 @@ class TextLines:
         self._line, self._space = [], False
 
     def item(self, mark: str) -> str:
-        """Begin a list's item; what is given back ends it."""
+        """Begin a list's item. What is given back ends it."""
         before = self.indent
         self.block()
         if self._line:
@@ -204,7 +204,7 @@ class TextLines:
         return self
 
     def in_column(self) -> list[str] | None:
-        """The lines, if they may stand beside those of other cells: any one line, or a few short ones."""
+        """The lines, if they may stand beside those of other cells. That is any one line, or a few short ones."""
         lines = [part for part in self.kept if isinstance(part, str)]
         if len(lines) < len(self.kept):
             return None
@@ -240,8 +240,8 @@ def _flat(rope: _Rope) -> Iterator[str]:
 
 
 class TableCell(NamedTuple):
-    """A cell that is finished: what is in it, the same as lines of a column or None, and over how many columns it
-    goes."""
+    """A cell that is finished. It has its content, the same as lines of a column or None, and the number of columns it
+    spans."""
 
     lines: TextLines
     column: list[str] | None
@@ -263,7 +263,7 @@ class Table:
         """Lay the table out.
 
         In a row whose cells all fit into columns they stand side by side. In any other row they come one after the
-        other: these are pages laid out by tables.
+        other, because these are pages laid out by tables.
         """
         widths = self._widths()
         lines.block()
@@ -281,7 +281,7 @@ class Table:
                 lines.block(apart)
 
     def _widths(self) -> Sequence[int]:
-        """The width of each column: that of its longest line which is neither too long nor over several columns."""
+        """The width of each column, that of its longest line which is neither too long nor over several columns."""
         widths: list[int] = []
         for row in self.rows:
             for at, cell in _places(row):

@@ -10,7 +10,7 @@ _LINK = re.compile(r"<((?:https|http|mailto):[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-
 
 
 def unsubscribe_fields(rendered: str) -> list[bytes]:
-    """The header fields for what the `list_unsubscribe` template gave for one email: links in angle brackets.
+    """The header fields for what the `list_unsubscribe` template gave for one email, as links in angle brackets.
 
     List-Unsubscribe-Post is added when exactly one of them is https, as RFC 8058, section 3.1 wants it.
     """

@@ -1,4 +1,4 @@
-"""An email's variables: from what the source's column held to what its templates may see."""
+"""An email's variables, from what the source's column held to what its templates may see."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def variables_of(email: Email) -> dict[str, Any]:
     """What the templates of `email` see, by name.
 
     The email's variables, and over them the source's mapped columns (`column_values` says what each becomes). Ours
-    begin with `eed_`; `email_id`, `job_id` and `recipient_name` are there too, unless the email has its own of that
+    begin with `eed_`. `email_id`, `job_id` and `recipient_name` are there too, unless the email has its own of that
     name. Values are None, bool, int, float, str, list and dict.
     Raises RenderError, naming the variable, for anything else, and for one of the email's that begins with `eed_`.
     """

@@ -7,13 +7,13 @@ CSS. What decides is the element's own `style`, and of style sheets what holds w
 These do not hide anything, and each for a reason:
 
 - `mso-hide:all` hides from Word, which Outlook for Windows shows emails with. All others show the element. Buttons are
-  made so: Outlook gets a drawing in a comment, all others the link.
+  made so. Outlook gets a drawing in a comment, all others the link.
 - `aria-hidden` hides from screen readers, and is seen by all others.
-- Colours, `text-indent`, positions off the page: which of them hide depends on what is around. Some are for people who
+- Colours, `text-indent`, positions off the page. Which of them hide depends on what is around. Some are for people who
   hear the page, and they read the text part too.
-- `<details>` that is closed: the reader opens it. In a text part nothing can be opened.
+- `<details>` that is closed, because the reader opens it. In a text part nothing can be opened.
 - What is in `<video>`, `<audio>`, `<canvas>` or `<object>` is for programs that cannot show these (section 4.8.8).
-  `<rp>` is the same for `<ruby>` (section 4.5.12). `<noscript>` is for programs without scripts: mail programs.
+  `<rp>` is the same for `<ruby>` (section 4.5.12). `<noscript>` is for programs without scripts, such as mail programs.
 """
 
 from collections.abc import Mapping
@@ -72,10 +72,10 @@ class Style(NamedTuple):
 def style_of(
     tag: str, attributes: Mapping[str, str | None], around: Style, sheets: Declarations, quirks: bool
 ) -> Style | None:
-    """The style of an element in one with the style `around`; None when nothing in it is rendered.
+    """The style of an element in one with the style `around`. None when nothing in it is rendered.
 
-    `sheets`: what style sheets say of it. `quirks`: the document has no doctype. Then tables do not take the font size
-    from around them (section 15.3.10).
+    `sheets` is what style sheets say of it. `quirks` means that the document has no doctype. Then tables do not take
+    the font size from around them (section 15.3.10).
     """
     written, hidden = attributes.get("style") or "", _is_hidden(tag, attributes)
     if sheets and tag not in NOT_RENDERED:
@@ -126,7 +126,7 @@ def _sized(declared: Declarations, around: bool) -> bool:
 
 
 def _size_in(font: tuple[Token, ...]) -> Token:
-    """The size in a `font` (CSS Fonts 4, 2.7): its first length; a number before it is a weight, unless it is 0."""
+    """The size in a `font` (CSS Fonts 4, 2.7) is its first length. A number before it is a weight, unless it is 0."""
     sizes = (token for token in font if token.type in ("dimension", "percentage") or css.is_zero_token(token))
     return next(sizes, font[0])
 
