@@ -1,4 +1,4 @@
-"""Checks the messages of new commits: subject, blank line, body. `make lint` runs it; CONTRIBUTING.md has the rules.
+"""Checks the messages of new commits: subject, blank line, body. `make lint` runs it. CONTRIBUTING.md has the rules.
 
 New are the commits after the one that `commits-checked-since` names. A clone without that commit, such as a shallow
 one, checks the commits since its date. Without Git, as in an unpacked archive, nothing is checked.

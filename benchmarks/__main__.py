@@ -72,7 +72,7 @@ def _bench(arena: Arena, options: argparse.Namespace) -> Bench:
 
 
 def _settings(words: list[str]) -> dict[str, Any]:
-    """`worker.threads=4` to {"worker.threads": 4}; a value that TOML can't read is a word."""
+    """`worker.threads=4` to {"worker.threads": 4}. A value that TOML can't read is a word."""
     found: dict[str, Any] = {}
     for word in words:
         key, _, value = word.partition("=")
@@ -84,7 +84,7 @@ def _settings(words: list[str]) -> dict[str, Any]:
 
 
 def _run(name: str, bench: Bench) -> list[Run]:
-    """One part; nothing of one that this machine cannot have."""
+    """One part. Nothing of one that this machine cannot have."""
     runs: list[Run] = []
     started = time.monotonic()
     try:

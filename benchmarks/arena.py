@@ -1,4 +1,4 @@
-"""The servers that every run of one benchmark shares, and the ground of one run: a fresh database, and files."""
+"""The servers that every run of one benchmark shares, and the ground of one run, a fresh database and files."""
 
 import itertools
 import shutil
@@ -24,7 +24,7 @@ DATABASE_OPTIONS = {
 
 
 class Arena:
-    """`with Arena() as arena:`; everything it started is ended, and everything it wrote removed."""
+    """Used as `with Arena() as arena:`. Everything it started is ended, and everything it wrote removed."""
 
     def __init__(self, database_kind: str = "mariadb") -> None:
         self._kind = database_kind
@@ -47,7 +47,7 @@ class Arena:
         self._at_the_end.close()
 
     def ground(self, jobs: Sequence[Work], sink: Server | None = None, smtp_port: int | None = None) -> "Ground":
-        """A new run's. `jobs` are numbered from 1; their files must have one size. The mail server is `sink`, which is
+        """A new run's. `jobs` are numbered from 1. Their files must have one size. The mail server is `sink`, which is
         reached by `smtp_port` if that is another one's."""
         url = self.database.create_database("bench")
         World(url).close()

@@ -1,7 +1,7 @@
 """`python -m benchmarks.aws_call`: the CPU of one HTTP exchange with AWS, by `aws.calls` and by `http.client`.
 
 Both send the same request on a kept connection to a server in a process of its own, and take turns. The figures are
-milliseconds of user and system time of this process for one exchange. `http.client` has the least to do: no
+milliseconds of user and system time of this process for one exchange. `http.client` has the least to do, because no
 check of its answers is added.
 """
 

@@ -1,4 +1,4 @@
-"""The ceiling: postfix's smtp-source, which does nothing but send one and the same message again and again."""
+"""The ceiling is postfix's smtp-source, which does nothing but send one and the same message again and again."""
 
 import os
 import subprocess

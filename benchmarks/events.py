@@ -1,7 +1,7 @@
 """`python -m benchmarks.events`: SES's events through the role `events`, each doubled and in any order.
 
 MariaDB, a queue and the role are real processes on this machine. The speed is that from the role's start until the
-queue is empty; the processes' CPU says what it would be with the queue elsewhere. At the end the ledger is held against
+queue is empty. The processes' CPU says what it would be with the queue elsewhere. At the end the ledger is held against
 what the set of events says.
 """
 

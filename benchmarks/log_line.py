@@ -1,6 +1,6 @@
 """`python -m benchmarks.log_line`: what a log line costs the thread that logs it, and its process, by alert rules.
 
-The kinds take turns in one process; the figures are medians of CPU microseconds a line, by `time.thread_time()` of the
+The kinds take turns in one process. The figures are medians of CPU microseconds a line, by `time.thread_time()` of the
 logging thread and `time.process_time()` of all.
 """
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _desk(database: Database, level: str) -> Desk:
-    """One with rules that no line fits: half of them words, half expressions."""
+    """One with rules that no line fits, half of them words and half expressions."""
     looks = [
         {"word": f"event_{n}"} if n % 2 else {"regex": f'"reply": "5[0-9]+.*"event": "(defect_{n}|failed_{n})"'}
         for n in range(RULES)

@@ -47,14 +47,14 @@ def cpu_seconds(pid: int) -> float:
 
 
 def busy_seconds() -> float:
-    """What all processes of the machine but this one have used, without interrupts: where programs talk over the
+    """What all processes of the machine but this one have used, without interrupts. Where programs talk over the
     loopback, these are the network's work for all of them."""
     times, ours = psutil.cpu_times(), psutil.Process().cpu_times()
     return float(times.user + times.nice + times.system - ours.user - ours.system)
 
 
 def stolen_seconds() -> float:
-    """What the host has given to somebody else although we wanted it, since the machine was started."""
+    """What the host has given to other guests although we wanted it, since the machine was started."""
     return float(psutil.cpu_times().steal)
 
 

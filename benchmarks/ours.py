@@ -1,4 +1,4 @@
-"""eed-delivery itself, as systemd starts it: `eed-delivery run`, a supervisor with all its processes."""
+"""eed-delivery itself, as systemd starts it by `eed-delivery run`, a supervisor with all its processes."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -36,9 +36,9 @@ CABLE = "servers"
 
 
 class Ours:
-    """The service at work on one ground, idle until `begin`. `settings`: dotted keys, over `SETTINGS`.
+    """The service at work on one ground, idle until `begin`. `settings` are dotted keys, over `SETTINGS`.
 
-    `hosts`: each has a whole service of its own; without any there is one, on this machine as it is.
+    Each of `hosts` has a whole service of its own. Without any there is one, on this machine itself.
     """
 
     name = "ours"
@@ -75,7 +75,7 @@ class Ours:
 
     @property
     def roots(self) -> list[int]:
-        """The supervisors; all others are below them."""
+        """The supervisors. All others are below them."""
         return [service.pid for service in self._services]
 
     @property

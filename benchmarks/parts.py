@@ -1,4 +1,4 @@
-"""What is measured, part by part: functions that yield their runs. `python -m benchmarks --list` names them."""
+"""What is measured, part by part, as functions that yield their runs. `python -m benchmarks --list` names them."""
 
 import math
 import statistics
@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 3 * 3600
 
 @dataclass(frozen=True)
 class Bench:
-    """What the command line asks for. `emails`: how many ours sends in most runs; in others so many times as many."""
+    """What the command line asks for. `emails` is how many ours sends in most runs, and in others a multiple of it."""
 
     arena: Arena
     emails: int
@@ -58,7 +58,7 @@ class Bench:
 
 
 class Skipped(Exception):
-    """This machine does not have what the part needs; in words."""
+    """This machine does not have what the part needs, in words."""
 
 
 Part = Callable[[Bench], Iterator[Run]]
@@ -75,14 +75,14 @@ def part(function: Part) -> Part:
 
 @part
 def yardstick(bench: Bench) -> Iterator[Run]:
-    """What a millisecond is worth here: the CPU to build the email with the standard library, and nothing else."""
+    """What a millisecond is worth here, by the CPU to build the email with the standard library, and nothing else."""
     yield measured(bench.arena, 0)
     yield measured(bench.arena, bench.attachment_bytes)
 
 
 @part
 def systems(bench: Bench) -> Iterator[Run]:
-    """Everybody sends the same emails, in turns: the medians of these runs are the ratios."""
+    """All systems send the same emails, in turns. The medians of these runs are the ratios."""
     turns = [(name, turn) for turn in range(bench.repetitions) for name in bench.systems]
     runs: dict[str, list[Run]] = {}
     for name, _ in turns:
@@ -106,7 +106,7 @@ def _one(bench: Bench, name: str) -> Run | None:
 
 @part
 def transports(bench: Bench) -> Iterator[Run]:
-    """SES; SMTP is what all other parts use."""
+    """SES. SMTP is what all other parts use."""
     yield bench.ours("transports", Work(bench.emails, bench.attachment_bytes), ses=True)
     yield bench.ours("transports", Work(bench.emails, 0), ses=True)
 
@@ -132,7 +132,7 @@ def threads(bench: Bench) -> Iterator[Run]:
 
 @part
 def hosts(bench: Bench) -> Iterator[Run]:
-    """Two worker processes: both on one host, and one on each of two, which are network namespaces."""
+    """Two worker processes, both on one host, and one on each of two, which are network namespaces."""
     with ExitStack() as opened:
         there = [opened.enter_context(Host((CABLE, "unused"))) for _ in range(2)]
         if not all(host.separate for host in there):
@@ -142,7 +142,7 @@ def hosts(bench: Bench) -> Iterator[Run]:
 
 
 def _on_hosts(bench: Bench, there: Sequence[Host], processes: int) -> Run:
-    """The way to the servers leads through relays in this process: what they cost is told."""
+    """The way to the servers leads through relays in this process. What they cost is reported."""
     work = Work(_times(bench, 1 / 2), bench.attachment_bytes)
     ground = bench.arena.ground([work, WARM_UP])
     wanted = {"worker.processes": processes, **bench.settings}
@@ -156,14 +156,17 @@ def _on_hosts(bench: Bench, there: Sequence[Host], processes: int) -> Run:
 
 @part
 def sizes(bench: Bench) -> Iterator[Run]:
-    """Jobs of 1,000 and 10,000 emails; with --long of 100,000 and 500,000 too. An email must not cost more in them."""
+    """Jobs of 1,000 and 10,000 emails, and with --long of 100,000 and 500,000 too.
+
+    An email must not cost more in them.
+    """
     for emails in (1_000, 10_000, 100_000, 500_000) if bench.long else (1_000, 10_000):
         yield bench.ours("sizes", Work(emails, bench.attachment_bytes))
 
 
 @part
 def latency(bench: Bench) -> Iterator[Run]:
-    """A mail server each of whose answers takes 1, 20, 100 ms: threads must hide it."""
+    """A mail server each of whose answers takes 1, 20, 100 ms, which threads must hide."""
     for milliseconds, count, share in ((1, 16, 1), (20, 16, 1), (100, 16, 0.4), (100, 64, 1)):
         work = Work(_times(bench, share), bench.attachment_bytes)
         run = bench.ours("latency", work, {"worker.threads": count}, slow_ms=milliseconds)
@@ -172,7 +175,7 @@ def latency(bench: Bench) -> Iterator[Run]:
 
 @part
 def publish(bench: Bench) -> Iterator[Run]:
-    """The publisher alone: from a ready job to the last message in the queue."""
+    """The publisher alone, from a ready job to the last message in the queue."""
     work = Work(100_000 if bench.long else _times(bench, 3), 0)
     ground = bench.arena.ground([work, WARM_UP])
     with Ours(ground, {**bench.settings, "publisher.queue_ahead": 1_000_000}, "publisher") as system:
@@ -186,7 +189,7 @@ def publish(bench: Bench) -> Iterator[Run]:
 
 @part
 def idle(bench: Bench) -> Iterator[Run]:
-    """One email into an idle service, several times one after the other: from submitting it to its acceptance."""
+    """One email into an idle service, several times one after the other, from submitting it to its acceptance."""
     for name in bench.systems:
         if name in _PEERS:
             yield _idle_peer(bench, _PEERS[name])
@@ -228,7 +231,10 @@ def _waits(part_name: str, name: str, bench: Bench, waits: Sequence[float], sett
 
 @part
 def behind(bench: Bench) -> Iterator[Run]:
-    """A job of 10 emails that is submitted while a big one is under way: with --long one of 100,000, for everybody."""
+    """A job of 10 emails that is submitted while a big one is under way.
+
+    With --long it is one of 100,000, for all systems.
+    """
     for name in bench.systems:
         if name == "smtp-source":
             continue
@@ -240,7 +246,7 @@ def behind(bench: Bench) -> Iterator[Run]:
 
 
 def _behind(bench: Bench, system: System, ground: Ground, many: int) -> Run:
-    """Submitted when a twentieth of the big job is sent. `ahead`: emails that were not sent yet."""
+    """Submitted when a twentieth of the big job is sent. `ahead` are emails that were not sent yet."""
     taken_before = ground.sink.taken
     system.begin(1)
     await_taken(system, ground, taken_before + many // 20)
@@ -259,7 +265,7 @@ def _behind(bench: Bench, system: System, ground: Ground, many: int) -> Run:
 
 @part
 def half_million(bench: Bench) -> Iterator[Run]:
-    """The real thing: 500,000 emails with 60 KB each, ours alone; 10,000 before and after, to see what one costs."""
+    """The real size, 500,000 emails with 60 KB each, ours alone, and 10,000 before and after, to see what one costs."""
     before = bench.ours("half_million", Work(10_000, STATEMENT_BYTES))
     yield before
     real = bench.ours("half_million", Work(500_000, STATEMENT_BYTES))
@@ -273,7 +279,7 @@ EXTRA.add("half_million")
 
 def _times_as_much(big: Run, small: Sequence[Run]) -> dict[str, float]:
     """CPU of an email in the big job to that in small ones. The mail server has the same work with each email, wherever
-    it comes from: what it took tells how much of that is the machine, which is not the same at two times of the day."""
+    it comes from. What it took shows how much of that is the machine, which is not the same at two times of the day."""
     usual = [_cpu_ms(run) for run in small]
     times = {name: used / statistics.mean(one[name] for one in usual) for name, used in _cpu_ms(big).items()}
     return {f"{big.emails}_cost_{name}_times": round(value, 2) for name, value in times.items()}

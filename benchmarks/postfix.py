@@ -1,4 +1,4 @@
-"""Postfix's smtp-sink and smtp-source, without a postfix: Debian's package is unpacked, not installed.
+"""Postfix's smtp-sink and smtp-source, without a postfix. Debian's package is unpacked, not installed.
 
 So no daemon is started, no user is made, and it works without root.
 """
@@ -22,7 +22,7 @@ class Postfix:
 
 
 def find() -> Postfix | None:
-    """The installed programs, or the unpacked ones, or those of a package that is fetched now; None if none can be."""
+    """The installed programs, or the unpacked ones, or those of a package that is fetched now. None if none can be."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
     sink, source = shutil.which("smtp-sink", path=path), shutil.which("smtp-source", path=path)
     if sink and source:

@@ -1,4 +1,4 @@
-"""One system on one ground: from the start to the last status, and what that cost."""
+"""One system on one ground, from the start to the last status, and what that cost."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ WARM_UP = Work(100, 0)
 
 
 class System(Protocol):
-    """Somebody who sends emails."""
+    """A system that sends emails."""
 
     @property
     def name(self) -> str: ...
@@ -103,7 +103,7 @@ def _warm_up(system: System, ground: Ground) -> None:
 
 
 def await_taken(system: System, ground: Ground, count: int, poll_seconds: float = _POLL_SECONDS) -> None:
-    """Until the mail server has taken so many. Raises RuntimeError when it takes no more of them."""
+    """Until the mail server has taken this many. Raises RuntimeError when it takes no more of them."""
     last, moved_at = ground.sink.taken, time.monotonic()
     while last < count:
         time.sleep(poll_seconds)

@@ -1,7 +1,7 @@
 """Processes that a benchmark starts, and the mail servers among them, which count what they take.
 
-Every mail server here writes `mesg=NUMBER` to its stdout for each message it took, as smtp-sink does: the number at the
-end of that file is read when it is wanted, and costs nothing while nobody asks.
+Every mail server here writes `mesg=NUMBER` to its stdout for each message it took, as smtp-sink does. The number at the
+end of that file is read when it is wanted, and costs nothing otherwise.
 """
 
 import itertools
@@ -25,7 +25,7 @@ _CONNECTIONS = "2000"
 
 
 class Server:
-    """A process that listens on 127.0.0.1:port; its stdout and stderr are files below `directory`.
+    """A process that listens on 127.0.0.1:port. Its stdout and stderr are files below `directory`.
 
     With port 0 it chooses one, and says `port=NUMBER` before anything else.
     """
@@ -92,7 +92,7 @@ def smtp_sink(directory: Path, postfix: Postfix | None) -> Server:
 
 
 def slow_relay(directory: Path, target_port: int, milliseconds: int) -> Server:
-    """A TCP relay: everything that the server behind it says arrives so much later."""
+    """A TCP relay. Everything that the server behind it says arrives this much later."""
     return _python("slow-relay", "benchmarks.slow_relay", [str(target_port), str(milliseconds)], free_port(), directory)
 
 

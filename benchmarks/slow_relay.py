@@ -1,6 +1,6 @@
 """`python -m benchmarks.slow_relay PORT TARGET_PORT MS`: what the target says arrives MS milliseconds later.
 
-It stands for a mail server that is far away or slow: each of its answers costs that time.
+It stands for a mail server that is far away or slow, each of whose answers costs that time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class _Back(asyncio.Protocol):
 
 
 class _Forth(asyncio.Protocol):
-    """The client's side: what it says before the target answers the call is kept."""
+    """The client's side. What it says before the target answers the call is kept."""
 
     def __init__(self, target_port: int, seconds: float) -> None:
         self._target_port = target_port

@@ -40,7 +40,7 @@ def print_table(runs: Sequence[Run], mail_server: str) -> None:
 
 
 def cpu_in_yardsticks(runs: Sequence[Run]) -> list[tuple[str, float]]:
-    """For each row of ours with a yardstick of its size: how many of those its CPU is."""
+    """For each row of ours with a yardstick of its size, how many of those its CPU is."""
     sticks = {run.attachment_bytes: run.cpu_ms_per_email for run in runs if run.part == "yardstick"}
     return [
         (f"{run.part}, {run.transport}, {run.attachment_bytes // KB} KB", round(run.cpu_ms_per_email / stick, 2))

@@ -1,4 +1,4 @@
-"""What is sent: the source's rows, the templates, and a PDF file for each email. The same for every system."""
+"""What is sent, which is the source's rows, the templates, and a PDF file for each email. The same for every system."""
 
 import json
 import os
@@ -62,7 +62,7 @@ _TEXTS = ("Salary", "Rent", "Groceries", "Electricity", "Card payment", "Transfe
 
 @dataclass(frozen=True)
 class Work:
-    """A job: so many emails, each with a PDF of so many bytes (0: none), or all with one and the same."""
+    """A job of `emails` emails, each with a PDF of this many bytes (none with 0), or all with one and the same."""
 
     emails: int
     attachment_bytes: int = STATEMENT_BYTES
@@ -70,7 +70,7 @@ class Work:
 
 
 def fill(url: str, work: Work, job_id: int = 1) -> None:
-    """The job's rows, all but its readiness: its status is `created`, and `release` makes it ready."""
+    """The job's rows, all but its readiness. Its status is `created`, and `release` makes it ready."""
     with _connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO delivery_job (id, name, status, sender, subject, html_template, text_template)"
@@ -129,7 +129,7 @@ def write_files(directory: Path, work: Work) -> None:
 
 
 def _write(path: Path, size: int, seed: int) -> None:
-    """As a PDF is for those who only carry it: bytes that don't compress. Nobody here opens it."""
+    """As a PDF is for those who only carry it, bytes that don't compress. It is never opened here."""
     head, tail = b"%PDF-1.4\n", b"\n%%EOF\n"
     path.write_bytes(head + random.Random(seed).randbytes(size - len(head) - len(tail)) + tail)
 

@@ -1,7 +1,8 @@
-"""What CPU is worth on this machine, now: the same email built as the peers build it, by the standard library alone.
+"""What CPU is worth on this machine, now, by the same email built as the peers build it, with the standard library
+alone.
 
-A millisecond of CPU is not the same on two machines, nor on a virtual one at two times of the day. How many of these
-somebody needs for an email is.
+A millisecond of CPU is not the same on two machines, nor on a virtual one at two times of the day. How many of these a
+system needs for an email is.
 """
 
 import time

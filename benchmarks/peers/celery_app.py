@@ -1,6 +1,6 @@
-"""Celery over SQS: a task an email, acknowledged when it is done; each of its processes keeps its connections.
+"""Celery over SQS, with a task an email, acknowledged when it is done. Each of its processes keeps its connections.
 
-`python -m celery -A benchmarks.peers.celery_app worker` works; `python -m benchmarks.peers.celery_app` publishes.
+`python -m celery -A benchmarks.peers.celery_app worker` works, and `python -m benchmarks.peers.celery_app` publishes.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""A peer's processes: started, told to publish, ended."""
+"""Starts a peer's processes, has them publish, and ends them."""
 
 import os
 import shutil
@@ -22,8 +22,8 @@ _CORES = os.cpu_count() or 1
 
 @dataclass(frozen=True)
 class Kind:
-    """How one peer is started. `publisher` is a module; `worker` the words after `python -m`, if it has workers;
-    `boots`: how many processes say that they are ready."""
+    """How one peer is started. `publisher` is a module, and `worker` the words after `python -m`, if it has workers.
+    `boots` is how many processes say that they are ready."""
 
     name: str
     publisher: str
@@ -80,7 +80,7 @@ class Peer:
         shutil.rmtree(self._ready)
 
     def begin(self, job_id: int) -> None:
-        """Have the publisher publish a job; returns at once."""
+        """Have the publisher publish a job. Returns at once."""
         pipe = self._processes["publisher"].stdin
         if pipe is None:
             raise RuntimeError("the publisher has no stdin")
@@ -89,7 +89,7 @@ class Peer:
 
     @property
     def roots(self) -> list[int]:
-        """The processes that we started; all others are below them."""
+        """The processes that we started. All others are below them."""
         return [process.pid for process in self._processes.values()]
 
     @property

@@ -1,6 +1,6 @@
-"""Dramatiq over SQS: an actor's message an email, acknowledged when it is done; each thread keeps its connections.
+"""Dramatiq over SQS, with an actor's message an email, acknowledged when it is done. Each thread keeps its connections.
 
-`python -m dramatiq benchmarks.peers.dramatiq_app` works; `python -m benchmarks.peers.dramatiq_app` publishes.
+`python -m dramatiq benchmarks.peers.dramatiq_app` works, and `python -m benchmarks.peers.dramatiq_app` publishes.
 """
 
 import threading
@@ -18,7 +18,7 @@ _own = threading.local()
 
 
 class _Told(dramatiq.Middleware):
-    """Tells the benchmark when a worker process is up."""
+    """Notifies the benchmark when a worker process is up."""
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: Any) -> None:
         tell_ready("worker")

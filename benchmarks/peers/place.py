@@ -1,4 +1,4 @@
-"""Where a peer's processes find everything: a file that an environment variable names."""
+"""Where a peer's processes find everything, in a file that an environment variable names."""
 
 import json
 import os
@@ -11,8 +11,8 @@ VARIABLE = "EED_BENCHMARK_PLACE"
 
 @dataclass(frozen=True)
 class Place:
-    """One run's servers. `database`: arguments of `pymysql.connect`; `ready`: a process that is ready makes a file
-    there."""
+    """One run's servers. `database` are arguments of `pymysql.connect`. In `ready` a process that is ready makes a
+    file."""
 
     database: dict[str, Any]
     smtp_port: int

@@ -1,4 +1,4 @@
-"""A peer's publishing process: it is told the jobs' numbers on stdin, a line each."""
+"""A peer's publishing process. It reads the jobs' numbers from stdin, a line each."""
 
 import sys
 from collections.abc import Callable

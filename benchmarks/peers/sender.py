@@ -1,4 +1,4 @@
-"""The work on one email, the same for every peer: read, render, attach, send, write back."""
+"""The work on one email, the same for every peer, which is read, render, attach, send and write back."""
 
 import json
 import smtplib

@@ -1,5 +1,5 @@
 """`python -m benchmarks.peers.thread_per_email`: as the old server does it. A thread an email, each with connections of
-its own to the database and to the mail server, and no more than so many threads at a time. There is no queue."""
+its own to the database and to the mail server. The number of threads at a time is limited. There is no queue."""
 
 import threading
 
