@@ -106,7 +106,7 @@ def sqlite_too() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_from_outside() -> Iterator[None]:
-    """No test may reach somebody's AWS account, or pass because of somebody's settings."""
+    """No test may reach a real AWS account, or pass because of a developer's settings."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AWS_", "EED_"))]:
             patch.delenv(name)

@@ -1,5 +1,5 @@
-"""The queue, held to one contract on moto's server and on ministack, over boto3's client and over our own calls; and
-what a message says on the wire."""
+"""The queue, held to one contract on moto's server and on ministack, over boto3's client and over our own calls. It
+also covers what a message says on the wire."""
 
 import itertools
 import json

@@ -26,7 +26,7 @@ def verbs(server: SmtpServer) -> list[str]:
 
 
 def test_mail_and_rcpt_leave_together() -> None:
-    """The server says nothing to MAIL alone: whoever waited for its answer would wait in vain."""
+    """The server does not answer MAIL alone. A client that waited for its answer would wait in vain."""
     with SmtpServer() as server, smtp(server) as transport:
         server.on("MAIL", NOTHING)
         server.on("RCPT", Say("250 2.1.0 ok\r\n250 2.1.5 ok"))

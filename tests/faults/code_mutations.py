@@ -7,8 +7,8 @@
 
 `tests.faults.mutations` drops terms from statements that are built once. What enlists is more than that: look-ups that
 are built for each job, INSERTs, counts, refusals. So here the code itself is changed, and each mutant runs the tests of
-enlisting in a process of its own: first on SQLite, then on MariaDB, or MySQL,
-too. Exit status 1 if any mutant survives.
+enlisting in a process of its own. It runs first on SQLite, then on MariaDB, or MySQL, too. Exit status 1 if any mutant
+survives.
 """
 
 import argparse

@@ -78,7 +78,7 @@ class Member:
 
 
 class Crew:
-    """So many processes over one installation. `environ` is added to the environment of each."""
+    """A number of processes over one installation. `environ` is added to the environment of each."""
 
     def __init__(self, stack: Stack, who: Sequence[str] = USUAL, environ: Mapping[str, str] | None = None) -> None:
         self.stack = stack
@@ -112,7 +112,7 @@ class Crew:
             self._end(member)
 
     def tend(self) -> list[Member]:
-        """Start whoever is not alive; returns those who have died since the last time."""
+        """Start each process that is not alive. Returns those that have died since the last time."""
         dead = [member for member in self.members if not member.alive]
         died = [member for member in dead if member.process is not None]
         for member in dead:
@@ -183,7 +183,7 @@ def _run(role: str, config: Path, environ: Mapping[str, str], log: Path, pipe: C
 
 
 def _hear(member: Member, pipe: Connection) -> None:
-    """The supervisor's part: each process tells once a second that it lives, and must find somebody who reads."""
+    """The supervisor's part. Each process reports once a second that it lives, and must find a reader."""
     life = member.lives
     with pipe, suppress(EOFError, OSError):
         while True:

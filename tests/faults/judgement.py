@@ -1,4 +1,4 @@
-"""What a scenario tells of its run, and what is made of it: the same judgement for all of them."""
+"""What a scenario reports of its run, and the judgement on it, which is the same for all of them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ class Figures:
 
 @dataclass
 class Told:
-    """What a scenario tells of its run.
+    """What a scenario reports of its run.
 
-    `faults`: how many were injected; `doubt_at_most`: so many emails may be in doubt; `may_fail`: ids of the emails
-    whose failing is right; `may_be_twice`: ids of those whom an operator has sent again at his own risk; `problems`:
-    what else went wrong, in words.
+    `faults` is how many were injected. At most `doubt_at_most` emails may be in doubt. `may_fail` are ids of the emails
+    whose failing is right. `may_be_twice` are ids of those that an operator has sent again at his own risk. `problems`
+    is what else went wrong, in words.
     """
 
     stack: Stack | None

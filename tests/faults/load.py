@@ -9,12 +9,12 @@ THREADS = 4
 
 
 def people(count: int, domain: str = "example.com") -> list[str]:
-    """So many addresses."""
+    """This many addresses."""
     return [f"customer{n}@{domain}" for n in range(1, count + 1)]
 
 
 def add_jobs(stack: Stack, emails: int, jobs: int = 1) -> list[int]:
-    """So many emails over so many jobs, the first of them the largest; returns the jobs' ids."""
+    """This many emails over this many jobs, the first of them the largest. Returns the jobs' ids."""
     small = emails // (2 * jobs)
     sizes = [emails - small * (jobs - 1), *[small] * (jobs - 1)]
     for job_id, size in enumerate(sizes, start=1):

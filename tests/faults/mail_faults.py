@@ -42,17 +42,17 @@ class MailFaults:
         self._rules: list[Rule] = []
 
     def for_each(self, recipients: Iterable[str], phase: str, action: Action, times: int = 1) -> None:
-        """Each of these meets it, so many times."""
+        """Each of these meets it, this many times."""
         self._rules += [self._mail.on(phase, action, recipient=r, times=times) for r in recipients]
 
     def inside_the_content(self, recipients: Iterable[str], action: Action, after_bytes: int) -> None:
-        """Each of these meets it once, after so many bytes of its content."""
+        """Each of these meets it once, after this many bytes of its content."""
         for recipient in recipients:
             rule = self._mail.on("content", action, recipient=recipient, times=1, after_bytes=after_bytes)
             self._rules.append(rule)
 
     def now_and_then(self, phase: str, action: Action, every: int) -> None:
-        """Whoever comes by, once in `every` times on average."""
+        """Any email, once in `every` times on average."""
         self._rules.append(self._mail.on(phase, action, when=NowAndThen(self._moments, every)))
 
     def struck(self, phase: str, actions: Collection[Action] | None = None) -> Counter[str]:

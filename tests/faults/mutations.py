@@ -4,9 +4,9 @@
     python -m tests.faults.mutations WIRE DOUBT          only these statements
     python -m tests.faults.mutations --database mysql    on MySQL, or mariadb, in place of SQLite
 
-Of a statement that asks, the questions within it are mutated: STANDING's, whether an address is suppressed; and HELD's
-own WHERE, by which an email goes on to be sent. Each mutant runs the ledger's tests in a process of its own, and all of
-them share one server. Exit status 1 if any mutant survives.
+Of a statement that asks, the questions within it are mutated. These are STANDING's, whether an address is suppressed,
+and HELD's own WHERE, by which an email goes on to be sent. Each mutant runs the ledger's tests in a process of its own,
+and all of them share one server. Exit status 1 if any mutant survives.
 """
 
 import argparse

@@ -7,8 +7,8 @@
         ...
         return Told(stack, faults=crew.kills, doubt_at_most=crew.kills * THREADS)
 
-The scenario makes the trouble and waits for its end; the judgement is the same for all: the books of ledger, source and
-mail server must agree, nothing may be lost or sent twice, nobody may fail or be in doubt without a reason.
+The scenario makes the trouble and waits for its end. The judgement is the same for all. Ledger, source and mail server
+must agree, and nothing may be lost or sent twice. No email may fail or be in doubt without a reason.
 """
 
 import random

@@ -1,7 +1,7 @@
-"""Mail from nobody's friends for the bounce parser: `python -m tests.fuzz.bounces --inputs 100000 [--seed 1]`.
+"""Hostile mail for the bounce parser: `python -m tests.fuzz.bounces --inputs 100000 [--seed 1]`.
 
-Every input must be read without an exception, within a second of CPU time, and concern no other email than the one
-whose address it came to, which every input quotes another of.
+Every input must be read without an exception, within a second of CPU time. It must concern no other email than the one
+whose address it came to, although every input quotes another's.
 """
 
 import argparse
@@ -212,7 +212,7 @@ class Mutations:
 
 
 def check(raw: bytes) -> BounceReading:
-    """Read it; raises AssertionError for an event that concerns somebody else, and whatever the parser raises."""
+    """Read it. Raises AssertionError for an event that concerns another email, and whatever the parser raises."""
     reading = parse_bounce(raw, ADDRESS, VERP, NOW)
     event = reading.event
     assert event is None or (

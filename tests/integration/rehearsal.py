@@ -2,7 +2,7 @@
 
     python -m tests.integration.rehearsal --emails 10000 --attachment-bytes 60000 [--kill 3]
 
-Sends through a MariaDB, an SQS and a mail server of its own, with the service as real processes; with `--kill`, its
+Sends through a MariaDB, an SQS and a mail server of its own, with the service as real processes. With `--kill`, its
 whole group is killed (-9) at random moments and started again. Prints the table, and exits with 1 when the books of
 ledger, source and mail server differ.
 """
@@ -88,7 +88,7 @@ def _run(stack: Stack, options: argparse.Namespace) -> tuple[float, float]:
 
 
 def _kill_at(stack: Stack, service: ServiceProcess, moment: int) -> ServiceProcess:
-    """Kill the service when so many emails have ended, and start it again."""
+    """Kill the service when this many emails have ended, and start it again."""
     stack.wait_until(lambda: sum(stack.counts()[s] for s in ("sent", "in_doubt")) >= moment, f"email {moment}", HOURS)
     service.kill()
     print(f"killed when {moment} had been sent", flush=True)

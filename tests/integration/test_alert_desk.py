@@ -1,4 +1,4 @@
-"""From a log line to somebody who is told: the log as every process has it, and a receiver that misbehaves."""
+"""From a log line to an alert, with the log as every process has it, and a receiver that misbehaves."""
 
 import io
 import json
@@ -152,8 +152,8 @@ def test_a_receiver_that_hangs_harms_neither_the_log_nor_the_other_ways(
 
 
 def test_its_own_lines_do_not_come_back_to_it(new_desk: NewDesk, ledger: AlertLedger, other: AlertReceiver) -> None:
-    """A rule that fits every line, a desk that has something to say, and a way that fails and says so: without care,
-    that goes round for ever."""
+    """A rule that fits every line, a desk that logs, and a channel that fails and logs it. Without care, that goes
+    round endlessly."""
     other.answers = [500, 500, 500]
     desk = new_desk({"name": "all", "regex": ".", "level": "info", "audience": "hung"})
     for _ in range(WAITING + 1):
@@ -215,7 +215,7 @@ def test_a_fact_is_told_as_an_alert(new_desk: NewDesk, receiver: AlertReceiver) 
 
 
 def test_many_threads_that_log_wait_for_nobody(new_desk: NewDesk, receiver: AlertReceiver) -> None:
-    """The desk is stuck (its database does not answer); every line is written all the same."""
+    """The desk is stuck (its database does not answer), and every line is written all the same."""
     held = threading.Event()
 
     class Stuck(Turns):

@@ -1,7 +1,7 @@
 """What an email costs, as others count it: MariaDB its commits, statements and rows, SQS its calls, SMTP its commands.
 
 Nothing here is timed. Publisher, worker and sweeper run in this process, the worker's side loops at rest, so that what
-is counted is the emails' own. The bounds are what it came to and a little room: one round trip, one commit, one query
+is counted is the emails' own. The bounds are what was measured and a little more. One round trip, one commit, one query
 or one row more for each email breaks them.
 """
 
@@ -116,7 +116,7 @@ class Counted:
 
 @pytest.fixture(scope="module")
 def alone(new_database_server: NewDatabaseServer) -> Iterator[DatabaseServer]:
-    """A server that nobody else asks anything: it counts for all together."""
+    """A server that no other test uses, because it counts for all together."""
     with new_database_server() as server:
         yield server
 
@@ -156,7 +156,7 @@ def test_an_email_that_is_published(new_counted: NewCounted) -> None:
 
 
 def test_an_email_that_is_delivered(new_counted: NewCounted) -> None:
-    """Recording an email and granting the wire to the next share a commit and a round trip; a batch has one claim, one
+    """Recording an email and granting the wire to the next share a commit and a round trip. A batch has one claim, one
     load, one receive and one delete."""
     counted = new_counted()
     counted.add_job(EMAILS)

@@ -1,7 +1,7 @@
-"""What an operator says, and the watch, are felt at once: by real processes, on what is queued and in hand too.
+"""What an operator decides, and the watch, take effect at once, in real processes, for queued and claimed emails too.
 
-Nothing here measures time. That nothing leaves after a word is read from the ledger: the database's clock stamps every
-wire, and was asked for the time after the word was committed.
+Nothing here measures time. That nothing leaves after a decision is read from the ledger. The database's clock stamps
+every wire, and was asked for the time after the decision was committed.
 """
 
 from datetime import UTC, datetime

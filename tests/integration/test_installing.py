@@ -1,5 +1,5 @@
-"""docs/installing.md, done as it is written: its SQL and its shell lines on a real MariaDB, and then the service as the
-user that they make."""
+"""docs/installing.md, followed as written. Its SQL and its shell lines run on a real MariaDB, and then the service as
+the user that they make."""
 
 import os
 import re
@@ -72,7 +72,7 @@ class Installation:
         return text.replace("//eed_owner@", f"//{self.user}_owner@").replace(HOST, f"127.0.0.1:{self._server.port}")
 
     def sql(self, block: str) -> None:
-        """Run a block of SQL as somebody who may do everything."""
+        """Run a block of SQL as a user who may do everything."""
         for statement in self._ours(block).split(";\n"):
             if statement.strip():
                 password = OWNERS if "_owner" in statement else SERVICES
@@ -80,7 +80,7 @@ class Installation:
                 self._server.execute(statement.replace("'…'", f"'{quoted}'"), database=self.database)
 
     def _typing(self) -> Path:
-        """A folder of programs in which systemd-ask-password(1) finds somebody at the terminal."""
+        """A folder of programs in which systemd-ask-password(1) finds a person at the terminal."""
         programs = self._directory / "programs"
         programs.mkdir(exist_ok=True)
         quoted = OWNERS.replace("'", "'\\''")

@@ -1,7 +1,7 @@
 """A query that was interrupted half-way must not give the next one its answer.
 
 PyMySQL#724: an exception between the sending of a query and the reading of its whole answer leaves the rest of the
-answer in the socket, and the connection believes that all is well. `Database.run` drops such a connection.
+answer in the socket. The connection does not notice. `Database.run` drops such a connection.
 """
 
 import sys
@@ -30,7 +30,7 @@ class Interrupted(Exception):
 
 @pytest.fixture(params=[0, 3600], ids=["from the pool", "kept by the thread"])
 def database(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """With a single connection, which everybody gets in turn."""
+    """With a single connection, which all get in turn."""
     engine = make_engine(make_url(database_url), connections=1)
     database = Database(engine, hold_seconds=request.param)
     database.run(lambda c: c.execute(text("CREATE TABLE t (a INT) ENGINE=InnoDB")))

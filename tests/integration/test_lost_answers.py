@@ -1,5 +1,5 @@
-"""The commit went through, its answer was lost, the work runs again: each transaction of the ledger comes to the same
-end, and tells the same, as if nothing had happened."""
+"""The commit went through, its answer was lost, and the work runs again. Each transaction of the ledger has the same
+result, and returns the same, as if nothing had happened."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

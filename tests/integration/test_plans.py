@@ -1,6 +1,8 @@
-"""`db check` has the database explain what the service asks: views and joins that make each chunk a full scan are told.
+"""`db check` has the database explain what the service asks.
 
-With as many rows as it takes to tell them from a table that is small.
+Views and joins that make each chunk a full scan are reported.
+
+With as many rows as it takes to distinguish them from a small table.
 """
 
 from collections.abc import Iterator
@@ -111,7 +113,7 @@ def test_a_view_that_groups_its_rows_is_told(c: sa.Connection) -> None:
 
 
 def test_a_page_begins_where_the_last_one_ended(c: sa.Connection) -> None:
-    """However deep it is in its job, and whatever other jobs' emails lie between: MariaDB would read the job from its
+    """However deep it is in its job, and whatever other jobs' emails lie between. MariaDB would read the job from its
     beginning, MySQL what others have behind the job's last email."""
     c.exec_driver_sql("CREATE TABLE paged LIKE delivery_email")
     c.exec_driver_sql("INSERT INTO paged SELECT * FROM delivery_email")

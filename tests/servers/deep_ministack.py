@@ -1,7 +1,7 @@
 """`python -m tests.servers.deep_ministack`: ministack with queues that stay quick when they are deep.
 
-As it is, each of ministack's calls walks through every message of the queue, several times: with 10,000 messages in it,
-a receive takes 16 ms of CPU, with 500,000 half a second. SQS knows no such thing. So ministack gets to see
+Unchanged, each of ministack's calls walks through every message of the queue, several times. With 10,000 messages in
+it, a receive takes 16 ms of CPU, with 500,000 half a second. SQS knows no such thing. So ministack gets to see
 the messages in flight and the next few alone; the rest wait in line behind them.
 """
 
@@ -26,8 +26,8 @@ class InSight(list[Message]):
         self._line = line
 
     def refill(self) -> None:
-        """Bring the next of the line into sight. Not at any other moment than a receive: ministack tells by their
-        number whether it has deleted one."""
+        """Bring the next of the line into sight. Not at any other moment than a receive, because ministack knows by
+        their number whether it has deleted one."""
         now = time.time()
         missing = SHOWN - sum(message["visible_at"] <= now for message in self)
         while missing > 0 and self._line:

@@ -4,7 +4,7 @@
 
 Debian's stable suites have MariaDB in MySQL's place. `mysql-server-core` of the unstable one comes with all it needs,
 its C library too, and is started by its own loader. It is fetched by apt from the mirror that this machine's apt uses
-already, with lists and a configuration of its own; apt checks the archive's signature as it always does. All of it is
+already, with lists and a configuration of its own. apt checks the archive's signature as it always does. All of it is
 kept in one folder (`folder()`), for every clone and every run of this user. A mysqld on the PATH that is no MariaDB
 is used instead.
 """

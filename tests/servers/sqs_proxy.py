@@ -5,8 +5,8 @@
         proxy.faults = Faults(down=True)       # another weather, from the next request on
         proxy.injected["duplicate"]            # how often each fault was really injected
 
-The truth about every message stays in ministack: a second delivery is a second message there, which is given out under
-the first one's MessageId, and has a visibility, a receipt and a receive count of its own.
+The truth about every message stays in ministack. A second delivery is a second message there, which is given out under
+the first one's MessageId. It has a visibility, a receipt and a receive count of its own.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html
 """
@@ -101,7 +101,7 @@ class _Answer:
 
 
 class _Lost(Exception):
-    """Done, and nobody hears of it."""
+    """Done, but the answer is lost."""
 
 
 Forward = Callable[[_Request], _Answer]

@@ -1,4 +1,4 @@
-"""One rule for all log lines: `job` and `email` are the source's keys, `job_id` and `email_id` the ledger's numbers; a
+"""One rule for all log lines: `job` and `email` are the source's keys, `job_id` and `email_id` the ledger's numbers. A
 number never stands alone where the key can be known."""
 
 import ast

@@ -1,4 +1,4 @@
-"""What must hold at the end: the world is well again, everybody goes on, and every job must come to its end."""
+"""What must hold at the end. All faults are gone, all processes go on, and every job must come to its end."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ LONG_SECONDS = 4000
 
 
 def come_to_rest(actors: Sequence[Actor], place: Place, queue: MemoryQueue, mail: MailServer, watch: Watch) -> None:
-    """Heal everything, and let everybody (publisher, workers, sweeper) go on until all jobs have finished.
+    """Heal everything, and let all processes (publisher, workers, sweeper) go on until all jobs have finished.
 
     Raises AssertionError if they do not.
     """

@@ -134,7 +134,7 @@ class Place:
         )
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass for everybody, by moving all times back."""
+        """Let time pass for all processes, by moving all times back."""
         back = [f"{column} = {column} - INTERVAL {seconds} SECOND" for column in (*_EMAIL_TIMES, "expires_at")]
         self.run(
             f"UPDATE eed_email SET {', '.join(back[:-1])}",

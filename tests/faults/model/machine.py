@@ -43,7 +43,7 @@ _answers = st.sampled_from((Answer.YES, Answer.YES, *Answer))
 
 
 class ServiceMachine(RuleBasedStateMachine):
-    """One sequence. `over` gives it a database and somebody who counts."""
+    """One sequence. `over` gives it a database and a counter."""
 
     place: ClassVar[Place]
     tally: ClassVar[Counter[str]]
@@ -267,7 +267,7 @@ class ServiceMachine(RuleBasedStateMachine):
 
 
 def run(url: str, sequences: int, number: int) -> Counter[str]:
-    """So many sequences over this empty database, from this seed; returns what was counted.
+    """This many sequences over this empty database, from this seed. Returns what was counted.
 
     Raises what the first violation raised, with the shortest sequence that leads to it as a note.
     """

@@ -68,7 +68,7 @@ class Try:
 
     @property
     def leaves_doubt(self) -> bool:
-        """Whether nobody heard an answer, or whoever heard it may have died with it."""
+        """Whether no process got an answer, or the one that got it may have died with it."""
         return self.answer is None or self.answer in DOUBTFUL or self.life.dead
 
     @property

@@ -73,7 +73,7 @@ class MemoryQueue:
                 self.died.append(message.body)
 
     def delete(self, url: str, receipt: str) -> None:
-        """An old receipt deletes nothing, which SQS does not tell."""
+        """An old receipt deletes nothing, which SQS does not report."""
         self.waiting[url] = [message for message in self.waiting[url] if message.receipt != receipt]
 
     def hide(self, url: str, receipt: str, seconds: float) -> bool:
@@ -107,7 +107,7 @@ class MemoryQueue:
         return bool(waiting) and bool(waiting.pop(which % len(waiting)))
 
     def bring_again(self, which: int) -> bool:
-        """A message is there to be received, although somebody has it in his hand or it was deleted."""
+        """A message is there to be received, although a worker holds it or it was deleted."""
         if not self.ever:
             return False
         message = self.ever[which % len(self.ever)]

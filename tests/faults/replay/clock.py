@@ -21,12 +21,12 @@ class VirtualClock:
         return self.now
 
     def at(self, seconds: float = 0.0) -> datetime:
-        """The time of day, so many seconds from now."""
+        """The time of day, this many seconds from now."""
         return _BEGIN + timedelta(seconds=self.now + seconds)
 
 
 class VirtualStop(threading.Event):
-    """A stop event on which nobody waits longer than it takes to move the clock."""
+    """A stop event on which no thread waits longer than it takes to move the clock."""
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()

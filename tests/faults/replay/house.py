@@ -211,7 +211,7 @@ class House:
     # --- time ----------------------------------------------------------------------------------------------------
 
     def go_on(self) -> None:
-        """Everybody whose turn it is takes it; then time passes until somebody's next turn."""
+        """Every process whose turn it is takes it. Then time passes until the next turn."""
         for turn in self._turns:
             if self.clock.now >= turn.at and (not turn.receives or self.queue.next_at() <= self.clock.now):
                 wait = turn.step()

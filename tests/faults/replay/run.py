@@ -110,7 +110,7 @@ def _judge(house: House, relay: Relay, ended: Ended, people: list[str]) -> None:
 
 def _may_fail(ended: Ended) -> bool:
     """The recipient's or the content's own. Where all of a kind get it over many domains, or at one, a reply that may
-    be either is to be seen through; one in ten cannot be told from ten bad addresses."""
+    be either is to be recognised. One in ten cannot be distinguished from ten bad addresses."""
     return ended.reply.best == "P" or ("P" in ended.reply.wanted and ended.spread is Spread.ONE_IN_TEN)
 
 
@@ -132,7 +132,7 @@ def _judge_dead(relay: Relay, ended: Ended, rows: dict[str, tuple[str, int, str]
 
 
 def _judge_others(relay: Relay, ended: Ended, others: list[str]) -> None:
-    """Where it may be about some: before RCPT nobody is named, and what the provider says for all slows all."""
+    """Where it may be about some. Before RCPT no recipient is named, and what the provider says for all slows all."""
     if not others or ended.reply.phase is Phase.MAIL or ended.reply.failure().for_all:
         return
     begin = relay.asked[0][0]

@@ -34,7 +34,7 @@ def is_dead(recipient: str) -> bool:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is said at a phase, and to whom ("" is whoever is not named yet)."""
+    """What is said at a phase, and to whom ("" is a recipient not named yet)."""
 
     phase: str
     action: Action
@@ -62,7 +62,7 @@ class Trouble:
         return sum(len(rule.struck) for rule in self.rules)
 
     def run_through(self, stack: Stack, times: int, also: Callable[[], bool] = lambda: True) -> None:
-        """Each of them for so many times, and until it is `also` so."""
+        """Each of them for this many times, and until `also` is true."""
         for refusal, rule in zip(self._refusals, self.rules, strict=True):
             self._now = refusal
 
@@ -82,7 +82,7 @@ class Trouble:
 
 
 def _judge(stack: Stack, trouble: Trouble, people: Sequence[str], problems: list[str]) -> Told:
-    """Failed: the dead, each at its first try. Sent: everybody else, with one try that was counted."""
+    """Failed: the dead, each at its first try. All other emails were sent, with one try that was counted."""
     dead = [recipient for recipient in people if is_dead(recipient)]
     problems += differences("failed", in_state(stack, "failed"), dead)
     problems += attempts_other_than(stack, {})
@@ -164,7 +164,7 @@ def daily_limit(site: Site, amount: Amount) -> Told:
 
 @scenario("deferred-all", short=Amount(1_000, 60), long=Amount(50_000, 600))
 def deferred_all(site: Site, amount: Amount) -> Told:
-    """All are told "not now" in words about their mailbox, longer than their tries last."""
+    """All get "not now" in words about their mailbox, longer than their tries last."""
     stack = site.stack(SHORT_WAITS)
     refusals = [
         Refusal("RCPT", Say("450 4.2.1 Mailbox busy")),
@@ -258,7 +258,7 @@ def mixed_421(site: Site, amount: Amount) -> Told:
 
 @scenario("deferred-some", quick=Amount(150, 90), short=Amount(1_000, 900), long=Amount(50_000, 40_000))
 def deferred_some(site: Site, amount: Amount) -> Told:
-    """One recipient in ten is told "not now", then is greylisted, each longer than the tries last."""
+    """One recipient in ten gets "not now", then is greylisted, each longer than the tries last."""
     stack = site.stack(SHORT_WAITS)
     refusals = [
         Refusal("RCPT", Say("450 4.2.0 Mailbox temporarily unavailable"), one_in_ten),

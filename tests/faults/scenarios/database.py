@@ -138,7 +138,10 @@ def _await_ended(stack: Stack, emails: int) -> None:
 
 
 def _away(site: Site, crew: Crew, code: str) -> None:
-    """Let an outage last: half of them for a moment only, the others until somebody has given up and said why."""
+    """Let an outage last.
+
+    Half of them last for a moment only, the others until a process has given up and logged why.
+    """
     if site.random.random() < 0.5:
         Event().wait(BRIEF_SECONDS)
         return

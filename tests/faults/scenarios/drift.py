@@ -114,7 +114,7 @@ class Drift:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Somebody has a lock on all rows of the source, as a backup or an ALTER TABLE has."""
+        """Another session has a lock on all rows of the source, as a backup or an ALTER TABLE has."""
         with self._stack.world.database.engine.connect() as c:
             c.execute(text("LOCK TABLES delivery_email WRITE, delivery_job WRITE"))
             try:
@@ -203,7 +203,7 @@ class Drift:
         return not self._execute(f"UPDATE delivery_job SET status = 'processing' WHERE id IN ({_ASKED_FOR_JOBS})")
 
     def unaccounted(self) -> list[str]:
-        """Rows of the source that nobody has, in words."""
+        """Rows of the source that are not accounted for, in words."""
         left = self._execute(f"SELECT id, job_id {_ASKED_FOR}")
         return [f"not sent yet, and nobody is at it: {len(left)}, as {list(left)[:5]}"] if left else []
 

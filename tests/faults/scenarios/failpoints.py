@@ -24,7 +24,7 @@ LONGEST_SECONDS = 3600.0
 
 @scenario("failpoints", quick=Amount(0, 1), short=Amount(0, 5), long=Amount(0, 50))
 def at_each_failpoint(site: Site, amount: Amount) -> Told:
-    """kill -9 at each failpoint of publisher, worker and sweeper, so many times each."""
+    """kill -9 at each failpoint of publisher, worker and sweeper, this many times each."""
     stack = site.stack({**BRISK, "publisher.job_lease_seconds": 2, "sweeper.queued_patience_seconds": 1})
     load = _Load(stack, stack.mail_up())
     turns = _Turns(site, amount.faults)
@@ -101,8 +101,8 @@ class _Turns:
 
 
 class _Load:
-    """Small jobs, some at a time, with all that makes the rarer steps happen: a temporary answer (retried), a server
-    that goes away in mid-batch (released, copied), a dead letter (buried)."""
+    """Small jobs, some at a time, with all that makes the rarer steps happen. There is a temporary answer (retried), a
+    server that goes away in mid-batch (released, copied), and a dead letter (buried)."""
 
     def __init__(self, stack: Stack, mail: Sink) -> None:
         self._stack = stack
@@ -115,7 +115,7 @@ class _Load:
         return self._stack.finished(*self._jobs)
 
     def roll(self) -> None:
-        """A few more jobs, unless those before still keep everybody busy."""
+        """A few more jobs, unless those before still keep all processes busy."""
         if self._stack.finished(*self._jobs[:-JOBS_AT_ONCE]):
             for _ in range(JOBS_AT_ONCE // 2):
                 self._add(len(self._jobs) + 1)

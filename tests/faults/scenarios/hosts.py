@@ -43,7 +43,7 @@ def _wait_ready(stack: Stack, hosts: list[ServiceProcess]) -> None:
 
 
 def _wait_busy(stack: Stack, feed: Feed, emails: int) -> None:
-    """Until so many more emails have ended, while there is always more to do."""
+    """Until this many more emails have ended, while there is always more to do."""
     before = ended(stack)
 
     def busy() -> bool:

@@ -1,4 +1,4 @@
-"""Logs that nobody can write or read any more: an email that is to be sent does not wait for its log line."""
+"""Logs that cannot be written or read any more. An email that is to be sent does not wait for its log line."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def _send_all(
 ) -> list[str]:
     """Send with two hosts, each started within its own shell; `reader` is closed once the first emails are out.
 
-    Whoever dies of its log is started again under another name: there must be as many names as there are workers.
+    A worker that dies of its log is started again under another name, so there must be as many names as workers.
     """
     stack.mail_up()
     hosts = [stack.start("run", within=one), stack.start("run", within=another)]

@@ -1,4 +1,4 @@
-"""A host that is cut off from the database, or from everything, while it has emails in hand; and that comes back."""
+"""A host that is cut off from the database, or from everything, while it holds emails, and that comes back."""
 
 import json
 

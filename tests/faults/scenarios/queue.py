@@ -34,7 +34,7 @@ class Post:
     def __init__(
         self, site: Site, faults: Faults, settings: Mapping[str, Any] = HASTY, *, seconds: float = 0.002
     ) -> None:
-        """`seconds`: how long the mail server takes over an email."""
+        """`seconds` is how long the mail server takes for an email."""
         chance = random.Random(site.random.random())
         self.proxy = site.at_the_end.enter_context(SqsProxy(site.ministack.endpoint_url, chance, faults))
         self.stack = site.stack({**settings, "queue.endpoint_url": self.proxy.url})
@@ -52,7 +52,10 @@ class Post:
         self.stack.wait_until(lambda: ended(self.stack) >= emails, f"{emails} emails have ended", seconds=600)
 
     def finish(self, jobs: list[int], crew: Crew, *, left: int = 0, dead: int = 0) -> None:
-        """Wait for the end of the jobs and then, in fair weather, until only so many messages are `left`; stop."""
+        """Wait for the end of the jobs and then, without faults, until at most this many messages are `left`.
+
+        Then stop.
+        """
         self.stack.wait_finished(*jobs, seconds=1800)
         self.proxy.faults = Faults()
         try:
@@ -87,7 +90,7 @@ class Post:
 
 
 def _run(post: Post, amount: Amount) -> None:
-    """So many emails, from beginning to end, in one kind of weather."""
+    """This many emails, from beginning to end, under one kind of fault."""
     jobs = add_jobs(post.stack, amount.emails, JOBS)
     with Crew(post.stack) as crew:
         post.finish(jobs, crew)
@@ -130,7 +133,7 @@ def expired_receipts(site: Site, amount: Amount) -> Told:
 
 @scenario("sqs-outage", short=Amount(500, 5), long=Amount(50_000, 300))
 def outage(site: Site, amount: Amount) -> Told:
-    """SQS says 503 to everything for so many seconds (`faults`); no attempt is lost on it."""
+    """SQS says 503 to everything for this many seconds (`faults`). No attempt is lost on it."""
     post = Post(site, Faults(), seconds=0.005)
     jobs = add_jobs(post.stack, amount.emails, JOBS)
     with Crew(post.stack) as crew:
@@ -150,7 +153,7 @@ def outage(site: Site, amount: Amount) -> Told:
 
 @scenario("sqs-in-flight-limit", short=Amount(500, 15), long=Amount(20_000, 50))
 def in_flight_limit(site: Site, amount: Amount) -> Told:
-    """No more than `faults` messages may be in flight, and waiting retries take up that room."""
+    """At most `faults` messages may be in flight, and waiting retries count among them."""
     post = Post(site, Faults(in_flight_limit=amount.faults), seconds=0.01)
     post.retry_some()
     _run(post, amount)
@@ -226,7 +229,7 @@ def everything(site: Site, amount: Amount) -> Told:
 
 
 class _Clock:
-    """So many seconds from now."""
+    """This many seconds from now."""
 
     def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds

@@ -281,7 +281,7 @@ def _replies_lost(stack: Stack, replies: dict[str, str]) -> list[str]:
 
 @scenario("smtp-535", short=Amount(500, 20), long=Amount(20_000, 200))
 def wrong_credentials(site: Site, amount: Amount) -> Told:
-    """The password is changed in mid-run, and mended later: nobody's attempt is touched."""
+    """The password is changed in mid-run, and mended later. No email's attempt is touched."""
     stack = site.stack({"smtp.max_messages_per_connection": 10, "worker.probe_seconds": 0.3}, max_receive_count=1)
     stack.environ.update({"EED_SMTP__USERNAME": "statements", "EED_SMTP__PASSWORD": "right"})
     mail = stack.mail_up()

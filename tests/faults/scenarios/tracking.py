@@ -139,7 +139,7 @@ def _moments(site: Site, amount: Amount, most: int) -> list[int]:
 
 
 def _kill(crew: Crew, role: str, moments: Sequence[int], done: Callable[[], int]) -> None:
-    """Kill this role each time when so many are done."""
+    """Kill this role each time when this many are done."""
     (member,) = crew.of(role)
     for moment in moments:
         crew.stack.wait_until(lambda: done() >= moment, f"{moment} are done")  # noqa: B023

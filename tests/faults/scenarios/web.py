@@ -24,8 +24,8 @@ ANSWER_SECONDS = 10.0
 
 
 class Trickle:
-    """So many connections, each with a request that never ends: a byte now and then, and a new one for each that is
-    closed."""
+    """This many connections, each with a request that never ends. It sends a byte now and then, and opens a new one for
+    each that is closed."""
 
     def __init__(self, port: int, count: int) -> None:
         self._port, self._count = port, count

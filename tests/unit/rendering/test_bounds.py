@@ -1,4 +1,4 @@
-"""Templates as bombs: whatever is built of the sandbox's filters, tests, methods, operators and globals ends soon, as
+"""Templates as bombs. Whatever is built of the sandbox's filters, tests, methods, operators and globals ends soon, as
 text or as a RenderError, in bounded memory. They run in a process of their own, whose limits end it if they do not."""
 
 import inspect
