@@ -44,6 +44,8 @@ RATE = (Throttled, Concerns.OTHERS)
         # spam and content, before anything was sent
         (550, None, "Spam is not welcome", Phase.RCPT, NOT_THEIRS),
         (550, None, "This message is spam", Phase.DOT, THEIRS),
+        (451, None, "Deferred due to suspect content", Phase.RCPT, NOT_THEIRS),
+        (451, None, "Deferred due to suspect content", Phase.DOT, FOR_NOW),
         # 421 closes the connection, whoever the recipient is
         (421, "4.1.1", "User unknown", Phase.RCPT, NOT_THEIRS),
         (421, None, "Too many connections", Phase.RCPT, RATE),

@@ -9,7 +9,7 @@ CONTENT = Rule(
     Concern.CONTENT,
     (
         (r"\bcontent (?:rejected|denied|policy|filter\w*|restrict\w+|not)", MANY),
-        (r"\bvirus|\bmalware|\bphish|\bworm\b|\btrojan|\binfected|\bsecurity (?:issue|threat|policy|policies|risk)|\bsuspicious", MANY),
+        (r"\bvirus|\bmalware|\bphish|\bworm\b|\btrojan|\binfected|\bsecurity (?:issue|threat|policy|policies|risk)|\bsuspicious|\bsuspect (?:content|message|e-?mail)", MANY),
         (r"\battachments? (?:\w+ ){0,2}(?:type|name|blocked|rejected|not|is|are|contain\w*|violat\w*|extension)|\b(?:blocked|prohibited|forbidden|dangerous|illegal|banned|restricted|executable|unsafe|disallowed|bad) (?:file ?|file-?)?(?:attachments?|extension|type)\b|\bexecutable", GMAIL),
         (r"\b(?:url|link|body|header|subject|message content|mail content|content of) (?:\w+ ){0,3}(?:blocked|rejected|denied|prohibited|forbidden|contains|invalid|not allowed)", MANY),
         (r"\burls? (?:\w+ ){0,2}in (?:your|the|this)\b", "AOL"),

@@ -46,7 +46,7 @@ RELAY = Rule(
     (
         (r"\brelay(?:ing)? (?:access |operation |mail )?(?:is |was )?(?:denied|not (?:permitted|allowed)|prohibited|rejected|disallowed)", POSTFIX),
         (r"\b(?:unable to|cannot|not (?:allowed|permitted|authori[sz]ed) to|do(?:es)? not|allowed to|refus\w+ to|attempt to) relay", MICROSOFT),
-        (r"\brelaying (?:to|for|through|mail)|\bno relay|\b(?:open|insecure) (?:mail )?relay|tenant\w*attribution", MANY),
+        (r"\brelaying (?:to|for|through|mail)|\brelay(?:ing)? check\b|\bno relay|\b(?:open|insecure) (?:mail )?relay|tenant\w*attribution", MANY),
         (r"\b(?:configured|supposed|here) to relay|\b(?:smtp|outgoing|mail|relay) ?server of your|\byour (?:own )?(?:isp|provider)(?:'s)? (?:\w+ )?(?:smtp|outgoing|mail|relay|server)", SENDMAIL),
         (r"\brcpthosts\b", QMAIL),
         (r"\b(?:unauthori[sz]ed|unauthenticated|third-?party) relay|\brelay(?:ed|ing)? (?:msg|messages?|mail|attempt|traffic) (?:is |was )?(?:rejected|refused|prohibited|denied|not)", MANY),

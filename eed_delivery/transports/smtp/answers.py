@@ -52,6 +52,7 @@ _NOBODY_THERE = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10"})
 _SURELY_OURS = frozenset({"sender", "relay", "rate", "authentication", "blocklist"})
 """Rules that no mailbox's code gainsays."""
 _THEIRS_BY_CODE = _OWNER_CHANGED | {_TOO_LARGE}
+_OF_CONTENT = frozenset({"content", "spam"})
 _TRANSACTION, _NO_MAIL_HERE, _DELIVERY_POLICY = 554, 521, 571
 """Said of anything: RFC 5321, 4.2.2; RFC 7504; and Exchange's "delivery not authorized"."""
 
@@ -220,6 +221,8 @@ def _by_words(refused: Refused) -> Judgement:
         return refused.theirs if _is_theirs_for_good(refused) else _NOT_THEIRS
     if refused.concern is None and refused.says(_SAYS_BUSY.search):
         return _NOT_THEIRS
+    if refused.phase is Phase.RCPT and refused.rule in _OF_CONTENT:
+        return _NOT_THEIRS  # nobody has seen the content: it is about what came from us before
     if refused.detail.startswith(_POLICY) and refused.says(_SAYS_RATE.search):
         return _SOMEBODYS_RATE
     if refused.concern is Concern.DOMAIN and refused.detail.startswith(_POLICY) and refused.phase is Phase.RCPT:
