@@ -6,9 +6,9 @@ It is read from its attempts, so it is the same for all hosts.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, select
 
-from eed_delivery.database.clock import utc_in
+from eed_delivery.database.clock import seconds_until, utc_in
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.keys import job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job
@@ -17,6 +17,9 @@ from eed_delivery.model import EmailState, Verdict
 SCANNED = 20_000
 """Limit: newest attempts that are searched for those of one job."""
 PAGE = 1000
+PATIENCE_SECONDS = 4 * 3600.0
+"""How long an answer that may not be the recipient's fails no email. RFC 5321, 4.5.4.1, would have senders try for 4 to
+5 days; an email that waits is seen, and can be cancelled."""
 _DEFERRED = (Verdict.TEMPORARY, Verdict.INFRASTRUCTURE)
 
 
@@ -118,6 +121,16 @@ class AnswersLedger:
         rows = self._database.run(lambda c: c.execute(statement.order_by(eed_attempt.c.attempt_id.desc())).all())
         return [Deferral(row.attempt_id, row.email_id, row.recipient or "", row.reply or "") for row in rows]
 
+    def seconds_since_first(self, email_id: int, gen: int, code: int | None, enhanced: str | None) -> float:
+        """How long ago an email was answered with these codes for the first time in this generation; 0: never."""
+        first = select(-seconds_until(func.min(eed_attempt.c.ended_at))).where(
+            eed_attempt.c.email_id == email_id,
+            eed_attempt.c.gen == gen,
+            eed_attempt.c.code == code,
+            eed_attempt.c.enhanced == enhanced,
+        )
+        return float(self._database.run(lambda c: c.execute(first).scalar()) or 0)
+
     def was_sent_since(self, attempt_id: int, domain: str = "") -> bool:
         """Whether an email, of this domain if one is given, was accepted after an attempt."""
         sent = select(eed_attempt.c.attempt_id).where(
@@ -127,15 +140,27 @@ class AnswersLedger:
             sent = sent.where(eed_attempt.c.recipient.endswith(f"@{domain}", autoescape=True))
         return self._database.run(lambda c: c.execute(sent.limit(1)).first()) is not None
 
-    def failed(self, job_id: int) -> Iterator[FailedEmail]:
-        """A job's failed emails, a page at a time."""
+    def failed(self, job_id: int, patient_with: int | None = None) -> Iterator[FailedEmail]:
+        """A job's failed emails, a page at a time. `patient_with`: without those that had this code for the first time
+        longer than PATIENCE_SECONDS ago."""
         names = ("email_id", "recipient", "detail")
         of_job = select(*(eed_email.c[name] for name in names)).where(
             eed_email.c.job_id == job_id, eed_email.c.state == EmailState.FAILED
         )
+        if patient_with is not None:
+            of_job = of_job.where(~_had_code_before(patient_with))
         statement = of_job.order_by(eed_email.c.email_id).limit(PAGE)
         rows = self._database.run(lambda c: c.execute(statement).all())
         while rows:
             yield from (FailedEmail(row.email_id, row.recipient, row.detail or "") for row in rows)
             beyond = statement.where(eed_email.c.email_id > rows[-1].email_id)
             rows = self._database.run(lambda c, beyond=beyond: c.execute(beyond).all())  # type: ignore[misc]
+
+
+def _had_code_before(code: int) -> ColumnElement[bool]:
+    """Whether an email had this code before the time that we are patient for, in any generation."""
+    return exists().where(
+        eed_attempt.c.email_id == eed_email.c.email_id,
+        eed_attempt.c.code == code,
+        eed_attempt.c.ended_at < utc_in(-PATIENCE_SECONDS),
+    )

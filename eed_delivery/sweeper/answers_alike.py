@@ -4,6 +4,10 @@ A mail server's words are known for the usual cases (`transports.replies.rules`)
 are over the last answers to a job's emails, from all processes of all hosts, as the ledger has them. What had failed
 before that was clear gets a new generation by itself. The job is paused with the reason, or the one domain is held. A
 job is judged while it runs, and before it is finished, because a small one is over sooner than a person looks.
+
+Full or suspended mailboxes are compared too. A few among emails that are sent are their owners'. When most get
+that answer, the server's own quota is used up, its store is full, or a whole tenant is suspended. Only dead addresses
+are never put back.
 """
 
 import re
@@ -40,12 +44,10 @@ LATE_SECONDS = 300.0
 know of it yet."""
 
 # Of the recipients themselves, however many they are: a list of dead addresses is not mended by sending it again.
-_THEIR_OWN = frozenset({Concern.ADDRESS, Concern.MAILBOX})
-_DEAD_OR_FULL = re.compile(r"\d{3}[ -][45]\.(?:1\.[1236]|2\.[1-4])\b")
-# It may pass, so it is said of a server as well as of a recipient. Only what has failed for it is judged.
-_OF_NOW = frozenset({"temporary", "greylisting"})
-# A recipient may refuse a sender. Where most of a job gets that, over several domains, it is the sender all the same.
-_OF_THE_SENDER_TOO = frozenset({"closed"})
+_DEAD = re.compile(r"\d{3}[ -][45]\.1\.(?:[1236]|10)\b")
+"""RFC 3463, 3.2, and RFC 7505: nobody is there."""
+_NOT_DEAD = frozenset({"disabled"})
+"""An address that is switched off may be switched on again, and a whole tenant can be."""
 _REFUSED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 
 
@@ -67,7 +69,7 @@ class SharedRefusal:
 def judge(answers: Sequence[ServerAnswer]) -> SharedRefusal | None:
     """What the last answers to one job's emails, the newest first, say of one kind of refusal. None as a rule."""
     spoken = [answer for answer in answers if answer.code is not None and answer.verdict not in NEUTRAL]
-    refused = [answer for answer in spoken if answer.verdict in _REFUSED and not is_recipients_own(answer.reply)]
+    refused = [answer for answer in spoken if answer.verdict in _REFUSED and not is_dead(answer.reply)]
     kinds = Counter(kind_of(answer.reply) for answer in refused)
     for kind, count in kinds.most_common():
         if count < ENOUGH:
@@ -91,20 +93,21 @@ def _of_all(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAns
 
 
 def _of_one_domain(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[ServerAnswer]) -> SharedRefusal | None:
-    """All that one domain has said of late, while others take their emails."""
+    """All that one domain has said of late, but for dead addresses, while others take their emails."""
     (domain, count), *rest = Counter(domain_of(answer.recipient) for answer in alike).most_common(2)
-    said = [answer for answer in spoken if domain_of(answer.recipient) == domain]
+    at_home = [answer for answer in spoken if domain_of(answer.recipient) == domain]
+    said = [answer for answer in at_home if answer.verdict is Verdict.SENT or not is_dead(answer.reply)]
     if (rest and rest[0][1] >= ENOUGH) or count < ENOUGH or count < len(said):
         return None
     return SharedRefusal(kind, domain, count, len(said), alike[0].reply)
 
 
-def is_recipients_own(reply: str) -> bool:
-    """Whether a refusal is the recipient's, however many others get the same."""
+def is_dead(reply: str) -> bool:
+    """Whether a refusal says that nobody is there: that is the recipient's own, however many others get the same."""
     rule = rule_for(reply)
     if rule is None:  # words that say nothing: the code alone may
-        return _DEAD_OR_FULL.match(reply) is not None
-    return rule.concern in _THEIR_OWN and rule.name not in _OF_NOW | _OF_THE_SENDER_TOO
+        return _DEAD.match(reply) is not None
+    return rule.concern is Concern.ADDRESS and rule.name not in _NOT_DEAD
 
 
 class AnswersAlike:
@@ -159,7 +162,7 @@ class AnswersAlike:
 
     def _have_failed(self, job_id: int, finding: SharedRefusal) -> bool:
         """Not before some have. What is refused for now may be accepted at the next try, without a pause."""
-        return any(finding.covers(email) for email in self._answers.failed(job_id))
+        return any(self._covered(job_id, finding))
 
     def _put_back_late(self, job_id: int) -> bool:
         """Emails that have failed after the finding for the same reason."""
@@ -181,9 +184,16 @@ class AnswersAlike:
         return True
 
     def _alike(self, job_id: int, finding: SharedRefusal) -> Iterator[tuple[int, ...]]:
-        ids = (email.email_id for email in self._answers.failed(job_id) if finding.covers(email))
+        ids = self._covered(job_id, finding)
         while chunk := tuple(islice(ids, PUT_BACK_AT_ONCE)):
             yield chunk
+
+    def _covered(self, job_id: int, finding: SharedRefusal) -> Iterator[int]:
+        """The failed emails that it is about. What a domain says for hours is believed in the end: it is held without
+        an operator, so that its emails would go back for ever. Whether a job goes on is an operator's decision."""
+        patient_with = int(finding.kind[:3]) if finding.domain else None
+        failed = self._answers.failed(job_id, patient_with)
+        return (email.email_id for email in failed if finding.covers(email))
 
 
 def _reason(finding: SharedRefusal) -> str:

@@ -6,13 +6,12 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from eed_delivery.ledger.answers import PATIENCE_SECONDS
 from eed_delivery.model import NEUTRAL, Email, Outcome, Verdict
 from eed_delivery.particulars import masked
 
 JOBS_REMEMBERED = 100
 SUSPECTS_REMEMBERED = 10_000
-PATIENCE_SECONDS = 4 * 3600.0
-"""RFC 5321, 4.5.4.1, would have senders try for 4 to 5 days; an email that waits is seen, and can be cancelled."""
 
 
 class SameAnswers:

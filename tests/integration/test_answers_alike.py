@@ -56,10 +56,60 @@ def test_a_job_whose_recipients_are_all_at_one_domain_is_judged_as_a_whole() -> 
 
 @pytest.mark.parametrize(
     "reply",
-    ["550 5.1.1 <c{}@x.example>: user unknown", "550 no such user here", "552 5.2.2 mailbox full", "550 5.1.1 gone"],
+    [
+        "550 5.1.1 <c{}@x.example>: user unknown",
+        "550 no such user here",
+        "550 5.1.1 gone",
+        "556 5.1.10 gone",
+        "550 5.1.2 <c{}@x.example>: Domain not found",
+    ],
 )
 def test_dead_addresses_are_their_own_however_many_they_are(reply: str) -> None:
     assert judge(answers(refused=200, sent=0, domains=20, reply=reply)) is None
+
+
+FULL_OR_SUSPENDED = (
+    "552 5.2.2 mailbox full",
+    "552 Mailbox space not enough for c{}@x.example",
+    "550 Mailbox currently suspended",
+    "550 5.2.1 c{}@x.example: account disabled",
+    "452 4.2.2 <c{}@x.example> over quota",
+)
+
+
+@pytest.mark.parametrize("reply", FULL_OR_SUSPENDED)
+def test_mailboxes_that_are_full_or_suspended_all_at_once_are_their_servers(reply: str) -> None:
+    everywhere = judge(answers(refused=60, sent=20, domains=10, reply=reply))
+    assert everywhere is not None
+    assert everywhere.domain == ""
+    at_one_domain = judge(answers(refused=30, sent=170, domains=1, reply=reply))
+    assert at_one_domain is not None
+    assert at_one_domain.domain == "d0.example"
+
+
+@pytest.mark.parametrize("reply", FULL_OR_SUSPENDED)
+@pytest.mark.parametrize(("refused", "sent", "domains"), [(ENOUGH - 1, 0, 10), (30, 170, 10)], ids=["few", "scattered"])
+def test_mailboxes_that_are_full_or_suspended_among_others_are_their_owners(
+    reply: str, refused: int, sent: int, domains: int
+) -> None:
+    assert judge(answers(refused=refused, sent=sent, domains=domains, reply=reply)) is None
+
+
+def at_home(reply: str, count: int, verdict: Verdict = Verdict.PERMANENT) -> list[ServerAnswer]:
+    """Answers of one domain, beside those that others have."""
+    return [ServerAnswer(5000 + n, f"x{n}@d0.example", verdict, int(reply[:3]), reply) for n in range(count)]
+
+
+def test_dead_addresses_among_them_do_not_make_a_domain_well() -> None:
+    full = answers(refused=30, sent=170, domains=1, reply=FULL_OR_SUSPENDED[0])
+    finding = judge([*full, *at_home("550 5.1.1 no such user", 5)])
+    assert finding is not None
+    assert finding.domain == "d0.example"
+
+
+def test_a_domain_that_takes_an_email_has_some_full_mailboxes() -> None:
+    full = answers(refused=30, sent=170, domains=1, reply=FULL_OR_SUSPENDED[0])
+    assert judge([*full, *at_home("250 ok", 1, Verdict.SENT)]) is None
 
 
 @pytest.mark.parametrize(
@@ -153,6 +203,28 @@ def test_a_domain_is_held_and_its_emails_go_back_while_the_job_goes_on(world: Wo
     (hold,) = DomainHolds(world.database).all()
     assert (hold.domain, hold.times) == ("closed.example", 1)
     assert 50 < hold.seconds <= 60
+
+
+def test_what_a_domain_says_for_hours_is_believed(world: World, alike: AnswersAlike) -> None:
+    """A tenant that stays suspended: its emails end, and do not go back for ever. A job's go back, and it is paused."""
+    suspended = "550 Mailbox currently suspended"
+    ids = job(world, lambda n: f"c{n}@{'closed' if n < 30 else f'd{n}'}.example")
+    for email_id in ids[:30]:
+        fail(world, email_id, suspended)
+    world.execute("UPDATE eed_attempt SET ended_at = '2001-01-01' WHERE email_id <= :last", last=ids[9])
+    for email_id in ids[30:]:
+        email = world.claimed(email_id)
+        world.delivering.wire(email, 60)
+        world.delivering.record(email, Decision(EmailState.SENT, Outcome(Verdict.SENT, "ok", 250), True), 1)
+    alike.step()
+    assert world.execute("SELECT email_id FROM eed_email WHERE state = 'failed' ORDER BY email_id") == [
+        (email_id,) for email_id in ids[:10]
+    ]
+    world.execute("UPDATE eed_email SET state = 'failed', detail = :reply WHERE state = 'pending'", reply=suspended)
+    world.execute("UPDATE eed_attempt SET ended_at = '2001-01-01'")
+    world.execute("DELETE FROM eed_domain_hold")
+    assert not alike.look_if_failed(1)
+    assert DomainHolds(world.database).all() == []
 
 
 def test_a_hold_grows_with_each_that_follows_it_and_an_answer_ends_it(world: World) -> None:
