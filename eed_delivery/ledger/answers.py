@@ -122,7 +122,7 @@ class AnswersLedger:
         return [Deferral(row.attempt_id, row.email_id, row.recipient or "", row.reply or "") for row in rows]
 
     def seconds_since_first(self, email_id: int, gen: int, code: int | None, enhanced: str | None) -> float:
-        """How long ago an email was answered with these codes for the first time in this generation; 0: never."""
+        """How long ago an email was answered with these codes for the first time in this generation. 0 if never."""
         first = select(-seconds_until(func.min(eed_attempt.c.ended_at))).where(
             eed_attempt.c.email_id == email_id,
             eed_attempt.c.gen == gen,
@@ -141,8 +141,10 @@ class AnswersLedger:
         return self._database.run(lambda c: c.execute(sent.limit(1)).first()) is not None
 
     def failed(self, job_id: int, patient_with: int | None = None) -> Iterator[FailedEmail]:
-        """A job's failed emails, a page at a time. `patient_with`: without those that had this code for the first time
-        longer than PATIENCE_SECONDS ago."""
+        """A job's failed emails, a page at a time.
+
+        `patient_with` leaves out those that had this code for the first time longer than PATIENCE_SECONDS ago.
+        """
         names = ("email_id", "recipient", "detail")
         of_job = select(*(eed_email.c[name] for name in names)).where(
             eed_email.c.job_id == job_id, eed_email.c.state == EmailState.FAILED

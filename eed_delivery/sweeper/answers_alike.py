@@ -103,7 +103,7 @@ def _of_one_domain(kind: str, alike: Sequence[ServerAnswer], spoken: Sequence[Se
 
 
 def is_dead(reply: str) -> bool:
-    """Whether a refusal says that nobody is there: that is the recipient's own, however many others get the same."""
+    """Whether a refusal says that nobody is there. That is the recipient's own, however many others get the same."""
     rule = rule_for(reply)
     if rule is None:  # words that say nothing: the code alone may
         return _DEAD.match(reply) is not None
@@ -189,8 +189,10 @@ class AnswersAlike:
             yield chunk
 
     def _covered(self, job_id: int, finding: SharedRefusal) -> Iterator[int]:
-        """The failed emails that it is about. What a domain says for hours is believed in the end: it is held without
-        an operator, so that its emails would go back for ever. Whether a job goes on is an operator's decision."""
+        """The failed emails that it is about. What a domain says for hours is believed in the end.
+
+        It is held without an operator, so its emails would go back for ever. A paused job waits for an operator.
+        """
         patient_with = int(finding.kind[:3]) if finding.domain else None
         failed = self._answers.failed(job_id, patient_with)
         return (email.email_id for email in failed if finding.covers(email))

@@ -2,8 +2,8 @@
 
 A server says "not now" of one mailbox, of one recipient's first email (greylisting), and of itself, often in the same
 words. Two kinds are known by their words. Greylisting passes by itself, and a full mailbox is its owner's. For all
-others the ledger decides, over the recent answers to all jobs from all hosts. An email is compared from its second try
-on, before that try is counted, so that none fails for an answer that others get too.
+others the ledger decides, over the recent answers to all jobs from all hosts. What follows for one email is in
+`temporary_answers`.
 """
 
 import re
@@ -40,8 +40,7 @@ _SAYS_HOW_LONG = re.compile(
     r"|(?:second|minute|hour)|\d\d:\d\d)",
     re.IGNORECASE,
 )
-_OWN_RULES = frozenset({"full", "no_mailbox"})
-_OWN_DETAIL = ".2.2"
+_FULL_DETAIL = ".2.2"
 """RFC 3463, 3.3: the mailbox is full."""
 
 
@@ -54,9 +53,15 @@ def is_greylisting(outcome: Outcome) -> bool:
     return rule in _OF_ANYTHING and (detail == _GREYLISTING_DETAIL or _SAYS_HOW_LONG.search(outcome.reply) is not None)
 
 
+def is_full(outcome: Outcome) -> bool:
+    """Whether an answer says that the mailbox is full. Words that say something else are believed, not the code."""
+    rule = _rule(outcome)
+    return rule == "full" or (not rule and (outcome.enhanced or "")[1:] == _FULL_DETAIL)
+
+
 def is_own(outcome: Outcome) -> bool:
     """Whether the words of a temporary answer are about this one mailbox, which is full or is not there."""
-    return (outcome.enhanced or "")[1:] == _OWN_DETAIL or _rule(outcome) in _OWN_RULES
+    return is_full(outcome) or _rule(outcome) == "no_mailbox"
 
 
 def _rule(outcome: Outcome) -> str:
@@ -96,6 +101,15 @@ class SharedDeferrals:
         if own and self._answers.was_sent_since(newest[others - 1].attempt_id):
             return None
         return Concerns.RECIPIENT
+
+    def has_lasted(self, email: Email, outcome: Outcome, seconds: float) -> bool:
+        """Whether this email, in this generation, had the same code so many seconds ago, whoever asked for it."""
+        try:
+            first = self._answers.seconds_since_first(email.email_id, email.gen, outcome.code, outcome.enhanced)
+        except DatabaseGone as gone:  # the outcome itself waits for the database too
+            log.warning("deferrals_not_compared", **email.log_facts(), reason=str(gone))
+            return False
+        return first >= seconds
 
     def _look(self) -> Collection[tuple[str, Deferral]]:
         """The recent ones, each with its kind. This is worked out once, because it takes a tenth of a millisecond."""

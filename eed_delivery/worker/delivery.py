@@ -62,7 +62,7 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
         case Verdict.PERMANENT:
             return Decision(EmailState.FAILED, outcome, counted=True)
         case Verdict.THROTTLED | Verdict.INFRASTRUCTURE:
-            return Decision(EmailState.QUEUED, outcome, counted=False, delay=_neutral_delay(outcome, rules))
+            return Decision(EmailState.QUEUED, outcome, counted=False, delay=_neutral_delay(outcome, number, rules))
         case Verdict.TEMPORARY if number < rules.max_attempts:
             return Decision(EmailState.QUEUED, outcome, counted=True, delay=retry_delay(number, rules))
         case Verdict.TEMPORARY:
@@ -73,11 +73,14 @@ def decide(outcome: Outcome, number: int, rules: RetryRules) -> Decision:
             return Decision(EmailState.IN_DOUBT, outcome, counted=True)
 
 
-def _neutral_delay(outcome: Outcome, rules: RetryRules) -> float:
-    """What a server refuses with a reply of its own comes back later each time, so others may be sent meanwhile."""
+def _neutral_delay(outcome: Outcome, number: int, rules: RetryRules) -> float:
+    """What a server refuses with a reply of its own comes back later each time, so others may be sent meanwhile.
+
+    The delays go on from those of the tries that were counted.
+    """
     alone = outcome.verdict is Verdict.INFRASTRUCTURE or outcome.concerns is Concerns.OTHERS
     said_so = alone and outcome.code is not None and not outcome.for_all
-    return retry_delay(1 + min(outcome.again, 20), rules) if said_so else 0.0
+    return retry_delay(number + min(outcome.again, 20), rules) if said_so else 0.0
 
 
 def retry_delay(number: int, rules: RetryRules) -> float:

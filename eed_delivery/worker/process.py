@@ -33,7 +33,7 @@ from eed_delivery.transports.replies.kinds import kind_of
 from eed_delivery.untrusted import mask_addresses
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
-from eed_delivery.worker.deferrals import SharedDeferrals, is_greylisting, is_own
+from eed_delivery.worker.deferrals import SharedDeferrals
 from eed_delivery.worker.delivery import Delivery, RetryRules
 from eed_delivery.worker.job_refusals import SameAnswers, Suspects
 from eed_delivery.worker.journal import Journal
@@ -43,6 +43,7 @@ from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.refusals import Consequences, Refusals
 from eed_delivery.worker.send_rate import SendRate
 from eed_delivery.worker.stuck_renders import StuckRenders
+from eed_delivery.worker.temporary_answers import TemporaryAnswers
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +106,9 @@ class Worker:
         self._refusals = Refusals(
             Consequences(self._breaker.trip, self._hold_domain, self._pause_for, self._send_rate.slow_down)
         )
-        self._shared = SharedDeferrals(parts.answers, clock)
+        self._temporary = TemporaryAnswers(
+            SharedDeferrals(parts.answers, clock), self._refusals.are_everybodys, settings.max_attempts
+        )
         self._suspects = Suspects(self._answers_to_others, clock=clock)
         self._held: dict[str, DomainHold] = {}  # those of all hosts, as of the last heartbeat, and our own since
         self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
@@ -230,20 +233,10 @@ class Worker:
         if hold is not None and outcome.code is not None and kind_of(outcome.reply) == kind_of(hold.reason):
             outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=Concerns.OTHERS)
         elif outcome.verdict is Verdict.TEMPORARY and outcome.code is not None:
-            concerns = self._whose_deferral(email, outcome)
+            concerns = self._temporary.whose(email, outcome)
             if concerns is not None:
                 outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=concerns)
         return self._suspects.judge(email, outcome)
-
-    def _whose_deferral(self, email: Email, outcome: Outcome) -> Concerns | None:
-        """Whom a temporary answer concerns that costs no attempt. RECIPIENT means that no other email waits for it.
-        None means that it is counted."""
-        if is_greylisting(outcome):
-            return Concerns.RECIPIENT if email.attempts + 1 >= self._rules.max_attempts else None
-        if self._refusals.are_everybodys(outcome):
-            return Concerns.RECIPIENT if is_own(outcome) else Concerns.EVERYBODY
-        compared = email.attempts > 0 or self._rules.max_attempts == 1
-        return self._shared.whose(email, outcome) if compared else None
 
     def _react(self, email: Email, outcome: Outcome) -> None:
         """What one email's outcome means for all the others."""

@@ -20,6 +20,12 @@ ALWAYS = (
     "450 4.2.1 Mailbox busy",
     "452 4.2.2 User is over the quota",
     "554 Denied (K17)",
+    "451 Invalid Recipient",
+    "450 4.2.2 {recipient}... temporary failure",
+    "552 Mailbox space not enough",
+    "550 Mailbox currently suspended",
+    "450 4.1.1 rejection when relay check",
+    "420 The message has been deferred",
 )
 
 

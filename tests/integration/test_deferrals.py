@@ -57,6 +57,21 @@ def test_what_was_sent_since_an_attempt_is_known_by_domain(world: World, answers
     assert not answers.was_sent_since(before.attempt_id, "_2.example"), "a sign of LIKE is meant literally"
 
 
+def test_since_when_an_email_is_answered_so_is_known(world: World, answers: AnswersLedger) -> None:
+    first, second = world.add_job(["c@d1.example", "c@d2.example"])
+    world.enlist()
+    assert answers.seconds_since_first(first, 0, 450, "4.2.1") == 0
+    attempt(world, first, BUSY)
+    world.execute("UPDATE eed_attempt SET ended_at = UTC_TIMESTAMP(6) - INTERVAL 5000 SECOND")
+    attempt(world, first, BUSY)
+    attempt(world, first, Outcome(Verdict.INFRASTRUCTURE, "451 later", 451))
+    attempt(world, second, BUSY)
+    assert answers.seconds_since_first(first, 0, 450, "4.2.1") == pytest.approx(5000, abs=60)
+    assert answers.seconds_since_first(first, 0, 451, None) == pytest.approx(0, abs=60), "its own codes"
+    assert answers.seconds_since_first(first, 1, 450, "4.2.1") == 0, "of this generation"
+    assert answers.seconds_since_first(second, 0, 450, "4.2.1") == pytest.approx(0, abs=60), "its own answers"
+
+
 def test_a_claim_says_what_was_refused_before(world: World) -> None:
     (only,) = world.add_job()
     world.enlist()

@@ -64,6 +64,15 @@ def test_delays_are_jittered_around_a_capped_growth(number: int, policy: RetryRu
     assert middle * (1 - JITTER) <= retry_delay(number, policy) <= middle * (1 + JITTER)
 
 
+@pytest.mark.parametrize(
+    ("number", "again", "middle"), [(1, 0, 60), (2, 0, 240), (3, 0, 960), (3, 1, 3600), (3, 9, 3600)]
+)
+def test_what_is_not_counted_any_more_goes_on_with_longer_delays(number: int, again: int, middle: float) -> None:
+    outcome = Outcome(Verdict.INFRASTRUCTURE, "450 4.2.1 Mailbox busy", 450, "4.2.1", again=again)
+    delay = decide(outcome, number, HOLD).delay
+    assert middle * (1 - JITTER) <= delay <= middle * (1 + JITTER)
+
+
 @given(st.integers(0, 50), st.integers(1, 50), st.integers(0, 50))
 def test_a_receive_that_was_no_try_is_not_counted(base: int, receives: int, attempts: int) -> None:
     number = try_number(base, receives, attempts)

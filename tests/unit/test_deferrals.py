@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.answers import Deferral
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.worker.deferrals import (
@@ -12,6 +13,7 @@ from eed_delivery.worker.deferrals import (
     ENOUGH_OF_OWN,
     LOOK_SECONDS,
     SharedDeferrals,
+    is_full,
     is_greylisting,
     is_own,
 )
@@ -57,19 +59,21 @@ def test_other_temporary_answers_are_not_greylisting(reply: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "own"),
+    ("reply", "own", "full"),
     [
-        (FULL, True),
-        ("452 4.2.2 Postfach voll", True),
-        ("450 4.2.2 mailbox is over its limit", True),
-        ("450 4.1.1 No such user", True),
-        (BUSY, False),
-        ("451 Recipient temporarily unavailable", False),
-        ("450 4.1.2 Recipient address rejected: Domain not found", False),
+        (FULL, True, True),
+        ("452 4.2.2 Postfach voll", True, True),
+        ("450 4.2.2 mailbox is over its limit", True, True),
+        ("450 4.1.1 No such user", True, False),
+        ("451 Invalid Recipient", True, False),
+        (BUSY, False, False),
+        ("450 4.2.2 <a@d.example>... temporary failure; please retry later", False, False),
+        ("451 Recipient temporarily unavailable", False, False),
+        ("450 4.1.2 Recipient address rejected: Domain not found", False, False),
     ],
 )
-def test_a_full_mailbox_is_its_owners(reply: str, own: bool) -> None:
-    assert is_own(outcome(reply)) is own
+def test_a_full_mailbox_is_its_owners(reply: str, own: bool, full: bool) -> None:
+    assert (is_own(outcome(reply)), is_full(outcome(reply))) == (own, full)
 
 
 class Ledger:
@@ -80,6 +84,8 @@ class Ledger:
         self.deferred: list[Deferral] = []
         self.sent: list[tuple[int, str]] = []
         self.looks = 0
+        self.since = 0.0
+        self.gone = False
 
     def defer(self, email_id: int, domain: str, reply: str = BUSY) -> None:
         self.attempts += 1
@@ -93,6 +99,11 @@ class Ledger:
     def deferrals(self, _seconds: float, _limit: int) -> list[Deferral]:
         self.looks += 1
         return list(self.deferred)
+
+    def seconds_since_first(self, _email_id: int, _gen: int, code: int, enhanced: str | None) -> float:
+        if self.gone:
+            raise DatabaseGone("the database is away")
+        return self.since if (code, enhanced) == (450, "4.2.1") else 0.0
 
     def was_sent_since(self, attempt_id: int, domain: str = "") -> bool:
         return any(at > attempt_id and domain in ("", of) for at, of in self.sent)
@@ -170,6 +181,17 @@ def test_full_mailboxes_of_all_are_nobodys(ledger: Ledger) -> None:
     for n in range(1, ENOUGH_OF_OWN):
         ledger.defer(n, f"d{n % 9}.example", FULL)
     assert whose(ledger, reply=FULL) is Concerns.RECIPIENT
+
+
+def test_how_long_an_email_is_answered_so_is_the_ledgers_word(ledger: Ledger) -> None:
+    shared = SharedDeferrals(ledger, lambda: 0.0)  # type: ignore[arg-type]
+    email = Email(1, 1, "1", 0, 1, 2, "a@example.com")
+    ledger.since = 600.0
+    assert shared.has_lasted(email, outcome(BUSY), 600.0)
+    assert not shared.has_lasted(email, outcome(BUSY), 601.0)
+    assert not shared.has_lasted(email, outcome(FULL), 600.0), "another answer"
+    ledger.gone = True
+    assert not shared.has_lasted(email, outcome(BUSY), 600.0), "nobody fails while it is not known"
 
 
 def test_a_crowd_looks_at_the_ledger_once_in_a_while(ledger: Ledger) -> None:

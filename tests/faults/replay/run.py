@@ -8,7 +8,7 @@ from pathlib import Path
 from eed_delivery.sweeper.answers_alike import is_dead as says_dead
 from eed_delivery.transports.replies.kinds import kind_of
 from eed_delivery.transports.smtp.answers import Phase
-from eed_delivery.worker.deferrals import is_greylisting, is_own
+from eed_delivery.worker.deferrals import is_full, is_greylisting, is_own
 from tests.faults.replay.clock import VirtualClock
 from tests.faults.replay.house import JOB, OPERATOR_SECONDS, House
 from tests.faults.replay.relay import SEND_SECONDS, Relay, Spread, is_dead, is_troubled, recipients
@@ -64,7 +64,7 @@ def path_of(reply: KnownReply) -> tuple[object, ...]:
     """All that the product's code, or the judgement of a run, decides by. Two replies that agree in it differ in their
     words alone."""
     outcome, wanted = reply.failure().outcome(), set(reply.wanted)
-    words = (is_greylisting(outcome), is_own(outcome), says_dead(outcome.reply))
+    words = (is_greylisting(outcome), is_own(outcome), is_full(outcome), says_dead(outcome.reply))
     alike = kind_of(outcome.reply) == kind_of(reply.failure(tag="bcdfghjklmnp-42xy").reply)
     judged = (reply.best == "P", reply.best == "S", "P" in wanted, bool(wanted & set("PT")))
     full = _FULL.search(reply.reply) is not None

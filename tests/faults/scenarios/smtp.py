@@ -228,10 +228,10 @@ FOR_GOOD = {
 }
 OFTEN_ENOUGH = 3
 """worker.max_attempts."""
-# Phase, reply, whether it is counted, and how often it comes. What concerns the server is not counted, and greylisting
-# fails nobody: both are waited for.
+# Phase, reply, whether it is counted, and how often it comes. What concerns the server is not counted, and what says no
+# more than "not now" fails nobody within hours: both are waited for.
 NOT_NOW = (
-    ("RCPT", "450 4.2.1 mailbox busy", True, (1, 2, OFTEN_ENOUGH)),
+    ("RCPT", "450 4.2.1 mailbox busy", True, (1, 2)),
     ("RCPT", "452 4.2.2 over quota", True, (1, 2, OFTEN_ENOUGH)),
     ("RCPT", "451 4.7.1 greylisted, come back", True, (1, 2)),
     ("DATA", "451 4.3.0 try again", False, (1, 2)),
