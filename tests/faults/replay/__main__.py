@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,12 +23,15 @@ def main() -> int:
     chosen = [n for n, r in enumerate(replies) if options.only in f"{r.source} {r.phase.name} {r.reply}"]
     distinct = sorted({path_of(replies[n]): n for n in reversed(chosen)}.values())
     chosen = distinct if options.distinct else [*distinct, *(n for n in chosen if n not in distinct)][:: options.every]
+    held = HeldRuns(options.held)
     tasks = [(n, Spread(spread), options.emails) for n in chosen for spread in options.spread]
+    left = [task for task in tasks if task not in held]
     with ProcessPoolExecutor(options.jobs, initializer=_silence) as pool:
         ended = []
-        for one in pool.map(_one, tasks):
+        for task, one in zip(left, pool.map(_one, left), strict=True):
             ended.append(_told(one))
-            print(f"{len(ended)} of {len(tasks)} runs", end="\r", file=sys.stderr, flush=True)
+            held.add(task, one)
+            print(f"{len(tasks) - len(left) + len(ended)} of {len(tasks)} runs", end="\r", file=sys.stderr, flush=True)
     print(_table(ended))
     return 1 if any(one.problems for one in ended) else 0
 
@@ -39,8 +43,32 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="only one reply in so many")
     parser.add_argument("--distinct", action="store_true", help="one reply for each way that a reply can be treated")
     parser.add_argument("--spread", nargs="*", choices=[s.value for s in Spread], default=[s.value for s in Spread])
+    parser.add_argument(
+        "--held", type=Path, help="a file of runs that held: they are not run again, and new ones added"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="so many runs at the same time")
     return parser.parse_args()
+
+
+class HeldRuns:
+    """Runs that held, one a line: a list of hours is worked off in several sittings. Only for one tree of the code."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._lines = set(file.read_text().splitlines()) if file is not None and file.exists() else set()
+
+    def __contains__(self, task: Task) -> bool:
+        return self._line(task) in self._lines
+
+    def add(self, task: Task, ended: Ended) -> None:
+        """Add a run, if it held."""
+        if self._file is not None and not ended.problems:
+            with self._file.open("a") as file:
+                print(self._line(task), file=file)
+
+    def _line(self, task: Task) -> str:
+        number, spread, emails = task
+        return f"{number} {spread.value} {emails}"
 
 
 def _silence() -> None:
