@@ -3,15 +3,18 @@
     EED_FAILPOINTS=worker.wired=kill@3,publisher.leased=stop eed-delivery run
 
 `kill` is kill -9 of this process, and `stop` freezes it until it receives SIGCONT. `spin` keeps the thread busy without
-end, and `hold` does so without releasing Python's global lock. `@3` means the third time it comes by, else the first.
+end, and `hold` does so without releasing Python's global lock. `exhaust` asks for more memory than there is. `@3` means
+the third time it comes by, else the first. `#7+8` means each time it comes by with email 7 or 8.
 Unarmed, which is always the case outside the fault tests, reaching one costs a look at a global.
 """
 
 import os
+import re
 import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from eed_delivery.errors import ConfigError, Problem
 
@@ -58,13 +61,16 @@ _ACTIONS: Mapping[str, Callable[[], object]] = {
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "spin": lambda: [None for _ in iter(int, 1)],
     "hold": lambda: sum(range(10**15)),  # one step of the interpreter
+    "exhaust": lambda: bytearray(2**47),
 }
 _hook: Callable[[str], None] | None = None
 
 
-def reach(name: str) -> None:
-    """The process has come to this place."""
-    if _hook is not None:
+def reach(name: str, email_id: int | None = None) -> None:
+    """The process has come to this place; with this email, where a test may choose by it."""
+    if isinstance(_hook, _Armed):
+        _hook(name, email_id)
+    elif _hook is not None:
         _hook(name)
 
 
@@ -82,30 +88,42 @@ def arm(text: str) -> bool:
     return True
 
 
-class _Armed:
-    """Counts how often each armed place is reached, and strikes once."""
+@dataclass(frozen=True, slots=True)
+class _Strike:
+    """What happens at a place: at one time that it is reached, or each time with one of these emails."""
 
-    def __init__(self, places: dict[str, tuple[Callable[[], object], int]]) -> None:
+    action: Callable[[], object]
+    at: int = 1
+    email_ids: frozenset[int] = frozenset()
+
+
+class _Armed:
+    """Counts how often each armed place is reached, and strikes."""
+
+    def __init__(self, places: dict[str, _Strike]) -> None:
         self._places = places
         self._reached: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def __call__(self, name: str) -> None:
+    def __call__(self, name: str, email_id: int | None = None) -> None:
         if name not in self._places:
             return
+        strike = self._places[name]
         with self._lock:
             self._reached[name] += 1
-            action, at = self._places[name]
-            if self._reached[name] != at:
-                return
-        action()
+            due = email_id in strike.email_ids if strike.email_ids else self._reached[name] == strike.at
+        if due:
+            strike.action()
 
 
-def _parse(entry: str) -> tuple[str, tuple[Callable[[], object], int]]:
-    name, _, rest = entry.strip().partition("=")
-    action, _, count = rest.partition("@")
-    if name not in NAMES or action not in _ACTIONS or not (count or "1").isdecimal() or count == "0":
+_ENTRY = re.compile(r"([a-z_.]+)=([a-z]+)(?:@([1-9][0-9]*)|#([0-9]+(?:\+[0-9]+)*))?")
+
+
+def _parse(entry: str) -> tuple[str, _Strike]:
+    found = _ENTRY.fullmatch(entry.strip())
+    if found is None or found[1] not in NAMES or found[2] not in _ACTIONS:
         raise ConfigError(
             [Problem(VARIABLE, f"{entry!r} is not a failpoint", "Write place=kill or place=stop@3, or unset it.")]
         )
-    return name, (_ACTIONS[action], int(count or 1))
+    email_ids = frozenset(map(int, found[4].split("+"))) if found[4] else frozenset[int]()
+    return found[1], _Strike(_ACTIONS[found[2]], int(found[3] or 1), email_ids)
