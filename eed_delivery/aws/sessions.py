@@ -24,6 +24,9 @@ def core(settings: AwsSettings) -> botocore.session.Session:
     made = botocore.session.Session()
     made.register_component("data_loader", _descriptions())
     made.set_config_variable("region", settings.region)
+    # Neither AWS_ENDPOINT_URL nor a shared file leads elsewhere: only our settings may, and they are checked.
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    made.set_config_variable("ignore_configured_endpoint_urls", True)
     if settings.credentials == "environment":
         key, secret, token = settings.access_key_id, settings.secret_access_key, settings.session_token
         if key and secret:
