@@ -22,7 +22,8 @@ _PARTICULARS = (
     # A URL (RFC 3986 3.1), as far as the text around it allows: its last sign is no punctuation.
     r"(?<!\w)[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s<>\"]*[^\s<>\"'’.,:;!?)\]}]",
     # An address, its local part quoted or not (RFC 5321 4.1.2), with the brackets around it and the colon behind it.
-    rf"[<(\[{{]{{0,3}}(?<!{_LOCAL})(?:\"[^\"]*+\"|{_LOCAL}*+)@(?:\[[^\]\s]*+\]|{_LOCAL}*+)[>)\]}}]{{0,3}}(?:[>)\]}}:;,.]+(?=\s|$))?",
+    # An address literal has at most 49 characters (RFC 5321 4.1.3 with RFC 4291 2.2).
+    rf"[<(\[{{]{{0,3}}(?<!{_LOCAL})(?:\"[^\"]*+\"|{_LOCAL}*+)@(?:\[[^\]\s]{{0,64}}+\]|{_LOCAL}*+)[>)\]}}]{{0,3}}(?:[>)\]}}:;,.]+(?=\s|$))?",
     rf"@{_LOCAL}*+",
     # Text in quotes. An apostrophe within a word, or at the end of one, opens none.
     r"(?<!\w)\"[^\"]*+\"",

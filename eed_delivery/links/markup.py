@@ -22,8 +22,8 @@ _VALUE = rf"""(?:"[^"]*+"|'[^']*+'|(?!["'])[^{_SPACE}>]*+)"""
 _NAME = rf"[^{_SPACE}/>][^{_SPACE}/>=]*+"
 _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_NAME}(?:[{_SPACE}]*+=[{_SPACE}]*+{_VALUE}|(?![{_SPACE}]*+=)))*"
 _TAG = re.compile(rf"<(?P<slash>/?)(?P<name>[A-Za-z][^{_SPACE}/>]*+)(?P<attributes>{_ATTRIBUTES})[{_SPACE}/]*+>")
-_ATTRIBUTE = re.compile(
-    rf"[{_SPACE}/]*+(?P<name>{_NAME})"
+_ATTRIBUTE = re.compile(  # what stands before a name is passed over by the search
+    rf"(?P<name>{_NAME})"
     rf"(?:[{_SPACE}]*+=[{_SPACE}]*+(?:\"(?P<double>[^\"]*+)\"|'(?P<single>[^']*+)'|(?P<bare>[^{_SPACE}>]*+)))?"
 )
 _TAG_OPENS = re.compile(r"</?[A-Za-z]")

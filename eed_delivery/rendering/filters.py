@@ -41,7 +41,8 @@ MAX_JSON_INDENT = 16
 MAX_STRIPTAGS_CHARS = 100_000  # its time grows with the square of the text's length
 MAX_RANGE = 10_000
 
-_WIDE_PERCENT = re.compile(r"%(\([^)]*\))?[-#0 +]*(\d*\.)?(\*|\d{4,})")
+_WIDE_PERCENT = re.compile(r"[-#0 +]*(\d*\.)?(\*|\d{4,})")
+_BRACKET = re.compile(r"[()]")
 _WIDE_SPEC = re.compile(r"\d{4,}|[{}]")
 
 
@@ -138,9 +139,33 @@ BINARY_OPERATORS: dict[str, Callable[[Budget, Any, Any], Any]] = {
 
 def check_percent_format(budget: Budget, text: str, values: Any) -> None:
     """Refuses a format whose result could be far longer than its parts."""
-    if len(text) > MAX_FORMAT_CHARS or _WIDE_PERCENT.search(text):
+    if len(text) > MAX_FORMAT_CHARS or _has_wide_field(text):
         raise TemplateLimit("a format is too long or too wide (widths have at most three digits)")
     _charge_fields(budget, text.count("%"), values)
+
+
+def _has_wide_field(text: str) -> bool:
+    """Whether a field of a % format asks for a width or precision of four digits, or takes one from the values."""
+    at = text.find("%")
+    while at >= 0:
+        at = _end_of_key(text, at + 1)
+        if _WIDE_PERCENT.match(text, at):
+            return True
+        at = text.find("%", at + 1 if text.startswith("%", at) else at)
+    return False
+
+
+def _end_of_key(text: str, at: int) -> int:
+    """Behind the key in brackets that begins here, if one does. A key may have brackets within it:
+    https://github.com/python/cpython/blob/3.11/Objects/unicodeobject.c (unicode_format_arg_parse)"""
+    if not text.startswith("(", at):
+        return at
+    depth = 0
+    for bracket in _BRACKET.finditer(text, at):
+        depth += 1 if bracket[0] == "(" else -1
+        if not depth:
+            return bracket.end()
+    return len(text)  # Python refuses it
 
 
 def check_brace_format(budget: Budget, text: str, values: Any) -> None:

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 import eed_delivery
+from eed_delivery import particulars
+from eed_delivery.links import markup
 
 ROOT = Path(eed_delivery.__file__).parent
 LENGTH = 2000
@@ -194,6 +196,22 @@ def test_no_pattern_takes_quadratic_time() -> None:
         if attack := slow(pattern, search):
             found[name] = attack
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("of", "begin", "pump"),
+    [(markup.attributes, "a='", "\n " * 8000), (particulars.masked, "", '""@[' * 4000)],
+)
+def test_long_texts_take_no_quadratic_time(of: Callable[[str], object], begin: str, pump: str) -> None:
+    """Those that were too fast to be seen above, at 2,000 letters."""
+
+    def taken_by(text: str) -> float:
+        started = time.process_time()
+        of(text)
+        return time.process_time() - started
+
+    short, long = (min(taken_by(begin + pump * times) for _ in range(2)) for times in (1, 4))
+    assert long < max(SETTLED_RATIO * short, 10 * SUSPICIOUS_SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ OTHERS = [
     "{% set l = range(10000)|list %}" + "{% for i in l %}" + "{% set s = l|sort %}" * 90 + "{% endfor %}",
     "{% set l = range(10000)|list %}" + "{% for i in l %}" + "{{ l.count(-1) }}" * 900 + "{% endfor %}",
     "{{ range(10000)|map('string')|map('tojson')|map('tojson')|map('tojson')|list|length }}",
+    *("{{ '%(a(b))999999999d' % {'a(b)': 1} }}", "{{ '%((a))*d'|format(**{'(a)': 1}) }}"),
+    "{{ '%(a)%%9999d' % {'a': 1} }}",
     "{{ [[1, 2], [3]]|map('counted loop')|list }}",
     "{{ {'a': 1}.keys().mapping }}",
 ]  # fmt: skip
