@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymysql.connections import Connection
-from pymysql.constants import FIELD_TYPE
+from pymysql.constants import CR, FIELD_TYPE
 from pymysql.converters import conversions, convert_date, convert_datetime
+from pymysql.err import OperationalError
 
 if TYPE_CHECKING:
     _Connection = Connection[Any]
@@ -130,8 +131,16 @@ class MySqlConnection(_Connection):
         return _contexts.get(self, sslp)
 
     def new_context(self, options: Any) -> ssl.SSLContext:
-        """As PyMySQL makes it, and with the server's name verified where that is asked for."""
-        context: ssl.SSLContext = super()._create_ssl_ctx(options)  # type: ignore[misc]  # the stubs know no private parts
+        """As PyMySQL makes it, and with the server's name verified where that is asked for.
+
+        Raises `OperationalError` where a file of it cannot be used: as of a certificate, that may be mended meanwhile.
+        """
+        try:
+            context: ssl.SSLContext = super()._create_ssl_ctx(options)  # type: ignore[misc]  # the stubs know no private parts
+        except OSError as error:  # ssl.SSLError is one
+            names = " or ".join(f"{key} {options[key]}" for key in ("ca", "cert", "key") if options.get(key))
+            why = error.strerror or str(error)
+            raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, f"the file of {names} cannot be used: {why}") from error
         if options.get("check_hostname"):
             context.check_hostname = True  # which refuses a context that verifies no certificate
         return context

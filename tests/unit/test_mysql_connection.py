@@ -5,9 +5,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pymysql.connections import Connection
+from sqlalchemy import make_url
 
+from eed_delivery.database.engine import make_engine
 from eed_delivery.database.mysql_connection import MySqlConnection
+from eed_delivery.database.transactions import Database
+from eed_delivery.errors import DatabaseGone
 from tests.servers.certificates import make_certificate
 
 
@@ -47,3 +52,14 @@ def test_who_believes_somebody_else_has_a_context_of_his_own(tmp_path: Path) -> 
 def test_a_server_without_tls_is_still_taken_unless_tls_is_asked_for() -> None:
     plain: Any = Connection(defer_connect=True)
     assert (ready().ssl, ready()._ssl_required) == (plain.ssl, plain._ssl_required) == (True, False)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_that_cannot_be_used_is_the_servers_absence_and_no_defect(content: str | None, tmp_path: Path) -> None:
+    """A certificate that is being replaced is there again in a moment."""
+    authority = tmp_path / "ca.pem"
+    if content is not None:
+        authority.write_text(content)
+    url = f"mysql+pymysql://u:p@127.0.0.1:1/d?ssl_ca={authority}"
+    with pytest.raises(DatabaseGone, match=rf"2026.*ca {authority} cannot be used"):
+        Database(make_engine(make_url(url), connections=1)).ping()
