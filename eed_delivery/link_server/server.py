@@ -1,5 +1,6 @@
 """The HTTP server is waitress, with a bounded number of threads and connections, and small requests only."""
 
+import logging
 import socket
 import threading
 import time
@@ -14,6 +15,8 @@ from waitress.server import create_server
 from eed_delivery.link_server.connections import MOST, SPARE, TimedChannel, tidy
 
 log = structlog.get_logger(__name__)
+# It says with each request how many others wait: a flood of requests would be a flood of lines.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 THREADS = 8
 IDLE_SECONDS = 20

@@ -1,15 +1,18 @@
 """The server's place: taken by somebody else it is waited for, and while it answers its pulse is heard."""
 
 import http.client
+import logging
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from wsgiref.types import StartResponse, WSGIEnvironment
 
+import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.link_server.endpoint import LinkEndpoint
-from eed_delivery.link_server.server import serve
+from eed_delivery.link_server.server import WebServer, serve
 from tests.servers import free_port
 from tests.unit.link_server.test_endpoint import LINKS
 from tests.waiting import until
@@ -59,3 +62,27 @@ def test_a_stop_ends_the_wait_for_a_port() -> None:
         stop.set()
         work.join(PATIENCE)
     assert not work.is_alive()
+
+
+def test_requests_that_wait_for_a_thread_are_no_lines_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A flood of requests must not be a flood of lines."""
+    busy, stop = threading.Event(), threading.Event()
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        busy.wait(PATIENCE)
+        start_response("204 No Content", [])
+        return []
+
+    server = WebServer(application, "127.0.0.1", 0, threads=1)
+    work = threading.Thread(target=server.run, args=(stop,))
+    with caplog.at_level(logging.WARNING), ending(work, stop):
+        work.start()
+        readers = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(5)]
+        for reader in readers:
+            reader.sendall(b"GET / HTTP/1.1\r\nHost: l\r\nConnection: close\r\n\r\n")
+        until(lambda: len(server._server.task_dispatcher.queue) == len(readers) - 1)
+        busy.set()
+        for reader in readers:
+            assert reader.recv(12) == b"HTTP/1.1 204"
+            reader.close()
+    assert not caplog.records
