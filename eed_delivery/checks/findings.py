@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy.exc import DBAPIError
-
 Level = Literal["ok", "warning", "error"]
 
 
@@ -20,9 +18,3 @@ class Finding:
     where: str
     what: str
     remedy: str = ""
-
-
-def brief(error: DBAPIError) -> str:
-    """The server's own words in one line."""
-    words = error.orig.args[-1] if error.orig is not None and error.orig.args else error
-    return str(words).splitlines()[0][:300]

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.exc import DBAPIError
 
-from eed_delivery.checks.findings import Finding, brief
+from eed_delivery.checks.findings import Finding
+from eed_delivery.database.server_words import server_words
 from eed_delivery.ledger.schema import RIGHTS, VERSION_TABLE, metadata
 
 # https://mariadb.com/kb/en/mariadb-error-code-reference/: no right on the database, the table, or a column of it
@@ -54,7 +55,7 @@ def _problem(c: Connection, table: str) -> Finding | None:
         except DBAPIError as error:
             code = error.orig.args[0] if error.orig is not None and error.orig.args else None
             if code not in _DENIED:
-                return Finding("error", "ledger", f"{table}: {brief(error)}", "Run eed-delivery db init.")
+                return Finding("error", "ledger", f"{table}: {server_words(error)}", "Run eed-delivery db init.")
             missing.append(right)
     if not missing:
         return None

@@ -6,12 +6,13 @@ from sqlalchemy import Connection, Executable, false, select, update
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.checks.expectations import Expected, ExpectedTable, expected_tables
-from eed_delivery.checks.findings import Finding, brief
+from eed_delivery.checks.findings import Finding
 from eed_delivery.checks.keys import key_findings
 from eed_delivery.checks.plans import plan_findings
 from eed_delivery.checks.server import server_findings
 from eed_delivery.checks.template_columns import template_findings
 from eed_delivery.config import SourceSettings
+from eed_delivery.database.server_words import server_words
 from eed_delivery.source.live import Kind, LiveColumn, LiveTable, read_table
 from eed_delivery.source.tables import light_table
 
@@ -175,4 +176,4 @@ def _rights(c: Connection, table: ExpectedTable) -> Iterator[Finding]:
             c.execute(probe)
         except DBAPIError as error:
             remedy = f"GRANT {right} ON {table.name} to this user. A view must be one that can be updated."
-            yield Finding("error", table.setting, f"{right} is refused: {brief(error)}", remedy)
+            yield Finding("error", table.setting, f"{right} is refused: {server_words(error)}", remedy)

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, event, false, select
 from sqlalchemy.exc import DBAPIError
 
-from eed_delivery.checks.findings import Finding, brief
+from eed_delivery.checks.findings import Finding
 from eed_delivery.config import SourceSettings
+from eed_delivery.database.server_words import server_words
 from eed_delivery.ledger.schema import eed_job
 from eed_delivery.model import Email
 from eed_delivery.source.access import Source
@@ -47,7 +48,7 @@ def plan_findings(c: Connection, settings: SourceSettings) -> Iterator[Finding]:
                 ask(c)
             yield from _full_scans(c, statements, where, often)
         except DBAPIError as error:  # no ledger yet, or no right to EXPLAIN a view (SHOW VIEW)
-            yield Finding("ok", where, f"{often}: EXPLAIN failed: {brief(error)}")
+            yield Finding("ok", where, f"{often}: EXPLAIN failed: {server_words(error)}")
 
 
 def _a_row(c: Connection, settings: SourceSettings) -> tuple[Key, Key] | None:

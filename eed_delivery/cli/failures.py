@@ -6,7 +6,7 @@ from typing import IO, Any
 import click
 from sqlalchemy.exc import DBAPIError
 
-from eed_delivery.checks.findings import brief
+from eed_delivery.database.server_words import server_words
 from eed_delivery.errors import ConfigError, DatabaseGone, EedError, QueueGone
 
 # https://man.openbsd.org/sysexits: EX_UNAVAILABLE and EX_CONFIG; systemd and scripts know them
@@ -37,12 +37,12 @@ def explained(error: EedError | DBAPIError) -> Failure:
     if isinstance(error, DatabaseGone | QueueGone):
         return Failure(f"error: {error}. The command did nothing, or only a part of its work.", UNAVAILABLE)
     if isinstance(error, DBAPIError):
-        return Failure(f"error: the database refused the statement: {brief(error)}{_remedy(error)}")
+        return Failure(f"error: the database refused the statement: {server_words(error)}{_remedy(error)}")
     return Failure(f"error: {error}")
 
 
 def _remedy(error: DBAPIError) -> str:
-    words = brief(error)
+    words = server_words(error)
     if _NO_TABLE.search(words) and "eed_" in words:
         return ". The ledger's tables do not exist yet. Run eed-delivery db init."
     return ". Run eed-delivery db check."

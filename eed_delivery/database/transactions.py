@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
 
+from eed_delivery.database.server_words import server_words
 from eed_delivery.errors import DatabaseGone
 
 log = structlog.get_logger(__name__)
@@ -101,7 +102,7 @@ class Database:
             return done
         except DBAPIError as error:
             if is_contention(error) or is_away(error):
-                raise DatabaseGone(f"the database does not answer: {_brief(error)}") from error
+                raise _gone(error) from error
             raise
 
     def did(self, work: Callable[[Connection], T]) -> T:
@@ -198,5 +199,7 @@ def _pause(state: RetryCallState) -> float:
     return random.uniform(0, min(0.5, 0.01 * 2**state.attempt_number))  # noqa: S311 - spreads load, guards nothing
 
 
-def _brief(error: DBAPIError) -> str:
-    return str(error.orig).splitlines()[0][:200] if error.orig is not None else type(error).__name__
+def _gone(error: DBAPIError) -> DatabaseGone:
+    code = _code(error)
+    number = f" ({code})" if code is not None else ""
+    return DatabaseGone(f"the database does not answer{number}: {server_words(error)}")

@@ -6,8 +6,8 @@ from itertools import islice
 
 from sqlalchemy.exc import DBAPIError
 
-from eed_delivery.checks.findings import brief
 from eed_delivery.config import Settings
+from eed_delivery.database.server_words import server_words
 from eed_delivery.ledger.acts import ActLedger, ActReport
 from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 from eed_delivery.ledger.reporting import JobReport, RecentRate, ReportingLedger
@@ -128,7 +128,7 @@ class JobQueries:
         try:
             return tuple(self._scheduling.waiting(limit)), None
         except DBAPIError as error:
-            return (), brief(error)
+            return (), server_words(error)
 
     def waiting(self, key: str) -> WaitingJobView | None:
         """A job that the ledger does not have yet, because its time has not come. None if it is no such job."""

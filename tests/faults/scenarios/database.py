@@ -150,7 +150,7 @@ def _away(site: Site, crew: Crew, code: str) -> None:
 
 
 def _complaints(crew: Crew, code: str) -> int:
-    return sum(f"does not answer: ({code}," in str(event.get("reason")) for event in crew.log_events())
+    return sum(f"does not answer ({code}):" in str(event.get("reason")) for event in crew.log_events())
 
 
 def _attempts(stack: Stack) -> list[str]:
