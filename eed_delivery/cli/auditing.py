@@ -23,15 +23,29 @@ _WHEN = "30m, 2h, 1d, or 2026-12-31T18:00:00Z"
 
 
 @click.command()
-@click.option("--job", metavar="JOB", type=options.key, help="Only acts on this job and its emails.")
-@click.option("--email", metavar="EMAIL", type=options.key, help="Only acts on this email by its key.")
-@click.option("--person", metavar="NAME", help="Only acts of this user, or of whom sudo named.")
-@click.option("--since", type=options.since, help=f"Only acts since then: {_WHEN}.")
-@click.option("--until", type=options.since, help=f"Only acts before then: {_WHEN}.")
-@click.option("--kind", type=click.Choice(KINDS), metavar="ACT", help="Only acts of this kind, like resume or report.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
-@click.option("--json", "form", flag_value="json", help="The same as --format json.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"List at most N acts; a table lists {TABLE_ROWS}.")
+@click.option("--job", metavar="JOB", type=options.key, help="List only acts on this job and its emails.")
+@click.option("--email", metavar="EMAIL", type=options.key, help="List only acts on this email, by its key.")
+@click.option("--person", metavar="NAME", help="List only acts of this Linux user, or of the caller of sudo.")
+@click.option("--since", type=options.since, help=f"List only acts at or after this time: {_WHEN}.")
+@click.option("--until", type=options.since, help=f"List only acts before this time: {_WHEN}.")
+@click.option(
+    "--kind", type=click.Choice(KINDS), metavar="ACT", help="List only acts of this kind, such as resume or report."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="Choose the output format.",
+)
+@click.option("--json", "form", flag_value="json", help="Print JSON, as --format json.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"List at most N acts. The default for a table is {TABLE_ROWS}.",
+)
 @takes_config
 @pass_session
 def audit(
@@ -47,8 +61,9 @@ def audit(
 ) -> None:
     """List who did what, from where and why, the newest first.
 
-    The audit has each act of a person, each pause or end by the service itself, and each read of personal data. Its
-    rows are never changed. CSV and JSON have every column, and all acts without --limit. This call is recorded, too.
+    The audit records each act of an operator, each job that the service itself paused or ended, and each read of
+    personal data. Its rows never change. CSV and JSON have all columns, and all acts unless --limit is given. This
+    call is recorded as well.
 
     \b
     Example:
@@ -72,7 +87,7 @@ def _show(session: Session, entries: Iterable[AuditEntry], limit: int) -> None:
     if not found:
         session.screen.line("there are none")
     if len(found) > limit:
-        session.screen.line(f"only the {limit:,} newest are listed; see --limit, or --format csv for all")
+        session.screen.line(f"only the {limit:,} newest are listed. Use --limit, or --format csv for all")
 
 
 def _about(entry: AuditEntry) -> str:
