@@ -5,6 +5,7 @@
 - `operations` what an operator can ask and decide, each subject when it is first needed
 - `alerts`     the parts of alerts
 - `roles`      what each process of the service runs
+- `isolated_render` a process that renders emails which may end it
 - `startup`    what is checked before the service starts
 - `preload`    what all processes need, loaded before they are forked
 """

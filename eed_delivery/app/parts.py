@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
-from eed_delivery.app import alerts
+from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.database import open_database
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.aws.sessions import core, session
@@ -320,6 +320,8 @@ class App:
             send_lease_seconds=_send_lease(settings, make_transport),
             wait_seconds=self.settings.queue.wait_seconds,
             visibility_seconds=self.settings.queue.visibility_timeout_seconds,
+            start_rendering=partial(isolated_render.start, self.settings),
+            render_seconds=self.settings.service.render_seconds,
         )
         return Worker(parts, settings, stop, pulse)
 

@@ -8,7 +8,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class SqlFunction(FunctionElement[Any]):
-    """A subclass has a type, and its SQL with {0} for its argument; it is named like SQL's own functions."""
+    """A subclass has its SQL, with {0} for its argument. It is named like SQL's own functions."""
 
     mysql: ClassVar[str]
     sqlite: ClassVar[str]

@@ -8,7 +8,7 @@ import structlog
 
 from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.runtime.defects import Defects
-from eed_delivery.runtime.renders import RenderNotes, StuckRender
+from eed_delivery.runtime.renders import DiedRender, RenderNotes, StuckRender
 
 log = structlog.get_logger(__name__)
 
@@ -19,12 +19,19 @@ AWAY_SECONDS = 2.0
 class Pulse:
     """When each loop of this process last made progress. The watchdog goes by this.
 
-    `renders` is where a worker notes what it renders. `stuck` are the renders for which its predecessor was replaced.
+    `renders` is where a worker notes what it renders. `stuck` are the renders for which its predecessor was replaced,
+    and `died` those in which it died.
     """
 
-    def __init__(self, renders: RenderNotes | None = None, stuck: Sequence[StuckRender] = ()) -> None:
+    def __init__(
+        self,
+        renders: RenderNotes | None = None,
+        stuck: Sequence[StuckRender] = (),
+        died: Sequence[DiedRender] = (),
+    ) -> None:
         self.renders = renders
         self.stuck = tuple(stuck)
+        self.died = tuple(died)
         self._last: dict[str, float] = {}
         self._lock = threading.Lock()
 

@@ -40,6 +40,14 @@ class StuckRender:
     of_job: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class DiedRender:
+    """An email that was being rendered when its worker died. The render need not be why: kill -9 hits any email."""
+
+    email_id: int
+    job_id: int
+
+
 class RenderNotes:
     """The notes of one process. It is handed to the process when it is started."""
 
@@ -60,6 +68,14 @@ class RenderNotes:
         finally:
             struct.pack_into("<q", self._memory, at, 0)
 
+    def left(self) -> list[DiedRender]:
+        """The emails that are being rendered. Of a process that has died, those that it left unfinished."""
+        found = []
+        for email_id, _, _, job_id, _, _ in _SLOT.iter_unpack(bytes(self._memory)):
+            if email_id:
+                found.append(DiedRender(email_id, job_id))
+        return found
+
     def stuck(self, pid: int | None, seconds: float) -> StuckRender | None:
         """A render that has used more than this many CPU seconds. Asked by the supervisor, twice a second."""
         memory = bytes(self._memory)
@@ -76,11 +92,11 @@ class RenderNotes:
 
 def _over(note: bytes, pid: int | None, seconds: float) -> StuckRender | None:
     email_id, gen, token, job_id, thread, began = _SLOT.unpack(note)
-    used = _cpu_seconds(pid, thread) - began
+    used = cpu_seconds(pid, thread) - began
     return StuckRender(email_id, gen, token, job_id, used) if used > seconds else None
 
 
-def _cpu_seconds(pid: int | None, thread: int) -> float:
+def cpu_seconds(pid: int | None, thread: int) -> float:
     """Of a thread of another process. It is utime and stime of proc_pid_stat(5). 0 where there is no /proc."""
     try:
         stat = Path(f"/proc/{pid}/task/{thread}/stat").read_text()

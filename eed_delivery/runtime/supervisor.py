@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from eed_delivery.runtime.loop import Loop, Pulse
-from eed_delivery.runtime.renders import RenderNotes, StuckRender
+from eed_delivery.runtime.renders import DiedRender, RenderNotes, StuckRender
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +79,8 @@ class RoleSlot:
     backoff: float = field(default=SHORTEST_BACKOFF_SECONDS)
     stuck: list[StuckRender] = field(default_factory=list)
     """Renders for which its last process was replaced: the next one fails these emails."""
+    died: list[DiedRender] = field(default_factory=list)
+    """Renders in which its last process died: the next one renders emails of these jobs in a process of their own."""
 
 
 def stop_on_signals(stop: threading.Event) -> None:
@@ -144,17 +146,18 @@ class Supervisor:
         now = time.monotonic()
         for slot in self._slots:
             if slot.child is None and not slot.done and now >= slot.start_at:
-                slot.child = self._start(slot.role, slot.stuck)
-                slot.stuck = []
+                slot.child = self._start(slot)
+                slot.stuck, slot.died = [], []
         self._hear()
         for slot in self._slots:
             if slot.child is not None:
                 self._examine(slot, slot.child, time.monotonic())
 
-    def _start(self, role: Role, stuck: Sequence[StuckRender]) -> Child:
+    def _start(self, slot: RoleSlot) -> Child:
+        role = slot.role
         ours, theirs = self._context.Pipe()
         renders = RenderNotes(self._context)
-        started_with = (role, theirs, renders, tuple(stuck))
+        started_with = (role, theirs, renders, tuple(slot.stuck), tuple(slot.died))
         process = self._context.Process(target=run_role, args=started_with, name=role.name, daemon=True)
         process.start()
         theirs.close()  # the child's end must die with the child, and ours with us
@@ -210,7 +213,10 @@ class Supervisor:
         if now - child.started_at > HEALTHY_AFTER_SECONDS:
             slot.backoff = SHORTEST_BACKOFF_SECONDS
         slot.start_at = now + slot.backoff
-        log.error("role_died", role=child.role.name, exitcode=child.process.exitcode, again_in_seconds=slot.backoff)
+        slot.died = child.renders.left()
+        facts = {"rendering": [one.email_id for one in slot.died]} if slot.died else {}
+        exitcode = child.process.exitcode
+        log.error("role_died", role=child.role.name, exitcode=exitcode, again_in_seconds=slot.backoff, **facts)
         slot.backoff = min(LONGEST_BACKOFF_SECONDS, slot.backoff * 2)
 
     def _report(self) -> None:
@@ -242,12 +248,16 @@ class Supervisor:
 
 
 def run_role(
-    role: Role, pipe: Connection, renders: RenderNotes | None = None, stuck: Sequence[StuckRender] = ()
+    role: Role,
+    pipe: Connection,
+    renders: RenderNotes | None = None,
+    stuck: Sequence[StuckRender] = (),
+    died: Sequence[DiedRender] = (),
 ) -> None:
     """A role's process. It stops on a signal, and when its supervisor is gone for any reason."""
     stop = threading.Event()
     stop_on_signals(stop)
-    pulse = Pulse(renders, stuck)
+    pulse = Pulse(renders, stuck, died)
     threading.Thread(target=_outlive_nobody, args=(pipe, stop), name="parent", daemon=True).start()
     Loop("pulse", lambda: _tell(pulse, pipe), stop, Pulse()).start()
     role.work(stop, pulse)

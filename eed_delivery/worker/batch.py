@@ -16,6 +16,7 @@ from eed_delivery.queue import Queue, Received
 from eed_delivery.rendering import CompiledJob
 from eed_delivery.runtime import failpoints
 from eed_delivery.worker.delivery import Delivery, Draft, try_number
+from eed_delivery.worker.isolated_renders import IsolatedRenders
 from eed_delivery.worker.journal import Fate, Journal, Settled
 from eed_delivery.worker.keeper import Hold
 
@@ -44,6 +45,9 @@ class Hands:
     react: Callable[[Email, Outcome], None]
     held: Callable[[Email], DomainHold | None] = lambda _: None
     """The hold on an email's domain, if there is one."""
+    isolated: IsolatedRenders | None = None
+    """Renders emails that may end the process that renders them."""
+    beat: Callable[[], None] = lambda: None
 
 
 class Batch:
@@ -147,12 +151,21 @@ class Batch:
         drafts = deque[Draft]()
         size = 0
         for email in emails:
-            draft = self._hands.delivery.render(partial(self._hands.compiled, claim.jobs[email.job_id]), email)
+            draft = self._draft(claim.jobs[email.job_id], email)
             drafts.append(draft)
             size += draft.size
             if draft.failed or size >= AHEAD_BYTES or not self._hands.may_go_on():
                 break
         return drafts
+
+    def _draft(self, ref: JobRef, email: Email) -> Draft:
+        load_job, isolated = partial(self._hands.compiled, ref), self._hands.isolated
+        if isolated is None:
+            return self._hands.delivery.render(load_job, email)
+        first = self._messages[email.email_id][0]
+        suspect = isolated.wants(email, _ticket(first).base + first.receive_count)
+        alone = partial(isolated.render, ref, email, self._hands.beat)
+        return self._hands.delivery.render(load_job, email, alone, suspect=suspect)
 
     def _deliver(self, draft: Draft) -> bool:
         """One email. False when the service was asked to stop before it came to a send."""

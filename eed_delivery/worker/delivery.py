@@ -119,6 +119,18 @@ class Draft:
         return self.rendered
 
 
+def rendered(renderer: Renderer, compiled: CompiledJob, email: Email) -> Rendered:
+    """The message of an email, in a worker or in a process for rendering alone."""
+    message = renderer.render(compiled, email)
+    failpoints.reach("worker.rendered", email.email_id)
+    return message
+
+
+def _is_out_of_memory(made: Rendered | Exception) -> bool:
+    cause = made.__cause__ if isinstance(made, Exception) else None
+    return isinstance(made, MemoryError) or isinstance(cause, MemoryError)
+
+
 class Delivery:
     """What one worker thread sends with, its own transport and journal, and the process's renderer and send rate."""
 
@@ -149,17 +161,29 @@ class Delivery:
         # Of the configuration as it is now: `log` itself binds anew for each line.
         self._log: FilteringBoundLogger = log.bind()
 
-    def render(self, load_job: Callable[[], CompiledJob], email: Email) -> Draft:
-        """The message of one claimed email, for `deliver`."""
+    def render(
+        self,
+        load_job: Callable[[], CompiledJob],
+        email: Email,
+        isolated: Callable[[], Rendered] | None = None,
+        *,
+        suspect: bool = False,
+    ) -> Draft:
+        """The message of one claimed email, for `deliver`. `isolated` renders it in a process of its own. That
+        is for a suspect, and for one for which the memory of this process does not suffice."""
         started = time.monotonic()
+        made: Rendered | Exception
         try:
-            compiled = load_job()
-            with self._noted(email):
-                rendered: Rendered | Exception = self._renderer.render(compiled, email)
-                failpoints.reach("worker.rendered")
+            made = isolated() if suspect and isolated else self._render(load_job, email)
         except Exception as failure:  # noqa: BLE001 - raised again by `deliver`, which knows what each kind means
-            rendered = failure
-        return Draft(email, rendered, time.monotonic() - started)
+            made = failure
+        if isolated and not suspect and _is_out_of_memory(made):
+            return self.render(load_job, email, isolated, suspect=True)
+        return Draft(email, made, time.monotonic() - started)
+
+    def _render(self, load_job: Callable[[], CompiledJob], email: Email) -> Rendered:
+        with self._noted(email):
+            return rendered(self._renderer, load_job(), email)
 
     def deliver(self, draft: Draft, number: int) -> Outcome | None:
         """Take one email as far as it can go. `number` says which try this is.

@@ -1,5 +1,6 @@
 """One worker process, with what its threads share, and how it starts and stops."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -35,12 +36,14 @@ from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.deferrals import SharedDeferrals
 from eed_delivery.worker.delivery import Delivery, RetryRules
+from eed_delivery.worker.isolated_renders import IsolatedRenders
 from eed_delivery.worker.job_refusals import SameAnswers, Suspects
 from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.logged_replies import of_many
 from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.refusals import Consequences, Refusals
+from eed_delivery.worker.render_process import RenderProcess
 from eed_delivery.worker.send_rate import SendRate
 from eed_delivery.worker.stuck_renders import StuckRenders
 from eed_delivery.worker.temporary_answers import TemporaryAnswers
@@ -63,8 +66,9 @@ the same grace from a little earlier, and must not have to kill us while we sign
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What the composition root hands to a worker. `rate` gives the whole service's limit in emails a second, or None.
-    `send_lease_seconds` is longer than any send can take."""
+    """What the composition root hands to a worker. `rate` gives the whole service's limit in emails a second, or
+    None. `send_lease_seconds` is longer than any send can take. `start_rendering` starts a process that renders emails
+    which may end it, and `render_seconds` of CPU time are what one may take there."""
 
     ledger: DeliveryLedger
     operating: OperatingLedger
@@ -80,6 +84,8 @@ class WorkerParts:
     send_lease_seconds: float
     wait_seconds: float
     visibility_seconds: float
+    start_rendering: Callable[[], RenderProcess] | None = None
+    render_seconds: float = math.inf
 
 
 class Worker:
@@ -116,6 +122,7 @@ class Worker:
         self._missing = MissingValues()
         self._defects = Defects()
         self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._pause_job)
+        self._isolated = self._isolated_renders(parts, pulse)
         self._beats = 0
         self._rules = RetryRules(
             settings.max_attempts,
@@ -123,6 +130,13 @@ class Worker:
             settings.retry_growth,
             settings.retry_max_delay_seconds,
             settings.doubt,
+        )
+
+    def _isolated_renders(self, parts: WorkerParts, pulse: Pulse) -> IsolatedRenders | None:
+        if parts.start_rendering is None:
+            return None
+        return IsolatedRenders(
+            parts.start_rendering, parts.ledger.job, self._pause_job, parts.render_seconds, pulse.died
         )
 
     def run(self, grace_seconds: float) -> None:
@@ -151,6 +165,8 @@ class Worker:
     def _leave(self) -> None:
         self._probe.close()
         self._missing.close()
+        if self._isolated is not None:
+            self._isolated.close()
         try:
             self._parts.workers.leave(self._parts.process)
         except DatabaseGone as error:
@@ -195,6 +211,8 @@ class Worker:
             may_go_on=lambda: self._may_go_on(name),
             react=self._react,
             held=self._hold_of,
+            isolated=self._isolated,
+            beat=beat,
         )
 
     def _step(self, hands: Hands) -> float:

@@ -1,0 +1,106 @@
+"""A process that renders emails and does nothing else (`worker/isolated_renders.py`).
+
+It is a program of its own, not a fork: nothing of the worker is in it, and its memory is limited.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from collections import OrderedDict
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from eed_delivery.config import Settings, failpoints_wanted
+from eed_delivery.errors import DeliveryFailure, RenderError
+from eed_delivery.model import Email, Job, Rendered
+from eed_delivery.runtime import failpoints
+from eed_delivery.worker.delivery import rendered
+from eed_delivery.worker.render_process import READY, RenderProcess
+
+if TYPE_CHECKING:
+    from eed_delivery.rendering import CompiledJob, Renderer
+
+log = structlog.get_logger(__name__)
+
+MEMORY_BYTES = 1024**3
+"""What it may use, beside some copies of the largest message."""
+COPIES = 8
+COMPILED_JOBS = 8
+KILL_FIRST = "1000"
+"""The kernel's OOM killer takes this process before any other: proc_pid_oom_score_adj(5)."""
+
+
+def start(settings: Settings) -> RenderProcess:
+    """Start one. Raises `OSError`."""
+    ours, theirs = Pipe()
+    with theirs:
+        program = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        process = subprocess.Popen(program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environ)  # noqa: S603 - our own module
+    try:
+        ours.send(settings)
+    except OSError:
+        process.kill()
+        process.wait()
+        raise
+    return RenderProcess(process, ours)
+
+
+def main(fd: int) -> None:
+    """Answer what comes over this pipe until it is closed."""
+    pipe = Connection(fd)
+    settings: Settings = pipe.recv()
+    _limit(settings.rendering.max_message_bytes)
+    from eed_delivery import logs
+    from eed_delivery.app.parts import App
+
+    logs.configure(settings.logs, role="render")
+    failpoints.arm(failpoints_wanted())
+    answers = _Answers(App(settings).renderer())
+    pipe.send(READY)
+    with suppress(EOFError, OSError):  # the worker is gone
+        while True:
+            pipe.send(answers.to(*pipe.recv()))
+
+
+def _limit(message_bytes: int) -> None:
+    with suppress(OSError, ValueError):  # a lower limit stands already
+        most = MEMORY_BYTES + COPIES * message_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(KILL_FIRST)
+
+
+class _Answers:
+    def __init__(self, renderer: "Renderer") -> None:
+        self._renderer = renderer
+        self._jobs: OrderedDict[tuple[int, int], CompiledJob] = OrderedDict()
+
+    def to(self, job: Job, email: Email) -> Rendered | Exception:
+        """The message, or why there is none, as an error that can be sent."""
+        try:
+            return rendered(self._renderer, self._compiled(job), email)
+        except DeliveryFailure as failure:
+            return failure
+        except MemoryError:
+            return RenderError("it needs more memory than an email may use. Make its template or attachments smaller")
+        except Exception as defect:
+            log.exception("defect", **email.log_facts())
+            return RuntimeError(type(defect).__name__)
+
+    def _compiled(self, job: Job) -> "CompiledJob":
+        place = (job.job_id, job.revision)
+        if place not in self._jobs:
+            self._jobs[place] = self._renderer.compile(job)
+            while len(self._jobs) > COMPILED_JOBS:
+                self._jobs.popitem(last=False)
+        return self._jobs[place]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
