@@ -22,6 +22,7 @@ _MARKED = re.compile(rf"(^|[{_SEPARATORS}])'(?=[\t\r\n]|{_BLANKS}[=+\-@＝＋－
 _CHAT_MARKUP = re.compile(r"<(?=\S)|@(?=(?i:all|channel|everyone|here|group|team)\b)|\](?=\()")
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 MAX_REPLY_CHARS = 500
+_REPLY_CODE = re.compile(r"[245]\d\d[ -]")
 MASK = "***"
 
 AT_SIGNS = (
@@ -119,6 +120,16 @@ def mask_addresses(text: str) -> str:
     if "@" in text:
         text = LOCAL_PART.sub(f"{MASK}@", text)
     return _mask_coded(text) if _MAY_BE_CODED.search(text) else text
+
+
+def masked_reply(reply: str) -> str:
+    """A mail server's reply as it is stored: without addresses, nor half of one where it was cut off. The code in front
+    stays, also where an address follows at once (`550-anna@example.com`, RFC 5321 4.2.1)."""
+    if len(reply) >= MAX_REPLY_CHARS and " " in reply:
+        reply = reply[: reply.rfind(" ")]
+    code = _REPLY_CODE.match(reply)
+    behind = code.end() if code else 0
+    return reply[:behind] + mask_addresses(reply[behind:]) if may_hold_address(reply) else reply
 
 
 def _mask_coded(text: str) -> str:

@@ -63,6 +63,7 @@ from eed_delivery.transports import Transport
 from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
 from eed_delivery.transports.ses.transport import SesTransport, account
 from eed_delivery.transports.smtp.transport import SmtpTransport
+from eed_delivery.untrusted import masked_reply
 from eed_delivery.webhooks.endpoint import WebhookEndpoint
 from eed_delivery.webhooks.signing import WebhookSigner
 from eed_delivery.worker import Worker, WorkerParts
@@ -238,7 +239,12 @@ class App:
     def answers_alike(self) -> AnswersAlike:
         """What puts emails back that failed for what was not their recipients' fault. There is one for all loops."""
         database = self.database(connections=1)
-        return AnswersAlike(AnswersLedger(database), self.operating(database), DomainHolds(database))
+        return AnswersAlike(
+            AnswersLedger(database),
+            self.operating(database),
+            DomainHolds(database),
+            stored_reply=self._stored_reply(),
+        )
 
     def retention(self) -> Retention | None:
         """What deletes old events. None if they are kept indefinitely."""
@@ -322,8 +328,12 @@ class App:
             visibility_seconds=self.settings.queue.visibility_timeout_seconds,
             start_rendering=partial(isolated_render.start, self.settings),
             render_seconds=self.settings.service.render_seconds,
+            stored_reply=self._stored_reply(),
         )
         return Worker(parts, settings, stop, pulse)
+
+    def _stored_reply(self) -> Callable[[str], str]:
+        return masked_reply if self.settings.privacy.store_replies == "masked" else str
 
     def alert_makers(self) -> alerts.Makers:
         """What makes the clients of alerts. They are their own, so that neither side ever waits for the other."""

@@ -4,6 +4,7 @@
 - `source_mapping`    `[source]`, and `source_checks` its checks
 - `alert_settings`    `[alerts]`, `alert_checks` its checks and `patterns` its expressions
 - `webhooks`          `[webhooks]`
+- `privacy_settings`  `[privacy]`
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `formats`           checks of single values
 - `load`              reads the file, credentials and variables
@@ -21,6 +22,7 @@ from eed_delivery.config.clear_text import Caution, cautions
 from eed_delivery.config.environment import Supervision, failpoints_wanted, supervision, without_settings
 from eed_delivery.config.formats import normalise_region
 from eed_delivery.config.load import load
+from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.settings import (
     AwsSettings,
     BouncesSettings,
@@ -66,6 +68,7 @@ __all__ = [
     "JobSource",
     "JobStatuses",
     "LogSettings",
+    "PrivacySettings",
     "PublisherSettings",
     "QueueSettings",
     "RenderingSettings",

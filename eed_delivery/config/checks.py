@@ -16,7 +16,7 @@ SES_MESSAGE_BYTES = 40 * 1024 * 1024
 def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
-    checks += (_smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks)
+    checks += (_smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks, _privacy, _kept_too_short)
     for check in checks:
         yield from check(settings)
     yield from alert_clashes(settings)
@@ -262,6 +262,30 @@ def _webhooks(settings: Settings) -> Iterator[Clash]:
             "webhooks must be signed, and their secret is not set",
             'Make one with: echo "whsec_$(openssl rand -base64 32)". Give it as the systemd credential webhooks_secret '
             "or EED_WEBHOOKS__SECRET.",
+        )
+
+
+def _privacy(settings: Settings) -> Iterator[Clash]:
+    privacy = settings.privacy
+    if privacy.finished_job_days and privacy.secret is None:
+        yield Clash.of(
+            ("privacy.finished_job_days", "privacy.secret"),
+            "recipients of finished jobs are to be replaced by keyed hashes, and the key is not set",
+            "Make one with openssl rand -hex 32. Give it as the systemd credential privacy_secret or "
+            "EED_PRIVACY__SECRET.",
+        )
+
+
+def _kept_too_short(settings: Settings) -> Iterator[Clash]:
+    """An event counts towards a limit by its address."""
+    tracking, days = settings.tracking, settings.privacy.finished_job_days
+    limits = (tracking.suppress_hard_bounces, tracking.suppress_soft_bounces, tracking.suppress_complaints)
+    if 0 < days < tracking.suppress_within_days and max(limits) > 1:
+        yield Clash.of(
+            ("privacy.finished_job_days", "tracking.suppress_within_days"),
+            f"bounces and complaints are counted over {tracking.suppress_within_days} days, and their addresses would "
+            f"be replaced after {days}",
+            "Keep recipients at least as long as their bounces count.",
         )
 
 

@@ -35,6 +35,8 @@ CREDENTIALS: dict[str, Key] = {
     "web_former_secrets": ("web", "former_secrets"),
     "webhooks_secret": ("webhooks", "secret"),
     "webhooks_former_secrets": ("webhooks", "former_secrets"),
+    "privacy_secret": ("privacy", "secret"),
+    "privacy_former_secrets": ("privacy", "former_secrets"),
     "alerts_webhook_token": ("alerts", "webhook_token"),
     "aws_access_key_id": ("aws", "access_key_id"),
     "aws_secret_access_key": ("aws", "secret_access_key"),

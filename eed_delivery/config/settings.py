@@ -33,6 +33,7 @@ from eed_delivery.config.formats import (
     host_and_port,
     mistake,
 )
+from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.section import Section
 from eed_delivery.config.source_mapping import SourceSettings
 from eed_delivery.config.webhooks import WebhooksSettings
@@ -381,6 +382,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     alerts: AlertsSettings = AlertsSettings()
+    privacy: PrivacySettings = PrivacySettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()
     _old_names: tuple[OldName, ...] = PrivateAttr(default=())

@@ -14,7 +14,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from time import monotonic
 
@@ -28,6 +28,7 @@ from eed_delivery.model import NEUTRAL, Verdict
 from eed_delivery.runtime.poll_interval import PollInterval
 from eed_delivery.transports.replies.kinds import kind_of
 from eed_delivery.transports.replies.rules import Concern, rule_for
+from eed_delivery.untrusted import masked_reply
 
 log = structlog.get_logger(__name__)
 
@@ -119,11 +120,14 @@ class AnswersAlike:
         operating: OperatingLedger,
         holds: DomainHolds,
         clock: Callable[[], float] = monotonic,
+        stored_reply: Callable[[str], str] = masked_reply,
     ) -> None:
+        """`stored_reply` makes of a reply what is stored: those of earlier releases were stored as they came."""
         self._answers = answers
         self._operating = operating
         self._holds = holds
         self._clock = clock
+        self._stored_reply = stored_reply
         self._lock = threading.Lock()  # of the loop that looks, and of the sweeper that would finish
         self._failed: dict[int, int] = {}
         self._found: dict[
@@ -153,6 +157,7 @@ class AnswersAlike:
         finding = judge(self._answers.recent(job_id, WINDOW))
         if finding is None or not self._have_failed(job_id, finding):
             return False
+        finding = replace(finding, reply=self._stored_reply(finding.reply))
         self._found[job_id, finding.kind, finding.domain] = finding, self._clock() + LATE_SECONDS
         if finding.domain:
             self._holds.hold(finding.domain, finding.reply)

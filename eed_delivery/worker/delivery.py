@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -26,6 +26,7 @@ from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import Defects
 from eed_delivery.transports import Transport
+from eed_delivery.untrusted import masked_reply
 from eed_delivery.worker import logged_replies
 from eed_delivery.worker.journal import Journal
 
@@ -145,10 +146,12 @@ class Delivery:
         missing: Callable[[int, Sequence[str], str], None] = lambda _job_id, _names, _job: None,
         defects: Defects | None = None,
         noted: Callable[[Email], AbstractContextManager[None]] = lambda _: nullcontext(),
+        stored_reply: Callable[[str], str] = masked_reply,
     ) -> None:
         """`await_turn` waits for a turn. `judge` may see through an outcome that blames the whole way out for one
         email. `missing` receives a job's email that has left without values that its templates print. `defects` are
-        those of the whole process. `noted` keeps, while an email is rendered, a note of it for the supervisor."""
+        those of the whole process. `noted` keeps, while an email is rendered, a note of it for the supervisor.
+        `stored_reply` makes of a reply what is stored."""
         self._renderer = renderer
         self._transport = transport
         self._journal = journal
@@ -158,6 +161,7 @@ class Delivery:
         self._missing = missing
         self._defects = defects or Defects()
         self._noted = noted
+        self._stored_reply = stored_reply
         # Of the configuration as it is now: `log` itself binds anew for each line.
         self._log: FilteringBoundLogger = log.bind()
 
@@ -214,11 +218,18 @@ class Delivery:
             outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
         outcome = self._judge(email, outcome)
         decision = decide(outcome, number, self._rules)
-        self._journal.record(email, decision, round((time.monotonic() - started) * 1000))
+        self._journal.record(email, self._stored(decision), round((time.monotonic() - started) * 1000))
         if draft.missing and outcome.verdict in _LEFT:
             self._missing(email.job_id, draft.missing, email.job_key)
         _log_outcome(self._log, email, number, decision, draft.missing)
         return outcome
+
+    def _stored(self, decision: Decision) -> Decision:
+        """The decision as it is recorded. It was made by the reply as it came."""
+        reply = self._stored_reply(decision.outcome.reply)
+        if reply == decision.outcome.reply:  # nearly always
+            return decision
+        return replace(decision, outcome=replace(decision.outcome, reply=reply))
 
 
 def _log_outcome(

@@ -31,7 +31,7 @@ from eed_delivery.runtime.loop import Loop, Pulse
 from eed_delivery.tracking.bounces.diagnosis import diagnose
 from eed_delivery.transports import Transport
 from eed_delivery.transports.replies.kinds import kind_of
-from eed_delivery.untrusted import mask_addresses
+from eed_delivery.untrusted import mask_addresses, masked_reply
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.deferrals import SharedDeferrals
@@ -86,6 +86,8 @@ class WorkerParts:
     visibility_seconds: float
     start_rendering: Callable[[], RenderProcess] | None = None
     render_seconds: float = math.inf
+    stored_reply: Callable[[str], str] = masked_reply
+    """A mail server's reply as it is stored."""
 
 
 class Worker:
@@ -203,6 +205,7 @@ class Worker:
                 self._missing.add,
                 self._defects,
                 partial(renders.of, number) if renders is not None else lambda _: nullcontext(),
+                self._parts.stored_reply,
             ),
             journal=journal,
             compiled=self._compiled.get,
@@ -321,7 +324,7 @@ class Worker:
     def _pause_for(self, email: Email, what: str, outcome: Outcome) -> None:
         """A webhook gets the codes of the refusal, and not the mail server's words."""
         codes = " ".join(str(code) for code in (outcome.code, outcome.enhanced) if code)
-        self._pause_job(email, f"{what}: {outcome.reply}", f"{what}: {codes}")
+        self._pause_job(email, f"{what}: {self._parts.stored_reply(outcome.reply)}", f"{what}: {codes}")
 
     def _pause_job(self, email: Email, reason: str, notice_reason: str | None = None) -> None:
         if self._parts.operating.pause(email.job_id, reason, notice_reason=notice_reason):
@@ -337,7 +340,7 @@ class Worker:
         return hold if hold is not None and hold.seconds > 0 else None
 
     def _hold_domain(self, domain: str, reason: str) -> None:
-        hold = self._parts.holds.hold(domain, reason)
+        hold = self._parts.holds.hold(domain, self._parts.stored_reply(reason))
         if hold is not None:
             self._held = {**self._held, domain: hold}
             log.warning("domain_held", domain=domain, seconds=round(hold.seconds), reason=of_many(reason))
