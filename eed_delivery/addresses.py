@@ -11,6 +11,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from eed_delivery.pseudonyms import is_pseudonym
+
 MAX_ADDRESS = 254
 """RFC 5321, section 4.5.3.1.3: a path of 256 with its angle brackets."""
 LONGEST_TEXT = 1000
@@ -124,8 +126,11 @@ def went_to(text: str) -> str:
 
 def listed(text: str) -> str:
     """The form of an entry of the suppression list. It is an address's canonical form, or "@" and the domain for every
-    address of a domain, which people write as *@domain. Raises `NotAnAddress`."""
+    address of a domain, which people write as *@domain. A pseudonym stands for an erased address. Raises
+    `NotAnAddress`."""
     bare = text.strip()
+    if is_pseudonym(bare):
+        return bare
     domain = bare.removeprefix(EVERY) if bare.startswith(EVERY) else bare[1:] if bare.startswith("@") else None
     if domain is None:
         if "@" not in bare and "." in bare and canonical(f"a@{bare}"):

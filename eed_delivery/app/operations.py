@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.emails import EmailQueries
     from eed_delivery.operations.jobs import JobQueries
     from eed_delivery.operations.keys import Keys
+    from eed_delivery.operations.persons import Persons
     from eed_delivery.operations.preparing import Preparing
     from eed_delivery.operations.processes import ProcessQueries
     from eed_delivery.operations.queue_making import QueueMaking
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.suppression.moving import SuppressionMoving
     from eed_delivery.operations.watching import Watching
     from eed_delivery.operations.webhooks import WebhookOperations
+    from eed_delivery.pseudonyms import Pseudonyms
     from eed_delivery.source import Source
 
 
@@ -79,6 +81,12 @@ class Operations:
         from eed_delivery.ledger.webhooks.outbox import Outbox
 
         return Outbox.of(self.settings.webhooks)
+
+    @cached_property
+    def _pseudonyms(self) -> "Pseudonyms":
+        from eed_delivery.pseudonyms import Pseudonyms
+
+        return Pseudonyms(self.settings.privacy.keys())
 
     @cached_property
     def _database(self) -> "Database":
@@ -185,14 +193,14 @@ class Operations:
         from eed_delivery.ledger.resending import ResendLedger
         from eed_delivery.operations.resending import Resending
 
-        resends = ResendLedger(self._database, self._source, self._actor, self._outbox)
+        resends = ResendLedger(self._database, self._source, self._actor, self._outbox, self._pseudonyms)
         return Resending(self.keys, resends)
 
     @cached_property
     def _suppression_list(self) -> "SuppressionList":
         from eed_delivery.ledger.suppression.listing import SuppressionList
 
-        return SuppressionList(self._database, self._actor)
+        return SuppressionList(self._database, self._actor, self._pseudonyms)
 
     @cached_property
     def suppression(self) -> "Suppression":
@@ -206,7 +214,23 @@ class Operations:
         """Enter a file of suppressed addresses, and write the list as one."""
         from eed_delivery.operations.suppression.moving import SuppressionMoving
 
-        return SuppressionMoving(self._suppression_list, self._reporting, self._audit)
+        return SuppressionMoving(self._suppression_list, self._reporting, self._audit, self._pseudonyms)
+
+    @cached_property
+    def persons(self) -> "Persons":
+        """Show and erase what is stored about an address."""
+        from eed_delivery.ledger.auditing import AuditLedger
+        from eed_delivery.ledger.persons.erasing import ErasingLedger
+        from eed_delivery.ledger.persons.finding import PersonLedger
+        from eed_delivery.operations.persons import PersonActs, Persons
+
+        def acts(actor: Actor) -> PersonActs:
+            return PersonActs(
+                AuditLedger(self._database, actor), ErasingLedger(self._database, self._pseudonyms, actor)
+            )
+
+        finding = PersonLedger(self._database, self._pseudonyms)
+        return Persons(self._pseudonyms, finding, self._actor, acts)
 
     @cached_property
     def submitting(self) -> "Submitting":

@@ -44,6 +44,7 @@ from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.links import of_job
 from eed_delivery.links.tokens import Links
+from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.publisher import Publisher
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
@@ -97,6 +98,7 @@ class App:
         self._stop = stop or threading.Event()
         self.source = Source(settings.source)
         self.outbox = Outbox.of(settings.webhooks)
+        self.pseudonyms = Pseudonyms(settings.privacy.keys())
 
     def database(self, connections: int = 2, *, multi_statements: bool = False) -> Database:
         """The database, over a pool of its own."""
@@ -312,7 +314,7 @@ class App:
         make_transport = self.transport_factory()
         process = _process("worker", settings.threads)
         parts = WorkerParts(
-            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox),
+            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox, self.pseudonyms),
             operating=self.operating(database),
             workers=WorkerLedger(database),
             holds=DomainHolds(database),

@@ -17,6 +17,7 @@ commands:
 - `deciding`            settle, pause, resume, cancel
 - `suppression`         suppression list, add, remove
 - `suppression_moving`  suppression import, export
+- `persons`             person show, erase
 - `alerting`            alerts list, alerts test
 - `webhooks`            webhooks run, list, retry, test
 - `auditing`            audit
@@ -99,6 +100,7 @@ COMMANDS = {
     "resume": "deciding:resume",
     "cancel": "deciding:cancel",
     "suppression": "suppression_moving:suppression",
+    "person": "persons:person",
     "alerts": "alerting:alerts",
     "webhooks": "webhooks:webhooks",
     "audit": "auditing:audit",

@@ -136,6 +136,15 @@ class Screen:
             start = ",\n"
         self._write("[]" if start == "[\n" else "\n]")
 
+    def json_object(self, head: Mapping[str, object], name: str, items: Iterable[object]) -> None:
+        """A JSON object: `head`, and an array `name` behind it, one item a line, written as the items come."""
+        self.file.write(as_json(head, indent=None)[:-1] + f', "{name}": [')
+        separator = "\n"
+        for item in items:
+            self.file.write(separator + as_json(item, indent=None))
+            separator = ",\n"
+        self._write("]}" if separator == "\n" else "\n]}")
+
     def csv(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """CSV (RFC 4180), written as the rows come. A cell that a spreadsheet would run gets a ' before it."""
         writer = csv.writer(self.file)

@@ -14,6 +14,7 @@
 - `answers`      what mail servers answered to a job's emails
 - `tracking`     what became of emails after they left
 - `suppression`  addresses that are not mailed again
+- `persons`      what is stored about one address, and its replacement
 - `webhooks`     messages to the tenant's own system
 - `alerts`       which process may send an alert now, and the facts of alerts
 - `workers`      heartbeats, and each worker's share of the send rate

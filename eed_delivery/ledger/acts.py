@@ -55,6 +55,7 @@ class ActKind(StrEnum):
     SUPPRESSION_ADD = "suppression_add"
     SUPPRESSION_REMOVE = "suppression_remove"
     SUPPRESSION_IMPORT = "suppression_import"
+    PERSON_ERASE = "person_erase"
     WEBHOOK_RETRY = "webhook_retry"
     WEBHOOK_RESUME = "webhook_resume"  # the endpoint's pause ended
     WEBHOOK_TEST = "webhook_test"
@@ -68,6 +69,7 @@ class ActKind(StrEnum):
     SUPPRESSION_LIST = "suppression_list"
     SUPPRESSION_EXPORT = "suppression_export"
     AUDIT = "audit"
+    PERSON_SHOW = "person_show"
 
 
 READS = frozenset(
@@ -78,6 +80,7 @@ READS = frozenset(
         ActKind.SUPPRESSION_LIST,
         ActKind.SUPPRESSION_EXPORT,
         ActKind.AUDIT,
+        ActKind.PERSON_SHOW,
     }
 )
 """Acts that changed nothing. They are in the audit, and not in what was done to a job or email."""

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from eed_delivery.addresses import canonical
 from eed_delivery.ledger.schema import eed_attempt, eed_email
+from eed_delivery.pseudonyms import is_pseudonym
 
 # By the number alone: with the job, the database would walk through all of it.
 _LACKING = (
@@ -33,11 +34,16 @@ def complete(c: Connection, first: int, last: int) -> None:
         c.execute(_SET, found)
 
 
+def compared(recipient: str) -> str | None:
+    """A recipient in the form in which addresses are compared; one that was erased stands for itself."""
+    return recipient if is_pseudonym(recipient) else canonical(recipient)
+
+
 def of_generations(c: Connection, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
     """Where these generations of emails went, by id and generation, in canonical form. Without those that never did, or
     are of a release that did not record it."""
     if not wanted:
         return {}
     rows = c.execute(WENT_TO, {"ids": sorted({email_id for email_id, _ in wanted})})
-    forms = {(row.email_id, row.gen): canonical(row.recipient) for row in rows}
+    forms = {(row.email_id, row.gen): compared(row.recipient) for row in rows}
     return {which: form for which in wanted if (form := forms.get(which)) is not None}

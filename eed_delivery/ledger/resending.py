@@ -20,6 +20,7 @@ from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job, eed_su
 from eed_delivery.ledger.suppression import statements as suppression_sql
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.model import KEY_LENGTH, RESEND_IDS, EmailState
+from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from eed_delivery.source import Source
 
 COUNT_RESEND = (
@@ -69,8 +70,16 @@ class _Plan:
 class ResendLedger:
     """Sends emails once more. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, who: Actor, outbox: Outbox = SILENT) -> None:
-        """`who` acts, for the audit. `outbox` receives its notices."""
+    def __init__(
+        self,
+        database: Database,
+        source: Source,
+        who: Actor,
+        outbox: Outbox = SILENT,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+    ) -> None:
+        """`who` acts, for the audit. `outbox` receives its notices. `pseudonyms` are those of erased addresses."""
+        self._pseudonyms = pseudonyms
         self._outbox = outbox
         self._database = database
         self._source = source
@@ -104,7 +113,7 @@ class ResendLedger:
                 f"the address to send to is not valid: {error}. Correct it, or give one by --to."
             ) from error
         if not wanted.despite_list:
-            _refuse_suppressed(c, original.job_id, wire)
+            _refuse_suppressed(c, original.job_id, wire, self._pseudonyms)
         return _Plan(original, key, wire)
 
     def _enter(self, c: Connection, wanted: Resend, plan: _Plan, operation: str) -> None:
@@ -138,8 +147,9 @@ def _email(c: Connection, email_id: int) -> Row[Any]:
     return row
 
 
-def _refuse_suppressed(c: Connection, job_id: int, wire: str) -> None:
-    forms = [canonical(wire), f"@{wire.rpartition('@')[2]}"]
+def _refuse_suppressed(c: Connection, job_id: int, wire: str, pseudonyms: Pseudonyms) -> None:
+    form = canonical(wire) or wire
+    forms = [form, f"@{wire.rpartition('@')[2]}", *pseudonyms.all_of(form)]
     entry = c.execute(SUPPRESSING, {"id": job_id, "forms": forms}).first()
     if entry is not None:
         raise NotPossible(

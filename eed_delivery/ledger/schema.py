@@ -93,6 +93,8 @@ eed_job = Table(
     Column("resent", Integer, nullable=False, server_default="0"),  # its emails that an operator had sent once more
     Column("reconcile_token", BigInteger),  # fences the sweeper that compares them at the moment
     Column("reconcile_until", Time),  # its lease
+    # When its recipients were replaced, because it had been finished for long enough. A later end begins anew.
+    Column("pseudonymised_at", Time),
     Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )
@@ -127,6 +129,16 @@ eed_email = Table(
     # This one changes only with an outcome. Each row has its place in it at the end, where its job is enlisted.
     Index("eed_email_by_job_outcome", "job_id", "outcome"),
     Index("eed_email_by_address", "address"),  # changes when the source's recipient does
+    **_OPTIONS,
+)
+
+# Addresses that emails went to, or were to go to, before they got the present one: whoever looks for all about one
+# address finds the attempts by it.
+eed_former_address = Table(
+    "eed_former_address",
+    metadata,
+    Column("address", key(ADDRESS_LENGTH), primary_key=True),  # canonical, as in eed_email
+    Column("email_id", BigInteger, primary_key=True, autoincrement=False),
     **_OPTIONS,
 )
 
@@ -283,6 +295,7 @@ eed_webhook = Table(
     Column("status", Integer),  # the HTTP status of the last answer; NULL: there was none
     Column("answer", prose(DETAIL_LENGTH)),
     Index("eed_webhook_due", "state", "due_at"),
+    Index("eed_webhook_by_email", "email_id"),
     **_OPTIONS,
 )
 

@@ -13,6 +13,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `reporting`                     a job's report and certificate
 - `submitting`                    register a job, in the reference schema (`reference_schema`)
 - `suppression`                   addresses that are not mailed
+- `persons`                       what is stored about a person, and its erasure
 - `alerting`, `webhooks`          alert rules and webhooks, and whether their channels work
 - `bounces`                       one bounce, as a mail server hands it over
 - `auditing`                      who did what, from where and why

@@ -14,8 +14,10 @@ from eed_delivery.ledger import migrations
 from eed_delivery.ledger.actor import Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, note
 from eed_delivery.ledger.schema import VERSION_TABLE
+from eed_delivery.ledger.suppression.erased import unknown_keys
 from eed_delivery.operations.reference_schema import is_reference
 from eed_delivery.operations.refusals import OperationRefused
+from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.source.reference import create_reference
 
 
@@ -85,7 +87,17 @@ class Preparing:
         if problem is not None:
             ledger = Finding("error", "ledger", problem.what, problem.remedy)
         notes = [Finding("ok", "database.url", note) for note in self._settings.database.url_notes]
-        return (*notes, ledger, *self._database.run(look))
+        keys = () if problem is not None else self._database.run(self._key_findings)
+        return (*notes, ledger, *self._database.run(look), *keys)
+
+    def _key_findings(self, c: Connection) -> list[Finding]:
+        """Whether the hashes on the suppression list can be recognized."""
+        missing = unknown_keys(c, Pseudonyms(self._settings.privacy.keys()))
+        if not missing:
+            return []
+        what = f"the suppression list has hashed addresses of the key {', '.join(missing)}, which is not set"
+        remedy = "Nothing is sent without it. Set privacy.secret, or put it into privacy.former_secrets."
+        return [Finding("error", "privacy.secret", what, remedy)]
 
 
 def caution_findings(settings: Settings) -> tuple[Finding, ...]:

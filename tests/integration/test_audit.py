@@ -27,6 +27,7 @@ from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.operations.auditing import AuditRequest
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
 from eed_delivery.operations.emails import EmailsRequest
+from eed_delivery.operations.persons import EraseRequest
 from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.reporting import ReportRequest
 from eed_delivery.operations.requeueing import RequeueRequest
@@ -37,12 +38,14 @@ from eed_delivery.operations.suppression.listing import EntriesRequest, RemoveRe
 from eed_delivery.operations.suppression.moving import ImportRequest
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.reading import TextFile, read_text
+from eed_delivery.pseudonyms import Pseudonyms
 from tests.command_line import CommandLine
 from tests.operating import operations_over
 from tests.servers.ministack import MiniStack
 from tests.servers.webhook_receiver import SECRET, Receiver
 from tests.world import World
 
+KEY = "the-key-of-the-hashes-of-erased-addresses"
 CONFIG = """
 [alerts]
 sender = "eed@example.com"
@@ -191,6 +194,11 @@ def unsuppress(place: Place) -> Callable[[], object]:
     return lambda: place.operations.suppression.remove(RemoveRequest(("anna@example.com",)))
 
 
+def erase(place: Place) -> Callable[[], object]:
+    place.on_list()
+    return lambda: place.operations.persons.erase(EraseRequest("anna@example.com", "her request"))
+
+
 def import_list(place: Place) -> Callable[[], object]:
     content = "\n".join(f"a{n}@example.com" for n in range(2001))
     request = ImportRequest(file_of(content), Form(), reason="of the old service")
@@ -319,6 +327,14 @@ ACTS: Mapping[str, Case] = {
         {"reason": "of the old service", "count": 2001, "counts": {"added": 2001, "prolonged": 0}},
         rows=3,
     ),
+    "persons.erase": Case(
+        ActKind.PERSON_ERASE,
+        erase,
+        ActObject.ADDRESS,
+        Pseudonyms([KEY]).of("anna@example.com"),
+        {"reason": "her request", "counts": {"entries": 1, "emails": 0}},
+        rows=2,
+    ),
     "webhooks.retry": Case(
         ActKind.WEBHOOK_RETRY,
         retry,
@@ -350,7 +366,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0013"}, "after": {"revision": "0013", "with_source": True}},
+        {"before": {"revision": "0014"}, "after": {"revision": "0014", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,
@@ -389,6 +405,12 @@ ACTS: Mapping[str, Case] = {
         ActObject.SUPPRESSION_LIST,
         None,
     ),
+    "persons.show": Case(
+        ActKind.PERSON_SHOW,
+        lambda place: lambda: list(place.operations.persons.show("anna@example.com").rows),
+        ActObject.ADDRESS,
+        Pseudonyms([KEY]).of("anna@example.com"),
+    ),
     "auditing.each": Case(
         ActKind.AUDIT,
         lambda place: lambda: list(place.operations.auditing.each(AuditRequest(job="1"))),
@@ -425,6 +447,7 @@ EXEMPT: Mapping[str, str] = {
     "submitting.prepare": "checks the caller's own draft",
     "submitting.sift": "reads the caller's own file",
     "submitting.preview": "renders the caller's own file",
+    "persons.check": "counts, and keys of jobs",
     "alerting.rules": "settings, and when each rule was met",
     "webhooks.check_settings": _CHECK,
     "webhooks.view": "keys and the endpoint's answers",
@@ -480,7 +503,11 @@ def place(world: World, tmp_path: Path, hooks: Receiver, ministack: MiniStack) -
     world.add_job(["a@example.com", "b@example.com", "c@example.com"])
     world.enlist()
     world.add_job(job_id=7, scheduled_for="2037-12-31 23:00:00")
-    secrets = {"EED_WEBHOOKS__SECRET": SECRET, "EED_QUEUE__ENDPOINT_URL": ministack.endpoint_url}
+    secrets = {
+        "EED_WEBHOOKS__SECRET": SECRET,
+        "EED_PRIVACY__SECRET": KEY,
+        "EED_QUEUE__ENDPOINT_URL": ministack.endpoint_url,
+    }
     return Place(operations_over(world, tmp_path, CONFIG.format(url=hooks.url), secrets), world)
 
 

@@ -167,3 +167,36 @@ def test_a_migration_of_addresses_that_was_broken_off_is_taken_up_where_it_ended
             assert compare_metadata(context, metadata) == []
             go_back_before_addresses(connection)
     engine.dispose()
+
+
+def test_where_emails_went_before_is_written_down(any_database_url: str) -> None:
+    engine = create_engine(any_database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0013")
+        emails = {1: "anna@example.com", 2: "bob@xn--bcher-kva.example", 3: None}
+        for number, address in emails.items():
+            connection.execute(
+                text(
+                    "INSERT INTO eed_email (email_id, job_id, recipient, address, state)"
+                    " VALUES (:n, 1, 'r', :a, 'sent')"
+                ),
+                {"n": number, "a": address},
+            )
+        went = [(1, "Anna@Example.com"), (1, "Carla@example.com"), (1, "carla@example.com"), (1, None)]
+        went += [(2, "bob@Bücher.example"), (3, "dora@example.com"), (3, "no address"), (9, "erna@example.com")]
+        for number, recipient in went:
+            connection.execute(
+                text(
+                    "INSERT INTO eed_attempt (email_id, gen, attempt, verdict, counted, ended_at, recipient)"
+                    " VALUES (:n, 0, 1, 'sent', 1, '2026-01-01', :r)"
+                ),
+                {"n": number, "r": recipient},
+            )
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        former = connection.exec_driver_sql("SELECT address, email_id FROM eed_former_address ORDER BY address").all()
+    assert former == [("carla@example.com", 1), ("dora@example.com", 3)]
+    engine.dispose()

@@ -11,22 +11,27 @@ from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.ledger.delivering import statements as sql
 from eed_delivery.ledger.delivering.claims import Claim, JobRef, Refusal, Standing, fence
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH
+from eed_delivery.ledger.suppression.erased import ErasedAddresses
 from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.model import END_STATES, Email, EmailState, JobState, Ticket
 from eed_delivery.notices import Notice, NoticeKind
+from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms, is_pseudonym
 from eed_delivery.source import Source
 
 SETTLED_ELSEWHERE = "not sent by us: the source table's status no longer says that it is to be sent"
 ON_THE_LIST = (EmailState.SUPPRESSED, "the address is on the suppression list")
+ERASED = "its recipient's data was erased, so it is not sent"
 GONE = "its row was removed from the source table after the job was registered"
 
 
 class Claiming:
     """Claims, within a transaction that is given."""
 
-    def __init__(self, source: Source, outbox: Outbox) -> None:
+    def __init__(self, source: Source, outbox: Outbox, pseudonyms: Pseudonyms = NO_PSEUDONYMS) -> None:
+        """`pseudonyms`: those of erased addresses, which may be on the suppression list."""
         self._source = source
         self._outbox = outbox
+        self._erased = ErasedAddresses(pseudonyms)
 
     def claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
         """Take these emails under `token` for `lease` seconds, as far as they are free, and load their content."""
@@ -37,6 +42,9 @@ class Claiming:
         others = [ticket for ticket in tickets if (ticket.email_id, ticket.gen) not in rows]
         on_list: set[int] = set()
         refusals = self._look_closer(c, others, token, rows, on_list) if others else []
+        if any(row.has_pseudonyms for row in rows.values()):
+            on_list |= self._erased.suppressed(c, {row.email_id: row.address for row in rows.values()})
+        refusals += self._put_back_erased(c, tickets, token, rows)
         held = [email_of(row, token) for t in tickets if (row := rows.get((t.email_id, t.gen))) is not None]
         loaded = self._source.emails(c, held)
         if len(loaded) < len(held) or any(email.settled_elsewhere for email in loaded):
@@ -50,6 +58,15 @@ class Claiming:
             loaded = [email for email in loaded if email.email_id not in over]
         jobs = {row.job_id: JobRef(row.job_id, row.job_key, row.revision) for row in rows.values()}
         return Claim(tuple(loaded), jobs, tuple(refusals))
+
+    def _put_back_erased(
+        self, c: Connection, tickets: Sequence[Ticket], token: int, rows: dict[tuple[int, int], Any]
+    ) -> list[Refusal]:
+        """Emails that were requeued after their recipient's data was erased end here, and leave `rows`."""
+        erased = [t for t in tickets if (row := rows.get((t.email_id, t.gen))) and is_pseudonym(row.address)]
+        for ticket in erased:
+            self.put_back(c, email_of(rows.pop((ticket.email_id, ticket.gen)), token), EmailState.CANCELLED, ERASED)
+        return [Refusal(ticket, Standing.OVER) for ticket in erased]
 
     def _look_closer(
         self,
@@ -87,22 +104,39 @@ class Claiming:
         """Keep the recipients that the source has now, and look once more whether they may be mailed, and whether those
         `on_list` still may not. The ids of those that end here. The usual claim asks nothing of this."""
         statements: list[BoundStatement] = []
+        now = {email.email_id: canonical(email.recipient) for email in elsewhere}
+        by_pseudonym = self._by_pseudonym(c, held, now, on_list)
         for email in elsewhere:
             row = held[email.email_id, email.gen]
-            address = canonical(email.recipient)
+            address = now[email.email_id]
+            if email.email_id in by_pseudonym:
+                continue  # what was erased is not written down again
             kept = {"its_recipient": email.recipient[:RECIPIENT_LENGTH], "its_address": address}
             statements.append(BoundStatement(sql.READDRESS, {**fence(email), **kept}, rows=None))
             if address != row.address and row.recipient:
                 before = {"id": email.email_id, "so_far": went_to(row.recipient)}
                 statements.append(BoundStatement(sql.WENT_BEFORE, before, rows=None))
+            if address != row.address and row.address:
+                former = {"id": email.email_id, "its_address": row.address}
+                statements.append(BoundStatement(sql.FORMER_ADDRESS, former, rows=None))
         ids = sorted({email.email_id for email in elsewhere} | on_list)
         over: set[int] = set()
         statements.append(BoundStatement(sql.STANDING, {"ids": ids}, rows=None))
         for row in execute(c, statements)[-1].rows:
-            if (exit_state := exit_of(row)) is not None:
+            exit_state = exit_of(row) or (ON_THE_LIST if row.email_id in by_pseudonym else None)
+            if exit_state is not None:
                 self.put_back(c, email_of(row, row.token), *exit_state)
                 over.add(row.email_id)
         return over
+
+    def _by_pseudonym(
+        self, c: Connection, held: Mapping[tuple[int, int], Any], now: Mapping[int, str | None], on_list: set[int]
+    ) -> set[int]:
+        """Those that a pseudonym suppresses: by the addresses that the source has `now`, else by the ledger's."""
+        if not any(row.has_pseudonyms for row in held.values()):
+            return set()
+        known = {row.email_id: row.address for row in held.values() if row.email_id in on_list}
+        return self._erased.suppressed(c, {**known, **now})
 
     def _put_back_unwanted(self, c: Connection, held: Sequence[Email], loaded: Sequence[Email]) -> set[int]:
         """Emails whose source's row has gone, or is no longer to be sent, end here. Returns their ids."""
@@ -118,6 +152,7 @@ class Claiming:
 
     def rehearse(self, c: Connection) -> None:
         """Run a claim's queries for no email."""
+        self._erased.check(c)
         c.execute(sql.STANDING, {"ids": [0]}).all()
         c.execute(sql.HELD, {"ids": [0], "our_token": 1}).all()
         c.execute(sql.CLAIM, {"ids": [0], "of_gen": -1, "new_token": 1, "lease": 0})

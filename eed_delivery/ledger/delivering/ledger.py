@@ -15,17 +15,26 @@ from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.model import Email, EmailState, Job, Outcome, Ticket, Verdict
+from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from eed_delivery.source import Source
 
 
 class DeliveryLedger:
     """What a worker process may do to the ledger. Safe for many threads. Each call is one transaction."""
 
-    def __init__(self, database: Database, source: Source, worker: str, outbox: Outbox = SILENT) -> None:
-        """`outbox` receives notices of emails that failed or are in doubt. A sent one writes nothing there."""
+    def __init__(
+        self,
+        database: Database,
+        source: Source,
+        worker: str,
+        outbox: Outbox = SILENT,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+    ) -> None:
+        """`outbox` receives notices of emails that failed or are in doubt. A sent one writes nothing there.
+        `pseudonyms` are those of erased addresses."""
         self._database = database
         self._source = source
-        self._claiming = Claiming(source, outbox)
+        self._claiming = Claiming(source, outbox, pseudonyms)
         self._recording = OutcomeRecorder(source, outbox, worker)
         self._group = GroupCommit(database.once)
 

@@ -4,8 +4,10 @@ from sqlalchemy import and_, bindparam, case, exists, insert, literal, or_, sele
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.ledger.delivering.domain_holds import IS_HELD
-from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_suppression
+from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_former_address, eed_job, eed_suppression
+from eed_delivery.ledger.suppression.erased import HAS_PSEUDONYMS
 from eed_delivery.ledger.suppression.statements import ENTRY_OF_DOMAIN, ENTRY_OF_EMAIL, OF_DOMAIN, SUPPRESSED
 from eed_delivery.model import EmailState, JobState
 
@@ -73,6 +75,7 @@ HELD = (
         _REFUSED_BEFORE,
         eed_job.c.source_key.label("job_key"),
         eed_job.c.revision,
+        HAS_PSEUDONYMS.label("has_pseudonyms"),
     )
     .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
     .outerjoin(eed_suppression, ENTRY_OF_EMAIL)
@@ -108,6 +111,7 @@ STANDING = (
         eed_job.c.revision,
         case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
         SUPPRESSED.label("suppressed"),
+        HAS_PSEUDONYMS.label("has_pseudonyms"),
     )
     .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
@@ -171,6 +175,9 @@ PUT_BACK = _BEFORE_THE_WIRE.values(
 )
 # The source has another recipient than when the email was enlisted or last claimed.
 READDRESS = _BEFORE_THE_WIRE.values(recipient=bindparam("its_recipient"), address=bindparam("its_address"))
+FORMER_ADDRESS = unless_there(insert(eed_former_address)).values(
+    address=bindparam("its_address"), email_id=bindparam("id")
+)
 # Tries of releases that did not write it down went to the address that was frozen then.
 WENT_BEFORE = (
     update(eed_attempt)

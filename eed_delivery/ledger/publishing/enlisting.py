@@ -18,11 +18,19 @@ from sqlalchemy.exc import IntegrityError
 
 from eed_delivery.addresses import canonical
 from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.insert import unless_there
 from eed_delivery.errors import LeaseLost, Miscounted
 from eed_delivery.ledger.address_sql import plain_form
 from eed_delivery.ledger.addresses import complete
 from eed_delivery.ledger.publishing.known_rows import KnownEmail, KnownRowFate, fate
-from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job, eed_refusal
+from eed_delivery.ledger.schema import (
+    DETAIL_LENGTH,
+    RECIPIENT_LENGTH,
+    eed_email,
+    eed_former_address,
+    eed_job,
+    eed_refusal,
+)
 from eed_delivery.model import KEY_LENGTH, LARGEST_KEY, RESEND_IDS, EmailState, JobState, SourceRow
 from eed_delivery.source import Known, Source
 
@@ -137,6 +145,13 @@ REGENERATE = (
         outcome_at=None,
         changed_at=utc_now(),
     )
+)
+FORMER_ADDRESS = unless_there(insert(eed_former_address)).from_select(
+    ["address", "email_id"],
+    select(eed_email.c.address, eed_email.c.email_id)
+    .where(eed_email.c.email_id == bindparam("its_id"))
+    .where(eed_email.c.address.is_not(None))
+    .where(eed_email.c.address != bindparam("new_address")),
 )
 TAKEN_OVER = (
     update(eed_job)
@@ -285,6 +300,7 @@ class Enlisting:
             "to_recipient": row.recipient[:RECIPIENT_LENGTH],
             "to_address": canonical(row.recipient),
         }
+        c.execute(FORMER_ADDRESS, {"its_id": email.email_id, "new_address": values["to_address"] or ""})
         _must(c.execute(REGENERATE, values).rowcount)
         if email.job_id != job.job_id:
             _must(c.execute(TAKEN_OVER, {"id": email.job_id}).rowcount)

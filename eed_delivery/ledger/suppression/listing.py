@@ -17,6 +17,7 @@ from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, note
 from eed_delivery.ledger.schema import eed_suppression
 from eed_delivery.ledger.suppression import statements as sql
+from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms, is_pseudonym
 
 PAGE = 1000
 
@@ -75,10 +76,11 @@ class SuppressionList:
     Each call is one transaction (one a page for `entries`) and raises `DatabaseGone`.
     """
 
-    def __init__(self, database: Database, who: Actor = SERVICE) -> None:
-        """`who` acts, for the audit."""
+    def __init__(self, database: Database, who: Actor = SERVICE, pseudonyms: Pseudonyms = NO_PSEUDONYMS) -> None:
+        """`who` acts, for the audit. `pseudonyms` find the entries of erased addresses."""
         self._database = database
         self._who = who
+        self._pseudonyms = pseudonyms
         self._insert = unless_there(insert(eed_suppression))
 
     def add(self, entry: SuppressionEntry) -> Entered:
@@ -134,7 +136,7 @@ class SuppressionList:
         """Take an address off the list for a category, or with None for all. Returns how many entries went."""
 
         def work(c: Connection) -> int:
-            which = [eed_suppression.c.address == as_listed(address)]
+            which: list[ColumnElement[bool]] = [eed_suppression.c.address.in_(self._forms(address))]
             if category is not None:
                 which.append(eed_suppression.c.category == category)
             going = select(eed_suppression).where(*which).with_for_update()
@@ -145,6 +147,11 @@ class SuppressionList:
             return gone
 
         return self._database.did(work)
+
+    def _forms(self, address: str) -> tuple[str, ...]:
+        """How an address may stand on the list: as it is, or as the pseudonym that it got when it was erased."""
+        form = as_listed(address)
+        return (form, *(one for one in self._pseudonyms.all_of(form) if one != form))
 
     def of(self, address: str) -> list[SuppressionEntry]:
         """The entries of one address, those whose time is over too."""
@@ -166,9 +173,24 @@ class SuppressionList:
             statement = statement.where(beyond)
 
         def read(c: Connection) -> list[SuppressionEntry]:
-            return [SuppressionEntry(**row._mapping) for row in c.execute(statement.where(*_terms(wanted)))]
+            return [SuppressionEntry(**row._mapping) for row in c.execute(statement.where(*self._terms(wanted)))]
 
         return self._database.run(read)
+
+    def _terms(self, wanted: SuppressionFilter) -> list[ColumnElement[bool]]:
+        columns = eed_suppression.c
+        terms: list[ColumnElement[bool]] = []
+        if wanted.address is not None:
+            terms.append(columns.address.in_(self._forms(wanted.address)))
+        if wanted.domain is not None:
+            terms.append(columns.address.endswith(as_listed(f"@{wanted.domain}"), autoescape=True))
+        if wanted.category is not None:
+            terms.append(columns.category == wanted.category)
+        if wanted.source is not None:
+            terms.append(columns.source == wanted.source)
+        if wanted.expired is not None:
+            terms.append(columns.expires_at <= utc_now() if wanted.expired else sql.in_force())
+        return terms
 
 
 def _with_change(
@@ -184,8 +206,10 @@ def _with_change(
 
 
 def _removal(address: str, gone: int, there: Sequence[SuppressionEntry]) -> Act:
+    """The act. One that was erased stays erased: its pseudonym names it."""
     before: Particulars = _stated(there[0]) if len(there) == 1 else {"entries": gone}
-    return Act(ActKind.SUPPRESSION_REMOVE, object=ActObject.ADDRESS, key=address, count=gone, before=before)
+    key = next((entry.address for entry in there if is_pseudonym(entry.address)), address)
+    return Act(ActKind.SUPPRESSION_REMOVE, object=ActObject.ADDRESS, key=key, count=gone, before=before)
 
 
 def _stated(entry: SuppressionEntry) -> Particulars:
@@ -207,22 +231,6 @@ def _form(address: str) -> str:
         return listed(address)
     except NotAnAddress as error:
         raise NotPossible(f"{address!r} cannot be on the list: {error}") from error
-
-
-def _terms(wanted: SuppressionFilter) -> list[ColumnElement[bool]]:
-    columns = eed_suppression.c
-    terms: list[ColumnElement[bool]] = []
-    if wanted.address is not None:
-        terms.append(columns.address == as_listed(wanted.address))
-    if wanted.domain is not None:
-        terms.append(columns.address.endswith(as_listed(f"@{wanted.domain}"), autoescape=True))
-    if wanted.category is not None:
-        terms.append(columns.category == wanted.category)
-    if wanted.source is not None:
-        terms.append(columns.source == wanted.source)
-    if wanted.expired is not None:
-        terms.append(columns.expires_at <= utc_now() if wanted.expired else sql.in_force())
-    return terms
 
 
 def _beyond(last: SuppressionEntry) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """The suppression list from a file and as a file. Both go an entry at a time, a million too."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -16,9 +16,11 @@ from eed_delivery.operations.suppression.listing import entry_end
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.lines import BadRow, FileLines, Sums
 from eed_delivery.operations.text_files.reading import TextFile
+from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms, is_pseudonym, key_id_of
 
 CHUNK = 1000
 IMPORTED = "imported"
+OF_ANOTHER_KEY = "it is a hashed address, and neither privacy.secret nor privacy.former_secrets has its key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,15 @@ class ImportResult:
 class SuppressionMoving:
     """Enters files, and writes the list. Each call raises `DatabaseGone`."""
 
-    def __init__(self, entries: SuppressionList, reporting: ReportingLedger, audit: AuditLedger) -> None:
+    def __init__(
+        self,
+        entries: SuppressionList,
+        reporting: ReportingLedger,
+        audit: AuditLedger,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+    ) -> None:
+        """`pseudonyms`: hashed addresses of other keys than theirs are refused: nobody could recognize them."""
+        self._key_ids = pseudonyms.key_ids
         self._entries = entries
         self._reporting = reporting
         self._audit = audit
@@ -72,7 +82,7 @@ class SuppressionMoving:
         where it was broken off. Raises `NotPossible` for a file that is none, and `EntryPast`."""
         until = entry_end(request.expires, self._reporting)
         defaults = Defaults(request.category or EVERY_EMAIL, request.reason or IMPORTED, until)
-        reading = _Reading(FileLines(request.file), refused)
+        reading = _Reading(FileLines(request.file), refused, self._key_ids)
         good = reading.good(read_entries(reading.lines, defaults, request.form))
         added = prolonged = 0
         act = Act(ActKind.SUPPRESSION_IMPORT, object=ActObject.SUPPRESSION_LIST, reason=request.reason)
@@ -96,7 +106,8 @@ class SuppressionMoving:
 class _Reading:
     """The rows of one file, counted."""
 
-    def __init__(self, lines: FileLines, refused: Callable[[BadRow], None]) -> None:
+    def __init__(self, lines: FileLines, refused: Callable[[BadRow], None], key_ids: Collection[str]) -> None:
+        self._key_ids = key_ids
         self.lines = lines
         self.read = self.bad = 0
         self._refused = refused
@@ -104,6 +115,8 @@ class _Reading:
     def good(self, rows: Iterator[SuppressionEntry | BadRow]) -> Iterator[SuppressionEntry]:
         for row in rows:
             self.read += 1
+            if isinstance(row, SuppressionEntry) and self._is_of_another_key(row.address):
+                row = BadRow(self.lines.first, OF_ANOTHER_KEY)
             if isinstance(row, BadRow):
                 self.bad += 1
                 self.lines.refuse()
@@ -111,3 +124,7 @@ class _Reading:
             else:
                 self.lines.accept()
                 yield row
+
+    def _is_of_another_key(self, address: str) -> bool:
+        text = address.strip()
+        return is_pseudonym(text) and key_id_of(text) not in self._key_ids

@@ -1,0 +1,113 @@
+"""Each column of the ledger by what it says of a person. A test holds it to the schema and to docs/privacy.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Erasure(StrEnum):
+    """What becomes of a column of personal data when its person is erased."""
+
+    PSEUDONYM = "replaced by a keyed hash"
+    REMOVED = "removed"
+    MASKED = "addresses in it masked"
+    KEPT = "kept: it names nobody by itself"
+    KEPT_BY_LAW = "kept: the audit cannot be changed"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalTable:
+    """One table. `found` says how a person's rows are found; "": it has none. `personal` are the columns that tell
+    something of a person, each with its erasure, and `other` those that don't."""
+
+    found: str
+    personal: Mapping[str, Erasure]
+    other: frozenset[str]
+
+
+def _table(
+    found: str = "",
+    *,
+    pseudonym: str = "",
+    removed: str = "",
+    masked: str = "",
+    kept: str = "",
+    kept_by_law: str = "",
+    other: str = "",
+) -> PersonalTable:
+    """A table by the names of its columns."""
+    groups = (
+        (pseudonym, Erasure.PSEUDONYM),
+        (removed, Erasure.REMOVED),
+        (masked, Erasure.MASKED),
+        (kept, Erasure.KEPT),
+        (kept_by_law, Erasure.KEPT_BY_LAW),
+    )
+    personal = {name: erasure for names, erasure in groups for name in names.split()}
+    return PersonalTable(found, personal, frozenset(other.split()))
+
+
+PERSONAL_DATA: Mapping[str, PersonalTable] = {
+    "eed_email": _table(
+        "by address",
+        pseudonym="address",
+        removed="recipient detail",
+        kept="email_id source_key job_id state gen attempts wire_at message_id changed_at outcome outcome_at resend_of"
+        " redirected despite_list",
+        other="token lease_until not_before queued_at",
+    ),
+    "eed_former_address": _table("by address", pseudonym="address", kept="email_id"),
+    "eed_attempt": _table(
+        "by email, and by the address that it went to",
+        pseudonym="recipient",
+        removed="reply",
+        kept="attempt_id email_id gen attempt verdict code enhanced message_id ended_at",
+        other="counted worker took_ms",
+    ),
+    "eed_event": _table(
+        "by email, and by address where it counts towards suppression",
+        pseudonym="address",
+        removed="detail",
+        kept="event_id email_id gen kind outcome sub_type code enhanced message_id automatic occurred_at received_at",
+    ),
+    "eed_suppression": _table(
+        "by address", pseudonym="address", removed="reason", kept="category source created_at expires_at"
+    ),
+    "eed_webhook": _table(
+        "by email",
+        removed="answer",
+        kept="webhook_id kind email_id gen event_id facts occurred_at state tried_at status",
+        other="nonce job_id waiting_since due_at token tries",
+    ),
+    "eed_job": _table(
+        "by email",
+        removed="name",
+        masked="reason",
+        kept="job_id source_key category state created_at",
+        other="revision total not_enlisted enlist_after enlisted_at expires_at token lease_until finished_at watched"
+        " watched_from sent_before warned_of_bounces warned_of_complaints rounds found refused regenerated moved"
+        " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at",
+    ),
+    "eed_refusal": _table("by the email's key", kept="refusal_id job_id job_key source_key reason round refused_at"),
+    "eed_domain_hold": _table(
+        "by the address's domain, if the reason has the address in it",
+        masked="reason",
+        kept="domain held_at",
+        other="times until_at",
+    ),
+    "eed_audit": _table(
+        "by email, and by address where an act names it",
+        kept_by_law="act_id job_id email_id act who reason count at sudo_user host surface command object_kind"
+        " object_key counts state_before state_after operation",
+    ),
+    # Replies in its detail are masked.
+    "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at"),
+    "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),
+    "eed_alert": _table(other="rule hits window_at times sent_at"),
+}
+"""By table. Of a job, `name` is removed only where the job is one email."""
+
+
+def shown_columns(table: str) -> tuple[str, ...]:
+    """The columns of a table that a person is given."""
+    return tuple(PERSONAL_DATA[table].personal)
