@@ -31,6 +31,7 @@ from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.persons.finished_jobs import FinishedJobsLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
@@ -54,6 +55,7 @@ from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
 from eed_delivery.sweeper.answers_alike import AnswersAlike
 from eed_delivery.sweeper.job_watch import JobWatch, limits
+from eed_delivery.sweeper.recipients import RecipientRetention
 from eed_delivery.sweeper.reconciliation import Reconciler, ReconcileSweep
 from eed_delivery.sweeper.retention import Retention
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
@@ -254,6 +256,14 @@ class App:
             return None
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
         return Retention(ledger, self.settings.sweeper.interval_seconds)
+
+    def recipient_retention(self) -> RecipientRetention | None:
+        """What replaces the recipients of old jobs; None if they are kept indefinitely."""
+        days = self.settings.privacy.finished_job_days
+        if not days:
+            return None
+        ledger = FinishedJobsLedger(self.database(connections=1), self.pseudonyms, days)
+        return RecipientRetention(ledger, self.settings.sweeper.interval_seconds)
 
     def reconcile_sweep(self) -> ReconcileSweep | None:
         """What compares source and ledger once in a while. None where it is turned off."""

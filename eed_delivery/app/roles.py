@@ -81,6 +81,8 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     beside += [Loop("answers", app.answers_alike.step, stop, pulse)]
     beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
     beside += [Loop("retention", retention.step, stop, pulse)] if retention else []
+    recipients = app.recipient_retention()
+    beside += [Loop("recipients", recipients.step, stop, pulse)] if recipients else []
     reconciling = app.reconcile_sweep()
     beside += [Loop("reconcile", reconciling.step, stop, pulse)] if reconciling else []
     threads = [loop.start() for loop in beside]

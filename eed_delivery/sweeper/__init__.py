@@ -5,4 +5,5 @@
 - `answers_alike`   returns emails that failed by a refusal which many recipients got
 - `reconciliation`  compares source and ledger
 - `retention`       deletes old events
+- `recipients`      replaces the recipients of old jobs
 """

@@ -4,4 +4,5 @@
 - `finding`         everything about one address
 - `replacing`       emails with all that belongs to them, their addresses replaced by pseudonyms
 - `erasing`         the erasure of one address
+- `finished_jobs`   the same for jobs that have been finished for long enough
 """
