@@ -6,6 +6,7 @@
 - `template_columns`  columns that templates read
 - `server`            version, durability, read-only
 - `ledger_rights`     our rights on the ledger's tables
+- `excess_rights`     rights that we have and do not need
 - `plans`             statements that would read a large table from end to end
 - `findings`          what a check reports
 """

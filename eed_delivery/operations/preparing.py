@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from eed_delivery.checks.excess_rights import excess_findings
 from eed_delivery.checks.findings import Finding
 from eed_delivery.checks.mapping import check as check_source
 from eed_delivery.config import Settings, cautions
@@ -80,7 +81,7 @@ class Preparing:
         """Everything about the database, with its URL, ledger and mapping. Changes nothing."""
 
         def look(c: Connection) -> list[Finding]:
-            return check_source(c, self._settings.source)
+            return [*check_source(c, self._settings.source), *excess_findings(c, self._settings.source)]
 
         problem = ledger_problem(self._database)
         ledger = Finding("ok", "ledger", f"its tables are at revision {migrations.head()}")
