@@ -110,17 +110,24 @@ def without_one(term: ColumnElement[Any]) -> Iterator[tuple[ColumnElement[Any], 
             yield dropped, combine(*clauses[:n], remainder, *clauses[n + 1 :])
 
 
-def survives(mutant: Mutant, kind: str) -> bool:
-    """Run the tests with the mutant in place, in a child; True when they all pass."""
+def survives(mutant: Mutant | None, kind: str) -> bool:
+    """Run the tests with the mutant in place, in a child. True when they all pass, and without a mutant they must.
+
+    Raises RuntimeError if the tests could not be run.
+    """
     pid = os.fork()
     if pid == 0:
-        setattr(mutant.module, mutant.name, mutant.statement)
+        if mutant is not None:
+            setattr(mutant.module, mutant.name, mutant.statement)
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--database", kind, *TESTS])))
     _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status) == 0
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest ended with status {code}: no test has judged {mutant or 'the statements'}")
+    return code == pytest.ExitCode.OK
 
 
 def main() -> int:
@@ -132,8 +139,10 @@ def main() -> int:
     survivors = []
     with ExitStack() as at_the_end:
         if options.database in KINDS:
-            server = new_database(options.database, CHEAP_COMMITS)
+            server = new_database(options.database, CHEAP_COMMITS, in_memory=True)
             RUNNING[options.database] = at_the_end.enter_context(server)
+        if not survives(None, options.database):
+            sys.exit("The tests fail without a mutant, so they would kill each of them. Run them with pytest first.")
         for mutant in chosen:
             lives = survives(mutant, options.database)
             print(f"{'SURVIVES' if lives else 'killed':8}  {mutant}", flush=True)
