@@ -147,7 +147,7 @@ class Worker:
         side_stop = threading.Event()  # the keeper works until the last thread has let go
         side = [
             Loop("keeper", self._keeper.step, side_stop, self._pulse).start(),
-            Loop("breaker", self._breaker.step, side_stop, self._pulse).start(),
+            _start(Loop("breaker", self._breaker.step, side_stop, self._pulse), self._probe),
             Loop("heartbeat", self._heartbeat, side_stop, self._pulse).start(),
             Loop("missing", self._missing.step, side_stop, self._pulse).start(),
             Loop("defects", self._count_defects, side_stop, self._pulse).start(),
@@ -165,7 +165,6 @@ class Worker:
         self._leave()
 
     def _leave(self) -> None:
-        self._probe.close()
         self._missing.close()
         if self._isolated is not None:
             self._isolated.close()
@@ -178,14 +177,7 @@ class Worker:
         name = f"worker-{number}"
         transport = self._parts.make_transport()
         hands = self._hands(number, name, transport)
-
-        def run() -> None:
-            Loop(name, lambda: self._step(hands), self._stop, self._pulse).run()
-            transport.close()
-
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        thread.start()
-        return thread
+        return _start(Loop(name, lambda: self._step(hands), self._stop, self._pulse), transport)
 
     def _hands(self, number: int, name: str, transport: Transport) -> Hands:
         renders = self._pulse.renders
@@ -394,6 +386,19 @@ class CompiledJobs:
             while len(self._jobs) > COMPILED_JOBS:
                 self._jobs.popitem(last=False)
             return known[1]
+
+
+def _start(loop: Loop, transport: Transport) -> threading.Thread:
+    """Run a loop in a thread of its own. The transport belongs to that thread, and no other may close it: it may be
+    waiting for a silent mail server when the worker stops."""
+
+    def run() -> None:
+        loop.run()
+        transport.close()
+
+    thread = threading.Thread(target=run, name=loop.name, daemon=True)
+    thread.start()
+    return thread
 
 
 def _join(threads: list[threading.Thread], seconds: float) -> None:

@@ -340,6 +340,18 @@ def test_sigterm_does_not_wait_for_a_mail_server_that_never_answers(new_stack: N
     assert stack.world.scalar("SELECT email_id FROM eed_email WHERE wire_at IS NOT NULL AND state = 'sending'") == hung
 
 
+def test_sigterm_while_the_breaker_probes_a_silent_mail_server_ends_the_worker_well(new_stack: NewStack) -> None:
+    stack = new_stack({"service.stop_seconds": 12, "smtp.command_timeout_seconds": 60})
+    stack.add_job(people(1))
+    service = stack.start("run")
+    stack.wait_until(lambda: bool(service.log_events("breaker_open")), "the connection is refused")
+    silent = stack.mail_up().on("connect", Hang())
+    stack.wait_until(lambda: bool(silent.struck), "the probe waits for the greeting")
+    assert service.stop_seconds() < 15
+    assert not service.log_events("role_killed")
+    assert stack.world.scalar("SELECT COUNT(*) FROM eed_worker") == 0, service.tail()
+
+
 @pytest.mark.both_databases
 def test_kill_9_of_the_whole_service_loses_nothing(new_stack: NewStack) -> None:
     seed = random.randrange(10**6)
