@@ -66,7 +66,12 @@ class ServiceProcess:
 
     def tail(self) -> str:
         """The end of the log, for people."""
-        return self.log.read_text(errors="replace")[-TAIL_BYTES:]
+        return tail_of(self.log)
+
+
+def tail_of(log: Path) -> str:
+    """The end of a log, for people."""
+    return log.read_text(errors="replace")[-TAIL_BYTES:]
 
 
 def events_in(log: Path, event: str | None = None) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from eed_delivery.app.roles import roles
 from eed_delivery.config.load import load
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.supervisor import run_role
-from tests.service_process import events_in
+from tests.service_process import events_in, tail_of
 from tests.stack import Stack
 
 USUAL = ("publisher", "publisher", "worker", "worker", "sweeper")
@@ -66,6 +66,10 @@ class Member:
     def frozen(self) -> bool:
         """Whether it is stopped (SIGSTOP, or a failpoint's `stop`)."""
         return self.alive and _state(self.pid) == "T"
+
+    def tail(self) -> str:
+        """The end of its log and its stderr, for people."""
+        return tail_of(self.log)
 
     def resident_kib(self) -> int:
         """Its resident set size in KiB (/proc/PID/status, VmRSS)."""
@@ -149,10 +153,11 @@ class Crew:
         assert member.process is not None
         member.process.join(max(0.0, until - time.monotonic()))
         if member.alive:
-            return f"{member.name} did not stop in time"
+            return f"{member.name} did not stop in time. Its log ends:\n{member.tail()}"
         code = member.process.exitcode
-        unborn = code == -signal.SIGTERM and not member.begun
-        return f"{member.name} ended with status {code}" if code and not unborn else None
+        if not code or (code == -signal.SIGTERM and not member.begun):
+            return None
+        return f"{member.name} ended with status {code}. Its log ends:\n{member.tail()}"
 
     def _start(self, member: Member) -> None:
         ours, theirs = _context.Pipe()
