@@ -36,11 +36,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that `timeout` leaves no server behind
     chosen = options.parts or [name for name in PARTS if name not in EXTRA]
     with Arena(options.database) as arena:
-        bench, runs = _bench(arena, options), list[Run]()
+        bench, runs, servers = _bench(arena, options), list[Run](), arena.servers()
         for name in chosen:
             runs += _run(name, bench)
-            write(options.output, runs, arena.sink.name)  # what is there is kept, should a later part fail
-    print_table(runs, arena.sink.name)
+            write(options.output, runs, servers)  # what is there is kept, should a later part fail
+    print_table(runs, servers)
     return 0
 
 

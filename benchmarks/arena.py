@@ -46,6 +46,10 @@ class Arena:
     ) -> None:
         self._at_the_end.close()
 
+    def servers(self) -> dict[str, str]:
+        """What the emails pass through, for people."""
+        return {"database": f"{self._kind} {self.database.version()}", "mail_server": self.sink.name}
+
     def ground(self, jobs: Sequence[Work], sink: Server | None = None, smtp_port: int | None = None) -> "Ground":
         """A new run's. `jobs` are numbered from 1. Their files must have one size. The mail server is `sink`, which is
         reached by `smtp_port` if that is another one's."""

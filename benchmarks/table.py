@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ _CPU_PARTS = ("systems", "transports", "attachments")
 _COLUMNS = ("part", "system", "emails", "attached", "transport", "emails/s", "CPU ms", "RSS MB", "what else")
 
 
-def print_table(runs: Sequence[Run], mail_server: str) -> None:
-    """Print everything."""
+def print_table(runs: Sequence[Run], servers: Mapping[str, str]) -> None:
+    """Print everything. `servers`: as `Arena.servers` gives them."""
     table = Table(*_COLUMNS, title="CPU ms: of its own processes, an email. RSS MB: the peaks of all of them added up")
     for run in runs:
         table.add_row(*_cells(run), end_section=run is _last_of(runs, run.part))
     console = Console(width=None if Console().is_terminal else 170)
     console.print(table)
-    console.print(f"The mail server was {mail_server}.")
+    console.print(f"The database was {servers['database']}, the mail server {servers['mail_server']}.")
     lacking = [cores for run in runs if (cores := _cores_lacking(run)) > DISTURBED_CORES]
     if lacking:
         console.print(
@@ -63,11 +63,11 @@ def ratios(runs: Sequence[Run]) -> dict[str, float]:
     return {name: round(ours / speeds[key], 2) for key, name in names.items() if ours and key in speeds}
 
 
-def write(path: Path, runs: Sequence[Run], mail_server: str) -> None:
+def write(path: Path, runs: Sequence[Run], servers: Mapping[str, str]) -> None:
     """Write build/bench.json."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
-        "machine": {**_machine(), "mail_server": mail_server},
+        "machine": {**_machine(), **servers},
         "runs": [asdict(run) for run in runs],
         "ratios": ratios(runs),
         "cpu_in_yardsticks": dict(cpu_in_yardsticks(runs)),

@@ -125,6 +125,12 @@ class DatabaseServer(ABC):
             for statement in statements:
                 cursor.execute(statement)
 
+    def version(self) -> str:
+        """The version as the server gives it: `10.11.14-MariaDB-0+deb12u2`, or `9.7.0`."""
+        with self._connect(None) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            return str(next(iter(cursor.fetchall()))[0])
+
     def create_database(self, name: str, *, charset: str = "utf8mb4") -> str:
         """An empty database of that name (an older one is dropped); returns its URL."""
         with spending(DATABASE_CREATION):
