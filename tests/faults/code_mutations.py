@@ -222,9 +222,9 @@ def mutants(modules: list[str]) -> Iterator[Mutant]:
                     yield Mutant(module, number, what)
 
 
-def survives(mutant: Mutant, kind: str) -> bool:
-    """Run the tests with the mutant in place; True when they all pass."""
-    environ = {**os.environ, "EED_MUTANT": f"{mutant.module}:{mutant.number}"}
+def survives(mutant: Mutant | None, kind: str) -> bool:
+    """Run the tests with the mutant in place. True when they all pass, and without a mutant they must."""
+    environ = {**os.environ} if mutant is None else {**os.environ, "EED_MUTANT": f"{mutant.module}:{mutant.number}"}
     pytest = [
         sys.executable,
         "-m",
@@ -260,16 +260,17 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [one for one in mutants(options.modules) if not (options.statements and one.is_condition)]
     chosen = chosen[options.beyond :]
+    if options.list:
+        print(*chosen, sep="\n")
+        return 0
+    if not survives(None, options.database):
+        sys.exit("The tests fail without a mutant, so they would kill each of them. Run them with pytest first.")
     survivors = []
     for mutant in chosen:
-        if options.list:
-            print(mutant)
-            continue
         lives = survives(mutant, options.database)
         print(f"{'SURVIVES' if lives else 'killed':8}  {mutant}", flush=True)
         survivors += [mutant] if lives else []
-    if not options.list:
-        print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants killed")
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants killed")
     return 1 if survivors else 0
 
 
