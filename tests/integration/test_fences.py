@@ -100,6 +100,12 @@ EMAILS = {
         HELD,
         one_each(**OTHER_HANDS, state="queued", wire_at=PAST),
     ),
+    "defer": Case(
+        worker.DEFER,
+        {**FENCE, "reply": "its domain is held", "delay": 9},
+        HELD,
+        one_each(**OTHER_HANDS, state="queued", wire_at=PAST),
+    ),
     "release": Case(worker.RELEASE, FENCE, HELD, one_each(**OTHER_HANDS, state="failed", wire_at=PAST)),
     "renew": Case(
         worker.RENEW,
@@ -294,6 +300,18 @@ def fits(world: World, case: Case) -> int:
 FRESH = {"not_before": None, "changed_at": PAST, "token": None, "wire_at": None, "lease_until": None}
 
 
+def test_every_update_of_these_modules_has_a_case() -> None:
+    cases = [case.statement for case in (*EMAILS.values(), *JOBS.values())]
+    known = {id(statement) for statement in (*cases, *(one for one, _ in ENTRIES.values()), *WITH_TESTS_OF_THEIR_OWN)}
+    updates = {
+        f"{module.__name__}.{name}": statement
+        for module in (worker, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression)
+        for name, statement in vars(module).items()
+        if isinstance(statement, Update) and not name.startswith("_")
+    }
+    assert [name for name, statement in updates.items() if id(statement) not in known] == []
+
+
 @pytest.mark.parametrize("case", EMAILS.values(), ids=EMAILS.keys())
 def test_a_statement_changes_the_email_it_is_about_and_no_other(world: World, case: Case) -> None:
     put(world, "eed_job", {"state": "active", "expires_at": None, "finished_at": None})
@@ -374,6 +392,8 @@ def test_the_counts_of_a_chunk_are_added_and_the_lease_begins_anew(world: World)
     fits(world, Case(enlisting.HOLD, OURS, {}, []))
     assert str(world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1")) < FUTURE
 
+
+WITH_TESTS_OF_THEIR_OWN = (enlisting.REGENERATE, worker.WENT_BEFORE)
 
 LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}
 WHO = {"its_address": "a@example.com", "its_category": "news", "why": "x", "by": "test"}
