@@ -19,8 +19,8 @@ BASE = "https://links.bank.example"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:149.0) Gecko/20100101 Firefox/149.0"
 UNSUBSCRIBE = re.compile(rb"List-Unsubscribe: +<(\S+?)>", re.IGNORECASE)
 BYTE_SECONDS = 0.5
-ANSWER_SECONDS = 10.0
-"""What an honest client waits at most, on a machine with other work."""
+ANSWER_SECONDS = 60.0
+"""Only a failure waits so long. Where the slow ones are not closed an honest client is never accepted."""
 
 
 class Trickle:
@@ -105,9 +105,10 @@ def web_slow_clients(site: Site, amount: Amount) -> Told:
             links = [
                 urlsplit(found[1].decode()).path for m in sink.received if (found := UNSUBSCRIBE.search(m.content))
             ]
-            answers = [_status(port, link, "POST", "List-Unsubscribe=One-Click") for link in links]
-            if refused := [answer for answer in answers if answer != 200]:
-                problems.append(f"{len(refused)} of {len(answers)} readers were not answered: {refused[0]}")
+            for n, link in enumerate(links, start=1):
+                if (answer := _status(port, link, "POST", "List-Unsubscribe=One-Click")) != 200:
+                    problems.append(f"reader {n} of {len(links)} was not answered: {answer}")
+                    break
             if _status(health_port, "/healthz") != 200:
                 problems.append("health at its own port is not answered")
         finally:
