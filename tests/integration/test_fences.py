@@ -339,12 +339,12 @@ def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case
         assert fits(world, case) == 0, f"it fits although {spoiler}"
 
 
-@pytest.mark.parametrize("round_", ["next round", "late round"])
-def test_a_next_round_is_watched_from_what_its_own_job_has_sent_by_then(world: World, round_: str) -> None:
+@pytest.mark.parametrize("begins", ["next round", "late round", "resume"])
+def test_a_job_is_watched_anew_from_what_it_has_itself_sent_by_then(world: World, begins: str) -> None:
     put(world, "eed_email", {"state": "sent"})
     put(world, "eed_email", {"state": "failed"}, "WHERE email_id = 1001")
-    put(world, "eed_job", {**JOB, "finished_at": PAST, "sent_before": 9})
-    assert fits(world, JOBS[round_]) == 1
+    put(world, "eed_job", {**JOBS[begins].row, "sent_before": 9})
+    assert fits(world, JOBS[begins]) == 1
     assert world.execute("SELECT job_id, sent_before FROM eed_job ORDER BY 1") == [(1, 1), (2, 9)]
 
 
