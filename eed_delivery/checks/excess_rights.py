@@ -19,7 +19,7 @@ WHERE = "database rights"
 
 _NAME = r"(?:`(?:[^`]|``)*`|[^`\s.]+)"
 _GRANT = re.compile(rf"GRANT (?P<rights>.+?) ON (?:TABLE )?(?P<place>{_NAME}\.{_NAME}) TO (?P<rest>.*)", re.DOTALL)
-_RIGHT = re.compile(r"\s*(?P<name>[A-Z_ ]+?)\s*(?:\((?P<columns>[^)]*)\))?\s*(?:,|$)")
+_RIGHT = re.compile(r"\s*+(?P<name>[A-Z_]++(?: [A-Z_]++)*+)\s*+(?:\((?P<columns>[^)]*+)\))?\s*+(?:,|$)")
 _HARMLESS = frozenset({"USAGE"})
 _OF_SUBMIT = frozenset({"INSERT"})
 """On the source's tables: `submit` needs it."""
@@ -53,13 +53,21 @@ def parsed(line: str) -> Granted | None:
         return None
     schema, table = re.findall(_NAME, found["place"])[:2]
     rights: dict[str, frozenset[str]] = {}
-    for right in _RIGHT.finditer(found["rights"]):
+    for right in _rights_in(found["rights"]):
         names = frozenset(name.strip().strip("`") for name in (right["columns"] or "").split(",") if name)
         before = rights.get(right["name"], names)
         rights[right["name"]] = before | names if before and names else frozenset()  # on all columns wins
     if "WITH GRANT OPTION" in found["rest"]:
         rights["GRANT OPTION"] = frozenset()
     return Granted(_bare(schema), _bare(table), rights)
+
+
+def _rights_in(words: str) -> Iterator[re.Match[str]]:
+    """One right after the other. A search would begin anew at each character of words that are none."""
+    at = 0
+    while right := _RIGHT.match(words, at):
+        yield right
+        at = right.end()
 
 
 def _bare(name: str) -> str:

@@ -41,7 +41,7 @@ MAX_JSON_INDENT = 16
 MAX_STRIPTAGS_CHARS = 100_000  # its time grows with the square of the text's length
 MAX_RANGE = 10_000
 
-_WIDE_PERCENT = re.compile(r"[-#0 +]*(\d*\.)?(\*|\d{4,})")
+_WIDE_PERCENT = re.compile(r"[-#0 +]*+(?:\d*+\.)?(?:\*|\d{4,})")
 _BRACKET = re.compile(r"[()]")
 _WIDE_SPEC = re.compile(r"\d{4,}|[{}]")
 
