@@ -230,12 +230,37 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """One file that a file channel puts.
+
+    `path`: relative to the channel's root, with "/" between its parts, none of which is "", "." or "..". `sha256`: in
+    hexadecimal digits.
+    """
+
+    path: str
+    content: bytes
+    content_type: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a file channel puts for one email: its documents. Each try of the email makes the same bytes of them."""
+
+    email_id: int
+    gen: int
+    files: tuple[File, ...]
+    missing: tuple[str, ...] = ()
+    """As in `Rendered`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
-    """The mail server's or SES's yes."""
+    """The yes of a mail server, of SES, or of a store of files. `code` and `message_id`: None where there is none."""
 
     reply: str
-    code: int
-    message_id: str
+    code: int | None
+    message_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

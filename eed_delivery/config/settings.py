@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import URL
 
 from eed_delivery.config.alert_settings import AlertsSettings
+from eed_delivery.config.channels import ChannelName, ChannelSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
 from eed_delivery.config.formats import (
@@ -375,6 +376,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     ses: SesSettings = SesSettings()
     eml_folder: EmlFolderSettings = EmlFolderSettings()
+    channel: dict[ChannelName, ChannelSettings] = {}
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
     watch: WatchSettings = WatchSettings()

@@ -9,7 +9,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from eed_delivery.model import Accepted, Rendered
+from eed_delivery.model import Accepted, File, Files, Rendered
 
 Grant = Callable[[], None]
 """Asks the ledger for the wire. Returns for yes; raises NoGrant or DatabaseGone for no."""
@@ -56,4 +56,41 @@ class Transport(Protocol):
     def close(self) -> None:
         """Let go of the connection. Never raises, and takes a few seconds at most. `send` would open a new
         one."""
+        ...
+
+
+class FileTransport(Protocol):
+    """One way into a store of files. An instance belongs to one thread. As `Transport`, but for what differs.
+
+    The files of one email are put one after the other. A file becomes visible under its name only when all of its bytes
+    are there. The same bytes that are there already count as put. Other bytes there are a `PermanentFailure`, and stay.
+    """
+
+    name: str
+    wire_seconds: float
+
+    def send(self, message: Files, grant: Grant) -> Accepted:
+        """Put the files of one email. `grant` is called once, before the first of them gets its name.
+
+        Raises as `Transport.send` does. After `InDoubt`, `settle` tells.
+        """
+        ...
+
+    def settle(self, message: Files) -> Accepted | None:
+        """After a lost answer: the yes, if each file is there with the same bytes; None if one is not.
+
+        Raises InfrastructureFailure or Throttled while the store does not tell, PermanentFailure for other bytes.
+        """
+        ...
+
+    def put(self, file: File) -> None:
+        """Put one file that replaces what is there under its name: a job's manifest. Raises as `send` does."""
+        ...
+
+    def probe(self) -> None:
+        """As `Transport.probe`."""
+        ...
+
+    def close(self) -> None:
+        """As `Transport.close`."""
         ...

@@ -1,0 +1,72 @@
+"""References to secrets: a channel's settings say where a secret is, and never hold it.
+
+- `credential:NAME`  a file of systemd's credentials (https://systemd.io/CREDENTIALS/)
+- `env:NAME`         a variable of the environment
+- `aws-secret:ARN`   a secret of AWS Secrets Manager
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from eed_delivery.config.formats import mistake
+from eed_delivery.errors import ConfigError, Problem
+
+CREDENTIAL, VARIABLE, AWS_SECRET = "credential:", "env:", "aws-secret:"
+_FORMS = re.compile(
+    r"credential:[A-Za-z0-9_.-]{1,128}|env:[A-Za-z_][A-Za-z0-9_]{0,127}|aws-secret:arn:aws[a-z-]*:secretsmanager:\S{1,400}"
+)
+
+
+def _reference(text: str) -> str:
+    """The value itself is never shown: it may be the secret."""
+    if not _FORMS.fullmatch(text) or text.startswith(f"{CREDENTIAL}."):
+        raise mistake(
+            "the value is not a reference to a secret",
+            "Write credential:NAME, env:NAME or aws-secret:ARN, and keep the secret there.",
+        )
+    return text
+
+
+SecretReference = Annotated[str, AfterValidator(_reference)]
+"""Where a secret is."""
+
+
+def resolve(
+    reference: str,
+    setting: str,
+    aws_secret: Callable[[str], str],
+    environ: Mapping[str, str] | None = None,
+) -> str:
+    """The secret that a reference of `setting` leads to, without the newline that editors add.
+
+    `aws_secret`: reads a secret by its ARN. Raises `ConfigError` if there is none; the error never shows a secret.
+    """
+    environ = os.environ if environ is None else environ
+    if reference.startswith(CREDENTIAL):
+        secret = _credential(reference.removeprefix(CREDENTIAL), setting, environ)
+    elif reference.startswith(VARIABLE):
+        secret = environ.get(reference.removeprefix(VARIABLE), "")
+    else:
+        secret = aws_secret(reference.removeprefix(AWS_SECRET))
+    if not secret.rstrip("\r\n"):
+        what, remedy = f"{reference} is empty or not set", "Put the secret there, or correct the reference."
+        raise ConfigError([Problem(setting, what, remedy)])
+    return secret.rstrip("\r\n")
+
+
+def _credential(name: str, setting: str, environ: Mapping[str, str]) -> str:
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        what = f"it refers to the credential {name}, but systemd has given none"
+        raise ConfigError([Problem(setting, what, "Add LoadCredential= to the unit, or use env:NAME.")])
+    try:
+        return (Path(directory) / name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        what = f"the credential {name} cannot be read: {reason}"
+        raise ConfigError([Problem(setting, what, "Check LoadCredential= in the unit.")]) from None

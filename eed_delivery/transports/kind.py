@@ -1,0 +1,78 @@
+"""Kinds of channels: what a kind is, and how the installed ones are found.
+
+A kind is a folder or a package of its own. It registers by a Python entry point of the group `eed_delivery.channels`,
+whose value is a `Kind`, so that a package of a customer's can add one. docs/channels.md says how to write one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol
+
+from eed_delivery.config.section import Section
+from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.transports import FileTransport, Transport
+
+GROUP = "eed_delivery.channels"
+"""The entry points' group. https://packaging.python.org/en/latest/specifications/entry-points/"""
+
+Carries = Literal["emails", "files"]
+
+
+class Surroundings(Protocol):
+    """What the composition root hands to a kind: the only way to secrets and to clients."""
+
+    threads: int
+    """How many transports one process makes."""
+
+    def secret(self, setting: str, reference: str) -> str:
+        """The secret that a `SecretReference` leads to. Raises `ConfigError`."""
+        ...
+
+    def aws(self, service: str, **config: Any) -> Any:
+        """A boto3 client that never tries twice; `config` goes to `botocore.config.Config`, but for `endpoint_url`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of channel.
+
+    - `name`: as in `kind = "sftp"`; `title`: one line for people who choose.
+    - `settings`: the class of its settings. Its JSON Schema is what forms and `channel create` are made from.
+    - `carries`: emails, which are sent; or files, which are put, and can be asked for.
+    - `make`: from settings and surroundings, what makes one transport for each thread. Called once a process.
+    - `check`: a trial of the settings without effects that stay. Yields what it found, for people. What does not work
+      is raised: `ConfigError` or `InfrastructureFailure`.
+    - `longest_send`: how many seconds one send may take by its own timeouts, from the grant on.
+    """
+
+    name: str
+    title: str
+    settings: type[Section]
+    carries: Carries
+    make: Callable[[Any, Surroundings], Callable[[], Transport | FileTransport]]
+    check: Callable[[Any, Surroundings], Iterator[str]]
+    longest_send: Callable[[Any], float]
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """The installed kinds by name. Raises `ConfigError` for an entry point that cannot be used."""
+    found: dict[str, Kind] = {}
+    for point in entry_points(group=GROUP):
+        try:
+            kind = point.load()
+        except Exception as error:
+            raise ConfigError([_unusable(point.value, f"it cannot be loaded: {type(error).__name__}: {error}")]) from error
+        if not isinstance(kind, Kind) or kind.name != point.name:
+            raise ConfigError([_unusable(point.value, f"it is not a Kind of the name {point.name}")])
+        if point.name in found:
+            raise ConfigError([_unusable(point.value, f"another package has a kind of the name {point.name}")])
+        found[point.name] = kind
+    return dict(sorted(found.items()))
+
+
+def _unusable(value: str, what: str) -> Problem:
+    return Problem(f"the kind of channel {value}", what, "Correct or remove the package that brings it.")
