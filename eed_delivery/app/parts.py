@@ -6,13 +6,14 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import structlog
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
@@ -20,7 +21,11 @@ from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.database import open_database
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.aws.sessions import core, session
-from eed_delivery.config import Settings, WorkerSettings
+from eed_delivery.channels.channel import Channel
+from eed_delivery.channels.of_file import channels_of
+from eed_delivery.config import SesSettings, Settings, WorkerSettings
+from eed_delivery.config.channels import DEFAULT
+from eed_delivery.config.references import resolve
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
@@ -108,10 +113,21 @@ class App:
             self.settings.database, self._stop, connections=connections, multi_statements=multi_statements
         )
 
-    def queue(self, connections: int = 10) -> Queue:
-        """The queue, over connections of its own."""
-        queue = self.settings.queue
+    @cached_property
+    def channels(self) -> Mapping[str, Channel]:
+        """The channels of the file, `default` first. Raises `ConfigError`."""
+        return channels_of(self.settings)
+
+    def queue(self, connections: int = 10, channel: Channel | None = None) -> Queue:
+        """A channel's queue, over connections of its own. None: the channel `default`."""
+        queue = self.settings.queue if channel is None else channel.queue
         return Queue(self._sqs_calls(connections), queue.url, queue.dead_letter_url)
+
+    def queues(self, connections: int = 10) -> Mapping[str, Queue]:
+        """Each channel's queue by the channel's name, all over the same connections."""
+        calls = self._sqs_calls(connections)
+        of = {name: channel.queue for name, channel in self.channels.items()}
+        return {name: Queue(calls, queue.url, queue.dead_letter_url) for name, queue in of.items()}
 
     def _sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
         within = core(self.settings.aws)
@@ -140,19 +156,19 @@ class App:
 
     def ses_client(self) -> "SESV2Client":
         """boto3's client, for what is asked now and then."""
-        return self._ses_client(session(self.settings.aws))
+        return self._ses_client(session(self.settings.aws), self.settings.ses, self.settings.worker.threads)
 
-    def _ses_calls(self) -> "SesCalls | SESV2Client":
+    def ses_calls(self, ses: SesSettings, threads: int) -> "SesCalls | SESV2Client":
+        """A quick client for the threads of a process."""
         within = core(self.settings.aws)
-        client = self._ses_client(boto3.Session(botocore_session=within))
+        client = self._ses_client(boto3.Session(botocore_session=within), ses, threads)
         return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
 
-    def _ses_client(self, boto: boto3.Session) -> "SESV2Client":
-        """A client that never tries twice. A second try would be a second email (docs/design.md#guarantees)."""
-        ses = self.settings.ses
+    def _ses_client(self, boto: boto3.Session, ses: SesSettings, threads: int) -> "SESV2Client":
+        """A client that never tries twice: a second try would be a second email (docs/design.md#guarantees)."""
         config = Config(
             retries={"total_max_attempts": 1},
-            max_pool_connections=self.settings.worker.threads + 1,
+            max_pool_connections=threads + 1,
             connect_timeout=ses.connect_timeout_seconds,
             read_timeout=ses.read_timeout_seconds,
         )
@@ -204,20 +220,26 @@ class App:
         ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking, self.outbox)
         return BounceIntake(verp, ledger, self.settings.bounces.feedback_address)
 
-    def transport_factory(self) -> Callable[[], Transport]:
-        """Makes one transport a thread. The SES client behind them is shared."""
+    def transport_factory(self, channel: Channel | None = None) -> Callable[[], Transport]:
+        """Makes one transport a thread; the clients behind them are shared. None: of the channel `default`."""
+        if channel is not None and channel.kind is not None:
+            return cast("Callable[[], Transport]", channel.kind.make(channel.settings, self.surroundings(channel)))
         settings = self.settings
         match settings.transport.kind:
             case "smtp":
                 return partial(SmtpTransport, settings.smtp)
             case "ses":
-                return partial(SesTransport, self._ses_calls(), settings.ses)
+                return partial(SesTransport, self.ses_calls(settings.ses, settings.worker.threads), settings.ses)
             case "eml_folder":
                 return partial(EmlFolderTransport, settings.eml_folder)
 
-    def rate(self) -> Callable[[], float | None]:
-        """The limit of the whole service in emails a second, as configured or as SES allows."""
-        limit = self.settings.transport.rate_per_second
+    def surroundings(self, channel: Channel) -> "ChannelSurroundings":
+        """What a channel's kind makes its transports with."""
+        return ChannelSurroundings(self, channel)
+
+    def rate(self, channel: Channel | None = None) -> Callable[[], float | None]:
+        """A channel's limit over all hosts in emails a second, as configured or as SES allows."""
+        limit = (channel or self.channels[DEFAULT]).rate_per_second
         if limit == "ses":
             return SesRate(self.ses_client())
         return lambda: limit or None
@@ -389,6 +411,40 @@ class App:
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)
+
+
+class ChannelSurroundings:
+    """The way of one channel's kind to secrets and clients. See `Surroundings`."""
+
+    def __init__(self, app: App, channel: Channel) -> None:
+        self._app = app
+        self._channel = channel
+        self.threads = channel.threads
+
+    def secret(self, setting: str, reference: str) -> str:
+        """See `Surroundings.secret`."""
+        return resolve(reference, f"channel.{self._channel.name}.{setting}", self._aws_secret)
+
+    def _aws_secret(self, arn: str) -> str:
+        try:
+            return str(self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+        except (BotoCoreError, ClientError, KeyError) as error:
+            what = (
+                f"the secret cannot be read: {error if isinstance(error, BotoCoreError | ClientError) else 'no text'}"
+            )
+            remedy = "Check its ARN, and that the role may call secretsmanager:GetSecretValue."
+            raise ConfigError([Problem(f"channel.{self._channel.name}", what, remedy)]) from error
+
+    def ses(self, settings: SesSettings) -> "SesCalls | SESV2Client":
+        """See `Surroundings.ses`."""
+        return self._app.ses_calls(settings, self.threads)
+
+    def aws(self, service: str, *, region: str | None = None, endpoint_url: str | None = None, **config: Any) -> Any:
+        """See `Surroundings.aws`."""
+        limits = {"connect_timeout": 5, "read_timeout": 60, "max_pool_connections": self.threads + 1} | config
+        made = Config(retries={"total_max_attempts": 1}, user_agent=USER_AGENT, **limits)
+        boto = cast("Any", session(self._app.settings.aws))
+        return boto.client(service, region_name=region, endpoint_url=endpoint_url, config=made)
 
 
 class SesRate:

@@ -5,6 +5,7 @@
 - `alert_settings`    `[alerts]`, `alert_checks` its checks and `patterns` its expressions
 - `webhooks`          `[webhooks]`
 - `privacy_settings`  `[privacy]`
+- `channels`          `[channel.NAME]`, and `references` where their secrets are
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `formats`           checks of single values
 - `load`              reads the file, credentials and variables
@@ -35,6 +36,7 @@ from eed_delivery.config.settings import (
     ServiceSettings,
     SesSettings,
     Settings,
+    SmtpServer,
     SmtpSettings,
     SweeperSettings,
     TrackingSettings,
@@ -75,6 +77,7 @@ __all__ = [
     "ServiceSettings",
     "SesSettings",
     "Settings",
+    "SmtpServer",
     "SmtpSettings",
     "SourceSettings",
     "Supervision",

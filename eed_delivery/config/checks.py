@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from eed_delivery.config.alert_checks import alert_clashes
 from eed_delivery.config.clear_text import clear_text_clashes
-from eed_delivery.config.formats import is_loopback, region_of_queue
+from eed_delivery.config.formats import region_of_queue
 from eed_delivery.config.problems import Clash
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.source_checks import source_clashes
@@ -305,24 +305,8 @@ def _wanted_of_links(settings: Settings) -> list[str]:
 
 def _smtp(settings: Settings) -> Iterator[Clash]:
     smtp = settings.smtp
-    if (smtp.username is None) != (smtp.password is None):
-        yield Clash.of(
-            ("smtp.username", "smtp.password"),
-            "one of them is set, and the other is not",
-            "Set both (the password as the systemd credential smtp_password or EED_SMTP__PASSWORD), or neither.",
-        )
-    if smtp.tls == "none" and (smtp.username or smtp.password) and not is_loopback(smtp.host):
-        yield Clash.of(
-            ("smtp.tls", "smtp.username", "smtp.host"),
-            f"the password would go to {smtp.host} in clear text",
-            'Choose tls = "starttls" or "implicit".',
-        )
-    if smtp.tls == "none" and smtp.ca_file:
-        yield Clash.of(
-            ("smtp.tls", "smtp.ca_file"),
-            "a CA is set, but TLS is off",
-            'Choose tls = "starttls" or "implicit", or remove the CA.',
-        )
+    for names, what, remedy in smtp.mistakes(has_password=smtp.password is not None):
+        yield Clash.of(tuple(f"smtp.{name}" for name in names), what, remedy)
 
 
 def _database(settings: Settings) -> Iterator[Clash]:

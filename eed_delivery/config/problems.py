@@ -55,6 +55,27 @@ def problems_of(error: ValidationError, origin: Mapping[Key, str]) -> Iterator[P
         yield Problem(where(key, origin), what, remedy)
 
 
+def mistakes_of(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Key, str, str]]:
+    """Each mistake in settings of `model`, which is no part of `Settings`: its key, what is wrong, what to do.
+
+    A value is not quoted: it may be a secret in the wrong place.
+    """
+    for detail in error.errors():
+        key = tuple(str(part) for part in detail["loc"])
+        if detail["type"] == "missing":
+            yield key, "it is not set", "Set it."
+        elif detail["type"] == "extra_forbidden":
+            yield key, "there is no such setting", _nearest(key[-1], list(model.model_fields))
+        else:
+            what, remedy = _words(detail, key, untold=True)
+            yield key, what, remedy
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known here are {', '.join(known)}."
+
+
 def _without(text: str, value: object) -> str:
     """`text` without the value. What came by a variable or credential may be a secret that was put into the wrong one,
     and errors go to the log. What is in the file is found again by its value."""

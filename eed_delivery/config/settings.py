@@ -3,10 +3,10 @@
 Names that end in `_seconds` hold seconds, `_bytes` bytes, `_chars` characters. Nothing here reads anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -32,6 +32,7 @@ from eed_delivery.config.formats import (
     SecondsOrNone,
     Unsubscribe,
     host_and_port,
+    is_loopback,
     mistake,
 )
 from eed_delivery.config.privacy_settings import PrivacySettings
@@ -170,20 +171,41 @@ class TransportSettings(Section):
     rate_per_second: Rate = 0.0
 
 
-class SmtpSettings(Section):
-    """The mail server. The timeouts are for one step each (RFC 5321, section 4.5.3.2)."""
+class SmtpServer(Section):
+    """A mail server, but for the password. The timeouts are for one step each (RFC 5321, section 4.5.3.2)."""
 
     host: MailHost = "localhost"
     port: Annotated[int, Field(ge=1, le=65_535)] = 25
     tls: Literal["none", "starttls", "implicit"] = "starttls"
     ca_file: Path | None = None
     username: str | None = None
-    password: SecretStr | None = None
     helo_name: HeloName | None = None
     connect_timeout_seconds: Seconds = 30
     command_timeout_seconds: Seconds = 60
     data_timeout_seconds: Seconds = 600  # 4.5.3.2.6: a shorter one turns slow acceptance into doubt
     max_messages_per_connection: Annotated[int, Field(ge=1)] = 500
+
+    PASSWORD_IS_GIVEN: ClassVar[str] = "as a reference, like credential:NAME"  # noqa: S105 - says how, and is none
+
+    def mistakes(self, *, has_password: bool) -> Iterator[tuple[tuple[str, ...], str, str]]:
+        """Settings of it that do not go together: their names, what is wrong, what would be right."""
+        if (self.username is None) != (not has_password):
+            remedy = f"Set both (the password {self.PASSWORD_IS_GIVEN}), or neither."
+            yield ("username", "password"), "one of them is set, and the other is not", remedy
+        if self.tls == "none" and (self.username or has_password) and not is_loopback(self.host):
+            what = f"the password would go to {self.host} in clear text"
+            yield ("tls", "username", "host"), what, 'Choose tls = "starttls" or "implicit".'
+        if self.tls == "none" and self.ca_file:
+            remedy = 'Choose tls = "starttls" or "implicit", or remove the CA.'
+            yield ("tls", "ca_file"), "a CA is set, but TLS is off", remedy
+
+
+class SmtpSettings(SmtpServer):
+    """The mail server of the channel `default`."""
+
+    PASSWORD_IS_GIVEN = "as the systemd credential smtp_password or EED_SMTP__PASSWORD"  # noqa: S105 - likewise
+
+    password: SecretStr | None = None
 
 
 class SesSettings(Section):

@@ -3,6 +3,7 @@
 - `smtp`         one mail server
 - `ses`          Amazon SES
 - `eml_folder`   .eml files, for the demo and rehearsals
+- `kind`         what a kind of channel is, and which are installed
 - `replies`      whom a refusal concerns, by its words, and what refusals of one kind have in common
 """
 

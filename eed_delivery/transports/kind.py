@@ -1,18 +1,24 @@
 """Kinds of channels: what a kind is, and how the installed ones are found.
 
 A kind is a folder or a package of its own. It registers by a Python entry point of the group `eed_delivery.channels`,
-whose value is a `Kind`, so that a package of a customer's can add one. docs/channels.md says how to write one.
+whose value is a `ChannelKind`, so that a package of a customer's can add one. docs/channels.md says how to write one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from eed_delivery.config.section import Section
+from eed_delivery.config.settings import SesSettings
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.transports import FileTransport, Transport
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2.client import SESV2Client
+
+    from eed_delivery.aws.calls import SesCalls
 
 GROUP = "eed_delivery.channels"
 """The entry points' group. https://packaging.python.org/en/latest/specifications/entry-points/"""
@@ -30,13 +36,18 @@ class Surroundings(Protocol):
         """The secret that a `SecretReference` leads to. Raises `ConfigError`."""
         ...
 
-    def aws(self, service: str, **config: Any) -> Any:
-        """A boto3 client that never tries twice; `config` goes to `botocore.config.Config`, but for `endpoint_url`."""
+    def ses(self, settings: SesSettings) -> "SesCalls | SESV2Client":
+        """A client of SES for all threads of the process; it never tries twice."""
+        ...
+
+    def aws(self, service: str, *, region: str | None = None, endpoint_url: str | None = None, **config: Any) -> Any:
+        """A boto3 client that never tries twice. `region`: None for that of [aws]. `config` goes to
+        `botocore.config.Config`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ChannelKind:
     """One kind of channel.
 
     - `name`: as in `kind = "sftp"`; `title`: one line for people who choose.
@@ -58,16 +69,17 @@ class Kind:
 
 
 @cache
-def kinds() -> Mapping[str, Kind]:
+def kinds() -> Mapping[str, ChannelKind]:
     """The installed kinds by name. Raises `ConfigError` for an entry point that cannot be used."""
-    found: dict[str, Kind] = {}
+    found: dict[str, ChannelKind] = {}
     for point in entry_points(group=GROUP):
         try:
             kind = point.load()
         except Exception as error:
-            raise ConfigError([_unusable(point.value, f"it cannot be loaded: {type(error).__name__}: {error}")]) from error
-        if not isinstance(kind, Kind) or kind.name != point.name:
-            raise ConfigError([_unusable(point.value, f"it is not a Kind of the name {point.name}")])
+            what = f"it cannot be loaded: {type(error).__name__}: {error}"
+            raise ConfigError([_unusable(point.value, what)]) from error
+        if not isinstance(kind, ChannelKind) or kind.name != point.name:
+            raise ConfigError([_unusable(point.value, f"it is not a ChannelKind of the name {point.name}")])
         if point.name in found:
             raise ConfigError([_unusable(point.value, f"another package has a kind of the name {point.name}")])
         found[point.name] = kind

@@ -1,1 +1,1 @@
-"""The `transport` to a folder of .eml files, for the demo and rehearsals."""
+"""A folder of .eml files, for the demo and rehearsals: the `transport`, and its `kind` of channel."""

@@ -2,4 +2,5 @@
 
 - `transport`  one POST for each grant
 - `answers`    what each answer means
+- `kind`       SES for a channel
 """

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 SENDING_SECONDS = 120  # what we allow for the upload itself: the SDK has a timeout for each write, not for all
 
 
+def wire_seconds(settings: SesSettings) -> float:
+    """Connecting, the upload, and the wait for its answer."""
+    return float(settings.connect_timeout_seconds + settings.read_timeout_seconds + SENDING_SECONDS)
+
+
 class SesTransport:
     """Sends through SES. See `Transport` for the contract.
 
@@ -46,7 +51,7 @@ class SesTransport:
             )
         self._client = client
         self._configuration_set = settings.configuration_set
-        self.wire_seconds = float(settings.connect_timeout_seconds + settings.read_timeout_seconds + SENDING_SECONDS)
+        self.wire_seconds = wire_seconds(settings)
 
     def send(self, message: Rendered, grant: Grant) -> Accepted:
         """Send one message. See `Transport.send`."""

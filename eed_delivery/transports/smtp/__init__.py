@@ -4,5 +4,6 @@
 - `session`    the protocol: bytes, replies and deadlines
 - `content`    the message between DATA and the final dot
 - `replies`    parses replies
+- `kind`       a mail server of a channel's own
 - `answers`    whom a refusal concerns
 """

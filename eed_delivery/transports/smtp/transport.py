@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
-from eed_delivery.config import SmtpSettings
+from eed_delivery.config import SmtpServer, SmtpSettings
 from eed_delivery.errors import (
     ConfigError,
     InDoubt,
@@ -36,6 +36,11 @@ _NOT_IN_AN_ADDRESS = re.compile(r'[ "<>]')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+def wire_seconds(server: SmtpServer) -> float:
+    """DATA (sent and answered), the content, the dot, its answer, and a reply that came too early."""
+    return float(3 * server.command_timeout_seconds + 2 * server.data_timeout_seconds + EARLY_REPLY_SECONDS)
+
+
 class _EhloDropped(Exception):
     """The server does not know EHLO, and this connection is of no use for HELO."""
 
@@ -57,10 +62,7 @@ class SmtpTransport:
         self._clean = True  # no transaction has been begun on the session and not ended by a 250
         self._used = 0
         self._last_use = 0.0
-        # DATA (sent and answered), the content, the dot, its answer, and a reply that came too early.
-        self.wire_seconds = float(
-            3 * settings.command_timeout_seconds + 2 * settings.data_timeout_seconds + EARLY_REPLY_SECONDS
-        )
+        self.wire_seconds = wire_seconds(settings)
 
     def send(self, message: Rendered, grant: Grant) -> Accepted:
         """Send one message. See `Transport.send`."""

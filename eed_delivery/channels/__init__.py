@@ -1,0 +1,6 @@
+"""Channels: named ways out, each with a queue, workers and a rate of its own.
+
+- `channel`  one channel
+- `checks`   the settings of a channel by its kind, and what channels must not have in common
+- `of_file`  the channels of the configuration file
+"""

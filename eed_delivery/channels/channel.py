@@ -1,0 +1,44 @@
+"""One channel: its name, its kind, the kind's settings, and what is its own."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from eed_delivery.config.channels import DEFAULT, ChannelQueue
+from eed_delivery.config.formats import Rate
+from eed_delivery.config.section import Section
+from eed_delivery.transports.kind import ChannelKind
+
+Origin = Literal["file", "ledger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A named way out.
+
+    - `kind`: None for `default`, which the sections of the file describe.
+    - `settings`: of the class `kind.settings`.
+    - `threads`, `processes`: of its workers on each host.
+    - `rate_per_second`: for all workers of all hosts together. 0: no limit.
+    - `origin`: the configuration file, where it is only read, or the ledger.
+    - `version`: how often the ledger's channel was changed. 0 for those of the file.
+    """
+
+    name: str
+    kind: ChannelKind | None
+    settings: Section
+    queue: ChannelQueue
+    processes: int
+    threads: int
+    rate_per_second: Rate
+    origin: Origin = "file"
+    version: int = 0
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the channel of jobs that name none."""
+        return self.name == DEFAULT
+
+    @property
+    def carries_files(self) -> bool:
+        """Whether files are put here, and no emails are sent."""
+        return self.kind is not None and self.kind.carries == "files"

@@ -1,0 +1,87 @@
+"""Settings of channels, checked: each by its kind, then all of them together."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from eed_delivery.channels.channel import Channel, Origin
+from eed_delivery.config import Settings
+from eed_delivery.config.channels import DEFAULT, ChannelSettings
+from eed_delivery.config.problems import mistakes_of
+from eed_delivery.config.section import Section
+from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.transports.kind import ChannelKind, kinds
+
+
+def checked(
+    name: str, given: ChannelSettings, settings: Settings, origin: Origin = "file", version: int = 0
+) -> Channel:
+    """A channel of these settings. Raises `ConfigError` with every mistake in them."""
+    kind = kind_named(given.kind, _key(name, "kind"))
+    problems = list(_alone(name, given, kind, settings))
+    made = _of_kind(name, kind, given.of_kind, problems)
+    if made is not None:
+        problems += _too_slow(name, kind.longest_send(made), settings)
+    if problems or made is None:
+        raise ConfigError(problems)
+    rate = given.rate_per_second
+    return Channel(name, kind, made, given.queue, given.processes, given.threads, rate, origin, version)
+
+
+def kind_named(name: str, setting: str) -> ChannelKind:
+    """Raises `ConfigError` if no such kind is installed."""
+    if (kind := kinds().get(name)) is None:
+        what = f"there is no kind of channel {name!r}"
+        raise ConfigError([Problem(setting, what, f"Installed here are {', '.join(kinds())}.")])
+    return kind
+
+
+def apart(channels: Sequence[Channel], settings: Settings) -> Iterator[Problem]:
+    """What two channels have in common and must not: a queue."""
+    users: Mapping[str, list[str]] = defaultdict(list)
+    for channel in channels:
+        for url in (channel.queue.url, channel.queue.dead_letter_url):
+            if url is not None:
+                users[url].append(channel.name)
+    for url in (settings.tracking.events_queue_url,):
+        if url is not None:
+            users[url].append("tracking.events_queue_url")
+    for names in users.values():
+        if len(names) > 1:
+            what = f"{' and '.join(dict.fromkeys(names))} use the same queue"
+            remedy = "Give each channel a queue of its own, and a dead-letter queue that is another."
+            yield Problem(_key(names[0], "queue"), what, remedy)
+
+
+def _alone(name: str, given: ChannelSettings, kind: ChannelKind, settings: Settings) -> Iterator[Problem]:
+    if name == DEFAULT:
+        what = "the channel default is described by [transport] and its sections"
+        yield Problem(f"channel.{DEFAULT}", what, "Choose another name.")
+    if given.rate_per_second == "ses" and kind.name != "ses":
+        what = f'the rate is what SES allows, but the kind is "{kind.name}"'
+        yield Problem(_key(name, "rate_per_second"), what, "Give emails per second, or 0 for no limit.")
+    if given.queue.dead_letter_url is None and settings.queue.dead_letter_url is not None:
+        what = "it has no dead-letter queue, and the channel default has one"
+        yield Problem(_key(name, "queue.dead_letter_url"), what, "Give the queue that its RedrivePolicy names.")
+
+
+def _of_kind(name: str, kind: ChannelKind, given: dict[str, Any], problems: list[Problem]) -> Section | None:
+    try:
+        return kind.settings(**given)
+    except ValidationError as error:
+        for path, what, remedy in mistakes_of(error, kind.settings):
+            problems.append(Problem(_key(name, *path), what, remedy))
+        return None
+
+
+def _too_slow(name: str, longest: float, settings: Settings) -> Iterator[Problem]:
+    if settings.service.stall_seconds <= longest:
+        stall = settings.service.stall_seconds
+        what = f"a send may take {longest:g} seconds, and a loop counts as stalled after {stall:g}"
+        yield Problem(_key(name), what, "Lower its timeouts, or raise service.stall_seconds.")
+
+
+def _key(name: str, *path: str) -> str:
+    return ".".join(("channel", name, *path))

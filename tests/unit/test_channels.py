@@ -1,0 +1,179 @@
+"""Channels of the file: each checked by its kind, secrets by reference, and no two with one queue."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from eed_delivery.channels.of_file import channels_of
+from eed_delivery.config import Settings, load
+from eed_delivery.config.channels import ChannelSettings
+from eed_delivery.config.references import SecretReference, resolve
+from eed_delivery.errors import ConfigError
+from eed_delivery.transports.kind import kinds
+
+QUEUE = {"url": "https://sqs.us-east-1.amazonaws.com/1/statements"}
+PLUGIN = Path(__file__).parent / "courier_channel"
+
+
+def settings(**channels: dict[str, Any]) -> Settings:
+    return Settings(
+        database={"url": "sqlite://"},
+        aws={"region": "us-east-1"},
+        queue={"url": "https://sqs.us-east-1.amazonaws.com/1/default"},
+        rendering={"message_id_domain": "bank.example"},
+        channel=channels,
+    )
+
+
+def told(**channels: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        channels_of(settings(**channels))
+    return "\n".join(str(problem) for problem in caught.value.problems)
+
+
+def test_the_channel_default_is_what_the_sections_say() -> None:
+    default = channels_of(settings())["default"]
+    assert default.is_default
+    assert default.queue.url.endswith("/default")
+    assert default.threads == 16
+    assert not default.carries_files
+
+
+def test_a_channel_has_its_kinds_settings() -> None:
+    given = {"kind": "smtp", "queue": QUEUE, "threads": 3, "host": "relay.bank.example", "port": 2525}
+    channel = channels_of(settings(statements=given))["statements"]
+    assert channel.kind is kinds()["smtp"]
+    assert (channel.settings.host, channel.settings.port) == ("relay.bank.example", 2525)  # type: ignore[attr-defined]
+    assert channel.threads == 3
+
+
+def test_a_channel_can_be_given_by_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "eed.toml"
+    file.write_text(
+        '[database]\nurl = "sqlite://"\n[aws]\nregion = "us-east-1"\n[queue]\nurl = "https://q.example/default"\n'
+        '[rendering]\nmessage_id_domain = "bank.example"\n'
+        '[channel.news]\nkind = "smtp"\nqueue = {url = "https://q.example/news"}\nhost = "old.bank.example"\n'
+    )
+    loaded = load(file, {"EED_CHANNEL__NEWS__HOST": "new.bank.example"})
+    assert channels_of(loaded)["news"].settings.host == "new.bank.example"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "words"),
+    [
+        ({"kind": "pigeon"}, "channel.c.kind", "there is no kind of channel 'pigeon'"),
+        ({"kind": "smtp", "hots": "relay"}, "channel.c.hots", "Did you mean host?"),
+        ({"kind": "smtp", "port": "many"}, "channel.c.port", "not a whole number"),
+        ({"kind": "smtp", "username": "eed"}, "channel.c", "username and password: one of them is set"),
+        ({"kind": "smtp", "tls": "none", "host": "relay.bank.example"}, "channel.c", "in clear text"),
+        ({"kind": "smtp", "username": "eed", "password": "hunter22"}, "channel.c.password", "not a reference"),
+        ({"kind": "smtp", "data_timeout_seconds": 3600}, "channel.c", "counts as stalled"),
+        ({"kind": "smtp", "rate_per_second": "ses"}, "channel.c.rate_per_second", "what SES allows"),
+    ],
+)
+def test_a_mistake_is_told_with_its_channel_and_setting(given: dict[str, Any], where: str, words: str) -> None:
+    problems = told(c={"queue": QUEUE, **given})
+    assert problems.startswith(f"{where}:")
+    assert words in problems
+    assert "hunter22" not in problems
+
+
+def test_every_mistake_of_every_channel_is_told() -> None:
+    problems = told(a={"kind": "pigeon", "queue": QUEUE}, b={"kind": "smtp", "queue": QUEUE, "hots": "x", "port": 0})
+    assert [line.split(":")[0] for line in problems.splitlines()] == [
+        "channel.a.kind",
+        "channel.b.port",
+        "channel.b.hots",
+    ]
+
+
+def test_no_two_channels_have_one_queue() -> None:
+    assert "a and b use the same queue" in told(
+        a={"kind": "smtp", "queue": QUEUE},
+        b={"kind": "smtp", "queue": {"url": "https://q.example/b", "dead_letter_url": QUEUE["url"]}},
+    )
+    assert "default and a use" in told(a={"kind": "smtp", "queue": {"url": settings().queue.url}})
+
+
+def test_the_channel_default_is_no_table_of_its_own() -> None:
+    assert "described by [transport]" in told(default={"kind": "smtp", "queue": QUEUE})
+
+
+@pytest.mark.parametrize("name", ["Statements", "1st", "", "a" * 33, "a b", "../x"])
+def test_a_name_is_a_word(name: str) -> None:
+    with pytest.raises(ValidationError):
+        settings(**{name: {"kind": "smtp", "queue": QUEUE}})
+
+
+def test_no_kind_has_a_setting_of_a_name_that_every_channel_has() -> None:
+    for kind in kinds().values():
+        assert not kind.settings.model_fields.keys() & ChannelSettings.model_fields.keys(), kind.name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "credential:relay_password",
+        "env:RELAY_PASSWORD",
+        "aws-secret:arn:aws:secretsmanager:us-east-1:1:secret:relay-Ab12",
+    ],
+)
+def test_a_reference_names_a_place(text: str) -> None:
+    assert TypeAdapter(SecretReference).validate_python(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["hunter22", "credential:../shadow", "credential:..", "env:A B", "aws-secret:relay", "file:/etc/passwd", ""]
+)
+def test_what_is_no_reference_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(SecretReference).validate_python(text)
+    assert "not a reference" in str(caught.value)
+    assert not text or text not in caught.value.errors()[0]["msg"]
+
+
+def test_a_reference_leads_to_its_secret(tmp_path: Path) -> None:
+    (tmp_path / "relay").write_text("s3cret\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "RELAY": "from env"}
+    asked: list[str] = []
+
+    def aws_secret(arn: str) -> str:
+        asked.append(arn)
+        return "from aws"
+
+    assert resolve("credential:relay", "channel.c.password", aws_secret, environ) == "s3cret"
+    assert resolve("env:RELAY", "channel.c.password", aws_secret, environ) == "from env"
+    assert resolve("aws-secret:arn:x", "channel.c.password", aws_secret, environ) == "from aws"
+    assert asked == ["arn:x"]
+
+
+@pytest.mark.parametrize("reference", ["credential:absent", "credential:empty", "env:ABSENT", "aws-secret:arn:x"])
+def test_a_reference_that_leads_nowhere_says_which_setting(reference: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(ConfigError, match=r"channel\.c\.password"):
+        resolve(reference, "channel.c.password", lambda _: "", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    with pytest.raises(ConfigError, match=r"channel\.c\.password"):
+        resolve(reference, "channel.c.password", lambda _: "", {})
+
+
+def test_another_package_adds_a_kind(tmp_path: Path) -> None:
+    """A package is installed, and its kind sends an email; nothing of ours names it."""
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    copy = tmp_path / "source"
+    copy.mkdir()
+    for file in PLUGIN.iterdir():
+        (copy / file.name.removesuffix(".txt")).write_text(file.read_text())
+    subprocess.run([*install, "--target", str(tmp_path / "installed"), str(copy)], check=True, timeout=120)
+    ask = (
+        "from eed_delivery.transports.kind import kinds\n"
+        "kind = kinds()['courier']\n"
+        "print(kind.title, *kind.check(kind.settings(town='Bern'), None), sep='; ')"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    asked = subprocess.run([sys.executable, "-c", ask], env=environ, capture_output=True, text=True, timeout=60)
+    assert asked.stdout.strip() == "Letters by courier; a courier rides to Bern", asked.stderr
