@@ -4,7 +4,7 @@
 - `desk`      receives log lines and facts, and checks them in a thread of its own
 - `turns`     whether this process sends the alert: by the table eed_alert, or alone without the database
 - `alert`     one alert, as data, text and JSON
-- `channels`  email, SNS and webhook
-- `outgoing`  a thread for each channel, so that one that hangs delays only itself
+- `receivers`  email, SNS and webhook
+- `outgoing`  a thread for each receiver, so that one that hangs delays only itself
 - `facts`     the numbers that are checked periodically
 """

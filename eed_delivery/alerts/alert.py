@@ -53,7 +53,7 @@ class Alert:
             head.append("This was the last alert of this hour (alerts.most_per_hour). The others are only in the log.")
         if self.lost:
             head.append(
-                f"{self.lost} alerts before this one could not be delivered by this channel. They are in the log."
+                f"{self.lost} alerts before this one could not be delivered by this receiver. They are in the log."
             )
         if self.unread:
             head.append(f"{self.unread} log lines of this process came too fast to be checked.")

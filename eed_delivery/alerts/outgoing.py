@@ -1,4 +1,4 @@
-"""A thread for each channel. An alert waits there for its turn, and a channel that hangs delays no other."""
+"""A thread for each receiver: an alert waits there for its turn, and a receiver that hangs delays no other."""
 
 import queue
 import threading
@@ -8,13 +8,13 @@ from dataclasses import replace
 import structlog
 
 from eed_delivery.alerts.alert import Alert
-from eed_delivery.alerts.channels import Channel, NotHandedOver
+from eed_delivery.alerts.receivers import AlertReceiver, NotHandedOver
 from eed_delivery.logs import unheard
 
 log = structlog.get_logger(__name__)
 
 WAITING = 20
-"""Limit: alerts that wait for one channel. Further ones are dropped, and counted."""
+"""Limit: alerts that wait for one receiver. Further ones are dropped, and counted."""
 PAUSES_SECONDS = (2.0, 15.0, 60.0)
 """Before the second, third and fourth try."""
 
@@ -22,8 +22,8 @@ PAUSES_SECONDS = (2.0, 15.0, 60.0)
 class Outgoing:
     """One way out. `put` never waits. The rest happens in the thread, which begins with the first alert."""
 
-    def __init__(self, channel: Channel, pauses_seconds: tuple[float, ...] = PAUSES_SECONDS) -> None:
-        self._channel = channel
+    def __init__(self, receiver: AlertReceiver, pauses_seconds: tuple[float, ...] = PAUSES_SECONDS) -> None:
+        self._receiver = receiver
         self._pauses = pauses_seconds
         self._alerts: queue.Queue[Alert | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
@@ -44,7 +44,7 @@ class Outgoing:
             self._give_up(alert, f"{WAITING} alerts wait already")
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._channel.label, daemon=True)
+            self._thread = threading.Thread(target=self._run, name=self._receiver.label, daemon=True)
             self._thread.start()
 
     def close(self, until: float) -> None:
@@ -69,7 +69,7 @@ class Outgoing:
         for pause in self._pauses:
             if not problem or self._closing.is_set():
                 break
-            log.warning("alert_delayed", rule=alert.rule, channel=self._channel.label, reason=problem)
+            log.warning("alert_delayed", rule=alert.rule, receiver=self._receiver.label, reason=problem)
             self._closing.wait(pause)
             problem = self._try(alert)
         if problem:
@@ -79,7 +79,7 @@ class Outgoing:
         """Why it has not left. "" when it has."""
         lost = self._lost
         try:
-            self._channel.send(replace(alert, lost=lost))
+            self._receiver.send(replace(alert, lost=lost))
         except NotHandedOver as error:
             return str(error) or "no reason was given"
         except Exception as error:  # a defect of ours, or of a library: this way only, and not its thread
@@ -87,10 +87,10 @@ class Outgoing:
             return type(error).__name__
         with self._lock:
             self._lost -= lost
-        log.info("alert_sent", rule=alert.rule, channel=self._channel.label)
+        log.info("alert_sent", rule=alert.rule, receiver=self._receiver.label)
         return ""
 
     def _give_up(self, alert: Alert, reason: str) -> None:
         with self._lock:
             self._lost += 1
-        log.error("alert_lost", rule=alert.rule, channel=self._channel.label, reason=reason)
+        log.error("alert_lost", rule=alert.rule, receiver=self._receiver.label, reason=reason)

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 5.0
 """Seconds until a second look at a job that has just become ready, unless two polls of the publisher are longer."""
 
 if TYPE_CHECKING:
-    from eed_delivery.alerts.channels import Channel
+    from eed_delivery.alerts.receivers import AlertReceiver
     from eed_delivery.app.parts import App
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
@@ -258,14 +258,14 @@ class Operations:
     @cached_property
     def alerting(self) -> "Alerting":
         """List the rules of alerts, and try them."""
-        from eed_delivery.app.alerts import channels, channels_of
+        from eed_delivery.app.alerts import receivers, receivers_of
         from eed_delivery.ledger.alerts.turns import AlertLedger
         from eed_delivery.operations.alerting import Alerting
 
         alerts = self.settings.alerts
 
-        def ways(rule: str) -> "Sequence[Channel]":
-            return channels_of(alerts, rule, channels(self.settings, self._app.alert_makers()))
+        def ways(rule: str) -> "Sequence[AlertReceiver]":
+            return receivers_of(alerts, rule, receivers(self.settings, self._app.alert_makers()))
 
         def ledger() -> AlertLedger:
             return AlertLedger(self._database, alerts.most_per_hour)

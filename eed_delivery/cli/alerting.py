@@ -1,4 +1,4 @@
-"""`eed-delivery alerts` lists the alert rules and tests their channels."""
+"""`eed-delivery alerts`: list the alert rules, and test their receivers."""
 
 import click
 
@@ -69,10 +69,10 @@ def _as_json(view: AlertRuleView) -> dict[str, object]:
 @takes_config
 @pass_session
 def test_rule(session: Session, rule: str, as_json: bool) -> None:
-    """Send a test alert of RULE, and show the result of each channel.
+    """Send a test alert of RULE, and show the result of each receiver.
 
     The rule's conditions, cool-down and limits do not apply, and the test does not change them. Exit code 1 means that
-    a channel did not accept it.
+    a receiver did not accept it.
 
     \b
     Example:
@@ -82,8 +82,8 @@ def test_rule(session: Session, rule: str, as_json: bool) -> None:
     if as_json:
         session.screen.json([record(one) for one in tried])
     else:
-        rows = [(one.channel, one.problem or "handed over") for one in tried]
-        session.screen.table(("channel", "test"), rows, prose=("test",))
+        rows = [(one.receiver, one.problem or "handed over") for one in tried]
+        session.screen.table(("receiver", "test"), rows, prose=("test",))
     failed = sum(1 for one in tried if one.problem)
     if failed:
-        raise Failure(f"error: {failed} of {len(tried)} channels did not accept the test alert.")
+        raise Failure(f"error: {failed} of {len(tried)} receivers did not accept the test alert.")

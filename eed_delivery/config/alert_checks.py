@@ -37,7 +37,7 @@ def _audiences(alerts: AlertsSettings) -> Iterator[Clash]:
                 yield Clash.of(("alerts.rule", "alerts.fact", "alerts.audience"), what, f"Audiences: {known}.")
     for name, audience in alerts.audience.items():
         if audience.empty:
-            what = f"no channel is set in the audience {name}"
+            what = f"no receiver is set in the audience {name}"
             yield Clash.of(("alerts.audience",), what, "Give it email, sns or webhook.")
 
 

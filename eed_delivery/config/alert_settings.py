@@ -1,4 +1,4 @@
-"""`[alerts]`: rules, audiences and channels. docs/alerts.md explains them together."""
+"""`[alerts]`: rules, audiences and receivers. docs/alerts.md explains them together."""
 
 from typing import Annotated, Any, Literal
 
@@ -42,7 +42,7 @@ Regex = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN_CHARS), AfterV
 
 
 class Audience(Section):
-    """An audience, and the channels by which it is notified."""
+    """An audience, and the receivers by which it is notified."""
 
     email: tuple[Address, ...] = ()
     sns: tuple[TopicArn, ...] = ()

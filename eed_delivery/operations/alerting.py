@@ -1,4 +1,4 @@
-"""The alert rules with their last alerts, and tests of their channels."""
+"""The alert rules with their last alerts, and tests of their receivers."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from eed_delivery.alerts.alert import Alert
-from eed_delivery.alerts.channels import Channel, NotHandedOver, host_name
+from eed_delivery.alerts.receivers import AlertReceiver, NotHandedOver, host_name
 from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.acts import Act, ActKind, ActObject
@@ -33,26 +33,26 @@ class AlertRules:
 
 
 @dataclass(frozen=True, slots=True)
-class TriedChannel:
-    """What became of a test on one channel. `problem` is "" when it was handed over."""
+class TriedReceiver:
+    """What became of a test by one way; `problem` is "" when it was handed over."""
 
-    channel: str
+    receiver: str
     problem: str
 
 
 class Alerting:
-    """Lists rules and tries them. `channels_of` gives the ways of the rule that is called so."""
+    """Lists rules and tries them. `receivers_of` gives the ways of the rule that is called so."""
 
     def __init__(
         self,
         settings: AlertsSettings,
         ledger: Callable[[], AlertLedger],
-        channels_of: Callable[[str], Sequence[Channel]],
+        receivers_of: Callable[[str], Sequence[AlertReceiver]],
         audit: Callable[[], AuditLedger],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._channels_of = channels_of
+        self._channels_of = receivers_of
         self._audit = audit
 
     def rules(self) -> AlertRules:
@@ -66,7 +66,7 @@ class Alerting:
             problem = str(error)
         return AlertRules(tuple(_view(rule, told.get(rule.name)) for rule in rules), problem)
 
-    def test(self, rule: str) -> tuple[TriedChannel, ...]:
+    def test(self, rule: str) -> tuple[TriedReceiver, ...]:
         """Send an alert that says that it is a test, by each way of a rule. Raises `UnknownKey`.
 
         The rule's limits do not matter, and none of them is touched.
@@ -77,7 +77,7 @@ class Alerting:
             raise UnknownKey(f"there is no rule {rule}", which=f"rule {rule}", do=f"Rules: {known}.")
         self._audit().record(Act(ActKind.ALERT_TEST, object=ActObject.ALERT_RULE, key=rule))
         alert = self._test_alert(rule)
-        return tuple(TriedChannel(way.label, _tried(way, alert)) for way in ways)
+        return tuple(TriedReceiver(way.label, _tried(way, alert)) for way in ways)
 
     def _test_alert(self, rule: str) -> Alert:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -91,7 +91,7 @@ def _view(rule: AlertRule | AlertFact, told: AlertReport | None) -> AlertRuleVie
     return AlertRuleView(rule, told.sent_at if told else None, told.times if told else 0)
 
 
-def _tried(way: Channel, alert: Alert) -> str:
+def _tried(way: AlertReceiver, alert: Alert) -> str:
     try:
         way.send(alert)
     except NotHandedOver as error:

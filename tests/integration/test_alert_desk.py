@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import make_url
 
 from eed_delivery import logs
-from eed_delivery.alerts.channels import WebhookChannel
 from eed_delivery.alerts.desk import WAITING, Desk
 from eed_delivery.alerts.outgoing import Outgoing
+from eed_delivery.alerts.receivers import WebhookReceiver
 from eed_delivery.alerts.rulebook import Rulebook
 from eed_delivery.alerts.turns import LocalTurns, Turns
 from eed_delivery.config import AlertFact, AlertRule, LogSettings
@@ -69,7 +69,7 @@ def new_desk(receiver: AlertReceiver, other: AlertReceiver, turns: Turns) -> Ite
     made: list[Desk] = []
 
     def make(*rules: dict[str, Any]) -> Desk:
-        first, second = (Outgoing(WebhookChannel(one.url, None), (0.05, 0.05)) for one in (receiver, other))
+        first, second = (Outgoing(WebhookReceiver(one.url, None), (0.05, 0.05)) for one in (receiver, other))
         ways = {"dev": [first], "devops": [first, second], "hung": [second]}
         book = Rulebook([AlertRule(**{"audience": "dev", **rule}) for rule in rules])
         made.append(Desk(book, turns, ways, "eed", "vm"))

@@ -45,7 +45,7 @@ def test_rules_of_alerts_are_listed_and_tried(operations: Operations, tmp_path: 
     (view,) = found.rules
     assert (view.rule.name, view.last_alert_at, view.times_since_then, found.problem) == ("breaker", None, 0, None)
     (tried,) = operations.alerting.test("breaker")
-    assert (tried.channel, tried.problem) == ("email oncall@example.com", "")
+    assert (tried.receiver, tried.problem) == ("email oncall@example.com", "")
     assert len(list(tmp_path.rglob("*.eml"))) == 1
     with pytest.raises(refusals.UnknownKey, match=r"there is no rule other\. Rules: breaker\."):
         operations.alerting.test("other")

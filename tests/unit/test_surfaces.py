@@ -17,7 +17,7 @@ MAKERS = {
     "create_engine": {"database/engine.py"},
     "make_engine": {"app/database.py", "app/parts.py"},
     "open_database": {"app/parts.py", "app/operations.py", "app/startup.py"},
-    "PoolManager": {"alerts/channels.py"},
+    "PoolManager": {"alerts/receivers.py"},
 }
 
 

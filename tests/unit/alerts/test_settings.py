@@ -91,7 +91,7 @@ def test_a_mistake_is_told(case: str, loaded: Load) -> None:
 
 
 def test_an_audience_with_nobody_in_it_is_told(loaded: Load) -> None:
-    assert "no channel is set in the audience" in problems(loaded, GOOD + "[alerts.audience.dev]\n")
+    assert "no receiver is set in the audience" in problems(loaded, GOOD + "[alerts.audience.dev]\n")
 
 
 def test_the_token_is_a_secret(loaded: Load) -> None:

@@ -35,7 +35,7 @@ class NotHandedOver(EedError):
     """
 
 
-class Channel(Protocol):
+class AlertReceiver(Protocol):
     """One way to one place. `label` names it for people and holds no secret. An instance belongs to one thread."""
 
     label: str
@@ -45,9 +45,9 @@ class Channel(Protocol):
         ...
 
 
-class EmailChannel:
-    """An email through the same mail server or SES as every other. It does not go through queue and ledger, which may
-    be what is broken."""
+class EmailReceiver:
+    """An email through the same mail server or SES as every other; not through queue and ledger, which may be the
+    very thing that is broken."""
 
     def __init__(self, make_transport: Callable[[], Transport], sender: str, recipient: str, domain: str) -> None:
         """`domain` is that of the Message-ID."""
@@ -57,7 +57,7 @@ class EmailChannel:
         self.label = f"email {recipient}"
 
     def send(self, alert: Alert) -> None:
-        """See `Channel.send`."""
+        """See `AlertReceiver.send`."""
         try:
             if self._transport is None:
                 self._transport = self._make()
@@ -84,7 +84,7 @@ def _granted() -> None:
     """Grants every alert the wire, because it may come twice and no ledger keeps it."""
 
 
-class SnsChannel:
+class SnsReceiver:
     """A topic of Amazon SNS. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
 
     def __init__(self, make_client: "Callable[[], SNSClient]", topic: str) -> None:
@@ -94,7 +94,7 @@ class SnsChannel:
         self.label = f"sns {topic.rpartition(':')[2]}"
 
     def send(self, alert: Alert) -> None:
-        """See `Channel.send`."""
+        """See `AlertReceiver.send`."""
         attributes: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "String", "StringValue": value} for name, value in _said(alert)
         }
@@ -113,7 +113,7 @@ def _said(alert: Alert) -> list[tuple[str, str]]:
     return [("service", alert.service), ("rule", alert.rule), ("level", alert.level), ("test", str(alert.test).lower())]
 
 
-class WebhookChannel:
+class WebhookReceiver:
     """A POST of JSON to one address. A redirect is an error."""
 
     def __init__(self, url: str, token: str | None, answer_seconds: float = ANSWER_SECONDS) -> None:
@@ -128,7 +128,7 @@ class WebhookChannel:
         )
 
     def send(self, alert: Alert) -> None:
-        """See `Channel.send`."""
+        """See `AlertReceiver.send`."""
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "eed-delivery"}
         try:
             answer = self._http.request(

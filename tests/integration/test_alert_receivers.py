@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from eed_delivery.alerts.alert import Alert
-from eed_delivery.alerts.channels import EmailChannel, NotHandedOver, SnsChannel, WebhookChannel
 from eed_delivery.alerts.outgoing import WAITING, Outgoing
+from eed_delivery.alerts.receivers import EmailReceiver, NotHandedOver, SnsReceiver, WebhookReceiver
 from eed_delivery.config import SmtpSettings
 from eed_delivery.transports.smtp.transport import SmtpTransport
 from tests.servers import free_port
@@ -37,12 +37,12 @@ def server() -> Iterator[SmtpServer]:
 
 
 @pytest.fixture
-def mail(server: SmtpServer) -> EmailChannel:
+def mail(server: SmtpServer) -> EmailReceiver:
     settings = SmtpSettings(host="127.0.0.1", port=server.port, tls="none", command_timeout_seconds=5)
-    return EmailChannel(lambda: SmtpTransport(settings), "eed@example.com", "oncall@example.com", "mail.example.com")
+    return EmailReceiver(lambda: SmtpTransport(settings), "eed@example.com", "oncall@example.com", "mail.example.com")
 
 
-def test_an_alert_is_an_email_that_asks_for_no_answer(server: SmtpServer, mail: EmailChannel) -> None:
+def test_an_alert_is_an_email_that_asks_for_no_answer(server: SmtpServer, mail: EmailReceiver) -> None:
     mail.send(alert())
     (received,) = server.received
     assert (received.sender, received.recipient) == ("eed@example.com", "oncall@example.com")
@@ -55,7 +55,7 @@ def test_an_alert_is_an_email_that_asks_for_no_answer(server: SmtpServer, mail: 
     assert b"\n" not in received.content.replace(b"\r\n", b"")
 
 
-def test_a_line_cannot_write_a_header(server: SmtpServer, mail: EmailChannel) -> None:
+def test_a_line_cannot_write_a_header(server: SmtpServer, mail: EmailReceiver) -> None:
     mail.send(Alert("1", "eed", "h", "r", "error", "x\r\nBcc: all@example.com", "now", {"a\nBcc": "b\r\n.\r\nQUIT"}))
     (received,) = server.received
     message = email.message_from_bytes(received.content, policy=email.policy.default)
@@ -64,7 +64,7 @@ def test_a_line_cannot_write_a_header(server: SmtpServer, mail: EmailChannel) ->
 
 
 @pytest.mark.parametrize("answer", [Say("550 5.7.1 not you"), Say("451 later"), Close()])
-def test_a_mail_server_that_refuses_is_told(server: SmtpServer, mail: EmailChannel, answer: Any) -> None:
+def test_a_mail_server_that_refuses_is_told(server: SmtpServer, mail: EmailReceiver, answer: Any) -> None:
     server.on("dot", answer, times=1)
     with pytest.raises(NotHandedOver):
         mail.send(alert())
@@ -74,9 +74,9 @@ def test_a_mail_server_that_refuses_is_told(server: SmtpServer, mail: EmailChann
 
 def test_a_mail_server_that_is_away_is_told() -> None:
     settings = SmtpSettings(host="127.0.0.1", port=free_port(), tls="none")
-    channel = EmailChannel(lambda: SmtpTransport(settings), "a@example.com", "b@example.com", "example.com")
+    receiver = EmailReceiver(lambda: SmtpTransport(settings), "a@example.com", "b@example.com", "example.com")
     with pytest.raises(NotHandedOver, match="cannot connect"):
-        channel.send(alert())
+        receiver.send(alert())
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def topic(ministack: MiniStack) -> tuple[str, Any]:
 
 def test_an_alert_is_published_to_a_topic(ministack: MiniStack, topic: tuple[str, Any]) -> None:
     arn, published = topic
-    SnsChannel(lambda: ministack.client("sns"), arn).send(alert())
+    SnsReceiver(lambda: ministack.client("sns"), arn).send(alert())
     (message,) = published()
     assert message["Subject"] == "[eed] error: breaker_open (breaker)"
     assert "reason: Ü 421" in message["Message"]
@@ -106,9 +106,9 @@ def test_an_alert_is_published_to_a_topic(ministack: MiniStack, topic: tuple[str
 
 
 def test_a_topic_that_is_not_there_is_told(ministack: MiniStack) -> None:
-    channel = SnsChannel(lambda: ministack.client("sns"), "arn:aws:sns:us-east-1:000000000000:nobody")
+    receiver = SnsReceiver(lambda: ministack.client("sns"), "arn:aws:sns:us-east-1:000000000000:nobody")
     with pytest.raises(NotHandedOver, match="NotFound"):
-        channel.send(alert())
+        receiver.send(alert())
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def receiver() -> Iterator[AlertReceiver]:
 
 
 def test_an_alert_is_posted_as_json_with_a_text_for_people(receiver: AlertReceiver) -> None:
-    WebhookChannel(f"{receiver.url}/hooks/{{token}}?a=b", "s3cret").send(alert(job_id=7))
+    WebhookReceiver(f"{receiver.url}/hooks/{{token}}?a=b", "s3cret").send(alert(job_id=7))
     (posted,) = receiver.posted
     assert posted.path == "/hooks/s3cret?a=b"
     assert posted.headers["content-type"] == "application/json; charset=utf-8"
@@ -131,7 +131,7 @@ def test_anything_but_a_yes_is_no_and_nobody_is_led_elsewhere(receiver: AlertRec
     with AlertReceiver() as elsewhere:
         receiver.answers, receiver.location = [status], f"{elsewhere.url}/stolen"
         with pytest.raises(NotHandedOver, match=f"answered {status}"):
-            WebhookChannel(receiver.url, None).send(alert())
+            WebhookReceiver(receiver.url, None).send(alert())
         assert elsewhere.posted == []
 
 
@@ -141,11 +141,11 @@ def test_a_receiver_that_is_away_or_hangs_is_told_without_its_secret(
     receiver.hang()
     # The last is no address at all, which the library tells in full.
     for url in (receiver.url, f"http://127.0.0.1:{free_port()}", "http://nobody.invalid", "http://127.0.0.1:99999"):
-        channel = WebhookChannel(url + "/hooks/{token}", "s3cret", answer_seconds=0.5)
+        receiver = WebhookReceiver(url + "/hooks/{token}", "s3cret", answer_seconds=0.5)
         with pytest.raises(NotHandedOver) as told:
-            channel.send(alert())
+            receiver.send(alert())
         assert "s3cret" not in str(told.value)
-        assert "hooks" not in channel.label
+        assert "hooks" not in receiver.label
 
 
 class Counting:
@@ -181,45 +181,45 @@ def closed(way: Outgoing, seconds: float = 60) -> None:
 
 
 def test_what_fails_is_tried_again_and_what_is_lost_is_told_with_the_next() -> None:
-    channel = Counting([NotHandedOver("no"), NotHandedOver("no"), RuntimeError("a defect"), None, NotHandedOver("no")])
-    way = Outgoing(channel, pauses_seconds=(0.01, 0.01))
+    receiver = Counting([NotHandedOver("no"), NotHandedOver("no"), RuntimeError("a defect"), None, NotHandedOver("no")])
+    way = Outgoing(receiver, pauses_seconds=(0.01, 0.01))
     way.put(alert("first"))
     way.put(alert("second"))
     way.put(alert("third"))
-    channel.wait_for(2)
+    receiver.wait_for(2)
     closed(way)
-    assert [(one.rule, one.lost) for one in channel.sent] == [("second", 1), ("third", 0)]
+    assert [(one.rule, one.lost) for one in receiver.sent] == [("second", 1), ("third", 0)]
 
 
 def test_at_the_end_what_waits_is_tried_once_and_not_for_minutes() -> None:
-    channel = Counting([NotHandedOver("no")] * 9)
-    way = Outgoing(channel, pauses_seconds=(600, 600, 600))
+    receiver = Counting([NotHandedOver("no")] * 9)
+    way = Outgoing(receiver, pauses_seconds=(600, 600, 600))
     way.put(alert("first"))
-    assert channel.entered.wait(60)
+    assert receiver.entered.wait(60)
     way.put(alert("second"))
     closed(way)
-    assert len(channel.problems) >= 6, "the first twice, the second once"
+    assert len(receiver.problems) >= 6, "the first twice, the second once"
     assert way.lost == 2
 
 
 def test_a_way_that_hangs_keeps_nobody_and_gives_up_what_is_too_much() -> None:
-    channel = Counting([])
-    channel.gate.clear()
-    way = Outgoing(channel)
+    receiver = Counting([])
+    receiver.gate.clear()
+    way = Outgoing(receiver)
     way.put(alert("hangs"))
-    assert channel.entered.wait(60)
+    assert receiver.entered.wait(60)
     for n in range(WAITING + 3):
         way.put(alert(str(n)))
     assert way.lost == 3
     way.close(time.monotonic())  # no longer than that
-    channel.gate.set()
+    receiver.gate.set()
     closed(way)
-    assert len(channel.sent) >= WAITING
-    assert channel.sent[0].lost == 0
-    assert channel.sent[1].lost == 3
+    assert len(receiver.sent) >= WAITING
+    assert receiver.sent[0].lost == 0
+    assert receiver.sent[1].lost == 3
 
 
 def test_no_proxy_is_taken_from_the_environment(receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    WebhookChannel(receiver.url, None).send(alert())
+    WebhookReceiver(receiver.url, None).send(alert())
     assert len(receiver.taken) == 1
