@@ -228,6 +228,11 @@ class Rendered:
     missing: tuple[str, ...] = ()
     """What the templates were to print and the email had no value for, as they call it: "balance", "order.total"."""
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.content)
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -252,6 +257,11 @@ class Files:
     files: tuple[File, ...]
     missing: tuple[str, ...] = ()
     """As in `Rendered`."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(len(file.content) for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)

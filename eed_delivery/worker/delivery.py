@@ -3,8 +3,9 @@
 render      its own variables and attachments become one message. Bad input ends here, before anything is sent. A few
             emails of a batch are rendered ahead of their turns
 rate        the shared send rate
-send        the transport talks to the mail server, and just before the point of no return asks for
+send        the transport talks to the server, and just before the point of no return asks for
 wire        the ledger's grant: our token, our lease, an active job. No grant, no send (G2)
+settle      a store of files can be asked after a lost answer; a mail server cannot
 decide      what the answer means: sent, failed, later, in doubt
 record      the outcome, under the same token, with the source's row in the same transaction (G3)
 """
@@ -14,18 +15,18 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from eed_delivery.errors import DatabaseGone, DeliveryFailure, NoGrant, Stopping
+from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, Stopping
 from eed_delivery.ledger.delivering.recording import Decision
-from eed_delivery.model import Concerns, Email, EmailState, Outcome, Rendered, Verdict
+from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import Defects
-from eed_delivery.transports import Transport
+from eed_delivery.transports import FileTransport, Grant, Transport
 from eed_delivery.untrusted import masked_reply
 from eed_delivery.worker import logged_replies
 from eed_delivery.worker.journal import Journal
@@ -95,7 +96,7 @@ class Draft:
     """A rendered email that waits for its turn, or why it could not be rendered, which is reported at its turn."""
 
     email: Email
-    rendered: Rendered | Exception
+    rendered: Rendered | Files | Exception
     seconds: float  # what rendering took
 
     @property
@@ -106,14 +107,14 @@ class Draft:
     @property
     def size(self) -> int:
         """Bytes that the message takes."""
-        return 0 if isinstance(self.rendered, Exception) else len(self.rendered.content)
+        return 0 if isinstance(self.rendered, Exception) else self.rendered.size
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The values that its templates print and that it does not have."""
         return () if isinstance(self.rendered, Exception) else self.rendered.missing
 
-    def message(self) -> Rendered:
+    def message(self) -> Rendered | Files:
         """The message, or raises what rendering raised."""
         if isinstance(self.rendered, Exception):
             raise self.rendered
@@ -127,7 +128,7 @@ def rendered(renderer: Renderer, compiled: CompiledJob, email: Email) -> Rendere
     return message
 
 
-def _is_out_of_memory(made: Rendered | Exception) -> bool:
+def _is_out_of_memory(made: Rendered | Files | Exception) -> bool:
     cause = made.__cause__ if isinstance(made, Exception) else None
     return isinstance(made, MemoryError) or isinstance(cause, MemoryError)
 
@@ -138,7 +139,7 @@ class Delivery:
     def __init__(
         self,
         renderer: Renderer,
-        transport: Transport,
+        transport: Transport | FileTransport,
         journal: Journal,
         rules: RetryRules,
         await_turn: Callable[[], None],
@@ -153,7 +154,8 @@ class Delivery:
         those of the whole process. `noted` keeps, while an email is rendered, a note of it for the supervisor.
         `stored_reply` makes of a reply what is stored."""
         self._renderer = renderer
-        self._transport = transport
+        self._send = cast("_Send", transport.send)  # which of the two it carries, its channel's renderer makes
+        self._settle = cast("_Settle | None", getattr(transport, "settle", None))
         self._journal = journal
         self._rules = rules
         self._await_turn = await_turn
@@ -169,14 +171,14 @@ class Delivery:
         self,
         load_job: Callable[[], CompiledJob],
         email: Email,
-        isolated: Callable[[], Rendered] | None = None,
+        isolated: Callable[[], Rendered | Files] | None = None,
         *,
         suspect: bool = False,
     ) -> Draft:
         """The message of one claimed email, for `deliver`. `isolated` renders it in a process of its own. That
         is for a suspect, and for one for which the memory of this process does not suffice."""
         started = time.monotonic()
-        made: Rendered | Exception
+        made: Rendered | Files | Exception
         try:
             made = isolated() if suspect and isolated else self._render(load_job, email)
         except Exception as failure:  # noqa: BLE001 - raised again by `deliver`, which knows what each kind means
@@ -185,7 +187,7 @@ class Delivery:
             return self.render(load_job, email, isolated, suspect=True)
         return Draft(email, made, time.monotonic() - started)
 
-    def _render(self, load_job: Callable[[], CompiledJob], email: Email) -> Rendered:
+    def _render(self, load_job: Callable[[], CompiledJob], email: Email) -> Rendered | Files:
         with self._noted(email):
             return rendered(self._renderer, load_job(), email)
 
@@ -199,15 +201,15 @@ class Delivery:
         try:
             message = draft.message()
             self._await_turn()
-            accepted = self._transport.send(message, grant=lambda: self._journal.wire(email))
+            accepted = self._send(message, lambda: self._journal.wire(email))
             failpoints.reach("worker.sent")
-            outcome = Outcome(Verdict.SENT, accepted.reply, accepted.code, message_id=accepted.message_id)
+            outcome = _yes(accepted)
         except NoGrant:
             return None
         except Stopping:
             raise
         except DeliveryFailure as failure:
-            outcome = failure.outcome()
+            outcome = self._settled(draft.rendered, failure)
         except DatabaseGone as gone:
             # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
             outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
@@ -224,12 +226,31 @@ class Delivery:
         _log_outcome(self._log, email, number, decision, draft.missing)
         return outcome
 
+    def _settled(self, message: Rendered | Files | Exception, failure: DeliveryFailure) -> Outcome:
+        """What a failure came to. A lost answer is asked for, where that is possible. What is not there, or not told,
+        is put once more: the same bytes count once."""
+        if not isinstance(failure, InDoubt) or self._settle is None or isinstance(message, Exception):
+            return failure.outcome()
+        try:
+            accepted = self._settle(message)
+        except DeliveryFailure as unsettled:
+            return unsettled.outcome()
+        return _yes(accepted) if accepted is not None else Outcome(Verdict.INFRASTRUCTURE, f"not put: {failure.reply}")
+
     def _stored(self, decision: Decision) -> Decision:
         """The decision as it is recorded. It was made by the reply as it came."""
         reply = self._stored_reply(decision.outcome.reply)
         if reply == decision.outcome.reply:  # nearly always
             return decision
         return replace(decision, outcome=replace(decision.outcome, reply=reply))
+
+
+_Send = Callable[[Rendered | Files, Grant], Accepted]
+_Settle = Callable[[Rendered | Files], Accepted | None]
+
+
+def _yes(accepted: Accepted) -> Outcome:
+    return Outcome(Verdict.SENT, accepted.reply, accepted.code, message_id=accepted.message_id)
 
 
 def _log_outcome(

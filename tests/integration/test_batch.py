@@ -170,6 +170,38 @@ def test_the_third_temporary_answer_is_the_last(room: Room, world: World) -> Non
     assert (room.left(), len(world.reporting.attempts(only))) == ((0, 0, 0), 3)
 
 
+class Store(ScriptedTransport):
+    """A store of files: after a lost answer it can be asked, and answers what `there` says."""
+
+    there: Accepted | DeliveryFailure | None = None
+
+    def settle(self, message: Rendered) -> Accepted | None:
+        if isinstance(self.there, DeliveryFailure):
+            raise self.there
+        return self.there
+
+
+@pytest.mark.parametrize(
+    ("there", "state", "attempts"),
+    [
+        (Accepted("1 file is there", None, None), "sent", 1),
+        (None, "queued", 0),
+        (InfrastructureFailure("the store does not answer"), "queued", 0),
+        (Throttled("slow down"), "queued", 0),
+        (PermanentFailure("another file is there"), "failed", 1),
+    ],
+)
+def test_after_a_lost_answer_a_store_of_files_is_asked(
+    room: Room, world: World, there: Accepted | DeliveryFailure | None, state: str, attempts: int
+) -> None:
+    (only,) = world.add_job()
+    world.enlist()
+    room.transport = store = Store()
+    store.there, store.after["a@example.com"] = there, InDoubt("the connection was lost")
+    room.work(room.publish(Ticket(only, 0, 0)))
+    assert (world.state(only), world.row(only)["attempts"]) == (state, attempts)
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("failure", [InfrastructureFailure("refused"), Throttled("454 4.7.0 slow down")])
 def test_what_is_not_the_recipients_fault_costs_nothing(
