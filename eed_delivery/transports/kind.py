@@ -1,7 +1,7 @@
 """Kinds of channels: what a kind is, and how the installed ones are found.
 
 A kind is a folder or a package of its own. It registers by a Python entry point of the group `eed_delivery.channels`,
-whose value is a `ChannelKind`, so that a package of a customer's can add one. docs/channels.md says how to write one.
+whose value is a `ChannelKind`. So a customer's own package can add one (docs/channels.md).
 """
 
 from collections.abc import Callable, Iterator, Mapping
