@@ -117,6 +117,7 @@ class Job:
 
     `revision` grows whenever an operator requeues or resumes, so that cached templates are read anew.
     `category` is what its recipients may want no more of, as the suppression list names it. "" means none.
+    `name` is for people. `created_at` is when the ledger received it, in UTC. None means that it is not known.
     """
 
     job_id: int
@@ -131,6 +132,8 @@ class Job:
     category: str = ""
     track_opens: bool = False
     track_clicks: bool = False
+    name: str = ""
+    created_at: datetime | None = None
 
 
 RESENT_AS = "~"

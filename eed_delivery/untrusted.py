@@ -101,13 +101,14 @@ def clean(text: str | bytes) -> str:
     return " ".join(printable.split())[:MAX_REPLY_CHARS]
 
 
-_ATTACHMENT = re.compile(r"\battachments? ['\"]")
+_ATTACHMENT = re.compile(r"\b(?:attachments?|documents?) ['\"]")
 _S3_KEY = re.compile(r"(s3://[^/\s'\"]+/)[^\s'\"]+")
 _QUOTED = re.compile(r"""(?<!\\)'(?:[^'\\]|\\.)*+'|(?<!\\)"(?:[^"\\]|\\.)*+\"""")
 
 
 def mask_locations(text: str) -> str:
-    """Makes `attachment '***': there is no such file`, because their paths hold customers' names and numbers."""
+    """Makes `attachment '***': there is no such file`, because their paths hold customers' names and numbers. The same
+    for documents, which channels put."""
     found = _ATTACHMENT.search(text)
     if found is not None:
         text = text[: found.start()] + _QUOTED.sub(f"'{MASK}'", text[found.start() :])

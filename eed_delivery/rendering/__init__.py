@@ -5,6 +5,7 @@ A job is compiled once, and each of its emails is rendered from that. A `Rendere
 - `templates`      compiles and runs templates
 - `sandbox`        Jinja2's sandbox with limits, `budget` what one run may use, `filters` bounded filters
 - `variables`      the values that a template sees, and `missing` those that are NULL
+- `files`          the files of an email for file channels, and `file_paths` what a path may be
 - `mime`           the message as bytes
 - `headers`        header lines, and the check of the finished header block
 - `addresses`      mailboxes of From, To and Reply-To
@@ -73,7 +74,7 @@ class CompiledJob:
 class Renderer:
     """Makes messages. `clock` gives the time of the Date header, which is in UTC. `sender_of`, if there is one, gives
     the envelope sender of an email (by id and generation), in ASCII. `links_of`, if there is one, gives what a job's
-    emails hold that leads to us.
+    emails hold that leads to us. With `stable`, each try of an email makes the same bytes, with the date of its job.
 
     Raises ConfigError when a setting can't be used (message_id_domain, envelope_sender or list_unsubscribe).
     """
@@ -86,7 +87,9 @@ class Renderer:
         sender_of: Callable[[int, int], str] | None = None,
         links_of: Callable[[Job], JobLinks] | None = None,
         message_id_of: Callable[[int, int, str], str] | None = None,
+        stable: bool = False,
     ) -> None:
+        self._stable = stable
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -136,7 +139,7 @@ class Renderer:
         header = self._unsubscribe_links(compiled, email, variables)
         message_id = self._message_id_of(email.email_id, email.gen, self._domain)
         fields = [
-            _date_field(int(self._clock().timestamp())),
+            *self._date_fields(compiled.job),
             compiled.from_field,
             _address_field("To", recipient),
             *compiled.reply_to_fields,
@@ -159,6 +162,10 @@ class Renderer:
             rows=rows,
             missing=missing.names,
         )
+
+    def _date_fields(self, job: Job) -> tuple[bytes, ...]:
+        moment = job.created_at if self._stable else self._clock()
+        return (_date_field(int(moment.timestamp())),) if moment else ()
 
     def _envelope_sender_of(self, compiled: CompiledJob, email: Email) -> str:
         return self._sender_of(email.email_id, email.gen) if self._sender_of else compiled.envelope_sender
@@ -184,7 +191,7 @@ class Renderer:
     def _content(
         self, compiled: CompiledJob, email: Email, fields: list[bytes], html: str | None, text: str | None
     ) -> tuple[bytes, mime.Places]:
-        boundary = mime.new_boundary()
+        boundary = mime.boundary_of(fields, html, text) if self._stable else mime.new_boundary()
         body = mime.body_part(text, html, boundary)
         attachments = self._attachments(compiled, email, body.size)
         return mime.message(fields, body, attachments, boundary, self._settings.max_message_bytes)

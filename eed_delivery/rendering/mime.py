@@ -5,6 +5,7 @@ their own. Tests hold every kind of message against what the standard library's 
 """
 
 import binascii
+import hashlib
 import secrets
 import struct
 from collections.abc import Sequence
@@ -146,6 +147,15 @@ def check_size(size: int, limit: int) -> None:
 def new_boundary() -> str:
     """128 random bits. With the "=_" before it, it can't be in quoted-printable or base64, nor be guessed by a text."""
     return secrets.token_hex(16)
+
+
+def boundary_of(fields: Sequence[bytes], *bodies: str | None) -> str:
+    """128 bits of the hash of what stands before and between: the same for the same message. No text can hold its own
+    hash."""
+    digest = hashlib.sha256(b"".join(fields))
+    for body in bodies:
+        digest.update(b"\0" if body is None else body.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]
 
 
 def _multipart(kind: str, boundary: str, parts: Sequence[BodyPart]) -> BodyPart:

@@ -1,0 +1,44 @@
+"""What all channels have that put files: which documents of an email, and under which path."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from eed_delivery.config.formats import is_loopback, mistake
+from eed_delivery.config.section import Section
+
+Document = Literal["attachments", "html", "eml"]
+"""The attachments as the source names them, the rendered HTML, or the whole message."""
+
+
+def _documents(given: Any) -> Any:
+    return [given] if isinstance(given, str) else given
+
+
+def _directory(text: str) -> str:
+    if re.search(r"[\\\x00-\x1f\x7f]", text) or ".." in text.split("/") or len(text) > _MAX_DIRECTORY:
+        raise mistake(f"{text[:80]!r} is not a directory", 'Give it like incoming/bank, without ".." and backslashes.')
+    return text
+
+
+_MAX_DIRECTORY = 500
+Directory = Annotated[str, AfterValidator(_directory)]
+"""A directory on another host, by the words of its operator. It may begin with /."""
+
+
+class FileChannelSettings(Section):
+    """The settings that the kinds `s3`, `sftp` and `ftp` share. `path` is a template, below the channel's root."""
+
+    path: Annotated[str, Field(min_length=1, max_length=1000)] = "{{ job }}/{{ filename }}"
+    documents: Annotated[tuple[Document, ...], BeforeValidator(_documents), Field(min_length=1, max_length=3)] = (
+        "attachments",
+    )
+
+
+def refuse_clear_text(host: str, what: str, remedy: str, *, allowed: bool) -> None:
+    """Raises a mistake if `what` would go to another host without TLS, and no setting allows that."""
+    if not allowed and not is_loopback(host):
+        raise mistake(
+            f"{what} would go to {host} in clear text", f"{remedy} To allow clear text, set allow_clear_text = true."
+        )
