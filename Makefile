@@ -102,6 +102,7 @@ lock:
 	$(COMPILE) setup.cfg --all-extras --output-file $(LOCKS)/bench.txt
 	$(COMPILE) setup.cfg --extra demo --extra test --extra dev --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/tests.txt
 	$(COMPILE) setup.cfg --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/run.txt
+	$(COMPILE) setup.cfg --extra sftp --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/sftp.txt
 	echo uv | $(COMPILE) - --output-file $(LOCKS)/lock.txt
 
 clean:

@@ -3,6 +3,11 @@
 - `smtp`         one mail server
 - `ses`          Amazon SES
 - `eml_folder`   .eml files, for the demo and rehearsals
+- `s3`           files into a bucket
+- `sftp`         files into a directory of an SFTP server
+- `ftp`          files into a directory of an FTP server
+- `remote_folder` what `sftp` and `ftp` have in common
+- `unanswered`   calls to AWS that got no answer
 - `kind`         what a kind of channel is, and which are installed
 - `replies`      whom a refusal concerns, by its words, and what refusals of one kind have in common
 """

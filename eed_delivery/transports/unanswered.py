@@ -22,9 +22,9 @@ def _while_connecting(error: BotoCoreError) -> bool:
     """Whether the failure came while connecting, before a byte of the request was written.
 
     For some errors the type says it, and for all of our own calls. The others (reset, read timeout, SSLError)
-    botocore raises alike for the TLS handshake and for the answer; there the traceback says whether urllib3 was
-    still connecting.
-    Should a future urllib3 name it otherwise, the answer is "in doubt": never a second send.
+    botocore raises alike for the TLS handshake and for the answer. There the traceback says whether urllib3 was still
+    connecting.
+    Should a future urllib3 name it otherwise, the answer is "in doubt", and never a second send.
     """
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
         return True

@@ -1,13 +1,13 @@
 """`python -m tests.servers.install`: what the tests need beside Python, installed if it may be, else named.
 
 MariaDB is needed. MySQL is fetched where it can be had (`mysql_binaries`); where it cannot, its tests are skipped, or
-with TESTS_REQUIRE_MYSQL=1 this is an error.
+with TESTS_REQUIRE_MYSQL=1 this is an error. OpenSSH's sshd is installed where that may be, else its tests are skipped.
 """
 
 import os
 import sys
 
-from tests.servers import mariadb, mysql_binaries
+from tests.servers import mariadb, mysql_binaries, openssh
 
 
 def main() -> None:
@@ -24,6 +24,10 @@ def main() -> None:
         if os.environ.get(mysql_binaries.REQUIRED) == "1":
             sys.exit(f"{mysql_binaries.REQUIRED} is set, and: {error}")
         print(f"The tests on MySQL will be skipped. {error}", file=sys.stderr)
+    try:
+        openssh.require()
+    except RuntimeError as error:
+        print(f"The tests of SFTP will be skipped. {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

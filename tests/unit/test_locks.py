@@ -58,7 +58,13 @@ def test_a_lock_holds_nothing_but_pinned_and_hashed_packages(lock: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("run", [""]), ("tests", ["", "demo", "test", "dev"]), ("bench", list(setup_requirements()))]
+    ("lock", "extras"),
+    [
+        ("run", [""]),
+        ("sftp", ["", "sftp"]),
+        ("tests", ["", "demo", "test", "dev"]),
+        ("bench", list(setup_requirements())),
+    ],
 )
 def test_each_requirement_is_locked_within_its_bounds(lock: str, extras: list[str]) -> None:
     locked = entries(lock)
@@ -71,7 +77,7 @@ def test_the_build_requirements_are_locked_within_their_bounds() -> None:
     assert requirement.specifier.contains(version(entries("build")[requirement.name][0]))
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [("run", "tests"), ("tests", "bench")])
+@pytest.mark.parametrize(("smaller", "larger"), [("run", "sftp"), ("sftp", "tests"), ("tests", "bench")])
 def test_the_tests_run_with_what_the_servers_install(smaller: str, larger: str) -> None:
     few, many = entries(smaller), entries(larger)
     assert few.keys() <= many.keys()
@@ -81,6 +87,10 @@ def test_the_tests_run_with_what_the_servers_install(smaller: str, larger: str) 
 def test_the_servers_install_the_packages_listed_here_and_no_other() -> None:
     assert entries("run").keys() == RUN_TIME
     assert "requests" not in RUN_TIME
+
+
+def test_the_extra_for_sftp_brings_paramiko_and_what_it_needs() -> None:
+    assert entries("sftp").keys() - RUN_TIME == {"bcrypt", "invoke", "paramiko", "pynacl"}
 
 
 def asked_for(requirements: list[Requirement]) -> set[str]:

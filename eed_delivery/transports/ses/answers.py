@@ -4,21 +4,11 @@ Error codes: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmai
 CommonErrors.html there."""
 
 import re
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    HTTPClientError,
-    ParamValidationError,
-    ProxyConnectionError,
-)
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from eed_delivery.errors import (
     DeliveryFailure,
@@ -28,6 +18,7 @@ from eed_delivery.errors import (
     Throttled,
     TransientFailure,
 )
+from eed_delivery.transports.unanswered import may_have_arrived
 from eed_delivery.untrusted import clean
 
 THROTTLING = frozenset(
@@ -148,31 +139,7 @@ def broken_call(error: BotoCoreError) -> DeliveryFailure:
     text = clean(f"SES: {error}")
     if isinstance(error, ParamValidationError):
         return PermanentFailure(text)
-    if isinstance(error, HTTPClientError | BotoConnectionError) and not _nothing_left(error):
+    if may_have_arrived(error):
         return InDoubt(text)
     # Credentials, region, endpoint, no connection, no TLS: the request was never written.
     return InfrastructureFailure(text)
-
-
-def _nothing_left(error: BotoCoreError) -> bool:
-    """Whether the failure came while connecting, before a byte of the request was written.
-
-    For some errors the type says it, and for all of our own calls. The others (reset, read timeout, SSLError)
-    botocore raises alike for the TLS handshake and for the answer. There the traceback says whether urllib3 was still
-    connecting.
-    Should a future urllib3 name it otherwise, the answer is "in doubt", and never a second send.
-    """
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
-        return True
-    return any(
-        frame.f_code.co_name == "connect" and frame.f_globals.get("__name__") == "urllib3.connection"
-        for cause in _chain(error)
-        for frame, _ in traceback.walk_tb(cause.__traceback__)
-    )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__

@@ -1,0 +1,48 @@
+"""The settings of an SFTP channel. docs/channels.md says what each is for."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from eed_delivery.config.file_channels import Directory, FileChannelSettings
+from eed_delivery.config.formats import MailHost, Seconds, mistake
+from eed_delivery.config.references import SecretReference
+from eed_delivery.transports.remote_folder import Verify
+from eed_delivery.transports.sftp.host_key import parsed
+
+
+class SftpSettings(FileChannelSettings):
+    """The server, whom we log in as, and the directory. `directory`: relative to the login's, if it has no / before."""
+
+    host: MailHost
+    port: Annotated[int, Field(ge=1, le=65_535)] = 22
+    host_key: str
+    username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    private_key: SecretReference | None = None
+    private_key_passphrase: SecretReference | None = None
+    password: SecretReference | None = None
+    directory: Directory = ""
+    permissions: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] | None = None
+    make_directories: bool = True
+    verify: Verify = "size"
+    connect_timeout_seconds: Seconds = 15
+    answer_timeout_seconds: Seconds = 30
+
+    @field_validator("host_key")
+    @classmethod
+    def _a_key(cls, text: str) -> str:
+        try:
+            parsed(text)
+        except ValueError as error:
+            remedy = 'Give a line of ssh-keyscan without the host, "ssh-ed25519 AAAA…", or "SHA256:…".'
+            raise mistake(f"it is not a host key: {error}", remedy) from None
+        return text
+
+    @model_validator(mode="after")
+    def _one_login(self) -> "SftpSettings":
+        if (self.private_key is None) == (self.password is None):
+            what = "private_key and password: exactly one of them is needed"
+            raise mistake(what, "Give one of them as a reference, like credential:NAME.")
+        if self.private_key_passphrase is not None and self.private_key is None:
+            raise mistake("private_key_passphrase is given without private_key", "Remove it.")
+        return self
