@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from eed_delivery.config.archive import NO_ARCHIVE, ArchiveSettings
 from eed_delivery.config.channels import DEFAULT, ChannelQueue
 from eed_delivery.config.formats import Rate
 from eed_delivery.config.section import Section
@@ -20,6 +21,7 @@ class Channel:
     - `threads`, `processes`: of its workers on each host.
     - `rate_per_second`: for all workers of all hosts together. 0: no limit.
     - `origin`: the configuration file, where it is only read, or the ledger.
+    - `archive`: where copies of its emails are kept.
     - `version`: how often the ledger's channel was changed. 0 for those of the file.
     """
 
@@ -32,6 +34,7 @@ class Channel:
     rate_per_second: Rate
     origin: Origin = "file"
     version: int = 0
+    archive: ArchiveSettings = NO_ARCHIVE
 
     @property
     def is_default(self) -> bool:

@@ -27,7 +27,8 @@ def checked(
     if problems or made is None:
         raise ConfigError(problems)
     rate = given.rate_per_second
-    return Channel(name, kind, made, given.queue, given.processes, given.threads, rate, origin, version)
+    archive = given.archive
+    return Channel(name, kind, made, given.queue, given.processes, given.threads, rate, origin, version, archive)
 
 
 def kind_named(name: str, setting: str) -> ChannelKind:
@@ -62,6 +63,9 @@ def _alone(name: str, given: ChannelSettings, kind: ChannelKind, settings: Setti
     if given.rate_per_second == "ses" and kind.name != "ses":
         what = f'the rate is what SES allows, but the kind is "{kind.name}"'
         yield Problem(_key(name, "rate_per_second"), what, "Give emails per second, or 0 for no limit.")
+    if given.archive.url is not None and kind.carries == "files":
+        what = "it has an archive, which keeps copies of emails, and its kind puts files"
+        yield Problem(_key(name, "archive"), what, "Remove it. The files themselves are the copies.")
     if given.queue.dead_letter_url is None and settings.queue.dead_letter_url is not None:
         what = "it has no dead-letter queue, and the channel default has one"
         yield Problem(_key(name, "queue.dead_letter_url"), what, "Give the queue that its RedrivePolicy names.")

@@ -30,5 +30,6 @@ def default_of(settings: Settings) -> Channel:
     }  # fmt: skip
     queue = ChannelQueue(url=settings.queue.url, dead_letter_url=settings.queue.dead_letter_url)
     worker, transport = settings.worker, settings.transport
-    made = sections[transport.kind]
-    return Channel(DEFAULT, None, made, queue, worker.processes, worker.threads, transport.rate_per_second)
+    made, rate = sections[transport.kind], transport.rate_per_second
+    archive = transport.archive
+    return Channel(DEFAULT, None, made, queue, worker.processes, worker.threads, rate, archive=archive)

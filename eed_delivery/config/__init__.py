@@ -7,6 +7,7 @@
 - `privacy_settings`  `[privacy]`
 - `channels`          `[channel.NAME]`, and `references` where their secrets are
 - `file_channels`     what channels that put files have in common
+- `archive`           the archive of a channel
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `formats`           checks of single values
 - `load`              reads the file, credentials and variables

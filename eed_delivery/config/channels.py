@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from eed_delivery.config.archive import NO_ARCHIVE, Archive
 from eed_delivery.config.formats import QueueUrl, Rate
 from eed_delivery.config.section import Section
 
@@ -30,6 +31,7 @@ class ChannelSettings(Section):
     processes: Annotated[int, Field(ge=1, le=256)] = 1
     threads: Annotated[int, Field(ge=1, le=256)] = 16
     rate_per_second: Rate = 0.0
+    archive: Archive = NO_ARCHIVE
 
     @property
     def of_kind(self) -> dict[str, Any]:

@@ -16,7 +16,8 @@ SES_MESSAGE_BYTES = 40 * 1024 * 1024
 def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
-    checks += (_smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks, _privacy, _kept_too_short)
+    checks += (_archives, _smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks, _privacy)
+    checks += (_kept_too_short,)
     for check in checks:
         yield from check(settings)
     yield from alert_clashes(settings)
@@ -180,6 +181,26 @@ def _rate(settings: Settings) -> Iterator[Clash]:
             f'the rate is what SES allows, but the transport is "{settings.transport.kind}"',
             "Give emails per second, or 0 for no limit.",
         )
+
+
+def _archives(settings: Settings) -> Iterator[Clash]:
+    """Each channel's archive. Those that are off must not look as if they were on."""
+    places = {"transport.archive": settings.transport.archive}
+    places |= {f"channel.{name}.archive": channel.archive for name, channel in settings.channel.items()}
+    for key, archive in places.items():
+        if (archive.object_lock_mode is None) != (archive.object_lock_days is None):
+            yield Clash.of(
+                (f"{key}.object_lock_mode", f"{key}.object_lock_days"),
+                "one of them is set, and the other is not",
+                "Set both, or neither.",
+            )
+        names = ("object_lock_mode", "object_lock_days", "kms_key", "endpoint_url")
+        for name in (name for name in names if getattr(archive, name) is not None and not archive.in_s3):
+            yield Clash.of(
+                (f"{key}.{name}", f"{key}.url"),
+                "that is for an archive in S3, and this is none",
+                "Give s3://bucket/prefix, or remove the setting.",
+            )
 
 
 def _reconciling(settings: Settings) -> Iterator[Clash]:

@@ -6,6 +6,7 @@ weaker than by default, there is a caution. `check` shows it, and the service lo
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from urllib.parse import urlsplit
 
 from eed_delivery.config.formats import is_loopback
@@ -19,6 +20,7 @@ _ENDPOINTS = {
     "tracking.events_queue_url": "events and signatures of requests to SQS",
     "ses.endpoint_url": "whole emails",
     "rendering.s3_endpoint_url": "attachments",
+    "transport.archive.endpoint_url": "copies of whole emails",
     "alerts.sns_endpoint_url": "alerts",
 }
 """Settings that are web addresses, and what goes there."""
@@ -51,8 +53,9 @@ def exposures(settings: Settings) -> Iterator[Exposure]:
     if smtp.tls == "none" and not smtp.password and not is_loopback(smtp.host) and _sends_by_smtp(settings):
         yield Exposure("smtp.tls", smtp.host, "whole emails")
     for key, what in _ENDPOINTS.items():
-        section, name = key.split(".")
-        yield from _exposed(key, getattr(getattr(settings, section), name), what)
+        yield from _exposed(key, attrgetter(key)(settings), what)
+    for channel in settings.channel.values():
+        yield from _exposed("transport.archive.endpoint_url", channel.archive.endpoint_url, "copies of whole emails")
     for name, audience in settings.alerts.audience.items():
         for address in audience.webhook:
             yield from _exposed("alerts.audience", address, f"alerts for {name}, and any token in the address")

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import URL
 
 from eed_delivery.config.alert_settings import AlertsSettings
+from eed_delivery.config.archive import NO_ARCHIVE, Archive
 from eed_delivery.config.channels import ChannelName, ChannelSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
@@ -165,10 +166,11 @@ class ServiceSettings(Section):
 
 
 class TransportSettings(Section):
-    """How emails leave, and how many a second for all workers of all hosts together."""
+    """How emails leave, how many a second for all workers of all hosts together, and where copies of them are kept."""
 
     kind: Literal["smtp", "ses", "eml_folder"] = "smtp"
     rate_per_second: Rate = 0.0
+    archive: Archive = NO_ARCHIVE
 
 
 class SmtpServer(Section):
@@ -349,6 +351,7 @@ ClearText = Literal[
     "tracking.events_queue_url",
     "ses.endpoint_url",
     "rendering.s3_endpoint_url",
+    "transport.archive.endpoint_url",
     "alerts.sns_endpoint_url",
     "alerts.audience",
 ]

@@ -25,6 +25,10 @@ EXPOSED: dict[str, dict[str, str]] = {
     "ses.endpoint_url": {"EED_SES__ENDPOINT_URL": "http://10.0.0.7"},
     "rendering.s3_endpoint_url": {"EED_RENDERING__S3_ENDPOINT_URL": "http://minio.example.com:9000"},
     "alerts.sns_endpoint_url": {"EED_ALERTS__SNS_ENDPOINT_URL": "http://[fe80::7]:80"},
+    "transport.archive.endpoint_url": {
+        "EED_TRANSPORT__ARCHIVE__URL": "s3://bucket/x",
+        "EED_TRANSPORT__ARCHIVE__ENDPOINT_URL": "http://s3.example.com",
+    },
     "alerts.audience": {"EED_ALERTS__AUDIENCE": '{"night": {"webhook": ["http://chat.example.com/hook"]}}'},
 }
 

@@ -1,0 +1,11 @@
+"""The archive: the exact bytes of each accepted email, kept by a channel that has one set.
+
+- `names`      what a copy is called, in the spool and in the archive
+- `spool`      the directory of this host in which copies wait
+- `usage`      how many bytes the spool holds
+- `directory`  an archive that is a directory
+- `s3`         an archive in S3
+
+A worker writes a copy before the wire and never asks the archive for anything. The archiver looks each copy up in the
+ledger: only the copy of an email that was accepted goes into the archive. So it does not matter where a process died.
+"""
