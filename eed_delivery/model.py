@@ -99,6 +99,8 @@ class Outcome:
     for_all: bool = False  # any email would have got it: it says nothing about this one
     concerns: Concerns = Concerns.RECIPIENT
     again: int = 0  # how often this process had it for the same email before, uncounted
+    sha256: bytes | None = None  # of the content that was handed to the transport; None: there was no wire
+    copy_lost: bool = False  # an archive is set, and no copy could be kept for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,7 @@ class Rendered:
     envelope_sender: str
     recipient: str
     message_id: str  # with its angle brackets
-    content: bytes  # RFC 5322, CRLF line ends
+    content: bytes  # RFC 5322, CRLF line ends; before SMTP's dot-stuffing
     needs_smtputf8: bool = False
     rows: tuple[tuple[int, int], ...] = ()
     """Where `content` holds nothing but base64 in rows of 76 and CRLF: begin and end of each place, in order. A

@@ -47,6 +47,14 @@ class ServiceProcess:
             self.kill()
             raise AssertionError(f"the service did not stop in {seconds} s. Its log ends:\n{self.tail()}") from None
 
+    def wait_for_end(self, seconds: float = 120) -> int:
+        """Wait until it ends by itself; returns the exit code."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the service did not end in {seconds} s. Its log ends:\n{self.tail()}") from None
+
     def stop_seconds(self, seconds: float = 60) -> float:
         """SIGTERM; fails unless it ends with 0; returns how long it took."""
         started = time.monotonic()

@@ -29,6 +29,7 @@ from eed_delivery.errors import DatabaseGone
 from tests.oracle import Books, open_books
 from tests.servers import free_port
 from tests.servers.ministack import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, MiniStack
+from tests.servers.smtp_server import Received
 from tests.service_process import ServiceProcess
 from tests.sink import Sink, SinkLedger
 from tests.timing import WAITING, spending
@@ -110,6 +111,7 @@ class Stack:
         self.config = directory / "eed-delivery.toml"
         self._keep_mail = keep_mail
         self._sink: Sink | None = None
+        self._received: list[Received] = []
         self._port = free_port()
         self._services: list[ServiceProcess] = []
         self._configure(ministack.endpoint_url, settings or {})
@@ -153,7 +155,12 @@ class Stack:
         """Stop it: connections end, new ones are refused."""
         if self._sink is not None:
             self._sink.stop()
+            self._received += self._sink.received
             self._sink = None
+
+    def received(self) -> list[Received]:
+        """What the mail server has taken over all its lives, with contents if `keep_mail`."""
+        return [*self._received, *(self._sink.received if self._sink is not None else ())]
 
     # --- the service ---------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 - `database`   the database as the settings name it, for a command that needs no more
 - `operations` what an operator can ask and decide, each subject when it is first needed
 - `alerts`     the parts of alerts
+- `archiving`  the parts of the channels' archives
 - `roles`      what each process of the service runs
 - `isolated_render` a process that renders emails which may end it
 - `startup`    what is checked before the service starts

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from eed_delivery.app.parts import App
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
+    from eed_delivery.ledger.archiving import ArchiveLedger
     from eed_delivery.ledger.auditing import AuditLedger
     from eed_delivery.ledger.operating import OperatingLedger
+    from eed_delivery.ledger.proofs import ProofLedger
     from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
     from eed_delivery.ledger.reporting import ReportingLedger
     from eed_delivery.ledger.suppression.listing import SuppressionList
@@ -123,6 +125,18 @@ class Operations:
         return EngagementLedger(self._database)
 
     @cached_property
+    def _proofs(self) -> "ProofLedger":
+        from eed_delivery.ledger.proofs import ProofLedger
+
+        return ProofLedger(self._database)
+
+    @cached_property
+    def _archive(self) -> "ArchiveLedger":
+        from eed_delivery.ledger.archiving import ArchiveLedger
+
+        return ArchiveLedger(self._database)
+
+    @cached_property
     def _acts(self) -> "ActLedger":
         from eed_delivery.ledger.acts import ActLedger
 
@@ -146,7 +160,7 @@ class Operations:
         """List jobs, and show one."""
         from eed_delivery.operations.jobs import JobQueries
 
-        ledgers = (self._reporting, self._scheduling, self._outcomes, self._engagement, self._acts)
+        ledgers = (self._reporting, self._scheduling, self._outcomes, self._engagement, self._acts, self._archive)
         return JobQueries(self.settings, self.keys, *ledgers)
 
     @cached_property
@@ -155,7 +169,7 @@ class Operations:
         from eed_delivery.operations.emails import EmailQueries
 
         domain = self.settings.rendering.message_id_domain
-        ledgers = (self._reporting, self._outcomes, self._engagement, self._acts, self._audit)
+        ledgers = (self._reporting, self._outcomes, self._engagement, self._proofs, self._acts, self._audit)
         return EmailQueries(domain, self.keys, *ledgers)
 
     @cached_property
@@ -244,7 +258,8 @@ class Operations:
         """Write a job's report."""
         from eed_delivery.operations.reporting import Reporting, ReportLedgers
 
-        ledgers = ReportLedgers(self._reporting, self._engagement, self._outcomes, self._acts, self._audit)
+        proofs, acts = self._proofs, self._acts
+        ledgers = ReportLedgers(self._reporting, self._engagement, self._outcomes, proofs, acts, self._audit)
         return Reporting(self.settings, self.keys, ledgers)
 
     @cached_property

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
+from eed_delivery.app.archiving import ArchiveParts
 from eed_delivery.app.database import open_database
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.aws.sessions import core, session
@@ -363,11 +364,21 @@ class App:
             start_rendering=partial(isolated_render.start, self.settings),
             render_seconds=self.settings.service.render_seconds,
             stored_reply=self._stored_reply(),
+            copies=self.archives.copies(DEFAULT, database),
         )
         return Worker(parts, settings, stop, pulse)
 
     def _stored_reply(self) -> Callable[[str], str]:
         return masked_reply if self.settings.privacy.store_replies == "masked" else str
+
+    @cached_property
+    def archives(self) -> ArchiveParts:
+        """What makes the parts of the channels' archives. Raises `ConfigError`."""
+        return ArchiveParts(self.settings, self.channels)
+
+    def heartbeat(self, role: str) -> "tuple[WorkerLedger, Process]":
+        """What says that a process of a role lives, and as what."""
+        return WorkerLedger(self.database(connections=1)), _process(role)
 
     def alert_makers(self) -> alerts.Makers:
         """What makes the clients of alerts. They are their own, so that neither side ever waits for the other."""

@@ -41,7 +41,7 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
     named."""
     found = []
     alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces}
-    alone |= {"web": run_web, "webhooks": run_webhooks}
+    alone |= {"web": run_web, "webhooks": run_webhooks, "archive": partial(run_archive, drain=drain)}
     for name in names:
         if name == "worker":
             work = partial(in_role, settings, name, partial(run_worker, settings, drain))
@@ -51,7 +51,8 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
                 work = partial(in_role, settings, name, partial(run_events, settings, n == 1))
                 found.append(Role(f"events-{n}", work))
         else:
-            found.append(Role(name, partial(in_role, settings, name, partial(alone[name], settings))))
+            work = partial(in_role, settings, name, partial(alone[name], settings))
+            found.append(Role(name, work, once=drain))
     return found
 
 
@@ -146,6 +147,17 @@ def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> Non
     Loop("housekeeping", Housekeeper(ledger).step, stop, pulse).run()
     for thread in running:
         thread.join()
+
+
+def run_archive(settings: Settings, stop: threading.Event, pulse: Pulse, *, drain: bool = False) -> None:
+    """The process that takes copies of sent emails from this host's spools into their archives; with `drain` it ends
+    when there is none that could go there."""
+    from eed_delivery.archive.role import run
+
+    app = _app(settings, stop)
+    database = app.database(connections=len(app.archives.of))
+    archivers = app.archives.archivers(database, lambda channel: pulse.beat(f"archive-{channel}"))
+    run(archivers, *app.heartbeat("archive"), settings.worker.heartbeat_seconds, stop, pulse, drain=drain)
 
 
 def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:

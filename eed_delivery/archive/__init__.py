@@ -3,6 +3,10 @@
 - `names`      what a copy is called, in the spool and in the archive
 - `spool`      the directory of this host in which copies wait
 - `usage`      how many bytes the spool holds
+- `copies`     the worker's side: a copy before the wire
+- `fates`      what becomes of a copy, by what the ledger says
+- `archiver`   the role `archive`: takes copies from the spool into the archive
+- `role`       the process of that role
 - `directory`  an archive that is a directory
 - `s3`         an archive in S3
 

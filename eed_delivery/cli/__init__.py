@@ -78,6 +78,7 @@ COMMANDS = {
     "publisher": "running:publisher",
     "worker": "running:worker",
     "sweeper": "running:sweeper",
+    "archive": "running:archive",
     "events": "running:events",
     "bounces": "running:bounces",
     "web": "running:web",

@@ -42,8 +42,10 @@ def _view_record(view: EmailView) -> dict[str, Any]:
     return (
         email_record(view.report)
         | record(view.engagement)
+        | record(view.proof)
         | {
             "job": view.job_key,
+            "archive_key": view.archive_key,
             "resends": list(view.resends),
             "history": [record(attempt) for attempt in view.attempts],
             "events": [record(event) for event in view.events],
@@ -66,6 +68,8 @@ def _show_email(session: Session, view: EmailView) -> None:
         "reason": report.detail,
         "taken as": report.message_id,
         "header id": view.header_id,
+        "sha256": view.proof.sha256,
+        "archived as": f"{view.archive_key}, {both_times(view.proof.archived_at)}" if view.archive_key else None,
         "handed over": report.wire_at,
         "lease ends": report.lease_until,
         "not before": report.not_before,

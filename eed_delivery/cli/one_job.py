@@ -14,7 +14,7 @@ from eed_delivery.events import DeliveryOutcome
 from eed_delivery.hints import key_words
 from eed_delivery.model import EmailState, JobState
 from eed_delivery.operations.emails import NO_WORD_YET
-from eed_delivery.operations.jobs import JobEngagement, JobReport, JobRequest, JobView
+from eed_delivery.operations.jobs import JobArchive, JobEngagement, JobReport, JobRequest, JobView
 from eed_delivery.reports.moments import both_times
 from eed_delivery.reports.served import REFUSED, Served
 from eed_delivery.reports.tracked import NOT_TRACKED
@@ -78,6 +78,7 @@ def _view_record(view: JobView) -> dict[str, Any]:
         "outcomes": record(view.outcomes),
         "tracked": record(view.tracked),
         "engagement": record(view.engagement),
+        "archive": None if view.archive is None else _archive_record(view.archive),
         "reasons": [record(reason) for reason in view.reasons],
         "other_reasons": view.other_reasons,
         "acts": [record(act) for act in view.acts],
@@ -107,6 +108,7 @@ def _show_job(session: Session, view: JobView) -> None:
         screen.line(f"{report.not_enlisted:,} more had been settled before this service picked up the job")
     if report.refused or report.moved or report.regenerated or report.resent:
         screen.prose(_found(report))
+    _show_archive(session, view)
     _show_outcomes(session, view)
     _show_reasons(session, view)
     _show_acts(session, view)
@@ -131,6 +133,23 @@ def _show_served(session: Session, found: Served) -> None:
     back = f"; {found.came_back:,} of the sent came back" if found.came_back else ""
     said = f"{found.sent:,} of {found.recipients:,} recipients ({found.share}) were sent their email{not_sent}{back}"
     session.screen.prose(said, style=STYLES["ok" if found.complete else "warning"])
+
+
+def _archive_record(archive: JobArchive) -> dict[str, Any]:
+    return record(archive) | {"waiting": archive.waiting, "complete": archive.complete}
+
+
+def _show_archive(session: Session, view: JobView) -> None:
+    """Show how complete the archive is, where copies are wanted."""
+    if (archive := view.archive) is None:
+        return
+    if archive.complete:
+        session.screen.line(f"archive complete: copies of {archive.archived:,} sent emails", style=STYLES["ok"])
+        return
+    words = f"archive not complete: copies of {archive.archived:,} of {archive.sent:,} sent emails"
+    words += f", {archive.waiting:,} still wait in a spool" if archive.waiting else ""
+    words += f", {archive.not_kept:,} could not be kept" if archive.not_kept else ""
+    session.screen.prose(words, style=STYLES["warning"])
 
 
 def _found(report: JobReport) -> str:

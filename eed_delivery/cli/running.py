@@ -10,7 +10,7 @@ from eed_delivery.app.roles import hearing, roles
 from eed_delivery.app.startup import check_ledger
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.config import cautions, supervision
+from eed_delivery.config import Settings, cautions, supervision
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.runtime.sd_notify import SystemdNotifier
 from eed_delivery.runtime.supervisor import Supervisor, stop_on_signals
@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 def run(session: Session) -> None:
     """Run the service with all configured roles.
 
-    Publisher, workers and sweeper always run. The roles events, bounces, web and webhooks run if they are configured.
+    Publisher, workers and sweeper always run. The roles archive, events, bounces, web and webhooks run if they are
+    configured.
     Each role has its own process. One supervisor runs them until SIGTERM.
 
     \b
@@ -34,6 +35,7 @@ def run(session: Session) -> None:
     """
     settings = session.settings
     wanted = {
+        "archive": _archives(settings),
         "events": settings.tracking.events_queue_url,
         "bounces": settings.bounces.listen,
         "web": settings.web.listen,
@@ -64,11 +66,36 @@ def worker(session: Session, drain: bool) -> None:
 
     --drain also waits for retries that are not due yet.
 
+    Where an archive is set, the role archive runs beside them, but not with --drain.
+
     \b
     Example:
       eed-delivery worker --drain
     """
-    supervise(session, "worker", drain=drain)
+    beside = ["archive"] if _archives(session.settings) and not drain else []
+    supervise(session, "worker", *beside, drain=drain)
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="Exit with code 0 when no copy in the spool can go into its archive.")
+@takes_config
+@pass_session
+def archive(session: Session, drain: bool) -> None:
+    """Run only the role that takes copies of sent emails into the archive.
+
+    Copies wait in this host's spool. Each host that sends emails of a channel with an archive needs this role. run
+    and worker start it.
+
+    --drain does not wait for copies of emails that are in doubt.
+
+    \b
+    Example:
+      eed-delivery archive --drain
+    """
+    if not _archives(session.settings):
+        what = "it is not set, so no copies are kept"
+        raise ConfigError([Problem("transport.archive.url", what, "Set s3://bucket/prefix or a directory.")])
+    supervise(session, "archive", drain=drain)
 
 
 @click.command()
@@ -135,6 +162,12 @@ def web(session: Session) -> None:
     """
     _needs_a_place("web.listen", session.settings.web.listen, "127.0.0.1:8025")
     supervise(session, "web")
+
+
+def _archives(settings: Settings) -> bool:
+    """Whether any channel keeps copies of its emails."""
+    archives = [settings.transport.archive, *(channel.archive for channel in settings.channel.values())]
+    return any(archive.url is not None for archive in archives)
 
 
 def _needs_a_place(name: str, listen: str | None, example: str) -> None:

@@ -9,7 +9,9 @@
 - `actor`        who acts
 - `auditing`     the audit's list, and its rows for what is only read
 - `reconciling`  compares source and ledger, and repairs differences
+- `archiving`    the archive: copies that are wanted, and those that are there
 - `reporting`    reads for people
+- `proofs`       the SHA-256 of what was sent, for people
 - `job_watch`    bounces and complaints of running jobs, and the pause that follows
 - `answers`      what mail servers answered to a job's emails
 - `tracking`     what became of emails after they left

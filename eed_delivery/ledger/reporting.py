@@ -55,6 +55,8 @@ class JobReport:
     resent: int = 0
     reconciled_at: datetime | None = None
     differences: int | None = None
+    archive: bool = False
+    """Whether copies of its emails are wanted."""
 
     @property
     def done(self) -> int:
@@ -139,7 +141,7 @@ class RefusalReport:
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
     """One try against the mail server or SES, or an operator's word on it. `recipient` is where the try went, or was to
-    go."""
+    go. `sha256`, in hexadecimal, is of the bytes that were handed to the transport. None: there was no wire."""
 
     gen: int
     attempt: int
@@ -153,6 +155,7 @@ class AttemptReport:
     took_ms: int | None
     ended_at: datetime
     recipient: str | None
+    sha256: str | None = None
 
 
 class ReportingLedger:
@@ -235,6 +238,7 @@ class ReportingLedger:
             resent=row.resent,
             reconciled_at=row.reconciled_at,
             differences=row.differences,
+            archive=bool(row.archive),
         )
 
     def emails_to(self, address: str, page: int = 1000, after: int = 0) -> Iterator[EmailReport]:
@@ -319,7 +323,7 @@ class ReportingLedger:
             .where(eed_attempt.c.email_id == email_id)
             .order_by(eed_attempt.c.attempt_id)
         )
-        return self._database.run(lambda c: [AttemptReport(*row) for row in c.execute(statement)])
+        return self._database.run(lambda c: [_attempt(row) for row in c.execute(statement)])
 
     def reasons(self, job_id: int, page: int = REASONS_A_PAGE) -> Iterator[tuple[EmailState, str | None]]:
         """The state and reason of each email of a job that was not sent, a page at a time.
@@ -372,6 +376,12 @@ class ReportingLedger:
             .limit(page)
         )
         return self._database.run(lambda c: [(email_id, detail) for email_id, detail in c.execute(found)])
+
+
+def _attempt(row: Row[*tuple[Any, ...]]) -> AttemptReport:
+    facts = row._asdict()
+    digest = facts.pop("sha256")
+    return AttemptReport(**facts, sha256=None if digest is None else digest.hex())
 
 
 def _behind(job_id: int) -> ColumnElement[bool]:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
+    BINARY,
     BigInteger,
     Boolean,
     Column,
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -20,6 +22,10 @@ metadata = MetaData()
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only for INTEGER keys
 Time = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+# SHA-256 (FIPS 180-4). As hexadecimal text it would take twice the room in each row.
+Digest = BINARY(32).with_variant(LargeBinary(), "sqlite")
 
 
 def word(length: int) -> String:
@@ -95,6 +101,7 @@ eed_job = Table(
     Column("reconcile_until", Time),  # its lease
     # When its recipients were replaced, because it had been finished for long enough. A later end begins anew.
     Column("pseudonymised_at", Time),
+    Column("archive", Boolean, nullable=False, server_default="0"),  # copies of its emails are to be kept
     Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )
@@ -159,10 +166,24 @@ eed_attempt = Table(
     Column("took_ms", Integer),  # from the hand-over to the transport to its answer
     Column("ended_at", Time, nullable=False),
     Column("recipient", prose(RECIPIENT_LENGTH)),  # where it went; NULL: a word on it, or one of an earlier release
+    Column("sha256", Digest),  # of the bytes that were handed to the transport; NULL: there was no wire
     Index("eed_attempt_by_email", "email_id"),
     # For events that carry no tag of ours. It costs one entry an attempt, written once and never changed; SES's ids
     # begin with the time, so it grows at its end. On eed_email it would cost a change, and forget a requeue's first id.
     Index("eed_attempt_by_message", "message_id"),
+    **_OPTIONS,
+)
+
+eed_archive_copy = Table(
+    "eed_archive_copy",
+    metadata,
+    # The archive's own key, JOB/EMAIL.GEN.eml: a job's copies lie together.
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("email_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("gen", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", Digest, nullable=False),
+    Column("size", Integer, nullable=False),  # bytes
+    Column("archived_at", Time),  # when the archive had it; NULL: it was sent, and no copy could be kept
     **_OPTIONS,
 )
 
@@ -324,7 +345,8 @@ eed_alert = Table(
 VERSION_TABLE = "eed_alembic_version"
 _ALL: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _FEWER: Mapping[str, tuple[str, ...]] = {
-    "eed_audit": ("SELECT", "INSERT"),  # nothing in it is changed or deleted
+    "eed_archive_copy": ("SELECT", "INSERT"),
+    "eed_audit": ("SELECT", "INSERT"),  # nothing in these two is changed or deleted
     "eed_webhook_endpoint": ("SELECT", "INSERT", "UPDATE"),
 }
 

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from eed_delivery.archive.names import archive_key
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.acts import Act, ActKind, ActLedger, ActObject, ActReport
 from eed_delivery.ledger.auditing import AuditLedger
+from eed_delivery.ledger.proofs import Proof, ProofLedger
 from eed_delivery.ledger.reporting import NO_WORD_YET, AttemptReport, EmailReport, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.tracking.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
@@ -55,14 +57,16 @@ class EmailsPage:
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
-    """All there is to say of an email. `header_id` is the Message-ID that the service gives it. `more_events` means
-    that only the first ones are here."""
+    """All there is to say of an email. `header_id` is the Message-ID that the service gives it. `archive_key` is where
+    the archive has its copy. `more_events` means that only the first ones are here."""
 
     report: EmailReport
     job_key: str
     header_id: str
     resends: tuple[str, ...]
     engagement: Engagement
+    proof: Proof
+    archive_key: str | None
     attempts: tuple[AttemptReport, ...]
     events: tuple[EventReport, ...]
     more_events: bool
@@ -79,6 +83,7 @@ class EmailQueries:
         reporting: ReportingLedger,
         outcomes: OutcomeLedger,
         engagement: EngagementLedger,
+        proofs: ProofLedger,
         acts: ActLedger,
         audit: AuditLedger,
     ) -> None:
@@ -87,6 +92,7 @@ class EmailQueries:
         self._reporting = reporting
         self._outcomes = outcomes
         self._engagement = engagement
+        self._proofs = proofs
         self._acts = acts
         self._audit = audit
 
@@ -121,12 +127,16 @@ class EmailQueries:
         self._audit.record(Act(ActKind.EMAIL, report.job_id, email_id))
         job = self._reporting.job(report.job_id)
         events = tuple(self._outcomes.events_of(email_id))
+        proof = self._proofs.of_email(report)
+        archived_as = archive_key(report.job_id, email_id, report.gen) if proof.archived_at else None
         return EmailView(
             report=report,
             job_key=job.key if job else str(report.job_id),
             header_id=f"<{report.email_id}.{report.gen}@{self._message_id_domain}>",
             resends=tuple(resend.key for resend in self._reporting.resends(report)),
             engagement=self._engagement.of_email(report),
+            proof=proof,
+            archive_key=archived_as,
             attempts=tuple(self._reporting.attempts(email_id)),
             events=events,
             more_events=len(events) == EVENTS_OF_AN_EMAIL,

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.config import Settings
 from eed_delivery.database.server_words import server_words
 from eed_delivery.ledger.acts import ActLedger, ActReport
+from eed_delivery.ledger.archiving import ArchiveLedger, JobArchive
 from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 from eed_delivery.ledger.reporting import JobReport, RecentRate, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import EngagementLedger, JobEngagement
@@ -21,8 +22,8 @@ from eed_delivery.reports.served import REFUSED, Served, served
 from eed_delivery.reports.tracked import Tracked, tracked
 
 __all__ = [
-    "ActReport", "EmailReport", "JobEngagement", "JobQueries", "JobReport", "JobRequest", "JobView", "JobsPage",
-    "JobsRequest", "OutcomeReport", "ReasonCount", "RecentRate", "WaitingJobView",
+    "ActReport", "EmailReport", "JobArchive", "JobEngagement", "JobQueries", "JobReport", "JobRequest", "JobView",
+    "JobsPage", "JobsRequest", "OutcomeReport", "ReasonCount", "RecentRate", "WaitingJobView",
 ]  # fmt: skip
 
 DOUBTS_SHOWN = 10
@@ -92,6 +93,8 @@ class JobView:
     more_acts: bool
     doubts: tuple[EmailReport, ...]
     waiting: WaitingJob | None
+    archive: JobArchive | None
+    """How complete the archive of its sent emails is; None where no copies are wanted."""
 
 
 class JobQueries:
@@ -106,8 +109,10 @@ class JobQueries:
         outcomes: OutcomeLedger,
         engagement: EngagementLedger,
         acts: ActLedger,
+        archive: ArchiveLedger,
     ) -> None:
         self._settings = settings
+        self._archive = archive
         self._keys = keys
         self._reporting = reporting
         self._scheduling = scheduling
@@ -161,6 +166,7 @@ class JobQueries:
             more_acts=more_acts,
             doubts=self._doubts(report, wanted.doubts),
             waiting=self._scheduling.job(report.key) if report.state is JobState.PAUSED else None,
+            archive=self._archive.of_job(report.job_id, report.counts[EmailState.SENT]) if report.archive else None,
         )
 
     def _reasons(self, report: JobReport, most: int) -> tuple[tuple[ReasonCount, ...], int]:

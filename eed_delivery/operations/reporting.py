@@ -8,6 +8,7 @@ from typing import IO, Literal
 from eed_delivery.config import Settings
 from eed_delivery.ledger.acts import Act, ActKind, ActLedger
 from eed_delivery.ledger.auditing import AuditLedger
+from eed_delivery.ledger.proofs import Proof, ProofLedger
 from eed_delivery.ledger.reporting import EmailReport, RefusalReport, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
@@ -43,6 +44,7 @@ class ReportLedgers:
     reporting: ReportingLedger
     engagement: EngagementLedger
     outcomes: OutcomeLedger
+    proofs: ProofLedger
     acts: ActLedger
     audit: AuditLedger
 
@@ -84,17 +86,17 @@ class ReportWriter:
     def _csv(self, file: IO[bytes]) -> None:
         """A row for each email."""
         file.write(self._reconciliation.header)
-        for email, engagement in self._emails():
-            file.write(self._reconciliation.row(email, engagement))
+        for email, engagement, proof in self._emails():
+            file.write(self._reconciliation.row(email, engagement, proof))
         for refusal in self._refusals():
             file.write(self._reconciliation.refusal(refusal))
 
     def _json(self, file: IO[bytes]) -> None:
         """One object: `emails` and `refused`, one in a line, then the job's `engagement` and the `certificate`."""
         start = b'{"emails": [\n'
-        for email, engagement in self._emails():
-            self._reconciliation.row(email, engagement)
-            file.write(start + _json(facts(email, engagement)))
+        for email, engagement, proof in self._emails():
+            self._reconciliation.row(email, engagement, proof)
+            file.write(start + _json(facts(email, engagement, proof)))
             start = b",\n"
         file.write(b'{"emails": [' if start != b",\n" else b"\n")
         file.write(b'],\n"refused": [')
@@ -109,8 +111,8 @@ class ReportWriter:
     def _html(self, file: IO[bytes]) -> None:
         """The page."""
         digest = Digest()
-        for email, engagement in self._emails():
-            self._reconciliation.row(email, engagement)
+        for email, engagement, proof in self._emails():
+            self._reconciliation.row(email, engagement, proof)
             digest.add(email)
         for refusal in self._refusals():
             self._reconciliation.refusal(refusal)
@@ -127,11 +129,12 @@ class ReportWriter:
         """The certificate of what was written, as JSON."""
         return _json(self._certificate().as_json(), indent=2) + b"\n"
 
-    def _emails(self) -> Iterator[tuple[EmailReport, Engagement | None]]:
-        """Each email, with its opens and clicks where they are asked for."""
+    def _emails(self) -> Iterator[tuple[EmailReport, Engagement | None, Proof]]:
+        """Each email, with its opens and clicks where they are asked for, and with what is known of its content."""
         emails = self._ledgers.reporting.emails(self._job_id)
         plain = ((email, None) for email in emails)
-        yield from self._ledgers.engagement.beside(emails) if self._request.opens else plain
+        beside = self._ledgers.engagement.beside(emails) if self._request.opens else plain
+        yield from self._ledgers.proofs.beside(beside)
 
     def _refusals(self) -> Iterator[RefusalReport]:
         """The rows of the source that were refused."""

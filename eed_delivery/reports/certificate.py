@@ -12,15 +12,31 @@ from datetime import datetime
 from typing import Any
 
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.proofs import NO_PROOF, Proof
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport, RefusalReport
 from eed_delivery.ledger.tracking.engagement import Engagement, JobEngagement
 from eed_delivery.model import OPEN_STATES, EmailState
-from eed_delivery.reports.rows import ENGAGEMENT_COLUMNS, CsvRows, utc
+from eed_delivery.reports.rows import ENGAGEMENT_COLUMNS, CsvRows, text_cell, utc
 
 FORMAT = "eed-delivery reconciliation certificate"
-VERSION = 3
-"""1 and 2 (with engagement) have no refused rows and no sum of what was found. docs/check_certificate.py knows all."""
+VERSION = 4
+"""1 and 2 (with engagement) have no refused rows and no sum of what was found. 3 has no digests of what was sent.
+docs/check_certificate.py knows all."""
 ENDED = (EmailState.SENT, EmailState.FAILED, EmailState.SUPPRESSED, EmailState.CANCELLED, EmailState.IN_DOUBT)
+
+
+CONTENT_RULE = 'SHA-256 of a line "<sha256>  <email>" with LF for each sent row that has a sha256, in order'
+"""docs/cli.md says it with an example. The lines are those of sha256sum(1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentContent:
+    """The digests of what was sent, as one. `emails`: sent emails whose digest is known; `archived`: those of which the
+    archive has a copy."""
+
+    emails: int = 0
+    sha256: str = hashlib.sha256().hexdigest()
+    archived: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,7 @@ class Certificate:
     read_to: datetime
     refused: int = 0
     engagement: JobEngagement | None = None
+    content: SentContent = SentContent()
 
     @property
     def open(self) -> int:
@@ -60,6 +77,14 @@ class Certificate:
     def changed(self) -> bool:
         """Whether the ledger's counts are not those of the rows any more."""
         return self.job.counts != self.states
+
+    @property
+    def archive(self) -> dict[str, Any] | None:
+        """How many sent emails the archive has; None where no copies are wanted."""
+        if not self.job.archive:
+            return None
+        sent, archived = self.states[EmailState.SENT], self.content.archived
+        return {"archived": archived, "missing": sent - archived, "complete": sent == archived}
 
     @property
     def verdict(self) -> str:
@@ -120,6 +145,13 @@ class Certificate:
             "refused_rows": self.refused,
             "outcomes_of_sent": self.outcomes,
             "outcomes_of_others": self.outcomes_of_others,
+            "content": {
+                "rule": CONTENT_RULE,
+                "emails": self.content.emails,
+                "without": self.states[EmailState.SENT] - self.content.emails,
+                "sha256": self.content.sha256,
+            },
+            "archive": self.archive,
             "sums": list(self.sums),
             "sha256": self.sha256,
         } | (more if self.engagement is None else {**more, "engagement": asdict(self.engagement)})
@@ -137,19 +169,29 @@ class Reconciliation:
         self._outcomes: Counter[str] = Counter()
         self._of_others = 0
         self._refused = 0
+        self._content = hashlib.sha256()
+        self._known = 0
+        self._archived = 0
 
-    def row(self, email: EmailReport, engagement: Engagement | None = None) -> bytes:
+    def row(self, email: EmailReport, engagement: Engagement | None = None, proof: Proof = NO_PROOF) -> bytes:
         """An email's line of the CSV, once it is counted and hashed. `engagement` is needed where it is in the rows."""
         self._states[email.state] += 1
         if email.state is EmailState.SENT:
             self._outcomes[email.outcome or NO_WORD_YET] += 1
+            self._prove(email, proof)
         elif email.outcome is not None:
             self._of_others += 1
         if self._engaged is not None and engagement is not None:
             self._engaged.update(name for name in ENGAGEMENT_COLUMNS if getattr(engagement, name))
-        line = self._rows.row(email, engagement)
+        line = self._rows.row(email, engagement, proof)
         self._hash.update(line)
         return line
+
+    def _prove(self, email: EmailReport, proof: Proof) -> None:
+        self._archived += proof.archived_at is not None
+        if proof.sha256 is not None:
+            self._known += 1
+            self._content.update(f"{proof.sha256}  {text_cell(email.key)}\n".encode())
 
     def refusal(self, refusal: RefusalReport) -> bytes:
         """A refused row's line of the CSV, once it is counted and hashed. They come behind the emails."""
@@ -172,4 +214,5 @@ class Reconciliation:
             read_to=read_to,
             refused=self._refused,
             engagement=JobEngagement(*(engaged[name] for name in ENGAGEMENT_COLUMNS)) if engaged is not None else None,
+            content=SentContent(self._known, self._content.hexdigest(), self._archived),
         )

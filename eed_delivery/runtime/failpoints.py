@@ -54,7 +54,16 @@ SWEEPER = (
     "sweeper.dead_acked",
     "sweeper.put_back",
 )
-NAMES = (*PUBLISHER, *WORKER, *SWEEPER)
+COPIES = (
+    "archive.drafted",
+    "archive.marked",
+)
+"""A worker's, where an archive is set."""
+ARCHIVE = (
+    "archive.stored",
+    "archive.recorded",
+)
+NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *ARCHIVE)
 
 _ACTIONS: Mapping[str, Callable[[], object]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),

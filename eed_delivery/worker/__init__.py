@@ -3,6 +3,7 @@
 - `process`           what the threads of one process share, and how it starts and stops
 - `batch`             one batch of messages in one thread
 - `delivery`          the path of one email: render, wire, send, decide, record
+- `handover`          the wire of one email, with its copy for the archive
 - `journal`           a thread's wires and outcomes on their way to the ledger
 - `keeper`            extends visibility timeouts and leases
 - `breaker`           stops receiving while the way out is broken

@@ -2,7 +2,9 @@
 
 render      its own variables and attachments become one message. Bad input ends here, before anything is sent. A few
             emails of a batch are rendered ahead of their turns
+hash        the SHA-256 of the message, for the ledger
 rate        the shared send rate
+copy        for the archive, if one is set, just before the wire
 send        the transport talks to the server, and just before the point of no return asks for
 wire        the ledger's grant: our token, our lease, an active job. No grant, no send (G2)
 settle      a store of files can be asked after a lost answer; a mail server cannot
@@ -20,6 +22,7 @@ from typing import Literal, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from eed_delivery.archive.copies import Copies
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, Stopping
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
@@ -29,6 +32,7 @@ from eed_delivery.runtime.defects import Defects
 from eed_delivery.transports import FileTransport, Grant, Transport
 from eed_delivery.untrusted import masked_reply
 from eed_delivery.worker import logged_replies
+from eed_delivery.worker.handover import Handover, digest_of
 from eed_delivery.worker.journal import Journal
 
 log = structlog.get_logger(__name__)
@@ -98,6 +102,7 @@ class Draft:
     email: Email
     rendered: Rendered | Files | Exception
     seconds: float  # what rendering took
+    sha256: bytes = b""  # as `digest_of` has it
 
     @property
     def failed(self) -> bool:
@@ -148,11 +153,12 @@ class Delivery:
         defects: Defects | None = None,
         noted: Callable[[Email], AbstractContextManager[None]] = lambda _: nullcontext(),
         stored_reply: Callable[[str], str] = masked_reply,
+        copies: Copies | None = None,
     ) -> None:
         """`await_turn` waits for a turn. `judge` may see through an outcome that blames the whole way out for one
         email. `missing` receives a job's email that has left without values that its templates print. `defects` are
         those of the whole process. `noted` keeps, while an email is rendered, a note of it for the supervisor.
-        `stored_reply` makes of a reply what is stored."""
+        `stored_reply` makes of a reply what is stored. `copies` keeps copies for the archive."""
         self._renderer = renderer
         self._send = cast("_Send", transport.send)  # which of the two it carries, its channel's renderer makes
         self._settle = cast("_Settle | None", getattr(transport, "settle", None))
@@ -164,6 +170,7 @@ class Delivery:
         self._defects = defects or Defects()
         self._noted = noted
         self._stored_reply = stored_reply
+        self._copies = copies
         # Of the configuration as it is now: `log` itself binds anew for each line.
         self._log: FilteringBoundLogger = log.bind()
 
@@ -185,7 +192,8 @@ class Delivery:
             made = failure
         if isolated and not suspect and _is_out_of_memory(made):
             return self.render(load_job, email, isolated, suspect=True)
-        return Draft(email, made, time.monotonic() - started)
+        digest = b"" if isinstance(made, Exception) else digest_of(made)  # now: it is still in the processor's caches
+        return Draft(email, made, time.monotonic() - started, digest)
 
     def _render(self, load_job: Callable[[], CompiledJob], email: Email) -> Rendered | Files:
         with self._noted(email):
@@ -198,10 +206,11 @@ class Delivery:
         """
         email = draft.email
         started = time.monotonic() - draft.seconds
+        handover = Handover(email, draft.sha256, self._journal, self._copies)
         try:
             message = draft.message()
             self._await_turn()
-            accepted = self._send(message, lambda: self._journal.wire(email))
+            accepted = self._send(message, lambda: handover.grant(message))
             failpoints.reach("worker.sent")
             outcome = _yes(accepted)
         except NoGrant:
@@ -217,8 +226,9 @@ class Delivery:
             if count := self._defects.seen(defect):
                 log.exception("defect", **email.log_facts(), count=count)
             verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
-            outcome = Outcome(verdict, f"a defect in eed_delivery ({type(defect).__name__}): see the log")
-        outcome = self._judge(email, outcome)
+            reply = f"a defect in eed_delivery ({type(defect).__name__}): see the log"
+            outcome = Outcome(verdict, reply)
+        outcome = self._judge(email, handover.ended(outcome))
         decision = decide(outcome, number, self._rules)
         self._journal.record(email, self._stored(decision), round((time.monotonic() - started) * 1000))
         if draft.missing and outcome.verdict in _LEFT:

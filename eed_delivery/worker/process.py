@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 
 from eed_delivery.addresses import domain_of
+from eed_delivery.archive.copies import Copies
 from eed_delivery.config import WorkerSettings
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.events import DeliveryOutcome
@@ -88,6 +89,8 @@ class WorkerParts:
     render_seconds: float = math.inf
     stored_reply: Callable[[str], str] = masked_reply
     """A mail server's reply as it is stored."""
+    copies: Copies | None = None
+    """Keeps a copy of each email, if an archive is set."""
 
 
 class Worker:
@@ -198,6 +201,7 @@ class Worker:
                 self._defects,
                 partial(renders.of, number) if renders is not None else lambda _: nullcontext(),
                 self._parts.stored_reply,
+                self._parts.copies,
             ),
             journal=journal,
             compiled=self._compiled.get,

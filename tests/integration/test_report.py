@@ -140,7 +140,7 @@ def test_each_refused_row_is_in_the_report_by_key_and_reason(finished: World, ee
     assert check(path) == (0, "8 rows and 2 refused rows agree with the certificate: BALANCED\n")
     *_, first, second = csv.reader(io.StringIO(path.read_text(), newline=""))
     assert first == ["'=18446744073709551615", "", "refused", "0", "2026-11-22T12:00:00.000Z", "",
-                     "its key cannot be stored: the largest number is 9223372036854775807", "", ""]  # fmt: skip
+                     "its key cannot be stored: the largest number is 9223372036854775807", "", "", "", ""]  # fmt: skip
     assert (second[0], second[2]) == ("77", "refused")
     report = json.loads(eed.good("report", "1", "--format", "json"))
     assert [(row["email"], row["round"]) for row in report["refused"]] == [(first[0][1:], 0), ("77", 1)]
@@ -227,7 +227,7 @@ Edit = Callable[[list[bytes]], list[bytes]]
         (lambda lines: [lines[0], *lines[2:]], "rows: the certificate says 8, the rows say 7"),
         (lambda lines: [*lines[:2], lines[1], *lines[2:]], "email 1000 is there twice"),
         (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "sha256"),
-        (lambda lines: [lines[0], lines[1].replace(b",sent,", b"sent"), *lines[2:]], "7 cells instead of 9"),
+        (lambda lines: [lines[0], lines[1].replace(b",sent,", b"sent"), *lines[2:]], "9 cells instead of 11"),
         (lambda lines: lines[1:], "the first line"),
         (lambda lines: [lines[0].replace(b"\r\n", b"\n"), *lines[1:]], "sha256"),
         (lambda lines: [*lines, b"\xff"], "utf-8"),
@@ -292,13 +292,13 @@ def test_the_rows_are_the_emails_and_run_nothing_in_a_spreadsheet(finished: Worl
     header, *rows = csv.reader(io.StringIO(result.stdout_bytes.decode(), newline=""))
     assert header == [
         *("email", "recipient", "state", "attempts", "changed_at", "message_id", "detail"),
-        *("outcome", "outcome_at"),
+        *("outcome", "outcome_at", "sha256", "archived_at"),
     ]
     assert [row[0] for row in rows] == [str(n) for n in range(1000, 1008)]
     assert [row[1] for row in rows] == [*RECIPIENTS[:5], "'=cmd@example.com", *RECIPIENTS[6:]]
     hard = rows[HARD - 1000]
     assert (hard[2], hard[3], hard[5:]) == (
-        "sent", "1", ["m", "250 ok", "hard_bounced", "2026-11-22T12:02:00.000Z"]
+        "sent", "1", ["m", "250 ok", "hard_bounced", "2026-11-22T12:02:00.000Z", "", ""]
     )  # fmt: skip
     assert json.loads(result.stderr)["verdict"] == "BALANCED"
 
@@ -330,12 +330,12 @@ def test_opens_and_clicks_are_in_the_rows_only_where_they_are_asked_for(
     in_all = {"opened": 2, "clicked": 1, "machine_opened": 1, "machine_clicked": 0}
     assert json.loads((tmp_path / "opened.csv.certificate.json").read_text())["engagement"] == in_all
     report = json.loads(eed.good("report", "1", "--opens", "--format", "json"))
-    assert (report["emails"][0]["opens"], report["engagement"], report["certificate"]["version"]) == (2, in_all, 3)
+    assert (report["emails"][0]["opens"], report["engagement"], report["certificate"]["version"]) == (2, in_all, 4)
     report = json.loads(eed.good("report", "1", "--format", "json"))
     assert ("opens" in report["emails"][0], report["engagement"], report["certificate"]["version"]) == (
         False,
         in_all,
-        3,
+        4,
     )
 
 

@@ -49,6 +49,8 @@ class OutcomeRecorder:
         notice = self._notice(email, decision)
         if notice is not None:
             yield BoundStatement(PUT, values_of(notice))
+        if _lacks_copy(decision):
+            yield BoundStatement(sql.COPY_LOST, _lost_copy(email, decision))
 
     def record(
         self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True
@@ -58,6 +60,8 @@ class OutcomeRecorder:
             c.execute(sql.ATTEMPT, self._attempt(email, decision, took_ms))
             notice = self._notice(email, decision)
             self._outbox.put(c, [notice] if notice is not None else ())
+            if _lacks_copy(decision):
+                c.execute(sql.COPY_LOST, _lost_copy(email, decision))
             return True
         row = c.execute(
             select(eed_email.c.state, eed_email.c.token, eed_email.c.gen).where(eed_email.c.email_id == email.email_id)
@@ -112,7 +116,18 @@ class OutcomeRecorder:
             "its_worker": self._worker,
             "its_took_ms": took_ms,
             "its_recipient": went_to(email.recipient)[:RECIPIENT_LENGTH],
+            "its_sha256": outcome.sha256,
         }
+
+
+def _lacks_copy(decision: Decision) -> bool:
+    """Whether it is sent, and the archive that is set gets no copy of it."""
+    return decision.outcome.copy_lost and decision.state is EmailState.SENT
+
+
+def _lost_copy(email: Email, decision: Decision) -> dict[str, object]:
+    facts = {"its_job_id": email.job_id, "its_email_id": email.email_id, "its_gen": email.gen}
+    return {**facts, "its_sha256": decision.outcome.sha256}
 
 
 def _concerns_source(email: Email, decision: Decision) -> bool:

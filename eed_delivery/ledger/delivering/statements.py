@@ -6,7 +6,14 @@ from sqlalchemy.sql.elements import ColumnElement
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.insert import unless_there
 from eed_delivery.ledger.delivering.domain_holds import IS_HELD
-from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_former_address, eed_job, eed_suppression
+from eed_delivery.ledger.schema import (
+    eed_archive_copy,
+    eed_attempt,
+    eed_email,
+    eed_former_address,
+    eed_job,
+    eed_suppression,
+)
 from eed_delivery.ledger.suppression.erased import HAS_PSEUDONYMS
 from eed_delivery.ledger.suppression.statements import ENTRY_OF_DOMAIN, ENTRY_OF_EMAIL, OF_DOMAIN, SUPPRESSED
 from eed_delivery.model import EmailState, JobState
@@ -167,6 +174,15 @@ WIRED_AGAIN = (
 ATTEMPT = insert(eed_attempt).values(
     **{column.name: bindparam(f"its_{column.name}") for column in eed_attempt.c if column.name not in _BY_ITSELF},
     ended_at=utc_now(),
+)
+
+COPY_LOST = insert(eed_archive_copy).values(
+    job_id=bindparam("its_job_id"),
+    email_id=bindparam("its_email_id"),
+    gen=bindparam("its_gen"),
+    sha256=bindparam("its_sha256"),
+    size=0,
+    archived_at=None,
 )
 
 _BEFORE_THE_WIRE = _FENCED.where(eed_email.c.state == EmailState.SENDING).where(eed_email.c.wire_at.is_(None))

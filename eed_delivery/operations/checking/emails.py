@@ -53,6 +53,22 @@ def transport(parts: CheckedParts) -> Iterator[Finding]:
         )
 
 
+def archives(parts: CheckedParts) -> Iterator[Finding]:
+    """The archive of each channel that has one, and the spool on this host. Nothing is stored."""
+    for channel, archive in parts.archives.of.items():
+        where = f"archive of the channel {channel}"
+        spool = parts.archives.spool(channel)
+        try:
+            waiting = spool.used_bytes
+        except OSError as error:
+            remedy = "Check archive.spool, and that the service's user may write there."
+            yield Finding("error", where, f"the spool {spool.directory} cannot be used: {error.strerror}", remedy)
+            continue
+        with closing(parts.archives.store(channel)()) as store:
+            store.probe()
+        yield Finding("ok", where, f"{archive.url} answers, and {waiting:,} bytes wait in {spool.directory}")
+
+
 def attachments(parts: CheckedParts) -> Iterator[Finding]:
     """The directory of attachments, which this host's disk has."""
     where = "rendering.attachments_root"

@@ -1,15 +1,27 @@
 """The parts that are checked. Each is made when it is checked, and one that cannot be made is a finding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from eed_delivery.archive.spool import Spool
 from eed_delivery.config import Settings
+from eed_delivery.config.archive import ArchiveSettings
 from eed_delivery.queue import Queue
 from eed_delivery.tracking.bounces.verp import Verp
-from eed_delivery.transports import Transport
+from eed_delivery.transports import FileTransport, Transport
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client
+
+
+class CheckedArchives(Protocol):
+    """The archives of the channels that have one, by the channel's name."""
+
+    of: Mapping[str, ArchiveSettings]
+
+    def spool(self, channel: str) -> Spool: ...
+
+    def store(self, channel: str) -> Callable[[], FileTransport]: ...
 
 
 class CheckedParts(Protocol):
@@ -25,5 +37,8 @@ class CheckedParts(Protocol):
     def verp(self) -> Verp | None: ...
 
     def transport_factory(self) -> Callable[[], Transport]: ...
+
+    @property
+    def archives(self) -> CheckedArchives: ...
 
     def ses_client(self) -> "SESV2Client": ...

@@ -30,6 +30,7 @@ class ServiceCheck:
             ("bounces.address", partial(emails.bounces, parts)),
             ("web.base_url", partial(emails.web, parts)),
             (f"transport {parts.settings.transport.kind}", partial(emails.transport, parts)),
+            ("archive", partial(emails.archives, parts)),
             ("rendering.attachments_root", partial(emails.attachments, parts)),
         )
         found = (finding for where, look in checks for finding in _outcome(where, look))

@@ -1,11 +1,12 @@
-"""kill -9 at each place between two steps: every failpoint of publisher, worker and sweeper, several times."""
+"""kill -9 at each place between two steps: every failpoint of each role, several times."""
 
 import signal
 
 from eed_delivery.model import Ticket
 from eed_delivery.queue import write
 from eed_delivery.runtime import failpoints
-from tests.faults.crew import Crew, Member
+from tests.archived import ArchiveBooks
+from tests.faults.crew import USUAL, Crew, Member
 from tests.faults.judgement import Told
 from tests.faults.load import THREADS, people
 from tests.faults.scenario import Amount, Site, scenario
@@ -13,8 +14,16 @@ from tests.servers.smtp_server import Close, Say
 from tests.sink import Sink
 from tests.stack import BRISK, Stack
 
-ROLES = {"publisher": failpoints.PUBLISHER, "worker": failpoints.WORKER, "sweeper": failpoints.SWEEPER}
-COMMON = ("worker.rendered", "worker.before_wire", "worker.group_committed", "worker.wired", "worker.sent")
+ROLES = {
+    "publisher": failpoints.PUBLISHER,
+    "worker": (*failpoints.WORKER, *failpoints.COPIES),
+    "sweeper": failpoints.SWEEPER,
+    "archive": failpoints.ARCHIVE,
+}
+COMMON = (
+    *("worker.rendered", "worker.before_wire", "worker.group_committed", "worker.wired", "worker.sent"),
+    *failpoints.COPIES,
+)
 """Reached with every email: the third or the thirtieth time is as good as the first."""
 IN_CALM = "sweeper.put_back"
 """Reached only while the queue is empty: it comes last, when nothing is added any more."""
@@ -24,11 +33,15 @@ LONGEST_SECONDS = 3600.0
 
 @scenario("failpoints", quick=Amount(0, 1), short=Amount(0, 5), long=Amount(0, 50))
 def at_each_failpoint(site: Site, amount: Amount) -> Told:
-    """kill -9 at each failpoint of publisher, worker and sweeper, this many times each."""
-    stack = site.stack({**BRISK, "publisher.job_lease_seconds": 2, "sweeper.queued_patience_seconds": 1})
+    """kill -9 at each failpoint of publisher, worker, sweeper and archiver, this many times each."""
+    archive, spool = site.directory / "archive", site.directory / "spool"
+    settings = {"transport.archive.url": str(archive), "transport.archive.spool": str(spool)}
+    settings |= {"publisher.job_lease_seconds": 2, "sweeper.queued_patience_seconds": 1}
+    stack = site.stack({**BRISK, **settings}, keep_mail=True)
+    books = ArchiveBooks(stack, archive, spool / "default")
     load = _Load(stack, stack.mail_up())
     turns = _Turns(site, amount.faults)
-    crew = Crew(stack)
+    crew = Crew(stack, (*USUAL, "archive"))
     for member in crew.members:
         turns.arm(member)
     with crew:
@@ -44,7 +57,8 @@ def at_each_failpoint(site: Site, amount: Amount) -> Told:
 
         stack.wait_until(strike_under_load, "every failpoint has struck", LONGEST_SECONDS)
         stack.wait_until(strike_in_calm, "the queue has been empty and every job is finished", LONGEST_SECONDS)
-        problems = crew.stop()
+        stack.wait_until(lambda: not books.overdue(), "each sent email's copy has left the spool", LONGEST_SECONDS)
+        problems = crew.stop() + books.violations()
     doubts = turns.struck["worker"] * THREADS
     return Told(stack, sum(turns.struck.values()), doubt_at_most=doubts, problems=problems + turns.problems)
 

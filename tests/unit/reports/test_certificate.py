@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.proofs import NO_PROOF, Proof
 from eed_delivery.ledger.reporting import EmailReport, JobReport, RefusalReport
 from eed_delivery.ledger.tracking.engagement import Engagement
 from eed_delivery.model import OPEN_STATES, EmailState, JobState
@@ -107,10 +108,16 @@ def refusals(draw: st.DrawFn) -> list[RefusalReport]:
 
 
 def report(
-    found: Sequence[EmailReport], refused: Sequence[RefusalReport] = (), /, **of_job: Any
+    found: Sequence[EmailReport],
+    refused: Sequence[RefusalReport] = (),
+    /,
+    proofs: Mapping[int, Proof] | None = None,
+    **of_job: Any,
 ) -> tuple[bytes, Certificate]:
     reconciliation = Reconciliation()
-    content = reconciliation.header + b"".join(reconciliation.row(email) for email in found)
+    known = proofs or {}
+    rows = (reconciliation.row(email, None, known.get(email.email_id, NO_PROOF)) for email in found)
+    content = reconciliation.header + b"".join(rows)
     content += b"".join(map(reconciliation.refusal, refused))
     return content, reconciliation.certificate(job(found, **{"refused": len(refused)} | of_job), NOW, NOW)
 
@@ -242,7 +249,7 @@ def test_opens_and_clicks_stand_behind_the_other_columns(
     assert [row[: len(COLUMNS)] for row in rows] == list(csv.reader(io.StringIO(plain.decode(), newline="")))
     assert rows[0][len(COLUMNS) :] == list(ENGAGEMENT_COLUMNS)
     told = certificate.as_json()
-    assert told["version"] == 3
+    assert told["version"] == 4
     assert (told["sums"], told["states"]) == (list(without.sums), without.states)  # opens are in no sum
     assert told["engagement"]["machine_clicked"] == sum(one.machine_clicks > 0 for one in opens)
     directory = tmp_path_factory.getbasetemp()
@@ -326,17 +333,95 @@ def test_certificates_of_older_versions_stay_checkable(tmp_path: Path) -> None:
     assert any("no state" in words for words in differences(tmp_path, refused, certificate))
 
 
-def test_the_bytes_of_version_3_stay_as_they_are() -> None:
+VERSION_3: dict[str, Any] = OLD_CERTIFICATE | {
+    "version": 3, "found": 2, "moved": 0, "regenerated": 0, "refused": 0, "refused_rows": 0,
+    "sums": [*OLD_CERTIFICATE["sums"], "2 found = 2 enlisted + 0 moved + 0 regenerated + 0 refused"],
+}  # fmt: skip
+
+
+def test_a_certificate_without_digests_stays_checkable(tmp_path: Path) -> None:
+    """As version 3 wrote them."""
+    certificate = VERSION_3 | {"sha256": hashlib.sha256(OLD.encode()).hexdigest()}
+    assert differences(tmp_path, OLD.encode(), certificate) == []
+    assert differences(tmp_path, OLD.encode(), certificate | {"version": 4})
+
+
+@st.composite
+def proofs_of(draw: st.DrawFn, found: Sequence[EmailReport]) -> dict[int, Proof]:
+    """What may be known of these emails."""
+    digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+    proofs = {}
+    for email in found:
+        if email.state in (EmailState.SENT, EmailState.IN_DOUBT) and draw(st.booleans()):
+            archived = draw(st.none() | st.just(NOW)) if email.state is EmailState.SENT else None
+            proofs[email.email_id] = Proof(draw(digests), archived)
+    return proofs
+
+
+@given(found=emails(), data=st.data(), wanted=st.booleans())
+def test_one_digest_is_over_all_that_was_sent(
+    tmp_path_factory: pytest.TempPathFactory, found: list[EmailReport], data: st.DataObject, wanted: bool
+) -> None:
+    proofs = data.draw(proofs_of(found))
+    archived = sum(proof.archived_at is not None for proof in proofs.values())
+    wanted = wanted or archived > 0
+    content, certificate = report(found, proofs=proofs, archive=wanted)
+    told, directory = certificate.as_json(), tmp_path_factory.getbasetemp()
+    assert differences(directory, content, told) == []
+    sent = [email for email in found if email.state is EmailState.SENT]
+    assert told["content"]["emails"] + told["content"]["without"] == len(sent)
+    missing = len(sent) - archived
+    complete = {"archived": archived, "missing": missing, "complete": missing == 0}
+    assert told["archive"] == (complete if wanted else None)
+    for name, wrong in {"emails": 99, "without": 99, "sha256": "0" * 64, "rule": ""}.items():
+        assert differences(directory, content, told | {"content": told["content"] | {name: wrong}})
+    if wanted:
+        assert differences(directory, content, told | {"archive": complete | {"complete": not complete["complete"]}})
+
+
+def test_the_digest_is_that_of_lines_as_sha256sum_writes_them() -> None:
+    """An auditor's own few lines come to the same."""
+    emails = [
+        EmailReport(n, f"=k{n}", 1, "a@b", state, 0, 1, None, None, None, NOW, None, None)
+        for n, state in enumerate([EmailState.SENT, EmailState.IN_DOUBT, EmailState.SENT, EmailState.SENT])
+    ]
+    proofs = {n: Proof(hashlib.sha256(b"%d" % n).hexdigest()) for n in (0, 1, 3)}
+    _, certificate = report(emails, proofs=proofs)
+    lines = "".join(f"{hashlib.sha256(b'%d' % n).hexdigest()}  '=k{n}\n" for n in (0, 3))
+    assert certificate.content.sha256 == hashlib.sha256(lines.encode()).hexdigest()
+    assert (certificate.content.emails, certificate.as_json()["content"]["without"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (b"ab" * 32 + b",", b"ab" * 31 + b"xy,", "no SHA-256"),
+        (b"ab" * 32 + b",", b",", "of what was not sent"),
+        (b"ab" * 32 + b",2026-11-22T12:00:00.000Z", b"ab" * 32 + b",", "archive"),
+        (b"b,sent", b"b,failed", "of what was not sent"),
+    ],
+)
+def test_a_digest_that_was_changed_is_found_out(tmp_path: Path, before: bytes, after: bytes, told: str) -> None:
+    email = EmailReport(1, "1", 1, "a@b", EmailState.SENT, 0, 1, None, None, None, NOW, None, None)
+    content, certificate = report([email], proofs={1: Proof("ab" * 32, NOW)}, archive=True)
+    assert before in content
+    wrong = differences(tmp_path, content.replace(before, after), certificate.as_json())
+    assert any(told in words for words in wrong)
+
+
+def test_the_bytes_of_version_4_stay_as_they_are() -> None:
     email = EmailReport(
         7, "k", 1, "a@b", EmailState.SENT, 0, 2, '250 "ok", é', "m", None, NOW, DeliveryOutcome.DELIVERED, NOW
     )
-    content, certificate = report([email], [RefusalReport("=9", "its key occurs twice", 0, NOW)])
+    refused = [RefusalReport("=9", "its key occurs twice", 0, NOW)]
+    content, certificate = report([email], refused, proofs={7: Proof("ab" * 32, NOW)})
     assert content.decode() == (
-        "email,recipient,state,attempts,changed_at,message_id,detail,outcome,outcome_at\r\n"
-        'k,a@b,sent,2,2026-11-22T12:00:00.000Z,m,"250 ""ok"", é",delivered,2026-11-22T12:00:00.000Z\r\n'
-        "'=9,,refused,0,2026-11-22T12:00:00.000Z,,its key occurs twice,,\r\n"
+        "email,recipient,state,attempts,changed_at,message_id,detail,outcome,outcome_at,sha256,archived_at\r\n"
+        'k,a@b,sent,2,2026-11-22T12:00:00.000Z,m,"250 ""ok"", é",delivered,2026-11-22T12:00:00.000Z,'
+        "abababababababababababababababababababababababababababababababab,2026-11-22T12:00:00.000Z\r\n"
+        "'=9,,refused,0,2026-11-22T12:00:00.000Z,,its key occurs twice,,,,\r\n"
     )
-    assert certificate.as_json()["version"] == 3
+    assert certificate.as_json()["version"] == 4
 
 
 def test_half_a_surrogate_stops_no_report() -> None:

@@ -1,0 +1,71 @@
+"""One email's way onto the wire: a copy for the archive first, if one is set, and then the ledger's grant."""
+
+import hashlib
+from dataclasses import replace
+
+from eed_delivery.archive.copies import Copies, KeptCopy
+from eed_delivery.model import Email, Files, Outcome, Rendered, Verdict
+from eed_delivery.worker.journal import Journal
+
+_MAY_HAVE_ARRIVED = frozenset({Verdict.SENT, Verdict.IN_DOUBT})
+
+
+_CHUNK = 2047
+"""Bytes. hashlib gives up Python's global lock for more, and another thread then drives the next emails, which are
+rendered right after this one, out of the processor's caches."""
+
+
+def digest_of(message: Rendered | Files) -> bytes:
+    """The SHA-256 of what is handed to the transport: an email's content, before SMTP doubles leading dots. Of files:
+    of their lines as sha256sum(1) writes them."""
+    if isinstance(message, Files):
+        lines = "".join(f"{file.sha256}  {file.path}\n" for file in message.files)
+        return hashlib.sha256(lines.encode()).digest()
+    found = hashlib.sha256()
+    content = memoryview(message.content)
+    for begin in range(0, len(content), _CHUNK):
+        found.update(content[begin : begin + _CHUNK])
+    return found.digest()
+
+
+class Handover:
+    """Asks for the wire, and knows afterwards what was handed over."""
+
+    __slots__ = ("_copies", "_copy", "_email", "_journal", "_lost", "_sha256")
+
+    def __init__(self, email: Email, sha256: bytes, journal: Journal, copies: Copies | None) -> None:
+        """`sha256`: of the message."""
+        self._email = email
+        self._sha256 = sha256
+        self._journal = journal
+        self._copies = copies
+        self._copy: KeptCopy | None = None
+        self._lost = False
+
+    def grant(self, message: Rendered | Files) -> None:
+        """Return when the wire is granted. Raises `NoGrant` or `DatabaseGone`: then there is no copy either."""
+        if self._copies is None or not isinstance(message, Rendered):
+            self._journal.wire(self._email)
+            return
+        self._copy = self._copies.keep(self._email, self._sha256, message.content)
+        self._lost = self._copy is None
+        try:
+            self._journal.wire(self._email)
+        except BaseException:
+            self._drop()
+            raise
+        if self._copy is not None:
+            self._copy.put_on_wire()
+
+    def ended(self, outcome: Outcome) -> Outcome:
+        """What the attempt came to, with the digest if there was a wire. After a definite no the copy goes."""
+        if outcome.verdict not in _MAY_HAVE_ARRIVED:
+            self._drop()
+        if not self._journal.on_wire(self._email):
+            return outcome
+        return replace(outcome, sha256=self._sha256, copy_lost=self._lost)
+
+    def _drop(self) -> None:
+        if self._copy is not None:
+            self._copy.drop()
+            self._copy = None
