@@ -13,6 +13,7 @@ CREATE TABLE delivery_job (
     scheduled_for DATETIME(6),
     expires_at DATETIME(6),
     category VARCHAR(191),
+    channel VARCHAR(32),
     created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4;

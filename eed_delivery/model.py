@@ -45,11 +45,16 @@ TRANSITIONS: Mapping[EmailState, frozenset[EmailState]] = {
 }
 
 
+DEFAULT_CHANNEL = "default"
+"""The channel of every job that names none."""
+
+
 class JobState(StrEnum):
     """Where one job stands. Only an ACTIVE job is given the wire."""
 
     ACTIVE = "active"
     PAUSED = "paused"
+    HELD = "held"  # there is no channel of its name; it goes on by itself once there is
     CANCELLED = "cancelled"
     FAILED = "failed"  # nothing can be sent: a template does not compile, say
     FINISHED = "finished"
@@ -293,6 +298,7 @@ class ReadyJob:
     recipient: str | None = None
     category: str = ""
     again: bool = False
+    channel: str = DEFAULT_CHANNEL
 
     @property
     def expired(self) -> bool:
@@ -310,6 +316,7 @@ class WaitingJob:
     category: str
     scheduled_at: datetime | None
     expires_in_seconds: float | None
+    channel: str = DEFAULT_CHANNEL
 
 
 @dataclass(frozen=True, slots=True)

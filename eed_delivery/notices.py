@@ -19,6 +19,8 @@ class NoticeKind(StrEnum):
     EMAIL_IN_DOUBT = "email.in_doubt"
     JOB_PAUSED = "job.paused"
     JOB_RESUMED = "job.resumed"
+    JOB_HELD = "job.held"
+    JOB_RELEASED = "job.released"
     JOB_CANCELLED = "job.cancelled"
     JOB_FAILED = "job.failed"
     JOB_FINISHED = "job.finished"

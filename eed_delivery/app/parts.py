@@ -39,6 +39,7 @@ from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.persons.finished_jobs import FinishedJobsLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
+from eed_delivery.ledger.publishing.served_channels import ServedChannels
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
@@ -52,7 +53,8 @@ from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.links import of_job
 from eed_delivery.links.tokens import Links
 from eed_delivery.pseudonyms import Pseudonyms
-from eed_delivery.publisher import Publisher
+from eed_delivery.publisher import Publisher, Registrar
+from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -124,11 +126,15 @@ class App:
         queue = self.settings.queue if channel is None else channel.queue
         return Queue(self._sqs_calls(connections), queue.url, queue.dead_letter_url)
 
-    def queues(self, connections: int = 10) -> Mapping[str, Queue]:
-        """Each channel's queue by the channel's name, all over the same connections."""
+    def queues(self, connections: int = 10) -> Callable[[], Mapping[str, Queue]]:
+        """What gives each channel's queue by the channel's name, all over the same connections."""
         calls = self._sqs_calls(connections)
-        of = {name: channel.queue for name, channel in self.channels.items()}
-        return {name: Queue(calls, queue.url, queue.dead_letter_url) for name, queue in of.items()}
+
+        def now() -> Mapping[str, Queue]:
+            of = {name: channel.queue for name, channel in self.channels.items()}
+            return {name: Queue(calls, queue.url, queue.dead_letter_url) for name, queue in of.items()}
+
+        return now
 
     def _sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
         within = core(self.settings.aws)
@@ -182,8 +188,8 @@ class App:
         config = Config(max_pool_connections=self.settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
         return session(self.settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
 
-    def renderer(self) -> Renderer:
-        """The renderer with its attachment store."""
+    def renderer(self, channel: Channel | None = None) -> Renderer:
+        """The renderer of a channel's emails, with its attachment store. None: the channel `default`."""
         rendering = self.settings.rendering
         store = AttachmentStore(
             rendering.attachments_root,
@@ -192,7 +198,7 @@ class App:
             rendering.max_attachment_bytes,
             rendering.allow_empty_attachments,
         )
-        verp = self.verp() if self.settings.transport.kind != "ses" else None
+        verp = self.verp() if self._kind_name(channel) != "ses" else None
         links = self.links()
         links_of = partial(of_job.links_of, links, self.settings.web.unsubscribe) if links else None
         return Renderer(
@@ -202,6 +208,9 @@ class App:
             links_of=links_of,
             message_id_of=verp.message_id if verp else None,
         )
+
+    def _kind_name(self, channel: Channel | None) -> str:
+        return self.settings.transport.kind if channel is None or channel.kind is None else channel.kind.name
 
     def links(self) -> Links | None:
         """What makes and reads the signed addresses of emails. None if there are none."""
@@ -245,10 +254,26 @@ class App:
             return SesRate(self.ses_client())
         return lambda: limit or None
 
-    def publisher(self) -> Publisher:
+    def channel_publishers(self, pulse: Pulse) -> ChannelPublishers:
+        """The publishers of all channels but the default, not started yet."""
+        return ChannelPublishers(self.queues(self.settings.publisher.connections), self._publisher_of, pulse)
+
+    def publisher(self, others: ChannelPublishers) -> Publisher:
+        """The publisher of the channel `default`, which registers the jobs of all."""
         settings = self.settings.publisher
         ledger = PublishingLedger(self.database(), self.source, self.outbox)
-        return Publisher(ledger, self.queue(settings.connections), self.renderer(), settings)
+        registrar = Registrar(ledger, settings, known=others.known)
+        queue = self.queue(settings.connections)
+        return Publisher(ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default)
+
+    def _publisher_of(self, name: str, queue: Queue) -> Publisher:
+        database = self.database()
+        ledger = PublishingLedger(database, self.source, self.outbox)
+        served = ServedChannels(name)
+        renderer = self.renderer(self.channels[name])
+        return Publisher(
+            ledger, queue, renderer, self.settings.publisher, served=lambda: served, at_the_end=database.close
+        )
 
     def sweeper(self) -> Sweeper:
         worker = self.settings.worker
@@ -260,7 +285,7 @@ class App:
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
         ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
         look = self.answers_alike.look_if_failed
-        return Sweeper(ledger, WorkerLedger(database), self.queue(), self.settings.sweeper, rules, look)
+        return Sweeper(ledger, WorkerLedger(database), self.queues(), self.settings.sweeper, rules, look)
 
     @cached_property
     def answers_alike(self) -> AnswersAlike:
@@ -339,24 +364,25 @@ class App:
         """The queue that SES's events arrive in, over connections of its own."""
         return Queue(self._sqs_calls(connections), url)
 
-    def worker(self, stop: threading.Event, pulse: Pulse) -> Worker:
-        """One worker process's worth of threads."""
-        settings = self.settings.worker
+    def worker(self, name: str, stop: threading.Event, pulse: Pulse) -> Worker:
+        """One worker process's worth of threads, for the channel of this name."""
+        channel = self.channels[name]
+        settings = self.settings.worker.model_copy(update={"threads": channel.threads})
         connections = settings.threads + SIDE_CONNECTIONS
         database = self.database(connections, multi_statements=True)
-        make_transport = self.transport_factory()
-        process = _process("worker", settings.threads)
+        make_transport = self.transport_factory(channel)
+        process = _process("worker", settings.threads, name)
         parts = WorkerParts(
-            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox, self.pseudonyms),
+            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox, self.pseudonyms, channel=name),
             operating=self.operating(database),
             workers=WorkerLedger(database),
             holds=DomainHolds(database),
             dead=RefusedAddresses(database, self.settings.tracking),
             answers=AnswersLedger(database),
-            queue=self.queue(connections),
-            renderer=self.renderer(),
+            queue=self.queue(connections, channel),
+            renderer=self.renderer(channel),
             make_transport=make_transport,
-            rate=self.rate(),
+            rate=self.rate(channel),
             process=process,
             send_lease_seconds=_send_lease(settings, make_transport),
             wait_seconds=self.settings.queue.wait_seconds,
@@ -476,9 +502,9 @@ class SesRate:
         return self._rate
 
 
-def _process(role: str, threads: int = 0) -> Process:
+def _process(role: str, threads: int = 0, channel: str = DEFAULT) -> Process:
     host = socket.gethostname()
-    return Process(f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}", host, role, threads)
+    return Process(f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}", host, role, threads, channel)
 
 
 def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:

@@ -16,6 +16,7 @@ import structlog
 from eed_delivery import logs
 from eed_delivery.config import Settings, failpoints_wanted
 from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.model import DEFAULT_CHANNEL
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.loop import Loop, Pulse
 from eed_delivery.runtime.supervisor import Role
@@ -44,8 +45,9 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
     alone |= {"web": run_web, "webhooks": run_webhooks, "archive": partial(run_archive, drain=drain)}
     for name in names:
         if name == "worker":
-            work = partial(in_role, settings, name, partial(run_worker, settings, drain))
-            found += [Role(f"worker-{n}", work, once=drain) for n in _each(settings.worker.processes)]
+            found += worker_roles(settings, DEFAULT_CHANNEL, settings.worker.processes, drain=drain)
+            for channel, given in settings.channel.items():
+                found += worker_roles(settings, channel, given.processes, drain=drain)
         elif name == "events":
             for n in _each(settings.tracking.processes):
                 work = partial(in_role, settings, name, partial(run_events, settings, n == 1))
@@ -54,6 +56,13 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
             work = partial(in_role, settings, name, partial(alone[name], settings))
             found.append(Role(name, work, once=drain))
     return found
+
+
+def worker_roles(settings: Settings, channel: str, processes: int, *, drain: bool = False) -> list[Role]:
+    """The worker processes of one channel: `worker-1` of the default, `worker-statements-1` of another."""
+    name = "worker" if channel == DEFAULT_CHANNEL else f"worker-{channel}"
+    work = partial(in_role, settings, name, partial(run_worker, settings, channel, drain))
+    return [Role(f"{name}-{n}", work, once=drain) for n in _each(processes)]
 
 
 def _each(processes: int) -> range:
@@ -68,9 +77,15 @@ def _app(settings: Settings, stop: threading.Event | None = None) -> "App":
 
 
 def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The publisher's process."""
-    publisher = _app(settings, stop).publisher()
+    """The publisher's process: the default channel's publisher, and beside it those of the others."""
+    app = _app(settings, stop)
+    others = app.channel_publishers(pulse)
+    others.step()  # before the first job is looked at: an unknown channel is one that is not in the file
+    publisher = app.publisher(others)
+    beside = Loop("channels", others.step, stop, pulse).start()
     Loop("publisher", publisher.step, stop, pulse).run()
+    beside.join()
+    others.close()
     publisher.close()
 
 
@@ -160,12 +175,13 @@ def run_archive(settings: Settings, stop: threading.Event, pulse: Pulse, *, drai
     run(archivers, *app.heartbeat("archive"), settings.worker.heartbeat_seconds, stop, pulse, drain=drain)
 
 
-def run_worker(settings: Settings, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
-    """One worker process. With `drain` it ends when the queue holds nothing any more."""
+def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
+    """One worker process of a channel. With `drain` it ends when the channel's queue holds nothing any more."""
     app = _app(settings, stop)
-    worker = app.worker(stop, pulse)
+    worker = app.worker(channel, stop, pulse)
     if drain:
-        Loop("drain", DrainWatch(app.queue(), stop).step, stop, pulse).start()
+        queue = app.queue(channel=app.channels[channel])
+        Loop("drain", DrainWatch(queue, stop).step, stop, pulse).start()
     worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
 
 

@@ -6,6 +6,14 @@ from eed_delivery.errors import ConfigError, DatabaseGone
 from eed_delivery.operations.preparing import ledger_problem
 
 
+def check_channels(settings: Settings) -> None:
+    """Report mistakes in the channels of the file now, and not from every process. Raises `ConfigError`."""
+    if settings.channel:
+        from eed_delivery.channels.of_file import channels_of  # and with it the kinds: only where there are any
+
+        channels_of(settings)
+
+
 def check_ledger(settings: Settings) -> None:
     """Refuse to start without our tables. Every loop would fail, and a restart would mend nothing.
 

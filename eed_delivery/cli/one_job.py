@@ -12,7 +12,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.waiting import SCHEDULED, scheduled, show_waiting_job, waiting_record
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.hints import key_words
-from eed_delivery.model import EmailState, JobState
+from eed_delivery.model import DEFAULT_CHANNEL, EmailState, JobState
 from eed_delivery.operations.emails import NO_WORD_YET
 from eed_delivery.operations.jobs import JobArchive, JobEngagement, JobReport, JobRequest, JobView
 from eed_delivery.reports.moments import both_times
@@ -90,6 +90,8 @@ def _show_job(session: Session, view: JobView) -> None:
     screen, report = session.screen, view.report
     screen.line(f"job {report.key}  {report.name}", style=BOLD)
     screen.prose(f"{report.state}{f': {report.reason}' if report.reason else ''}")
+    if report.channel != DEFAULT_CHANNEL:
+        screen.line(f"channel {report.channel}")
     if not report.watched:
         screen.line("unwatched, so bounces and complaints do not pause it")
     finished = f"finished {both_times(report.finished_at)}" if report.finished_at else "not finished"

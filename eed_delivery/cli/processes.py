@@ -28,8 +28,8 @@ def processes(session: Session, as_json: bool) -> None:
     if as_json:
         session.screen.json([_process_record(process) for process in found])
         return
-    columns = ("process", "role", "threads", "sending", "last seen", "detail")
-    session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=("threads", "role"))
+    columns = ("process", "role", "channel", "threads", "sending", "last seen", "detail")
+    session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=("threads", "role", "channel"))
     alive = sum(process.alive for process in found)
     if not found:
         session.screen.line("no worker has sent a heartbeat today")
@@ -44,4 +44,5 @@ def _process_record(found: ProcessView) -> dict[str, Any]:
 def _process_row(found: ProcessView) -> tuple[object, ...]:
     process = found.process
     sending = ("yes" if process.sending else "no") if found.alive else "gone"
-    return (process.worker_id, process.role, process.threads, sending, ago(process.age), process.detail)
+    facts = (process.worker_id, process.role, process.channel, process.threads)
+    return (*facts, sending, ago(process.age), process.detail)

@@ -7,7 +7,7 @@ import structlog
 
 from eed_delivery import logs
 from eed_delivery.app.roles import hearing, roles
-from eed_delivery.app.startup import check_ledger
+from eed_delivery.app.startup import check_channels, check_ledger
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings, cautions, supervision
@@ -187,6 +187,7 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
         log.warning("setting_less_safe", setting=caution.key, what=caution.what, remedy=caution.remedy)
     for old in settings.old_names:
         log.warning("setting_renamed", setting=old.setting, what=old.what, remedy=old.remedy)
+    check_channels(settings)
     check_ledger(settings)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain),

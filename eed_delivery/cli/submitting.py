@@ -50,6 +50,7 @@ _TEMPLATE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--text", type=_TEMPLATE, help="Read the text body's template from this file. Default: made from the HTML."
 )
 @click.option("--category", help="Set the category that recipients can unsubscribe from. [source.job] must map it.")
+@click.option("--channel", help="Send by this channel. [source.job] must map it. Default: that of all jobs.")
 @click.option(
     "--recipients", required=True, type=_INPUT, help="Read recipients from FILE.csv, FILE.jsonl, or - for stdin."
 )
@@ -115,6 +116,7 @@ class Order:
     html: Path | None
     text: Path | None
     category: str | None
+    channel: str | None
     recipients: Path
     kind: Kind | None
     delimiter: str | None
@@ -172,6 +174,7 @@ class Submission:
             text=_template(order.text),
             reply_to=order.reply_to,
             category=order.category,
+            channel=order.channel,
             attachments=order.attachments,
             schedule=order.schedule,
             expires=order.expires,

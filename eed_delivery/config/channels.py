@@ -7,8 +7,9 @@ from pydantic import ConfigDict, Field, StringConstraints
 from eed_delivery.config.archive import NO_ARCHIVE, Archive
 from eed_delivery.config.formats import QueueUrl, Rate
 from eed_delivery.config.section import Section
+from eed_delivery.model import DEFAULT_CHANNEL
 
-DEFAULT = "default"
+DEFAULT = DEFAULT_CHANNEL
 """The channel of [transport], [smtp], [ses], [eml_folder] and [queue], and of every job that names none."""
 
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]

@@ -52,6 +52,7 @@ class JobSource(Section):
     scheduled_for: OptionalColumn = "scheduled_for"
     expires_at: OptionalColumn = "expires_at"
     category: OptionalColumn = ""  # what a recipient may want no more of
+    channel: OptionalColumn = ""  # the name of its way out
     track_opens: OptionalColumn = ""  # both are personal data: off unless they are asked for
     track_clicks: OptionalColumn = ""
     sender_value: str | None = None
@@ -60,6 +61,7 @@ class JobSource(Section):
     html_template_value: str | None = None
     text_template_value: str | None = None
     category_value: str | None = None
+    channel_value: str | None = None
     track_opens_value: bool | None = None
     track_clicks_value: bool | None = None
     known_rows: KnownRows = "refuse"
@@ -82,6 +84,7 @@ VALUES = (
     "html_template_value",
     "text_template_value",
     "category_value",
+    "channel_value",
     "track_opens_value",
     "track_clicks_value",
 )

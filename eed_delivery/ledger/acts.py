@@ -45,6 +45,8 @@ class ActKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    HOLD = "hold"  # there is no channel of the job's
+    RELEASE = "release"  # its channel is there
     EXPIRE = "expire"  # the job's expires_at has passed
     FAIL = "fail"  # nothing of the job can be sent
     REQUEUE = "requeue"

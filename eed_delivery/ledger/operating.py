@@ -83,7 +83,9 @@ SETTLE = (
     )
 )
 _UNFINISHED = update(eed_job).where(eed_job.c.job_id == bindparam("id")).where(eed_job.c.finished_at.is_(None))
-PAUSE = _UNFINISHED.where(eed_job.c.state == JobState.ACTIVE).values(state=JobState.PAUSED, reason=bindparam("why"))
+PAUSE = _UNFINISHED.where(eed_job.c.state.in_([JobState.ACTIVE, JobState.HELD])).values(
+    state=JobState.PAUSED, reason=bindparam("why")
+)
 _SENT_BY_NOW = (
     select(func.count())
     .where(eed_email.c.job_id == eed_job.c.job_id, eed_email.c.state == EmailState.SENT)
@@ -107,14 +109,14 @@ RESUME = _UNFINISHED.where(eed_job.c.state == JobState.PAUSED).values(
         **WATCHED_ANEW,
     }
 )
-CANCEL = _UNFINISHED.where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED])).values(
+CANCEL = _UNFINISHED.where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED, JobState.HELD])).values(
     state=JobState.CANCELLED, reason=bindparam("why")
 )
 # A job that could not start may be tried again once its template is mended; a cancelled one stays cancelled.
 REOPEN = (
     update(eed_job)
     .where(eed_job.c.job_id == bindparam("id"))
-    .where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED, JobState.FINISHED, JobState.FAILED]))
+    .where(eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED, JobState.HELD, JobState.FINISHED, JobState.FAILED]))
     .values(
         revision=eed_job.c.revision + 1,
         # An operator who requeues wants it sent: a time that has passed would only cancel it again.
@@ -258,7 +260,7 @@ class OperatingLedger:
         return True
 
     def pause(self, job_id: int, reason: str, *, notice_reason: str | None = None) -> bool:
-        """Stop giving out the wire for a job. False when it is not active.
+        """Stop giving out the wire for a job. False when it is neither active nor held.
 
         `notice_reason` is what a webhook says in place of a reason that quotes a mail server.
         """

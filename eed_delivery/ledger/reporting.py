@@ -15,7 +15,7 @@ from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.publishing.enlisting import SHOWN_LENGTH
 from eed_delivery.ledger.resends import resends_of
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
-from eed_delivery.model import END_STATES, LARGEST_KEY, OPEN_STATES, EmailState, JobState, content_key
+from eed_delivery.model import DEFAULT_CHANNEL, END_STATES, LARGEST_KEY, OPEN_STATES, EmailState, JobState, content_key
 from eed_delivery.source.keys import same_bytes
 
 REASONS_A_PAGE = 5000
@@ -57,6 +57,7 @@ class JobReport:
     differences: int | None = None
     archive: bool = False
     """Whether copies of its emails are wanted."""
+    channel: str = DEFAULT_CHANNEL
 
     @property
     def done(self) -> int:
@@ -239,6 +240,7 @@ class ReportingLedger:
             reconciled_at=row.reconciled_at,
             differences=row.differences,
             archive=bool(row.archive),
+            channel=row.channel,
         )
 
     def emails_to(self, address: str, page: int = 1000, after: int = 0) -> Iterator[EmailReport]:

@@ -58,6 +58,7 @@ _OPTIONS: dict[str, Any] = {
 
 RECIPIENT_LENGTH = 500  # an address ends at 254 (RFC 5321 4.5.3.1.3): what is longer is kept whole enough to be refused
 DETAIL_LENGTH = 500
+CHANNEL_LENGTH = 32
 ADDRESS_LENGTH = 320  # 64 + "@" + 255 (RFC 5321 4.5.3.1)
 OBJECT_LENGTH = ADDRESS_LENGTH
 COMMAND_LENGTH = 1000
@@ -96,6 +97,7 @@ eed_job = Table(
     Column("moved", Integer, nullable=False, server_default="0"),  # its emails that a later job took over
     Column("reconciled_at", Time),  # when source and ledger were last compared row by row
     Column("differences", Integer),  # how many rows differed then
+    Column("channel", word(CHANNEL_LENGTH), nullable=False, server_default="default"),  # its way out
     Column("resent", Integer, nullable=False, server_default="0"),  # its emails that an operator had sent once more
     Column("reconcile_token", BigInteger),  # fences the sweeper that compares them at the moment
     Column("reconcile_until", Time),  # its lease
@@ -285,6 +287,7 @@ eed_worker = Table(
     Column("worker_id", word(100), primary_key=True),
     Column("host", prose(255), nullable=False),
     Column("role", word(16), nullable=False),
+    Column("channel", word(CHANNEL_LENGTH), nullable=False, server_default="default"),  # the rate is shared by channel
     Column("threads", Integer, nullable=False, server_default="0"),
     Column("sending", Boolean, nullable=False),  # takes part in the shared rate
     Column("detail", prose(DETAIL_LENGTH)),  # why it does not send, if it does not

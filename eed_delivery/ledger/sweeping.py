@@ -23,7 +23,17 @@ from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.keys import JOBS_A_QUERY, email_key, job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
-from eed_delivery.model import END_STATES, OPEN_STATES, Email, EmailState, JobState, Ticket, Verdict, content_key
+from eed_delivery.model import (
+    DEFAULT_CHANNEL,
+    END_STATES,
+    OPEN_STATES,
+    Email,
+    EmailState,
+    JobState,
+    Ticket,
+    Verdict,
+    content_key,
+)
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Known, Source
 
@@ -95,7 +105,7 @@ REVIVE = _ONE.where(eed_email.c.state == EmailState.QUEUED).values(state=EmailSt
 
 EXPIRED = "expires_at passed before all its emails were sent"
 _HAS_EXPIRED = (
-    eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED]),
+    eed_job.c.state.in_([JobState.ACTIVE, JobState.PAUSED, JobState.HELD]),
     eed_job.c.finished_at.is_(None),
     eed_job.c.expires_at <= utc_now(),
 )
@@ -197,11 +207,18 @@ class SweepLedger:
 
         return self._database.did(work)
 
-    def put_back_queued(self, patience_seconds: float) -> int:
-        """Emails that have been `queued` for longer than any message of theirs can exist go back to `pending`."""
+    def put_back_queued(self, patience_seconds: float, channel: str = DEFAULT_CHANNEL) -> int:
+        """Emails of a channel that have been `queued` for longer than any message of theirs can exist go back to
+        `pending`."""
+        return self._put_back(eed_job.c.channel == channel, patience_seconds)
 
+    def put_back_held(self, patience_seconds: float) -> int:
+        """Emails that have been `queued` for so long, of held jobs: their channel's queue went with it."""
+        return self._put_back(eed_job.c.state == JobState.HELD, patience_seconds)
+
+    def _put_back(self, of_jobs: ColumnElement[bool], patience_seconds: float) -> int:
         def work(c: Connection) -> int:
-            strays = self._strays(c, _MESSAGE_IS_GONE, patience=patience_seconds)
+            strays = self._strays(c, _MESSAGE_IS_GONE, patience=patience_seconds, of_jobs=of_jobs)
             return sum(c.execute(PUT_BACK, {**_same(s), "patience": patience_seconds}).rowcount for s in strays)
 
         return self._database.did(work)
@@ -356,10 +373,18 @@ class SweepLedger:
         known = Known(eed_email, eed_refusal, job_id)
         return not self._source.single and bool(self._source.unknown(c, key, known, 1))
 
-    def _strays(self, c: Connection, which: ColumnElement[bool], patience: float = 0) -> list[Stray]:
+    def _strays(
+        self,
+        c: Connection,
+        which: ColumnElement[bool],
+        patience: float = 0,
+        of_jobs: ColumnElement[bool] | None = None,
+    ) -> list[Stray]:
         """Strays of unfinished jobs, found by the index on job and state. A walk over all emails ever sent is not what
         a database should do every ten seconds."""
         unfinished = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None))
+        if of_jobs is not None:
+            unfinished = unfinished.where(of_jobs)
         jobs = list(c.execute(unfinished).scalars())
         found: list[Stray] = []
         for start in range(0, len(jobs), JOBS_A_QUERY):

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_worker
+from eed_delivery.model import DEFAULT_CHANNEL
 
 FORGET_AFTER_SECONDS = 86_400
 HEARTBEATS = 3
@@ -22,6 +23,7 @@ class Process:
     host: str
     role: str
     threads: int = 0
+    channel: str = DEFAULT_CHANNEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class SeenProcess:
     worker_id: str
     host: str
     role: str
+    channel: str
     threads: int
     sending: bool
     detail: str | None
@@ -52,7 +55,8 @@ class WorkerLedger:
         self._database = database
 
     def beat(self, process: Process, *, sending: bool, detail: str | None, alive_seconds: float) -> int:
-        """Say that `process` lives. Returns how many processes share the rate now, this one included if it sends.
+        """Say that `process` lives. Returns how many processes share its channel's rate now, this one included if it
+        sends.
 
         A process counts while its last heartbeat is younger than `alive_seconds`, by the database's clock.
         """
@@ -66,13 +70,14 @@ class WorkerLedger:
                 "worker_id": process.worker_id,
                 "host": process.host,
                 "role": process.role,
+                "channel": process.channel,
                 "threads": process.threads,
                 "started_at": utc_now(),
             }
             c.execute(insert(eed_worker).values({**facts, **news}))
         sharing = (
             select(func.count())
-            .where(eed_worker.c.role == "worker", eed_worker.c.sending)
+            .where(eed_worker.c.role == "worker", eed_worker.c.channel == process.channel, eed_worker.c.sending)
             .where(eed_worker.c.heartbeat_at > utc_in(-alive))
         )
         return c.execute(sharing).scalar_one()
@@ -98,7 +103,7 @@ class WorkerLedger:
 
     def all(self) -> list[SeenProcess]:
         """Every process known, the latest heartbeat first."""
-        columns = ["worker_id", "host", "role", "threads", "sending", "detail"]
+        columns = ["worker_id", "host", "role", "channel", "threads", "sending", "detail"]
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
         seen = eed_worker.c.heartbeat_at.label("last_seen")
         statement = select(*(eed_worker.c[name] for name in columns), seen, age).order_by(age)

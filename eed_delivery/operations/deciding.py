@@ -114,7 +114,7 @@ class Deciding:
             return StopResult(before_its_time=True)
         job_id = self._keys.job_id(key)
         if not self._operating.pause(job_id, request.reason):
-            raise self._impossible(job_id, key, "only an active job can be paused")
+            raise self._impossible(job_id, key, "only an active or held job can be paused")
         return StopResult(before_its_time=False)
 
     def resume(self, request: ResumeRequest) -> ResumeResult:

@@ -32,7 +32,17 @@ from eed_delivery.config.source_mapping import KnownRows
 from eed_delivery.database.clock import utc_now
 from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.errors import RenderError
-from eed_delivery.model import AttachmentRef, Email, EmailState, Job, JobState, ReadyJob, SourceRow, WaitingJob
+from eed_delivery.model import (
+    DEFAULT_CHANNEL,
+    AttachmentRef,
+    Email,
+    EmailState,
+    Job,
+    JobState,
+    ReadyJob,
+    SourceRow,
+    WaitingJob,
+)
 from eed_delivery.source.clock import has_come, seconds_left, source_ago, source_now
 from eed_delivery.source.column_kinds import as_offered
 from eed_delivery.source.files import AttachmentFiles, by_owner, files_of_emails, job_files, spelt_otherwise
@@ -51,6 +61,9 @@ YES = frozenset({"1", "true", "t", "yes", "y", "on", "\x01"})
 
 CATEGORY_LENGTH = 191
 """Characters of a category that the ledger keeps."""
+
+CHANNEL_LENGTH = 32
+"""Characters of a channel's name."""
 
 WRITE_CHUNK = 500
 """Limit: keys in one UPDATE."""
@@ -102,6 +115,7 @@ class Source:
                 t.job_id.label("key"),
                 t.job(job.name).label("name"),
                 t.job(job.category).label("category"),
+                t.job(job.channel).label("channel"),
                 self._expiry(job.expires_at).label("left"),
                 recipient.label("recipient"),
                 known.c.finished_at.is_not(None).label("again"),
@@ -123,6 +137,7 @@ class Source:
                 (_text(row.recipient) or "") if t.single else None,
                 _category(job.category_value, _text(row.category)),
                 bool(row.again),
+                channel_of(job.channel_value, _text(row.channel)),
             )
             for row in c.execute(statement)
         ]
@@ -144,6 +159,7 @@ class Source:
                 t.job_id.label("key"),
                 t.job(job.name).label("name"),
                 t.job(job.category).label("category"),
+                t.job(job.channel).label("channel"),
                 self._expiry(job.expires_at).label("left"),
                 seconds_left(scheduled).label("starts_in"),
                 utc_now().label("now"),
@@ -165,6 +181,7 @@ class Source:
                 _category(job.category_value, _text(row.category)),
                 _moment(row.now, _until(row.starts_in)),
                 _until(row.left),
+                channel_of(job.channel_value, _text(row.channel)),
             )
             for row in c.execute(statement)
         ]
@@ -556,6 +573,13 @@ def _category(constant: str | None, text: str | None) -> str:
     A longer name is cut, here and for the list alike, so it stays one category.
     """
     return (_or(constant, text) or "").strip()[:CATEGORY_LENGTH].rstrip()
+
+
+def channel_of(constant: str | None, text: str | None) -> str:
+    """The name of a job's channel as the ledger keeps it. What no channel can be called stays a name of none: a longer
+    name is cut and marked, and a letter of another script becomes "?"."""
+    name = (_or(constant, text) or "").strip().encode("ascii", "replace").decode() or DEFAULT_CHANNEL
+    return name if len(name) <= CHANNEL_LENGTH else f"{name[: CHANNEL_LENGTH - 1]}~"
 
 
 def _text(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """What runs beside the workers and puts right what no worker does.
 
 - `sweeper`         returns emails whose lease has ended, and finishes jobs
+- `queue_sweep`     one channel's queue: its dead letters, and what it lost
 - `job_watch`       pauses a job that has too many bounces or complaints
 - `answers_alike`   returns emails that failed by a refusal which many recipients got
 - `reconciliation`  compares source and ledger

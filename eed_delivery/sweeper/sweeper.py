@@ -5,8 +5,9 @@ Every part is safe to run on several hosts at once, because each change is condi
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -15,16 +16,14 @@ from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.hints import hint
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
-from eed_delivery.queue import MAX_BATCH, Queue, Received
+from eed_delivery.queue import Queue
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.poll_interval import PollInterval
+from eed_delivery.sweeper.queue_sweep import QueueSweep
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
-DEAD_LETTERS_A_STEP = 50
-FOREIGN_VISIBILITY_SECONDS = 3600
-"""A dead letter that is not ours stays in the dead-letter queue for a person; it is received once an hour."""
-RETENTION_MARGIN_SECONDS = 3600
 LEFTOVERS_A_STEP = 20
 """Limit: chunks of a cancelled job that are ended in one round, so that the other parts get their turn."""
 ENDINGS_SECONDS = 0.5
@@ -47,21 +46,21 @@ class Sweeper:
         self,
         ledger: SweepLedger,
         workers: WorkerLedger,
-        queue: Queue,
+        queues: Callable[[], Mapping[str, Queue]],
         settings: SweeperSettings,
         rules: SweepRules,
         put_back_alike: Callable[[int], bool] = lambda _: False,
     ) -> None:
-        """`put_back_alike` judges a job's refusals before it is finished, and says whether any went back."""
+        """`queues` gives those of the channels that are there, by the channels' names. `put_back_alike` judges a job's
+        refusals before it is finished, and says whether any went back."""
         self._put_back_alike = put_back_alike
         self._ledger = ledger
         self._workers = workers
-        self._queue = queue
+        self._queues = queues
+        self._queue_sweeps: dict[str, QueueSweep] = {}
+        self._gone: QueueGone | None = None
         self._settings = settings
         self._rules = rules
-        self._empty_since: float | None = None
-        self._retention: float | None = None
-        self._outlived_at = float("-inf")
         self._unbalanced: set[int] = set()
         self._endings_interval = PollInterval(ENDINGS_SECONDS, time.monotonic)
         self._ending = threading.Lock()
@@ -71,6 +70,7 @@ class Sweeper:
 
         Each part is tried for itself, because a defect in one of them must not keep the others from their work.
         """
+        self._gone = None
         for part in (
             self._settle_the_wire,
             self._pick_up_dropped,
@@ -82,10 +82,12 @@ class Sweeper:
         ):
             try:
                 part()
-            except (DatabaseGone, QueueGone):
+            except DatabaseGone:
                 raise
             except Exception:  # reported, and the next round tries again
                 log.exception("sweep_failed", part=part.__name__)
+        if self._gone is not None:
+            raise self._gone
         return self._settings.interval_seconds
 
     def end_jobs(self) -> float:
@@ -121,51 +123,36 @@ class Sweeper:
         if settled:
             log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")
 
-    def _put_back_queued(self) -> None:
-        """Queued rows whose message cannot exist any more, because the queue is empty or keeps nothing that long."""
-        self._put_back_outlived()
-        depth = self._queue.depth()
-        if depth is None or not depth.empty:
-            self._empty_since = None
-            return
-        now = time.monotonic()
-        self._empty_since = self._empty_since or now
-        # The counts are approximate and may lag by a minute: they must have said "empty" for the whole patience.
-        if now - self._empty_since >= self._settings.queued_patience_seconds:
-            _say("put_back", self._ledger.put_back_queued(self._settings.queued_patience_seconds))
-            failpoints.reach("sweeper.put_back")
-
-    def _put_back_outlived(self) -> None:
-        """At long intervals, because this reads every queued email."""
-        now = time.monotonic()
-        if now - self._outlived_at >= RETENTION_MARGIN_SECONDS:
-            self._outlived_at = now
-            _say("put_back", self._ledger.put_back_queued(self._retention_seconds() + RETENTION_MARGIN_SECONDS))
-
-    def _retention_seconds(self) -> float:
-        if self._retention is None:
-            self._retention = float(self._queue.attributes()["MessageRetentionPeriod"])
-        return self._retention
-
     def _bury_dead_letters(self) -> None:
-        for _ in range(0, DEAD_LETTERS_A_STEP, MAX_BATCH):
-            messages = self._queue.receive_dead(MAX_BATCH, FOREIGN_VISIBILITY_SECONDS)
-            failpoints.reach("sweeper.dead_received")
-            if not messages:
-                return
-            self._queue.ack_dead([message for message in messages if self._bury(message)])
-            failpoints.reach("sweeper.dead_acked")
+        self._of_each_queue(QueueSweep.bury_dead_letters)
 
-    def _bury(self, message: Received) -> bool:
-        """End the email of a dead letter. False when the letter is not ours and must stay."""
-        if message.ticket is None or not self._ledger.knows(message.ticket):
-            log.error("foreign_dead_letter", sqs_message_id=message.sqs_id, problem=message.problem or "unknown email")
-            return False
-        if self._ledger.bury(message.ticket):
-            ticket = message.ticket
-            log.error("buried", email=self._ledger.email_key(ticket.email_id), email_id=ticket.email_id, gen=ticket.gen)
-        failpoints.reach("sweeper.buried")
-        return True
+    def _put_back_queued(self) -> None:
+        _say("put_back", sum(self._of_each_queue(QueueSweep.put_back_queued)))
+        _say("put_back", self._ledger.put_back_held(self._settings.queued_patience_seconds))
+
+    def _of_each_queue(self, part: Callable[[QueueSweep], T]) -> list[T]:
+        """A part of the round for each channel. One whose queue is away does not keep the others from it."""
+        done: list[T] = []
+        gone: QueueGone | None = None
+        for sweep in self._sweeps_now():
+            try:
+                done.append(part(sweep))
+            except QueueGone as error:
+                gone = gone or error
+        self._gone = self._gone or gone
+        return done
+
+    def _sweeps_now(self) -> Collection[QueueSweep]:
+        """Those of the channels that are there now, each with what it remembers of its queue."""
+        patience = self._settings.queued_patience_seconds
+        before = self._queue_sweeps
+        self._queue_sweeps = {
+            name: before[name]
+            if name in before and before[name].queue.url == queue.url
+            else QueueSweep(name, queue, self._ledger, patience)
+            for name, queue in self._queues().items()
+        }
+        return self._queue_sweeps.values()
 
     def _finish_all(self) -> None:
         self._finish(self._ledger.finishable())

@@ -27,7 +27,7 @@ from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from eed_delivery.ledger import job_watch, operating, sweeping
 from eed_delivery.ledger.delivering import statements as delivering
-from eed_delivery.ledger.publishing import enlisting
+from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
@@ -35,7 +35,7 @@ from tests.servers.database_server import CHEAP_COMMITS
 from tests.servers.databases import KINDS, RUNNING, new_database
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-MODULES = (delivering, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression)
+MODULES = (delivering, enlisting, publishing, served_channels, sweeping, reconciling, operating, job_watch, suppression)
 
 Statement = Update | Select[Any]
 

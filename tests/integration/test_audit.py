@@ -488,6 +488,8 @@ def test_every_operation_is_recorded_or_exempt() -> None:
     assert {case.kind for case in ACTS.values()} == set(ActKind) - {
         ActKind.EXPIRE,  # by the service alone: tests/integration/test_acts.py
         ActKind.FAIL,
+        ActKind.HOLD,  # likewise: tests/integration/test_job_channels.py
+        ActKind.RELEASE,
         ActKind.WEBHOOK_RESUME,  # below
     }
 

@@ -318,8 +318,8 @@ def test_a_process_that_is_not_heard_of_is_gone_and_not_sending(world: World, ee
     back = "strftime('%Y-%m-%d %H:%M:%f000', 'now', '-10900 seconds')"
     world.execute(f"UPDATE eed_worker SET heartbeat_at = {back} WHERE worker_id = 'dead'")
     _, here, dead, last = eed.good("processes").splitlines()
-    assert here.split()[:4] == ["here", "worker", "16", "yes"]
-    assert dead.split() == ["dead", "worker", "16", "gone", "3", "h", "ago"]
+    assert here.split()[:5] == ["here", "worker", "default", "16", "yes"]
+    assert dead.split() == ["dead", "worker", "default", "16", "gone", "3", "h", "ago"]
     assert last == "1 of 2 are alive, the others are gone"
     assert [(p["worker_id"], p["alive"], p["sending"]) for p in eed.json("processes")] == [
         ("here", True, True),
@@ -529,7 +529,7 @@ def test_pause_resume_cancel(world: World, eed: CommandLine) -> None:
     assert "Missing option '--reason'" in eed.refused("pause", "2", code=2)
     assert "give a reason" in eed.refused("pause", "2", "--reason", " ", code=2)
     assert "resume 2" in eed.good("pause", "2", "--reason", "wrong rate")
-    assert "only an active job" in (refused := eed.refused("pause", "2", "--reason", "again"))
+    assert "only an active or held job" in (refused := eed.refused("pause", "2", "--reason", "again"))
     assert "job 2 is paused (wrong rate)" in refused
     assert eed.good("resume", "2", "--reason", "mended") == "job 2 is resumed: mended\n"
     assert "only a paused job can be resumed: job 2 is active" in eed.refused("resume", "2")

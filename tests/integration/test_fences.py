@@ -15,7 +15,7 @@ from sqlalchemy import Update
 
 from eed_delivery.ledger import job_watch, operating, sweeping
 from eed_delivery.ledger.delivering import statements as worker
-from eed_delivery.ledger.publishing import enlisting
+from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
@@ -195,9 +195,21 @@ JOBS = {
     "taken over": Case(enlisting.TAKEN_OVER, {"id": 1}, JOB, []),
     "next round": Case(
         publishing.NEXT_ROUND,
-        {"key": "1", "to_state": "active", "why": None, "left": None},
+        {"key": "1", "to_state": "active", "why": None, "left": None, "of_channel": "default"},
         {**JOB, "finished_at": PAST},
         one_each(finished_at=None),
+    ),
+    "hold one of an unknown channel": Case(
+        served_channels.HOLD_JOB,
+        {"id": 1, "of_channel": "gone", "why": "x"},
+        {**JOB, "channel": "gone"},
+        one_each(finished_at=PAST, state="paused", channel="default"),
+    ),
+    "release one whose channel is there": Case(
+        served_channels.RELEASE_JOB,
+        {"id": 1, "of_channel": "statements"},
+        {**JOB, "state": "held", "channel": "statements"},
+        one_each(finished_at=PAST, state="paused", channel="default"),
     ),
     "finish": Case(sweeping.FINISH, {"id": 1}, JOB, one_each(finished_at=PAST)),
     "late round": Case(reconciling.LATE_ROUND, {"id": 1}, {**JOB, "finished_at": PAST}, one_each(finished_at=None)),
@@ -231,6 +243,9 @@ JOBS = {
     "enlist again": Case(sweeping.ENLIST_AGAIN, {"id": 1}, JOB, one_each(finished_at=PAST)),
     "let go": Case(publishing.LET_GO, {"ids": [1], "our_token": 77}, JOB, one_each(token=78, lease_until=PAST)),
     "enlisted alone": Case(publishing.ENLISTED_ALONE, {"ids": [1]}, JOB, one_each(enlisted_at=PAST)),
+    "pause a held one": Case(
+        operating.PAUSE, {"id": 1, "why": "x"}, {**JOB, "state": "held"}, one_each(finished_at=PAST, state="failed")
+    ),
     "pause": Case(operating.PAUSE, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="cancelled")),
     "resume": Case(
         operating.RESUME,
@@ -330,13 +345,14 @@ def test_a_statement_changes_the_email_it_is_about_and_no_other(world: World, ca
 
 @pytest.mark.parametrize("case", JOBS.values(), ids=JOBS.keys())
 def test_a_statement_changes_the_job_it_is_about_and_no_other(world: World, case: Case) -> None:
-    put(world, "eed_job", {"expires_at": None, **case.row})
+    put(world, "eed_job", {"expires_at": None, "channel": "default", **case.row})
     neighbours = rows(world, "eed_job")[1:]
     assert fits(world, case) == 1
     assert rows(world, "eed_job")[1:] == neighbours
     for spoiler in case.spoil:
         put(world, "eed_job", {**case.row, **spoiler})
         assert fits(world, case) == 0, f"it fits although {spoiler}"
+    put(world, "eed_job", {"channel": "default"})
 
 
 @pytest.mark.parametrize("begins", ["next round", "late round", "resume"])
@@ -419,8 +435,8 @@ def suppressed(world: World) -> list[int]:
     return sorted(row.email_id for row in asked if row.suppressed)
 
 
-def goes_on(world: World, *ids: int) -> list[int]:
-    values = {"ids": ids or (1000, 1001, 2000), "our_token": 77}
+def goes_on(world: World, *ids: int, channel: str = "default") -> list[int]:
+    values = {"ids": ids or (1000, 1001, 2000), "our_token": 77, "of_channel": channel}
     return sorted(row.email_id for row in world.database.run(lambda c: c.execute(worker.HELD, values).all()))
 
 
@@ -436,9 +452,58 @@ def test_a_claim_goes_on_with_what_it_holds_of_an_active_job_and_with_nothing_el
         put(world, "eed_email", {**FRESH, **HELD, **spoiler}, "WHERE email_id = 1000")
         assert goes_on(world) == [1001, 2000], f"it goes on although {spoiler}"
         put(world, "eed_email", {**FRESH, **HELD}, "WHERE email_id = 1000")
-    for spoiler in one_each(state="paused", expires_at=PAST):
-        put(world, "eed_job", {"state": "active", "expires_at": FUTURE, **spoiler}, "WHERE job_id = 1")
+    sound = {"state": "active", "expires_at": FUTURE, "channel": "default"}
+    for spoiler in one_each(state="paused", expires_at=PAST, channel="statements"):
+        put(world, "eed_job", {**sound, **spoiler}, "WHERE job_id = 1")
         assert goes_on(world) == [2000], f"it goes on although its job has {spoiler}"
+    assert goes_on(world, channel="statements") == [1000, 1001]
+    put(world, "eed_job", sound)
+
+
+def of_wrong_channels(world: World, *known: str) -> list[tuple[int, str]]:
+    values = {"known": known or ("default",), "alive": 60}
+    return [(row.job_id, row.state) for row in world.database.run(lambda c: c.execute(served_channels.FOUND, values))]
+
+
+def worker_of(world: World, channel: str, **columns: Any) -> None:
+    world.execute("DELETE FROM eed_worker")
+    row = {"worker_id": "h:1", "host": "h", "role": "worker", "sending": True, "channel": channel}
+    row |= {"started_at": PAST, "heartbeat_at": FUTURE, **columns}
+    names = ", ".join(row)
+    world.execute(f"INSERT INTO eed_worker ({names}) VALUES ({', '.join(':' + name for name in row)})", **row)
+
+
+def test_jobs_of_channels_that_are_not_there_are_found_and_held_ones_whose_channel_is(world: World) -> None:
+    world.execute("DELETE FROM eed_worker")
+    put(world, "eed_job", {"state": "active", "finished_at": None, "channel": "default"})
+    first = "WHERE job_id = 1"
+    assert of_wrong_channels(world) == []
+    put(world, "eed_job", {"channel": "gone"}, first)
+    assert of_wrong_channels(world) == [(1, "active")]
+    assert of_wrong_channels(world, "default", "gone") == []
+    for spoiler in one_each(state="paused", finished_at=PAST):
+        put(world, "eed_job", {"state": "active", "finished_at": None, **spoiler}, first)
+        assert of_wrong_channels(world) == []
+    put(world, "eed_job", {"state": "held", "finished_at": None}, first)
+    assert of_wrong_channels(world) == []
+    assert of_wrong_channels(world, "default", "gone") == [(1, "held")]
+    put(world, "eed_job", {"finished_at": PAST}, first)
+    assert of_wrong_channels(world, "default", "gone") == []
+    put(world, "eed_job", {"state": "active", "finished_at": None, "channel": "default"})
+
+
+def test_a_channel_that_a_living_worker_of_another_host_serves_is_there(world: World) -> None:
+    put(world, "eed_job", {"state": "active", "finished_at": None, "channel": "elsewhere"}, "WHERE job_id = 1")
+    worker_of(world, "elsewhere")
+    assert of_wrong_channels(world) == []
+    put(world, "eed_job", {"state": "held"}, "WHERE job_id = 1")
+    assert of_wrong_channels(world) == [(1, "held")]
+    put(world, "eed_job", {"state": "active"}, "WHERE job_id = 1")
+    for spoiler in one_each(channel="default", role="publisher", heartbeat_at=PAST):
+        worker_of(world, **{"channel": "elsewhere", **spoiler})
+        assert of_wrong_channels(world) == [(1, "active")], f"it is served although {spoiler}"
+    world.execute("DELETE FROM eed_worker")
+    put(world, "eed_job", {"channel": "default"})
 
 
 def test_a_claim_is_told_of_the_suppressed_address_and_of_no_other(world: World) -> None:

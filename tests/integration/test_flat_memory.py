@@ -17,7 +17,7 @@ from sqlalchemy import text
 from eed_delivery.app.parts import App
 from eed_delivery.config import PublisherSettings, RenderingSettings
 from eed_delivery.model import AttachmentRef, Email, Job
-from eed_delivery.publisher import Publisher
+from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -64,7 +64,9 @@ def test_the_publisher_holds_a_chunk_of_a_job_and_no_more(world: World, traced: 
     """Of a job that it enlists, and of one whose emails all wait for their messages: nobody lists them."""
     queue = Queue(cast("SQSClient", Willing()), "https://queue")
     renderer = Renderer(RenderingSettings(message_id_domain="bank.example"), AttachmentStore(None))
-    publisher = Publisher(world.registry, queue, renderer, PublisherSettings(chunk=CHUNK, poll_seconds=0.1))
+    settings = PublisherSettings(chunk=CHUNK, poll_seconds=0.1)
+    registrar = Registrar(world.registry, settings)
+    publisher = Publisher(world.registry, queue, renderer, settings, registrar=registrar)
 
     def work() -> None:
         """Until every job is enlisted to its end, and a few rounds more."""

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
-from eed_delivery.publisher import AILING_SECONDS, SLOW_CHUNK_SECONDS, Publisher
+from eed_delivery.publisher import AILING_SECONDS, SLOW_CHUNK_SECONDS, Publisher, Registrar
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -62,7 +62,7 @@ def queue(ministack: MiniStack, queue_urls: tuple[str, str]) -> Queue:
 
 def publisher(registry: PublishingLedger, queue: Queue, settings: PublisherSettings = SETTINGS) -> Publisher:
     renderer = Renderer(RenderingSettings(message_id_domain="bank.example"), AttachmentStore(None, None, (), 1000))
-    return Publisher(registry, queue, renderer, settings)
+    return Publisher(registry, queue, renderer, settings, registrar=Registrar(registry, settings))
 
 
 def run(*publishers: Publisher) -> None:
@@ -298,7 +298,9 @@ def test_a_chunk_that_takes_long_is_logged_with_what_to_do(
 ) -> None:
     world.add_job([f"c{n}@example.com" for n in range(40)])  # two chunks
     renderer = Renderer(RenderingSettings(message_id_domain="bank.example"), AttachmentStore(None, None, (), 1000))
-    slow = Publisher(world.registry, queue, renderer, SETTINGS, SlowDatabase(world, seconds))
+    clock = SlowDatabase(world, seconds)
+    registrar = Registrar(world.registry, SETTINGS, clock)
+    slow = Publisher(world.registry, queue, renderer, SETTINGS, clock, registrar=registrar)
     with capture_logs() as logs:
         for _ in range(4):
             slow.step()

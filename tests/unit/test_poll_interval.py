@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eed_delivery.publisher import Window
+from eed_delivery.publisher.window import Window
 from eed_delivery.runtime.poll_interval import LONGEST_PAUSE_SECONDS, SHARE_OF_POLLING, PollInterval
 
 

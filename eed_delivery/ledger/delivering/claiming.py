@@ -27,16 +27,17 @@ GONE = "its row was removed from the source table after the job was registered"
 class Claiming:
     """Claims, within a transaction that is given."""
 
-    def __init__(self, source: Source, outbox: Outbox, pseudonyms: Pseudonyms = NO_PSEUDONYMS) -> None:
+    def __init__(self, source: Source, outbox: Outbox, channel: str, pseudonyms: Pseudonyms = NO_PSEUDONYMS) -> None:
         """`pseudonyms`: those of erased addresses, which may be on the suppression list."""
         self._source = source
         self._outbox = outbox
+        self._channel = channel
         self._erased = ErasedAddresses(pseudonyms)
 
     def claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
         """Take these emails under `token` for `lease` seconds, as far as they are free, and load their content."""
         ids = [ticket.email_id for ticket in tickets]
-        held_now = BoundStatement(sql.HELD, {"ids": ids, "our_token": token}, rows=None)
+        held_now = BoundStatement(sql.HELD, {"ids": ids, "our_token": token, "of_channel": self._channel}, rows=None)
         found = execute(c, [*_claims(tickets, token, lease), held_now])[-1].rows
         rows = {(row.email_id, row.gen): row for row in found}
         others = [ticket for ticket in tickets if (ticket.email_id, ticket.gen) not in rows]
@@ -86,7 +87,7 @@ class Claiming:
         for ticket in tickets:
             row = rows.get(ticket.email_id)
             refusal = _refusal(ticket, row, token)
-            exit_state = exit_of(row) if row is not None and refusal is None else None
+            exit_state = exit_of(row, self._channel) if row is not None and refusal is None else None
             if exit_state == ON_THE_LIST:
                 on_list.add(ticket.email_id)
             elif exit_state is not None:
@@ -123,7 +124,7 @@ class Claiming:
         over: set[int] = set()
         statements.append(BoundStatement(sql.STANDING, {"ids": ids}, rows=None))
         for row in execute(c, statements)[-1].rows:
-            exit_state = exit_of(row) or (ON_THE_LIST if row.email_id in by_pseudonym else None)
+            exit_state = exit_of(row, self._channel) or (ON_THE_LIST if row.email_id in by_pseudonym else None)
             if exit_state is not None:
                 self.put_back(c, email_of(row, row.token), *exit_state)
                 over.add(row.email_id)
@@ -154,7 +155,7 @@ class Claiming:
         """Run a claim's queries for no email."""
         self._erased.check(c)
         c.execute(sql.STANDING, {"ids": [0]}).all()
-        c.execute(sql.HELD, {"ids": [0], "our_token": 1}).all()
+        c.execute(sql.HELD, {"ids": [0], "our_token": 1, "of_channel": self._channel}).all()
         c.execute(sql.CLAIM, {"ids": [0], "of_gen": -1, "new_token": 1, "lease": 0})
         self._source.emails(c, [Email(0, 0, "0", 0, 0, 0, "")])
 
@@ -193,16 +194,18 @@ def _is_elsewhere(email: Email, row: Any) -> bool:
     return not same
 
 
-def exit_of(row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
-    """The state that a claimed email goes to instead of the wire. None if it may be sent."""
-    if row.job_state in (JobState.PAUSED, JobState.FINISHED):
-        return EmailState.PENDING, None  # `resume` or `requeue` publishes it again
+def exit_of(row: Row[*tuple[Any, ...]], channel: str) -> tuple[EmailState, str | None] | None:
+    """The state that an email goes to instead of the wire, claimed by a worker of `channel`. None if it may be sent."""
+    if row.job_state in (JobState.PAUSED, JobState.HELD, JobState.FINISHED):
+        return EmailState.PENDING, None  # `resume`, `requeue` or its channel publishes it again
     if row.job_state == JobState.FAILED:
         return EmailState.FAILED, row.job_reason
     if row.job_state != JobState.ACTIVE:
         return EmailState.CANCELLED, row.job_reason
     if row.expired:
         return EmailState.CANCELLED, "its job had expired before it could be sent"
+    if row.channel != channel:
+        return EmailState.PENDING, None  # the publisher of its job's channel publishes it again
     if row.suppressed:
         return ON_THE_LIST
     return None

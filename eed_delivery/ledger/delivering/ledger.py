@@ -14,7 +14,7 @@ from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
 from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
-from eed_delivery.model import Email, EmailState, Job, Outcome, Ticket, Verdict
+from eed_delivery.model import DEFAULT_CHANNEL, Email, EmailState, Job, Outcome, Ticket, Verdict
 from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from eed_delivery.source import Source
 
@@ -29,12 +29,15 @@ class DeliveryLedger:
         worker: str,
         outbox: Outbox = SILENT,
         pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+        *,
+        channel: str = DEFAULT_CHANNEL,
     ) -> None:
         """`outbox` receives notices of emails that failed or are in doubt. A sent one writes nothing there.
-        `pseudonyms` are those of erased addresses."""
+        `pseudonyms` are those of erased addresses. The worker sends by `channel`, and claims no email of another."""
         self._database = database
         self._source = source
-        self._claiming = Claiming(source, outbox, pseudonyms)
+        self._channel = channel
+        self._claiming = Claiming(source, outbox, channel, pseudonyms)
         self._recording = OutcomeRecorder(source, outbox, worker)
         self._group = GroupCommit(database.once)
 
@@ -46,7 +49,8 @@ class DeliveryLedger:
     def claim(self, tickets: Sequence[Ticket], token: int, lease_seconds: float) -> Claim:
         """Claim up to ten emails under `token` for `lease_seconds`, and load their content. Raises `DatabaseGone`.
 
-        Emails of a job that is not active go back to where its state wants them. Suppressed ones end here.
+        Emails of a job that is not active go back to where its state wants them, and those of another channel's job to
+        the publisher. Suppressed ones end here.
         """
         return self._database.run(lambda c: self._claiming.claim(c, tickets, token, lease_seconds))
 
@@ -122,7 +126,7 @@ class DeliveryLedger:
             # the grant is therefore our own, whose commit went through while its answer was lost.
             mine = again and c.execute(sql.WIRED_AGAIN, {**fence(email), "lease": lease}).rowcount == 1
             return None if mine else Standing.LOST
-        exit_state = exit_of(row)
+        exit_state = exit_of(row, self._channel)
         if exit_state is None:
             return Standing.LOST
         self._claiming.put_back(c, email, *exit_state)

@@ -91,6 +91,7 @@ HELD = (
     .where(eed_email.c.token == bindparam("our_token"))
     .where(eed_email.c.state == EmailState.SENDING)
     .where(*_ITS_JOB_MAY_SEND)
+    .where(eed_job.c.channel == bindparam("of_channel"))
     .where(eed_suppression.c.address.is_(None))
     .where(OF_DOMAIN.c.address.is_(None))
 )
@@ -114,6 +115,7 @@ STANDING = (
         seconds_until(eed_email.c.not_before).label("wait_left"),
         eed_job.c.state.label("job_state"),
         eed_job.c.reason.label("job_reason"),
+        eed_job.c.channel,
         eed_job.c.source_key.label("job_key"),
         eed_job.c.revision,
         case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),

@@ -4,4 +4,5 @@
 - `enlisting`   copies the source's rows into the ledger, a chunk at a time
 - `known_rows`  rows whose key the ledger has already
 - `scheduling`  jobs that wait for their time
+- `served_channels`  whose jobs a publisher takes, and jobs of channels that are not there
 """

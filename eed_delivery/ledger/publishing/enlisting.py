@@ -62,6 +62,7 @@ class LeasedJob:
     total: int
     started: bool
     enlisted: bool
+    channel: str
 
     def log_facts(self) -> dict[str, object]:
         """What a log line about it says of it. `job` is the source's key, `job_id` the ledger's number."""

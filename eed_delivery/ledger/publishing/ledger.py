@@ -1,6 +1,6 @@
 """The publisher's side of the ledger. It registers, leases and enlists jobs, and marks what the queue took."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -19,6 +19,7 @@ from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.publishing.enlisting import Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK
+from eed_delivery.ledger.publishing.served_channels import DEFAULT_ALONE, ChangedJob, JobHoldLedger, ServedChannels
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import KEY_LENGTH, EmailState, Job, JobState, ReadyJob, Ticket
@@ -33,8 +34,6 @@ JOBS_LOGGED = 10
 EXPIRED_BEFORE = "expires_at had passed before the job could start"
 
 _HAS_PENDING = exists().where(eed_email.c.job_id == eed_job.c.job_id).where(eed_email.c.state == EmailState.PENDING)
-# A cancelled job is enlisted to its last email too, so that it balances; only an active one is published.
-_NEEDS_WORK = or_(eed_job.c.enlisted_at.is_(None), (eed_job.c.state == JobState.ACTIVE) & _HAS_PENDING)
 _LEASE_IS_FREE = or_(eed_job.c.lease_until.is_(None), eed_job.c.lease_until < utc_now(), NO_LONGER_HELD_BACK)
 
 LEASE = (
@@ -70,6 +69,7 @@ NEXT_ROUND = (
         (eed_job.c.rounds, eed_job.c.rounds + 1),
         (eed_job.c.revision, eed_job.c.revision + 1),
         (eed_job.c.expires_at, utc_in(bindparam("left"))),
+        (eed_job.c.channel, bindparam("of_channel")),
         (eed_job.c.enlist_after, None),
         (eed_job.c.enlisted_at, None),
         (eed_job.c.finished_at, None),
@@ -82,6 +82,7 @@ _INSERT_JOB = insert(eed_job).values(
     source_key=bindparam("key"),
     name=bindparam("label"),
     category=bindparam("of_category"),
+    channel=bindparam("of_channel"),
     state=bindparam("new_state"),
     reason=bindparam("why"),
     expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
@@ -100,6 +101,15 @@ MARK_QUEUED = (
 )
 
 
+def _has_work(channels: ServedChannels) -> ColumnElement[bool]:
+    """A cancelled job is enlisted to its last email too, so that it balances; only an active one is published. What no
+    publisher publishes is enlisted by that of the default channel."""
+    its_channel = eed_job.c.channel == channels.published
+    enlisted_here = eed_job.c.channel.not_in(channels.others) if channels.others is not None else its_channel
+    unenlisted = eed_job.c.enlisted_at.is_(None) & enlisted_here
+    return or_(unenlisted, (eed_job.c.state == JobState.ACTIVE) & its_channel & _HAS_PENDING)
+
+
 class PublishingLedger:
     """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
@@ -109,6 +119,7 @@ class PublishingLedger:
         self._source = source
         self._outbox = outbox
         self._enlisting = Enlisting(source)
+        self._holds = JobHoldLedger(database, outbox)
         # Two publishers may see the same new job at once; the second insert is to be no error and no second row. What
         # else it could hide is looked for after it.
         self._insert_job: Insert = unless_there(_INSERT_JOB)
@@ -193,6 +204,7 @@ class PublishingLedger:
             "to_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
             "why": EXPIRED_BEFORE if job.expired else None,
             "left": job.expires_in_seconds,
+            "of_channel": job.channel,
         }
 
         def work(c: Connection) -> int | None:
@@ -225,22 +237,32 @@ class PublishingLedger:
         self._enlisting.write_refused(c, refused)
         return keys
 
-    def lease(self, token: int, lease_seconds: float, limit: int, beyond: int) -> list[LeasedJob]:
-        """Take hold of up to `limit` jobs with work to do, in the order of their ids, starting after `beyond`."""
+    def compare_channels(self, known: Collection[str], alive_seconds: float) -> list[ChangedJob]:
+        """As `JobHoldLedger.look`."""
+        return self._holds.look(known, alive_seconds)
+
+    def lease(
+        self, token: int, lease_seconds: float, limit: int, beyond: int, channels: ServedChannels = DEFAULT_ALONE
+    ) -> list[LeasedJob]:
+        """Take hold of up to `limit` jobs of these channels with work to do, in the order of their ids, starting after
+        `beyond`."""
+        work_to_do = _has_work(channels)
 
         def work(c: Connection) -> list[LeasedJob]:
-            free = self._free(c, eed_job.c.job_id > beyond, limit)
+            free = self._free(c, work_to_do, eed_job.c.job_id > beyond, limit)
             if len(free) < limit:
-                free += self._free(c, eed_job.c.job_id <= beyond, limit - len(free))
+                free += self._free(c, work_to_do, eed_job.c.job_id <= beyond, limit - len(free))
             if free:
                 c.execute(LEASE, {"ids": sorted(free), "new_token": token, "lease": lease_seconds})
             return self._leased(c, token)
 
         return self._database.run(work)
 
-    def _free(self, c: Connection, where: ColumnElement[bool], limit: int) -> list[int]:
+    def _free(
+        self, c: Connection, work_to_do: ColumnElement[bool], where: ColumnElement[bool], limit: int
+    ) -> list[int]:
         """Jobs that wait for a publisher, by their ids, read along the index and not further than needed."""
-        statement = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _NEEDS_WORK)
+        statement = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, work_to_do)
         # A job whose chunk takes longer than its lease is locked by its publisher, and no other waits for that.
         statement = statement.order_by(eed_job.c.job_id).limit(limit).with_for_update(skip_locked=True)
         return list(c.execute(statement).scalars())
@@ -265,7 +287,7 @@ class PublishingLedger:
         statement = (
             update(eed_job)
             .where(eed_job.c.job_id == job.job_id, eed_job.c.token == job.token)
-            .where(eed_job.c.state == JobState.ACTIVE)
+            .where(eed_job.c.state.in_([JobState.ACTIVE, JobState.HELD]))
             .values(state=JobState.FAILED, reason=error.reply[:DETAIL_LENGTH])
         )
         notice = Notice(NoticeKind.JOB_FAILED, job.job_id, facts=with_reason(error.reply))
@@ -344,6 +366,7 @@ def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
         total=row.total,
         started=row.enlist_after is not None,
         enlisted=row.enlisted_at is not None,
+        channel=row.channel,
     )
 
 
@@ -373,6 +396,7 @@ def _new_job(job: ReadyJob) -> dict[str, object]:
         "key": str(job.key),
         "label": job.name[:255],
         "of_category": job.category,
+        "of_channel": job.channel,
         "new_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
         "why": EXPIRED_BEFORE if job.expired else None,
         "left": job.expires_in_seconds,

@@ -85,6 +85,7 @@ class SchedulingLedger:
             "source_key": str(job.key),
             "name": job.name[:NAME_LENGTH],
             "category": job.category,
+            "channel": job.channel,
             "state": state,
             "reason": reason[:DETAIL_LENGTH],
             "expires_at": utc_in(job.expires_in_seconds) if job.expires_in_seconds is not None else None,

@@ -275,5 +275,13 @@ class ReconcilingLedger:
         if row.token != token and c.execute(LEASE, values).rowcount != 1:
             return None
         return LeasedJob(
-            job_id, row.source_key, row.name, JobState(row.state), token, row.total, started=True, enlisted=False
+            job_id,
+            row.source_key,
+            row.name,
+            JobState(row.state),
+            token,
+            row.total,
+            started=True,
+            enlisted=False,
+            channel=row.channel,
         )

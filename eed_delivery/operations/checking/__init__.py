@@ -2,6 +2,7 @@
 
 - `service`  all of it, one after the other
 - `queues`   the queues
+- `channels` the ways out of named channels
 - `emails`   what emails need on their way
 - `parts`    who makes what is checked
 """

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from eed_delivery.archive.spool import Spool
+from eed_delivery.channels.channel import Channel
 from eed_delivery.config import Settings
 from eed_delivery.config.archive import ArchiveSettings
 from eed_delivery.queue import Queue
 from eed_delivery.tracking.bounces.verp import Verp
 from eed_delivery.transports import FileTransport, Transport
+from eed_delivery.transports.kind import Surroundings
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client
@@ -30,7 +32,12 @@ class CheckedParts(Protocol):
     @property
     def settings(self) -> Settings: ...
 
-    def queue(self) -> Queue: ...
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
+
+    def queue(self, connections: int = 10, channel: Channel | None = None) -> Queue: ...
+
+    def surroundings(self, channel: Channel) -> Surroundings: ...
 
     def events_queue(self, url: str) -> Queue: ...
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from eed_delivery.channels.channel import Channel
 from eed_delivery.checks.findings import Finding
 from eed_delivery.operations.checking.parts import CheckedParts
 from eed_delivery.queue import Queue
@@ -10,57 +11,62 @@ from eed_delivery.queue import Queue
 SHORT_RETENTION_SECONDS = 4 * 86_400  # SQS's default; a queue that is paused over a long weekend outlives it
 
 
-def queue(parts: CheckedParts) -> Iterator[Finding]:
-    """Whether the queue answers, its redrive policy, and its times."""
-    settings = parts.settings
-    found = parts.queue()
+def queue(parts: CheckedParts, channel: Channel | None = None) -> Iterator[Finding]:
+    """Whether a channel's queue answers, its redrive policy, and its times. None: that of [queue]."""
+    settings, where = parts.settings, place(channel)
+    found = parts.queue(channel=channel)
     facts = found.attributes()
     waiting = facts.get("ApproximateNumberOfMessages", "0")
-    yield Finding("ok", "queue", f"it answers, and about {waiting} messages wait")
-    yield from _redrive(parts, facts, found)
+    yield Finding("ok", where, f"it answers, and about {waiting} messages wait")
+    yield from _redrive(parts, facts, found, where)
     visibility = settings.queue.visibility_timeout_seconds
     if facts.get("VisibilityTimeout") != str(visibility):
         what = (
             f"its own visibility timeout is {facts.get('VisibilityTimeout')} s, and the service asks for {visibility}"
         )
-        yield Finding("ok", "queue", what)
+        yield Finding("ok", where, what)
     retention = int(facts.get("MessageRetentionPeriod", "0"))
     if retention < SHORT_RETENTION_SECONDS:
         what = f"it drops messages after {retention / 86_400:.1f} days"
-        yield Finding("warning", "queue", what, "Set its MessageRetentionPeriod to 1209600 (14 days).")
+        yield Finding("warning", where, what, "Set its MessageRetentionPeriod to 1209600 (14 days).")
 
 
-def _redrive(parts: CheckedParts, facts: dict[str, str], queue: Queue) -> Iterator[Finding]:
+def place(channel: Channel | None) -> str:
+    """The setting that names a channel's queue."""
+    return "queue" if channel is None or channel.is_default else f"channel.{channel.name}.queue"
+
+
+def _redrive(parts: CheckedParts, facts: dict[str, str], queue: Queue, where: str) -> Iterator[Finding]:
     wanted, attempts = parts.settings.queue.max_receive_count, parts.settings.worker.max_attempts
     if "RedrivePolicy" not in facts:
         what = "it has no RedrivePolicy: a message that kills its worker comes back indefinitely"
-        yield Finding("error", "queue", what, "Make it with config/queue.yaml, or with eed-delivery queue init.")
+        yield Finding("error", where, what, "Make it with config/queue.yaml, or with eed-delivery queue init.")
         return
     policy = json.loads(facts["RedrivePolicy"])
     count = int(policy["maxReceiveCount"])
     if count <= attempts:
         what = f"its maxReceiveCount is {count}, not more than worker.max_attempts = {attempts}"
-        yield Finding("error", "queue", what, f"Set it to {wanted}, or retries end in the dead-letter queue.")
+        yield Finding("error", where, what, f"Set it to {wanted}, or retries end in the dead-letter queue.")
     elif count != wanted:
         what = f"its maxReceiveCount is {count}, and queue.max_receive_count says {wanted}"
-        yield Finding("warning", "queue", what, "Make the two the same.")
+        yield Finding("warning", where, what, "Make the two the same.")
     else:
-        yield Finding("ok", "queue", f"a message goes to the dead-letter queue after {count} receives")
+        yield Finding("ok", where, f"a message goes to the dead-letter queue after {count} receives")
     if queue.dead_letter_url is not None:
-        yield from _same_target(queue, str(policy["deadLetterTargetArn"]))
+        yield from _same_target(queue, str(policy["deadLetterTargetArn"]), where)
 
 
-def _same_target(queue: Queue, target: str) -> Iterator[Finding]:
+def _same_target(queue: Queue, target: str, where: str) -> Iterator[Finding]:
     arn = queue.attributes(queue.dead_letter_url)["QueueArn"]
     if arn != target:
-        what = f"its RedrivePolicy leads to {target}, but queue.dead_letter_url is {arn}"
-        yield Finding("error", "queue", what, "Dead letters would not be seen. Correct one of the two.")
+        what = f"its RedrivePolicy leads to {target}, but {where}.dead_letter_url is {arn}"
+        yield Finding("error", where, what, "Dead letters would not be seen. Correct one of the two.")
 
 
-def dead_letters(parts: CheckedParts) -> Iterator[Finding]:
-    """Whether the dead-letter queue answers, and whether it is empty."""
-    where = "queue.dead_letter_url"
-    depth = parts.queue().depth(dead=True)
+def dead_letters(parts: CheckedParts, channel: Channel | None = None) -> Iterator[Finding]:
+    """Whether a channel's dead-letter queue answers, and whether it is empty."""
+    where = f"{place(channel)}.dead_letter_url"
+    depth = parts.queue(channel=channel).depth(dead=True)
     if depth is None:
         what = "it is not set: emails stay queued for long if their messages end in the dead-letter queue"
         yield Finding("warning", where, what, "Give the dead-letter queue's URL.")

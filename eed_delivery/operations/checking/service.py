@@ -5,7 +5,7 @@ from functools import partial
 
 from eed_delivery.checks.findings import Finding
 from eed_delivery.errors import DeliveryFailure, EedError
-from eed_delivery.operations.checking import emails, queues
+from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts
 from eed_delivery.operations.preparing import Preparing, caution_findings
 
@@ -32,9 +32,19 @@ class ServiceCheck:
             (f"transport {parts.settings.transport.kind}", partial(emails.transport, parts)),
             ("archive", partial(emails.archives, parts)),
             ("rendering.attachments_root", partial(emails.attachments, parts)),
+            *self._of_channels(),
         )
         found = (finding for where, look in checks for finding in _outcome(where, look))
         return (*caution_findings(parts.settings), *found)
+
+    def _of_channels(self) -> Iterator[tuple[str, Check]]:
+        """Each named channel: its queue, its dead letters, and the way out itself."""
+        for channel in self._parts.channels.values():
+            if not channel.is_default:
+                where = queues.place(channel)
+                yield where, partial(queues.queue, self._parts, channel)
+                yield f"{where}.dead_letter_url", partial(queues.dead_letters, self._parts, channel)
+                yield f"channel {channel.name}", partial(channels.way_out, self._parts, channel)
 
     def _database(self) -> Iterator[Finding]:
         findings = self._preparing.findings()

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from eed_delivery.config import SourceSettings
-from eed_delivery.operations.reference_schema import CATEGORY
+from eed_delivery.operations.reference_schema import CATEGORY, CHANNEL
 from eed_delivery.operations.refusals import InvalidRequest, OperationRefused
 from eed_delivery.source.reference import delivery_job
 
 LATEST = 2**31  # FROM_UNIXTIME ends in 2038 on older servers
-_SIZED = ("name", "sender", "reply_to", "subject", "category")
+_SIZED = ("name", "sender", "reply_to", "subject", "category", "channel")
 
 
 class NoTemplate(InvalidRequest):
@@ -41,7 +41,8 @@ class FieldTooLong(InvalidRequest):
 @dataclass(frozen=True, slots=True)
 class JobDraft:
     """A job as a caller wants it. `html` and `text` are templates, `attachments` the locations of files that each email
-    gets. `schedule` and `expires` are times with their zone. `category` None means that the job has none."""
+    gets. `schedule` and `expires` are times with their zone. `category` None means that the job has none.
+    `channel` None means that it leaves by that of all jobs."""
 
     name: str
     sender: str
@@ -50,6 +51,7 @@ class JobDraft:
     text: str | None = None
     reply_to: str | None = None
     category: str | None = None
+    channel: str | None = None
     attachments: tuple[str, ...] = ()
     schedule: datetime | None = None
     expires: datetime | None = None
@@ -81,6 +83,7 @@ class JobDraft:
             "scheduled_for": self.schedule,
             "expires_at": self.expires,
             **self._category(source),
+            **self._channel(source),
         }
         for name in _SIZED:
             limit = getattr(delivery_job.c[name].type, "length", None)
@@ -99,3 +102,12 @@ class JobDraft:
             do = f'Set source.job.category = "{CATEGORY}" to give them one.'
             raise OperationRefused("jobs have no category here", which="category", do=do)
         return {CATEGORY: self.category}
+
+    def _channel(self, source: SourceSettings) -> dict[str, str]:
+        """The job's channel. None is no value, too: tables of earlier releases lack the column."""
+        if self.channel is None:
+            return {}
+        if not source.job.channel:
+            do = f'Set source.job.channel = "{CHANNEL}" to let jobs name one.'
+            raise OperationRefused("jobs name no channel here", which="channel", do=do)
+        return {CHANNEL: self.channel}

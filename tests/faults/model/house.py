@@ -21,8 +21,8 @@ from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import WorkerLedger
-from eed_delivery.model import Email, Outcome, Verdict
-from eed_delivery.publisher import Publisher
+from eed_delivery.model import DEFAULT_CHANNEL, Email, Outcome, Verdict
+from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.queue import MAX_BATCH
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -240,7 +240,10 @@ class PublisherPart:
         settings = PublisherSettings(poll_seconds=AT_ONCE, connections=1, job_lease_seconds=JOB_LEASE)
         ledger = PublishingLedger(place.database(life), place.source)
         always_due = count(0, 1000).__next__  # the same steps whenever they are taken again
-        self._publisher = Publisher(ledger, queue_for(queue, life), place.renderer, settings, always_due)
+        registrar = Registrar(ledger, settings, always_due)
+        self._publisher = Publisher(
+            ledger, queue_for(queue, life), place.renderer, settings, always_due, registrar=registrar
+        )
         self.step: Callable[[], float] = self._publisher.step
 
     def close(self) -> None:
@@ -259,7 +262,8 @@ class SweeperPart:
         )
         settings = SweeperSettings(queued_patience_seconds=AT_ONCE)
         ledger = SweepLedger(database, place.source)
-        sweeper = Sweeper(ledger, WorkerLedger(database), queue_for(queue, life), settings, rules)
+        queues = {DEFAULT_CHANNEL: queue_for(queue, life)}
+        sweeper = Sweeper(ledger, WorkerLedger(database), lambda: queues, settings, rules)
         self.step: Callable[[], float] = sweeper.step
 
     def close(self) -> None: ...

@@ -28,7 +28,8 @@ from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
-from eed_delivery.publisher import Publisher
+from eed_delivery.model import DEFAULT_CHANNEL
+from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -166,14 +167,16 @@ class House:
 
     def _make_publisher(self) -> Publisher:
         ledger = PublishingLedger(self.database, self._source)
-        return Publisher(ledger, self._make_queue(), self._renderer, PUBLISHER, self.clock)
+        registrar = Registrar(ledger, PUBLISHER, self.clock)
+        return Publisher(ledger, self._make_queue(), self._renderer, PUBLISHER, self.clock, registrar=registrar)
 
     def _sweeper_turns(self) -> list[Turn]:
         alike = AnswersAlike(AnswersLedger(self.database), self.operating, DomainHolds(self.database), self.clock)
         ledger = SweepLedger(self.database, self._source)
         rules = SweepRules(resend_below=0, drop_patience_seconds=VISIBILITY_SECONDS + 30)
         workers = WorkerLedger(self.database)
-        sweeper = Sweeper(ledger, workers, self._make_queue(), SWEEPER, rules, alike.look_if_failed)
+        queues = {DEFAULT_CHANNEL: self._make_queue()}
+        sweeper = Sweeper(ledger, workers, lambda: queues, SWEEPER, rules, alike.look_if_failed)
 
         def look() -> float:
             alike.step()

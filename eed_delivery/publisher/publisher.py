@@ -1,13 +1,13 @@
-"""The publisher turns ready jobs into pending rows, and pending rows into messages.
+"""One channel's publisher turns ready jobs into pending rows, and pending rows into messages.
 
-    look     new jobs in the source are registered
+    look     new jobs in the source are registered, by the publisher of the default channel for all
     lease    this publisher takes hold of jobs with work to do
     enlist   their emails are copied into the ledger, a chunk at a time, behind a cursor
     publish  pending emails get a message each, ten to a request, several requests in flight; they are at most a limit
              ahead of the workers, so a new job's messages never wait behind all those of a huge one
 
-A crash between any two of these loses nothing. The cursor and the states say where to continue. Two publishers may run.
-Leases keep them apart, and if both publish one email, the second message finds it taken.
+A crash between any two of these loses nothing. The cursor and the states say where to continue. Two publishers of a
+channel may run. Leases keep them apart, and if both publish one email, the second message finds it taken.
 """
 
 import time
@@ -21,7 +21,11 @@ from eed_delivery.errors import DatabaseGone, RenderError
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.publishing.enlisting import LeasedJob
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
+from eed_delivery.ledger.publishing.served_channels import DEFAULT_ALONE, ServedChannels
 from eed_delivery.model import JobState, Ticket
+from eed_delivery.publisher.ailing import AILING_SECONDS, Ailing
+from eed_delivery.publisher.registrar import Registrar
+from eed_delivery.publisher.window import TOP_UP_SECONDS, Window
 from eed_delivery.queue import MAX_BATCH, Published, Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.runtime import failpoints
@@ -35,53 +39,12 @@ TICKETS_AT_ONCE = 5000
 SLICE = 50
 """Limit: requests, of ten messages each, that one UPDATE marks. A longer list of ids makes the database scan the
 table."""
-NEW_JOBS_AT_ONCE = 500
-"""In a single-table schema each row is a job: they come by the thousand."""
-TOP_UP_SECONDS = 0.5
-"""How often the queue is counted: with the default of 2,000 ahead that is enough for 4,000 emails a second."""
-
-AILING_SECONDS = 5.0
-"""How long a job is left alone that cannot be registered or enlisted, and a queue that refuses every message."""
-
-
 SLOW_CHUNK_SECONDS = 5.0
 SLOW_CHUNK_REMEDY = "run eed-delivery db check. It names the view or join that reads a whole table for each chunk"
 
 
-class Window:
-    """How many more messages may go into the queue. Between two counts, what was published is subtracted.
-
-    The count may be late or wrong. Then a message is early or late, which none of the guarantees depends on.
-    """
-
-    def __init__(self, limit: int, interval: PollInterval) -> None:
-        self._limit = limit
-        self._interval = interval
-        self._room = 0
-
-    @property
-    def wait(self) -> float:
-        """Seconds until another message may be published. 0 while one may be."""
-        return 0.0 if self._room > 0 else self._interval.wait
-
-    def recount(self, count: Callable[[int], int]) -> None:
-        """When it is time, ask `count`, which counts up to a limit, how many messages are ahead."""
-        if self._interval.wait == 0:
-            with self._interval.polling():
-                self._room = self._limit - count(self._limit)
-
-    def share(self, jobs: int) -> int:
-        """How many emails of each job may be published. At least one below the limit, so that none of them waits for
-        another to end. 0 means that the limit is reached."""
-        return max(1, self._room // max(1, jobs)) if self._room > 0 else 0
-
-    def fill(self, messages: int) -> None:
-        """Count `messages` that were published."""
-        self._room -= messages
-
-
 class Publisher:
-    """One publisher process. `step()` does one round and says in how many seconds it wants the next."""
+    """One channel's publisher. `step()` does one round and says in how many seconds it wants the next."""
 
     def __init__(
         self,
@@ -90,16 +53,24 @@ class Publisher:
         renderer: Renderer,
         settings: PublisherSettings,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        registrar: Registrar | None = None,
+        served: Callable[[], ServedChannels] = lambda: DEFAULT_ALONE,
+        at_the_end: Callable[[], None] = lambda: None,
     ) -> None:
+        """`registrar` looks for new jobs of all channels before each round. `served` says whose jobs are published into
+        `queue`. `at_the_end` closes what was opened for this publisher alone."""
         self._ledger = ledger
         self._queue = queue
         self._renderer = renderer
         self._settings = settings
         self._token = new_token()
         self._turn = 0
-        self._ailing: dict[str, float] = {}
+        self._registrar = registrar
+        self._served = served
+        self._at_the_end = at_the_end
+        self._ailing = Ailing(clock)
         self._clock = clock
-        self._look_interval = PollInterval(settings.poll_seconds, clock)
         self._idle_interval = PollInterval(settings.poll_seconds, clock)
         self._window = Window(settings.queue_ahead, PollInterval(TOP_UP_SECONDS, clock))
         self._flights = ThreadPoolExecutor(settings.connections, thread_name_prefix="publish")
@@ -109,16 +80,19 @@ class Publisher:
 
         Raises `DatabaseGone` or `QueueGone`. The next step continues where this one stopped.
         """
+        served = self._served()
         with self._idle_interval.polling():
-            self._look()
-            jobs = self._ledger.lease(self._token, self._settings.job_lease_seconds, JOBS_AT_ONCE, self._turn)
+            if self._registrar is not None:
+                self._registrar.look()
+            lease = self._settings.job_lease_seconds
+            jobs = self._ledger.lease(self._token, lease, JOBS_AT_ONCE, self._turn, served)
         failpoints.reach("publisher.leased")
         if not jobs:
             return self._idle_interval.wait
         self._turn = jobs[-1].job_id
         chunk = max(MAX_BATCH, min(self._settings.chunk, TICKETS_AT_ONCE // len(jobs)))
         enlisted = [self._try_to_enlist(job, chunk) for job in jobs]
-        tickets = self._tickets(jobs, chunk)
+        tickets = self._tickets([job for job in jobs if job.channel == served.published], chunk)
         published = self._publish(tickets)
         self._ledger.let_go([job for job, more in zip(jobs, enlisted, strict=True) if not more])
         failpoints.reach("publisher.let_go")
@@ -127,21 +101,11 @@ class Publisher:
     def close(self) -> None:
         """Wait for the requests in flight."""
         self._flights.shutdown()
-
-    def _look(self) -> None:
-        if self._look_interval.wait:
-            return
-        with self._look_interval.polling():
-            jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
-        for job in self._ledger.register([job for job in jobs if not self._is_ailing(job.key)]):
-            self._leave_alone(job.key)
-        failpoints.reach("publisher.registered")
-        if len(jobs) == NEW_JOBS_AT_ONCE:
-            self._look_interval.hurry()
+        self._at_the_end()
 
     def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
         """As `_enlist`. A job that the database refuses is left out, and the others continue."""
-        if self._is_ailing(job.key):
+        if job.key in self._ailing:
             return False
         try:
             return self._enlist(job, chunk)
@@ -149,20 +113,14 @@ class Publisher:
             raise
         except Exception:  # a row the ledger refuses, a view that breaks: this job's affair
             log.exception("enlist_failed", **job.log_facts())
-            self._leave_alone(job.key)
+            self._ailing.add(job.key)
             return False
-
-    def _is_ailing(self, key: str | int) -> bool:
-        return self._clock() < self._ailing.get(str(key), float("-inf"))
-
-    def _leave_alone(self, key: str | int) -> None:
-        self._ailing[str(key)] = self._clock() + AILING_SECONDS
 
     def _enlist(self, job: LeasedJob, chunk: int) -> bool:
         """One chunk of a job into the ledger. True while there may be more."""
         if job.enlisted:
             return False
-        if job.state is JobState.ACTIVE and not job.started:
+        if job.state in (JobState.ACTIVE, JobState.HELD) and not job.started:
             self._check_templates(job)
             failpoints.reach("publisher.compiled")
         began = self._clock()

@@ -1,0 +1,83 @@
+"""A publisher for each channel but the default, each in a loop of its own: none waits for another's queue."""
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from eed_delivery.ledger.publishing.served_channels import ServedChannels
+from eed_delivery.model import DEFAULT_CHANNEL
+from eed_delivery.publisher.publisher import Publisher
+from eed_delivery.queue import Queue
+from eed_delivery.runtime.loop import Loop, Pulse
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 2.0
+"""How often the channels are compared with the running publishers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    publisher: Publisher
+    queue_url: str
+    stop: threading.Event
+    thread: threading.Thread
+
+
+class ChannelPublishers:
+    """Starts a publisher for each channel that comes, and ends that of one that goes."""
+
+    def __init__(
+        self,
+        queues: Callable[[], Mapping[str, Queue]],
+        make: Callable[[str, Queue], Publisher],
+        pulse: Pulse,
+    ) -> None:
+        """`queues`: the queue of each channel, by its name. `make` makes the publisher of one."""
+        self._queues = queues
+        self._make = make
+        self._pulse = pulse
+        self._running: dict[str, _Running] = {}
+        self._known: frozenset[str] = frozenset((DEFAULT_CHANNEL,))
+
+    def known(self) -> Collection[str]:
+        """The channels that are there, the default among them."""
+        return self._known
+
+    def default(self) -> ServedChannels:
+        """What the publisher of the default channel takes: also what is of no channel."""
+        return ServedChannels(DEFAULT_CHANNEL, self._known - {DEFAULT_CHANNEL})
+
+    def step(self) -> float:
+        """Compare. What cannot be made now is tried again with the next look."""
+        queues = {name: queue for name, queue in self._queues().items() if name != DEFAULT_CHANNEL}
+        self._known = frozenset((DEFAULT_CHANNEL, *queues))
+        for name, running in list(self._running.items()):
+            if name not in queues or queues[name].url != running.queue_url:
+                self._end(name)
+        for name, queue in queues.items():
+            if name not in self._running:
+                self._start(name, queue)
+        return LOOK_SECONDS
+
+    def _start(self, name: str, queue: Queue) -> None:
+        publisher, stop = self._make(name, queue), threading.Event()
+        thread = Loop(f"publisher-{name}", publisher.step, stop, self._pulse).start()
+        self._running[name] = _Running(publisher, queue.url, stop, thread)
+        log.info("channel_publisher_started", channel=name)
+
+    def _end(self, name: str) -> None:
+        running = self._running.pop(name)
+        running.stop.set()
+        running.thread.join()
+        running.publisher.close()
+        log.info("channel_publisher_ended", channel=name)
+
+    def close(self) -> None:
+        """End all of them."""
+        for running in self._running.values():
+            running.stop.set()
+        for name in list(self._running):
+            self._end(name)

@@ -1,0 +1,74 @@
+"""Registers the jobs that the source has made ready, and holds those whose channel is not there."""
+
+import time
+from collections.abc import Callable, Collection
+
+import structlog
+
+from eed_delivery.config import PublisherSettings
+from eed_delivery.ledger.publishing.ledger import PublishingLedger
+from eed_delivery.ledger.publishing.served_channels import ChangedJob
+from eed_delivery.model import DEFAULT_CHANNEL
+from eed_delivery.publisher.ailing import Ailing
+from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.poll_interval import PollInterval
+
+log = structlog.get_logger(__name__)
+
+NEW_JOBS_AT_ONCE = 500
+"""In a single-table schema each row is a job: they come by the thousand."""
+CHANNELS_SECONDS = 3.0
+"""How often jobs are compared with the channels that are there."""
+ALIVE_SECONDS = 60.0
+"""A worker whose heartbeat is younger serves its channel, whatever this host's files say."""
+
+
+class Registrar:
+    """Looks for new jobs of all channels. `look()` does nothing until the next look is due."""
+
+    def __init__(
+        self,
+        ledger: PublishingLedger,
+        settings: PublisherSettings,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        known: Callable[[], Collection[str]] = lambda: (DEFAULT_CHANNEL,),
+    ) -> None:
+        """`known`: the channels that this host knows."""
+        self._ledger = ledger
+        self._known = known
+        self._ailing = Ailing(clock)
+        self._interval = PollInterval(settings.poll_seconds, clock)
+        self._channels_interval = PollInterval(CHANNELS_SECONDS, clock)
+
+    def look(self) -> None:
+        """Register what is new, and hold or release what the channels require. Raises `DatabaseGone`."""
+        if self._interval.wait == 0:
+            self._register()
+        if self._channels_interval.wait == 0:
+            self._compare_channels()
+
+    def _register(self) -> None:
+        with self._interval.polling():
+            jobs = self._ledger.new_jobs(NEW_JOBS_AT_ONCE)
+        for job in self._ledger.register([job for job in jobs if job.key not in self._ailing]):
+            self._ailing.add(job.key)
+        failpoints.reach("publisher.registered")
+        if len(jobs) == NEW_JOBS_AT_ONCE:
+            self._interval.hurry()
+        if {job.channel for job in jobs} - set(self._known()):
+            self._channels_interval.hurry()
+
+    def _compare_channels(self) -> None:
+        with self._channels_interval.polling():
+            changed = self._ledger.compare_channels(self._known(), ALIVE_SECONDS)
+        for job in changed:
+            _report(job)
+
+
+def _report(job: ChangedJob) -> None:
+    facts = {"job": job.key, "job_id": job.job_id, "channel": job.channel}
+    if job.reason is None:
+        log.info("job_released", **facts)
+    else:
+        log.warning("job_held", **facts, reason=job.reason, todo="create the channel, or correct the job's")

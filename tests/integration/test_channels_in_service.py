@@ -1,0 +1,110 @@
+"""Two channels in one service: each job by its own mail server, and neither waits for the other's."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import NewStack
+from tests.servers import free_port
+from tests.servers.ministack import MiniStack
+from tests.sink import Sink
+from tests.stack import Stack
+
+STATEMENTS = "statements"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def stack(new_stack: NewStack, ministack: MiniStack, port: int) -> Stack:
+    """The default channel's mail server is `stack.mail_up()`, and that of `statements` listens on `port`."""
+    url, dead = ministack.make_queue("statements-channel", max_receive_count=10)
+    settings: dict[str, Any] = {
+        "source.job.channel": "channel",
+        "channel.statements.kind": "smtp",
+        "channel.statements.queue": {"url": url, "dead_letter_url": dead},
+        "channel.statements.threads": 2,
+        "channel.statements.host": "127.0.0.1",
+        "channel.statements.port": port,
+        "channel.statements.tls": "none",
+    }
+    return new_stack(settings)
+
+
+@pytest.fixture
+def sink(stack: Stack, port: int) -> Iterator[Sink]:
+    """The mail server of `statements`."""
+    with Sink(stack.sink_ledger, port) as sink:
+        yield sink
+
+
+def addresses(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{n}@example.com" for n in range(count)]
+
+
+def test_each_job_leaves_by_its_own_channel(stack: Stack, sink: Sink) -> None:
+    default = stack.mail_up()
+    stack.add_job(addresses("a", 30))
+    stack.add_job(addresses("b", 20), 2, channel=STATEMENTS)
+    service = stack.start("run")
+    stack.wait_finished(1, 2)
+    seen = json.loads(stack.command("processes", "--json").stdout)
+    assert service.terminate() == 0
+    stack.balance()
+    assert {message.recipient for message in default.received} == set(addresses("a", 30))
+    assert {message.recipient for message in sink.received} == set(addresses("b", 20))
+    assert sorted((process["channel"], process["threads"]) for process in seen) == [("default", 4), (STATEMENTS, 2)]
+    started = {event["role"] for event in service.log_events("role_started")}
+    assert started == {"publisher", "sweeper", "worker-1", "worker-statements-1"}
+
+
+def test_a_channel_whose_mail_server_is_down_does_not_stop_another(stack: Stack) -> None:
+    """The default's is down: its breaker opens, and its emails wait without losing a try."""
+    ids = stack.add_job(addresses("a", 30))
+    stack.add_job(addresses("b", 20), 2, channel=STATEMENTS)
+    port = stack.settings.channel[STATEMENTS].of_kind["port"]
+    with Sink(stack.sink_ledger, port):
+        service = stack.start("run")
+        stack.wait_until(lambda: bool(service.log_events("breaker_open")), "the default's breaker is open")
+        stack.wait_finished(2)
+        assert stack.counts(1)["sent"] == 0
+        stack.mail_up()
+        stack.wait_finished(1)
+    assert service.terminate() == 0
+    stack.balance()
+    assert stack.world.scalar("SELECT MAX(attempts) FROM eed_email WHERE email_id = :id", id=ids[0]) == 1
+
+
+def test_a_drain_waits_for_the_queues_of_all_channels(stack: Stack, sink: Sink) -> None:
+    default = stack.mail_up()
+    stack.add_job(addresses("a", 12))
+    stack.add_job(addresses("b", 12), 2, channel=STATEMENTS)
+    publisher = stack.start("publisher")
+    stack.wait_until(lambda: stack.counts()["queued"] == 24, "all emails are published")
+    assert publisher.terminate() == 0
+    worker = stack.start("worker", "--drain")
+    stack.wait_until(lambda: not worker.running, "both queues are empty")
+    assert stack.counts() == {"sent": 24}
+    assert (len(default.received), len(sink.received)) == (12, 12)
+
+
+def test_a_job_of_an_unknown_channel_waits_and_says_why(stack: Stack, sink: Sink) -> None:
+    stack.mail_up()
+    stack.add_job(addresses("a", 3), channel="letters")
+    stack.add_job(addresses("b", 3), 2, channel=STATEMENTS)
+    service = stack.start("run")
+    stack.wait_finished(2)
+    stack.wait_until(lambda: bool(service.log_events("job_held")), "the other is held")
+    shown = json.loads(stack.command("job", "1", "--json").stdout)
+    assert (shown["state"], shown["channel"]) == ("held", "letters")
+    assert shown["reason"] == "there is no channel letters. The channels are default, statements"
+    assert [act["act"] for act in shown["acts"]] == ["hold"]
+    assert "held: there is no channel letters" in stack.command("job", "1").stdout
+    assert service.terminate() == 0
+    assert stack.counts(1) == {"pending": 3}
+    assert len(sink.received) == 3
