@@ -17,6 +17,7 @@ PATIENCE_SECONDS = 5.0
 if TYPE_CHECKING:
     from eed_delivery.alerts.receivers import AlertReceiver
     from eed_delivery.app.parts import App
+    from eed_delivery.channels.directory import ChannelDirectory
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.archiving import ArchiveLedger
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.alerting import Alerting
     from eed_delivery.operations.auditing import AuditQueries
     from eed_delivery.operations.bounces import Bounces
+    from eed_delivery.operations.channels import ChannelOperations
     from eed_delivery.operations.checking.service import ServiceCheck
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.emails import EmailQueries
@@ -305,6 +307,23 @@ class Operations:
         from eed_delivery.operations.bounces import Bounces
 
         return Bounces(self._app.bounce_intake(connections=1))
+
+    @cached_property
+    def channels(self) -> "ChannelOperations":
+        """List, create, change, check, hold, release and remove channels."""
+        from eed_delivery.ledger.channels.holds import ChannelHoldLedger
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+        from eed_delivery.ledger.workers import WorkerLedger
+        from eed_delivery.operations.channels import ChannelOperations
+
+        ledger = ChannelLedger(self._database, self._actor)
+        holds = ChannelHoldLedger(self._database, self._actor)
+        workers = WorkerLedger(self._database)
+
+        def directory() -> "ChannelDirectory":
+            return self._app.channel_directory(ledger)
+
+        return ChannelOperations(self._app, directory, ledger, holds, workers, self._reporting.now)
 
     @cached_property
     def auditing(self) -> "AuditQueries":

@@ -23,7 +23,9 @@ from eed_delivery.app.database import open_database
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.aws.sessions import core, session
 from eed_delivery.channels.channel import Channel
+from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.of_file import channels_of
+from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
 from eed_delivery.config import SesSettings, Settings, WorkerSettings
 from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.references import resolve
@@ -33,6 +35,8 @@ from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
+from eed_delivery.ledger.channels.holds import ChannelHoldLedger
+from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.job_watch import WatchLedger
@@ -121,17 +125,40 @@ class App:
         """The channels of the file, `default` first. Raises `ConfigError`."""
         return channels_of(self.settings)
 
+    def channel_watch(self, want: Callable[[tuple[WantedWorkers, ...]], None]) -> ChannelWatch:
+        """What says which worker processes the channels need."""
+        database = self.database(connections=1)
+        return ChannelWatch(self.channel_directory(ChannelLedger(database)), ChannelHoldLedger(database), want)
+
+    def channel(self, name: str) -> Channel:
+        """The channel of this name, of the file or the ledger. Raises `ConfigError` if it cannot be used here."""
+        if name in self.channels:
+            return self.channels[name]
+        database = self.database(connections=1)
+        try:
+            found = self.channel_directory(ChannelLedger(database)).look()
+        finally:
+            database.close()
+        if name in found.channels:
+            return found.channels[name]
+        missing = ConfigError([Problem(f"channel.{name}", "there is no such channel any more", "Create it again.")])
+        raise found.unusable.get(name, missing)
+
+    def channel_directory(self, ledger: ChannelLedger | None = None) -> ChannelDirectory:
+        """All channels, those of the ledger too. Raises `ConfigError` for mistakes in those of the file."""
+        return ChannelDirectory(self.settings, ledger or ChannelLedger(self.database(connections=1)))
+
     def queue(self, connections: int = 10, channel: Channel | None = None) -> Queue:
         """A channel's queue, over connections of its own. None: the channel `default`."""
         queue = self.settings.queue if channel is None else channel.queue
         return Queue(self._sqs_calls(connections), queue.url, queue.dead_letter_url)
 
-    def queues(self, connections: int = 10) -> Callable[[], Mapping[str, Queue]]:
-        """What gives each channel's queue by the channel's name, all over the same connections."""
+    def queues(self, directory: ChannelDirectory, connections: int = 10) -> Callable[[], Mapping[str, Queue]]:
+        """What gives the queue of each channel that is there, by the channel's name, all over the same connections."""
         calls = self._sqs_calls(connections)
 
         def now() -> Mapping[str, Queue]:
-            of = {name: channel.queue for name, channel in self.channels.items()}
+            of = {name: channel.queue for name, channel in directory.now().items()}
             return {name: Queue(calls, queue.url, queue.dead_letter_url) for name, queue in of.items()}
 
         return now
@@ -256,21 +283,28 @@ class App:
 
     def channel_publishers(self, pulse: Pulse) -> ChannelPublishers:
         """The publishers of all channels but the default, not started yet."""
-        return ChannelPublishers(self.queues(self.settings.publisher.connections), self._publisher_of, pulse)
+        directory = self.channel_directory()
+        queues = self.queues(directory, self.settings.publisher.connections)
 
-    def publisher(self, others: ChannelPublishers) -> Publisher:
-        """The publisher of the channel `default`, which registers the jobs of all."""
+        def make(name: str, queue: Queue) -> Publisher:
+            return self._publisher_of(directory.now()[name], queue)
+
+        return ChannelPublishers(queues, make, pulse)
+
+    def publisher(self, others: ChannelPublishers | None = None) -> Publisher:
+        """The publisher of the channel `default`, which registers the jobs of all. `others` are those of the others."""
+        others = others or self.channel_publishers(Pulse())
         settings = self.settings.publisher
         ledger = PublishingLedger(self.database(), self.source, self.outbox)
         registrar = Registrar(ledger, settings, known=others.known)
         queue = self.queue(settings.connections)
         return Publisher(ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default)
 
-    def _publisher_of(self, name: str, queue: Queue) -> Publisher:
+    def _publisher_of(self, channel: Channel, queue: Queue) -> Publisher:
         database = self.database()
         ledger = PublishingLedger(database, self.source, self.outbox)
-        served = ServedChannels(name)
-        renderer = self.renderer(self.channels[name])
+        served = ServedChannels(channel.name)
+        renderer = self.renderer(channel)
         return Publisher(
             ledger, queue, renderer, self.settings.publisher, served=lambda: served, at_the_end=database.close
         )
@@ -285,7 +319,8 @@ class App:
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
         ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
         look = self.answers_alike.look_if_failed
-        return Sweeper(ledger, WorkerLedger(database), self.queues(), self.settings.sweeper, rules, look)
+        queues = self.queues(self.channel_directory(ChannelLedger(database)))
+        return Sweeper(ledger, WorkerLedger(database), queues, self.settings.sweeper, rules, look)
 
     @cached_property
     def answers_alike(self) -> AnswersAlike:
@@ -364,9 +399,9 @@ class App:
         """The queue that SES's events arrive in, over connections of its own."""
         return Queue(self._sqs_calls(connections), url)
 
-    def worker(self, name: str, stop: threading.Event, pulse: Pulse) -> Worker:
+    def worker(self, stop: threading.Event, pulse: Pulse, name: str = DEFAULT) -> Worker:
         """One worker process's worth of threads, for the channel of this name."""
-        channel = self.channels[name]
+        channel = self.channel(name)
         settings = self.settings.worker.model_copy(update={"threads": channel.threads})
         connections = settings.threads + SIDE_CONNECTIONS
         database = self.database(connections, multi_statements=True)

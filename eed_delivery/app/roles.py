@@ -6,8 +6,9 @@ only where a process is at work. A service starts a second earlier for it.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from eed_delivery.runtime.supervisor import Role
 if TYPE_CHECKING:
     from eed_delivery.alerts.desk import Desk
     from eed_delivery.app.parts import App
+    from eed_delivery.channels.watch import WantedWorkers
     from eed_delivery.queue import Queue
 
 log = structlog.get_logger(__name__)
@@ -32,12 +34,14 @@ HANDOVER_SECONDS = 5.0
 """Seconds by which a worker stops before its supervisor's deadline."""
 LAST_ALERTS_SECONDS = 4.0
 """Seconds that a process waits at its end for alerts about its last lines; less than HANDOVER_SECONDS."""
+OF_FILE = "file 0"
+"""The mark of workers of the configuration file's channels, as `ChannelWatch` gives it."""
 DRAIN_CHECK_SECONDS = 1.0
 DRAIN_CHECKS = 3
 """Counts in a row that must find the queue empty, because SQS's counts are approximate."""
 
 
-def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
+def roles(settings: Settings, *names: str, drain: bool = False, wanted: "Sequence[WantedWorkers]" = ()) -> list[Role]:
     """The processes of the service, as many of `worker` and `events` as are configured, and one of each other that is
     named."""
     found = []
@@ -45,9 +49,12 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
     alone |= {"web": run_web, "webhooks": run_webhooks, "archive": partial(run_archive, drain=drain)}
     for name in names:
         if name == "worker":
-            found += worker_roles(settings, DEFAULT_CHANNEL, settings.worker.processes, drain=drain)
+            found += worker_roles(settings, DEFAULT_CHANNEL, settings.worker.processes, OF_FILE, drain=drain)
             for channel, given in settings.channel.items():
-                found += worker_roles(settings, channel, given.processes, drain=drain)
+                found += worker_roles(settings, channel, given.processes, OF_FILE, drain=drain)
+            found += [replace(role, once=drain) for role in wanted_roles(settings, wanted)]
+            if not drain:
+                found.append(Role("channels", partial(in_role, settings, "channels", partial(run_channels, settings))))
         elif name == "events":
             for n in _each(settings.tracking.processes):
                 work = partial(in_role, settings, name, partial(run_events, settings, n == 1))
@@ -58,11 +65,18 @@ def roles(settings: Settings, *names: str, drain: bool = False) -> list[Role]:
     return found
 
 
-def worker_roles(settings: Settings, channel: str, processes: int, *, drain: bool = False) -> list[Role]:
-    """The worker processes of one channel: `worker-1` of the default, `worker-statements-1` of another."""
+def wanted_roles(settings: Settings, wanted: "Sequence[WantedWorkers]") -> list[Role]:
+    """The worker processes that the role `channels` asks for."""
+    return [role for one in wanted for role in worker_roles(settings, one.channel, one.processes, one.mark)]
+
+
+def worker_roles(settings: Settings, channel: str, processes: int, mark: str, *, drain: bool = False) -> list[Role]:
+    """The worker processes of one channel: `worker-1` of the default, `worker-statements-1` of another. The service is
+    ready, and its watchdog fed, without those of another: a channel that cannot start stops none."""
     name = "worker" if channel == DEFAULT_CHANNEL else f"worker-{channel}"
     work = partial(in_role, settings, name, partial(run_worker, settings, channel, drain))
-    return [Role(f"{name}-{n}", work, once=drain) for n in _each(processes)]
+    vital = channel == DEFAULT_CHANNEL
+    return [Role(f"{name}-{n}", work, once=drain, vital=vital, mark=mark) for n in _each(processes)]
 
 
 def _each(processes: int) -> range:
@@ -80,13 +94,18 @@ def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> No
     """The publisher's process: the default channel's publisher, and beside it those of the others."""
     app = _app(settings, stop)
     others = app.channel_publishers(pulse)
-    others.step()  # before the first job is looked at: an unknown channel is one that is not in the file
     publisher = app.publisher(others)
     beside = Loop("channels", others.step, stop, pulse).start()
     Loop("publisher", publisher.step, stop, pulse).run()
     beside.join()
     others.close()
     publisher.close()
+
+
+def run_channels(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that tells the supervisor which channels need workers."""
+    watch = _app(settings, stop).channel_watch(pulse.want)
+    Loop("channels", watch.step, stop, pulse).run()
 
 
 def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
@@ -178,11 +197,22 @@ def run_archive(settings: Settings, stop: threading.Event, pulse: Pulse, *, drai
 def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
     """One worker process of a channel. With `drain` it ends when the channel's queue holds nothing any more."""
     app = _app(settings, stop)
-    worker = app.worker(channel, stop, pulse)
+    try:
+        worker = app.worker(stop, pulse, channel)
+    except ConfigError as error:
+        if channel == DEFAULT_CHANNEL:
+            raise
+        _say_unusable(channel, error)
+        return
     if drain:
-        queue = app.queue(channel=app.channels[channel])
+        queue = app.queue(channel=app.channel(channel))
         Loop("drain", DrainWatch(queue, stop).step, stop, pulse).start()
     worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
+
+
+def _say_unusable(channel: str, error: ConfigError) -> None:
+    """A mistake of a person's, and no defect: it is said without a traceback, and the supervisor tries again later."""
+    log.error("channel_cannot_start", channel=channel, reason=str(error))
 
 
 def in_role(

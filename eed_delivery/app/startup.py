@@ -1,9 +1,14 @@
 """What is checked before the service starts."""
 
+from typing import TYPE_CHECKING
+
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings
 from eed_delivery.errors import ConfigError, DatabaseGone
 from eed_delivery.operations.preparing import ledger_problem
+
+if TYPE_CHECKING:
+    from eed_delivery.channels.watch import WantedWorkers
 
 
 def check_channels(settings: Settings) -> None:
@@ -12,6 +17,24 @@ def check_channels(settings: Settings) -> None:
         from eed_delivery.channels.of_file import channels_of  # and with it the kinds: only where there are any
 
         channels_of(settings)
+
+
+def channels_of_ledger(settings: Settings) -> "tuple[WantedWorkers, ...]":
+    """The workers of the channels that were created while the service ran. None while the database is away."""
+    from eed_delivery.channels.directory import ChannelDirectory
+    from eed_delivery.channels.watch import WantedWorkers
+    from eed_delivery.ledger.channels.listing import ChannelLedger
+
+    database = open_database(settings.database, connections=1)
+    try:
+        found = ChannelDirectory(settings, ChannelLedger(database)).now().values()
+    except DatabaseGone:
+        return ()
+    finally:
+        database.close()
+    return tuple(
+        WantedWorkers(one.name, one.processes, f"{one.origin} {one.version}") for one in found if one.origin == "ledger"
+    )
 
 
 def check_ledger(settings: Settings) -> None:

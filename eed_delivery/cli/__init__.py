@@ -15,6 +15,7 @@ commands:
 - `resending`           resend
 - `reconciling`         reconcile
 - `deciding`            settle, pause, resume, cancel
+- `channels`            channel kinds, list, show, create, edit, check, hold, release, remove
 - `suppression`         suppression list, add, remove
 - `suppression_moving`  suppression import, export
 - `persons`             person show, erase
@@ -28,6 +29,10 @@ What `submit` and `suppression import` read:
 - `csv_options`   how a CSV file is read
 - `sifting`       the file of recipients, read
 - `refused_rows`  the rows of it that are refused
+
+What `channel create` and `channel edit` read:
+
+- `channel_settings`  settings from options, from JSON, or asked for at a terminal
 
 What commands share:
 
@@ -100,6 +105,7 @@ COMMANDS = {
     "pause": "deciding:pause",
     "resume": "deciding:resume",
     "cancel": "deciding:cancel",
+    "channel": "channels:channel",
     "suppression": "suppression_moving:suppression",
     "person": "persons:person",
     "alerts": "alerting:alerts",

@@ -1,13 +1,14 @@
 """The commands that systemd starts, for the whole service or one of its roles."""
 
 import threading
+from functools import partial
 
 import click
 import structlog
 
 from eed_delivery import logs
-from eed_delivery.app.roles import hearing, roles
-from eed_delivery.app.startup import check_channels, check_ledger
+from eed_delivery.app.roles import hearing, roles, wanted_roles
+from eed_delivery.app.startup import channels_of_ledger, check_channels, check_ledger
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings, cautions, supervision
@@ -190,12 +191,13 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
     check_channels(settings)
     check_ledger(settings)
     supervisor = Supervisor(
-        roles(settings, *names, drain=drain),
+        roles(settings, *names, drain=drain, wanted=channels_of_ledger(settings) if drain else ()),
         SystemdNotifier(supervision().notify_socket),
         stop_seconds=settings.service.stop_seconds,
         stall_seconds=settings.service.stall_seconds,
         render_seconds=settings.service.render_seconds,
         preload=("eed_delivery.app.preload",),
+        wanted=partial(wanted_roles, settings),
     )
     with hearing(settings, "supervisor"):
         supervisor.run(stop)

@@ -19,6 +19,7 @@
 - `persons`      what is stored about one address, and its replacement
 - `webhooks`     messages to the tenant's own system
 - `alerts`       which process may send an alert now, and the facts of alerts
+- `channels`     channels that were created while the service runs, and holds
 - `workers`      heartbeats, and each worker's share of the send rate
 
 What they share:

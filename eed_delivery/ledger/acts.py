@@ -64,6 +64,11 @@ class ActKind(StrEnum):
     ALERT_TEST = "alert_test"
     DB_INIT = "db_init"
     QUEUE_INIT = "queue_init"
+    CHANNEL_CREATE = "channel_create"
+    CHANNEL_EDIT = "channel_edit"
+    CHANNEL_REMOVE = "channel_remove"
+    CHANNEL_HOLD = "channel_hold"
+    CHANNEL_RELEASE = "channel_release"
     # Personal data was read:
     REPORT = "report"
     EMAILS = "emails"
@@ -99,6 +104,7 @@ class ActObject(StrEnum):
     WEBHOOKS = "webhooks"
     ALERT_RULE = "alert rule"
     LEDGER = "ledger"
+    CHANNEL = "channel"
     QUEUE = "queue"
     AUDIT = "audit"
 

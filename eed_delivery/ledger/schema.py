@@ -59,6 +59,7 @@ _OPTIONS: dict[str, Any] = {
 RECIPIENT_LENGTH = 500  # an address ends at 254 (RFC 5321 4.5.3.1.3): what is longer is kept whole enough to be refused
 DETAIL_LENGTH = 500
 CHANNEL_LENGTH = 32
+CHANNEL_SETTINGS_LENGTH = 8000
 ADDRESS_LENGTH = 320  # 64 + "@" + 255 (RFC 5321 4.5.3.1)
 OBJECT_LENGTH = ADDRESS_LENGTH
 COMMAND_LENGTH = 1000
@@ -98,6 +99,8 @@ eed_job = Table(
     Column("reconciled_at", Time),  # when source and ledger were last compared row by row
     Column("differences", Integer),  # how many rows differed then
     Column("channel", word(CHANNEL_LENGTH), nullable=False, server_default="default"),  # its way out
+    # While its channel is held: a copy of the hold's end, so that a wire grant reads no other table.
+    Column("held_until", Time),
     Column("resent", Integer, nullable=False, server_default="0"),  # its emails that an operator had sent once more
     Column("reconcile_token", BigInteger),  # fences the sweeper that compares them at the moment
     Column("reconcile_until", Time),  # its lease
@@ -278,6 +281,30 @@ eed_audit = Table(
     Index("eed_audit_by_object", "object_key"),
     Index("eed_audit_by_time", "at"),
     Index("eed_audit_by_operation", "operation"),
+    **_OPTIONS,
+)
+
+eed_channel = Table(  # those that were created while the service runs; the others are in the configuration file
+    "eed_channel",
+    metadata,
+    Column("name", word(CHANNEL_LENGTH), primary_key=True),
+    Column("settings", prose(CHANNEL_SETTINGS_LENGTH), nullable=False),  # JSON; of a secret, only where it is
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("made_by", prose(255), nullable=False),
+    Column("made_at", Time, nullable=False),
+    Column("changed_by", prose(255), nullable=False),
+    Column("changed_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
+eed_channel_hold = Table(
+    "eed_channel_hold",
+    metadata,
+    Column("channel", word(CHANNEL_LENGTH), primary_key=True),  # "*": every channel
+    Column("reason", prose(DETAIL_LENGTH), nullable=False),
+    Column("who", prose(255), nullable=False),
+    Column("held_at", Time, nullable=False),
+    Column("until_at", Time),  # NULL: until it is released
     **_OPTIONS,
 )
 

@@ -14,6 +14,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `submitting`                    register a job, in the reference schema (`reference_schema`)
 - `suppression`                   addresses that are not mailed
 - `persons`                       what is stored about a person, and its erasure
+- `channels`                      channels, and holds of them
 - `alerting`, `webhooks`          alert rules and webhooks, and whether their channels work
 - `bounces`                       one bounce, as a mail server hands it over
 - `auditing`                      who did what, from where and why

@@ -67,3 +67,10 @@ def moment_after(wait: float | datetime | None, now: datetime) -> datetime | Non
     if wait is None:
         return None
     return wait.replace(tzinfo=None) if isinstance(wait, datetime) else now + timedelta(seconds=wait)
+
+
+def seconds_until_moment(wait: float | datetime | None, now: datetime) -> float | None:
+    """How long until `wait` is over: seconds unchanged, and a time in UTC by `now`, the database's clock."""
+    if not isinstance(wait, datetime):
+        return wait
+    return (wait.replace(tzinfo=None) - now).total_seconds()

@@ -40,15 +40,15 @@ class ChannelPublishers:
         self._make = make
         self._pulse = pulse
         self._running: dict[str, _Running] = {}
-        self._known: frozenset[str] = frozenset((DEFAULT_CHANNEL,))
+        self._known: frozenset[str] | None = None
 
-    def known(self) -> Collection[str]:
-        """The channels that are there, the default among them."""
+    def known(self) -> Collection[str] | None:
+        """The channels that are there, the default among them. None before the first look."""
         return self._known
 
     def default(self) -> ServedChannels:
         """What the publisher of the default channel takes: also what is of no channel."""
-        return ServedChannels(DEFAULT_CHANNEL, self._known - {DEFAULT_CHANNEL})
+        return ServedChannels(DEFAULT_CHANNEL, (self._known or frozenset()) - {DEFAULT_CHANNEL})
 
     def step(self) -> float:
         """Compare. What cannot be made now is tried again with the next look."""

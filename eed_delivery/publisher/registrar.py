@@ -32,9 +32,9 @@ class Registrar:
         settings: PublisherSettings,
         clock: Callable[[], float] = time.monotonic,
         *,
-        known: Callable[[], Collection[str]] = lambda: (DEFAULT_CHANNEL,),
+        known: Callable[[], Collection[str] | None] = lambda: (DEFAULT_CHANNEL,),
     ) -> None:
-        """`known`: the channels that this host knows."""
+        """`known` gives the channels that this host knows, or None while it does not know them yet."""
         self._ledger = ledger
         self._known = known
         self._ailing = Ailing(clock)
@@ -45,8 +45,9 @@ class Registrar:
         """Register what is new, and hold or release what the channels require. Raises `DatabaseGone`."""
         if self._interval.wait == 0:
             self._register()
-        if self._channels_interval.wait == 0:
-            self._compare_channels()
+        known = self._known()
+        if known is not None and self._channels_interval.wait == 0:
+            self._compare_channels(known)
 
     def _register(self) -> None:
         with self._interval.polling():
@@ -56,12 +57,14 @@ class Registrar:
         failpoints.reach("publisher.registered")
         if len(jobs) == NEW_JOBS_AT_ONCE:
             self._interval.hurry()
-        if {job.channel for job in jobs} - set(self._known()):
+        if {job.channel for job in jobs} - set(self._known() or ()):
             self._channels_interval.hurry()
 
-    def _compare_channels(self) -> None:
+    def _compare_channels(self, known: Collection[str]) -> None:
         with self._channels_interval.polling():
-            changed = self._ledger.compare_channels(self._known(), ALIVE_SECONDS)
+            changed = self._ledger.compare_channels(known, ALIVE_SECONDS)
+            for name in self._ledger.look_at_holds():
+                log.info("channel_hold_ended", channel=name)
         for job in changed:
             _report(job)
 

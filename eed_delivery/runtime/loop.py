@@ -33,7 +33,19 @@ class Pulse:
         self.stuck = tuple(stuck)
         self.died = tuple(died)
         self._last: dict[str, float] = {}
+        self._wanted: object | None = None
         self._lock = threading.Lock()
+
+    def want(self, roles: object) -> None:
+        """Ask the supervisor to run the processes that `roles` stands for, and no others of their kind."""
+        with self._lock:
+            self._wanted = roles
+
+    def wanted(self) -> object | None:
+        """What `want` was last given, once."""
+        with self._lock:
+            wanted, self._wanted = self._wanted, None
+        return wanted
 
     def beat(self, name: str) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -50,6 +50,10 @@ class Role:
     name: str
     work: Callable[[threading.Event, Pulse], None]
     once: bool = False
+    vital: bool = True
+    """Whether the service is ready, and systemd's watchdog fed, only while this process makes progress."""
+    mark: str = ""
+    """Not empty: another role says whether this one is wanted. When its mark changes, the process is replaced."""
 
 
 @dataclass(eq=False)
@@ -66,6 +70,8 @@ class Child:
     pulsed: bool = False
     leave_by: float = math.inf
     """When it is killed at the latest, after it was asked to leave because of a stuck render."""
+    stop_by: float = math.inf
+    """The same, after it was asked to stop because its role is not wanted any more, or has changed."""
 
 
 @dataclass
@@ -77,6 +83,8 @@ class RoleSlot:
     done: bool = False
     start_at: float = 0.0
     backoff: float = field(default=SHORTEST_BACKOFF_SECONDS)
+    wanted: bool = True
+    """Whether it is started again."""
     stuck: list[StuckRender] = field(default_factory=list)
     """Renders for which its last process was replaced: the next one fails these emails."""
     died: list[DiedRender] = field(default_factory=list)
@@ -122,9 +130,12 @@ class Supervisor:
         stall_seconds: float,
         render_seconds: float = math.inf,
         preload: Sequence[str] = (),
+        wanted: Callable[[Any], Sequence[Role]] = lambda _: (),
     ) -> None:
-        """`preload` are modules that every role needs. They are imported once, and not again in each process."""
+        """`preload` are modules that every role needs. They are imported once, and not again in each process. `wanted`
+        turns what a role has asked for by its pulse into roles with marks."""
         self._slots = [RoleSlot(role) for role in roles]
+        self._wanted = wanted
         self._notifier = notifier
         self._stop_seconds = stop_seconds
         self._stall_seconds = stall_seconds
@@ -144,6 +155,7 @@ class Supervisor:
 
     def _tend(self) -> None:
         now = time.monotonic()
+        self._slots = [slot for slot in self._slots if slot.wanted or slot.child is not None]
         for slot in self._slots:
             if slot.child is None and not slot.done and now >= slot.start_at:
                 slot.child = self._start(slot)
@@ -172,16 +184,40 @@ class Supervisor:
             for pipe in ready:
                 child = children[pipe]  # type: ignore[index]
                 try:
-                    silent = child.pipe.recv()
+                    silent, wish = child.pipe.recv()
                 except (EOFError, OSError):
                     del children[pipe]  # type: ignore[arg-type]
                 else:
                     child.heard_at = time.monotonic()
                     child.progress_at, child.pulsed = child.heard_at - silent, True
+                    if wish is not None:
+                        self._adopt(self._wanted(wish))
+
+    def _adopt(self, roles: Sequence[Role]) -> None:
+        """Run these of the roles with a mark, and no others of them. One whose mark has changed is replaced."""
+        wanted = {role.name: role for role in roles}
+        for slot in self._slots:
+            if not slot.role.mark:
+                continue
+            role = wanted.pop(slot.role.name, None)
+            slot.wanted = role is not None
+            if role is None or role.mark != slot.role.mark:
+                self._ask_to_stop(slot)
+            slot.role = role or slot.role
+        self._slots += [RoleSlot(role) for role in wanted.values()]
+
+    def _ask_to_stop(self, slot: RoleSlot) -> None:
+        if slot.child is not None and slot.child.stop_by == math.inf:
+            log.info("role_stopped", role=slot.role.name, pid=slot.child.process.pid)
+            slot.child.stop_by = time.monotonic() + self._stop_seconds
+            slot.child.process.terminate()
 
     def _examine(self, slot: RoleSlot, child: Child, now: float) -> None:
         if not child.process.is_alive():
             self._bury(slot, child, now)
+        elif child.stop_by < math.inf:
+            if now > child.stop_by:
+                child.process.kill()
         elif now - child.progress_at > self._stall_seconds:
             log.error("role_stalled", role=child.role.name, pid=child.process.pid, seconds=now - child.progress_at)
             child.process.kill()
@@ -204,6 +240,9 @@ class Supervisor:
         child.process.join()
         child.pipe.close()
         slot.child = None
+        if child.stop_by < math.inf:
+            slot.start_at, slot.backoff = now, SHORTEST_BACKOFF_SECONDS
+            return
         if slot.stuck:  # its next process is to fail that email before anybody else claims it
             slot.start_at = now
             return
@@ -221,8 +260,8 @@ class Supervisor:
 
     def _report(self) -> None:
         alive = [slot.child for slot in self._slots if slot.child is not None]
-        working = [child for child in alive if child.pulsed]
-        waited_for = len([slot for slot in self._slots if not slot.done])
+        working = [child for child in alive if child.pulsed and child.role.vital]
+        waited_for = len([slot for slot in self._slots if not slot.done and slot.role.vital])
         if len(working) < waited_for:
             return
         if not self._ready:
@@ -273,7 +312,7 @@ def _outlive_nobody(pipe: Connection, stop: threading.Event) -> None:
 def _tell(pulse: Pulse, pipe: Connection) -> float:
     oldest = pulse.oldest()
     try:
-        pipe.send(0.0 if oldest is None else oldest[1])
+        pipe.send((0.0 if oldest is None else oldest[1], pulse.wanted()))
     except OSError:
         return PULSE_SECONDS  # the supervisor is gone; the thread that reads this pipe sees to the rest
     return PULSE_SECONDS

@@ -26,6 +26,8 @@ from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from eed_delivery.ledger import job_watch, operating, sweeping
+from eed_delivery.ledger.channels import holds as channel_holds
+from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as delivering
 from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
@@ -35,7 +37,19 @@ from tests.servers.database_server import CHEAP_COMMITS
 from tests.servers.databases import KINDS, RUNNING, new_database
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-MODULES = (delivering, enlisting, publishing, served_channels, sweeping, reconciling, operating, job_watch, suppression)
+MODULES = (
+    delivering,
+    enlisting,
+    publishing,
+    served_channels,
+    sweeping,
+    reconciling,
+    operating,
+    job_watch,
+    suppression,
+    channel_listing,
+    channel_holds,
+)
 
 Statement = Update | Select[Any]
 

@@ -25,6 +25,7 @@ from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.model import EmailState
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.operations.auditing import AuditRequest
+from eed_delivery.operations.channels import ALL, ChannelEdit, ChannelHoldRequest, NewChannel
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
 from eed_delivery.operations.emails import EmailsRequest
 from eed_delivery.operations.persons import EraseRequest
@@ -215,6 +216,32 @@ def retry_all(place: Place) -> Callable[[], object]:
     return lambda: place.operations.webhooks.retry_all()
 
 
+LETTERS: dict[str, Any] = {
+    "kind": "smtp", "host": "127.0.0.1", "tls": "none",
+    "queue": {
+        "url": "https://sqs.us-east-2.amazonaws.com/000000000000/letters",
+        "dead_letter_url": "https://sqs.us-east-2.amazonaws.com/000000000000/letters-dead",
+    },
+}  # fmt: skip
+
+
+def with_channel(place: Place, work: Callable[[], object]) -> Callable[[], object]:
+    place.operations.channels.create(NewChannel("letters", LETTERS))
+    place.forget()
+    return work
+
+
+def edit_channel(place: Place) -> Callable[[], object]:
+    change = ChannelEdit("letters", {**LETTERS, "threads": 3, "host": "localhost"}, version=1)
+    return with_channel(place, lambda: place.operations.channels.edit(change))
+
+
+def release_channel(place: Place) -> Callable[[], object]:
+    place.operations.channels.hold(ChannelHoldRequest(ALL, "a wrong letter"))
+    place.forget()
+    return lambda: place.operations.channels.release(ALL)
+
+
 BEFORE_ITS_TIME = {"state": "waits for its time"}
 ACTS: Mapping[str, Case] = {
     "deciding.pause": job_case(
@@ -375,6 +402,48 @@ ACTS: Mapping[str, Case] = {
         "mail",
         {"after": {"name": "mail", "dead_letter_name": "mail-dead"}},
     ),
+    "channels.create": Case(
+        ActKind.CHANNEL_CREATE,
+        lambda place: lambda: place.operations.channels.create(NewChannel("letters", LETTERS)),
+        ActObject.CHANNEL,
+        "letters",
+        {
+            "after": {
+                "version": 1,
+                "kind": "smtp",
+                "host": "127.0.0.1",
+                "tls": "none",
+                "queue.url": LETTERS["queue"]["url"],
+                "queue.dead_letter_url": LETTERS["queue"]["dead_letter_url"],
+            }
+        },
+    ),
+    "channels.edit": Case(
+        ActKind.CHANNEL_EDIT,
+        edit_channel,
+        ActObject.CHANNEL,
+        "letters",
+        {
+            "before": {"version": 1, "host": "127.0.0.1"},
+            "after": {"version": 2, "host": "localhost", "threads": "3"},
+        },
+    ),
+    "channels.remove": Case(
+        ActKind.CHANNEL_REMOVE,
+        lambda place: with_channel(place, lambda: place.operations.channels.remove("letters")),
+        ActObject.CHANNEL,
+        "letters",
+    ),
+    "channels.hold": Case(
+        ActKind.CHANNEL_HOLD,
+        lambda place: lambda: place.operations.channels.hold(ChannelHoldRequest("default", "a wrong letter", 7200.0)),
+        ActObject.CHANNEL,
+        "default",
+        {"reason": "a wrong letter", "after": {"until_seconds": 7200}},
+    ),
+    "channels.release": Case(
+        ActKind.CHANNEL_RELEASE, release_channel, ActObject.CHANNEL, "*", {"before": {"reason": "a wrong letter"}}
+    ),
     # reads of personal data
     "reporting.begin": job_case(ActKind.REPORT, report, after={"format": "csv", "opens": True}),
     "emails.each": job_case(
@@ -455,6 +524,11 @@ EXEMPT: Mapping[str, str] = {
     "preparing.check": _CHECK,
     "preparing.findings": _CHECK,
     "checking.findings": _CHECK,
+    "channels.kinds": "what is installed",
+    "channels.all": "settings, and places of secrets",
+    "channels.view": "settings, and places of secrets",
+    "channels.check": _CHECK,
+    "channels.on_wire": "counts and times",
 }
 
 
@@ -533,7 +607,16 @@ def test_each_act_of_the_operations_gives_one_row(place: Place, name: str) -> No
 
 def tables(world: World) -> dict[str, Any]:
     """Everything that is in the database, but for the audit."""
-    names = ("eed_job", "eed_email", "eed_attempt", "eed_suppression", "eed_webhook", "eed_webhook_endpoint")
+    names = (
+        "eed_job",
+        "eed_email",
+        "eed_attempt",
+        "eed_suppression",
+        "eed_webhook",
+        "eed_webhook_endpoint",
+        "eed_channel",
+    )
+    names = (*names, "eed_channel_hold")
     source = ("delivery_job", "delivery_email")
     return {name: world.execute(f"SELECT * FROM {name}") for name in (*names, *source)}
 

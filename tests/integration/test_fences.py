@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import Update
 
 from eed_delivery.ledger import job_watch, operating, sweeping
+from eed_delivery.ledger.channels import holds as channel_holds
+from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as worker
 from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
@@ -458,6 +460,67 @@ def test_a_claim_goes_on_with_what_it_holds_of_an_active_job_and_with_nothing_el
         assert goes_on(world) == [2000], f"it goes on although its job has {spoiler}"
     assert goes_on(world, channel="statements") == [1000, 1001]
     put(world, "eed_job", sound)
+
+
+def test_nothing_of_a_held_channel_is_claimed_or_wired(world: World) -> None:
+    case = EMAILS["wire"]
+
+    def stands(held_until: str | None) -> tuple[list[int], bool, int]:
+        put(world, "eed_job", {"held_until": held_until}, "WHERE job_id = 1")
+        put(world, "eed_email", {**FRESH, **case.row})
+        held = world.database.run(lambda c: c.execute(worker.STANDING, {"ids": [1000]}).one().channel_held)
+        return goes_on(world), bool(held), fits(world, case)
+
+    put(world, "eed_job", {"state": "active", "expires_at": None, "channel": "default", "held_until": None})
+    assert stands(FUTURE) == ([2000], True, 0)
+    assert stands(PAST) == ([1000, 1001, 2000], False, 1)
+    assert stands(None) == ([1000, 1001, 2000], False, 1)
+
+
+def test_only_the_jobs_that_are_named_are_marked(world: World) -> None:
+    values = {"ids": [1], "until": datetime.fromisoformat("2100-01-01")}
+    assert fits(world, Case(channel_holds.MARK, values, {}, [])) == 1
+    assert world.execute("SELECT job_id FROM eed_job WHERE held_until IS NOT NULL") == [(1,)]
+    put(world, "eed_job", {"held_until": None})
+
+
+def test_jobs_are_marked_whose_channel_is_held_and_those_that_are_marked(world: World) -> None:
+    def hold(**row: Any) -> list[int]:
+        world.execute("DELETE FROM eed_channel_hold")
+        world.execute(
+            "INSERT INTO eed_channel_hold (channel, reason, who, held_at, until_at)"
+            " VALUES (:channel, 'r', 'w', '2001-01-01 00:00:00', :until_at)",
+            **row,
+        )
+        return world.database.run(lambda c: list(c.execute(channel_holds.MAY_BE_MARKED).scalars()))
+
+    put(world, "eed_job", {"finished_at": None, "held_until": None, "channel": "default"})
+    put(world, "eed_job", {"channel": "letters"}, "WHERE job_id = 2")
+    assert hold(channel="default", until_at=None) == [1]
+    assert hold(channel="*", until_at=FUTURE) == [1, 2]
+    assert hold(channel="*", until_at=PAST) == []
+    put(world, "eed_job", {"held_until": PAST}, "WHERE job_id = 2")
+    assert hold(channel="gone", until_at=None) == [2]
+    put(world, "eed_job", {"finished_at": PAST})
+    assert hold(channel="*", until_at=None) == []
+    put(world, "eed_job", {"finished_at": None, "held_until": None, "channel": "default"})
+    world.execute("DELETE FROM eed_channel_hold")
+
+
+def test_a_channel_is_changed_only_as_it_was_seen(world: World) -> None:
+    world.execute("DELETE FROM eed_channel")
+    for name in ("letters", "statements"):
+        world.execute(
+            "INSERT INTO eed_channel (name, settings, version, made_by, made_at, changed_by, changed_at)"
+            " VALUES (:name, '{}', 3, 'w', '2001-01-01 00:00:00', 'w', '2001-01-01 00:00:00')",
+            name=name,
+        )
+    values = {"its_name": "letters", "seen": 3, "its_settings": "{}", "by": "x"}
+    for spoiler in one_each(its_name="gone", seen=2):
+        assert fits(world, Case(channel_listing.CHANGE, {**values, **spoiler}, {}, [])) == 0
+    assert fits(world, Case(channel_listing.CHANGE, values, {}, [])) == 1
+    assert world.execute("SELECT name, version FROM eed_channel ORDER BY 1") == [("letters", 4), ("statements", 3)]
+    world.execute("DELETE FROM eed_channel")
 
 
 def of_wrong_channels(world: World, *known: str) -> list[tuple[int, str]]:

@@ -109,6 +109,92 @@ def test_a_role_that_is_to_run_once_ends_the_service(tmp_path: Path, systemd: Sy
     assert (tmp_path / "once").exists()
 
 
+def ask(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
+    """A role that asks for the others that the file `wanted` names, each with its mark."""
+
+    def look() -> float:
+        wanted = directory / "wanted"
+        if wanted.exists():
+            pulse.want(tuple(tuple(line.split()) for line in wanted.read_text().splitlines()))
+        return 0.05
+
+    Loop("ask", look, stop, pulse).run()
+
+
+def of_kind(directory: Path, kind: str, stop: threading.Event, pulse: Pulse) -> None:
+    work(directory / kind, stop, pulse)
+
+
+@contextmanager
+def asking(systemd: Systemd, directory: Path, *roles: Role) -> Iterator[Callable[..., None]]:
+    """A supervisor with a role that asks for others; gives what sets them: `want("a 1", "b 1")`."""
+    for kind in ("a", "b"):
+        (directory / kind).mkdir()
+
+    def made(wanted: tuple[tuple[str, str], ...]) -> list[Role]:
+        return [
+            Role(kind, partial(of_kind, directory, kind), vital=False, mark=mark) for kind, mark in wanted
+        ]  # fmt: skip
+
+    def want(*lines: str) -> None:
+        part = directory / "part"
+        part.write_text("\n".join(lines))
+        part.rename(directory / "wanted")
+
+    stop = threading.Event()
+    all_roles = [Role("ask", partial(ask, directory)), *roles]
+    supervisor = Supervisor(all_roles, systemd, stop_seconds=SECONDS, stall_seconds=60, wanted=made)
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    try:
+        yield want
+    finally:
+        stop.set()
+        thread.join(2 * SECONDS)
+    assert not thread.is_alive()
+
+
+def test_roles_come_change_and_go_as_another_role_asks(tmp_path: Path, systemd: Systemd) -> None:
+    with asking(systemd, tmp_path) as want:
+        want("a 1", "b 1")
+        wait_for(lambda: len(pids(tmp_path / "a")) == len(pids(tmp_path / "b")) == 1)
+        (lasting,) = pids(tmp_path / "b")
+        want("a 2", "b 1")
+        wait_for(lambda: len(pids(tmp_path / "a")) == 2)
+        assert len(pids(tmp_path / "a", "stopped")) == 1, "the old one finished what it had"
+        want("b 1")
+        wait_for(lambda: len(pids(tmp_path / "a", "stopped")) == 2)
+        want("a 2", "b 1")
+        wait_for(lambda: len(pids(tmp_path / "a")) == 3)
+        assert (pids(tmp_path / "b"), pids(tmp_path / "b", "stopped")) == ([lasting], [])
+    assert len(pids(tmp_path / "a", "stopped")) == 3
+
+
+def test_a_role_with_a_mark_that_was_there_from_the_start_goes_when_it_is_not_asked_for(
+    tmp_path: Path, systemd: Systemd
+) -> None:
+    first = Role("a", partial(of_kind, tmp_path, "a"), mark="1")
+    with asking(systemd, tmp_path, first) as want:
+        wait_for(lambda: len(pids(tmp_path / "a")) == 1)
+        want("b 1")
+        wait_for(lambda: len(pids(tmp_path / "a", "stopped")) == 1 and len(pids(tmp_path / "b")) == 1)
+        want("a 1", "b 1")
+        wait_for(lambda: len(pids(tmp_path / "a")) == 2)
+
+
+def fail(stop: threading.Event, pulse: Pulse) -> None:
+    raise SystemExit(3)
+
+
+def test_a_role_that_is_not_vital_and_cannot_start_keeps_the_service_from_nothing(
+    tmp_path: Path, systemd: Systemd
+) -> None:
+    with running(systemd, Role("role", partial(work, tmp_path)), Role("other", fail, vital=False)):
+        wait_for(lambda: "READY=1" in systemd.heard)
+        systemd.heard.clear()
+        wait_for(lambda: any(state.startswith("WATCHDOG=1") for state in systemd.heard))
+
+
 def _gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)

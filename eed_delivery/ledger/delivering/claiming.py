@@ -204,7 +204,7 @@ def exit_of(row: Row[*tuple[Any, ...]], channel: str) -> tuple[EmailState, str |
         return EmailState.CANCELLED, row.job_reason
     if row.expired:
         return EmailState.CANCELLED, "its job had expired before it could be sent"
-    if row.channel != channel:
+    if row.channel != channel or row.channel_held:
         return EmailState.PENDING, None  # the publisher of its job's channel publishes it again
     if row.suppressed:
         return ON_THE_LIST

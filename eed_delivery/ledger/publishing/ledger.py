@@ -16,6 +16,8 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, note
+from eed_delivery.ledger.channels.held import is_held
+from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.publishing.enlisting import Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK
@@ -107,7 +109,8 @@ def _has_work(channels: ServedChannels) -> ColumnElement[bool]:
     its_channel = eed_job.c.channel == channels.published
     enlisted_here = eed_job.c.channel.not_in(channels.others) if channels.others is not None else its_channel
     unenlisted = eed_job.c.enlisted_at.is_(None) & enlisted_here
-    return or_(unenlisted, (eed_job.c.state == JobState.ACTIVE) & its_channel & _HAS_PENDING)
+    may_publish = (eed_job.c.state == JobState.ACTIVE) & its_channel & ~is_held(eed_job.c.channel)
+    return or_(unenlisted, may_publish & _HAS_PENDING)
 
 
 class PublishingLedger:
@@ -120,6 +123,7 @@ class PublishingLedger:
         self._outbox = outbox
         self._enlisting = Enlisting(source)
         self._holds = JobHoldLedger(database, outbox)
+        self._channel_holds = ChannelHoldLedger(database)
         # Two publishers may see the same new job at once; the second insert is to be no error and no second row. What
         # else it could hide is looked for after it.
         self._insert_job: Insert = unless_there(_INSERT_JOB)
@@ -240,6 +244,12 @@ class PublishingLedger:
     def compare_channels(self, known: Collection[str], alive_seconds: float) -> list[ChangedJob]:
         """As `JobHoldLedger.look`."""
         return self._holds.look(known, alive_seconds)
+
+    def look_at_holds(self) -> list[str]:
+        """As `ChannelHoldLedger.end_expired` and `mark`."""
+        ended = self._channel_holds.end_expired()
+        self._channel_holds.mark()
+        return ended
 
     def lease(
         self, token: int, lease_seconds: float, limit: int, beyond: int, channels: ServedChannels = DEFAULT_ALONE
@@ -376,7 +386,7 @@ def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
         .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
         .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
         .where(or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now()))
-        .where(eed_job.c.state == JobState.ACTIVE)
+        .where(eed_job.c.state == JobState.ACTIVE, ~is_held(eed_job.c.channel))
         .order_by(eed_email.c.email_id)
         .limit(size * len(job_ids))
     )

@@ -1,0 +1,87 @@
+"""The channels that are there now: those of the configuration file, and those of the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from eed_delivery.channels.channel import Channel
+from eed_delivery.channels.checks import apart, checked
+from eed_delivery.channels.of_file import channels_of
+from eed_delivery.config import Settings
+from eed_delivery.config.channels import ChannelName, ChannelSettings
+from eed_delivery.config.problems import mistakes_of
+from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.ledger.channels.listing import ChannelLedger, StoredChannel
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChannels:
+    """The channels that can be used here, `default` first, and what is wrong with the others, by name."""
+
+    channels: Mapping[str, Channel]
+    unusable: Mapping[str, ConfigError] = field(default_factory=dict)
+
+
+class ChannelDirectory:
+    """Reads the ledger anew with each look. One of the ledger's channels that cannot be used here stops no other."""
+
+    def __init__(self, settings: Settings, ledger: ChannelLedger) -> None:
+        """Raises `ConfigError` for mistakes in the channels of the file."""
+        self._settings = settings
+        self._ledger = ledger
+        self._of_file = channels_of(settings)
+        self._reported: dict[str, str] = {}
+
+    def now(self) -> Mapping[str, Channel]:
+        """The channels that can be used here. What cannot be used is logged once. Raises `DatabaseGone`."""
+        found = self.look()
+        for name, error in found.unusable.items():
+            if self._reported.get(name) != str(error):
+                self._reported[name] = str(error)
+                log.error("channel_unusable", channel=name, reason=str(error))
+        return found.channels
+
+    def look(self) -> FoundChannels:
+        """All channels, checked. Raises `DatabaseGone`."""
+        channels, unusable = dict(self._of_file), {}
+        for name, stored in self._ledger.all().items():
+            try:
+                channels[name] = self._checked(stored, channels)
+            except ConfigError as error:
+                unusable[name] = error
+        return FoundChannels(channels, unusable)
+
+    def _checked(self, stored: StoredChannel, channels: Mapping[str, Channel]) -> Channel:
+        if stored.name in self._of_file:
+            what = "the configuration file has a channel of this name, which is used instead"
+            raise ConfigError([Problem(f"channel.{stored.name}", what, "Remove one of the two.")])
+        return checked_apart(stored.name, stored.settings, self._settings, channels, stored.version)
+
+
+def checked_apart(
+    name: str, given: Mapping[str, object], settings: Settings, others: Mapping[str, Channel], version: int
+) -> Channel:
+    """A channel of the ledger, whose settings are right by themselves and beside those of `others`.
+
+    Raises `ConfigError` with every mistake in them.
+    """
+    try:
+        TypeAdapter(ChannelName).validate_python(name)
+    except ValidationError as error:
+        what = "a channel's name begins with a small letter, and has up to 32 small letters, digits, - and _"
+        raise ConfigError([Problem(f"channel.{name}", what, "Choose another name.")]) from error
+    try:
+        shared = ChannelSettings.model_validate(dict(given))
+    except ValidationError as error:
+        mistakes = mistakes_of(error, ChannelSettings)
+        problems = [Problem(".".join(("channel", name, *path)), what, remedy) for path, what, remedy in mistakes]
+        raise ConfigError(problems) from error
+    channel = checked(name, shared, settings, "ledger", version)
+    beside = [other for other in others.values() if other.name != name]
+    if problems := list(apart([channel, *beside], settings)):
+        raise ConfigError(problems)
+    return channel

@@ -1,0 +1,154 @@
+"""Channels that were created while the service runs. Their settings are JSON; of a secret, only where it is.
+
+A change names the version that it saw, so that of two people who change a channel at once one is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from eed_delivery.database.clock import utc_now
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, is_noted, note
+from eed_delivery.ledger.schema import CHANNEL_SETTINGS_LENGTH, eed_channel, eed_channel_hold, eed_job
+
+WHO_LENGTH = 255
+
+CHANGE = (
+    update(eed_channel)
+    .where(eed_channel.c.name == bindparam("its_name"))
+    .where(eed_channel.c.version == bindparam("seen"))
+    .values(
+        settings=bindparam("its_settings"),
+        version=eed_channel.c.version + 1,
+        changed_by=bindparam("by"),
+        changed_at=utc_now(),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChannel:
+    """A channel as the ledger has it. `settings` are those of `[channel.NAME]`, unchecked. Times are UTC."""
+
+    name: str
+    settings: Mapping[str, Any]
+    version: int
+    made_by: str
+    made_at: datetime
+    changed_by: str
+    changed_at: datetime
+
+
+class ChannelChange(Enum):
+    """What became of a change."""
+
+    DONE = auto()
+    MISSED = auto()  # there is no such channel, or it has another version by now
+    IN_USE = auto()  # unfinished jobs name it
+
+
+class ChannelLedger:
+    """Creates, changes and removes channels. Each call is one transaction and raises `DatabaseGone`."""
+
+    def __init__(self, database: Database, who: Actor = SERVICE) -> None:
+        """`who` acts, for the audit."""
+        self._database = database
+        self._who = who
+
+    def all(self) -> dict[str, StoredChannel]:
+        """By name."""
+        found = self._database.run(lambda c: c.execute(select(eed_channel).order_by(eed_channel.c.name)).all())
+        return {
+            row.name: StoredChannel(**{**row._mapping, "settings": json.loads(row.settings)}) for row in found
+        }  # fmt: skip
+
+    def create(self, name: str, settings: Mapping[str, Any]) -> bool:
+        """Enter a channel. False: there is one of this name."""
+        act = Act(ActKind.CHANNEL_CREATE, object=ActObject.CHANNEL, key=name, after={"version": 1, **_flat(settings)})
+        by = self._who.user[:WHO_LENGTH]
+        row = {"name": name, "settings": stored(settings), "made_by": by, "changed_by": by}
+
+        def work(c: Connection) -> bool:
+            if is_noted(c, act.operation):
+                return True
+            c.execute(insert(eed_channel).values(**row, made_at=utc_now(), changed_at=utc_now()))
+            note(c, self._who, act)
+            return True
+
+        try:
+            return self._database.run(work)
+        except IntegrityError:
+            return False
+
+    def change(self, name: str, settings: Mapping[str, Any], seen: int) -> ChannelChange:
+        """Replace the settings of a channel whose version is `seen`."""
+        before = self.all().get(name)
+        old, new = _flat(before.settings if before is not None else {}), _flat(settings)
+        differs = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        was = {"version": seen, **{key: old.get(key) for key in differs}}
+        now = {"version": seen + 1, **{key: new.get(key) for key in differs}}
+        act = Act(ActKind.CHANNEL_EDIT, object=ActObject.CHANNEL, key=name, before=was, after=now)
+        values = {"its_name": name, "seen": seen, "its_settings": stored(settings), "by": self._who.user[:WHO_LENGTH]}
+
+        def work(c: Connection) -> ChannelChange:
+            if not is_noted(c, act.operation):
+                if c.execute(CHANGE, values).rowcount != 1:
+                    return ChannelChange.MISSED
+                note(c, self._who, act)
+            return ChannelChange.DONE
+
+        return self._database.run(work)
+
+    def remove(self, name: str) -> ChannelChange:
+        """Remove a channel that no unfinished job names, and its hold."""
+        act = Act(ActKind.CHANNEL_REMOVE, object=ActObject.CHANNEL, key=name)
+
+        def work(c: Connection) -> ChannelChange:
+            if is_noted(c, act.operation):
+                return ChannelChange.DONE
+            if c.execute(delete(eed_channel).where(eed_channel.c.name == name)).rowcount != 1:
+                return ChannelChange.MISSED
+            if _unfinished(c, name):
+                c.rollback()
+                return ChannelChange.IN_USE
+            c.execute(delete(eed_channel_hold).where(eed_channel_hold.c.channel == name))
+            note(c, self._who, act)
+            return ChannelChange.DONE
+
+        return self._database.run(work)
+
+    def unfinished_jobs(self, name: str) -> int:
+        """How many jobs that have not finished name a channel."""
+        return self._database.run(lambda c: _unfinished(c, name))
+
+
+def _unfinished(c: Connection, name: str) -> int:
+    counted = select(func.count()).where(eed_job.c.finished_at.is_(None), eed_job.c.channel == name)
+    return c.execute(counted).scalar_one()
+
+
+def stored(settings: Mapping[str, Any]) -> str:
+    """As the ledger keeps them. Raises ValueError for those that do not fit."""
+    text = json.dumps(settings, ensure_ascii=False, sort_keys=True)
+    if len(text) > CHANNEL_SETTINGS_LENGTH:
+        raise ValueError(f"its settings are longer than {CHANNEL_SETTINGS_LENGTH:,} characters")
+    return text
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """For the audit: each setting as text, by its dotted key."""
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{above}{key}.")
+        else:
+            found[f"{above}{key}"] = value if isinstance(value, str) else json.dumps(value)
+    return found

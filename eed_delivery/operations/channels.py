@@ -1,0 +1,319 @@
+"""Channels are listed, created, changed, checked, held and removed. Those of the configuration file are only read."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eed_delivery.channels.channel import Channel, Origin
+from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, checked_apart
+from eed_delivery.checks.findings import Finding
+from eed_delivery.config.channels import ChannelSettings
+from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
+from eed_delivery.ledger.channels.held import ALL
+from eed_delivery.ledger.channels.holds import ChannelHold, ChannelHoldLedger, OnWire
+from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
+from eed_delivery.ledger.workers import WorkerLedger
+from eed_delivery.operations.checking import channels, emails, queues
+from eed_delivery.operations.checking.parts import CheckedParts
+from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
+from eed_delivery.operations.values import reason, seconds_until_moment
+from eed_delivery.transports.kind import ChannelKind, kinds
+
+__all__ = [
+    "ALL", "ChannelEdit", "ChannelHold", "ChannelHoldRequest", "ChannelHoldResult", "ChannelKindView",
+    "ChannelOperations", "ChannelView", "NewChannel", "OnWire",
+]  # fmt: skip
+
+OF_FILE = "it is described in the configuration file, and is only read here"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelKindView:
+    """A kind that is installed here. `schema` is the JSON Schema of a channel's settings, those of every kind too."""
+
+    name: str
+    title: str
+    carries: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """A channel, what holds it, and what uses it. `problem` says why it cannot be used on this host; None if it can.
+
+    `settings` are as they were given. Of a secret they have the place only. `jobs` are unfinished ones. `workers` are
+    processes of all hosts that are alive.
+    """
+
+    name: str
+    kind: str
+    origin: Origin
+    version: int
+    settings: Mapping[str, Any]
+    hold: ChannelHold | None
+    jobs: int
+    workers: int
+    problem: str | None = None
+    changed_by: str | None = None
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewChannel:
+    """A channel to create. `settings` are those of a table `[channel.NAME]` of the file, `kind` among them."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEdit:
+    """New settings for a channel, all of them. `version` is the one that they were made from."""
+
+    name: str
+    settings: Mapping[str, Any]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHoldRequest:
+    """A channel to hold, or `ALL`. `lasts` is seconds, or a time in UTC with its zone. None: until it is released.
+
+    Raises `InvalidRequest`.
+    """
+
+    channel: str
+    reason: str
+    lasts: float | datetime | None = None
+
+    def __post_init__(self) -> None:
+        reason(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHoldResult:
+    """The hold, and what was on the wire just after it."""
+
+    hold: ChannelHold
+    on_wire: OnWire
+
+
+class ChannelOperations:
+    """Each call raises `DatabaseGone`, and `OperationRefused` for what cannot be done."""
+
+    def __init__(
+        self,
+        parts: CheckedParts,
+        directory: Callable[[], ChannelDirectory],
+        ledger: ChannelLedger,
+        holds: ChannelHoldLedger,
+        workers: WorkerLedger,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`now` is the database's clock."""
+        self._parts = parts
+        self._settings = parts.settings
+        self._make_directory = directory
+        self._ledger = ledger
+        self._holds = holds
+        self._workers = workers
+        self._now = now
+
+    def kinds(self) -> tuple[ChannelKindView, ...]:
+        """The kinds that a channel can have here."""
+        return tuple(ChannelKindView(kind.name, kind.title, kind.carries, schema_of(kind)) for kind in kinds().values())
+
+    def all(self) -> tuple[ChannelView, ...]:
+        """All channels, `default` first, then those of the file."""
+        found, stored, holds = self._look(), self._ledger.all(), self._holds.all()
+        alive = self._alive()
+        names = list(dict.fromkeys((*found.channels, *found.unusable)))
+        return tuple(self._view(name, found, stored.get(name), holds, alive) for name in names)
+
+    def view(self, name: str) -> ChannelView:
+        """One channel. Raises `UnknownKey`."""
+        found, stored = self._look(), self._ledger.all()
+        if name not in found.channels and name not in found.unusable:
+            raise unknown_channel(name, (*found.channels, *found.unusable))
+        return self._view(name, found, stored.get(name), self._holds.all(), self._alive())
+
+    def create(self, new: NewChannel) -> ChannelView:
+        """Enter a channel. Workers of it start within seconds. Raises `ConfigError` for its settings."""
+        found = self._look()
+        if new.name in found.channels or new.name in found.unusable:
+            raise WrongState(f"there is a channel {new.name} already", which=f"channel {new.name}", do="Use edit.")
+        self._check_settings(new.name, new.settings, found.channels, 1)
+        if not self._ledger.create(new.name, new.settings):
+            raise WrongState(f"another person has just created the channel {new.name}", which=f"channel {new.name}")
+        return self.view(new.name)
+
+    def edit(self, edit: ChannelEdit) -> ChannelView:
+        """Replace a channel's settings. Its workers start anew with them. Raises `ConfigError` for the settings."""
+        self._of_ledger(edit.name)
+        self._check_settings(edit.name, edit.settings, self._look().channels, edit.version + 1)
+        if self._ledger.change(edit.name, edit.settings, edit.version) is ChannelChange.MISSED:
+            what = f"the channel {edit.name} has changed since you read it"
+            raise WrongState(what, which=f"channel {edit.name}", do="Look at it again, then repeat your change.")
+        return self.view(edit.name)
+
+    def remove(self, name: str) -> None:
+        """Remove a channel. One that unfinished jobs name is not removed."""
+        self._of_ledger(name)
+        change = self._ledger.remove(name)
+        if change is ChannelChange.IN_USE:
+            jobs = self._ledger.unfinished_jobs(name)
+            what = f"{jobs:,} unfinished jobs name the channel {name}"
+            raise WrongState(what, which=f"channel {name}", do="Wait until they have finished, or cancel them.")
+        if change is ChannelChange.MISSED:
+            raise UnknownKey(f"the channel {name} was removed by another person", which=f"channel {name}")
+
+    def check(self, name: str) -> tuple[Finding, ...]:
+        """Try a channel, its queue and its way out. Nothing is sent, and nothing stays."""
+        found = self._look()
+        if name in found.unusable:
+            return (Finding("error", f"channel {name}", str(found.unusable[name])),)
+        if (channel := found.channels.get(name)) is None:
+            raise unknown_channel(name, found.channels)
+        looks = (
+            (queues.place(channel), lambda: queues.queue(self._parts, channel)),
+            (f"{queues.place(channel)}.dead_letter_url", lambda: queues.dead_letters(self._parts, channel)),
+            (f"channel {name}", lambda: self._way_out(channel)),
+        )
+        return tuple(finding for where, look in looks for finding in _found(where, look))
+
+    def _way_out(self, channel: Channel) -> Iterator[Finding]:
+        return emails.transport(self._parts) if channel.kind is None else channels.way_out(self._parts, channel)
+
+    def hold(self, request: ChannelHoldRequest) -> ChannelHoldResult:
+        """Let nothing leave by a channel, or by `ALL`, from the next wire grant on."""
+        self._must_be_there(request.channel)
+        seconds = seconds_until_moment(request.lasts, self._now())
+        if seconds is not None and seconds <= 0:
+            raise InvalidRequest("the end of the hold has passed", which="lasts")
+        hold = self._holds.hold(request.channel, reason(request.reason), seconds)
+        return ChannelHoldResult(hold, self._holds.on_wire(request.channel))
+
+    def on_wire(self, channel: str) -> OnWire:
+        """What is on the wire of a channel, or of `ALL`."""
+        return self._holds.on_wire(channel)
+
+    def release(self, channel: str) -> tuple[str, ...]:
+        """End the hold of a channel, or that of `ALL`. Returns what is still held."""
+        self._must_be_there(channel)
+        if not self._holds.release(channel):
+            name = "there is no hold of all channels" if channel == ALL else f"the channel {channel} is not held"
+            raise WrongState(name, which=f"channel {channel}")
+        return tuple(self._holds.all())
+
+    def _must_be_there(self, name: str) -> None:
+        if name == ALL:
+            return
+        found = self._look()
+        if name not in found.channels and name not in found.unusable:
+            raise unknown_channel(name, found.channels)
+
+    def _of_ledger(self, name: str) -> StoredChannel:
+        stored = self._ledger.all().get(name)
+        if stored is not None:
+            return stored
+        found = self._look()
+        if name in found.channels:
+            raise WrongState(f"channel {name}: {OF_FILE}", which=f"channel {name}", do="Change the file.")
+        raise unknown_channel(name, found.channels)
+
+    def _check_settings(
+        self, name: str, settings: Mapping[str, Any], others: Mapping[str, Channel], version: int
+    ) -> None:
+        """Raises `ConfigError`."""
+        channel = checked_apart(name, settings, self._settings, others, version)
+        if channel.kind is not None and _holds_secrets(channel.kind):
+            what = f"the kind {channel.kind.name} has a secret itself among its settings"
+            remedy = (
+                "Describe the channel in the configuration file. Here, a setting may name the place of a secret only."
+            )
+            raise ConfigError([Problem(f"channel.{name}", what, remedy)])
+
+    def _look(self) -> FoundChannels:
+        return self._make_directory().look()
+
+    def _alive(self) -> Mapping[str, int]:
+        alive: dict[str, int] = {}
+        for process in self._workers.all():
+            if process.role == "worker" and process.is_alive(self._settings.worker.heartbeat_seconds):
+                alive[process.channel] = alive.get(process.channel, 0) + 1
+        return alive
+
+    def _view(
+        self,
+        name: str,
+        found: FoundChannels,
+        stored: StoredChannel | None,
+        holds: Mapping[str, ChannelHold],
+        alive: Mapping[str, int],
+    ) -> ChannelView:
+        channel = found.channels.get(name)
+        of_ledger = stored if channel is None or channel.origin == "ledger" else None
+        settings = of_ledger.settings if of_ledger is not None else _settings_of(channel, self._settings.transport.kind)
+        return ChannelView(
+            name=name,
+            kind=str(settings.get("kind")),
+            origin="file" if of_ledger is None else "ledger",
+            version=0 if of_ledger is None else of_ledger.version,
+            settings=settings,
+            hold=holds.get(name) or holds.get(ALL),
+            jobs=self._ledger.unfinished_jobs(name),
+            workers=alive.get(name, 0),
+            problem=str(found.unusable[name]) if name in found.unusable else None,
+            changed_by=None if of_ledger is None else of_ledger.changed_by,
+            changed_at=None if of_ledger is None else of_ledger.changed_at,
+        )
+
+
+def unknown_channel(name: str, known: Iterable[str]) -> UnknownKey:
+    """The error for a channel that is not there."""
+    return UnknownKey(
+        f"there is no channel {name}. The channels are {', '.join(sorted(known))}", which=f"channel {name}"
+    )
+
+
+def schema_of(kind: ChannelKind) -> Mapping[str, Any]:
+    """The JSON Schema (draft 2020-12) of a channel of this kind: what every channel has, and what the kind adds."""
+    shared, own = ChannelSettings.model_json_schema(), kind.settings.model_json_schema()
+    return {
+        "$defs": {**shared.get("$defs", {}), **own.get("$defs", {})},
+        "type": "object",
+        "title": kind.title,
+        "properties": {
+            **shared["properties"],
+            "kind": {"const": kind.name},
+            **own.get("properties", {}),
+        },
+        "required": [*shared.get("required", ()), *own.get("required", ())],
+        "additionalProperties": False,
+    }
+
+
+def _holds_secrets(kind: ChannelKind) -> bool:
+    """Whether a setting is a secret itself, which pydantic marks as write-only."""
+    return '"writeOnly": true' in json.dumps(kind.settings.model_json_schema())
+
+
+def _settings_of(channel: Channel | None, default_kind: str) -> dict[str, Any]:
+    """A channel of the file as its table has it, with the defaults. Secrets are stars."""
+    if channel is None:
+        return {}
+    kind = default_kind if channel.kind is None else channel.kind.name
+    own = channel.settings.model_dump(mode="json")
+    shared = {"processes": channel.processes, "threads": channel.threads, "rate_per_second": channel.rate_per_second}
+    return {"kind": kind, "queue": channel.queue.model_dump(mode="json"), **shared, **own}
+
+
+def _found(where: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(look())
+    except DeliveryFailure as error:
+        return [Finding("error", where, error.reply)]
+    except EedError as error:
+        return [Finding("error", where, str(error))]
