@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from eed_delivery.config import Settings, failpoints_wanted
+from eed_delivery.config.channels import DEFAULT
 from eed_delivery.errors import DeliveryFailure, RenderError
-from eed_delivery.model import Email, Job, Rendered
+from eed_delivery.model import Email, Files, Job, Rendered
 from eed_delivery.runtime import failpoints
 from eed_delivery.worker.delivery import rendered
 from eed_delivery.worker.render_process import READY, RenderProcess
 
 if TYPE_CHECKING:
-    from eed_delivery.rendering import CompiledJob, Renderer
+    from eed_delivery.rendering import CompiledJob, MessageMaker
+from eed_delivery.rendering.files import CompiledFiles
 
 log = structlog.get_logger(__name__)
 
@@ -35,15 +37,15 @@ KILL_FIRST = "1000"
 """The kernel's OOM killer takes this process before any other: proc_pid_oom_score_adj(5)."""
 
 
-def start(settings: Settings) -> RenderProcess:
-    """Start one. Raises `OSError`."""
+def start(settings: Settings, channel: str = DEFAULT) -> RenderProcess:
+    """Start one for a channel. Raises `OSError`."""
     ours, theirs = Pipe()
     with theirs:
         program = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         process = subprocess.Popen(program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environ)  # noqa: S603 - our own module
     try:
-        ours.send(settings)
+        ours.send((settings, channel))
     except OSError:
         process.kill()
         process.wait()
@@ -54,18 +56,23 @@ def start(settings: Settings) -> RenderProcess:
 def main(fd: int) -> None:
     """Answer what comes over this pipe until it is closed."""
     pipe = Connection(fd)
-    settings: Settings = pipe.recv()
+    settings, channel = _settings_and_channel(pipe.recv())
     _limit(settings.rendering.max_message_bytes)
     from eed_delivery import logs
     from eed_delivery.app.parts import App
 
     logs.configure(settings.logs, role="render")
     failpoints.arm(failpoints_wanted())
-    answers = _Answers(App(settings).renderer())
+    app = App(settings)
+    answers = _Answers(app.message_maker(app.channel(channel)))
     pipe.send(READY)
     with suppress(EOFError, OSError):  # the worker is gone
         while True:
             pipe.send(answers.to(*pipe.recv()))
+
+
+def _settings_and_channel(received: tuple[Settings, str]) -> tuple[Settings, str]:
+    return received
 
 
 def _limit(message_bytes: int) -> None:
@@ -77,11 +84,11 @@ def _limit(message_bytes: int) -> None:
 
 
 class _Answers:
-    def __init__(self, renderer: "Renderer") -> None:
+    def __init__(self, renderer: "MessageMaker") -> None:
         self._renderer = renderer
-        self._jobs: OrderedDict[tuple[int, int], CompiledJob] = OrderedDict()
+        self._jobs: OrderedDict[tuple[int, int], CompiledJob | CompiledFiles] = OrderedDict()
 
-    def to(self, job: Job, email: Email) -> Rendered | Exception:
+    def to(self, job: Job, email: Email) -> Rendered | Files | Exception:
         """The message, or why there is none, as an error that can be sent."""
         try:
             return rendered(self._renderer, self._compiled(job), email)
@@ -93,7 +100,7 @@ class _Answers:
             log.exception("defect", **email.log_facts())
             return RuntimeError(type(defect).__name__)
 
-    def _compiled(self, job: Job) -> "CompiledJob":
+    def _compiled(self, job: Job) -> "CompiledJob | CompiledFiles":
         place = (job.job_id, job.revision)
         if place not in self._jobs:
             self._jobs[place] = self._renderer.compile(job)

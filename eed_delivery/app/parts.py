@@ -28,6 +28,7 @@ from eed_delivery.channels.of_file import channels_of
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
 from eed_delivery.config import SesSettings, Settings, WorkerSettings
 from eed_delivery.config.channels import DEFAULT
+from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.config.references import resolve
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
@@ -60,8 +61,9 @@ from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import Renderer
+from eed_delivery.rendering import MessageMaker, Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.files import FileRenderer
 from eed_delivery.runtime.loop import Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
@@ -215,16 +217,28 @@ class App:
         config = Config(max_pool_connections=self.settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
         return session(self.settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
 
-    def renderer(self, channel: Channel | None = None) -> Renderer:
-        """The renderer of a channel's emails, with its attachment store. None: the channel `default`."""
+    def message_maker(self, channel: Channel) -> MessageMaker:
+        """What makes the emails or the files of a channel. Raises `ConfigError`."""
+        if not channel.carries_files:
+            return self.renderer(channel)
+        if not isinstance(channel.settings, FileChannelSettings):
+            what = f"the settings of the kind {channel.kind and channel.kind.name} do not say what files it puts"
+            raise ConfigError([Problem(f"channel.{channel.name}", what, "Correct the package that brings the kind.")])
+        return FileRenderer(channel.settings, self.settings.rendering, self._attachments())
+
+    def _attachments(self) -> AttachmentStore:
         rendering = self.settings.rendering
-        store = AttachmentStore(
+        return AttachmentStore(
             rendering.attachments_root,
             self._s3_client(),
             rendering.attachments_s3,
             rendering.max_attachment_bytes,
             rendering.allow_empty_attachments,
         )
+
+    def renderer(self, channel: Channel | None = None) -> Renderer:
+        """The renderer of a channel's emails, with its attachment store. None: the channel `default`."""
+        rendering, store = self.settings.rendering, self._attachments()
         verp = self.verp() if self._kind_name(channel) != "ses" else None
         links = self.links()
         links_of = partial(of_job.links_of, links, self.settings.web.unsubscribe) if links else None
@@ -304,7 +318,7 @@ class App:
         database = self.database()
         ledger = PublishingLedger(database, self.source, self.outbox)
         served = ServedChannels(channel.name)
-        renderer = self.renderer(channel)
+        renderer = self.message_maker(channel)
         return Publisher(
             ledger, queue, renderer, self.settings.publisher, served=lambda: served, at_the_end=database.close
         )
@@ -319,8 +333,13 @@ class App:
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
         ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
         look = self.answers_alike.look_if_failed
-        queues = self.queues(self.channel_directory(ChannelLedger(database)))
-        return Sweeper(ledger, WorkerLedger(database), queues, self.settings.sweeper, rules, look)
+        directory = self.channel_directory(ChannelLedger(database))
+        queues = self.queues(directory)
+
+        def of_files() -> list[str]:
+            return [name for name, channel in directory.now().items() if channel.carries_files]
+
+        return Sweeper(ledger, WorkerLedger(database), queues, self.settings.sweeper, rules, look, of_files)
 
     @cached_property
     def answers_alike(self) -> AnswersAlike:
@@ -415,17 +434,18 @@ class App:
             dead=RefusedAddresses(database, self.settings.tracking),
             answers=AnswersLedger(database),
             queue=self.queue(connections, channel),
-            renderer=self.renderer(channel),
+            renderer=self.message_maker(channel),
+            sends_emails=not channel.carries_files,
             make_transport=make_transport,
             rate=self.rate(channel),
             process=process,
             send_lease_seconds=_send_lease(settings, make_transport),
             wait_seconds=self.settings.queue.wait_seconds,
             visibility_seconds=self.settings.queue.visibility_timeout_seconds,
-            start_rendering=partial(isolated_render.start, self.settings),
+            start_rendering=partial(isolated_render.start, self.settings, name),
             render_seconds=self.settings.service.render_seconds,
             stored_reply=self._stored_reply(),
-            copies=self.archives.copies(DEFAULT, database),
+            copies=self.archives.copies(name, database),
         )
         return Worker(parts, settings, stop, pulse)
 

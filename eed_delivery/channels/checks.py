@@ -85,6 +85,12 @@ def _too_slow(name: str, longest: float, settings: Settings) -> Iterator[Problem
         stall = settings.service.stall_seconds
         what = f"a send may take {longest:g} seconds, and a loop counts as stalled after {stall:g}"
         yield Problem(_key(name), what, "Lower its timeouts, or raise service.stall_seconds.")
+    lease = settings.worker.send_lease_seconds
+    if 0 < lease <= longest:
+        what = f"a send may take {longest:g} seconds, and its lease lasts only {lease:g}"
+        yield Problem(
+            _key(name), what, "Lower its timeouts, or set worker.send_lease_seconds to 0 to have it computed."
+        )
 
 
 def _key(name: str, *path: str) -> str:

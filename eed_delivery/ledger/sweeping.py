@@ -4,7 +4,7 @@ Ids are read first and changed one key at a time. An UPDATE over a range would l
 deadlock with them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -85,6 +85,10 @@ DOUBT = _SAME_TOKEN.where(_ON_THE_WIRE_TOO_LONG).values(
 RESEND = _SAME_TOKEN.where(_ON_THE_WIRE_TOO_LONG).values(
     state=EmailState.PENDING, detail=DIED_ON_THE_WIRE, lease_until=None, wire_at=None, changed_at=utc_now()
 )
+# A store of files can be asked: the next worker does, by putting the same bytes. It has cost no try.
+PUT_AGAIN = _SAME_TOKEN.where(_ON_THE_WIRE_TOO_LONG).values(
+    state=EmailState.PENDING, lease_until=None, wire_at=None, attempts=eed_email.c.attempts - 1, changed_at=utc_now()
+)
 PICK_UP = _SAME_TOKEN.where(_DROPPED_BEFORE_THE_WIRE).values(
     state=EmailState.PENDING, lease_until=None, changed_at=utc_now()
 )
@@ -160,11 +164,23 @@ class SweepLedger:
         self._chunk = chunk
         self._reconcile_seconds = reconcile_seconds
 
-    def settle_the_wire(self, *, resend_below: int) -> int:
+    def put_again(self, file_channels: Collection[str]) -> int:
+        """Emails of these channels whose worker died after the wire go to `pending`. Files that are there count as put,
+        so none of them is in doubt. Returns how many."""
+
+        def work(c: Connection) -> int:
+            strays = self._strays(c, _ON_THE_WIRE_TOO_LONG, of_jobs=eed_job.c.channel.in_(sorted(file_channels)))
+            return sum(c.execute(PUT_AGAIN, {**_same(s), "its_token": s.token}).rowcount for s in strays)
+
+        return self._database.did(work) if file_channels else 0
+
+    def settle_the_wire(self, *, resend_below: int, file_channels: Collection[str] = ()) -> int:
         """Emails whose worker died after the wire become in doubt. Under the policy `resend` those with fewer than
-        `resend_below` attempts go out again, the doubt on record. Returns how many."""
+        `resend_below` attempts go out again, the doubt on record. Those of `file_channels` are left to `put_again`.
+        Returns how many."""
         settled = 0
-        for stray in self._database.run(lambda c: self._strays(c, _ON_THE_WIRE_TOO_LONG)):
+        others = eed_job.c.channel.not_in(sorted(file_channels)) if file_channels else None
+        for stray in self._database.run(lambda c: self._strays(c, _ON_THE_WIRE_TOO_LONG, of_jobs=others)):
             resend = stray.attempts < resend_below
             try:  # each for itself: one row that the source refuses must not leave the others unsettled
                 settled += self._database.did(partial(self._settle, stray, resend))

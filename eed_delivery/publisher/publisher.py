@@ -27,7 +27,7 @@ from eed_delivery.publisher.ailing import AILING_SECONDS, Ailing
 from eed_delivery.publisher.registrar import Registrar
 from eed_delivery.publisher.window import TOP_UP_SECONDS, Window
 from eed_delivery.queue import MAX_BATCH, Published, Queue
-from eed_delivery.rendering import Renderer
+from eed_delivery.rendering import MessageMaker
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.poll_interval import PollInterval
 
@@ -50,7 +50,7 @@ class Publisher:
         self,
         ledger: PublishingLedger,
         queue: Queue,
-        renderer: Renderer,
+        renderer: MessageMaker,
         settings: PublisherSettings,
         clock: Callable[[], float] = time.monotonic,
         *,

@@ -27,11 +27,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from eed_delivery.config import RenderingSettings
 from eed_delivery.errors import ConfigError, Problem, RenderError
-from eed_delivery.model import AttachmentRef, Email, Job, Rendered
+from eed_delivery.model import AttachmentRef, Email, Files, Job, Rendered
 from eed_delivery.rendering import addresses, mime
 from eed_delivery.rendering.addresses import Mailbox
 from eed_delivery.rendering.attachments import Attachment, AttachmentStore
@@ -44,7 +44,7 @@ from eed_delivery.rendering.templates import HTML, LIST_UNSUBSCRIBE, SUBJECT, TE
 from eed_delivery.rendering.unsubscribe import links_in, unsubscribe_fields
 from eed_delivery.rendering.variables import offer, ours_first, variables_of
 
-__all__ = ["Attachment", "AttachmentStore", "CompiledJob", "Renderer"]
+__all__ = ["Attachment", "AttachmentStore", "CompiledJob", "MessageMaker", "Renderer"]
 
 _BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")  # white space, and what has no width
 _T = TypeVar("_T")
@@ -69,6 +69,18 @@ class CompiledJob:
     links: JobLinks = NO_LINKS
     number: int = field(default_factory=lambda: next(_numbers))  # its key in the cache of shared attachments
     reading: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+
+class MessageMaker(Protocol):
+    """What makes an email's message or files from its job, compiled once. `Renderer` and `FileRenderer` do."""
+
+    def compile(self, job: Job) -> Any:
+        """The job ready for `render`. Raises RenderError."""
+        ...
+
+    def render(self, compiled: Any, email: Email) -> Rendered | Files:
+        """What is sent or put for one email. Raises as `Renderer.render` does."""
+        ...
 
 
 class Renderer:

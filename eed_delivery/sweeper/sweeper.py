@@ -50,9 +50,12 @@ class Sweeper:
         settings: SweeperSettings,
         rules: SweepRules,
         put_back_alike: Callable[[int], bool] = lambda _: False,
+        file_channels: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
         """`queues` gives those of the channels that are there, by the channels' names. `put_back_alike` judges a job's
-        refusals before it is finished, and says whether any went back."""
+        refusals before it is finished, and says whether any went back. `file_channels` names the channels that put
+        files."""
+        self._file_channels = file_channels
         self._put_back_alike = put_back_alike
         self._ledger = ledger
         self._workers = workers
@@ -118,7 +121,9 @@ class Sweeper:
         return ended
 
     def _settle_the_wire(self) -> None:
-        settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below)
+        of_files = self._file_channels()
+        self._ledger.put_again(of_files)
+        settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below, file_channels=of_files)
         failpoints.reach("sweeper.settled")
         if settled:
             log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")

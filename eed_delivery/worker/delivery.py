@@ -26,7 +26,8 @@ from eed_delivery.archive.copies import Copies
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, Stopping
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
-from eed_delivery.rendering import CompiledJob, Renderer
+from eed_delivery.rendering import CompiledJob, MessageMaker
+from eed_delivery.rendering.files import CompiledFiles
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import Defects
 from eed_delivery.transports import FileTransport, Grant, Transport
@@ -126,7 +127,7 @@ class Draft:
         return self.rendered
 
 
-def rendered(renderer: Renderer, compiled: CompiledJob, email: Email) -> Rendered:
+def rendered(renderer: MessageMaker, compiled: CompiledJob | CompiledFiles, email: Email) -> Rendered | Files:
     """The message of an email, in a worker or in a process for rendering alone."""
     message = renderer.render(compiled, email)
     failpoints.reach("worker.rendered", email.email_id)
@@ -143,7 +144,7 @@ class Delivery:
 
     def __init__(
         self,
-        renderer: Renderer,
+        renderer: MessageMaker,
         transport: Transport | FileTransport,
         journal: Journal,
         rules: RetryRules,
@@ -176,7 +177,7 @@ class Delivery:
 
     def render(
         self,
-        load_job: Callable[[], CompiledJob],
+        load_job: Callable[[], CompiledJob | CompiledFiles],
         email: Email,
         isolated: Callable[[], Rendered | Files] | None = None,
         *,
@@ -195,7 +196,7 @@ class Delivery:
         digest = b"" if isinstance(made, Exception) else digest_of(made)  # now: it is still in the processor's caches
         return Draft(email, made, time.monotonic() - started, digest)
 
-    def _render(self, load_job: Callable[[], CompiledJob], email: Email) -> Rendered | Files:
+    def _render(self, load_job: Callable[[], CompiledJob | CompiledFiles], email: Email) -> Rendered | Files:
         with self._noted(email):
             return rendered(self._renderer, load_job(), email)
 

@@ -14,7 +14,7 @@ import structlog
 
 from eed_delivery.errors import DatabaseGone, InfrastructureFailure, RenderError, Stopping
 from eed_delivery.ledger.delivering.claims import JobRef
-from eed_delivery.model import Email, Job, Rendered
+from eed_delivery.model import Email, Files, Job, Rendered
 from eed_delivery.runtime.renders import DiedRender
 from eed_delivery.worker.render_process import RenderProcess, RenderProcessDied
 from eed_delivery.worker.stuck_renders import PAUSE_AT
@@ -53,7 +53,7 @@ class IsolatedRenders:
         """Whether to render an email here. `receives`: how often it was received, all its messages together."""
         return receives > email.attempts + 1 or self._to_survive[email.job_id] > 0
 
-    def render(self, ref: JobRef, email: Email, beat: Callable[[], None]) -> Rendered:
+    def render(self, ref: JobRef, email: Email, beat: Callable[[], None]) -> Rendered | Files:
         """The message. Raises what `Renderer.compile` and `render` raise, and `DatabaseGone`.
 
         RenderError also when the processes that render it end, InfrastructureFailure when none can be started.
@@ -71,7 +71,7 @@ class IsolatedRenders:
         what = f"rendering it ended the process that did it {DEATHS} times ({_named(exitcode)})"
         raise RenderError(f"{what}: its template, values or attachments exhaust memory or crash a library")
 
-    def _render(self, job: Job, email: Email, beat: Callable[[], None]) -> Rendered:
+    def _render(self, job: Job, email: Email, beat: Callable[[], None]) -> Rendered | Files:
         process = self._running()
         try:
             return process.render(job, email, self._seconds, beat)

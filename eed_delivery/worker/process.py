@@ -25,7 +25,8 @@ from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.queue import MAX_BATCH, Queue
-from eed_delivery.rendering import CompiledJob, Renderer
+from eed_delivery.rendering import CompiledJob, MessageMaker
+from eed_delivery.rendering.files import CompiledFiles
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import AGAIN_SECONDS, Defects
 from eed_delivery.runtime.loop import Loop, Pulse
@@ -78,7 +79,8 @@ class WorkerParts:
     dead: RefusedAddresses
     answers: AnswersLedger
     queue: Queue
-    renderer: Renderer
+    renderer: MessageMaker
+    sends_emails: bool
     make_transport: Callable[[], Transport]
     rate: Callable[[], float | None]
     process: Process
@@ -209,7 +211,7 @@ class Worker:
             visibility_seconds=self._parts.visibility_seconds,
             may_go_on=lambda: self._may_go_on(name),
             react=self._react,
-            held=self._hold_of,
+            held=self._hold_of if self._parts.sends_emails else lambda _: None,
             isolated=self._isolated,
             beat=beat,
         )
@@ -373,13 +375,13 @@ class Worker:
 class CompiledJobs:
     """The compiled templates of the jobs at work, by revision. The least recently used one goes first."""
 
-    def __init__(self, ledger: DeliveryLedger, renderer: Renderer) -> None:
+    def __init__(self, ledger: DeliveryLedger, renderer: MessageMaker) -> None:
         self._ledger = ledger
         self._renderer = renderer
-        self._jobs: OrderedDict[int, tuple[int, CompiledJob]] = OrderedDict()
+        self._jobs: OrderedDict[int, tuple[int, CompiledJob | CompiledFiles]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, ref: JobRef) -> CompiledJob:
+    def get(self, ref: JobRef) -> CompiledJob | CompiledFiles:
         """Raises `RenderError` when the job's templates do not compile, `DatabaseGone`."""
         with self._lock:  # sixteen threads that meet a new job compile it once
             known = self._jobs.get(ref.job_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from eed_delivery.errors import RenderError
-from eed_delivery.model import Email, Job, Rendered
+from eed_delivery.model import Email, Files, Job, Rendered
 from eed_delivery.runtime.renders import cpu_seconds
 
 READY = "ready"
@@ -48,7 +48,7 @@ class RenderProcess:
     def running(self) -> bool:
         return not self._pipe.closed and self._process.poll() is None
 
-    def render(self, job: Job, email: Email, seconds: float, beat: Callable[[], None]) -> Rendered:
+    def render(self, job: Job, email: Email, seconds: float, beat: Callable[[], None]) -> Rendered | Files:
         """The message, or raises what rendering raised there. RenderError also after this many seconds of CPU time.
 
         Raises `RenderProcessDied` when it has ended. `beat` is called while waiting.
@@ -66,7 +66,7 @@ class RenderProcess:
             raise RenderProcessDied(self.close()) from error
         if isinstance(answer, Exception):
             raise answer
-        if not isinstance(answer, Rendered):
+        if not isinstance(answer, Rendered | Files):
             raise TypeError(f"the process for rendering answered with {type(answer).__name__}")
         return answer
 

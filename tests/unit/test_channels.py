@@ -83,6 +83,13 @@ def test_a_mistake_is_told_with_its_channel_and_setting(given: dict[str, Any], w
     assert "hunter22" not in problems
 
 
+def test_a_lease_is_longer_than_a_channels_longest_send() -> None:
+    given = settings(c={"kind": "smtp", "queue": QUEUE, "data_timeout_seconds": 900})
+    short = given.model_copy(update={"worker": given.worker.model_copy(update={"send_lease_seconds": 1500.0})})
+    with pytest.raises(ConfigError, match="its lease lasts only 1500"):
+        channels_of(short)
+
+
 def test_every_mistake_of_every_channel_is_told() -> None:
     problems = told(a={"kind": "pigeon", "queue": QUEUE}, b={"kind": "smtp", "queue": QUEUE, "hots": "x", "port": 0})
     assert [line.split(":")[0] for line in problems.splitlines()] == [

@@ -11,6 +11,7 @@ from eed_delivery.ledger.delivering.claiming import Claiming, email_of, exit_of
 from eed_delivery.ledger.delivering.claims import Claim, Fence, JobRef, Standing, fence
 from eed_delivery.ledger.delivering.group_commit import GroupCommit, GroupResult
 from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
+from eed_delivery.ledger.job_facts import with_ledger_facts
 from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
@@ -65,7 +66,9 @@ class DeliveryLedger:
 
     def job(self, ref: JobRef) -> Job:
         """Load what all emails of a job share. Raises `RenderError` when its row has gone, or `DatabaseGone`."""
-        return self._database.run(lambda c: self._source.job(c, ref.job_id, ref.key, ref.revision))
+        return self._database.run(
+            lambda c: with_ledger_facts(c, self._source.job(c, ref.job_id, ref.key, ref.revision))
+        )
 
     def wire(self, email: Email, lease_seconds: float) -> Standing | None:
         """Ask for the wire. None is the grant, anything else is why not. Raises `DatabaseGone`. Then don't send.

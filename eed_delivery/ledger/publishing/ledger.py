@@ -18,6 +18,7 @@ from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.channels.held import is_held
 from eed_delivery.ledger.channels.holds import ChannelHoldLedger
+from eed_delivery.ledger.job_facts import with_ledger_facts
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.publishing.enlisting import Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK
@@ -290,7 +291,7 @@ class PublishingLedger:
 
     def content(self, job: LeasedJob) -> Job:
         """The job's own content, to see whether its templates compile. Raises `RenderError` if its row has gone."""
-        return self._database.run(lambda c: self._source.job(c, job.job_id, job.key, revision=0))
+        return self._database.run(lambda c: with_ledger_facts(c, self._source.job(c, job.job_id, job.key, revision=0)))
 
     def fail(self, job: LeasedJob, error: RenderError) -> None:
         """Nothing of this job can be sent. The sweeper will end its emails as failed, with this reason."""

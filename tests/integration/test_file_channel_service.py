@@ -1,0 +1,74 @@
+"""A channel that puts files, in the whole service: each email's document once, and none in doubt after kill -9."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import NewStack
+from tests.servers.ministack import MiniStack
+from tests.stack import Stack
+
+BUCKET = "bank-documents"
+EMAILS = 30
+END_LEASES = """
+    UPDATE eed_email SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE state = 'sending' AND wire_at IS NOT NULL
+"""
+
+
+@pytest.fixture
+def stack(new_stack: NewStack, ministack: MiniStack) -> Stack:
+    url, dead = ministack.make_queue("documents-channel", max_receive_count=10, visibility_timeout=20)
+    s3 = ministack.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    settings: dict[str, Any] = {
+        "source.job.channel": "channel",
+        "queue.visibility_timeout_seconds": 20,
+        "worker.lease_seconds": 5,
+        "worker.heartbeat_seconds": 1,
+        "sweeper.interval_seconds": 0.5,
+        "channel.documents.kind": "s3",
+        "channel.documents.queue": {"url": url, "dead_letter_url": dead},
+        "channel.documents.threads": 2,
+        "channel.documents.bucket": BUCKET,
+        "channel.documents.region": "us-east-1",
+        "channel.documents.endpoint_url": ministack.endpoint_url,
+        "channel.documents.documents": ["html"],
+        "channel.documents.path": "{{ job }}/{{ filename }}",
+        "channel.documents.connect_timeout_seconds": 1,
+        "channel.documents.read_timeout_seconds": 2,
+    }
+    return new_stack(settings)
+
+
+@pytest.fixture
+def ids(stack: Stack) -> list[int]:
+    return stack.add_job([f"c{n}@example.com" for n in range(EMAILS)], channel="documents")
+
+
+def objects(ministack: MiniStack) -> list[str]:
+    found = ministack.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    return sorted(one["Key"] for one in found)
+
+
+def test_each_email_of_the_channel_becomes_a_file(stack: Stack, ministack: MiniStack, ids: list[int]) -> None:
+    service = stack.start("run")
+    stack.wait_finished(1)
+    assert service.terminate() == 0
+    assert stack.counts(1) == {"sent": EMAILS}
+    assert objects(ministack) == sorted(f"1/{email_id}.html" for email_id in ids)
+
+
+@pytest.mark.parametrize("place", ["worker.wired", "worker.sent", "worker.recorded"])
+def test_a_worker_that_is_killed_leaves_no_file_in_doubt(
+    stack: Stack, ministack: MiniStack, ids: list[int], place: str
+) -> None:
+    host = stack.start("run", environ={"EED_FAILPOINTS": f"{place}=kill@7"})
+    stack.wait_until(lambda: bool(stack.log_events("role_died")), "it was killed")
+    host.kill()
+    stack.start("run")
+    stack.world.execute(END_LEASES)  # in place of the minutes that a file may take to be put
+    stack.wait_finished(1)
+    assert stack.counts(1) == {"sent": EMAILS}
+    assert objects(ministack) == sorted(f"1/{email_id}.html" for email_id in ids)
+    assert stack.world.scalar("SELECT COUNT(*) FROM eed_email WHERE attempts <> 1") == 0
+    assert stack.world.scalar("SELECT COUNT(*) FROM eed_attempt WHERE verdict = 'in_doubt'") == 0
