@@ -13,6 +13,7 @@
 - `reporting`    reads for people
 - `proofs`       the SHA-256 of what was sent, for people
 - `job_watch`    bounces and complaints of running jobs, and the pause that follows
+- `job_facts`    what the ledger knows of a job beside its content in the source
 - `answers`      what mail servers answered to a job's emails
 - `tracking`     what became of emails after they left
 - `suppression`  addresses that are not mailed again

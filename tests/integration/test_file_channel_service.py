@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.integration.conftest import NewStack
@@ -11,7 +12,8 @@ from tests.stack import Stack
 BUCKET = "bank-documents"
 EMAILS = 30
 END_LEASES = """
-    UPDATE eed_email SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE state = 'sending' AND wire_at IS NOT NULL
+    UPDATE eed_email SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND
+    WHERE state = 'sending' AND wire_at IS NOT NULL
 """
 
 
@@ -45,6 +47,13 @@ def ids(stack: Stack) -> list[int]:
     return stack.add_job([f"c{n}@example.com" for n in range(EMAILS)], channel="documents")
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def objects(ministack: MiniStack) -> list[str]:
     found = ministack.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
     return sorted(one["Key"] for one in found)
@@ -65,6 +74,8 @@ def test_a_worker_that_is_killed_leaves_no_file_in_doubt(
     host = stack.start("run", environ={"EED_FAILPOINTS": f"{place}=kill@7"})
     stack.wait_until(lambda: bool(stack.log_events("role_died")), "it was killed")
     host.kill()
+    pids = [event["pid"] for event in stack.log_events("role_started")]
+    stack.wait_until(lambda: not any(map(is_alive, pids)), "all its processes are gone")
     stack.start("run")
     stack.world.execute(END_LEASES)  # in place of the minutes that a file may take to be put
     stack.wait_finished(1)

@@ -102,7 +102,7 @@ class JobHoldLedger:
 
     def look(self, known: Collection[str], alive_seconds: float) -> list[ChangedJob]:
         """Hold the jobs whose channel is not `known` to this host, and not served by a worker of another whose
-        heartbeat is younger than `alive_seconds`; release those that were held and whose channel is there now."""
+        heartbeat is younger than `alive_seconds`. Release those that were held and whose channel is there now."""
         values = {"known": sorted(known), "alive": alive_seconds}
         found = self._database.run(lambda c: c.execute(FOUND, values).all())
         return self._database.run(lambda c: self._change(c, found, known)) if found else []
