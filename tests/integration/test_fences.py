@@ -21,6 +21,7 @@ from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
+from eed_delivery.pseudonyms import PREFIX
 from tests.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -123,6 +124,12 @@ EMAILS = {
     ),
     "doubt": Case(
         sweeping.DOUBT,
+        {**SWEPT, "its_token": 77},
+        DEAD_ON_WIRE,
+        one_each(**OTHER_HANDS, state="sent", wire_at=None, lease_until=FUTURE),
+    ),
+    "put again": Case(
+        sweeping.PUT_AGAIN,
         {**SWEPT, "its_token": 77},
         DEAD_ON_WIRE,
         one_each(**OTHER_HANDS, state="sent", wire_at=None, lease_until=FUTURE),
@@ -440,6 +447,21 @@ def suppressed(world: World) -> list[int]:
 def goes_on(world: World, *ids: int, channel: str = "default") -> list[int]:
     values = {"ids": ids or (1000, 1001, 2000), "our_token": 77, "of_channel": channel}
     return sorted(row.email_id for row in world.database.run(lambda c: c.execute(worker.HELD, values).all()))
+
+
+@pytest.mark.parametrize(
+    ("address", "has"),
+    [("a@example.com", False), ("z@example.com", False), (f"{PREFIX}0a1b:{'5' * 40}", True)],
+)
+def test_a_claim_hears_whether_the_list_has_hashed_addresses(world: World, address: str, has: bool) -> None:
+    """Each further look costs a claim its CPU: it is for lists with hashes alone, whatever else they have."""
+    listed(world, {**LISTED, "address": address})
+    put(world, "eed_job", {"state": "active", "expires_at": None})
+    put(world, "eed_email", {**FRESH, **HELD})
+    values = {"ids": (1000, 1001, 2000), "our_token": 77, "of_channel": "default"}
+    for statement in (worker.HELD, worker.STANDING):
+        rows = world.database.run(lambda c, statement=statement: c.execute(statement, values).all())
+        assert {bool(row.has_pseudonyms) for row in rows} == {has}
 
 
 def test_a_claim_goes_on_with_what_it_holds_of_an_active_job_and_with_nothing_else(world: World) -> None:
