@@ -62,7 +62,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         pseudonym="recipient",
         removed="reply",
         kept="attempt_id email_id gen attempt verdict code enhanced message_id ended_at",
-        other="counted worker took_ms",
+        other="counted worker took_ms sha256",
     ),
     "eed_event": _table(
         "by email, and by address where it counts towards suppression",
@@ -86,7 +86,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         kept="job_id source_key category state created_at",
         other="revision total not_enlisted enlist_after enlisted_at expires_at token lease_until finished_at watched"
         " watched_from sent_before warned_of_bounces warned_of_complaints rounds found refused regenerated moved"
-        " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at",
+        " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at channel held_until archive",
     ),
     "eed_refusal": _table("by the email's key", kept="refusal_id job_id job_key source_key reason round refused_at"),
     "eed_domain_hold": _table(
@@ -101,7 +101,11 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         " object_key counts state_before state_after operation",
     ),
     # Replies in its detail are masked.
-    "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at"),
+    "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at channel"),
+    # They name an email by its number. The copy itself is in the archive, which docs/privacy.md says how to search.
+    "eed_archive_copy": _table(other="job_id email_id gen sha256 size archived_at"),
+    "eed_channel": _table(other="name settings version made_by made_at changed_by changed_at"),
+    "eed_channel_hold": _table(other="channel reason who held_at until_at"),
     "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),
     "eed_alert": _table(other="rule hits window_at times sent_at"),
 }
