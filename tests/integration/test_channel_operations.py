@@ -291,7 +291,7 @@ def assignments(**more: str) -> list[str]:
 
 
 def test_a_channel_by_the_command_line(eed: CommandLine, world: World) -> None:
-    assert [kind["name"] for kind in eed.json("channel", "kinds")] == ["eml_folder", "ses", "smtp"]
+    assert [kind["name"] for kind in eed.json("channel", "kinds")] == ["eml_folder", "ftp", "s3", "ses", "sftp", "smtp"]
     made = eed.json("channel", "create", "letters", "--kind", "smtp", *assignments(port="2525"))
     assert (made["channel"], made["state"], made["version"], made["settings"]["port"]) == (
         "letters",

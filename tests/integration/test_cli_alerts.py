@@ -148,7 +148,7 @@ def test_a_way_that_fails_is_named_the_others_are_tried_and_the_exit_code_is_1(
     assert "it answered 503" in result.stdout
     assert result.stdout.count("cannot connect") == 2
     assert result.stdout.count("handed over") == 1
-    assert "3 of 4 channels did not accept the test alert" in result.stderr
+    assert "3 of 4 receivers did not accept the test alert" in result.stderr
     tried: Any = json.loads(eed("alerts", "test", "doubts", "--json").stdout)
     assert sorted(bool(one["problem"]) for one in tried) == [False, True]
 

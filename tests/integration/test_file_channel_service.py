@@ -71,7 +71,7 @@ def test_each_email_of_the_channel_becomes_a_file(stack: Stack, ministack: MiniS
 def test_a_worker_that_is_killed_leaves_no_file_in_doubt(
     stack: Stack, ministack: MiniStack, ids: list[int], place: str
 ) -> None:
-    host = stack.start("run", environ={"EED_FAILPOINTS": f"{place}=kill@7"})
+    host = stack.start("run", environ={"EED_FAILPOINTS": f"{place}=kill@2"})
     stack.wait_until(lambda: bool(stack.log_events("role_died")), "it was killed")
     host.kill()
     pids = [event["pid"] for event in stack.log_events("role_started")]

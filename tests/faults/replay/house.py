@@ -200,6 +200,7 @@ class House:
             answers=AnswersLedger(self.database),
             queue=self._make_queue(),
             renderer=self._renderer,
+            sends_emails=True,
             make_transport=factory(relay),
             rate=lambda: None,
             process=process,
