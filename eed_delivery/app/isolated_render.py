@@ -56,7 +56,8 @@ def start(settings: Settings, channel: str = DEFAULT) -> RenderProcess:
 def main(fd: int) -> None:
     """Answer what comes over this pipe until it is closed."""
     pipe = Connection(fd)
-    settings, channel = _settings_and_channel(pipe.recv())
+    received: tuple[Settings, str] = pipe.recv()
+    settings, channel = received
     _limit(settings.rendering.max_message_bytes)
     from eed_delivery import logs
     from eed_delivery.app.parts import App
@@ -69,10 +70,6 @@ def main(fd: int) -> None:
     with suppress(EOFError, OSError):  # the worker is gone
         while True:
             pipe.send(answers.to(*pipe.recv()))
-
-
-def _settings_and_channel(received: tuple[Settings, str]) -> tuple[Settings, str]:
-    return received
 
 
 def _limit(message_bytes: int) -> None:

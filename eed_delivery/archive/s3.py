@@ -29,7 +29,7 @@ _NONE = frozenset({"NoSuchKey", "NotFound", "404"})
 
 @dataclass(frozen=True, slots=True)
 class ObjectProtection:
-    """What each object is stored with. `days`: how long nobody may delete it, in `mode`; `kms_key`: SSE-KMS."""
+    """What each object is stored with. `days` is how long it cannot be deleted, in `mode`. `kms_key` is for SSE-KMS."""
 
     mode: Literal["governance", "compliance"] | None = None
     days: int = 0

@@ -1,6 +1,6 @@
 """Rights that the database user has and the service does not need, read from SHOW GRANTS.
 
-Whoever gets hold of the service's password has them, too: to change the audit, or to drop a table.
+A thief of the service's password has them, too. He could change the audit, or drop a table.
 https://dev.mysql.com/doc/refman/8.4/en/show-grants.html, https://mariadb.com/kb/en/show-grants/
 """
 
