@@ -1,5 +1,6 @@
 """eed-delivery itself, as systemd starts it by `eed-delivery run`, a supervisor with all its processes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -33,6 +34,9 @@ SETTINGS: dict[str, Any] = {
 
 CABLE = "servers"
 """By this one a host reaches all of them; the other one that `Host` lays is left unused."""
+
+CLEAR_TEXT = ["database.url", "queue.url", "queue.endpoint_url", "smtp.tls"]
+"""The cable's addresses are not loopback, and no server of the arena has TLS, which the service would else refuse."""
 
 
 class Ours:
@@ -95,13 +99,14 @@ class Ours:
         """A service on that host, which reaches the servers by its cable."""
         ground = self._ground
         address, port = host.reach(CABLE, ground.arena.database.port)
-        url = make_url(ground.url).set(host=address, port=port)
+        url = make_url(ground.url).set(host=address, port=port, query={"ssl_disabled": "true"})
         queue, mail = host.reach(CABLE, ground.arena.sqs.port), host.reach(CABLE, ground.smtp_port)
         environ = {
             "EED_DATABASE__URL": url.render_as_string(hide_password=False),
             "EED_QUEUE__ENDPOINT_URL": f"http://{queue[0]}:{queue[1]}",
             "EED_SMTP__HOST": mail[0],
             "EED_SMTP__PORT": str(mail[1]),
+            "EED_SECURITY__CLEAR_TEXT": json.dumps(CLEAR_TEXT),
         }
         return self.stack.start(self._role, environ=environ, within=host.within)
 
