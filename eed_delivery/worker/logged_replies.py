@@ -43,16 +43,24 @@ def without_person(text: str, email: Email) -> str:
     """`text` with *** for each part of the recipient's name and address, however it is spelt. Domains stay."""
     names = _names(email.recipient, email.recipient_name or "")
     text = mask_addresses(text)
+    if names.isdisjoint(_spelt_in(text)):  # nearly always
+        return text
     return _WORD.sub(lambda found: MASK if not names.isdisjoint(_spellings(found[0])) else found[0], text)
+
+
+@lru_cache(maxsize=64)  # a mail server's replies are alike, and a domain's recipients many
+def _spelt_in(text: str) -> frozenset[str]:
+    return frozenset(spelling for word in _WORD.findall(text) for spelling in _spellings(word))
 
 
 @lru_cache(maxsize=64)  # one email's line follows the other's
 def _names(recipient: str, name: str) -> frozenset[str]:
     local, _, domain = recipient.rpartition("@")
-    kept = {spelling for label in _WORD.findall(domain) for spelling in _spellings(label)}
     local = local.partition("+")[0]  # a tag behind the + is a word of anybody's
-    words = [*_WORD.findall(local), *_WORD.findall(name), "".join(_WORD.findall(local)), "".join(_WORD.findall(name))]
-    return frozenset(spelling for word in words if _names_somebody(word) for spelling in _spellings(word)) - kept
+    of_address, of_name = _WORD.findall(local), _WORD.findall(name)
+    words = [*of_address, *of_name, "".join(of_address), "".join(of_name)]
+    spelt = frozenset(spelling for word in words if _names_somebody(word) for spelling in _spellings(word))
+    return spelt - _spelt_in(domain)
 
 
 def _names_somebody(word: str) -> bool:
@@ -63,6 +71,8 @@ def _names_somebody(word: str) -> bool:
 @lru_cache(maxsize=128)  # replies are made of few words; each name comes once, and goes again
 def _spellings(word: str) -> tuple[str, ...]:
     """As they are compared, without case and accents, also as in `mueller` for `Müller`."""
+    if word.isascii():  # nearly always
+        return (word.lower(),)
     folded = unicodedata.normalize("NFC", word).casefold()
     return tuple(dict.fromkeys(_spelt(folded)))
 
