@@ -213,13 +213,13 @@ class Delivery:
             self._await_turn()
             accepted = self._send(message, lambda: handover.grant(message))
             failpoints.reach("worker.sent")
-            outcome = _yes(accepted)
+            outcome = handover.accepted(accepted)
         except NoGrant:
             return None
         except Stopping:
             raise
         except DeliveryFailure as failure:
-            outcome = self._settled(draft.rendered, failure)
+            outcome = self._settled(draft.rendered, failure, handover)
         except DatabaseGone as gone:
             # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
             outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
@@ -237,7 +237,7 @@ class Delivery:
         _log_outcome(self._log, email, number, decision, draft.missing)
         return outcome
 
-    def _settled(self, message: Rendered | Files | Exception, failure: DeliveryFailure) -> Outcome:
+    def _settled(self, message: Rendered | Files | Exception, failure: DeliveryFailure, handover: Handover) -> Outcome:
         """What a failure came to. A lost answer is asked for, where that is possible. What is not there, or not told,
         is put once more: the same bytes count once."""
         if not isinstance(failure, InDoubt) or self._settle is None or isinstance(message, Exception):
@@ -246,7 +246,9 @@ class Delivery:
             accepted = self._settle(message)
         except DeliveryFailure as unsettled:
             return unsettled.outcome()
-        return _yes(accepted) if accepted is not None else Outcome(Verdict.INFRASTRUCTURE, f"not put: {failure.reply}")
+        if accepted is None:
+            return Outcome(Verdict.INFRASTRUCTURE, f"not put: {failure.reply}")
+        return handover.accepted(accepted)
 
     def _stored(self, decision: Decision) -> Decision:
         """The decision as it is recorded. It was made by the reply as it came."""
@@ -258,10 +260,6 @@ class Delivery:
 
 _Send = Callable[[Rendered | Files, Grant], Accepted]
 _Settle = Callable[[Rendered | Files], Accepted | None]
-
-
-def _yes(accepted: Accepted) -> Outcome:
-    return Outcome(Verdict.SENT, accepted.reply, accepted.code, message_id=accepted.message_id)
 
 
 def _log_outcome(

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from eed_delivery.archive.copies import Copies, KeptCopy
-from eed_delivery.model import Email, Files, Outcome, Rendered, Verdict
+from eed_delivery.model import Accepted, Email, Files, Outcome, Rendered, Verdict
 from eed_delivery.worker.journal import Journal
 
 _MAY_HAVE_ARRIVED = frozenset({Verdict.SENT, Verdict.IN_DOUBT})
@@ -22,9 +22,9 @@ def digest_of(message: Rendered | Files) -> bytes:
         lines = "".join(f"{file.sha256}  {file.path}\n" for file in message.files)
         return hashlib.sha256(lines.encode()).digest()
     found = hashlib.sha256()
-    content = memoryview(message.content)
+    content, update = memoryview(message.content), found.update
     for begin in range(0, len(content), _CHUNK):
-        found.update(content[begin : begin + _CHUNK])
+        update(content[begin : begin + _CHUNK])
     return found.digest()
 
 
@@ -57,11 +57,22 @@ class Handover:
         if self._copy is not None:
             self._copy.put_on_wire()
 
+    def accepted(self, answer: Accepted) -> Outcome:
+        """What a definite yes comes to."""
+        return Outcome(
+            Verdict.SENT,
+            answer.reply,
+            answer.code,
+            message_id=answer.message_id,
+            sha256=self._sha256,
+            copy_lost=self._lost,
+        )
+
     def ended(self, outcome: Outcome) -> Outcome:
         """What the attempt came to, with the digest if there was a wire. After a definite no the copy goes."""
         if outcome.verdict not in _MAY_HAVE_ARRIVED:
             self._drop()
-        if not self._journal.on_wire(self._email):
+        if outcome.sha256 is not None or not self._journal.on_wire(self._email):
             return outcome
         return replace(outcome, sha256=self._sha256, copy_lost=self._lost)
 
