@@ -26,8 +26,7 @@ _LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
 """Where SQLAlchemy would expand a list at each execution, one parameter an element. PyMySQL writes lists itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class BoundStatement:
+class BoundStatement(NamedTuple):
     """One statement with its values.
 
     `rows` is the number of rows that it must match. None means any number, and the statement stays one of its own.
