@@ -3,7 +3,6 @@
 It is a program of its own, not a fork: nothing of the worker is in it, and its memory is limited.
 """
 
-import os
 import resource
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from eed_delivery.config import Settings, failpoints_wanted
+from eed_delivery.config import Settings, failpoints_wanted, same_modules
 from eed_delivery.config.channels import DEFAULT
 from eed_delivery.errors import DeliveryFailure, RenderError
 from eed_delivery.model import Email, Files, Job, Rendered
@@ -24,8 +23,8 @@ from eed_delivery.worker.delivery import rendered
 from eed_delivery.worker.render_process import READY, RenderProcess
 
 if TYPE_CHECKING:
-    from eed_delivery.rendering import CompiledJob, MessageMaker
-from eed_delivery.rendering.files import CompiledFiles
+    from eed_delivery.rendering import MessageMaker
+    from eed_delivery.rendering.files import CompiledContent
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +41,9 @@ def start(settings: Settings, channel: str = DEFAULT) -> RenderProcess:
     ours, theirs = Pipe()
     with theirs:
         program = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen(program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environ)  # noqa: S603 - our own module
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=same_modules()
+        )
     try:
         ours.send((settings, channel))
     except OSError:
@@ -83,7 +83,7 @@ def _limit(message_bytes: int) -> None:
 class _Answers:
     def __init__(self, renderer: "MessageMaker") -> None:
         self._renderer = renderer
-        self._jobs: OrderedDict[tuple[int, int], CompiledJob | CompiledFiles] = OrderedDict()
+        self._jobs: OrderedDict[tuple[int, int], CompiledContent] = OrderedDict()
 
     def to(self, job: Job, email: Email) -> Rendered | Files | Exception:
         """The message, or why there is none, as an error that can be sent."""
@@ -97,7 +97,7 @@ class _Answers:
             log.exception("defect", **email.log_facts())
             return RuntimeError(type(defect).__name__)
 
-    def _compiled(self, job: Job) -> "CompiledJob | CompiledFiles":
+    def _compiled(self, job: Job) -> "CompiledContent":
         place = (job.job_id, job.revision)
         if place not in self._jobs:
             self._jobs[place] = self._renderer.compile(job)

@@ -22,7 +22,13 @@ Only this package reads the environment.
 
 from eed_delivery.config.alert_settings import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.config.clear_text import Caution, cautions
-from eed_delivery.config.environment import Supervision, failpoints_wanted, supervision, without_settings
+from eed_delivery.config.environment import (
+    Supervision,
+    failpoints_wanted,
+    same_modules,
+    supervision,
+    without_settings,
+)
 from eed_delivery.config.formats import normalise_region
 from eed_delivery.config.load import load
 from eed_delivery.config.privacy_settings import PrivacySettings
@@ -94,6 +100,7 @@ __all__ = [
     "failpoints_wanted",
     "load",
     "normalise_region",
+    "same_modules",
     "supervision",
     "without_settings",
 ]

@@ -5,6 +5,7 @@ This package is the only place that reads the environment, so that a test or a s
 
 import difflib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,12 @@ def without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]
     ours = (PREFIX, "AWS_")
     systemd = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
     return {name: value for name, value in environ.items() if not name.startswith(ours) and name not in systemd}
+
+
+def same_modules(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a child process of ours, which finds the same modules as this one."""
+    environ = os.environ if environ is None else environ
+    return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def failpoints_wanted(environ: Mapping[str, str] | None = None) -> str:

@@ -33,6 +33,10 @@ class CompiledFiles:
     message: CompiledJob | None
 
 
+CompiledContent = CompiledJob | CompiledFiles
+"""What a `MessageMaker` compiles of a job: for its emails, or for its files."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Document:
     """A document without a path. `name`: a file name, without a separator."""

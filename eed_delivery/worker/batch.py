@@ -13,8 +13,7 @@ from eed_delivery.ledger.delivering.domain_holds import IS_HELD, DomainHold
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.model import Email, Outcome, Ticket
 from eed_delivery.queue import Queue, Received
-from eed_delivery.rendering import CompiledJob
-from eed_delivery.rendering.files import CompiledFiles
+from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.runtime import failpoints
 from eed_delivery.worker.delivery import Delivery, Draft, try_number
 from eed_delivery.worker.isolated_renders import IsolatedRenders
@@ -39,7 +38,7 @@ class Hands:
     queue: Queue
     delivery: Delivery
     journal: Journal
-    compiled: Callable[[JobRef], CompiledJob | CompiledFiles]
+    compiled: Callable[[JobRef], CompiledContent]
     lease_seconds: float
     visibility_seconds: float
     may_go_on: Callable[[], bool]

@@ -26,8 +26,8 @@ from eed_delivery.archive.copies import Copies
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, Stopping
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
-from eed_delivery.rendering import CompiledJob, MessageMaker
-from eed_delivery.rendering.files import CompiledFiles
+from eed_delivery.rendering import MessageMaker
+from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import Defects
 from eed_delivery.transports import FileTransport, Grant, Transport
@@ -127,7 +127,7 @@ class Draft:
         return self.rendered
 
 
-def rendered(renderer: MessageMaker, compiled: CompiledJob | CompiledFiles, email: Email) -> Rendered | Files:
+def rendered(renderer: MessageMaker, compiled: CompiledContent, email: Email) -> Rendered | Files:
     """The message of an email, in a worker or in a process for rendering alone."""
     message = renderer.render(compiled, email)
     failpoints.reach("worker.rendered", email.email_id)
@@ -177,7 +177,7 @@ class Delivery:
 
     def render(
         self,
-        load_job: Callable[[], CompiledJob | CompiledFiles],
+        load_job: Callable[[], CompiledContent],
         email: Email,
         isolated: Callable[[], Rendered | Files] | None = None,
         *,
@@ -196,7 +196,7 @@ class Delivery:
         digest = b"" if isinstance(made, Exception) else digest_of(made)  # now: it is still in the processor's caches
         return Draft(email, made, time.monotonic() - started, digest)
 
-    def _render(self, load_job: Callable[[], CompiledJob | CompiledFiles], email: Email) -> Rendered | Files:
+    def _render(self, load_job: Callable[[], CompiledContent], email: Email) -> Rendered | Files:
         with self._noted(email):
             return rendered(self._renderer, load_job(), email)
 

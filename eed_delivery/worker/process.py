@@ -25,8 +25,8 @@ from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.queue import MAX_BATCH, Queue
-from eed_delivery.rendering import CompiledJob, MessageMaker
-from eed_delivery.rendering.files import CompiledFiles
+from eed_delivery.rendering import MessageMaker
+from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import AGAIN_SECONDS, Defects
 from eed_delivery.runtime.loop import Loop, Pulse
@@ -378,10 +378,10 @@ class CompiledJobs:
     def __init__(self, ledger: DeliveryLedger, renderer: MessageMaker) -> None:
         self._ledger = ledger
         self._renderer = renderer
-        self._jobs: OrderedDict[int, tuple[int, CompiledJob | CompiledFiles]] = OrderedDict()
+        self._jobs: OrderedDict[int, tuple[int, CompiledContent]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, ref: JobRef) -> CompiledJob | CompiledFiles:
+    def get(self, ref: JobRef) -> CompiledContent:
         """Raises `RenderError` when the job's templates do not compile, `DatabaseGone`."""
         with self._lock:  # sixteen threads that meet a new job compile it once
             known = self._jobs.get(ref.job_id)
