@@ -22,7 +22,9 @@ _MARKED = re.compile(rf"(^|[{_SEPARATORS}])'(?=[\t\r\n]|{_BLANKS}[=+\-@＝＋－
 _CHAT_MARKUP = re.compile(r"<(?=\S)|@(?=(?i:all|channel|everyone|here|group|team)\b)|\](?=\()")
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 MAX_REPLY_CHARS = 500
-_REPLY_CODE = re.compile(r"[245]\d\d[ -]")
+_REPLY_CODE = re.compile(r"(?:^|(?<=: ))[245]\d\d-")
+"""In front of the line of a reply that others follow (`550-anna@example.com`, RFC 5321 4.2.1). It looks like a part of
+the address. A reply stands at the beginning, or behind what we say of it."""
 MASK = "***"
 
 AT_SIGNS = (
@@ -117,27 +119,30 @@ def mask_locations(text: str) -> str:
 
 def mask_addresses(text: str) -> str:
     """`anna@example.com` becomes `***@example.com`, and `anna%40example.com` `***%40example.com`. Support needs the
-    domain, and the person stays private."""
+    domain and the code of a reply, and the person stays private."""
     if "@" in text:
-        text = LOCAL_PART.sub(f"{MASK}@", text)
+        text = LOCAL_PART.sub(lambda found: f"{text[found.start() : _behind_code(text, found.start())]}{MASK}@", text)
     return _mask_coded(text) if _MAY_BE_CODED.search(text) else text
 
 
 def masked_reply(reply: str) -> str:
-    """A mail server's reply as it is stored: without addresses, nor half of one where it was cut off. The code in front
-    stays, also where an address follows at once (`550-anna@example.com`, RFC 5321 4.2.1)."""
+    """A mail server's reply as it is stored: without addresses, nor half of one where it was cut off."""
     if len(reply) >= MAX_REPLY_CHARS and " " in reply:
         reply = reply[: reply.rfind(" ")]
-    code = _REPLY_CODE.match(reply)
-    behind = code.end() if code else 0
-    return reply[:behind] + mask_addresses(reply[behind:]) if may_hold_address(reply) else reply
+    return mask_addresses(reply) if may_hold_address(reply) else reply
+
+
+def _behind_code(text: str, start: int) -> int:
+    """Where a local part begins that seems to begin at `start`."""
+    code = _REPLY_CODE.match(text, start)
+    return code.end() if code else start
 
 
 def _mask_coded(text: str) -> str:
     done = 0
     parts = []
     for found in _CODED_AT.finditer(text):
-        start = _start_of_local(text, found.start(), done)
+        start = _behind_code(text, _start_of_local(text, found.start(), done))
         if start < found.start():
             parts += [text[done:start], MASK]
             done = found.start()
