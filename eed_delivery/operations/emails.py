@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from eed_delivery.addresses import canonical
 from eed_delivery.archive.names import archive_key
 from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.acts import Act, ActKind, ActLedger, ActObject, ActReport
@@ -100,7 +101,8 @@ class EmailQueries:
         """All of them, read a page at a time, so that half a million never stand in memory at once."""
         after = int(request.after or 0)
         if request.to is not None:
-            self._audit.record(Act(ActKind.EMAILS, object=ActObject.ADDRESS, key=request.to))
+            key = canonical(request.to) or request.to
+            self._audit.record(Act(ActKind.EMAILS, object=ActObject.ADDRESS, key=key))
             return self._reporting.emails_to(request.to, after=after)
         job_id = self._keys.job_id(str(request.job))
         self._audit.record(Act(ActKind.EMAILS, job_id))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eed_delivery.operations.emails import EmailsRequest
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
 from eed_delivery.operations.suppression.listing import (
     EntriesRequest,
@@ -51,6 +52,20 @@ def test_an_address_is_added_prolonged_and_removed(suppression: Suppression) -> 
     assert isinstance(result.refusal, UnknownKey)
     assert str(result.refusal) == "there was no entry for every email of b@example.com"
     assert suppression.remove(RemoveRequest(("anna@example.com",), None)).refusal is None
+
+
+def test_the_audit_has_one_key_for_an_address_however_it_was_typed(world: World, tmp_path: Path) -> None:
+    operations = operations_over(world, tmp_path)
+    for typed in ("anna@bücher.example", " ANNA@xn--bcher-kva.example "):
+        operations.suppression.add(SuppressRequest((typed,), "asked by phone"))
+        operations.suppression.page(EntriesRequest(address=typed), 5)
+        operations.suppression.remove(RemoveRequest((typed,)))
+        operations.emails.page(EmailsRequest(to=typed), 5)
+    keys = world.execute("SELECT act, object_key, COUNT(*) FROM eed_audit GROUP BY act, object_key ORDER BY act")
+    assert keys == [
+        (act, "anna@xn--bcher-kva.example", 2)
+        for act in ("emails", "suppression_add", "suppression_list", "suppression_remove")
+    ]
 
 
 def test_what_can_be_no_entry_is_refused(suppression: Suppression) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from eed_delivery.addresses import NotAnAddress, listed
+from eed_delivery.addresses import NotAnAddress, listed, shown
 from eed_delivery.database.clock import utc_now
 from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
@@ -85,7 +85,7 @@ class SuppressionList:
 
     def add(self, entry: SuppressionEntry) -> Entered:
         """Enter one, as `enter` does."""
-        act = Act(ActKind.SUPPRESSION_ADD, object=ActObject.ADDRESS, key=entry.address, reason=entry.reason)
+        act = Act(ActKind.SUPPRESSION_ADD, object=ActObject.ADDRESS, key=audited(entry.address), reason=entry.reason)
         return self._database.did(lambda c: self._enter(c, [entry], act))
 
     def enter(self, entries: Sequence[SuppressionEntry], act: Act | None = None) -> Entered:
@@ -208,7 +208,7 @@ def _with_change(
 def _removal(address: str, gone: int, there: Sequence[SuppressionEntry]) -> Act:
     """The act. One that was erased stays erased: its pseudonym names it."""
     before: Particulars = _stated(there[0]) if len(there) == 1 else {"entries": gone}
-    key = next((entry.address for entry in there if is_pseudonym(entry.address)), address)
+    key = next((entry.address for entry in there if is_pseudonym(entry.address)), audited(address))
     return Act(ActKind.SUPPRESSION_REMOVE, object=ActObject.ADDRESS, key=key, count=gone, before=before)
 
 
@@ -224,6 +224,11 @@ def as_listed(address: str) -> str:
         return listed(address)
     except NotAnAddress:
         return address.strip().lower()
+
+
+def audited(address: str) -> str:
+    """An address as the audit has it, however it was typed. All acts about it are found by one key."""
+    return shown(as_listed(address))
 
 
 def _form(address: str) -> str:

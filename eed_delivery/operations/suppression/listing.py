@@ -8,7 +8,13 @@ from eed_delivery.addresses import shown
 from eed_delivery.ledger.acts import Act, ActKind, ActObject
 from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.reporting import ReportingLedger
-from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
+from eed_delivery.ledger.suppression.listing import (
+    Entered,
+    SuppressionEntry,
+    SuppressionFilter,
+    SuppressionList,
+    audited,
+)
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
 from eed_delivery.operations.values import category, listed_address, moment_after, reason
@@ -128,7 +134,8 @@ class Suppression:
 
     def _record(self, request: EntriesRequest) -> None:
         about = ActObject.ADDRESS if request.address else ActObject.SUPPRESSION_LIST
-        self._audit.record(Act(ActKind.SUPPRESSION_LIST, object=about, key=request.address))
+        key = audited(request.address) if request.address else None
+        self._audit.record(Act(ActKind.SUPPRESSION_LIST, object=about, key=key))
 
     def _each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
         for entry in self._found(request):
