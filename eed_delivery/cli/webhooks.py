@@ -49,10 +49,11 @@ def run_alone(session: Session) -> None:
 @click.option(
     "--limit", type=click.IntRange(1, MOST_LISTED), default=50, show_default=True, help="List at most N messages."
 )
+@click.option("--after", help="Start after this place, for the next page.")
 @takes_json
 @takes_config
 @pass_session
-def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
+def list_them(session: Session, state: str, limit: int, after: str | None, as_json: bool) -> None:
     """Show the endpoint's health and its messages.
 
     --state chooses pending, failed or delivered messages.
@@ -61,11 +62,11 @@ def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
     Example:
       eed-delivery webhooks list --state waiting
     """
-    found = session.operations.webhooks.view(WebhooksRequest(state, limit))
+    found = session.operations.webhooks.view(WebhooksRequest(state, limit, after))
     endpoint, counts, rows = found.endpoint, found.counts, found.webhooks
     if as_json:
         standing: dict[str, object] = {**record(endpoint), "down": endpoint.down}
-        session.screen.json({"endpoint": standing, "counts": counts, "webhooks": rows})
+        session.screen.json({"endpoint": standing, "counts": counts, "webhooks": rows, "next_after": found.next_after})
         return
     session.screen.line(_standing(session, found))
     session.screen.line(", ".join(f"{counts.get(one, 0):,} {one}" for one in (WAITING, DONE, FAILED)))
@@ -80,6 +81,8 @@ def list_them(session: Session, state: str, limit: int, as_json: bool) -> None:
             prose=("answer",),
             spare=("occurred", "tries", "next"),
         )
+    if found.next_after is not None:
+        session.screen.line(f"only {len(rows):,} are shown. The next page: --after {found.next_after}")
 
 
 def _standing(session: Session, found: WebhooksView) -> str:

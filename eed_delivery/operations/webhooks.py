@@ -33,27 +33,32 @@ class WebhookNotTaken(OperationRefused):
 
 @dataclass(frozen=True, slots=True)
 class WebhooksRequest:
-    """Webhooks in one state: `waiting`, `failed` or `done`, at most `limit`. Raises `InvalidRequest`."""
+    """Webhooks in one state: `waiting`, `failed` or `done`, at most `limit`. `after` is what the page before said.
+    Raises `InvalidRequest`."""
 
     state: str
     limit: int
+    after: str | None = None
 
     def __post_init__(self) -> None:
         if self.state not in (WAITING, FAILED, DONE):
             raise InvalidRequest(f"a state is {WAITING}, {FAILED} or {DONE}", which="state")
         if not 1 <= self.limit <= MOST_LISTED:
             raise InvalidRequest(f"a limit is from 1 to {MOST_LISTED:,}", which="limit")
+        if self.after is not None and _read_place(self.after) is None:
+            raise InvalidRequest("after is what the page before said", which="after")
 
 
 @dataclass(frozen=True, slots=True)
 class WebhooksView:
     """How the endpoint is doing, how many there are in each state, and those that were asked for. `configured` says
-    whether there is an endpoint at all."""
+    whether there is an endpoint at all. `next_after` is None on the last page."""
 
     configured: bool
     endpoint: EndpointState
     counts: Mapping[str, int]
     webhooks: tuple[WebhookReport, ...]
+    next_after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,11 @@ class WebhookOperations:
     def view(self, request: WebhooksRequest) -> WebhooksView:
         """Those that are due next come first."""
         found = self._webhooks()
-        rows = found.all(request.state, request.limit)
-        return WebhooksView(self._configured, found.endpoint(), found.counts(), tuple(rows))
+        after = None if request.after is None else _read_place(request.after)
+        rows = found.all(request.state, request.limit + 1, after)
+        shown, more = tuple(rows[: request.limit]), len(rows) > request.limit
+        next_after = _place(shown[-1]) if more else None
+        return WebhooksView(self._configured, found.endpoint(), found.counts(), shown, next_after)
 
     def retry(self, ids: tuple[str, ...]) -> RetryResult:
         """Send failed messages again, with the same id."""
@@ -121,6 +129,21 @@ class WebhookOperations:
         if not 200 <= answer.status < 300:
             raise WebhookNotTaken(f"the endpoint did not accept it. It answered {answer.status}{said}", answer.status)
         return WebhookTaken(answer.status, answer.words, self._webhooks().go_on())
+
+
+def _place(report: WebhookReport) -> str:
+    """Where a page ends, as the next one takes it."""
+    due_at, number = report.place
+    return f"{due_at.isoformat()}_{number}"
+
+
+def _read_place(text: str) -> tuple[datetime, int] | None:
+    """What `_place` wrote. None for any other text."""
+    due_at, _, number = text.partition("_")
+    try:
+        return datetime.fromisoformat(due_at).replace(tzinfo=None), int(number)
+    except ValueError:
+        return None
 
 
 def _not_given_up(left: list[str]) -> WrongState:

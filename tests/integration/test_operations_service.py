@@ -60,9 +60,31 @@ def test_webhooks_are_looked_at_without_an_endpoint(operations: Operations) -> N
     assert operations.webhooks.retry_all() == 0
     with pytest.raises(ConfigError):
         operations.webhooks.test()
-    for terms in (("eaten", 1), ("failed", 0), ("failed", 10_001)):
+    for terms in (("eaten", 1), ("failed", 0), ("failed", 10_001), ("failed", 1, "msg_1_ab"), ("failed", 1, "2026_")):
         with pytest.raises(refusals.InvalidRequest):
-            WebhooksRequest(*terms)
+            WebhooksRequest(*terms)  # type: ignore[arg-type]
+
+
+@pytest.mark.both_databases
+def test_webhooks_are_listed_a_page_at_a_time(operations: Operations, world: World) -> None:
+    """Two are due at one moment, and neither is left out or shown twice."""
+    for number, (state, second) in enumerate([("failed", 3), ("failed", 1), ("waiting", 1), ("failed", 1)], start=1):
+        moment = f"2026-01-01 00:00:0{second}.000001"
+        world.execute(
+            "INSERT INTO eed_webhook (webhook_id, nonce, kind, facts, occurred_at, state, waiting_since, due_at)"
+            " VALUES (:id, 'ab', 'job.finished', '{}', :at, :state, :at, :at)",
+            id=number,
+            at=moment,
+            state=state,
+        )
+    pages, after = [], None
+    while not pages or after is not None:
+        view = operations.webhooks.view(WebhooksRequest("failed", 1, after))
+        pages.append([report.message_id for report in view.webhooks])
+        after = view.next_after
+    assert pages == [["msg_2_ab"], ["msg_4_ab"], ["msg_1_ab"]]
+    everything = operations.webhooks.view(WebhooksRequest("failed", 3))
+    assert (len(everything.webhooks), everything.next_after) == (3, None)
 
 
 def test_a_difference_is_found_and_repaired_by_its_actor(operations: Operations, world: World) -> None:

@@ -37,6 +37,11 @@ class WebhookReport:
     status: int | None
     answer: str | None
 
+    @property
+    def place(self) -> tuple[datetime, int]:
+        """Where it stands in the list: by `due_at`, then by its number."""
+        return self.due_at, int(self.message_id.split("_")[1])
+
 
 class WebhookList:
     """Lists webhooks for people, and schedules failed ones again. Each call raises `DatabaseGone`."""
@@ -68,11 +73,14 @@ class WebhookList:
         """How many there are in each state."""
         return self._database.run(lambda c: {state: count for state, count in c.execute(sql.COUNTS)})  # noqa: C416
 
-    def all(self, state: str, limit: int) -> list[WebhookReport]:
-        """Those in one state, by `due_at`."""
+    def all(self, state: str, limit: int, after: tuple[datetime, int] | None = None) -> list[WebhookReport]:
+        """Those in one state, by `place`. `after`: only those behind this place."""
+        values: dict[str, object] = {"its_state": state, "at_most": limit}
+        if after is not None:
+            values |= {"after_due": after[0], "after_id": after[1]}
 
         def read(c: Connection) -> list[WebhookReport]:
-            rows = c.execute(sql.LISTED, {"its_state": state, "at_most": limit})
+            rows = c.execute(sql.LISTED if after is None else sql.LISTED_AFTER, values)
             return [
                 WebhookReport(
                     message_id=message_id(row.webhook_id, row.nonce),

@@ -1,6 +1,6 @@
 """The statements of the role `webhooks`. Nothing is written under a token that is not ours any more."""
 
-from sqlalchemy import bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, literal, or_, select, update
 
 from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_webhook, eed_webhook_endpoint
@@ -156,6 +156,10 @@ LISTED = (
     .order_by(_row.due_at, _row.webhook_id)
     .limit(bindparam("at_most"))
 )
+LISTED_AFTER = LISTED.where(_row.due_at >= bindparam("after_due")).where(
+    or_(_row.due_at > bindparam("after_due"), _row.webhook_id > bindparam("after_id"))
+)
+"""The first term is for the database, which reads the index from there on."""
 GIVEN_UP = (
     select(_row.webhook_id)
     .where(_row.state == FAILED)
