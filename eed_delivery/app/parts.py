@@ -348,7 +348,7 @@ class App:
         return AnswersAlike(
             AnswersLedger(database),
             self.operating(database),
-            DomainHolds(database),
+            partial(DomainHolds, database),
             stored_reply=self._stored_reply(),
         )
 
@@ -430,9 +430,9 @@ class App:
             ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox, self.pseudonyms, channel=name),
             operating=self.operating(database),
             workers=WorkerLedger(database),
-            holds=DomainHolds(database),
+            holds=DomainHolds(database, name),
             dead=RefusedAddresses(database, self.settings.tracking),
-            answers=AnswersLedger(database),
+            answers=AnswersLedger(database, name),
             queue=self.queue(connections, channel),
             renderer=self.message_maker(channel),
             sends_emails=not channel.carries_files,

@@ -6,13 +6,13 @@ It is read from its attempts, so it is the same for all hosts.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, literal, select
 
 from eed_delivery.database.clock import seconds_until, utc_in
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.keys import job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job
-from eed_delivery.model import EmailState, Verdict
+from eed_delivery.model import DEFAULT_CHANNEL, EmailState, Verdict
 
 SCANNED = 20_000
 """Limit: newest attempts that are searched for those of one job."""
@@ -20,6 +20,14 @@ PAGE = 1000
 PATIENCE_SECONDS = 4 * 3600.0
 """How long an answer that may not be the recipient's fails no email. RFC 5321, 4.5.4.1, would have senders try for 4 to
 5 days; an email that waits is seen, and can be cancelled."""
+_ATTEMPTS_CHANNEL = (
+    select(eed_job.c.channel)
+    .join(eed_email, eed_email.c.job_id == eed_job.c.job_id)
+    .where(eed_email.c.email_id == eed_attempt.c.email_id)
+    .correlate(eed_attempt)
+    .scalar_subquery()
+)
+"""Two looks by primary keys for each attempt. A join would leave it to the database to begin with the emails."""
 _DEFERRED = (Verdict.TEMPORARY, Verdict.INFRASTRUCTURE)
 
 
@@ -54,10 +62,14 @@ class Deferral:
 
 
 class AnswersLedger:
-    """Read-only. Each call is one transaction and raises `DatabaseGone`."""
+    """Read-only. Each call is one transaction and raises `DatabaseGone`.
 
-    def __init__(self, database: Database) -> None:
+    What is said of all jobs is said of those of one channel. What one relay answers says nothing of another.
+    """
+
+    def __init__(self, database: Database, channel: str = DEFAULT_CHANNEL) -> None:
         self._database = database
+        self._of_channel = literal(channel) == _ATTEMPTS_CHANNEL
 
     def failed_counts(self) -> dict[int, int]:
         """How many emails have failed, of each watched job that is not finished."""
@@ -72,6 +84,11 @@ class AnswersLedger:
     def job_key(self, job_id: int) -> str:
         """What the source calls a job. "" for none of the ledger's."""
         return self._database.run(lambda c: job_keys(c, [job_id])).get(job_id, "")
+
+    def channel(self, job_id: int) -> str:
+        """By which channel a job leaves."""
+        statement = select(eed_job.c.channel).where(eed_job.c.job_id == job_id)
+        return str(self._database.run(lambda c: c.execute(statement).scalar()) or DEFAULT_CHANNEL)
 
     def has_failed(self, job_id: int, many: int) -> bool:
         """Whether at least this many emails of a watched job have failed."""
@@ -101,14 +118,15 @@ class AnswersLedger:
         ]
 
     def deferrals(self, seconds: float, limit: int) -> list[Deferral]:
-        """The temporary answers of the last `seconds` to emails of all jobs, the newest first. Of an email that had
-        one code several times, the first time."""
+        """The temporary answers of the last `seconds` to emails of all the channel's jobs, the newest first. Of an
+        email that had one code several times, the first time."""
         newest = select(func.max(eed_attempt.c.attempt_id)).scalar_subquery()
         first = func.min(eed_attempt.c.attempt_id).label("attempt_id")
         firsts = (
             select(first)
             .where(eed_attempt.c.attempt_id > newest - SCANNED, eed_attempt.c.verdict.in_(_DEFERRED))
             .where(eed_attempt.c.code.is_not(None), eed_attempt.c.ended_at > utc_in(-seconds))
+            .where(self._of_channel)
             .group_by(eed_attempt.c.email_id, eed_attempt.c.code, eed_attempt.c.enhanced)
             .order_by(first.desc())
             .limit(limit)
@@ -132,9 +150,9 @@ class AnswersLedger:
         return float(self._database.run(lambda c: c.execute(first).scalar()) or 0)
 
     def was_sent_since(self, attempt_id: int, domain: str = "") -> bool:
-        """Whether an email, of this domain if one is given, was accepted after an attempt."""
+        """Whether an email of the channel, of this domain if one is given, was accepted after an attempt."""
         sent = select(eed_attempt.c.attempt_id).where(
-            eed_attempt.c.attempt_id > attempt_id, eed_attempt.c.verdict == Verdict.SENT
+            eed_attempt.c.attempt_id > attempt_id, eed_attempt.c.verdict == Verdict.SENT, self._of_channel
         )
         if domain:
             sent = sent.where(eed_attempt.c.recipient.endswith(f"@{domain}", autoescape=True))

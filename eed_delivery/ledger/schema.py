@@ -232,6 +232,7 @@ eed_suppression = Table(
 eed_domain_hold = Table(
     "eed_domain_hold",
     metadata,
+    Column("channel", word(CHANNEL_LENGTH), primary_key=True, server_default="default"),
     Column("domain", word(255), primary_key=True),
     Column("times", Integer, nullable=False, server_default="0"),  # in a row: each hold is longer than the one before
     Column("reason", prose(DETAIL_LENGTH), nullable=False),

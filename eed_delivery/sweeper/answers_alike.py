@@ -118,11 +118,12 @@ class AnswersAlike:
         self,
         answers: AnswersLedger,
         operating: OperatingLedger,
-        holds: DomainHolds,
+        holds: Callable[[str], DomainHolds],
         clock: Callable[[], float] = monotonic,
         stored_reply: Callable[[str], str] = masked_reply,
     ) -> None:
-        """`stored_reply` makes of a reply what is stored: those of earlier releases were stored as they came."""
+        """`holds` gives the held domains of a channel. `stored_reply` makes of a reply what is stored: those of earlier
+        releases were stored as they came."""
         self._answers = answers
         self._operating = operating
         self._holds = holds
@@ -160,7 +161,7 @@ class AnswersAlike:
         finding = replace(finding, reply=self._stored_reply(finding.reply))
         self._found[job_id, finding.kind, finding.domain] = finding, self._clock() + LATE_SECONDS
         if finding.domain:
-            self._holds.hold(finding.domain, finding.reply)
+            self._holds(self._answers.channel(job_id)).hold(finding.domain, finding.reply)
         else:
             self._operating.pause(job_id, _reason(finding))
         return self._put_back(job_id, finding)

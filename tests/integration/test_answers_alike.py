@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -152,7 +153,7 @@ def fail(world: World, email_id: int, reply: str) -> None:
 
 @pytest.fixture
 def alike(world: World) -> AnswersAlike:
-    return AnswersAlike(AnswersLedger(world.database), world.operating, DomainHolds(world.database))
+    return AnswersAlike(AnswersLedger(world.database), world.operating, partial(DomainHolds, world.database))
 
 
 def job(world: World, address: Callable[[int], str], emails: int = 90) -> list[int]:
@@ -205,6 +206,20 @@ def test_a_domain_is_held_and_its_emails_go_back_while_the_job_goes_on(world: Wo
     assert 50 < hold.seconds <= 60
 
 
+def test_a_domain_is_held_on_the_channel_of_the_job_alone(world: World, alike: AnswersAlike) -> None:
+    """Another relay has another way to it."""
+    for email_id in (ids := job(world, lambda n: f"c{n}@{'closed' if n < 30 else f'd{n}'}.example"))[:30]:
+        fail(world, email_id, "550 Mailbox currently suspended")
+    for email_id in ids[30:]:
+        email = world.claimed(email_id)
+        world.delivering.wire(email, 60)
+        world.delivering.record(email, Decision(EmailState.SENT, Outcome(Verdict.SENT, "ok", 250), True), 1)
+    world.execute("UPDATE eed_job SET channel = 'letters'")
+    alike.step()
+    assert [hold.domain for hold in DomainHolds(world.database, "letters").all()] == ["closed.example"]
+    assert DomainHolds(world.database).all() == []
+
+
 def test_what_a_domain_says_for_hours_is_believed(world: World, alike: AnswersAlike) -> None:
     """A tenant that stays suspended: its emails end, and do not go back for ever. A job's go back, and it is paused."""
     suspended = "550 Mailbox currently suspended"
@@ -240,6 +255,18 @@ def test_a_hold_grows_with_each_that_follows_it_and_an_answer_ends_it(world: Wor
     assert holds.release("closed.example")
     assert not holds.release("closed.example")
     assert holds.all() == []
+
+
+def test_a_hold_of_one_channel_is_none_of_another(world: World) -> None:
+    ours, theirs = DomainHolds(world.database), DomainHolds(world.database, "letters")
+    assert ours.hold("closed.example", "421 no") is not None
+    assert theirs.all() == []
+    assert theirs.hold("closed.example", "550 blocked") is not None, "it is held there, too"
+    world.execute("UPDATE eed_domain_hold SET until_at = :past", past="2001-01-01 00:00:00.000000")
+    assert ours.hold("closed.example", "421 no") is not None
+    assert [(hold.times, hold.reason) for hold in theirs.all()] == [(1, "550 blocked")]
+    assert theirs.release("closed.example")
+    assert [hold.times for hold in ours.all()] == [2]
 
 
 def test_what_is_deferred_waits_without_a_message_until_its_time(world: World) -> None:

@@ -393,7 +393,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0017"}, "after": {"revision": "0017", "with_source": True}},
+        {"before": {"revision": "0019"}, "after": {"revision": "0019", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,

@@ -44,6 +44,25 @@ def test_deferrals_are_those_of_all_jobs_the_newest_first(world: World, answers:
     assert answers.deferrals(60, 10) == []
 
 
+def test_what_another_channel_is_told_is_not_compared(world: World, answers: AnswersLedger) -> None:
+    """Neither does a relay's trouble count for another relay, nor what that one has sent."""
+    first, second = world.add_job(["c@d1.example", "c@d2.example"])
+    world.enlist()
+    other, third = world.add_job(["o@d1.example", "p@d1.example"], job_id=2)
+    world.enlist(2)
+    attempt(world, first, BUSY)
+    attempt(world, other, BUSY)
+    attempt(world, third, SENT)
+    world.execute("UPDATE eed_job SET channel = 'letters' WHERE job_id = 2")
+    theirs = AnswersLedger(world.database, "letters")
+    (ours,), (its,) = answers.deferrals(60, 10), theirs.deferrals(60, 10)
+    assert (ours.email_id, its.email_id) == (first, other)
+    assert not answers.was_sent_since(ours.attempt_id)
+    assert theirs.was_sent_since(its.attempt_id, "d1.example")
+    attempt(world, second, SENT)
+    assert answers.was_sent_since(ours.attempt_id)
+
+
 def test_what_was_sent_since_an_attempt_is_known_by_domain(world: World, answers: AnswersLedger) -> None:
     first, second = world.add_job(["c@d1.example", "c@d2.example"])
     world.enlist()

@@ -197,8 +197,9 @@ def test_after_an_erasure_no_text_of_the_ledger_names_her(world: World, desk: Op
         )  # fmt: skip
     entries.enter(wanted)
     world.execute(
-        "INSERT INTO eed_domain_hold (domain, times, reason, held_at, until_at)"
-        " VALUES ('example.com', 1, :r, '2026-01-01', '2026-01-01')", r=f"550 <{ANNA}> is too busy"
+        "INSERT INTO eed_domain_hold (channel, domain, times, reason, held_at, until_at)"
+        " VALUES ('default', 'example.com', 1, :r, '2026-01-01', '2026-01-01'),"
+        " ('letters', 'example.com', 1, :r, '2026-01-01', '2026-01-01')", r=f"550 <{ANNA}> is too busy"
     )  # fmt: skip
     named = {job for (job,) in world.execute("SELECT job_id FROM eed_job WHERE name LIKE 'for %' AND total > 1")}
     result = erase(desk, dice.choice(SPELLINGS))

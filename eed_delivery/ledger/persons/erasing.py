@@ -53,9 +53,14 @@ _EVENT = (
 )
 _ENTRIES = select(eed_suppression).where(eed_suppression.c.address == bindparam("its_address")).with_for_update()
 _GONE = delete(eed_suppression).where(eed_suppression.c.address == bindparam("its_address"))
-_HOLD = select(eed_domain_hold.c.reason).where(eed_domain_hold.c.domain == bindparam("its_domain"))
+_HOLDS = select(eed_domain_hold.c.channel, eed_domain_hold.c.reason).where(
+    eed_domain_hold.c.domain == bindparam("its_domain")
+)
 _HELD = (
-    update(eed_domain_hold).where(eed_domain_hold.c.domain == bindparam("its_domain")).values(reason=bindparam("why"))
+    update(eed_domain_hold)
+    .where(eed_domain_hold.c.channel == bindparam("its_channel"))
+    .where(eed_domain_hold.c.domain == bindparam("its_domain"))
+    .values(reason=bindparam("why"))
 )
 
 
@@ -90,7 +95,7 @@ class ErasingLedger:
             lambda c: +self._replacement.replace(c, c.execute(EMAILS, {"its_address": address}).all(), address),
             lambda c: self._former(c, address),
             lambda c: self._events(c, address),
-            lambda c: _hold(c, address),
+            lambda c: _holds(c, address),
         )
         for step in steps:
             while changed := self._database.did(step):
@@ -138,10 +143,11 @@ class ErasingLedger:
         return +Counter({"events": len(ids)})
 
 
-def _hold(c: Connection, address: str) -> Counter[str]:
-    """The reason of its domain's hold may quote a reply with the address in it."""
-    reason = c.execute(_HOLD, {"its_domain": domain_of(address)}).scalar_one_or_none()
-    masked = mask_addresses(reason) if reason else reason
-    if masked != reason:
-        c.execute(_HELD, {"its_domain": domain_of(address), "why": masked})
-    return +Counter({"domain_holds": int(masked != reason)})
+def _holds(c: Connection, address: str) -> Counter[str]:
+    """The reason of its domain's hold on a channel may quote a reply with the address in it."""
+    domain, count = domain_of(address), 0
+    for channel, reason in c.execute(_HOLDS, {"its_domain": domain}).all():
+        if (masked := mask_addresses(reason)) != reason:
+            c.execute(_HELD, {"its_channel": channel, "its_domain": domain, "why": masked})
+            count += 1
+    return +Counter({"domain_holds": count})

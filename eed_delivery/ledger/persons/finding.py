@@ -140,7 +140,7 @@ def _all_of(table: Table, *which: ColumnElement[bool]) -> tuple[str, Select[Any]
 
 
 def _holds(address: str) -> tuple[str, Select[Any]]:
-    """The hold of the address's domain, where a reply with the address in it is its reason."""
+    """The holds of the address's domain, where a reply with the address in it is its reason."""
     said = func.lower(eed_domain_hold.c.reason).contains(address, autoescape=True)
     return _all_of(eed_domain_hold, eed_domain_hold.c.domain == domain_of(address), said)
 

@@ -93,7 +93,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         "by the address's domain, if the reason has the address in it",
         masked="reason",
         kept="domain held_at",
-        other="times until_at",
+        other="channel times until_at",
     ),
     "eed_audit": _table(
         "by email, and by address where an act names it",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -171,7 +171,8 @@ class House:
         return Publisher(ledger, self._make_queue(), self._renderer, PUBLISHER, self.clock, registrar=registrar)
 
     def _sweeper_turns(self) -> list[Turn]:
-        alike = AnswersAlike(AnswersLedger(self.database), self.operating, DomainHolds(self.database), self.clock)
+        holds = partial(DomainHolds, self.database)
+        alike = AnswersAlike(AnswersLedger(self.database), self.operating, holds, self.clock)
         ledger = SweepLedger(self.database, self._source)
         rules = SweepRules(resend_below=0, drop_patience_seconds=VISIBILITY_SECONDS + 30)
         workers = WorkerLedger(self.database)
