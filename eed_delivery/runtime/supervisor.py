@@ -298,8 +298,12 @@ def run_role(
     stop_on_signals(stop)
     pulse = Pulse(renders, stuck, died)
     threading.Thread(target=_outlive_nobody, args=(pipe, stop), name="parent", daemon=True).start()
-    Loop("pulse", lambda: _tell(pulse, pipe), stop, Pulse()).start()
-    role.work(stop, pulse)
+    ended = threading.Event()  # not `stop`: a process that finishes what it has is not mute
+    Loop("pulse", lambda: _tell(pulse, pipe), ended, Pulse()).start()
+    try:
+        role.work(stop, pulse)
+    finally:
+        ended.set()
 
 
 def _outlive_nobody(pipe: Connection, stop: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """The supervisor with real processes: it starts, restarts, kills what is stuck, stops together, and tells systemd."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eed_delivery.runtime.loop import Loop, Pulse
-from eed_delivery.runtime.supervisor import Role, Supervisor
+from eed_delivery.runtime.supervisor import Role, Supervisor, run_role
 
 SECONDS = 60
 
@@ -107,6 +108,35 @@ def test_a_role_that_is_to_run_once_ends_the_service(tmp_path: Path, systemd: Sy
     )
     supervisor.run(threading.Event())
     assert (tmp_path / "once").exists()
+
+
+def leave_slowly(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
+    """A role that has something on the wire when it is asked to stop."""
+    stop.wait()
+    (directory / "leaving").touch()
+    wait_for((directory / "answered").exists)
+
+
+def test_a_process_that_finishes_what_it_has_goes_on_to_pulse(tmp_path: Path) -> None:
+    """A process with a stuck render counts as mute after MUTE_SECONDS without a pulse, and is killed. Its other threads
+    would leave emails in doubt that had LEAVE_SECONDS for their answers."""
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    role = Role("role", partial(leave_slowly, tmp_path))
+    process = context.Process(target=run_role, args=(role, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    assert ours.poll(SECONDS), "it lives"
+    process.terminate()
+    wait_for((tmp_path / "leaving").exists)
+    while ours.poll(0):
+        ours.recv()
+    for _ in range(2):  # one may have been on its way
+        assert ours.poll(SECONDS)
+        ours.recv()
+    (tmp_path / "answered").touch()
+    process.join(SECONDS)
+    assert process.exitcode == 0
 
 
 def ask(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
