@@ -12,7 +12,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from eed_delivery.cli.output import Screen
-from eed_delivery.operations.watching import DatabaseAway, JobProgress, JobReport, ProgressNews
+from eed_delivery.operations.watching import DatabaseAway, DatabaseNews, JobProgress, JobReport, ProgressNews
 from eed_delivery.untrusted import visible
 
 LOOK_SECONDS = 1.0
@@ -45,11 +45,16 @@ def _follow(news: Iterator[ProgressNews], tell: Tell, say: Say) -> JobReport | N
             case JobProgress(report, rate):
                 last = report
                 tell(report, rate)
-            case DatabaseAway(reason):
-                say(f"{reason}. Trying again each second. Ctrl-C stops.")
             case _:
-                say("the database answers again")
+                say(database_line(each))
     return last
+
+
+def database_line(news: DatabaseNews) -> str:
+    """What a command that waits says of a database that is away, or back."""
+    if isinstance(news, DatabaseAway):
+        return f"{news.reason}. Trying again each second. Ctrl-C stops."
+    return "the database answers again"
 
 
 def _line(report: JobReport, rate: float) -> str:

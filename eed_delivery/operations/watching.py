@@ -4,11 +4,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
 
-__all__ = ["DatabaseAway", "DatabaseBack", "EmailRate", "JobProgress", "JobReport", "ProgressNews", "Watching"]
+__all__ = [
+    "DatabaseAway",
+    "DatabaseBack",
+    "DatabaseNews",
+    "EmailRate",
+    "JobProgress",
+    "JobReport",
+    "ProgressNews",
+    "Watching",
+]
+
+T = TypeVar("T")
 
 RATE_SECONDS = 30.0
 
@@ -33,7 +45,8 @@ class DatabaseBack:
     """The database answers again."""
 
 
-ProgressNews = JobProgress | DatabaseAway | DatabaseBack
+DatabaseNews = DatabaseAway | DatabaseBack
+ProgressNews = JobProgress | DatabaseNews
 
 
 class EmailRate:
@@ -75,17 +88,23 @@ class Watching:
                 return
             pause()
 
-    def _look(self, job_id: int, pause: Callable[[], object]) -> Generator[ProgressNews, None, JobReport | None]:
-        away = False
-        while True:
-            try:
-                report = self._reporting.job(job_id)
-            except DatabaseGone as gone:
-                if not away:
-                    yield DatabaseAway(str(gone))
-                away = True
-                pause()
-            else:
-                if away:
-                    yield DatabaseBack()
-                return report
+    def _look(self, job_id: int, pause: Callable[[], object]) -> Generator[DatabaseNews, None, JobReport | None]:
+        return looked(lambda: self._reporting.job(job_id), pause)
+
+
+def looked(look: Callable[[], T], pause: Callable[[], object]) -> Generator[DatabaseNews, None, T]:
+    """What `look` returns, once the database answers. Yields what there is to say of it until then. `pause` waits until
+    the next look."""
+    away = False
+    while True:
+        try:
+            found = look()
+        except DatabaseGone as gone:
+            if not away:
+                yield DatabaseAway(str(gone))
+            away = True
+            pause()
+        else:
+            if away:
+                yield DatabaseBack()
+            return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from eed_delivery.errors import ConfigError, QueueGone
 from eed_delivery.ledger.publishing.served_channels import ServedChannels
 from eed_delivery.model import DEFAULT_CHANNEL
 from eed_delivery.publisher.publisher import Publisher
@@ -40,6 +41,7 @@ class ChannelPublishers:
         self._make = make
         self._pulse = pulse
         self._running: dict[str, _Running] = {}
+        self._reported: dict[str, str] = {}
         self._known: frozenset[str] | None = None
 
     def known(self) -> Collection[str] | None:
@@ -51,7 +53,7 @@ class ChannelPublishers:
         return ServedChannels(DEFAULT_CHANNEL, (self._known or frozenset()) - {DEFAULT_CHANNEL})
 
     def step(self) -> float:
-        """Compare. What cannot be made now is tried again with the next look."""
+        """Compare. What cannot be made now is tried again with the next look, and keeps no other from being made."""
         queues = {name: queue for name, queue in self._queues().items() if name != DEFAULT_CHANNEL}
         self._known = frozenset((DEFAULT_CHANNEL, *queues))
         for name, running in list(self._running.items()):
@@ -59,8 +61,19 @@ class ChannelPublishers:
                 self._end(name)
         for name, queue in queues.items():
             if name not in self._running:
-                self._start(name, queue)
+                self._try_to_start(name, queue)
         return LOOK_SECONDS
+
+    def _try_to_start(self, name: str, queue: Queue) -> None:
+        reason = ""
+        try:
+            self._start(name, queue)
+        except (ConfigError, QueueGone) as error:
+            reason = str(error)
+        if reason != self._reported.get(name, ""):
+            self._reported[name] = reason
+            if reason:  # a mistake of a person's, and no defect: it is said without a traceback
+                log.error("channel_cannot_start", channel=name, reason=reason)
 
     def _start(self, name: str, queue: Queue) -> None:
         publisher, stop = self._make(name, queue), threading.Event()
