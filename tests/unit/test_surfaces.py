@@ -67,3 +67,15 @@ def test_operations_know_no_surface(path: Path) -> None:
 def test_the_composition_root_makes_what_connects(maker: str) -> None:
     found = {str(path.relative_to(ROOT)) for path in files(".") if maker in set(called(path))}
     assert found == MAKERS[maker]
+
+
+def test_the_environment_is_read_in_the_configuration_alone() -> None:
+    """So a test, or a second tenant in one process, can hand in its own."""
+    reads = {"os.environ", "os.getenv", "os.environb"}
+    found = {
+        path.relative_to(ROOT).parts[0]
+        for path in files(".")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in reads
+    }
+    assert found == {"config"}
