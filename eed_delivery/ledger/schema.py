@@ -321,6 +321,7 @@ eed_worker = Table(
     Column("detail", prose(DETAIL_LENGTH)),  # why it does not send, if it does not
     Column("started_at", Time, nullable=False),
     Column("heartbeat_at", Time, nullable=False),
+    Column("mark", word(64)),  # of its channel's settings; NULL: a process of an earlier release
     **_OPTIONS,
 )
 

@@ -17,13 +17,14 @@ HEARTBEATS = 3
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of the service as its own heartbeat describes it."""
+    """One process of the service as its own heartbeat describes it. `mark` changes with its channel's settings."""
 
     worker_id: str
     host: str
     role: str
     threads: int = 0
     channel: str = DEFAULT_CHANNEL
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class SeenProcess:
     detail: str | None
     last_seen: datetime
     age: float
+    mark: str | None
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
         """Whether its heartbeats still arrive, with that many seconds between them."""
@@ -72,6 +74,7 @@ class WorkerLedger:
                 "role": process.role,
                 "channel": process.channel,
                 "threads": process.threads,
+                "mark": process.mark,
                 "started_at": utc_now(),
             }
             c.execute(insert(eed_worker).values({**facts, **news}))
@@ -103,7 +106,7 @@ class WorkerLedger:
 
     def all(self) -> list[SeenProcess]:
         """Every process known, the latest heartbeat first."""
-        columns = ["worker_id", "host", "role", "channel", "threads", "sending", "detail"]
+        columns = ["worker_id", "host", "role", "channel", "threads", "sending", "detail", "mark"]
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
         seen = eed_worker.c.heartbeat_at.label("last_seen")
         statement = select(*(eed_worker.c[name] for name in columns), seen, age).order_by(age)

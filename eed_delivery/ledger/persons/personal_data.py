@@ -101,7 +101,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         " object_key counts state_before state_after operation",
     ),
     # Replies in its detail are masked.
-    "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at channel"),
+    "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at channel mark"),
     # They name an email by its number. The copy itself is in the archive, which docs/privacy.md says how to search.
     "eed_archive_copy": _table(other="job_id email_id gen sha256 size archived_at"),
     "eed_channel": _table(other="name settings version made_by made_at changed_by changed_at"),

@@ -1,9 +1,10 @@
-"""A domain is held on one channel, and not on all."""
+"""A domain is held on one channel, and not on all. A worker says which settings of its channel it has."""
 
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import mysql
 
 revision = "0019"
 down_revision = "0017"
@@ -17,6 +18,9 @@ def upgrade() -> None:
     What is held stays held on the channel `default`. Processes of the earlier release go on with that one.
     """
     bind = op.get_bind()
+    if "mark" not in {column["name"] for column in sa.inspect(bind).get_columns("eed_worker")}:
+        word = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
+        op.add_column("eed_worker", sa.Column("mark", sa.String(64).with_variant(word, "mysql", "mariadb")))
     if "channel" in {column["name"] for column in sa.inspect(bind).get_columns("eed_domain_hold")}:
         return
     if bind.dialect.name == "sqlite":
