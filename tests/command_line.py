@@ -12,6 +12,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from eed_delivery.cli import cli
+from tests.terminal import Terminal
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 ENDPOINT = "http://127.0.0.1:9"  # discard: nobody answers
@@ -83,6 +84,12 @@ class CommandLine:
         result = self(*words)
         assert result.exit_code == code, result.output
         return result.stderr
+
+    def terminal(self, *words: str) -> Terminal:
+        """The same at a terminal, where it may ask."""
+        command = [sys.executable, "-c", "from eed_delivery.cli import main; main()", *words]
+        environ = {**os.environ, **self.environ, "TERM": "dumb", "COLUMNS": "200"}
+        return Terminal([*command, "--config", str(self.config)], environ)
 
     def process(self, *words: str, stdin: Any = subprocess.DEVNULL, **pipes: Any) -> "subprocess.Popen[bytes]":
         """The same in a process of its own, in a group of its own."""

@@ -315,6 +315,7 @@ class Operations:
         from eed_delivery.ledger.channels.listing import ChannelLedger
         from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.channels import ChannelOperations
+        from eed_delivery.operations.queue_making import ChannelQueueMaking
 
         ledger = ChannelLedger(self._database, self._actor)
         holds = ChannelHoldLedger(self._database, self._actor)
@@ -323,7 +324,9 @@ class Operations:
         def directory() -> "ChannelDirectory":
             return self._app.channel_directory(ledger)
 
-        return ChannelOperations(self._app, directory, ledger, holds, workers, self._reporting.now)
+        queues = ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
+        parts = (directory, ledger, holds, workers)
+        return ChannelOperations(self._app, *parts, queues.make, self._reporting.now)
 
     @cached_property
     def auditing(self) -> "AuditQueries":

@@ -36,6 +36,7 @@ from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
@@ -57,6 +58,7 @@ from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.links import of_job
 from eed_delivery.links.tokens import Links
+from eed_delivery.operations.queue_making import ChannelQueueMaking
 from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.publisher.channel_publishers import ChannelPublishers
@@ -154,6 +156,14 @@ class App:
         """A channel's queue, over connections of its own. None: the channel `default`."""
         queue = self.settings.queue if channel is None else channel.queue
         return Queue(self._sqs_calls(connections), queue.url, queue.dead_letter_url)
+
+    def make_queues(self, channel: Channel) -> None:
+        """Make the queues that a channel asks for and that are not there. Raises `ConfigError` and `QueueGone`."""
+        making = ChannelQueueMaking(
+            self.settings.queue, self.sqs_client, lambda: AuditLedger(self.database(connections=1), SERVICE)
+        )
+        for url in making.make(channel):
+            log.info("queue_made", channel=channel.name, url=url)
 
     def queues(self, directory: ChannelDirectory, connections: int = 10) -> Callable[[], Mapping[str, Queue]]:
         """What gives the queue of each channel that is there, by the channel's name, all over the same connections."""
@@ -315,6 +325,7 @@ class App:
         return Publisher(ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default)
 
     def _publisher_of(self, channel: Channel, queue: Queue) -> Publisher:
+        self.make_queues(channel)
         database = self.database()
         ledger = PublishingLedger(database, self.source, self.outbox)
         served = ServedChannels(channel.name)
@@ -425,7 +436,7 @@ class App:
         connections = settings.threads + SIDE_CONNECTIONS
         database = self.database(connections, multi_statements=True)
         make_transport = self.transport_factory(channel)
-        process = _process("worker", settings.threads, name)
+        process = _process("worker", settings.threads, name, channel.mark)
         parts = WorkerParts(
             ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox, self.pseudonyms, channel=name),
             operating=self.operating(database),
@@ -557,9 +568,9 @@ class SesRate:
         return self._rate
 
 
-def _process(role: str, threads: int = 0, channel: str = DEFAULT) -> Process:
+def _process(role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
     host = socket.gethostname()
-    return Process(f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}", host, role, threads, channel)
+    return Process(f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}", host, role, threads, channel, mark)
 
 
 def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:

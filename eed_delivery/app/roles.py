@@ -16,10 +16,10 @@ import structlog
 
 from eed_delivery import logs
 from eed_delivery.config import Settings, failpoints_wanted
-from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.errors import ConfigError, Problem, QueueGone
 from eed_delivery.model import DEFAULT_CHANNEL
 from eed_delivery.runtime import failpoints
-from eed_delivery.runtime.loop import Loop, Pulse
+from eed_delivery.runtime.loop import AWAY_SECONDS, Loop, Pulse
 from eed_delivery.runtime.supervisor import Role
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Ev
     """One worker process of a channel. With `drain` it ends when the channel's queue holds nothing any more."""
     app = _app(settings, stop)
     try:
+        _make_queues(app, channel, stop, pulse)
         worker = app.worker(stop, pulse, channel)
     except ConfigError as error:
         if channel == DEFAULT_CHANNEL:
@@ -208,6 +209,19 @@ def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Ev
         queue = app.queue(channel=app.channel(channel))
         Loop("drain", DrainWatch(queue, stop).step, stop, pulse).start()
     worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
+
+
+def _make_queues(app: "App", channel: str, stop: threading.Event, pulse: Pulse) -> None:
+    """Make the queues that the channel asks for. Waits while SQS is away. Raises `ConfigError`."""
+    while not stop.is_set():
+        pulse.beat("queues")
+        try:
+            app.make_queues(app.channel(channel))
+            break
+        except QueueGone as gone:
+            log.warning("waiting", loop="queues", reason=str(gone))
+            stop.wait(AWAY_SECONDS)
+    pulse.forget("queues")
 
 
 def _say_unusable(channel: str, error: ConfigError) -> None:

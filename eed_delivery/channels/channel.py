@@ -1,10 +1,13 @@
 """One channel: its name, its kind, the kind's settings, and what is its own."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from typing import Literal
 
+from eed_delivery.channels.queue_urls import QueueUrls
 from eed_delivery.config.archive import NO_ARCHIVE, ArchiveSettings
-from eed_delivery.config.channels import DEFAULT, ChannelQueue
+from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.formats import Rate
 from eed_delivery.config.section import Section
 from eed_delivery.transports.kind import ChannelKind
@@ -28,13 +31,23 @@ class Channel:
     name: str
     kind: ChannelKind | None
     settings: Section
-    queue: ChannelQueue
+    queue: QueueUrls
     processes: int
     threads: int
     rate_per_second: Rate
     origin: Origin = "file"
     version: int = 0
     archive: ArchiveSettings = NO_ARCHIVE
+
+    @property
+    def mark(self) -> str:
+        """Another one on each host that has the channel with other settings. Secrets, and how many workers a host has,
+        make none."""
+        archive = self.archive.url
+        own = self.settings.model_dump(mode="json")
+        facts = [self.kind and self.kind.name, own, asdict(self.queue), self.rate_per_second, archive]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+        return f"{self.origin} {self.version} {digest[:16]}"
 
     @property
     def is_default(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from eed_delivery.channels.channel import Channel, Origin
+from eed_delivery.channels.queue_urls import queue_urls
 from eed_delivery.config import Settings
 from eed_delivery.config.channels import DEFAULT, ChannelSettings
 from eed_delivery.config.problems import mistakes_of
@@ -26,9 +27,10 @@ def checked(
         problems += _too_slow(name, kind.longest_send(made), settings)
     if problems or made is None:
         raise ConfigError(problems)
+    queue = queue_urls(name, given.queue, settings.queue.url)
     rate = given.rate_per_second
     archive = given.archive
-    return Channel(name, kind, made, given.queue, given.processes, given.threads, rate, origin, version, archive)
+    return Channel(name, kind, made, queue, given.processes, given.threads, rate, origin, version, archive)
 
 
 def kind_named(name: str, setting: str) -> ChannelKind:
@@ -66,7 +68,8 @@ def _alone(name: str, given: ChannelSettings, kind: ChannelKind, settings: Setti
     if given.archive.url is not None and kind.carries == "files":
         what = "it has an archive, which keeps copies of emails, and its kind puts files"
         yield Problem(_key(name, "archive"), what, "Remove it. The files themselves are the copies.")
-    if given.queue.dead_letter_url is None and settings.queue.dead_letter_url is not None:
+    named = given.queue.url is not None
+    if named and given.queue.dead_letter_url is None and settings.queue.dead_letter_url is not None:
         what = "it has no dead-letter queue, and the channel default has one"
         yield Problem(_key(name, "queue.dead_letter_url"), what, "Give the queue that its RedrivePolicy names.")
 

@@ -62,6 +62,15 @@ class ChannelDirectory:
         return checked_apart(stored.name, stored.settings, self._settings, channels, stored.version)
 
 
+def checked_name(name: str) -> None:
+    """Raises `ConfigError` for a name that no channel can have."""
+    try:
+        TypeAdapter(ChannelName).validate_python(name)
+    except ValidationError as error:
+        what = "a channel's name begins with a small letter, and has up to 32 small letters, digits, - and _"
+        raise ConfigError([Problem(f"channel.{name}", what, "Choose another name.")]) from error
+
+
 def checked_apart(
     name: str, given: Mapping[str, object], settings: Settings, others: Mapping[str, Channel], version: int
 ) -> Channel:
@@ -69,11 +78,7 @@ def checked_apart(
 
     Raises `ConfigError` with every mistake in them.
     """
-    try:
-        TypeAdapter(ChannelName).validate_python(name)
-    except ValidationError as error:
-        what = "a channel's name begins with a small letter, and has up to 32 small letters, digits, - and _"
-        raise ConfigError([Problem(f"channel.{name}", what, "Choose another name.")]) from error
+    checked_name(name)
     try:
         shared = ChannelSettings.model_validate(dict(given))
     except ValidationError as error:

@@ -2,8 +2,9 @@
 
 from eed_delivery.channels.channel import Channel
 from eed_delivery.channels.checks import apart, checked
+from eed_delivery.channels.queue_urls import QueueUrls
 from eed_delivery.config import Settings
-from eed_delivery.config.channels import DEFAULT, ChannelQueue
+from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.section import Section
 from eed_delivery.errors import ConfigError, Problem
 
@@ -28,7 +29,7 @@ def default_of(settings: Settings) -> Channel:
     sections: dict[str, Section] = {
         "smtp": settings.smtp, "ses": settings.ses, "eml_folder": settings.eml_folder
     }  # fmt: skip
-    queue = ChannelQueue(url=settings.queue.url, dead_letter_url=settings.queue.dead_letter_url)
+    queue = QueueUrls(settings.queue.url, settings.queue.dead_letter_url)
     worker, transport = settings.worker, settings.transport
     made, rate = sections[transport.kind], transport.rate_per_second
     archive = transport.archive

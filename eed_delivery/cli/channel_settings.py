@@ -33,17 +33,20 @@ def _value(pair: str, value: str) -> Any:
 
 
 def put(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key. None removes it."""
-    *above, last = key.split(_NESTED)
-    for name in above:
-        below = tree.setdefault(name, {})
-        if not isinstance(below, dict):
-            raise click.UsageError(f"{name} is not a table, so {key} cannot be set")
-        tree = below
-    if value is None:
-        tree.pop(last, None)
-    else:
-        tree[last] = value
+    """Set a dotted key. None removes it, and a table that is empty then."""
+    name, nested, below = key.partition(_NESTED)
+    if not nested:
+        if value is None:
+            tree.pop(name, None)
+        else:
+            tree[name] = value
+        return
+    table = tree.setdefault(name, {})
+    if not isinstance(table, dict):
+        raise click.UsageError(f"{name} is not a table, so {key} cannot be set")
+    put(table, below, value)
+    if not table:
+        del tree[name]
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,21 +70,31 @@ def from_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def asked(schema: Mapping[str, Any], known: Mapping[str, Any], only: Sequence[str] = ()) -> dict[str, Any]:
-    """Ask for each setting of `schema` at the terminal. Enter takes the default. `known` are not asked for again,
-    unless they are among `only`, which names all that are asked for."""
+def asked(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for each setting of `schema` at the terminal, but for those that are `known`. Enter takes the default."""
     found: dict[str, Any] = merged(known, {})
     for key, field, required in _fields(schema):
-        if only and key not in only:
-            continue
-        before = _at(found, key)
-        if before is not None and not only:
-            continue
+        if _at(found, key) is None:
+            put(found, key, _ask(key, field, required=required))
+    return found
+
+
+def asked_again(schema: Mapping[str, Any], known: Mapping[str, Any], wrong: Sequence[str]) -> dict[str, Any]:
+    """Ask once more for the settings that were `wrong`, each a key or a table of keys.
+
+    A refused answer may be a secret, so it is not offered again. Where no single setting is wrong, all are asked for,
+    and Enter takes the answer that was given before.
+    """
+    found: dict[str, Any] = merged(known, {})
+    fields = list(_fields(schema))
+    refused = [one for one in fields if any(f"{one[0]}.".startswith(f"{key}.") for key in wrong)]
+    for key, field, required in refused or fields:
+        before = None if refused else _at(found, key)
         put(found, key, _ask(key, field, required=required, default=before))
     return found
 
 
-def _ask(key: str, field: Mapping[str, Any], *, required: bool, default: Any) -> Any:
+def _ask(key: str, field: Mapping[str, Any], *, required: bool, default: Any = None) -> Any:
     standard = field.get("default") if default is None else default
     hint = f" ({', '.join(map(str, field['enum']))})" if "enum" in field else ""
     shown = None if required and standard is None else "" if standard is None else str(standard)

@@ -1,7 +1,6 @@
 """`eed-delivery channel`: list, create, change, check, hold, release and remove channels."""
 
 import sys
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 import click
 
 from eed_delivery.cli import values
-from eed_delivery.cli.channel_settings import asked, assigned, from_file, merged, put
+from eed_delivery.cli.channel_settings import asked, asked_again, assigned, from_file, merged, put
 from eed_delivery.cli.options import takes_config, takes_json, until
 from eed_delivery.cli.output import BOLD, record
 from eed_delivery.cli.preparing import report
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.cli.watching import PAUSE, database_line
 from eed_delivery.errors import ConfigError
 from eed_delivery.operations.channels import (
     ALL,
@@ -25,11 +25,12 @@ from eed_delivery.operations.channels import (
     ChannelOperations,
     ChannelView,
     NewChannel,
+    OnWire,
 )
 from eed_delivery.operations.refusals import UnknownKey
+from eed_delivery.operations.watching import DatabaseNews
 from eed_delivery.reports.moments import both_times, when
 
-LOOK_SECONDS = 1.0
 _JSON = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 _SET = click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set this setting, like queue.url=https://…. Repeatable."
@@ -134,6 +135,7 @@ def create(
 
 def _created_by_questions(channels: ChannelOperations, name: str, given: Mapping[str, Any]) -> ChannelView:
     """Ask until the settings are right. What is wrong is said, and asked for again."""
+    channels.check_name(name)
     known = {kind.name: kind for kind in channels.kinds()}
     kind = given.get("kind") or click.prompt("kind", type=click.Choice(list(known)), err=True)
     schema = _schema(known, str(kind))
@@ -144,7 +146,7 @@ def _created_by_questions(channels: ChannelOperations, name: str, given: Mapping
         except ConfigError as error:
             click.echo(str(error), err=True)
             wrong = [problem.where.removeprefix(f"channel.{name}.") for problem in error.problems]
-            settings = asked(schema, settings, only=wrong or list(settings))
+            settings = asked_again(schema, settings, wrong)
 
 
 def _schema(known: Mapping[str, ChannelKindView], kind: str) -> Mapping[str, Any]:
@@ -233,19 +235,20 @@ def hold(
     result = channels.hold(ChannelHoldRequest(which, reason, lasts))
     session.screen.line(f"{_called(which)} held {_lasting(result.hold)}")
     if every and not no_wait:
-        _wait_for_the_wire(session, which)
+        for news in channels.leaving(which, PAUSE):
+            _show_leaving(session, news)
 
 
-def _wait_for_the_wire(session: Session, which: str) -> None:
-    """Until nothing is on the wire any more. A worker that died there is settled by the sweeper."""
-    told: int | None = None
-    while (found := session.operations.channels.on_wire(which)).emails:
-        if found.emails != told:
-            told = found.emails
-            click.echo(f"{found.emails:,} emails are still on the wire", err=True)
-        time.sleep(LOOK_SECONDS)
-    last = f"The last email had its answer at {both_times(found.last_at)}" if found.last_at else "None was sent of late"
-    session.screen.line(f"nothing is on the wire. {last}")
+def _show_leaving(session: Session, news: OnWire | DatabaseNews) -> None:
+    match news:
+        case OnWire(emails=0, last_at=None):
+            session.screen.line("nothing is on the wire. None was sent of late")
+        case OnWire(emails=0, last_at=moment):
+            session.screen.line(f"nothing is on the wire. The last email had its answer at {both_times(moment)}")
+        case OnWire(emails=count):
+            click.echo(f"{count:,} emails are still on the wire", err=True)
+        case _:
+            click.echo(database_line(news), err=True)
 
 
 @channel.command()
@@ -275,12 +278,16 @@ def release(session: Session, name: str | None, every: bool) -> None:
 def remove(session: Session, name: str) -> None:
     """Remove a channel that was created here and that no unfinished job names.
 
+    Its queues stay, also those that the service made.
+
     \b
     Example:
       eed-delivery channel remove partner
     """
-    session.operations.channels.remove(name)
+    urls = session.operations.channels.remove(name)
     session.screen.line(f"channel {name} removed. Its queues stay, and are yours to delete")
+    for url in urls:
+        session.screen.line(url)
 
 
 def _one_or_all(name: str | None, every: bool) -> str:
@@ -329,7 +336,11 @@ def _show(session: Session, found: ChannelView, as_json: bool) -> None:
         screen.line("described in the configuration file")
     else:
         screen.line(f"version {found.version}, changed {both_times(found.changed_at)} by {found.changed_by}")
+    if found.queue_url is not None and not found.settings["queue"].get("url"):
+        screen.line(f"queue {found.queue_url}")
     screen.line(f"{found.workers:,} workers are alive, {found.jobs:,} unfinished jobs name it")
+    if found.differing:
+        screen.line(f"the workers on {', '.join(found.differing)} have different settings of it")
     screen.line()
     screen.table(("setting", "value"), list(_flat(found.settings)), prose=("value",))
 

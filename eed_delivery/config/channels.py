@@ -1,11 +1,11 @@
 """`[channel.NAME]`: named ways out. The kind's own settings stand in the same table, and the kind checks them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from eed_delivery.config.archive import NO_ARCHIVE, Archive
-from eed_delivery.config.formats import QueueUrl, Rate
+from eed_delivery.config.formats import QueueUrl, Rate, mistake
 from eed_delivery.config.section import Section
 from eed_delivery.model import DEFAULT_CHANNEL
 
@@ -16,10 +16,24 @@ ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$
 
 
 class ChannelQueue(Section):
-    """The channel's SQS queue, and its dead-letter queue. The limits are those of [queue]."""
+    """The channel's SQS queue, and its dead-letter queue. The limits are those of [queue].
 
-    url: QueueUrl
+    `url` names it, or the service makes it (`create`) and names it after the queue of [queue] and the channel.
+    """
+
+    url: QueueUrl | None = None
     dead_letter_url: QueueUrl | None = None
+    create: bool = False
+
+    @model_validator(mode="after")
+    def _is_named_or_made(self) -> Self:
+        if self.create and (self.url or self.dead_letter_url):
+            raise mistake(
+                "create is set, and so is a URL", "Remove the URLs and the service makes the queues, or remove create."
+            )
+        if not self.create and self.url is None:
+            raise mistake("it names no queue", "Set url, or create = true and the service makes the queue.")
+        return self
 
 
 class ChannelSettings(Section):

@@ -1,24 +1,25 @@
 """Channels are listed, created, changed, checked, held and removed. Those of the configuration file are only read."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from eed_delivery.channels.channel import Channel, Origin
-from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, checked_apart
+from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, checked_apart, checked_name
 from eed_delivery.checks.findings import Finding
 from eed_delivery.config.channels import ChannelSettings
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
 from eed_delivery.ledger.channels.held import ALL
 from eed_delivery.ledger.channels.holds import ChannelHold, ChannelHoldLedger, OnWire
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
-from eed_delivery.ledger.workers import WorkerLedger
+from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
 from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
 from eed_delivery.operations.values import reason, seconds_until_moment
+from eed_delivery.operations.watching import DatabaseNews, looked
 from eed_delivery.transports.kind import ChannelKind, kinds
 
 __all__ = [
@@ -43,8 +44,9 @@ class ChannelKindView:
 class ChannelView:
     """A channel, what holds it, and what uses it. `problem` says why it cannot be used on this host; None if it can.
 
-    `settings` are as they were given. Of a secret they have the place only. `jobs` are unfinished ones. `workers` are
-    processes of all hosts that are alive.
+    `settings` are as they were given. Of a secret they have the place only. `queue_url` is None if the channel cannot
+    be used here. `jobs` are unfinished ones. `workers` are processes of all hosts that are alive. `differing` are their
+    hosts, if not all of them have the same settings.
     """
 
     name: str
@@ -52,9 +54,11 @@ class ChannelView:
     origin: Origin
     version: int
     settings: Mapping[str, Any]
+    queue_url: str | None
     hold: ChannelHold | None
     jobs: int
     workers: int
+    differing: tuple[str, ...] = ()
     problem: str | None = None
     changed_by: str | None = None
     changed_at: datetime | None = None
@@ -110,15 +114,17 @@ class ChannelOperations:
         ledger: ChannelLedger,
         holds: ChannelHoldLedger,
         workers: WorkerLedger,
+        make_queues: Callable[[Channel], object],
         now: Callable[[], datetime],
     ) -> None:
-        """`now` is the database's clock."""
+        """`make_queues` makes those that a channel asks for. `now` is the database's clock."""
         self._parts = parts
         self._settings = parts.settings
         self._make_directory = directory
         self._ledger = ledger
         self._holds = holds
         self._workers = workers
+        self._make_queues = make_queues
         self._now = now
 
     def kinds(self) -> tuple[ChannelKindView, ...]:
@@ -140,27 +146,46 @@ class ChannelOperations:
         return self._view(name, found, stored.get(name), self._holds.all(), self._alive())
 
     def create(self, new: NewChannel) -> ChannelView:
-        """Enter a channel. Workers of it start within seconds. Raises `ConfigError` for its settings."""
-        found = self._look()
-        if new.name in found.channels or new.name in found.unusable:
-            raise WrongState(f"there is a channel {new.name} already", which=f"channel {new.name}", do="Use edit.")
-        self._check_settings(new.name, new.settings, found.channels, 1)
+        """Enter a channel. Workers of it start within seconds. Its queues are made first, if it asks for that.
+
+        Raises `ConfigError` for its settings, and `QueueGone` where queues cannot be made.
+        """
+        found = self._free(new.name)
+        self._make_queues(self._checked(new.name, new.settings, found.channels, 1))
         if not self._ledger.create(new.name, new.settings):
             raise WrongState(f"another person has just created the channel {new.name}", which=f"channel {new.name}")
         return self.view(new.name)
 
+    def check_name(self, name: str) -> None:
+        """Whether a channel of this name can be created, before its settings are asked for.
+
+        Raises `ConfigError` for one that is none, and `WrongState` for one that is there.
+        """
+        checked_name(name)
+        self._free(name)
+
+    def _free(self, name: str) -> FoundChannels:
+        found = self._look()
+        if name in found.channels or name in found.unusable:
+            raise WrongState(f"there is a channel {name} already", which=f"channel {name}", do="Use edit.")
+        return found
+
     def edit(self, edit: ChannelEdit) -> ChannelView:
-        """Replace a channel's settings. Its workers start anew with them. Raises `ConfigError` for the settings."""
+        """Replace a channel's settings. Its workers start anew with them. Raises as `create` does."""
         self._of_ledger(edit.name)
-        self._check_settings(edit.name, edit.settings, self._look().channels, edit.version + 1)
+        self._make_queues(self._checked(edit.name, edit.settings, self._look().channels, edit.version + 1))
         if self._ledger.change(edit.name, edit.settings, edit.version) is ChannelChange.MISSED:
             what = f"the channel {edit.name} has changed since you read it"
             raise WrongState(what, which=f"channel {edit.name}", do="Look at it again, then repeat your change.")
         return self.view(edit.name)
 
-    def remove(self, name: str) -> None:
-        """Remove a channel. One that unfinished jobs name is not removed."""
+    def remove(self, name: str) -> tuple[str, ...]:
+        """Remove a channel, and return the URLs of its queues. No queue is ever deleted, whoever made it.
+
+        A channel that unfinished jobs name is not removed.
+        """
         self._of_ledger(name)
+        channel = self._look().channels.get(name)
         change = self._ledger.remove(name)
         if change is ChannelChange.IN_USE:
             jobs = self._ledger.unfinished_jobs(name)
@@ -168,6 +193,8 @@ class ChannelOperations:
             raise WrongState(what, which=f"channel {name}", do="Wait until they have finished, or cancel them.")
         if change is ChannelChange.MISSED:
             raise UnknownKey(f"the channel {name} was removed by another person", which=f"channel {name}")
+        urls = (channel.queue.url, channel.queue.dead_letter_url) if channel else ()
+        return tuple(url for url in urls if url is not None)
 
     def check(self, name: str) -> tuple[Finding, ...]:
         """Try a channel, its queue and its way out. Nothing is sent, and nothing stays."""
@@ -181,7 +208,14 @@ class ChannelOperations:
             (f"{queues.place(channel)}.dead_letter_url", lambda: queues.dead_letters(self._parts, channel)),
             (f"channel {name}", lambda: self._way_out(channel)),
         )
-        return tuple(finding for where, look in looks for finding in _found(where, look))
+        found_by_looks = tuple(finding for where, look in looks for finding in _found(where, look))
+        return (*found_by_looks, *self._differences(name))
+
+    def _differences(self, name: str) -> Iterator[Finding]:
+        if hosts := _differing(self._alive().get(name, ())):
+            what = f"the workers on {', '.join(hosts)} have different settings of it"
+            remedy = "After a change this lasts seconds. If it stays, give all hosts the same configuration file."
+            yield Finding("warning", f"channel {name}", what, remedy)
 
     def _way_out(self, channel: Channel) -> Iterator[Finding]:
         return emails.transport(self._parts) if channel.kind is None else channels.way_out(self._parts, channel)
@@ -198,6 +232,18 @@ class ChannelOperations:
     def on_wire(self, channel: str) -> OnWire:
         """What is on the wire of a channel, or of `ALL`."""
         return self._holds.on_wire(channel)
+
+    def leaving(self, channel: str, pause: Callable[[], object]) -> Iterator[OnWire | DatabaseNews]:
+        """What is on the wire of a held channel, or of `ALL`, with each change until nothing is. What a worker left
+        there that died is settled by the sweeper. `pause` waits until the next look."""
+        told: int | None = None
+        while told != 0:
+            if told is not None:
+                pause()
+            found = yield from looked(lambda: self._holds.on_wire(channel), pause)
+            if found.emails != told:
+                yield found
+            told = found.emails
 
     def release(self, channel: str) -> tuple[str, ...]:
         """End the hold of a channel, or that of `ALL`. Returns what is still held."""
@@ -223,10 +269,8 @@ class ChannelOperations:
             raise WrongState(f"channel {name}: {OF_FILE}", which=f"channel {name}", do="Change the file.")
         raise unknown_channel(name, found.channels)
 
-    def _check_settings(
-        self, name: str, settings: Mapping[str, Any], others: Mapping[str, Channel], version: int
-    ) -> None:
-        """Raises `ConfigError`."""
+    def _checked(self, name: str, settings: Mapping[str, Any], others: Mapping[str, Channel], version: int) -> Channel:
+        """The channel of these settings. Raises `ConfigError`."""
         channel = checked_apart(name, settings, self._settings, others, version)
         if channel.kind is not None and _holds_secrets(channel.kind):
             what = f"the kind {channel.kind.name} has a secret itself among its settings"
@@ -234,15 +278,17 @@ class ChannelOperations:
                 "Describe the channel in the configuration file. Here, a setting may name the place of a secret only."
             )
             raise ConfigError([Problem(f"channel.{name}", what, remedy)])
+        return channel
 
     def _look(self) -> FoundChannels:
         return self._make_directory().look()
 
-    def _alive(self) -> Mapping[str, int]:
-        alive: dict[str, int] = {}
+    def _alive(self) -> Mapping[str, list[SeenProcess]]:
+        """The living workers of each channel."""
+        alive: dict[str, list[SeenProcess]] = {}
         for process in self._workers.all():
             if process.role == "worker" and process.is_alive(self._settings.worker.heartbeat_seconds):
-                alive[process.channel] = alive.get(process.channel, 0) + 1
+                alive.setdefault(process.channel, []).append(process)
         return alive
 
     def _view(
@@ -251,7 +297,7 @@ class ChannelOperations:
         found: FoundChannels,
         stored: StoredChannel | None,
         holds: Mapping[str, ChannelHold],
-        alive: Mapping[str, int],
+        alive: Mapping[str, Sequence[SeenProcess]],
     ) -> ChannelView:
         channel = found.channels.get(name)
         of_ledger = stored if channel is None or channel.origin == "ledger" else None
@@ -262,13 +308,23 @@ class ChannelOperations:
             origin="file" if of_ledger is None else "ledger",
             version=0 if of_ledger is None else of_ledger.version,
             settings=settings,
+            queue_url=None if channel is None else channel.queue.url,
             hold=holds.get(name) or holds.get(ALL),
             jobs=self._ledger.unfinished_jobs(name),
-            workers=alive.get(name, 0),
+            workers=len(alive.get(name, ())),
+            differing=_differing(alive.get(name, ())),
             problem=str(found.unusable[name]) if name in found.unusable else None,
             changed_by=None if of_ledger is None else of_ledger.changed_by,
             changed_at=None if of_ledger is None else of_ledger.changed_at,
         )
+
+
+def _differing(workers: Iterable[SeenProcess]) -> tuple[str, ...]:
+    """The hosts of workers, if not all of these have the same settings of their channel."""
+    hosts: dict[str | None, set[str]] = {}
+    for worker in workers:
+        hosts.setdefault(worker.mark, set()).add(worker.host)
+    return tuple(sorted(set().union(*hosts.values()))) if len(hosts) > 1 else ()
 
 
 def unknown_channel(name: str, known: Iterable[str]) -> UnknownKey:
@@ -307,7 +363,7 @@ def _settings_of(channel: Channel | None, default_kind: str) -> dict[str, Any]:
     kind = default_kind if channel.kind is None else channel.kind.name
     own = channel.settings.model_dump(mode="json")
     shared = {"processes": channel.processes, "threads": channel.threads, "rate_per_second": channel.rate_per_second}
-    return {"kind": kind, "queue": channel.queue.model_dump(mode="json"), **shared, **own}
+    return {"kind": kind, "queue": asdict(channel.queue), **shared, **own}
 
 
 def _found(where: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:

@@ -529,6 +529,8 @@ EXEMPT: Mapping[str, str] = {
     "channels.view": "settings, and places of secrets",
     "channels.check": _CHECK,
     "channels.on_wire": "counts and times",
+    "channels.leaving": "counts and times",
+    "channels.check_name": "whether a name can be had",
 }
 
 

@@ -14,14 +14,19 @@ from eed_delivery.errors import ConfigError
 from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.claims import Standing, new_token
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.publishing.served_channels import ServedChannels
+from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.model import EmailState, Outcome, Verdict
 from eed_delivery.operations.channels import (
     ALL,
     ChannelEdit,
     ChannelHoldRequest,
     NewChannel,
+    OnWire,
 )
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
+from eed_delivery.runtime.supervisor import PULSE_SECONDS
 from tests.command_line import CommandLine
 from tests.operating import operations_over
 from tests.world import World
@@ -241,6 +246,50 @@ def test_what_is_on_the_wire_is_counted_by_channel(operations: Operations, world
     assert operations.channels.on_wire(ALL).emails == 0
 
 
+def test_what_leaves_after_a_hold_is_followed_until_the_wire_is_free(operations: Operations, world: World) -> None:
+    ids = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    emails = [world.claimed(one) for one in ids]
+    for email in emails:
+        assert world.delivering.wire(email, 60) is None
+    sent = Decision(EmailState.SENT, Outcome(Verdict.SENT, "250 ok", 250), counted=True)
+    told: list[int] = []
+
+    def pause() -> None:
+        """Each look finds one email less, but for one that finds no change."""
+        if len(told) != 2 or pauses.pop():
+            world.delivering.record(emails.pop(), sent, 1)
+
+    pauses = [True, False]
+    for news in operations.channels.leaving(ALL, pause):
+        assert isinstance(news, OnWire)
+        told.append(news.emails)
+    assert told == [2, 1, 0]
+    assert pauses == []
+    assert news.last_at is not None
+
+
+def test_hosts_with_different_settings_of_a_channel_are_named(operations: Operations, world: World) -> None:
+    """Their files differ, or one of them has not seen the last change yet."""
+    channels, workers = operations.channels, WorkerLedger(world.database)
+    ours = operations.channels.view("of_file")
+    assert (ours.workers, ours.differing) == (0, ())
+
+    def beats(host: str, mark: str | None, channel: str = "of_file") -> None:
+        process = Process(f"{host}:{mark}:{channel}", host, "worker", 2, channel, mark)
+        workers.beat(process, sending=True, detail=None, alive_seconds=60)
+
+    beats("a", "file 0 ab")
+    beats("b", "file 0 ab")
+    beats("b", "file 0 cd", "default")
+    assert (channels.view("of_file").workers, channels.view("of_file").differing) == (2, ())
+    beats("c", "file 0 cd")
+    assert channels.view("of_file").differing == ("a", "b", "c")
+    assert channels.view("default").differing == ()
+    warning = channels.check("of_file")[-1]
+    assert (warning.level, warning.what) == ("warning", "the workers on a, b, c have different settings of it")
+
+
 # --- which workers are wanted ------------------------------------------------------------------------------------
 
 
@@ -253,6 +302,8 @@ def test_workers_are_wanted_for_each_channel_that_is_not_held(operations: Operat
     watch.step()
     watch.step()
     assert told == [(default, of_file)], "it is said once"
+    # From the change to the process: a look, a pulse to the supervisor, its own round. The rest of 10 s is for a start.
+    assert watch.step() + PULSE_SECONDS + PULSE_SECONDS / 2 <= 5
     channels.create(NewChannel("letters", {**LETTERS, "processes": 2}))
     watch.step()
     assert told[-1] == (default, of_file, WantedWorkers("letters", 2, "ledger 1"))

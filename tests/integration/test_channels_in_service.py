@@ -21,13 +21,13 @@ def port() -> int:
 
 
 @pytest.fixture
-def stack(new_stack: NewStack, ministack: MiniStack, port: int) -> Stack:
-    """The default channel's mail server is `stack.mail_up()`, and that of `statements` listens on `port`."""
-    url, dead = ministack.make_queue("statements-channel", max_receive_count=10)
+def stack(new_stack: NewStack, port: int) -> Stack:
+    """The default channel's mail server is `stack.mail_up()`, and that of `statements` listens on `port`. The service
+    makes the queues of `statements`."""
     settings: dict[str, Any] = {
         "source.job.channel": "channel",
         "channel.statements.kind": "smtp",
-        "channel.statements.queue": {"url": url, "dead_letter_url": dead},
+        "channel.statements.queue": {"create": True},
         "channel.statements.threads": 2,
         "channel.statements.host": "127.0.0.1",
         "channel.statements.port": port,

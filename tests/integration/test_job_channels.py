@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSettings, SweeperSettings
-from eed_delivery.errors import QueueGone
+from eed_delivery.errors import ConfigError, Problem, QueueGone
 from eed_delivery.ledger.delivering.claims import Standing
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
@@ -18,9 +18,11 @@ from eed_delivery.ledger.workers import Process
 from eed_delivery.model import Ticket
 from eed_delivery.notices import NoticeKind
 from eed_delivery.publisher import Publisher, Registrar
+from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.runtime.loop import Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.access import channel_of
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
@@ -158,6 +160,27 @@ def test_a_channel_whose_queue_is_away_does_not_stop_another(world: World, clien
     client.away = set()
     run(first)
     assert client.count("default") == 20
+
+
+def test_a_channel_whose_publisher_cannot_be_made_keeps_no_other_from_its_own(
+    world: World, client: MemoryClient
+) -> None:
+    def make(name: str, _: Queue) -> Publisher:
+        if name == "broken":
+            raise ConfigError([Problem("channel.broken", "its queues cannot be made", "Allow it.")])
+        return publisher_of(world, client, name)
+
+    queues = {name: Queue(client, name) for name in ("broken", STATEMENTS)}  # type: ignore[arg-type]
+    publishers = ChannelPublishers(lambda: queues, make, Pulse())
+    with capture_logs() as logs:
+        publishers.step()
+        publishers.step()
+        publishers.close()
+    assert [(line["event"], line["channel"]) for line in logs if "channel" in line] == [
+        ("channel_cannot_start", "broken"),
+        ("channel_publisher_started", STATEMENTS),
+        ("channel_publisher_ended", STATEMENTS),
+    ]
 
 
 def test_a_job_of_an_unknown_channel_is_held_and_goes_on_by_itself_once_it_is_there(

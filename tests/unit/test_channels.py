@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from eed_delivery.channels.of_file import channels_of
+from eed_delivery.channels.queue_urls import QueueUrls
 from eed_delivery.config import Settings, load
 from eed_delivery.config.channels import ChannelSettings
 from eed_delivery.config.references import SecretReference, resolve
@@ -105,6 +106,44 @@ def test_no_two_channels_have_one_queue() -> None:
         b={"kind": "smtp", "queue": {"url": "https://q.example/b", "dead_letter_url": QUEUE["url"]}},
     )
     assert "default and a use" in told(a={"kind": "smtp", "queue": {"url": settings().queue.url}})
+
+
+def test_queues_that_the_service_makes_are_named_after_that_of_the_installation_and_the_channel() -> None:
+    queue = channels_of(settings(news={"kind": "smtp", "queue": {"create": True}}))["news"].queue
+    base = "https://sqs.us-east-1.amazonaws.com/1/default-news"
+    assert queue == QueueUrls(base, f"{base}-dead", create=True)
+
+
+@pytest.mark.parametrize(
+    ("queue", "words"),
+    [
+        ({"create": True, "url": "https://q.example/a"}, "create is set, and so is a URL"),
+        ({"create": True, "dead_letter_url": "https://q.example/a"}, "create is set, and so is a URL"),
+        ({}, "it names no queue"),
+        ({"create": False}, "it names no queue"),
+    ],
+)
+def test_a_queue_is_named_or_made(queue: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        settings(a={"kind": "smtp", "queue": queue})
+
+
+def test_a_name_that_sqs_refuses_is_a_mistake() -> None:
+    url = f"https://sqs.us-east-1.amazonaws.com/1/{'q' * 71}"
+    given = settings(news={"kind": "smtp", "queue": {"create": True}})
+    long = given.model_copy(update={"queue": given.queue.model_copy(update={"url": url})})
+    with pytest.raises(ConfigError, match=r"channel\.news\.queue: the name q+-news-dead is longer than the 80"):
+        channels_of(long)
+
+
+def test_a_mark_tells_settings_apart_but_no_secrets_and_no_host() -> None:
+    given = {"kind": "smtp", "queue": QUEUE, "host": "relay.bank.example"}
+
+    def mark(**more: Any) -> str:
+        return channels_of(settings(a={**given, **more}))["a"].mark
+
+    assert mark() == mark(threads=3, processes=2)
+    assert len({mark(), mark(port=2525), mark(rate_per_second=5), mark(queue={"url": "https://q.example/a"})}) == 4
 
 
 def test_the_channel_default_is_no_table_of_its_own() -> None:
