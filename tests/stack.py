@@ -12,6 +12,8 @@ Whatever a test does and however it ends, every process that was started here is
 
 import itertools
 import json
+import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +34,7 @@ from tests.servers.ministack import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Mi
 from tests.servers.smtp_server import Received
 from tests.service_process import ServiceProcess
 from tests.sink import Sink, SinkLedger
+from tests.terminal import Terminal
 from tests.timing import WAITING, spending
 from tests.world import World
 
@@ -179,6 +182,13 @@ class Stack:
         result = CliRunner().invoke(cli, [*words, "--config", str(self.config)], env=self.environ)
         assert result.exit_code == 0, (result.output, result.exception)
         return result
+
+    def terminal(self, *words: str) -> Terminal:
+        """One command of the CLI at a terminal, where it may ask."""
+        program = [sys.executable, "-c", "from eed_delivery.cli import main; main()"]
+        return Terminal(
+            [*program, *words, "--config", str(self.config)], {**os.environ, **self.environ, "TERM": "dumb"}
+        )
 
     # --- the source ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ END_LEASES = """
 
 
 @pytest.fixture
-def stack(new_stack: NewStack, ministack: MiniStack) -> Stack:
+def stack(request: pytest.FixtureRequest, new_stack: NewStack, ministack: MiniStack) -> Stack:
+    """A parameter is another template of the path."""
     url, dead = ministack.make_queue("documents-channel", max_receive_count=10, visibility_timeout=20)
     s3 = ministack.client("s3")
     s3.create_bucket(Bucket=BUCKET)
@@ -35,7 +36,7 @@ def stack(new_stack: NewStack, ministack: MiniStack) -> Stack:
         "channel.documents.region": "us-east-1",
         "channel.documents.endpoint_url": ministack.endpoint_url,
         "channel.documents.documents": ["html"],
-        "channel.documents.path": "{{ job }}/{{ filename }}",
+        "channel.documents.path": getattr(request, "param", "{{ job }}/{{ filename }}"),
         "channel.documents.connect_timeout_seconds": 1,
         "channel.documents.read_timeout_seconds": 2,
     }
@@ -54,8 +55,8 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def objects(ministack: MiniStack) -> list[str]:
-    found = ministack.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
+def objects(ministack: MiniStack, prefix: str = "1/") -> list[str]:
+    found = ministack.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
     return sorted(one["Key"] for one in found)
 
 
@@ -65,6 +66,20 @@ def test_each_email_of_the_channel_becomes_a_file(stack: Stack, ministack: MiniS
     assert service.terminate() == 0
     assert stack.counts(1) == {"sent": EMAILS}
     assert objects(ministack) == sorted(f"1/{email_id}.html" for email_id in ids)
+
+
+@pytest.mark.parametrize("stack", ["alike/letter.html"], indirect=True)
+def test_of_two_emails_with_one_path_and_other_bytes_one_fails_and_says_why(stack: Stack, ministack: MiniStack) -> None:
+    stack.add_job(["a@example.com", "b@example.com"], channel="documents")
+    service = stack.start("run")
+    stack.wait_finished(1)
+    assert service.terminate() == 0
+    ((failed, reason),) = stack.world.execute("SELECT email_id, detail FROM eed_email WHERE state = 'failed'")
+    assert "other bytes, which stay" in reason
+    (sent,) = stack.world.execute("SELECT email_id FROM eed_email WHERE state = 'sent'")
+    assert objects(ministack, "alike/") == ["alike/letter.html"]
+    kept = ministack.client("s3").get_object(Bucket=BUCKET, Key="alike/letter.html")["Body"].read().decode()
+    assert f"Zoë {sent[0] - 100_000}" in kept, f"that of {failed} is not there"
 
 
 @pytest.mark.parametrize("place", ["worker.wired", "worker.sent", "worker.recorded"])
