@@ -24,6 +24,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--custom-compile-command "make lock" $(UPGRADE)
 
+# Python keeps what it has compiled, whatever the shell says: else each process that a test starts compiles ours anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: demo test test-quick coverage faults faults-long bench bench-500k lint lock clean
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import click
@@ -204,16 +205,22 @@ def log_calls(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.
             yield node
 
 
-def test_the_runbook_has_every_log_event_with_its_level() -> None:
-    events: Mapping[str, str] = {
+@cache
+def logged_events() -> Mapping[str, str]:
+    """Each event of the whole program with its level. It takes seconds, so it is never asked for while tests are
+    collected."""
+    return {
         event: level
         for path in sorted((ROOT / "eed_delivery").rglob("*.py"))
         for event, level in logged(ast.parse(path.read_text()))
     }
+
+
+def test_the_runbook_has_every_log_event_with_its_level() -> None:
     table = DOCUMENTS["docs/runbook.md"].partition("## Log events")[2]
     rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| .+ \| .+ \|$", table, re.MULTILINE)
     assert rows == sorted(rows)
-    assert dict(rows) == events
+    assert dict(rows) == logged_events()
 
 
 def test_the_diagram_is_the_state_machine() -> None:

@@ -1,6 +1,5 @@
 """What the documents name is there: settings, variables, files, options, log events and words of the code."""
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from eed_delivery.config import Settings, renamed
 from eed_delivery.config.environment import CONFIG_FILE, CREDENTIALS, PREFIX
 from eed_delivery.runtime import failpoints
 from tests.unit.test_config_docs import ALL
-from tests.unit.test_docs import DOCUMENTS, FENCE, HEADING, INLINE, ROOT, logged, resolve, slug, words
+from tests.unit.test_docs import DOCUMENTS, FENCE, HEADING, INLINE, ROOT, logged_events, resolve, slug, words
 from tests.unit.test_readme import commands
 
 FOLDERS = ("eed_delivery", "tests", "benchmarks", "config", "systemd", "docs", ".ci")
@@ -173,7 +172,6 @@ def test_make_targets_that_are_named_exist() -> None:
 # --- log events
 
 
-EVENTS = {event for path in (ROOT / "eed_delivery").rglob("*.py") for event, _ in logged(ast.parse(path.read_text()))}
 IN_A_LINE = re.compile(r'"event": "([a-z_]+)"')
 IN_THE_LOG = re.compile(
     r"(?:[Ll]og has|[Ll]ogs|logged as|in the log as|[Ll]ook for) ((?:(?:, | and |, then )?`[a-z_]+`)+)"
@@ -183,7 +181,7 @@ IN_THE_LOG = re.compile(
 def test_log_events_that_are_shown_or_named_exist() -> None:
     for name, text in DOCUMENTS.items():
         told = {*IN_A_LINE.findall(text), *INLINE.findall(" ".join(IN_THE_LOG.findall(FENCE.sub("", text))))}
-        assert told <= EVENTS, name
+        assert told <= set(logged_events()), name
 
 
 def test_events_are_found() -> None:
