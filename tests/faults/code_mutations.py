@@ -9,18 +9,25 @@
 are built for each job, INSERTs, counts, refusals. So here the code itself is changed, and each mutant runs the tests of
 enlisting in a process of its own. It runs first on SQLite, then on MariaDB, or MySQL, too. Exit status 1 if any mutant
 survives.
+
+First the tests run without a mutant, and must pass. A mutant may use `PATIENCE` times the CPU time that they took then,
+so one that turns for ever is found out on a busy machine too, and no other one is taken for it.
 """
 
 import argparse
 import ast
 import copy
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from signal import SIGKILL
 
 from tests.servers.databases import KINDS
 
@@ -38,8 +45,13 @@ WHOLE = [
     "tests/integration/test_source.py",
     "tests/integration/test_source_mariadb.py",
 ]
-SECONDS = 60
-"""A mutant that turns for ever is found out by the time that one test takes."""
+PATIENCE = 4
+OUT_OF_CPU = 77
+"""pytest's exit code when a mutant has used all of its CPU time (`tests.faults.mutated`)."""
+WAITING_SECONDS = 1200
+"""A mutant that only waits is found out by a test that takes so long."""
+AFTER_THAT = 60
+"""CPU seconds in which pytest may end its servers. Then the kernel ends it."""
 
 # What is looked at: functions by name, and statements of the module ("": those that it assigns).
 PLACES: dict[str, frozenset[str]] = {
@@ -222,32 +234,64 @@ def mutants(modules: list[str]) -> Iterator[Mutant]:
                     yield Mutant(module, number, what)
 
 
-def survives(mutant: Mutant | None, kind: str) -> bool:
-    """Run the tests with the mutant in place. True when they all pass, and without a mutant they must."""
+class Fate(StrEnum):
+    """What became of a mutant. An endless one is killed, too."""
+
+    KILLED = "killed"
+    ENDLESS = "endless"
+    SURVIVES = "SURVIVES"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Some tests, and the CPU seconds that they take without a mutant."""
+
+    words: Sequence[str]
+    cpu_seconds: float
+
+
+def measured(words: Sequence[str]) -> Suite:
+    """Run tests without a mutant, and show what pytest says. Ends the program if they fail."""
+    code, cpu_seconds = _run(words)
+    if code != 0:
+        sys.exit("The tests fail without a mutant, so they would kill each of them.")
+    return Suite(words, cpu_seconds)
+
+
+def fate(mutant: Mutant, suites: Sequence[Suite]) -> Fate:
+    """What the tests say with the mutant in place."""
+    for tests in suites:
+        code, _ = _run(tests.words, mutant, limit=tests.cpu_seconds * PATIENCE)
+        if code != 0:
+            return Fate.ENDLESS if code in (OUT_OF_CPU, -SIGKILL) else Fate.KILLED
+    return Fate.SURVIVES
+
+
+def _run(words: Sequence[str], mutant: Mutant | None = None, limit: float | None = None) -> tuple[int, float]:
+    """pytest's exit code, and the CPU seconds of its process and of those that it has seen end.
+
+    The limit counts CPU seconds of each process for itself.
+    """
     environ = {**os.environ} if mutant is None else {**os.environ, "EED_MUTANT": f"{mutant.module}:{mutant.number}"}
-    pytest = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.faults.mutated",
-        f"--timeout={SECONDS}",
-    ]
-    for tests in (QUICK, [*WHOLE, "--database", kind]):
-        run = subprocess.run(
-            [*pytest, *tests],
-            env=environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
-        if run.returncode != 0:
-            return False
-    return True
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "tests.faults.mutated"]
+    command.append(f"--timeout={WAITING_SECONDS}")
+    output = None if mutant is None else subprocess.DEVNULL
+    process = subprocess.Popen(
+        [*command, *words],
+        env=environ,
+        stdout=output,
+        stderr=output,
+        preexec_fn=None if limit is None else partial(_limit_cpu, limit),
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, used.ru_utime + used.ru_stime
+
+
+def _limit_cpu(seconds: float) -> None:
+    """A process that uses more gets SIGXCPU (setrlimit(2))."""
+    soft = int(seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + AFTER_THAT))
 
 
 def main() -> int:
@@ -263,13 +307,13 @@ def main() -> int:
     if options.list:
         print(*chosen, sep="\n")
         return 0
-    if not survives(None, options.database):
-        sys.exit("The tests fail without a mutant, so they would kill each of them. Run them with pytest first.")
+    suites = [measured(QUICK), measured([*WHOLE, "--database", options.database])]
+    print(f"without a mutant they pass, in {sum(tests.cpu_seconds for tests in suites):.0f} s of CPU", flush=True)
     survivors = []
     for mutant in chosen:
-        lives = survives(mutant, options.database)
-        print(f"{'SURVIVES' if lives else 'killed':8}  {mutant}", flush=True)
-        survivors += [mutant] if lives else []
+        came = fate(mutant, suites)
+        print(f"{came:8}  {mutant}", flush=True)
+        survivors += [mutant] if came is Fate.SURVIVES else []
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants killed")
     return 1 if survivors else 0
 

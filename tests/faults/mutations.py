@@ -127,15 +127,16 @@ def without_one(term: ColumnElement[Any]) -> Iterator[tuple[ColumnElement[Any], 
 def survives(mutant: Mutant | None, kind: str) -> bool:
     """Run the tests with the mutant in place, in a child. True when they all pass, and without a mutant they must.
 
-    Raises RuntimeError if the tests could not be run.
+    Without a mutant pytest's output is shown. Raises RuntimeError if the tests could not be run.
     """
+    sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
         if mutant is not None:
             setattr(mutant.module, mutant.name, mutant.statement)
-        sink = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(sink, 1)
-        os.dup2(sink, 2)
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, 1)
+            os.dup2(sink, 2)
         os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--database", kind, *TESTS])))
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
