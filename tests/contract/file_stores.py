@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
@@ -16,18 +14,12 @@ from eed_delivery.config.section import Section
 from eed_delivery.model import File, Files
 from eed_delivery.transports import FileTransport
 from eed_delivery.transports.kind import kinds
+from tests.servers.aws_clients import aws_client
 from tests.servers.certificates import make_certificate
 from tests.servers.cutting_proxy import CuttingProxy
 from tests.servers.ftp_server import PASSWORD, USER, FtpServer
 from tests.servers.ministack import MiniStack
 from tests.servers.openssh import OpenSsh
-
-
-@cache
-def _session() -> boto3.session.Session:
-    """Reading its descriptions takes seconds, so one session makes all clients."""
-    return boto3.session.Session()
-
 
 BUCKET, REGION = "bank", "us-east-1"
 
@@ -43,8 +35,8 @@ class KindSurroundings:
         return self.secrets[reference]
 
     def aws(self, service: str, *, region: str | None = None, endpoint_url: str | None = None, **config: Any) -> Any:
-        return _session().client(
-            service,  # type: ignore[call-overload]
+        return aws_client(
+            service,
             region_name=region,
             endpoint_url=endpoint_url,
             aws_access_key_id="test",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
@@ -15,6 +14,7 @@ from eed_delivery.archive.s3 import ObjectProtection, S3Store
 from eed_delivery.errors import InfrastructureFailure, PermanentFailure
 from eed_delivery.model import File, Files
 from tests.servers import free_port
+from tests.servers.aws_clients import aws_client
 from tests.servers.ministack import MiniStack
 
 BUCKET = "bank-archive"
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def client_of(endpoint: str) -> Any:
-    return boto3.session.Session().client(
+    return aws_client(
         "s3", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="x", aws_secret_access_key="y",
         config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
     )  # fmt: skip

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from hypothesis import given, settings
@@ -34,6 +33,7 @@ from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, n
 from tests.contract.ses_ways import WAYS, Way, quick
 from tests.examples import examples
 from tests.servers import free_port
+from tests.servers.aws_clients import aws_client
 from tests.servers.certificates import make_certificate
 from tests.servers.scripted_http import HANG_UP, ScriptedHttp, answer, ok
 from tests.servers.ses_stub import Answer, Cut, Lost, Raw, Refuse, SesStub, Silence
@@ -160,7 +160,7 @@ def client_for(url: str, *, seconds: float = 10, **changes: Any) -> Any:
     """A client for a server that may not even speak HTTP."""
     known = {"region_name": "us-east-2", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=seconds, read_timeout=seconds)
-    return boto3.session.Session().client("sesv2", endpoint_url=url, config=config, **{**known, **changes})
+    return aws_client("sesv2", endpoint_url=url, config=config, **{**known, **changes})
 
 
 def test_nobody_listens(way: Way) -> None:

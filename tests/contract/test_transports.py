@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -32,6 +31,7 @@ from tests.contract.messages import CONTENT, RECIPIENT, SENDER, Wire, message, n
 from tests.contract.ses_ways import Way, boto3s, quick
 from tests.examples import examples
 from tests.servers import free_port
+from tests.servers.aws_clients import aws_client
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import SesStub
 
@@ -103,7 +103,7 @@ def folder_way_out(tmp_path: Path) -> Iterator[WayOut]:
 
 
 def ses_client(endpoint_url: str) -> Any:
-    return boto3.session.Session().client(
+    return aws_client(
         "sesv2",
         region_name="us-east-2",
         endpoint_url=endpoint_url,

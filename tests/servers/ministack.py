@@ -10,10 +10,10 @@ import urllib.request
 from types import TracebackType
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from tests.servers import end, free_port, start, temporary_directory, wait_until_up
+from tests.servers.aws_clients import aws_client
 
 REGION = "us-east-1"
 ACCESS_KEY_ID = "test"
@@ -73,7 +73,7 @@ class MiniStack:
 
     def client(self, service: str) -> Any:
         """A boto3 client ("sqs", "sesv2", "s3") with dummy credentials of its own."""
-        return boto3.session.Session().client(
+        return aws_client(
             service,
             region_name=REGION,
             endpoint_url=self.endpoint_url,

@@ -21,10 +21,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
-_SESSION = boto3.session.Session()  # one for all: it keeps the service's description, 0.2 s to load
+from tests.servers.aws_clients import aws_client
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ class SesStub:
     def client(self, **settings: Any) -> Any:
         """A boto3 client for it, without retries, with short timeouts unless `settings` says otherwise."""
         config: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "connect_timeout": 1, "read_timeout": 1}
-        return _SESSION.client(
+        return aws_client(
             "sesv2",
             region_name="us-east-2",
             endpoint_url=self.endpoint_url,
