@@ -438,7 +438,15 @@ class App:
         make_transport = self.transport_factory(channel)
         process = _process("worker", settings.threads, name, channel.mark)
         parts = WorkerParts(
-            ledger=DeliveryLedger(database, self.source, process.worker_id, self.outbox, self.pseudonyms, channel=name),
+            ledger=DeliveryLedger(
+                database,
+                self.source,
+                process.worker_id,
+                self.outbox,
+                self.pseudonyms,
+                channel=name,
+                sends_emails=not channel.carries_files,
+            ),
             operating=self.operating(database),
             workers=WorkerLedger(database),
             holds=DomainHolds(database, name),

@@ -292,7 +292,10 @@ class Worker:
                 self._note_dead_address(email, outcome)
 
     def _note_dead_address(self, email: Email, outcome: Outcome) -> None:
-        """A reply that the address does not exist counts as a hard bounce, which says it later."""
+        """A reply that the address does not exist counts as a hard bounce, which says it later. A store of files knows
+        nothing of addresses."""
+        if not self._parts.sends_emails:
+            return
         cause = diagnose(outcome.enhanced or "", outcome.reply).cause
         if cause.outcome is not DeliveryOutcome.HARD_BOUNCED or cause.sub_type not in DEAD_AT_ONCE:
             return
@@ -338,6 +341,8 @@ class Worker:
         return hold if hold is not None and hold.seconds > 0 else None
 
     def _hold_domain(self, domain: str, reason: str) -> None:
+        if not self._parts.sends_emails:
+            return
         hold = self._parts.holds.hold(domain, self._parts.stored_reply(reason))
         if hold is not None:
             self._held = {**self._held, domain: hold}

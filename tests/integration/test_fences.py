@@ -627,6 +627,27 @@ def test_a_claim_is_told_of_a_suppressed_domain_and_of_no_other(world: World) ->
         put(world, "eed_email", {"address": address}, f"WHERE email_id = {email_id}")
 
 
+def goes_on_as_files(world: World, channel: str = "default") -> list[int]:
+    values = {"ids": (1000, 1001, 2000), "our_token": 77, "of_channel": channel}
+    return sorted(row.email_id for row in world.database.run(lambda c: c.execute(worker.HELD_FOR_FILES, values).all()))
+
+
+def test_the_claim_of_a_channel_that_puts_files_asks_no_list_and_all_else(world: World) -> None:
+    job = {"category": "news", "state": "active", "expires_at": None, "channel": "default", "held_until": None}
+    listed(world, LISTED, {**LISTED, "address": "@example.com"})
+    put(world, "eed_email", {**FRESH, **HELD})
+    put(world, "eed_job", job)
+    assert goes_on_as_files(world) == [1000, 1001, 2000]
+    for spoiler in one_each(token=78, state="queued"):
+        put(world, "eed_email", {**FRESH, **HELD, **spoiler}, "WHERE email_id = 1000")
+        assert goes_on_as_files(world) == [1001, 2000], f"it goes on although {spoiler}"
+    put(world, "eed_email", {**FRESH, **HELD})
+    for spoiler in one_each(state="paused", expires_at=PAST, channel="other", held_until=FUTURE):
+        put(world, "eed_job", {**job, **spoiler}, "WHERE job_id = 1")
+        assert goes_on_as_files(world) == [2000], f"it goes on although its job has {spoiler}"
+    put(world, "eed_job", job)
+
+
 def test_an_operator_may_send_to_a_suppressed_address(world: World) -> None:
     put(world, "eed_email", {**FRESH, **HELD})
     put(world, "eed_job", {"category": "news", "state": "active", "expires_at": None})

@@ -10,11 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.event import listen, remove
 
 from eed_delivery.config import JobSource, SourceSettings
+from eed_delivery.ledger.delivering.claims import Standing, new_token
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.suppression.listing import Entered, SuppressionEntry, SuppressionFilter, SuppressionList
 from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
+from eed_delivery.model import Ticket
+from eed_delivery.pseudonyms import PREFIX
 from eed_delivery.source import Source
 from tests.servers.database_server import DatabaseServer
 from tests.servers.mysql_proxy import MySqlProxy
@@ -65,6 +69,29 @@ def test_an_entry_counts_for_every_email_or_for_its_category(
     suppression(world).enter([entry(category=scope)])
     world.claim(one)
     assert world.state(one) == state
+
+
+@pytest.mark.parametrize(
+    "listed", ["a@example.com", "@example.com", f"{PREFIX}0a1b:{'5' * 40}"], ids=["address", "domain", "hash"]
+)
+def test_the_list_stops_no_file(world: World, one: int, listed: str) -> None:
+    """A file goes to no address. A hash whose key is not set stops emails, and files need no key."""
+    suppression(world).enter([entry("other@example.org")])
+    world.execute("UPDATE eed_suppression SET address = :address", address=listed)
+    putting = DeliveryLedger(world.database, world.source, "test", sends_emails=False)
+    putting.rehearse()
+    (email,) = putting.claim([Ticket(one, 0, 0)], new_token(), 60).emails
+    assert putting.wire(email, 60) is None
+    assert world.state(one) == "sending"
+
+
+def test_a_file_whose_job_is_paused_goes_back_although_its_address_is_on_the_list(world: World, one: int) -> None:
+    suppression(world).enter([entry()])
+    putting = DeliveryLedger(world.database, world.source, "test", sends_emails=False)
+    (email,) = putting.claim([Ticket(one, 0, 0)], new_token(), 60).emails
+    world.operating.pause(1, "looked at")
+    assert putting.wire(email, 60) is Standing.OVER
+    assert world.state(one) == "pending"
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,19 @@ GONE = "its row was removed from the source table after the job was registered"
 class Claiming:
     """Claims, within a transaction that is given."""
 
-    def __init__(self, source: Source, outbox: Outbox, channel: str, pseudonyms: Pseudonyms = NO_PSEUDONYMS) -> None:
-        """`pseudonyms`: those of erased addresses, which may be on the suppression list."""
+    def __init__(
+        self,
+        source: Source,
+        outbox: Outbox,
+        channel: str,
+        pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+        *,
+        sends_emails: bool = True,
+    ) -> None:
+        """`pseudonyms`: those of erased addresses, which may be on the suppression list. The list counts only where the
+        channel sends emails."""
+        self._by_list = sends_emails
+        self._held = sql.HELD if sends_emails else sql.HELD_FOR_FILES
         self._source = source
         self._outbox = outbox
         self._channel = channel
@@ -37,13 +48,13 @@ class Claiming:
     def claim(self, c: Connection, tickets: Sequence[Ticket], token: int, lease: float) -> Claim:
         """Take these emails under `token` for `lease` seconds, as far as they are free, and load their content."""
         ids = [ticket.email_id for ticket in tickets]
-        held_now = BoundStatement(sql.HELD, {"ids": ids, "our_token": token, "of_channel": self._channel}, rows=None)
+        held_now = BoundStatement(self._held, {"ids": ids, "our_token": token, "of_channel": self._channel}, rows=None)
         found = execute(c, [*_claims(tickets, token, lease), held_now])[-1].rows
         rows = {(row.email_id, row.gen): row for row in found}
         others = [ticket for ticket in tickets if (ticket.email_id, ticket.gen) not in rows]
         on_list: set[int] = set()
         refusals = self._look_closer(c, others, token, rows, on_list) if others else []
-        if any(row.has_pseudonyms for row in rows.values()):
+        if self._asks_for_pseudonyms(rows):
             on_list |= self._erased.suppressed(c, {row.email_id: row.address for row in rows.values()})
         refusals += self._put_back_erased(c, tickets, token, rows)
         held = [email_of(row, token) for t in tickets if (row := rows.get((t.email_id, t.gen))) is not None]
@@ -87,7 +98,7 @@ class Claiming:
         for ticket in tickets:
             row = rows.get(ticket.email_id)
             refusal = _refusal(ticket, row, token)
-            exit_state = exit_of(row, self._channel) if row is not None and refusal is None else None
+            exit_state = self.exit_of(row) if row is not None and refusal is None else None
             if exit_state == ON_THE_LIST:
                 on_list.add(ticket.email_id)
             elif exit_state is not None:
@@ -124,7 +135,7 @@ class Claiming:
         over: set[int] = set()
         statements.append(BoundStatement(sql.STANDING, {"ids": ids}, rows=None))
         for row in execute(c, statements)[-1].rows:
-            exit_state = exit_of(row, self._channel) or (ON_THE_LIST if row.email_id in by_pseudonym else None)
+            exit_state = self.exit_of(row) or (ON_THE_LIST if row.email_id in by_pseudonym else None)
             if exit_state is not None:
                 self.put_back(c, email_of(row, row.token), *exit_state)
                 over.add(row.email_id)
@@ -134,10 +145,18 @@ class Claiming:
         self, c: Connection, held: Mapping[tuple[int, int], Any], now: Mapping[int, str | None], on_list: set[int]
     ) -> set[int]:
         """Those that a pseudonym suppresses: by the addresses that the source has `now`, else by the ledger's."""
-        if not any(row.has_pseudonyms for row in held.values()):
+        if not self._asks_for_pseudonyms(held):
             return set()
         known = {row.email_id: row.address for row in held.values() if row.email_id in on_list}
         return self._erased.suppressed(c, {**known, **now})
+
+    def _asks_for_pseudonyms(self, rows: Mapping[tuple[int, int], Any]) -> bool:
+        """Whether the list counts here, and has erased addresses on it."""
+        return self._by_list and any(row.has_pseudonyms for row in rows.values())
+
+    def exit_of(self, row: Row[*tuple[Any, ...]]) -> tuple[EmailState, str | None] | None:
+        """The state that a claimed email goes to instead of the wire. None if it may be sent."""
+        return _of_its_job(row, self._channel) or (ON_THE_LIST if self._by_list and row.suppressed else None)
 
     def _put_back_unwanted(self, c: Connection, held: Sequence[Email], loaded: Sequence[Email]) -> set[int]:
         """Emails whose source's row has gone, or is no longer to be sent, end here. Returns their ids."""
@@ -153,9 +172,10 @@ class Claiming:
 
     def rehearse(self, c: Connection) -> None:
         """Run a claim's queries for no email."""
-        self._erased.check(c)
+        if self._by_list:
+            self._erased.check(c)
         c.execute(sql.STANDING, {"ids": [0]}).all()
-        c.execute(sql.HELD, {"ids": [0], "our_token": 1, "of_channel": self._channel}).all()
+        c.execute(self._held, {"ids": [0], "our_token": 1, "of_channel": self._channel}).all()
         c.execute(sql.CLAIM, {"ids": [0], "of_gen": -1, "new_token": 1, "lease": 0})
         self._source.emails(c, [Email(0, 0, "0", 0, 0, 0, "")])
 
@@ -194,8 +214,8 @@ def _is_elsewhere(email: Email, row: Any) -> bool:
     return not same
 
 
-def exit_of(row: Row[*tuple[Any, ...]], channel: str) -> tuple[EmailState, str | None] | None:
-    """The state that an email goes to instead of the wire, claimed by a worker of `channel`. None if it may be sent."""
+def _of_its_job(row: Row[*tuple[Any, ...]], channel: str) -> tuple[EmailState, str | None] | None:
+    """Where an email's job has it go, claimed by a worker of `channel`. None if it may be sent."""
     if row.job_state in (JobState.PAUSED, JobState.HELD, JobState.FINISHED):
         return EmailState.PENDING, None  # `resume`, `requeue` or its channel publishes it again
     if row.job_state == JobState.FAILED:
@@ -206,8 +226,6 @@ def exit_of(row: Row[*tuple[Any, ...]], channel: str) -> tuple[EmailState, str |
         return EmailState.CANCELLED, "its job had expired before it could be sent"
     if row.channel != channel or row.channel_held:
         return EmailState.PENDING, None  # the publisher of its job's channel publishes it again
-    if row.suppressed:
-        return ON_THE_LIST
     return None
 
 

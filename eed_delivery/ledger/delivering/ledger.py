@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.delivering import statements as sql
-from eed_delivery.ledger.delivering.claiming import Claiming, email_of, exit_of
+from eed_delivery.ledger.delivering.claiming import Claiming, email_of
 from eed_delivery.ledger.delivering.claims import Claim, Fence, JobRef, Standing, fence
 from eed_delivery.ledger.delivering.group_commit import GroupCommit, GroupResult
 from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
@@ -32,13 +32,14 @@ class DeliveryLedger:
         pseudonyms: Pseudonyms = NO_PSEUDONYMS,
         *,
         channel: str = DEFAULT_CHANNEL,
+        sends_emails: bool = True,
     ) -> None:
         """`outbox` receives notices of emails that failed or are in doubt. A sent one writes nothing there.
-        `pseudonyms` are those of erased addresses. The worker sends by `channel`, and claims no email of another."""
+        `pseudonyms` are those of erased addresses. The worker sends by `channel`, and claims no email of another.
+        Only a channel that `sends_emails` heeds the suppression list."""
         self._database = database
         self._source = source
-        self._channel = channel
-        self._claiming = Claiming(source, outbox, channel, pseudonyms)
+        self._claiming = Claiming(source, outbox, channel, pseudonyms, sends_emails=sends_emails)
         self._recording = OutcomeRecorder(source, outbox, worker)
         self._group = GroupCommit(database.once)
 
@@ -129,7 +130,7 @@ class DeliveryLedger:
             # the grant is therefore our own, whose commit went through while its answer was lost.
             mine = again and c.execute(sql.WIRED_AGAIN, {**fence(email), "lease": lease}).rowcount == 1
             return None if mine else Standing.LOST
-        exit_state = exit_of(row, self._channel)
+        exit_state = self._claiming.exit_of(row)
         if exit_state is None:
             return Standing.LOST
         self._claiming.put_back(c, email, *exit_state)

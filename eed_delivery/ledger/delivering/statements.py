@@ -69,34 +69,39 @@ _REFUSED_BEFORE = and_(
 
 # What a claim has got and may go on with: nearly always all that it asked for, so nothing is read here that only the
 # others need. Why one is not among these, STANDING tells.
+_HELD_COLUMNS = (
+    eed_email.c.email_id,
+    eed_email.c.job_id,
+    eed_email.c.source_key,
+    eed_email.c.gen,
+    eed_email.c.attempts,
+    eed_email.c.recipient,
+    eed_email.c.address,
+    eed_email.c.resend_of,
+    eed_email.c.redirected,
+    _REFUSED_BEFORE,
+    eed_job.c.source_key.label("job_key"),
+    eed_job.c.revision,
+)
+_IS_HELD_BY_US = (
+    eed_email.c.email_id.in_(bindparam("ids", expanding=True)),
+    eed_email.c.token == bindparam("our_token"),
+    eed_email.c.state == EmailState.SENDING,
+    *_ITS_JOB_MAY_SEND,
+    eed_job.c.channel == bindparam("of_channel"),
+    NOT_HELD,
+)
 HELD = (
-    select(
-        eed_email.c.email_id,
-        eed_email.c.job_id,
-        eed_email.c.source_key,
-        eed_email.c.gen,
-        eed_email.c.attempts,
-        eed_email.c.recipient,
-        eed_email.c.address,
-        eed_email.c.resend_of,
-        eed_email.c.redirected,
-        _REFUSED_BEFORE,
-        eed_job.c.source_key.label("job_key"),
-        eed_job.c.revision,
-        HAS_PSEUDONYMS.label("has_pseudonyms"),
-    )
+    select(*_HELD_COLUMNS, HAS_PSEUDONYMS.label("has_pseudonyms"))
     .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
     .outerjoin(eed_suppression, ENTRY_OF_EMAIL)
     .outerjoin(OF_DOMAIN, ENTRY_OF_DOMAIN)
-    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
-    .where(eed_email.c.token == bindparam("our_token"))
-    .where(eed_email.c.state == EmailState.SENDING)
-    .where(*_ITS_JOB_MAY_SEND)
-    .where(eed_job.c.channel == bindparam("of_channel"))
-    .where(NOT_HELD)
+    .where(*_IS_HELD_BY_US)
     .where(eed_suppression.c.address.is_(None))
     .where(OF_DOMAIN.c.address.is_(None))
 )
+# Of a channel that puts files: nothing goes to the recipient's address, so the suppression list says nothing of it.
+HELD_FOR_FILES = select(*_HELD_COLUMNS).join(eed_job, eed_job.c.job_id == eed_email.c.job_id).where(*_IS_HELD_BY_US)
 
 STANDING = (
     select(
