@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from mmap import mmap
 from typing import Any
 
 
@@ -89,6 +90,15 @@ NEUTRAL = frozenset({Verdict.THROTTLED, Verdict.INFRASTRUCTURE})
 
 
 @dataclass(frozen=True, slots=True)
+class PutFile:
+    """A file that is in its store, without its content. `size`: bytes. `sha256`: in hexadecimal digits."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one attempt came to.
 
@@ -106,6 +116,7 @@ class Outcome:
     again: int = 0  # how often this process had it for the same email before, uncounted
     sha256: bytes | None = None  # of the content that was handed to the transport; None: there was no wire
     copy_lost: bool = False  # an archive is set, and no copy could be kept for it
+    files: tuple[PutFile, ...] = ()  # what was put, by a channel that puts files
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +255,10 @@ class Rendered:
         return len(self.content)
 
 
+Content = bytes | mmap
+"""Of a file. One that would not fit into memory is mapped from the disk."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """One file that a file channel puts.
@@ -253,9 +268,14 @@ class File:
     """
 
     path: str
-    content: bytes
+    content: Content
     content_type: str
     sha256: str
+
+    @property
+    def as_put(self) -> PutFile:
+        """What is kept of it once it is in its store."""
+        return PutFile(self.path, len(self.content), self.sha256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ CHANNEL_SETTINGS_LENGTH = 8000
 ADDRESS_LENGTH = 320  # 64 + "@" + 255 (RFC 5321 4.5.3.1)
 OBJECT_LENGTH = ADDRESS_LENGTH
 COMMAND_LENGTH = 1000
+PATH_LENGTH = 1024  # S3's limit of a key, in bytes
 PARTICULARS_LENGTH = 1000
 
 eed_job = Table(
@@ -189,6 +190,46 @@ eed_archive_copy = Table(
     Column("sha256", Digest, nullable=False),
     Column("size", Integer, nullable=False),  # bytes
     Column("archived_at", Time),  # when the archive had it; NULL: it was sent, and no copy could be kept
+    **_OPTIONS,
+)
+
+eed_file = Table(  # what channels that put files have put, one row a document
+    "eed_file",
+    metadata,
+    # A job's files lie together, in the order of its manifest.
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("email_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("gen", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 1: the email's first document
+    Column("channel", word(CHANNEL_LENGTH), nullable=False),  # a later round of the job may have another one
+    Column("path", prose(PATH_LENGTH)),  # below the channel's root; NULL: its person was erased
+    Column("size", BigInteger, nullable=False),  # bytes
+    Column("sha256", Digest, nullable=False),
+    Column("put_at", Time, nullable=False),
+    Column("round", Integer, nullable=False),  # of the job's manifests, the first that lists it
+    Index("eed_file_by_email", "email_id"),  # of a person: an email may have been another job's before
+    **_OPTIONS,
+)
+
+eed_manifest = Table(  # the list of a job's files, which is put behind them each time that the job comes to its end
+    "eed_manifest",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("round", Integer, primary_key=True, autoincrement=False),  # how often the job came to its end, from 1
+    Column("number", Integer, nullable=False),  # in its name: the round's, but for a manifest that had to change
+    Column("channel", word(CHANNEL_LENGTH), nullable=False),
+    Column("wanted_at", Time, nullable=False),
+    Column("token", BigInteger),  # fences the worker that puts it
+    Column("lease_until", Time),
+    Column("not_before", Time),  # when it is tried again
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("sha256", Digest),  # of its JSON, from before the first byte leaves on
+    Column("path", prose(PATH_LENGTH)),  # of its JSON
+    Column("files", Integer),
+    Column("size", BigInteger),  # bytes of these files
+    Column("put_at", Time),  # NULL: outstanding
+    Column("detail", prose(DETAIL_LENGTH)),  # why it is
+    Index("eed_manifest_outstanding", "put_at", "channel"),
     **_OPTIONS,
 )
 
@@ -379,6 +420,7 @@ _ALL: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _FEWER: Mapping[str, tuple[str, ...]] = {
     "eed_archive_copy": ("SELECT", "INSERT"),
     "eed_audit": ("SELECT", "INSERT"),  # nothing in these two is changed or deleted
+    "eed_file": ("SELECT", "INSERT", "UPDATE"),
     "eed_webhook_endpoint": ("SELECT", "INSERT", "UPDATE"),
 }
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from eed_delivery.archive.copies import Copies, KeptCopy
-from eed_delivery.model import Accepted, Email, Files, Outcome, Rendered, Verdict
+from eed_delivery.model import Accepted, Email, Files, Outcome, PutFile, Rendered, Verdict
 from eed_delivery.worker.journal import Journal
 
 _MAY_HAVE_ARRIVED = frozenset({Verdict.SENT, Verdict.IN_DOUBT})
@@ -31,7 +31,7 @@ def digest_of(message: Rendered | Files) -> bytes:
 class Handover:
     """Asks for the wire, and knows afterwards what was handed over."""
 
-    __slots__ = ("_copies", "_copy", "_email", "_journal", "_lost", "_sha256")
+    __slots__ = ("_copies", "_copy", "_email", "_files", "_journal", "_lost", "_sha256")
 
     def __init__(self, email: Email, sha256: bytes, journal: Journal, copies: Copies | None) -> None:
         """`sha256`: of the message."""
@@ -41,9 +41,12 @@ class Handover:
         self._copies = copies
         self._copy: KeptCopy | None = None
         self._lost = False
+        self._files: tuple[PutFile, ...] = ()
 
     def grant(self, message: Rendered | Files) -> None:
         """Return when the wire is granted. Raises `NoGrant` or `DatabaseGone`: then there is no copy either."""
+        if isinstance(message, Files):
+            self._files = tuple(file.as_put for file in message.files)
         if self._copies is None or not isinstance(message, Rendered):
             self._journal.wire(self._email)
             return
@@ -66,15 +69,18 @@ class Handover:
             message_id=answer.message_id,
             sha256=self._sha256,
             copy_lost=self._lost,
+            files=self._files,
         )
 
     def ended(self, outcome: Outcome) -> Outcome:
-        """What the attempt came to, with the digest if there was a wire. After a definite no the copy goes."""
+        """What the attempt came to, with the digest and the files if there was a wire. After a definite no the copy
+        goes."""
         if outcome.verdict not in _MAY_HAVE_ARRIVED:
             self._drop()
         if outcome.sha256 is not None or not self._journal.on_wire(self._email):
             return outcome
-        return replace(outcome, sha256=self._sha256, copy_lost=self._lost)
+        files = self._files if outcome.verdict is Verdict.SENT else ()
+        return replace(outcome, sha256=self._sha256, copy_lost=self._lost, files=files)
 
     def _drop(self) -> None:
         if self._copy is not None:

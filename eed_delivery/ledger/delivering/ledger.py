@@ -40,7 +40,7 @@ class DeliveryLedger:
         self._database = database
         self._source = source
         self._claiming = Claiming(source, outbox, channel, pseudonyms, sends_emails=sends_emails)
-        self._recording = OutcomeRecorder(source, outbox, worker)
+        self._recording = OutcomeRecorder(source, outbox, worker, channel)
         self._group = GroupCommit(database.once)
 
     @property

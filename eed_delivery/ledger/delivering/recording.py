@@ -35,7 +35,9 @@ class Decision:
 class OutcomeRecorder:
     """Records outcomes, within a transaction that is given."""
 
-    def __init__(self, source: Source, outbox: Outbox, worker: str) -> None:
+    def __init__(self, source: Source, outbox: Outbox, worker: str, channel: str) -> None:
+        """`channel`: by which the worker sends."""
+        self._channel = channel
         self._source = source
         self._outbox = outbox
         self._worker = worker
@@ -51,6 +53,8 @@ class OutcomeRecorder:
             yield BoundStatement(PUT, values_of(notice))
         if _lacks_copy(decision):
             yield BoundStatement(sql.COPY_LOST, _lost_copy(email, decision))
+        if decision.outcome.files:
+            yield from (BoundStatement(sql.FILE_PUT, values) for values in self._files(email, decision))
 
     def record(
         self, c: Connection, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True
@@ -62,6 +66,8 @@ class OutcomeRecorder:
             self._outbox.put(c, [notice] if notice is not None else ())
             if _lacks_copy(decision):
                 c.execute(sql.COPY_LOST, _lost_copy(email, decision))
+            if files := self._files(email, decision):
+                c.execute(sql.FILE_PUT, files)
             return True
         row = c.execute(
             select(eed_email.c.state, eed_email.c.token, eed_email.c.gen).where(eed_email.c.email_id == email.email_id)
@@ -118,6 +124,22 @@ class OutcomeRecorder:
             "its_recipient": went_to(email.recipient)[:RECIPIENT_LENGTH],
             "its_sha256": outcome.sha256,
         }
+
+    def _files(self, email: Email, decision: Decision) -> list[dict[str, object]]:
+        """What was put for it, as its job's manifest lists it."""
+        return [
+            {
+                "its_job_id": email.job_id,
+                "its_email_id": email.email_id,
+                "its_gen": email.gen,
+                "its_number": number,
+                "its_channel": self._channel,
+                "its_path": file.path,
+                "its_size": file.size,
+                "its_sha256": bytes.fromhex(file.sha256),
+            }
+            for number, file in enumerate(decision.outcome.files, start=1)
+        ]
 
 
 def _lacks_copy(decision: Decision) -> bool:

@@ -1,6 +1,6 @@
 """The worker's statements. What each WHERE keeps out is the product, and a mutation run drops every term once."""
 
-from sqlalchemy import and_, bindparam, case, exists, insert, literal, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, case, exists, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
@@ -11,8 +11,10 @@ from eed_delivery.ledger.schema import (
     eed_archive_copy,
     eed_attempt,
     eed_email,
+    eed_file,
     eed_former_address,
     eed_job,
+    eed_manifest,
     eed_suppression,
 )
 from eed_delivery.ledger.suppression.erased import HAS_PSEUDONYMS
@@ -193,6 +195,17 @@ COPY_LOST = insert(eed_archive_copy).values(
     sha256=bindparam("its_sha256"),
     size=0,
     archived_at=None,
+)
+
+_ENDS_SO_FAR = (
+    select(func.max(eed_manifest.c.round)).where(eed_manifest.c.job_id == bindparam("its_job_id")).scalar_subquery()
+)
+FILE_PUT = insert(eed_file).values(
+    {
+        name: bindparam(f"its_{name}")
+        for name in ("job_id", "email_id", "gen", "number", "channel", "path", "size", "sha256")
+    }
+    | {"put_at": utc_now(), "round": func.coalesce(_ENDS_SO_FAR, 0) + 1}
 )
 
 _BEFORE_THE_WIRE = _FENCED.where(eed_email.c.state == EmailState.SENDING).where(eed_email.c.wire_at.is_(None))

@@ -21,6 +21,7 @@ from eed_delivery.ledger.schema import (
     eed_domain_hold,
     eed_email,
     eed_event,
+    eed_file,
     eed_former_address,
     eed_job,
     eed_refusal,
@@ -154,7 +155,8 @@ def _of_emails(c: Connection, *, forms: Sequence[str], ids: Sequence[int], jobs:
         c, _all_of(eed_former_address, eed_former_address.c.email_id.in_(ids), eed_former_address.c.address.in_(forms))
     )
     present = {row.values["email_id"]: row.values["address"] for row in found}
-    belonging = [row for table in (eed_attempt, eed_event, eed_webhook) for row in _stored(c, _of_ids(table, ids))]
+    tables = (eed_attempt, eed_event, eed_webhook, eed_file)
+    belonging = [row for table in tables for row in _stored(c, _of_ids(table, ids))]
     generations = {(row.values["email_id"], row.values["gen"]) for row in belonging if row.values["gen"] is not None}
     went_to = of_generations(c, generations)
     rows += [

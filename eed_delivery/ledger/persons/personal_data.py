@@ -104,6 +104,17 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at channel mark"),
     # They name an email by its number. The copy itself is in the archive, which docs/privacy.md says how to search.
     "eed_archive_copy": _table(other="job_id email_id gen sha256 size archived_at"),
+    "eed_file": _table(
+        "by email",
+        removed="path",
+        kept="job_id email_id gen number put_at",
+        other="channel size sha256 round",
+    ),
+    # Its path is made of the job's key.
+    "eed_manifest": _table(
+        other="job_id round number channel wanted_at token lease_until not_before tries sha256 path files size put_at"
+        " detail"
+    ),
     "eed_channel": _table(other="name settings version made_by made_at changed_by changed_at"),
     "eed_channel_hold": _table(other="channel reason who held_at until_at"),
     "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),

@@ -11,7 +11,15 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, case, delete, 
 
 from eed_delivery.database.insert import unless_there
 from eed_delivery.ledger.addresses import compared
-from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_event, eed_former_address, eed_job, eed_webhook
+from eed_delivery.ledger.schema import (
+    eed_attempt,
+    eed_email,
+    eed_event,
+    eed_file,
+    eed_former_address,
+    eed_job,
+    eed_webhook,
+)
 from eed_delivery.pseudonyms import Pseudonyms, is_pseudonym
 from eed_delivery.untrusted import mask_addresses
 
@@ -34,6 +42,12 @@ _ANSWERED = (
     .where(eed_webhook.c.email_id.in_(_IDS), eed_webhook.c.answer.is_not(None))
     .order_by(eed_webhook.c.webhook_id)
 )
+_FILES = (
+    select(eed_file.c.job_id, eed_file.c.email_id, eed_file.c.gen)
+    .where(eed_file.c.email_id.in_(_IDS), eed_file.c.path.is_not(None))
+    .order_by(eed_file.c.job_id, eed_file.c.email_id, eed_file.c.gen)
+    .distinct()
+)
 _FORMER = (
     select(eed_former_address.c.address, eed_former_address.c.email_id)
     .where(eed_former_address.c.email_id.in_(_IDS))
@@ -48,6 +62,13 @@ _EVENT = (
     update(eed_event).where(eed_event.c.event_id == bindparam("id")).values(address=bindparam("to"), detail="")
 )  # fmt: skip
 _WEBHOOK = update(eed_webhook).where(eed_webhook.c.webhook_id == bindparam("id")).values(answer=None)
+_FILE = (
+    update(eed_file)
+    .where(eed_file.c.job_id == bindparam("job"))
+    .where(eed_file.c.email_id == bindparam("id"))
+    .where(eed_file.c.gen == bindparam("of_gen"))
+    .values(path=None)
+)
 _EMAIL = (
     update(eed_email)
     .where(eed_email.c.email_id == bindparam("id"))
@@ -97,6 +118,11 @@ class PersonReplacement:
             if (row.address == only if row.address and only else is_meant(row))
         ]
         webhooks = [{"id": row.webhook_id} for row in c.execute(_ANSWERED, ids).all() if is_meant(row)]
+        files = [
+            {"job": row.job_id, "id": row.email_id, "of_gen": row.gen}
+            for row in c.execute(_FILES, ids).all()
+            if is_meant(row)
+        ]
         former = [row for row in c.execute(_FORMER, ids).all() if only in (None, row.address)]
         mine = [email for email in emails if only in (None, email.address)]
         return Counter(
@@ -104,6 +130,7 @@ class PersonReplacement:
                 "attempts": _each(c, _ATTEMPT, attempts),
                 "events": _each(c, _EVENT, events),
                 "webhooks": _each(c, _WEBHOOK, webhooks),
+                "files": _each(c, _FILE, files),
                 "former_addresses": self._former(c, former),
                 "emails": _each(c, _EMAIL, [{"id": one.email_id, "to": self._of(one.address)} for one in mine]),
                 "details": _details(c, sorted(present.keys() - {one.email_id for one in mine})),
