@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.archiving import ArchiveLedger
     from eed_delivery.ledger.auditing import AuditLedger
+    from eed_delivery.ledger.manifests import ManifestLedger
     from eed_delivery.ledger.operating import OperatingLedger
     from eed_delivery.ledger.proofs import ProofLedger
     from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
@@ -139,6 +140,12 @@ class Operations:
         return ArchiveLedger(self._database)
 
     @cached_property
+    def _manifests(self) -> "ManifestLedger":
+        from eed_delivery.ledger.manifests import ManifestLedger
+
+        return ManifestLedger(self._database)
+
+    @cached_property
     def _acts(self) -> "ActLedger":
         from eed_delivery.ledger.acts import ActLedger
 
@@ -163,7 +170,7 @@ class Operations:
         from eed_delivery.operations.jobs import JobQueries
 
         ledgers = (self._reporting, self._scheduling, self._outcomes, self._engagement, self._acts, self._archive)
-        return JobQueries(self.settings, self.keys, *ledgers)
+        return JobQueries(self.settings, self.keys, *ledgers, self._manifests)
 
     @cached_property
     def emails(self) -> "EmailQueries":
@@ -260,8 +267,8 @@ class Operations:
         """Write a job's report."""
         from eed_delivery.operations.reporting import Reporting, ReportLedgers
 
-        proofs, acts = self._proofs, self._acts
-        ledgers = ReportLedgers(self._reporting, self._engagement, self._outcomes, proofs, acts, self._audit)
+        proofs, manifests, acts = self._proofs, self._manifests, self._acts
+        ledgers = ReportLedgers(self._reporting, self._engagement, self._outcomes, proofs, manifests, acts, self._audit)
         return Reporting(self.settings, self.keys, ledgers)
 
     @cached_property

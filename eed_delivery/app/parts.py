@@ -20,6 +20,7 @@ from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.archiving import ArchiveParts
 from eed_delivery.app.database import open_database
+from eed_delivery.app.manifests import has_manifests, putter
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.aws.sessions import core, session
 from eed_delivery.channels.channel import Channel
@@ -58,6 +59,7 @@ from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.links import of_job
 from eed_delivery.links.tokens import Links
+from eed_delivery.manifests.putter import ManifestPutter
 from eed_delivery.operations.queue_making import ChannelQueueMaking
 from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.publisher import Publisher, Registrar
@@ -350,7 +352,11 @@ class App:
         def of_files() -> list[str]:
             return [name for name, channel in directory.now().items() if channel.carries_files]
 
-        return Sweeper(ledger, WorkerLedger(database), queues, self.settings.sweeper, rules, look, of_files)
+        def with_manifests() -> list[str]:
+            return [name for name, channel in directory.now().items() if has_manifests(channel)]
+
+        workers, rules_of_it = WorkerLedger(database), self.settings.sweeper
+        return Sweeper(ledger, workers, queues, rules_of_it, rules, look, of_files, with_manifests)
 
     @cached_property
     def answers_alike(self) -> AnswersAlike:
@@ -467,6 +473,13 @@ class App:
             copies=self.archives.copies(name, database),
         )
         return Worker(parts, settings, stop, pulse)
+
+    def manifests(self, name: str, beat: Callable[[], None]) -> ManifestPutter | None:
+        """What puts the manifests of a channel, for one process. None if it puts no files. Raises `ConfigError`."""
+        channel = self.channel(name)
+        if not channel.carries_files:
+            return None
+        return putter(channel, self.database(connections=2), self.transport_factory(channel), beat)
 
     def _stored_reply(self) -> Callable[[str], str]:
         return masked_reply if self.settings.privacy.store_replies == "masked" else str

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eed_delivery.alerts.desk import Desk
     from eed_delivery.app.parts import App
     from eed_delivery.channels.watch import WantedWorkers
+    from eed_delivery.manifests.putter import ManifestPutter
     from eed_delivery.queue import Queue
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,10 @@ LAST_ALERTS_SECONDS = 4.0
 """Seconds that a process waits at its end for alerts about its last lines; less than HANDOVER_SECONDS."""
 OF_FILE = "file 0"
 """The mark of workers of the configuration file's channels, as `ChannelWatch` gives it."""
+MANIFESTS = "manifests"
+"""The loop that puts manifests."""
+LAST_MANIFEST_SECONDS = 1.0
+"""Seconds that a worker waits at its end for a manifest that it puts. Another worker puts it again."""
 DRAIN_CHECK_SECONDS = 1.0
 DRAIN_CHECKS = 3
 """Counts in a row that must find the queue empty, because SQS's counts are approximate."""
@@ -200,6 +205,7 @@ def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Ev
     try:
         _make_queues(app, channel, stop, pulse)
         worker = app.worker(stop, pulse, channel)
+        manifests = app.manifests(channel, lambda: pulse.beat(MANIFESTS))
     except ConfigError as error:
         if channel == DEFAULT_CHANNEL:
             raise
@@ -208,7 +214,16 @@ def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Ev
     if drain:
         queue = app.queue(channel=app.channel(channel))
         Loop("drain", DrainWatch(queue, stop).step, stop, pulse).start()
+    threads = _put_manifests(manifests, stop, pulse) if manifests is not None else []
     worker.run(settings.service.stop_seconds - HANDOVER_SECONDS)
+    for thread in threads:
+        thread.join(LAST_MANIFEST_SECONDS)
+
+
+def _put_manifests(manifests: "ManifestPutter", stop: threading.Event, pulse: Pulse) -> list[threading.Thread]:
+    """Beside the worker: a job's manifest needs nothing but the channel's way out."""
+    loops = [Loop(MANIFESTS, manifests.step, stop, pulse), Loop("manifest-lease", manifests.renew, stop, pulse)]
+    return [loop.start() for loop in loops]
 
 
 def _make_queues(app: "App", channel: str, stop: threading.Event, pulse: Pulse) -> None:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
@@ -112,7 +112,7 @@ class S3Store:
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=self._prefix + file.path,
-                Body=file.content,
+                Body=cast("Any", file.content),
                 ContentType=file.content_type,
                 ChecksumAlgorithm="SHA256",  # Object Lock wants the algorithm too
                 ChecksumSHA256=digest,

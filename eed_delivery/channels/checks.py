@@ -10,9 +10,11 @@ from eed_delivery.channels.channel import Channel, Origin
 from eed_delivery.channels.queue_urls import queue_urls
 from eed_delivery.config import Settings
 from eed_delivery.config.channels import DEFAULT, ChannelSettings
+from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.config.problems import mistakes_of
 from eed_delivery.config.section import Section
 from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.rendering.manifest_paths import ManifestPaths
 from eed_delivery.transports.kind import ChannelKind, kinds
 
 
@@ -24,7 +26,7 @@ def checked(
     problems = list(_alone(name, given, kind, settings))
     made = _of_kind(name, kind, given.of_kind, problems)
     if made is not None:
-        problems += _too_slow(name, kind.longest_send(made), settings)
+        problems += [*_too_slow(name, kind.longest_send(made), settings), *_manifest(name, made)]
     if problems or made is None:
         raise ConfigError(problems)
     queue = queue_urls(name, given.queue, settings.queue.url)
@@ -81,6 +83,14 @@ def _of_kind(name: str, kind: ChannelKind, given: dict[str, Any], problems: list
         for path, what, remedy in mistakes_of(error, kind.settings):
             problems.append(Problem(_key(name, *path), what, remedy))
         return None
+
+
+def _manifest(name: str, made: Section) -> Iterator[Problem]:
+    if isinstance(made, FileChannelSettings) and made.manifest:
+        try:
+            ManifestPaths(made.manifest)
+        except ConfigError as error:
+            yield from (Problem(_key(name, one.where), one.what, one.remedy) for one in error.problems)
 
 
 def _too_slow(name: str, longest: float, settings: Settings) -> Iterator[Problem]:

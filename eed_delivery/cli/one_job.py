@@ -78,6 +78,7 @@ def _view_record(view: JobView) -> dict[str, Any]:
         "outcomes": record(view.outcomes),
         "tracked": record(view.tracked),
         "engagement": record(view.engagement),
+        "manifests": [record(manifest) for manifest in view.manifests],
         "archive": None if view.archive is None else _archive_record(view.archive),
         "reasons": [record(reason) for reason in view.reasons],
         "other_reasons": view.other_reasons,
@@ -111,6 +112,7 @@ def _show_job(session: Session, view: JobView) -> None:
     if report.refused or report.moved or report.regenerated or report.resent:
         screen.prose(_found(report))
     _show_archive(session, view)
+    _show_manifests(session, view)
     _show_outcomes(session, view)
     _show_reasons(session, view)
     _show_acts(session, view)
@@ -152,6 +154,18 @@ def _show_archive(session: Session, view: JobView) -> None:
     words += f", {archive.waiting:,} still wait in a spool" if archive.waiting else ""
     words += f", {archive.not_kept:,} could not be kept" if archive.not_kept else ""
     session.screen.prose(words, style=STYLES["warning"])
+
+
+def _show_manifests(session: Session, view: JobView) -> None:
+    """Show each manifest of a job whose channel puts files, and why one is outstanding."""
+    for one in view.manifests:
+        if one.put_at is not None:
+            words = f"manifest {one.number} put at {both_times(one.put_at)}: {one.path}, {one.files:,} files"
+            session.screen.prose(f"{words}, SHA-256 {one.sha256}", style=STYLES["ok"])
+            continue
+        words = f"manifest {one.number} outstanding since {both_times(one.wanted_at)}"
+        words += f", tried {one.tries:,} times: {one.detail}" if one.tries else f", the channel {one.channel} puts it"
+        session.screen.prose(words, style=STYLES["warning"])
 
 
 def _found(report: JobReport) -> str:

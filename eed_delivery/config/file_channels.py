@@ -28,12 +28,14 @@ Directory = Annotated[str, AfterValidator(_directory)]
 
 
 class FileChannelSettings(Section):
-    """The settings that the kinds `s3`, `sftp` and `ftp` share. `path` is a template, below the channel's root."""
+    """The settings that the kinds `s3`, `sftp` and `ftp` share. `path` is a template, below the channel's root, and so
+    is `manifest`. "": no manifest is put."""
 
     path: Annotated[str, Field(min_length=1, max_length=1000)] = "{{ job }}/{{ filename }}"
     documents: Annotated[tuple[Document, ...], BeforeValidator(_documents), Field(min_length=1, max_length=3)] = (
         "attachments",
     )
+    manifest: Annotated[str, Field(max_length=1000)] = "{{ job }}/manifest{{ edition }}.{{ format }}"
 
 
 def refuse_clear_text(host: str, what: str, remedy: str, *, allowed: bool) -> None:

@@ -10,6 +10,7 @@
 - `auditing`     the audit's list, and its rows for what is only read
 - `reconciling`  compares source and ledger, and repairs differences
 - `archiving`    the archive: copies that are wanted, and those that are there
+- `manifests`    manifests of files: which are wanted, what they list, and which are put
 - `reporting`    reads for people
 - `proofs`       the SHA-256 of what was sent, for people
 - `job_watch`    bounces and complaints of running jobs, and the pause that follows

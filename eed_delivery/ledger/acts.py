@@ -69,6 +69,7 @@ class ActKind(StrEnum):
     CHANNEL_REMOVE = "channel_remove"
     CHANNEL_HOLD = "channel_hold"
     CHANNEL_RELEASE = "channel_release"
+    MANIFEST_PUT = "manifest_put"  # by the service
     # Personal data was read:
     REPORT = "report"
     EMAILS = "emails"

@@ -18,6 +18,7 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database, is_away, is_contention
 from eed_delivery.errors import Miscounted
+from eed_delivery.ledger import manifests
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.keys import JOBS_A_QUERY, email_key, job_keys
@@ -360,11 +361,12 @@ class SweepLedger:
             statement = statement.where(~_FRESH_DOUBT).params(reconcile=self._reconcile_seconds)
         return self._database.run(lambda c: list(c.execute(statement.limit(self._chunk)).scalars()))
 
-    def finish(self, job_id: int) -> bool | None:
-        """Finish a job that balances, and update the source. None if it is open again. False if it does not balance."""
-        return self._database.did(lambda c: self._finish(c, job_id))
+    def finish(self, job_id: int, manifests_of: Collection[str] = ()) -> bool | None:
+        """Finish a job that balances, and update the source. A job of the channels `manifests_of` wants a manifest
+        then. None if it is open again. False if it does not balance."""
+        return self._database.did(lambda c: self._finish(c, job_id, manifests_of))
 
-    def _finish(self, c: Connection, job_id: int) -> bool | None:
+    def _finish(self, c: Connection, job_id: int, manifests_of: Collection[str]) -> bool | None:
         # The lock comes first: a requeue takes it too, so that it comes wholly before or wholly after this.
         job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id).with_for_update()).one()
         counted = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id)
@@ -378,6 +380,8 @@ class SweepLedger:
             return None
         ends_as = JobState(job.state) if job.state in _ENDED else JobState.FINISHED
         _must_change(c, FINISH.values(state=ends_as), job_id)
+        if job.channel in manifests_of:
+            manifests.want(c, job_id, job.channel, finished=ends_as is JobState.FINISHED)
         self._source.write_job(c, job.source_key, ends_as)
         facts = with_reason(job.reason, state=ends_as, total=job.total, emails=counts, refused=job.refused)
         self._outbox.put(c, [Notice(NoticeKind.JOB_FINISHED, job_id, facts=facts)])

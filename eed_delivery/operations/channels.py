@@ -190,6 +190,10 @@ class ChannelOperations:
         if change is ChannelChange.IN_USE:
             jobs = self._ledger.unfinished_jobs(name)
             what = f"{jobs:,} unfinished jobs name the channel {name}"
+            if not jobs:
+                what = f"manifests of finished jobs on the channel {name} are outstanding"
+                do = f'Wait until they are put, or set manifest = "" in channel.{name}.'
+                raise WrongState(what, which=f"channel {name}", do=do)
             raise WrongState(what, which=f"channel {name}", do="Wait until they have finished, or cancel them.")
         if change is ChannelChange.MISSED:
             raise UnknownKey(f"the channel {name} was removed by another person", which=f"channel {name}")

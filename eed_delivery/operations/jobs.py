@@ -10,6 +10,7 @@ from eed_delivery.config import Settings
 from eed_delivery.database.server_words import server_words
 from eed_delivery.ledger.acts import ActLedger, ActReport
 from eed_delivery.ledger.archiving import ArchiveLedger, JobArchive
+from eed_delivery.ledger.manifests import JobManifest, ManifestLedger
 from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 from eed_delivery.ledger.reporting import JobReport, RecentRate, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import EngagementLedger, JobEngagement
@@ -22,8 +23,8 @@ from eed_delivery.reports.served import REFUSED, Served, served
 from eed_delivery.reports.tracked import Tracked, tracked
 
 __all__ = [
-    "ActReport", "EmailReport", "JobArchive", "JobEngagement", "JobQueries", "JobReport", "JobRequest", "JobView",
-    "JobsPage", "JobsRequest", "OutcomeReport", "ReasonCount", "RecentRate", "WaitingJobView",
+    "ActReport", "EmailReport", "JobArchive", "JobEngagement", "JobManifest", "JobQueries", "JobReport", "JobRequest",
+    "JobView", "JobsPage", "JobsRequest", "OutcomeReport", "ReasonCount", "RecentRate", "WaitingJobView",
 ]  # fmt: skip
 
 DOUBTS_SHOWN = 10
@@ -95,6 +96,8 @@ class JobView:
     waiting: WaitingJob | None
     archive: JobArchive | None
     """How complete the archive of its sent emails is; None where no copies are wanted."""
+    manifests: tuple[JobManifest, ...]
+    """Those of its files, the first one first."""
 
 
 class JobQueries:
@@ -110,8 +113,10 @@ class JobQueries:
         engagement: EngagementLedger,
         acts: ActLedger,
         archive: ArchiveLedger,
+        manifests: ManifestLedger,
     ) -> None:
         self._settings = settings
+        self._manifests = manifests
         self._archive = archive
         self._keys = keys
         self._reporting = reporting
@@ -167,6 +172,7 @@ class JobQueries:
             doubts=self._doubts(report, wanted.doubts),
             waiting=self._scheduling.job(report.key) if report.state is JobState.PAUSED else None,
             archive=self._archive.of_job(report.job_id, report.counts[EmailState.SENT]) if report.archive else None,
+            manifests=self._manifests.of_job(report.job_id),
         )
 
     def _reasons(self, report: JobReport, most: int) -> tuple[tuple[ReasonCount, ...], int]:

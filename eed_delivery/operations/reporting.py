@@ -8,6 +8,7 @@ from typing import IO, Literal
 from eed_delivery.config import Settings
 from eed_delivery.ledger.acts import Act, ActKind, ActLedger
 from eed_delivery.ledger.auditing import AuditLedger
+from eed_delivery.ledger.manifests import ManifestLedger
 from eed_delivery.ledger.proofs import Proof, ProofLedger
 from eed_delivery.ledger.reporting import EmailReport, RefusalReport, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
@@ -45,6 +46,7 @@ class ReportLedgers:
     engagement: EngagementLedger
     outcomes: OutcomeLedger
     proofs: ProofLedger
+    manifests: ManifestLedger
     acts: ActLedger
     audit: AuditLedger
 
@@ -144,7 +146,8 @@ class ReportWriter:
         job = self._ledgers.reporting.job(self._job_id)
         if job is None:
             raise UnknownKey("the job has gone from the ledger while it was read", which=f"job {self._request.job}")
-        return self._reconciliation.certificate(job, self._read_from, self._ledgers.reporting.now())
+        manifests = self._ledgers.manifests.of_job(self._job_id)
+        return self._reconciliation.certificate(job, self._read_from, self._ledgers.reporting.now(), manifests)
 
 
 def _refused(refusal: RefusalReport) -> dict[str, object]:

@@ -6,6 +6,7 @@ A job is compiled once, and each of its emails is rendered from that. A `Rendere
 - `sandbox`        Jinja2's sandbox with limits, `budget` what one run may use, `filters` bounded filters
 - `variables`      the values that a template sees, and `missing` those that are NULL
 - `files`          the files of an email for file channels, and `file_paths` what a path may be
+- `manifest_paths` where the manifests of file channels are put
 - `mime`           the message as bytes
 - `headers`        header lines, and the check of the finished header block
 - `addresses`      mailboxes of From, To and Reply-To

@@ -7,11 +7,13 @@ with docs/check_certificate.py, which has no line in common with this.
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.manifests import JobManifest
 from eed_delivery.ledger.proofs import NO_PROOF, Proof
 from eed_delivery.ledger.reporting import NO_WORD_YET, EmailReport, JobReport, RefusalReport
 from eed_delivery.ledger.tracking.engagement import Engagement, JobEngagement
@@ -43,7 +45,8 @@ class SentContent:
 class Certificate:
     """`states` and `outcomes` are counts of rows. The outcomes are those of the sent emails. `read_from` and `read_to`
     are the database's time when the first and the last row were read. `engagement` is how many emails were opened or
-    clicked in, where the rows say so. It is in no sum. `refused` are the lines of refused rows, in no state."""
+    clicked in, where the rows say so. It is in no sum. `refused` are the lines of refused rows, in no state.
+    `manifests` are those of its files."""
 
     job: JobReport
     rows: int
@@ -56,6 +59,7 @@ class Certificate:
     refused: int = 0
     engagement: JobEngagement | None = None
     content: SentContent = SentContent()
+    manifests: tuple[JobManifest, ...] = ()
 
     @property
     def open(self) -> int:
@@ -116,7 +120,8 @@ class Certificate:
 
     def as_json(self) -> dict[str, Any]:
         """The certificate's JSON. Fields that most jobs lack come last."""
-        more = {"resent": self.job.resent} if self.job.resent else {}
+        more: dict[str, Any] = {"resent": self.job.resent} if self.job.resent else {}
+        more |= {"manifests": [_manifest(one) for one in self.manifests]} if self.manifests else {}
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -200,8 +205,10 @@ class Reconciliation:
         self._hash.update(line)
         return line
 
-    def certificate(self, job: JobReport, read_from: datetime, read_to: datetime) -> Certificate:
-        """The result. `job` is read after the last row."""
+    def certificate(
+        self, job: JobReport, read_from: datetime, read_to: datetime, manifests: Sequence[JobManifest] = ()
+    ) -> Certificate:
+        """The result. `job` and its `manifests` are read after the last row."""
         engaged = self._engaged
         return Certificate(
             job=job,
@@ -215,4 +222,12 @@ class Reconciliation:
             refused=self._refused,
             engagement=JobEngagement(*(engaged[name] for name in ENGAGEMENT_COLUMNS)) if engaged is not None else None,
             content=SentContent(self._known, self._content.hexdigest(), self._archived),
+            manifests=tuple(manifests),
         )
+
+
+def _manifest(one: JobManifest) -> dict[str, Any]:
+    """A manifest, as far as its partner and an auditor can check it."""
+    put = {"path": one.path, "files": one.files, "size": one.size, "sha256": one.sha256}
+    facts = {"number": one.number, "channel": one.channel, "put_at": utc(one.put_at) or None}
+    return {**facts, **(put if one.put_at is not None else dict.fromkeys(put))}

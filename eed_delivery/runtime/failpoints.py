@@ -63,7 +63,13 @@ ARCHIVE = (
     "archive.stored",
     "archive.recorded",
 )
-NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *ARCHIVE)
+MANIFESTS = (
+    "manifest.frozen",
+    "manifest.put",
+    "manifest.recorded",
+)
+"""A worker's, of a channel that puts files."""
+NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *ARCHIVE, *MANIFESTS)
 
 _ACTIONS: Mapping[str, Callable[[], object]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),

@@ -51,10 +51,12 @@ class Sweeper:
         rules: SweepRules,
         put_back_alike: Callable[[int], bool] = lambda _: False,
         file_channels: Callable[[], Collection[str]] = lambda: (),
+        manifests_of: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
         """`queues` gives those of the channels that are there, by the channels' names. `put_back_alike` judges a job's
         refusals before it is finished, and says whether any went back. `file_channels` names the channels that put
-        files."""
+        files, and `manifests_of` those that put manifests of them."""
+        self._manifests_of = manifests_of
         self._file_channels = file_channels
         self._put_back_alike = put_back_alike
         self._ledger = ledger
@@ -163,12 +165,14 @@ class Sweeper:
         self._finish(self._ledger.finishable())
 
     def _finish(self, job_ids: Sequence[int]) -> None:
-        keys = self._ledger.job_keys(job_ids) if job_ids else {}
+        if not job_ids:
+            return
+        keys, manifests_of = self._ledger.job_keys(job_ids), self._manifests_of()
         for job_id in job_ids:
             if self._put_back_alike(job_id):
                 continue
             key = keys.get(job_id, "")
-            balances = self._ledger.finish(job_id)
+            balances = self._ledger.finish(job_id, manifests_of)
             failpoints.reach("sweeper.finished")
             if balances:
                 log.info("job_finished", job=key, job_id=job_id)

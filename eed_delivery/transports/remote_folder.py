@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from eed_delivery.errors import DeliveryFailure, InDoubt, InfrastructureFailure, PermanentFailure, TransientFailure
-from eed_delivery.model import Accepted, File, Files
+from eed_delivery.model import Accepted, Content, File, Files
 from eed_delivery.transports import Grant
 
 Verify = Literal["size", "hash"]
@@ -56,7 +56,7 @@ class RemoteFolder(Protocol):
         """The content of a file, in pieces."""
         ...
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: Content) -> None:
         """A new file with all of its bytes, durable where the server offers that. Makes its directories if it may."""
         ...
 

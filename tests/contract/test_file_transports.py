@@ -6,13 +6,16 @@ S3 is moto and ministack, SFTP is OpenSSH, FTP is pyftpdlib with TLS. Each is be
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from hashlib import sha256
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Barrier
 
 import pytest
 
 from eed_delivery.errors import DatabaseGone, InDoubt, InfrastructureFailure, NoGrant, PermanentFailure
-from eed_delivery.model import Accepted
+from eed_delivery.model import Accepted, File, Files
 from eed_delivery.transports import FileTransport
 from eed_delivery.transports.kind import kinds
 from eed_delivery.untrusted import mask_locations
@@ -177,6 +180,23 @@ def test_a_manifest_replaces_the_one_before(store: FileStore, transport: FileTra
     transport.put(file("job-1/manifest.csv", b"first"))
     transport.put(file("job-1/manifest.csv", b"second, and longer"))
     assert store.arrived() == {"job-1/manifest.csv": b"second, and longer"}
+
+
+def test_what_is_mapped_from_the_disk_is_put_as_any_other(store: FileStore, transport: FileTransport) -> None:
+    """A job's manifest is, because it may be large. The last of the files is there last."""
+    content = bytes(range(256)) * 10_000
+    with TemporaryFile() as spool:
+        spool.write(content)
+        spool.flush()
+        with mmap(spool.fileno(), 0, access=ACCESS_READ) as mapped:
+            digest = sha256(content).hexdigest()
+            table = File("1/manifest.csv", mapped, "text/csv", digest)
+            document = File("1/manifest.json", mapped, "application/json", digest)
+            transport.send(Files(0, 1, (table,)), Wire())
+            assert transport.settle(Files(0, 1, (table, document))) is None
+            transport.send(Files(0, 1, (table, document)), Wire())
+            assert transport.settle(Files(0, 1, (table, document))) is not None
+    assert store.arrived() == {"1/manifest.csv": content, "1/manifest.json": content}
 
 
 def test_with_the_hash_read_back(store: FileStore) -> None:

@@ -5,8 +5,8 @@
     python -m tests.faults.mutations --database mysql    on MySQL, or mariadb, in place of SQLite
 
 Of a statement that asks, the questions within it are mutated. These are STANDING's, whether an address is suppressed,
-and HELD's own WHERE, by which an email goes on to be sent. Each mutant runs the ledger's tests in a process of its own,
-and all of them share one server. Exit status 1 if any mutant survives.
+and the own WHERE of HELD and HELD_FOR_FILES, by which an email goes on to be sent. Each mutant runs the tests of its
+statement in a process of its own, and all of them share one server. Exit status 1 if any mutant survives.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from eed_delivery.ledger import job_watch, operating, sweeping
+from eed_delivery.ledger import job_watch, manifests, operating, sweeping
 from eed_delivery.ledger.channels import holds as channel_holds
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as delivering
@@ -37,6 +37,9 @@ from tests.servers.database_server import CHEAP_COMMITS
 from tests.servers.databases import KINDS, RUNNING, new_database
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
+TESTS_OF = {manifests: ["tests/integration/test_manifest_ledger.py"]}
+"""Of modules that have tests of their own."""
+ASKED_WHOLE = (delivering.HELD, delivering.HELD_FOR_FILES)
 MODULES = (
     delivering,
     enlisting,
@@ -49,6 +52,7 @@ MODULES = (
     suppression,
     channel_listing,
     channel_holds,
+    manifests,
 )
 
 Statement = Update | Select[Any]
@@ -82,7 +86,7 @@ def statements() -> Iterator[tuple[ModuleType, str, Statement]]:
 def mutants() -> Iterator[Mutant]:
     for module, name, statement in statements():
         changed = list(questions(statement))
-        if isinstance(statement, Update) or statement is delivering.HELD:
+        if isinstance(statement, Update) or any(statement is one for one in ASKED_WHOLE):
             changed += weakened(statement)
         for dropped, mutated in changed:
             term = " ".join(str(dropped).split())
@@ -124,6 +128,10 @@ def without_one(term: ColumnElement[Any]) -> Iterator[tuple[ColumnElement[Any], 
             yield dropped, combine(*clauses[:n], remainder, *clauses[n + 1 :])
 
 
+def _tests(mutant: Mutant | None) -> list[str]:
+    return TESTS if mutant is None else TESTS_OF.get(mutant.module, TESTS)
+
+
 def survives(mutant: Mutant | None, kind: str) -> bool:
     """Run the tests with the mutant in place, in a child. True when they all pass, and without a mutant they must.
 
@@ -137,7 +145,7 @@ def survives(mutant: Mutant | None, kind: str) -> bool:
             sink = os.open(os.devnull, os.O_WRONLY)
             os.dup2(sink, 1)
             os.dup2(sink, 2)
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--database", kind, *TESTS])))
+        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--database", kind, *_tests(mutant)])))
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):

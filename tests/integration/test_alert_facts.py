@@ -127,6 +127,19 @@ def test_differences_are_those_of_the_last_comparisons_of_this_week(
     assert facts.source_differences() == 0
 
 
+def test_a_manifest_is_outstanding_from_the_end_of_its_job_until_it_is_put(world: World, facts: AlertFacts) -> None:
+    assert facts.oldest_manifest_seconds() == 0
+    for its_round, seconds in ((1, 600), (2, 60)):
+        world.execute(
+            "INSERT INTO eed_manifest (job_id, round, number, channel, wanted_at, tries)"
+            f" VALUES (1, :round, :round, 'files', {ago(world, seconds)}, 0)",
+            round=its_round,
+        )
+    assert 600 <= facts.oldest_manifest_seconds() < 700
+    world.execute("UPDATE eed_manifest SET put_at = wanted_at WHERE round = 1")
+    assert 60 <= facts.oldest_manifest_seconds() < 160
+
+
 @pytest.fixture
 def ses() -> Iterator[SesStub]:
     with SesStub() as ses:

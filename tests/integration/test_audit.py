@@ -565,6 +565,7 @@ def test_every_operation_is_recorded_or_exempt() -> None:
         ActKind.EXPIRE,  # by the service alone: tests/integration/test_acts.py
         ActKind.FAIL,
         ActKind.HOLD,  # likewise: tests/integration/test_job_channels.py
+        ActKind.MANIFEST_PUT,  # likewise: tests/integration/test_manifest_ledger.py
         ActKind.RELEASE,
         ActKind.WEBHOOK_RESUME,  # below
     }

@@ -18,6 +18,7 @@ from eed_delivery.errors import ConfigError
 from eed_delivery.transports.kind import kinds
 
 QUEUE = {"url": "https://sqs.us-east-1.amazonaws.com/1/statements"}
+BUCKET = {"kind": "s3", "bucket": "bank", "region": "us-east-1"}
 PLUGIN = Path(__file__).parent / "courier_channel"
 
 
@@ -75,6 +76,12 @@ def test_a_channel_can_be_given_by_the_environment(tmp_path: Path) -> None:
         ({"kind": "smtp", "username": "eed", "password": "hunter22"}, "channel.c.password", "not a reference"),
         ({"kind": "smtp", "data_timeout_seconds": 3600}, "channel.c", "counts as stalled"),
         ({"kind": "smtp", "rate_per_second": "ses"}, "channel.c.rate_per_second", "what SES allows"),
+        ({**BUCKET, "manifest": "manifest.{{ format }}"}, "channel.c.manifest", "two manifests would have one path"),
+        (
+            {**BUCKET, "manifest": "../{{ job }}{{ edition }}.{{ format }}"},
+            "channel.c.manifest",
+            "leaves the directory",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_channel_and_setting(given: dict[str, Any], where: str, words: str) -> None:

@@ -17,6 +17,7 @@ from eed_delivery.database.clock import utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, is_noted, note
+from eed_delivery.ledger.manifests import outstanding
 from eed_delivery.ledger.schema import CHANNEL_SETTINGS_LENGTH, eed_channel, eed_channel_hold, eed_job
 
 WHO_LENGTH = 255
@@ -52,7 +53,7 @@ class ChannelChange(Enum):
 
     DONE = auto()
     MISSED = auto()  # there is no such channel, or it has another version by now
-    IN_USE = auto()  # unfinished jobs name it
+    IN_USE = auto()  # unfinished jobs name it, or a manifest is outstanding
 
 
 class ChannelLedger:
@@ -108,7 +109,7 @@ class ChannelLedger:
         return self._database.run(work)
 
     def remove(self, name: str) -> ChannelChange:
-        """Remove a channel that no unfinished job names, and its hold."""
+        """Remove a channel that no unfinished job names and that has put all manifests, and its hold."""
         act = Act(ActKind.CHANNEL_REMOVE, object=ActObject.CHANNEL, key=name)
 
         def work(c: Connection) -> ChannelChange:
@@ -116,7 +117,7 @@ class ChannelLedger:
                 return ChannelChange.DONE
             if c.execute(delete(eed_channel).where(eed_channel.c.name == name)).rowcount != 1:
                 return ChannelChange.MISSED
-            if _unfinished(c, name):
+            if _in_use(c, name):
                 c.rollback()
                 return ChannelChange.IN_USE
             c.execute(delete(eed_channel_hold).where(eed_channel_hold.c.channel == name))
@@ -128,6 +129,11 @@ class ChannelLedger:
     def unfinished_jobs(self, name: str) -> int:
         """How many jobs that have not finished name a channel."""
         return self._database.run(lambda c: _unfinished(c, name))
+
+
+def _in_use(c: Connection, name: str) -> int:
+    """By unfinished jobs, and by finished ones whose manifest is not put yet."""
+    return _unfinished(c, name) or outstanding(c, name)
 
 
 def _unfinished(c: Connection, name: str) -> int:

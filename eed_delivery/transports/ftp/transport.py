@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from eed_delivery.errors import ConfigError, InfrastructureFailure, Problem
+from eed_delivery.model import Content
 from eed_delivery.transports.ftp.replies import NAME_REFUSED, UNAVAILABLE, UNKNOWN, code_of, refused
 from eed_delivery.transports.ftp.settings import FtpSettings
 from eed_delivery.transports.remote_folder import FolderConnectionLost, NameTaken, ancestors
@@ -73,17 +74,17 @@ class FtpFolder:
                     yield piece
             self._ftp.voidresp()
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: Content) -> None:
         """See `RemoteFolder.write`."""
         with self._asking("write document", path):
             try:
-                self._ftp.storbinary(f"STOR {path}", io.BytesIO(content), _BLOCK)
+                self._ftp.storbinary(f"STOR {path}", _readable(content), _BLOCK)
             except ftplib.error_perm as error:
                 may_make = self._settings.make_directories and posixpath.dirname(path)
                 if code_of(str(error)) not in (UNAVAILABLE, NAME_REFUSED) or not may_make:
                     raise
                 self._make_directories(posixpath.dirname(path))
-                self._ftp.storbinary(f"STOR {path}", io.BytesIO(content), _BLOCK)
+                self._ftp.storbinary(f"STOR {path}", _readable(content), _BLOCK)
 
     def rename(self, old: str, new: str) -> None:
         """See `RemoteFolder.rename`. RNTO replaces on many servers, so there is a look just before it. A file that
@@ -142,6 +143,14 @@ class FtpFolder:
         for made in ancestors(directory):
             with suppress(ftplib.error_perm):
                 self._ftp.mkd(made)
+
+
+def _readable(content: Content) -> Any:
+    """From its beginning, without a copy of what is mapped from the disk."""
+    if isinstance(content, bytes):
+        return io.BytesIO(content)
+    content.seek(0)
+    return content
 
 
 def _client(settings: FtpSettings) -> ftplib.FTP:

@@ -8,13 +8,14 @@ import base64
 import hashlib
 import time
 from datetime import UTC, datetime, timedelta
+from mmap import mmap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from eed_delivery.errors import DeliveryFailure, InDoubt, InfrastructureFailure, PermanentFailure, TransientFailure
-from eed_delivery.model import Accepted, File, Files
+from eed_delivery.model import Accepted, Content, File, Files
 from eed_delivery.transports import Grant
 from eed_delivery.transports.s3.answers import MISSING, TAKEN, broken, refused, status_of, untold
 from eed_delivery.transports.s3.settings import S3Settings
@@ -157,7 +158,7 @@ class S3Transport:
         request: dict[str, Any] = {
             "Bucket": settings.bucket,
             "Key": key,
-            "Body": file.content,
+            "Body": _from_its_beginning(file.content),
             "ContentType": file.content_type,
             "ChecksumAlgorithm": "SHA256",
             "ChecksumSHA256": base64.b64encode(bytes.fromhex(file.sha256)).decode(),
@@ -172,6 +173,12 @@ class S3Transport:
             until = datetime.now(UTC) + timedelta(days=settings.object_lock_days)
             request |= {"ObjectLockMode": settings.object_lock_mode, "ObjectLockRetainUntilDate": until}
         return request
+
+
+def _from_its_beginning(content: Content) -> Content:
+    if isinstance(content, mmap):
+        content.seek(0)
+    return content
 
 
 def _accepted(message: Files) -> Accepted:

@@ -27,6 +27,7 @@ from paramiko.sftp import (
 )
 from paramiko.sftp_attr import SFTPAttributes
 
+from eed_delivery.model import Content
 from eed_delivery.transports.sftp.statuses import FAILURE, UNSUPPORTED, SftpStatus
 
 PIECE = 32_768
@@ -45,7 +46,7 @@ class StrictSftpClient(SFTPClient):  # type: ignore[misc]  # paramiko has no typ
         super().__init__(sock)
         self.lacks: set[str] = set()
 
-    def write_new(self, path: str, content: bytes, permissions: int | None) -> None:
+    def write_new(self, path: str, content: Content, permissions: int | None) -> None:
         """A new file with all of its bytes, on the server's disk where it offers fsync."""
         kind, answer = self._request(CMD_OPEN, path, _NEW, SFTPAttributes())
         if kind != CMD_HANDLE:
@@ -101,7 +102,7 @@ class StrictSftpClient(SFTPClient):  # type: ignore[misc]  # paramiko has no typ
             self.lacks.add(extension)
             return None
 
-    def _write(self, handle: bytes, content: bytes) -> None:
+    def _write(self, handle: bytes, content: Content) -> None:
         sent: deque[int] = deque()
         for begin in range(0, len(content), PIECE):
             piece = content[begin : begin + PIECE]

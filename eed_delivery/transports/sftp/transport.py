@@ -14,6 +14,7 @@ from typing import Any
 from paramiko import SFTPError, SSHException, Transport
 
 from eed_delivery.errors import InfrastructureFailure
+from eed_delivery.model import Content
 from eed_delivery.transports.remote_folder import FolderConnectionLost, NameTaken, ancestors
 from eed_delivery.transports.sftp.client import PIECE, StrictSftpClient
 from eed_delivery.transports.sftp.host_key import PinnedKey, parsed
@@ -66,7 +67,7 @@ class SftpFolder:
             while piece := file.read(PIECE):
                 yield piece
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: Content) -> None:
         """See `RemoteFolder.write`."""
         with self._asking("write document", path):
             try:
@@ -120,7 +121,7 @@ class SftpFolder:
         except _LOST as error:
             raise FolderConnectionLost(clean(str(error)) or type(error).__name__) from error
 
-    def _write(self, path: str, content: bytes) -> None:
+    def _write(self, path: str, content: Content) -> None:
         wanted = self._settings.permissions
         self._sftp.write_new(path, content, int(wanted, 8) if wanted is not None else None)
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eed_delivery.events import DeliveryOutcome
+from eed_delivery.ledger.manifests import JobManifest
 from eed_delivery.ledger.proofs import NO_PROOF, Proof
 from eed_delivery.ledger.reporting import EmailReport, JobReport, RefusalReport
 from eed_delivery.ledger.tracking.engagement import Engagement
@@ -86,6 +87,18 @@ def test_it_says_whether_the_source_was_compared(
     compared = replace(job([]), finished_at=NOW, reconciled_at=reconciled_at, differences=differences)
     record = Reconciliation().certificate(compared, NOW, NOW).as_json()
     assert (record["reconciled"], record["source_differences"]) == (words, differences)
+
+
+def test_it_says_of_each_manifest_whether_it_was_put_and_is_silent_where_there_is_none() -> None:
+    put = JobManifest(1, "partner", NOW, NOW, "1/manifest.json", "ab" * 32, 2, 10, 0, None)
+    outstanding = JobManifest(2, "partner", NOW, None, None, "cd" * 32, None, None, 3, "it is away")
+    record = Reconciliation().certificate(job([]), NOW, NOW, [put, outstanding]).as_json()
+    facts = {"path": "1/manifest.json", "files": 2, "size": 10, "sha256": "ab" * 32}
+    assert record["manifests"] == [
+        {"number": 1, "channel": "partner", "put_at": "2026-11-22T12:00:00.000Z", **facts},
+        {"number": 2, "channel": "partner", "put_at": None, **dict.fromkeys(facts)},
+    ]
+    assert "manifests" not in Reconciliation().certificate(job([]), NOW, NOW).as_json()
 
 
 def job(found: Sequence[EmailReport], /, **facts: Any) -> JobReport:
