@@ -9,8 +9,10 @@
 - `processes`      ministack and the service, on free `ports`
 - `progress`       watches the job
 - `checks`         compares the tables with the stored emails
+- `second_act`     the same statements by three channels, with `second_checks` of what has arrived
+- `partner`        the partner's SFTP server
 - `report`         what it prints at its end
 
-The service itself is the real `eed-delivery run`. A SQLite file replaces MySQL, and ministack replaces SQS. It needs
-the extra `demo`.
+The service itself is the real `eed-delivery run`. A SQLite file replaces MySQL, and ministack replaces SQS and S3. It
+needs the extra `demo`.
 """

@@ -91,6 +91,7 @@ def _read_source(c: Connection) -> tuple[str, list[EmailRow]]:
     statement = (
         select(email_row.id, email_row.recipient, email_row.status, email_row.attempts, attachment.sha256)
         .join(delivery_attachment, attachment.email_id == email_row.id)
+        .where(email_row.job_id == JOB_ID)
         .order_by(email_row.id)
     )
     return job_status, [EmailRow(*row) for row in c.execute(statement)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 FEWEST, MOST = 10, 20_000
-_EXTRA = ("aiosmtpd", "fpdf", "ministack")
+_EXTRA = ("aiosmtpd", "fpdf", "ministack", "paramiko")
 
 
 @click.command()
@@ -31,8 +31,9 @@ _EXTRA = ("aiosmtpd", "fpdf", "ministack")
 def demo(ctx: click.Context, emails: int, directory: Path, keep_running: bool) -> None:
     """Send a batch of bank statements through the whole service, on this machine alone.
 
-    A SQLite file replaces MySQL, ministack replaces SQS, and a mail server with faults on purpose replaces yours. No
-    email leaves this machine. Exit code 0 means that every email ended as it should.
+    A SQLite file replaces MySQL, ministack replaces SQS, and a mail server with faults on purpose replaces yours. A
+    second act sends some statements by three channels: email, S3 and SFTP. Nothing leaves this machine. Exit code 0
+    means that everything ended as it should.
     """
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:

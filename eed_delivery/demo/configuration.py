@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import URL
 
 from eed_delivery.config import Settings, load, without_settings
 from eed_delivery.demo.workspace import Workspace
+from eed_delivery.model import DEFAULT_CHANNEL
 
-REGION = "eu-central-1"
+REGION: Final = "eu-central-1"
 LOCAL = "127.0.0.1,localhost"
 """Where no proxy of the machine's has any business."""
 
@@ -30,6 +32,9 @@ dead_letter_url = {dead_letters}
 endpoint_url = {endpoint}
 wait_seconds = 1
 visibility_timeout_seconds = 60
+
+[source.job]
+channel = "channel"
 
 [publisher]
 poll_seconds = 1
@@ -59,18 +64,46 @@ data_timeout_seconds = 30
 [rendering]
 message_id_domain = "bank.example"
 attachments_root = {attachments}
+
+# The channels of the second act. Each has a queue and a worker of its own.
+[channel.{copies}]
+kind = "s3"
+queue = {{ url = {copies_queue}, dead_letter_url = {copies_dead_letters} }}
+threads = 2
+bucket = {bucket}
+region = {region}
+endpoint_url = {endpoint}
+path = "{{{{ job }}}}/{{{{ email }}}}/{{{{ filename }}}}"
+
+[channel.{partner}]
+kind = "sftp"
+queue = {{ url = {partner_queue}, dead_letter_url = {partner_dead_letters} }}
+threads = 2
+host = {partner_host}
+port = {partner_port}
+host_key = {partner_key}
+username = {partner_user}
+password = "env:{partner_variable}"
+path = "{{{{ job }}}}/{{{{ customer_number }}}}.pdf"
 """
+COPIES, PARTNER = "copies", "partner"
+BUCKET = "bank-copies"
+PASSWORD_VARIABLE = "DEMO_PARTNER_PASSWORD"  # noqa: S105 - its name
+PASSWORD = "for this demo only"  # noqa: S105 - of a server that ends with the demo
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the demo's servers listen."""
+    """Where the demo's servers listen. `queues`: by channel, each with its dead-letter queue."""
 
     queue_endpoint: str
-    queue_url: str
-    dead_letter_url: str
+    queues: Mapping[str, tuple[str, str]]
     mail_host: str
     mail_port: int
+    partner_host: str
+    partner_port: int
+    partner_key: str
+    partner_user: str
 
 
 def write(workspace: Workspace, endpoints: Endpoints) -> Settings:
@@ -78,15 +111,22 @@ def write(workspace: Workspace, endpoints: Endpoints) -> Settings:
     values = {
         "database": URL.create("sqlite", database=str(workspace.database)).render_as_string(),
         "region": REGION,
-        "queue": endpoints.queue_url,
-        "dead_letters": endpoints.dead_letter_url,
+        "bucket": BUCKET,
+        "partner_host": endpoints.partner_host,
+        "partner_port": endpoints.partner_port,
+        "partner_key": endpoints.partner_key,
+        "partner_user": endpoints.partner_user,
         "endpoint": endpoints.queue_endpoint,
         "mail_host": endpoints.mail_host,
         "mail_port": endpoints.mail_port,
         "attachments": str(workspace.statements),
     }
+    for channel, before in ((DEFAULT_CHANNEL, ""), (COPIES, "copies_"), (PARTNER, "partner_")):
+        values[f"{before}queue"], values[f"{before}dead_letters"] = endpoints.queues[channel]
     # A string in JSON is one in TOML too, and so is a whole number.
-    text = _FILE.format(**{name: json.dumps(value, ensure_ascii=False) for name, value in values.items()})
+    quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+    names = {"copies": COPIES, "partner": PARTNER, "partner_variable": PASSWORD_VARIABLE}
+    text = _FILE.format(**quoted, **names)
     workspace.configuration.write_text(text, encoding="utf-8")
     return load(workspace.configuration, environment())
 
@@ -101,6 +141,7 @@ def environment() -> Mapping[str, str]:
         "EED_AWS__CREDENTIALS": "environment",
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
+        PASSWORD_VARIABLE: PASSWORD,
         "NO_PROXY": LOCAL,
         "no_proxy": LOCAL,
     }

@@ -27,10 +27,11 @@ class MailServer:
 
     host = "127.0.0.1"
 
-    def __init__(self, directory: Path, mishaps: Mapping[str, Mishap]) -> None:
-        """`mishaps` says what is to go wrong, by recipient."""
+    def __init__(self, directory: Path, mishaps: Mapping[str, Mishap], apart: Mapping[str, Path] | None = None) -> None:
+        """`mishaps` says what is to go wrong, by recipient. `apart` has directories of their own, by the envelope's
+        sender."""
         self.port = free_port()
-        self._handler = _Handler(directory, dict(mishaps))
+        self._handler = _Handler(directory, dict(mishaps), apart or {})
         self._controller = Controller(
             self._handler,
             hostname=self.host,
@@ -53,8 +54,9 @@ class MailServer:
 class _Handler:
     """aiosmtpd's hooks. They run in the server's one thread. Each returns the server's answer."""
 
-    def __init__(self, directory: Path, mishaps: dict[str, Mishap]) -> None:
+    def __init__(self, directory: Path, mishaps: dict[str, Mishap], apart: Mapping[str, Path]) -> None:
         self._directory = directory
+        self._apart = apart
         self._mishaps = mishaps
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -89,4 +91,5 @@ class _Handler:
         # The two fields that a server adds at final delivery: RFC 5321, section 4.4, and RFC 9228.
         trace = f"Return-Path: <{envelope.mail_from}>\r\nDelivered-To: {recipient}\r\n".encode()
         content = envelope.original_content or b""
-        (self._directory / f"{number:06d}-{recipient.partition('@')[0]}.eml").write_bytes(trace + content)
+        directory = self._apart.get(envelope.mail_from or "", self._directory)
+        (directory / f"{number:06d}-{recipient.partition('@')[0]}.eml").write_bytes(trace + content)

@@ -4,7 +4,7 @@ import json
 import shlex
 import shutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from eed_delivery.config import Settings
 from eed_delivery.database.transactions import Database
 from eed_delivery.demo import report as say
 from eed_delivery.demo.batch import JOB_ID, mishaps, register
-from eed_delivery.demo.checks import all_checks
-from eed_delivery.demo.configuration import Endpoints, environment, write
+from eed_delivery.demo.checks import Check, all_checks
+from eed_delivery.demo.configuration import BUCKET, PARTNER, Endpoints, environment, write
 from eed_delivery.demo.mail_server import MailServer
+from eed_delivery.demo.partner import USER, PartnerServer
 from eed_delivery.demo.people import customers
 from eed_delivery.demo.processes import QueueServer, Service, StackFailed
 from eed_delivery.demo.progress import follow
+from eed_delivery.demo.second_act import SENDER as SECOND_SENDER
+from eed_delivery.demo.second_act import WAYS, ChannelJob, SecondAct
 from eed_delivery.demo.workspace import UnusableWorkspace, Workspace
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
 from eed_delivery.model import EmailState, JobState
@@ -68,33 +71,57 @@ class Demo:
             raise DemoFailed("stopped before its end") from None
 
     def _play(self, stack: ExitStack) -> bool:
-        settings = self._start_servers(stack)
+        settings, queue = self._start_servers(stack)
         app = App(settings)
         database = app.database()
         stack.callback(database.close)
         self._say(f"Registering a job: {len(self._customers)} statements, a PDF each, in eleven languages")
         register(database, self._workspace, self._customers)
-        self._say("Running the service: a publisher, a sweeper, two workers")
+        self._say("Running the service: a publisher, a sweeper, two workers, and one for each further channel")
         service = stack.enter_context(Service(self._program, self._workspace, environment()))
         ledger = app.reporting(database)
         report = self._follow(ledger, service)
+        act, jobs = self._play_second(database, service)
         if not self._keep_running:
             self._stop(service)
-        passed = self._tell(ledger, database, report)
+        checks = all_checks(report, database, self._workspace.mail, self._customers, self._script)
+        checks += act.checks(jobs, queue.objects(BUCKET))
+        say.balance(self._console, report)
+        say.exceptions(self._console, ledger, self._cli)
+        say.channels(self._console, jobs)
+        passed = self._tell(ledger, checks)
         if self._keep_running:
             _await_interrupt(service)
             self._stop(service)
         return passed
 
-    def _start_servers(self, stack: ExitStack) -> Settings:
-        self._say("Starting a queue (ministack) and a mail server that misbehaves now and then")
+    def _start_servers(self, stack: ExitStack) -> tuple[Settings, QueueServer]:
+        self._say(
+            "Starting a queue and a bucket (ministack), an SFTP server, and a mail server that misbehaves now and then"
+        )
         queue = stack.enter_context(QueueServer(self._workspace))
-        queue_url, dead_letter_url = queue.make_queues()
-        mail = stack.enter_context(MailServer(self._workspace.mail, self._script))
-        settings = write(self._workspace, Endpoints(queue.endpoint, queue_url, dead_letter_url, mail.host, mail.port))
+        queue.make_bucket(BUCKET)
+        queues = {channel: queue.make_queues(f"eed-delivery-{channel}") for channel in WAYS}
+        mail = stack.enter_context(
+            MailServer(self._workspace.mail, self._script, {SECOND_SENDER: self._workspace.second_mail})
+        )
+        partner = stack.enter_context(PartnerServer(self._workspace.partner))
+        where = Endpoints(
+            queue.endpoint, queues, mail.host, mail.port, partner.host, partner.port, partner.host_key, USER
+        )
+        settings = write(self._workspace, where)
         log = stack.enter_context(self._workspace.service_log.open("a", encoding="utf-8"))
         logs.configure(settings.logs, role="demo", stream=log)
-        return settings
+        return settings, queue
+
+    def _play_second(self, database: Database, service: Service) -> tuple[SecondAct, list[ChannelJob]]:
+        act = SecondAct(database, self._workspace, self._customers)
+        self._say(f"Second act: {act.count} statements by three channels: {', '.join(WAYS.values())}")
+        act.begin()
+        jobs = act.wait(self._patience, service.wait)
+        if service.wait(0) is not None:
+            raise DemoFailed(self._what_is_wrong(service, None))
+        return act, jobs
 
     def _follow(self, ledger: ReportingLedger, service: Service) -> JobReport:
         report = follow(self._console, ledger, len(self._customers), self._patience, service.wait)
@@ -107,14 +134,12 @@ class Demo:
         if status != 0:
             raise DemoFailed(f"the service did not stop in order: exit status {status}. See {service.log}")
 
-    def _tell(self, ledger: ReportingLedger, database: Database, report: JobReport) -> bool:
+    def _tell(self, ledger: ReportingLedger, checks: Sequence[Check]) -> bool:
         """Say what came of it. True if every check passed."""
-        say.balance(self._console, report)
-        say.exceptions(self._console, ledger, self._cli)
-        checks = all_checks(report, database, self._workspace.mail, self._customers, self._script)
         say.checks(self._console, checks)
         failed = [email.email_id for email in ledger.emails(JOB_ID, EmailState.FAILED)]
-        commands = ["jobs", f"job {JOB_ID}", f"emails {JOB_ID} --state failed", *(f"email {one}" for one in failed[:1])]
+        commands = ["jobs", f"job {JOB_ID}", f"job {SecondAct.job_ids()[PARTNER]}"]
+        commands += [f"emails {JOB_ID} --state failed", *(f"email {one}" for one in failed[:1])]
         say.what_next(self._console, self._workspace, commands, self._cli, running=self._keep_running)
         return all(check.passed for check in checks)
 

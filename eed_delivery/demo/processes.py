@@ -6,8 +6,10 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -16,6 +18,9 @@ from eed_delivery.config import without_settings
 from eed_delivery.demo.configuration import REGION
 from eed_delivery.demo.ports import free_port
 from eed_delivery.demo.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 READY_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -86,7 +91,7 @@ class ChildProcess:
 
 
 class QueueServer(ChildProcess):
-    """ministack, which speaks SQS's own protocol, in memory."""
+    """ministack, which speaks the protocols of SQS and S3, in memory."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.endpoint = f"http://127.0.0.1:{(port := free_port())}"
@@ -125,15 +130,32 @@ class QueueServer(ChildProcess):
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
-    def make_queues(self) -> tuple[str, str]:
+    def make_queues(self, name: str) -> tuple[str, str]:
         """The URLs of a new queue and of its dead-letter queue."""
-        session = boto3.Session("demo", "demo", region_name=REGION)
-        sqs = session.client("sqs", endpoint_url=self.endpoint, config=Config(proxies={}))
-        dead = sqs.create_queue(QueueName="eed-delivery-dead")["QueueUrl"]
+        sqs = self._session.client("sqs", endpoint_url=self.endpoint, config=Config(proxies={}))
+        dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 10})
-        queue = sqs.create_queue(QueueName="eed-delivery", Attributes={"RedrivePolicy": redrive})
+        queue = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": redrive})
         return queue["QueueUrl"], dead
+
+    def make_bucket(self, name: str) -> None:
+        """A new bucket, in memory too."""
+        self._s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def objects(self, bucket: str) -> dict[str, bytes]:
+        """What is in a bucket, by key."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+        return {key: self._s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session("demo", "demo", region_name=REGION)
+
+    @cached_property
+    def _s3(self) -> "S3Client":
+        return self._session.client("s3", endpoint_url=self.endpoint, config=Config(proxies={}))
 
 
 class Service(ChildProcess):

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from eed_delivery.demo.batch import JOB_ID
 from eed_delivery.demo.checks import SHOWN, Check
+from eed_delivery.demo.second_act import WAYS, ChannelJob
 from eed_delivery.demo.workspace import Workspace
 from eed_delivery.ledger.reporting import EmailReport, JobReport, ReportingLedger
 from eed_delivery.model import EmailState
@@ -54,6 +55,21 @@ def balance(console: Console, report: JobReport) -> None:
     console.print(f"finished in {report.running_seconds:.1f} s, {report.rate:.0f} emails a second", soft_wrap=True)
 
 
+def channels(console: Console, jobs: Sequence[ChannelJob]) -> None:
+    """The counts of the second act's jobs, beside each other."""
+    table = Table(title="second act: three channels", title_justify="left")
+    for column in ("job", "channel", "what left", "manifest"):
+        table.add_column(column)
+    table.add_column("sent", justify="right")
+    table.add_column("total", justify="right")
+    for one in jobs:
+        manifest = one.manifest.path if one.manifest is not None else ""
+        sent, total = str(one.report.counts[EmailState.SENT]), str(one.report.total)
+        table.add_row(one.report.key, one.channel, WAYS[one.channel], manifest, sent, total)
+    console.print()
+    console.print(table)
+
+
 def exceptions(console: Console, ledger: ReportingLedger, cli: Cli) -> None:
     """The failed emails with the mail server's reply, and those in doubt with the command that settles them."""
     for email in ledger.emails(JOB_ID, EmailState.FAILED):
@@ -88,7 +104,9 @@ def checks(console: Console, found: Iterable[Check]) -> None:
 def what_next(console: Console, workspace: Workspace, commands: Sequence[str], cli: Cli, *, running: bool) -> None:
     """Where everything lies, and what to try."""
     _say(console, f"\nEverything is in {workspace.directory}: the stored emails in mail/, the PDFs in statements/,")
-    _say(console, "the service's log in service.log, and the database in demo.sqlite3.")
+    _say(
+        console, "the partner's files in partner/, the service's log in service.log, and the database in demo.sqlite3."
+    )
     _say(console, "\nTry next (these read and write the database only, and work at any time):")
     for command in commands:
         _say(console, f"    {cli.line(command)}")

@@ -23,6 +23,8 @@ class Workspace:
         self.configuration = self.directory / "eed-delivery.toml"
         self.statements = self.directory / "statements"
         self.mail = self.directory / "mail"
+        self.second_mail = self.directory / "mail-of-second-act"
+        self.partner = self.directory / "partner"
         self.service_log = self.directory / "service.log"
         self.queue_log = self.directory / "ministack.log"
         self.scratch = self.directory / "scratch"
@@ -62,5 +64,5 @@ class Workspace:
                 shutil.rmtree(entry)
             elif entry.name != MARKER:
                 entry.unlink()
-        for directory in (self.statements, self.mail, self.scratch):
+        for directory in (self.statements, self.mail, self.second_mail, self.partner, self.scratch):
             directory.mkdir()

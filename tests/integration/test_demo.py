@@ -53,7 +53,15 @@ def test_it_ends_well_and_balances(played: Played) -> None:
     assert played.status == 0, played.said
     assert f"{EMAILS} ended: balances" in played.said
     assert "  NO " not in played.said
-    assert played.said.count("  yes  ") == 5
+    assert played.said.count("  yes  ") == 8
+
+
+def test_the_second_act_leaves_each_statement_with_the_partner_and_a_manifest_behind_them(played: Played) -> None:
+    partner = played.output / "partner" / "4"
+    said = json.loads((partner / "manifest.json").read_text())
+    assert len(said["files"]) == said["count"] == 20
+    assert {f"4/{path.name}" for path in partner.glob("*.pdf")} == {one["name"] for one in said["files"]}
+    assert len(list((played.output / "mail-of-second-act").glob("*.eml"))) == 20
 
 
 def test_it_shows_the_one_reply_and_the_one_doubt(played: Played) -> None:

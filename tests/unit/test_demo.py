@@ -157,7 +157,9 @@ def test_a_directory_of_its_own_is_emptied(tmp_path: Path) -> None:
     with workspace.claimed():
         (workspace.mail / "1.eml").touch()
     with workspace.claimed():
-        assert {path.name for path in workspace.directory.iterdir()} == {MARKER, "mail", "statements", "scratch"}
+        assert {path.name for path in workspace.directory.iterdir()} == {
+            *(MARKER, "mail", "mail-of-second-act", "partner", "statements", "scratch"),
+        }
         assert list(workspace.mail.iterdir()) == []
 
 
