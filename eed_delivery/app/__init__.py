@@ -5,6 +5,7 @@
 - `operations` what an operator can ask and decide, each subject when it is first needed
 - `alerts`     the parts of alerts
 - `archiving`  the parts of the channels' archives
+- `aws_clients` clients of AWS's services
 - `manifests`  what puts the manifests of a channel's jobs
 - `roles`      what each process of the service runs
 - `isolated_render` a process that renders emails which may end it

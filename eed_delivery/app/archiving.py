@@ -4,23 +4,25 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from botocore.config import Config
-
+from eed_delivery.app.aws_clients import aws_client
 from eed_delivery.archive.archiver import Archiver
 from eed_delivery.archive.copies import Copies
 from eed_delivery.archive.directory import DirectoryStore
-from eed_delivery.archive.s3 import ObjectProtection, S3Store
 from eed_delivery.archive.spool import Spool
-from eed_delivery.aws.sessions import session
+from eed_delivery.aws.s3.bucket import ObjectOptions, S3Bucket
+from eed_delivery.aws.s3.client import bucket_client
 from eed_delivery.channels.channel import Channel
 from eed_delivery.config import Settings
 from eed_delivery.config.archive import ArchiveSettings
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.archiving import ArchiveLedger
 from eed_delivery.transports import FileTransport
+from eed_delivery.transports.file_stores.bucket_transport import BucketTransport
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
+TRIES = 5
+"""Of a call of S3. A second PUT of a copy finds the first one there, so the SDK may try again."""
 
 
 class ArchiveParts:
@@ -42,12 +44,16 @@ class ArchiveParts:
         archive = self.of[channel]
         if not archive.in_s3:
             return partial(DirectoryStore, Path(str(archive.url)))
-        config = Config(
-            max_pool_connections=archive.uploads + 1, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
+        client = bucket_client(
+            partial(aws_client, self._settings.aws, connections=archive.uploads + 1, tries=TRIES),
+            region=None,
+            endpoint_url=archive.endpoint_url,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
         )
-        client = session(self._settings.aws).client("s3", endpoint_url=archive.endpoint_url, config=config)
-        protection = ObjectProtection(archive.object_lock_mode, archive.object_lock_days or 0, archive.kms_key)
-        return partial(S3Store, client, str(archive.url), protection, CONNECT_SECONDS + READ_SECONDS)
+        options = ObjectOptions(archive.kms_key, lock_mode=archive.object_lock_mode, lock_days=archive.object_lock_days)
+        bucket = S3Bucket(client, archive.bucket, archive.prefix, options)
+        return partial(BucketTransport, bucket, CONNECT_SECONDS + READ_SECONDS)
 
     def copies(self, channel: str, database: Database) -> Copies | None:
         """What keeps copies for the workers of a channel; None if it has no archive."""

@@ -19,6 +19,7 @@ from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.archiving import ArchiveParts
+from eed_delivery.app.aws_clients import USER_AGENT, aws_client
 from eed_delivery.app.database import open_database
 from eed_delivery.app.manifests import has_manifests, putter
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
@@ -103,7 +104,6 @@ LEASE_MARGIN_SECONDS = 30.0
 """How much longer the lease on the wire is than the longest send."""
 QUOTA_SECONDS = 60.0
 """How long SES's MaxSendRate is believed before it is asked for again."""
-USER_AGENT = "eed-delivery"
 ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
 """An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
 ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
@@ -565,10 +565,10 @@ class ChannelSurroundings:
 
     def aws(self, service: str, *, region: str | None = None, endpoint_url: str | None = None, **config: Any) -> Any:
         """See `Surroundings.aws`."""
-        limits = {"connect_timeout": 5, "read_timeout": 60, "max_pool_connections": self.threads + 1} | config
-        made = Config(retries={"total_max_attempts": 1}, user_agent=USER_AGENT, **limits)
-        boto = cast("Any", session(self._app.settings.aws))
-        return boto.client(service, region_name=region, endpoint_url=endpoint_url, config=made)
+        settings, connections = self._app.settings.aws, self.threads + 1
+        return aws_client(
+            settings, service, connections=connections, region=region, endpoint_url=endpoint_url, **config
+        )
 
 
 class SesRate:

@@ -8,7 +8,8 @@
 - `archiver`   the role `archive`: takes copies from the spool into the archive
 - `role`       the process of that role
 - `directory`  an archive that is a directory
-- `s3`         an archive in S3
+
+An archive in S3 is a `BucketTransport`, as the files of a channel are.
 
 A worker writes a copy before the wire and never asks the archive for anything. The archiver looks each copy up in the
 ledger: only the copy of an email that was accepted goes into the archive. So it does not matter where a process died.

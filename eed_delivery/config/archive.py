@@ -43,6 +43,17 @@ class ArchiveSettings(Section):
     def in_s3(self) -> bool:
         return self.url is not None and self.url.startswith(S3)
 
+    @property
+    def bucket(self) -> str:
+        """Of an archive in S3."""
+        return str(self.url).removeprefix(S3).partition("/")[0]
+
+    @property
+    def prefix(self) -> str:
+        """What stands before each key in S3: "", or with a "/" at its end."""
+        prefix = str(self.url).removeprefix(S3).partition("/")[2].strip("/")
+        return prefix and f"{prefix}/"
+
 
 NO_ARCHIVE = ArchiveSettings()
 

@@ -3,13 +3,15 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from eed_delivery.config.formats import is_loopback, mistake
+from eed_delivery.config.formats import MailHost, Seconds, is_loopback, mistake
 from eed_delivery.config.section import Section
 
 Document = Literal["attachments", "html", "eml"]
 """The attachments as the source names them, the rendered HTML, or the whole message."""
+Verify = Literal["size", "hash"]
+"""How an upload is checked before it gets its name: by its size, or by the hash of what the server has."""
 
 
 def _documents(given: Any) -> Any:
@@ -36,6 +38,18 @@ class FileChannelSettings(Section):
         "attachments",
     )
     manifest: Annotated[str, Field(max_length=1000)] = "{{ job }}/manifest{{ edition }}.{{ format }}"
+
+
+class FolderChannelSettings(FileChannelSettings):
+    """The settings that the kinds `sftp` and `ftp` share: the server, who logs in, and the directory there."""
+
+    host: MailHost
+    port: Annotated[int, Field(ge=1, le=65_535)]
+    username: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+    directory: Directory = ""
+    make_directories: bool = True
+    verify: Verify = "size"
+    answer_timeout_seconds: Seconds = 30
 
 
 def refuse_clear_text(host: str, what: str, remedy: str, *, allowed: bool) -> None:

@@ -14,7 +14,7 @@ MAX_PATH_BYTES = 1024
 MAX_PART_BYTES = 255
 """What the file systems of servers hold (NAME_MAX of Linux)."""
 TEMPORARY = ".eed-"
-"""How the names of files begin that are not whole yet (`transports.remote_folder`)."""
+"""How the names of files begin that are not whole yet (`transports.file_stores`)."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")

@@ -59,6 +59,11 @@ COPIES = (
     "archive.marked",
 )
 """A worker's, where an archive is set."""
+FILES = (
+    "files.uploaded",
+    "files.named",
+)
+"""A worker's of a channel that puts files: before the grant, and after each file has its name."""
 ARCHIVE = (
     "archive.stored",
     "archive.recorded",
@@ -69,7 +74,7 @@ MANIFESTS = (
     "manifest.recorded",
 )
 """A worker's, of a channel that puts files."""
-NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *ARCHIVE, *MANIFESTS)
+NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *FILES, *ARCHIVE, *MANIFESTS)
 
 _ACTIONS: Mapping[str, Callable[[], object]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),

@@ -6,8 +6,7 @@
 - `s3`           files into a bucket
 - `sftp`         files into a directory of an SFTP server
 - `ftp`          files into a directory of an FTP server
-- `remote_folder` what `sftp` and `ftp` have in common
-- `unanswered`   calls to AWS that got no answer
+- `file_stores`  what kinds that put files have in common
 - `kind`         what a kind of channel is, and which are installed
 - `replies`      whom a refusal concerns, by its words, and what refusals of one kind have in common
 """
@@ -68,6 +67,8 @@ class Transport(Protocol):
 class FileTransport(Protocol):
     """One way into a store of files. An instance belongs to one thread. As `Transport`, but for what differs.
 
+    `wire_seconds` is the longest time from the grant to the end of `send`, and of the `settle` after it.
+
     The files of one email are put one after the other. A file becomes visible under its name only when all of its bytes
     are there. The same bytes that are there already count as put. Other bytes there are a `PermanentFailure`, and stay.
     """
@@ -85,7 +86,8 @@ class FileTransport(Protocol):
     def settle(self, message: Files) -> Accepted | None:
         """After a lost answer: the yes, if each file is there with the same bytes; None if one is not.
 
-        Raises InfrastructureFailure or Throttled while the store does not tell, PermanentFailure for other bytes.
+        Raises InfrastructureFailure or Throttled while the store does not answer, or takes too long for all of the
+        files. Raises PermanentFailure for other bytes.
         """
         ...
 

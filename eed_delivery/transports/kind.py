@@ -56,7 +56,7 @@ class ChannelKind:
     - `make`: from settings and surroundings, what makes one transport for each thread. Called once a process.
     - `check`: a trial of the settings without effects that stay. Yields what it found, for people. What does not work
       is raised: `ConfigError` or `InfrastructureFailure`.
-    - `longest_send`: how many seconds one send may take by its own timeouts, from the grant on.
+    - `longest_send`: the transport's `wire_seconds` with these settings.
     """
 
     name: str

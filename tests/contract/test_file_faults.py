@@ -234,6 +234,13 @@ def test_a_server_that_is_not_openssh_and_replaces(verify: str) -> None:
         transport.close()
 
 
+def test_a_server_that_says_nothing_after_the_login_holds_no_one() -> None:
+    with LaxSftp(silent=True) as server:
+        with pytest.raises(InfrastructureFailure, match="broke off the login"):
+            lax(server, connect_timeout_seconds=1).probe()
+        assert not server.over.is_set()
+
+
 def test_a_certificate_of_another_host(tmp_path: Path, ftps: FileStore) -> None:
     wire = Wire()
     other = make_certificate(tmp_path / "other", "127.0.0.1")

@@ -19,9 +19,11 @@ USER, PASSWORD = "partner", "a password for tests"
 
 
 class LaxSftp:
-    """Listens from `with` on."""
+    """Listens from `with` on. `silent`: it says nothing any more after the login."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
+        self.over = threading.Event()
+        self._silent = silent
         self.directory = temporary_directory("lax")
         self.root = self.directory / "root"
         self.root.mkdir()
@@ -38,6 +40,7 @@ class LaxSftp:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._open:
@@ -54,10 +57,13 @@ class LaxSftp:
             self._open.append(connection)
             connection.add_server_key(self._key)
             connection.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files, self.root)
-            connection.start_server(server=_Logins(), event=threading.Event())
+            connection.start_server(server=_Logins(self.over if self._silent else None), event=threading.Event())
 
 
 class _Logins(paramiko.ServerInterface):  # type: ignore[misc]
+    def __init__(self, silent_until: threading.Event | None) -> None:
+        self._silent_until = silent_until
+
     def get_allowed_auths(self, username: str) -> str:
         return "password"
 
@@ -66,6 +72,8 @@ class _Logins(paramiko.ServerInterface):  # type: ignore[misc]
         return int(paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED)
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        if self._silent_until is not None:
+            self._silent_until.wait(60)
         return int(paramiko.OPEN_SUCCEEDED)
 
 

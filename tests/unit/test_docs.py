@@ -238,5 +238,6 @@ def test_every_fault_scenario_is_in_the_table_and_none_besides() -> None:
     section = DOCUMENTS["docs/reliability.md"].partition("## How it is broken on purpose")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     assert sorted(name for row in rows for name in INLINE.findall(row)) == sorted(SCENARIOS)
-    # Those of manifests are struck by tests/integration/test_file_channel_service.py.
-    assert f"each of the {len(failpoints.NAMES) - len(failpoints.MANIFESTS)} places" in section
+    # Those of files are struck by the scenarios files-kill-*, those of manifests by test_file_channel_service.py.
+    others = len(failpoints.FILES) + len(failpoints.MANIFESTS)
+    assert f"each of the {len(failpoints.NAMES) - others} places" in section

@@ -2,6 +2,6 @@
 
 - `settings`    of a channel
 - `replies`     what each reply of a server means
-- `transport`   one connection as a `RemoteFolder`
+- `connection`  one connection
 - `kind`        the kind of channel
 """

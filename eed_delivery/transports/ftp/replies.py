@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, PermanentFailure, TransientFailure
-from eed_delivery.transports.remote_folder import FolderConnectionLost
-from eed_delivery.untrusted import clean
+from eed_delivery.transports.file_stores.folder_connection import FolderRefusal
 
 CLOSING = 421
 UNAVAILABLE, NAME_REFUSED = 550, 553
-UNKNOWN = frozenset({500, 502, 504})
+_NO_COMMAND = "The server lacks a command that the channel needs. Ask its operator"
 
 REMEDIES: Mapping[int, str] = {
     425: "The server must allow passive data connections (PASV, EPSV)",
@@ -16,6 +15,9 @@ REMEDIES: Mapping[int, str] = {
     450: "The file is in use. It is tried again",
     451: "The server had an error of its own. Ask its operator",
     452: "Its disk is full. Ask its operator for room",
+    500: _NO_COMMAND,
+    502: _NO_COMMAND,
+    504: _NO_COMMAND,
     521: "The server wants no TLS for data connections",
     522: "The server wants data connections to resume the TLS session of the control connection",
     530: "Check username and password",
@@ -34,13 +36,12 @@ def code_of(reply: str) -> int:
     return int(reply[:3]) if reply[:3].isdigit() else 0
 
 
-def refused(action: str, path: str, reply: str) -> DeliveryFailure | FolderConnectionLost:
-    """The error of an action that the server refused."""
-    code, said = code_of(reply), clean(reply)
+def refused(reply: str) -> FolderRefusal | None:
+    """What a refusal means; None if the server closes the connection."""
+    code = code_of(reply)
     if code == CLOSING:
-        return FolderConnectionLost(said)
+        return None
     remedy = REMEDIES.get(code, "Ask the server's operator")
-    words = f"the server refuses to {action} {path[-200:]!r}: {said}. {remedy}"
-    if code in _THIS_FILE:
-        return _THIS_FILE[code](words)  # without a code: it is nothing that a mail server said of a recipient
-    return InfrastructureFailure(words, code=code or None)
+    kept = None if remedy == _NO_COMMAND else code or None
+    failure = _THIS_FILE.get(code, InfrastructureFailure)
+    return FolderRefusal(reply, remedy, kept, failure, no_directory=code in (UNAVAILABLE, NAME_REFUSED))

@@ -1,7 +1,7 @@
 """Amazon S3, and stores that speak its protocol: files into a bucket.
 
 - `settings`    of a channel
-- `answers`     what each answer means
-- `transport`   one PUT a file, which never replaces
 - `kind`        the kind of channel
+
+How a bucket is used is in `aws.s3`, which archives share.
 """

@@ -1,40 +1,45 @@
-"""The kind `s3` of channels."""
+"""The kind `s3` of channels: files into a bucket, as `aws.s3` puts them."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
+from eed_delivery.aws.s3.bucket import ObjectOptions, S3Bucket
+from eed_delivery.aws.s3.client import bucket_client
+from eed_delivery.transports.file_stores.bucket_transport import BucketTransport, wire_seconds
 from eed_delivery.transports.kind import ChannelKind, Surroundings
 from eed_delivery.transports.s3.settings import S3Settings
-from eed_delivery.transports.s3.transport import S3Transport, wire_seconds
 
 
-def make(settings: S3Settings, surroundings: Surroundings) -> Callable[[], S3Transport]:
-    """All threads of a process share one client."""
-    client = surroundings.aws(
-        "s3",
+def bucket(settings: S3Settings, surroundings: Surroundings) -> S3Bucket:
+    """The bucket, for all threads of a process."""
+    client = bucket_client(
+        surroundings.aws,
         region=settings.region,
         endpoint_url=settings.endpoint_url,
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
-        parameter_validation=False,  # a tenth of the CPU of a call
-        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
     )
-    client.meta.events.register("before-call.s3", _stay)
-    return partial(S3Transport, client, settings)
+    options = ObjectOptions(
+        kms_key=settings.kms_key,
+        storage_class=settings.storage_class,
+        tags=settings.tags,
+        lock_mode=settings.object_lock_mode,
+        lock_days=settings.object_lock_days,
+    )
+    return S3Bucket(client, settings.bucket, settings.prefix, options)
 
 
-def _stay(context: dict[str, Any], **_: Any) -> None:
-    """Have botocore follow no bucket into another region: files of customers stay where the settings say."""
-    context.setdefault("s3_redirect", {})["redirected"] = True
+def make(settings: S3Settings, surroundings: Surroundings) -> Callable[[], BucketTransport]:
+    """All threads of a process share one client."""
+    return partial(BucketTransport, bucket(settings, surroundings), settings.answer_seconds)
 
 
 def check(settings: S3Settings, surroundings: Surroundings) -> Iterator[str]:
     """Asks for the bucket, and makes a PUT that leaves nothing."""
-    transport = make(settings, surroundings)()
-    transport.probe()
+    asked = bucket(settings, surroundings)
+    asked.look()
     yield f"the bucket {settings.bucket} is there, in {settings.region}"
-    transport.trial()
+    asked.trial()
     yield "files may be put into it, and none was"
 
 
@@ -45,5 +50,5 @@ KIND = ChannelKind(
     carries="files",
     make=make,
     check=check,
-    longest_send=wire_seconds,
+    longest_send=lambda settings: wire_seconds(settings.answer_seconds),
 )

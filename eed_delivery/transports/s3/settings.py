@@ -28,6 +28,11 @@ class S3Settings(FileChannelSettings):
     connect_timeout_seconds: Seconds = 5
     read_timeout_seconds: Seconds = 30
 
+    @property
+    def answer_seconds(self) -> float:
+        """How long connecting and an answer may take together."""
+        return self.connect_timeout_seconds + self.read_timeout_seconds
+
     @field_validator("prefix")
     @classmethod
     def _ends_with_slash(cls, prefix: str) -> str:

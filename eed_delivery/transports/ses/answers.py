@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from eed_delivery.aws.unanswered import may_have_arrived
 from eed_delivery.errors import (
     DeliveryFailure,
     InDoubt,
@@ -18,7 +19,6 @@ from eed_delivery.errors import (
     Throttled,
     TransientFailure,
 )
-from eed_delivery.transports.unanswered import may_have_arrived
 from eed_delivery.untrusted import clean
 
 THROTTLING = frozenset(

@@ -8,7 +8,7 @@ brings anyway. Paramiko comes with the extra `sftp`.
 - `settings`    of a channel
 - `host_key`    the server's key, pinned
 - `login`       the user's key or password
-- `transport`   one connection as a `RemoteFolder`
+- `connection`  one connection
 - `client`      paramiko's client, stricter, with OpenSSH's extras
 - `statuses`    what each status of a server means
 - `kind`        the kind of channel

@@ -35,9 +35,9 @@ class SftpLogin:
                 ssh.auth_password(self._username, self._password)
         except paramiko.AuthenticationException as error:
             what = "private_key" if self._key is not None else "password"
-            raise InfrastructureFailure(
-                f"the server refuses the login of {self._username}. Check username and {what}", for_all=True
-            ) from error
+            did = "refuses" if ssh.is_active() else "ends the connection, or does not answer in time, at"
+            words = f"the server {did} the login of {self._username}. Check username and {what}"
+            raise InfrastructureFailure(words, for_all=True) from error
 
 
 def private_key(text: str, passphrase: str | None) -> paramiko.PKey:

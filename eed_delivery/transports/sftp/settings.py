@@ -4,29 +4,27 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from eed_delivery.config.file_channels import Directory, FileChannelSettings
-from eed_delivery.config.formats import MailHost, Seconds, mistake
+from eed_delivery.config.file_channels import FolderChannelSettings
+from eed_delivery.config.formats import Seconds, mistake
 from eed_delivery.config.references import SecretReference
-from eed_delivery.transports.remote_folder import Verify
 from eed_delivery.transports.sftp.host_key import parsed
 
 
-class SftpSettings(FileChannelSettings):
-    """The server, whom we log in as, and the directory. `directory`: relative to the login's, if it has no / before."""
+class SftpSettings(FolderChannelSettings):
+    """The server, who logs in, and the directory. `directory`: relative to the login's, if it has no / before."""
 
-    host: MailHost
     port: Annotated[int, Field(ge=1, le=65_535)] = 22
     host_key: str
-    username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     private_key: SecretReference | None = None
     private_key_passphrase: SecretReference | None = None
     password: SecretReference | None = None
-    directory: Directory = ""
     permissions: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] | None = None
-    make_directories: bool = True
-    verify: Verify = "size"
     connect_timeout_seconds: Seconds = 15
-    answer_timeout_seconds: Seconds = 30
+
+    @property
+    def connect_seconds(self) -> float:
+        """How long TCP, the exchange of keys, and the login take together. Each has the timeout."""
+        return 3 * self.connect_timeout_seconds
 
     @field_validator("host_key")
     @classmethod

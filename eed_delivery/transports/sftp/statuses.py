@@ -6,9 +6,7 @@ OpenSSH's choice: https://github.com/openssh/openssh-portable/blob/master/sftp-s
 
 from collections.abc import Mapping
 
-from eed_delivery.errors import DeliveryFailure, InfrastructureFailure
-from eed_delivery.transports.remote_folder import FolderConnectionLost
-from eed_delivery.untrusted import clean
+from eed_delivery.transports.file_stores.folder_connection import FolderRefusal
 
 NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, UNSUPPORTED = 2, 3, 4, 5, 8
 NO_CONNECTION, LOST_CONNECTION = 6, 7
@@ -32,16 +30,10 @@ class SftpStatus(OSError):
         self.words = words
 
 
-def refused(action: str, path: str, status: SftpStatus) -> DeliveryFailure | FolderConnectionLost:
-    """The error of an action that the server refused. A row of them means that all are refused."""
-    said = f"{clean(status.words)} (status {status.code})"
+def refused(status: SftpStatus) -> FolderRefusal | None:
+    """What a refusal means; None if the server has lost the connection."""
     if status.code in (NO_CONNECTION, LOST_CONNECTION):
-        return FolderConnectionLost(said)
+        return None
     remedy = REMEDIES.get(status.code, "Ask the server's operator")
-    reply = f"the server refuses to {action} {path[-200:]!r}: {said}. {remedy}"
-    return InfrastructureFailure(reply, code=status.code)
-
-
-def full(free: int) -> InfrastructureFailure:
-    """The disk or quota of the server has no room: that concerns every file."""
-    return InfrastructureFailure(f"the server's disk is full: {free:,} bytes are free. Ask its operator for room")
+    said = f"{status.words} (status {status.code})"
+    return FolderRefusal(said, remedy, status.code, no_directory=status.code == NO_SUCH_FILE)

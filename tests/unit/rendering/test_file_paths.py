@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.errors import RenderError
 from eed_delivery.rendering.file_paths import MAX_PART_BYTES, MAX_PATH_BYTES, checked_path
-from eed_delivery.transports.remote_folder import temporary_name
+from eed_delivery.transports.file_stores.folder_transport import temporary_name
 
 
 @pytest.mark.parametrize(

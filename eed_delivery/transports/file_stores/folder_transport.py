@@ -1,6 +1,6 @@
 """Files put into a folder of another host: under a temporary name first, and renamed when whole and granted.
 
-`sftp` and `ftp` bring the connection, a `RemoteFolder`. What is done with it, and what a lost answer means, is here.
+A kind brings the connection. What is done over it, and what a lost answer means, is here.
 """
 
 import contextlib
@@ -11,74 +11,24 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import TypeVar
 
+from eed_delivery.config.file_channels import FolderChannelSettings
 from eed_delivery.errors import DeliveryFailure, InDoubt, InfrastructureFailure, PermanentFailure, TransientFailure
-from eed_delivery.model import Accepted, Content, File, Files
-from eed_delivery.transports import Grant
-
-Verify = Literal["size", "hash"]
-"""How an upload is checked before it gets its name: by its size, or by the hash of what the server has."""
-
-GRANTED_SECONDS = 60.0
-"""From the grant on, no further file is begun after this time. It is in doubt then, and `settle` tells."""
-STEPS_ON_WIRE = 8
-"""Answers that the last file may wait for after that: while it is renamed, compared and removed."""
+from eed_delivery.model import Accepted, File, Files
+from eed_delivery.transports import Grant, file_stores
+from eed_delivery.transports.file_stores import time_limits
+from eed_delivery.transports.file_stores.folder import FolderConnectionLost, NameTaken, RemoteFolder
+from eed_delivery.transports.file_stores.folder_connection import FolderConnection
+from eed_delivery.transports.file_stores.time_limits import PUT_SECONDS, SETTLE_SECONDS, Clock, TimeLimit
 
 DONE = 250
 """The code of a yes: FTP's for a file that has got its name (RFC 959, section 4.2.1). SFTP has none of its own."""
+LAST_FILE_ANSWERS = 9
+"""Answers that the last file may wait for: it is looked for, renamed, compared with what is there, and removed."""
+LAST_QUESTION_ANSWERS = 4
+"""Answers that the last file may wait for when it is asked for: its size, its hash, or the end of its content."""
 _T = TypeVar("_T")
-
-
-class FolderConnectionLost(Exception):
-    """The connection ended, or an answer did not come in time. What was asked may have been done."""
-
-
-class NameTaken(Exception):
-    """A file was not renamed, because the server has one of the new name."""
-
-
-class RemoteFolder(Protocol):
-    """One open connection. Paths are those that the server sees.
-
-    Each method raises a `DeliveryFailure` for a definite no, and `FolderConnectionLost`.
-    """
-
-    def size(self, path: str) -> int | None:
-        """The size of a file in bytes; None if there is none."""
-        ...
-
-    def sha256(self, path: str) -> str | None:
-        """The hash of a file as the server calculates it; None if it does not."""
-        ...
-
-    def read(self, path: str) -> Iterator[bytes]:
-        """The content of a file, in pieces."""
-        ...
-
-    def write(self, path: str, content: Content) -> None:
-        """A new file with all of its bytes, durable where the server offers that. Makes its directories if it may."""
-        ...
-
-    def rename(self, old: str, new: str) -> None:
-        """Rename, and replace nothing. Raises `NameTaken`."""
-        ...
-
-    def replace(self, old: str, new: str) -> None:
-        """Rename, and replace what has the new name."""
-        ...
-
-    def remove(self, path: str) -> None:
-        """Remove a file."""
-        ...
-
-    def look(self) -> None:
-        """See whether the channel's directory is there."""
-        ...
-
-    def close(self) -> None:
-        """Never raises, and waits for nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,45 +41,55 @@ class _Draft:
 
 
 class FolderTransport:
-    """Puts files into a `RemoteFolder`. See `FileTransport` for the contract.
+    """Puts files into a folder. See `FileTransport` for the contract.
 
-    `connect` opens a connection, or raises InfrastructureFailure. `answer_seconds`: how long one answer may take.
+    `connect` opens a connection, or raises InfrastructureFailure. `connect_seconds`: how long that may take.
     """
 
     def __init__(
-        self, name: str, connect: Callable[[], RemoteFolder], directory: str, verify: Verify, answer_seconds: float
+        self,
+        name: str,
+        settings: FolderChannelSettings,
+        connect: Callable[[], FolderConnection],
+        connect_seconds: float,
+        clock: Clock = time.monotonic,
     ) -> None:
         self.name = name
-        self.wire_seconds = wire_seconds(answer_seconds)
+        self.wire_seconds = wire_seconds(settings, connect_seconds)
+        self._settings = settings
         self._connect = connect
-        self._directory = directory
-        self._verify = verify
+        self._clock = clock
         self._folder: RemoteFolder | None = None
         self._left_behind: list[str] = []
-        self._until = math.inf
+        self._limit = TimeLimit()
 
     def send(self, message: Files, grant: Grant) -> Accepted:
         """See `FileTransport.send`. A file that is there with the same bytes is not uploaded."""
         folder, drafts = self._connected(lambda folder: self._drafts(folder, message.files))
+        file_stores.uploaded(message)
         try:
             grant()
-            self._until = time.monotonic() + GRANTED_SECONDS
-            while drafts:
-                self._be_in_time()
-                self._publish(folder, drafts[0])
-                drafts.pop(0)
+            with self._within(PUT_SECONDS):
+                while drafts:
+                    self._be_in_time()
+                    self._publish(folder, drafts[0])
+                    drafts.pop(0)
+                    file_stores.named(message)
         except FolderConnectionLost as error:
             self._lose(drafts)
             raise InDoubt(f"the connection was lost while a file got its name: {error}") from error
         finally:
-            self._until = math.inf
             self._discard(drafts)
-        return _accepted(message)
+        return file_stores.accepted(message, DONE)
 
     def settle(self, message: Files) -> Accepted | None:
         """See `FileTransport.settle`."""
-        _, all_there = self._connected(lambda folder: all(self._is_there(folder, file) for file in message.files))
-        return _accepted(message) if all_there else None
+
+        def all_there(folder: RemoteFolder) -> bool:
+            return all(self._is_there(folder, file) for file in message.files)
+
+        found = self._connected(all_there, SETTLE_SECONDS)[1]
+        return file_stores.accepted(message, DONE) if found else None
 
     def put(self, file: File) -> None:
         """See `FileTransport.put`."""
@@ -149,11 +109,11 @@ class FolderTransport:
         self._connected(lambda folder: folder.look())
 
     def trial(self) -> str:
-        """Write a file, read it back and remove it. Returns its path, for people."""
+        """Write a file, read it back and remove it. Returns its directory, for people."""
         content = secrets.token_bytes(64)
         file = File(temporary_name(), content, "application/octet-stream", hashlib.sha256(content).hexdigest())
         folder, draft = self._connected(lambda folder: self._draft(folder, file))
-        same = self._hash_of(folder, draft.temporary) == file.sha256
+        same = folder.hash_of(draft.temporary, self._limit) == file.sha256
         folder.remove(draft.temporary)
         if not same:
             raise InfrastructureFailure("the server gave back other bytes than were written. Check its disk")
@@ -165,24 +125,34 @@ class FolderTransport:
             self._folder.close()
             self._folder = None
 
-    def _connected(self, work: Callable[[RemoteFolder], _T]) -> tuple[RemoteFolder, _T]:
-        """Does `work` before the grant. A kept connection that turns out to be dead is replaced once."""
+    def _connected(self, work: Callable[[RemoteFolder], _T], seconds: float = math.inf) -> tuple[RemoteFolder, _T]:
+        """Does `work` without a grant. A kept connection that turns out to be dead is replaced once. `seconds`: from
+        the connection on."""
         kept = self._folder is not None
         try:
-            folder = self._open()
-            return folder, work(folder)
+            folder = self._folder = self._folder or RemoteFolder(self._connect(), self._settings)
+            with self._within(seconds):
+                while self._left_behind and not self._limit.over():
+                    _remove(folder, self._left_behind.pop())
+                return folder, work(folder)
         except FolderConnectionLost as error:
             self._lose([])
             if kept:
-                return self._connected(work)
+                return self._connected(work, seconds)
             raise InfrastructureFailure(f"the connection was lost: {error}") from error
 
-    def _open(self) -> RemoteFolder:
-        if self._folder is None:
-            self._folder = self._connect()
-            while self._left_behind:
-                _remove(self._folder, self._left_behind.pop())
-        return self._folder
+    @contextlib.contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        """No further step is begun after this time."""
+        self._limit = TimeLimit(self._clock, seconds)
+        try:
+            yield
+        finally:
+            self._limit = TimeLimit()
+
+    def _be_in_time(self) -> None:
+        if self._limit.over():
+            raise FolderConnectionLost(f"the server needed more than {self._limit} for the files before this one")
 
     def _lose(self, drafts: list[_Draft]) -> None:
         """The connection has ended: what could not be removed over it is removed over the next."""
@@ -223,7 +193,8 @@ class FolderTransport:
         if size != meant:
             words = f"the server has {size or 0:,} bytes of the {meant:,} that were sent"
             raise InfrastructureFailure(f"{words}. Its disk or quota may be full")
-        if self._verify == "hash" and self._hash_of(folder, draft.temporary) != draft.file.sha256:
+        by_hash = self._settings.verify == "hash"
+        if by_hash and folder.hash_of(draft.temporary, self._limit) != draft.file.sha256:
             raise TransientFailure("the server has other bytes than were sent")
 
     def _publish(self, folder: RemoteFolder, draft: _Draft) -> None:
@@ -236,30 +207,17 @@ class FolderTransport:
 
     def _is_there(self, folder: RemoteFolder, file: File) -> bool:
         """Whether the same bytes are there. Raises PermanentFailure for other bytes."""
+        self._be_in_time()
         path = self._target(file)
         size = folder.size(path)
         if size is None:
             return False
-        if size != len(file.content) or self._hash_of(folder, path) != file.sha256:
+        if size != len(file.content) or folder.hash_of(path, self._limit) != file.sha256:
             raise PermanentFailure(f"document {path[-200:]!r}: the server has one with other bytes, which stays")
         return True
 
-    def _hash_of(self, folder: RemoteFolder, path: str) -> str:
-        told = folder.sha256(path)
-        if told is not None:
-            return told
-        digest = hashlib.sha256()
-        for piece in folder.read(path):
-            digest.update(piece)
-            self._be_in_time()
-        return digest.hexdigest()
-
-    def _be_in_time(self) -> None:
-        if time.monotonic() > self._until:
-            raise FolderConnectionLost(f"it took more than {GRANTED_SECONDS:g} seconds")
-
     def _target(self, file: File) -> str:
-        return posixpath.join(self._directory, file.path)
+        return posixpath.join(self._settings.directory, file.path)
 
     def _discard(self, drafts: list[_Draft]) -> None:
         """Remove temporary files over the connection that they were written over. Never raises."""
@@ -274,22 +232,14 @@ def temporary_name() -> str:
     return f".eed-{secrets.token_hex(8)}.part"
 
 
-def ancestors(directory: str) -> Iterator[str]:
-    """The directories down to this one, the outermost first."""
-    made = "/" if directory.startswith("/") else ""
-    for part in filter(None, directory.split("/")):
-        made = posixpath.join(made, part)
-        yield made
-
-
-def wire_seconds(answer_seconds: float) -> float:
-    """The longest time from the grant to the end of `send`."""
-    return GRANTED_SECONDS + STEPS_ON_WIRE * answer_seconds
-
-
-def _accepted(message: Files) -> Accepted:
-    size, count = message.size, len(message.files)
-    return Accepted(f"put {count} {'file' if count == 1 else 'files'}, {size:,} bytes", DONE, None)
+def wire_seconds(settings: FolderChannelSettings, connect_seconds: float) -> float:
+    """See `FileTransport`. `connect_seconds`: how long a connection and a login may take."""
+    answer = settings.answer_timeout_seconds
+    return time_limits.wire_seconds(
+        last_file=LAST_FILE_ANSWERS * answer,
+        connecting=connect_seconds,
+        last_question=LAST_QUESTION_ANSWERS * answer,
+    )
 
 
 def _remove(folder: RemoteFolder, path: str) -> bool:

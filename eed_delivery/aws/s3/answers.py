@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from eed_delivery.aws.unanswered import may_have_arrived
 from eed_delivery.errors import (
     DeliveryFailure,
     InDoubt,
@@ -18,7 +19,6 @@ from eed_delivery.errors import (
     Throttled,
     TransientFailure,
 )
-from eed_delivery.transports.unanswered import may_have_arrived
 from eed_delivery.untrusted import clean
 
 TAKEN = 412
@@ -48,7 +48,7 @@ ANSWERS: Mapping[str, _Meaning] = {
     "IncompleteBody": (TransientFailure, "Not all bytes arrived. It is tried again"),
     "RequestTimeout": (TransientFailure, "The upload was too slow. It is tried again"),
     "EntityTooLarge": (PermanentFailure, "An object of one PUT has at most 5 GB"),
-    "KeyTooLongError": (PermanentFailure, "Shorten the channel's path or prefix"),
+    "KeyTooLongError": (PermanentFailure, "Shorten the path or the prefix"),
     "AccessDenied": (InfrastructureFailure, _RIGHTS),
     "AllAccessDisabled": (InfrastructureFailure, _RIGHTS),
     "AccountProblem": (InfrastructureFailure, "Ask AWS"),
@@ -67,7 +67,7 @@ ANSWERS: Mapping[str, _Meaning] = {
     "InvalidTag": (InfrastructureFailure, "Check tags"),
     "InvalidRequest": (InfrastructureFailure, _LOCK),
     "ObjectLockConfigurationNotFoundError": (InfrastructureFailure, _LOCK),
-    "NotImplemented": (InfrastructureFailure, "The store lacks what the channel needs: conditional writes"),
+    "NotImplemented": (InfrastructureFailure, "The store lacks conditional writes, which are needed"),
     "QuotaExceeded": (InfrastructureFailure, "The quota of the store is used up"),
     "XMinioStorageFull": (InfrastructureFailure, "The store's disk is full"),
 }
@@ -99,7 +99,7 @@ def refused(error: ClientError, action: str, bucket: str, region: str) -> Delive
     for_all = remedy in _FOR_ALL
     other = _other_region(error, region)
     if other and _BY_STATUS[301] in ((kind, remedy), _meaning("", status)):
-        remedy = f'The bucket is in {other}. Set region = "{other}" in the channel'
+        remedy = f'The bucket is in {other}. Set region = "{other}"'
     said = clean(f"S3 {status} {code}: {detail.get('Message', '')}").rstrip(". ")
     reply = f"S3 does not {action} {bucket}: {said}. {remedy}"
     if issubclass(kind, TransientFailure | PermanentFailure):  # no code: no mail server has said it of a recipient
