@@ -10,6 +10,7 @@ from eed_delivery.channels.channel import Channel, Origin
 from eed_delivery.channels.queue_urls import queue_urls
 from eed_delivery.config import Settings
 from eed_delivery.config.channels import DEFAULT, ChannelSettings
+from eed_delivery.config.clear_text import exposures_of_channel, not_allowed
 from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.config.problems import mistakes_of
 from eed_delivery.config.section import Section
@@ -70,6 +71,8 @@ def _alone(name: str, given: ChannelSettings, kind: ChannelKind, settings: Setti
     if given.archive.url is not None and kind.carries == "files":
         what = "it has an archive, which keeps copies of emails, and its kind puts files"
         yield Problem(_key(name, "archive"), what, "Remove it. The files themselves are the copies.")
+    for found in not_allowed(exposures_of_channel(name, given.archive), settings):
+        yield Problem(found.key, found.would, found.remedy)
     named = given.queue.url is not None
     if named and given.queue.dead_letter_url is None and settings.queue.dead_letter_url is not None:
         what = "it has no dead-letter queue, and the channel default has one"

@@ -4,15 +4,17 @@ Clear text needs a word in `security.clear_text`. Without it the settings are re
 weaker than by default, there is a caution. `check` shows it, and the service logs it when it starts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from urllib.parse import urlsplit
 
+from eed_delivery.config.archive import ArchiveSettings
 from eed_delivery.config.formats import is_loopback
 from eed_delivery.config.problems import Clash
 from eed_delivery.config.settings import Settings
 
+_COPIES = "copies of whole emails"
 _ENDPOINTS = {
     "queue.url": "messages and signatures of requests to SQS",
     "queue.dead_letter_url": "messages and signatures of requests to SQS",
@@ -20,7 +22,7 @@ _ENDPOINTS = {
     "tracking.events_queue_url": "events and signatures of requests to SQS",
     "ses.endpoint_url": "whole emails",
     "rendering.s3_endpoint_url": "attachments",
-    "transport.archive.endpoint_url": "copies of whole emails",
+    "transport.archive.endpoint_url": _COPIES,
     "alerts.sns_endpoint_url": "alerts",
 }
 """Settings that are web addresses, and what goes there."""
@@ -33,6 +35,16 @@ class Exposure:
     key: str
     host: str
     what: str
+
+    @property
+    def would(self) -> str:
+        """What is wrong with it, for people."""
+        return f"{self.what} would go to {self.host} in clear text"
+
+    @property
+    def remedy(self) -> str:
+        """What to do, for people."""
+        return f'Use TLS. To allow clear text, set security.clear_text = ["{self.key}"].'
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +66,21 @@ def exposures(settings: Settings) -> Iterator[Exposure]:
         yield Exposure("smtp.tls", smtp.host, "whole emails")
     for key, what in _ENDPOINTS.items():
         yield from _exposed(key, attrgetter(key)(settings), what)
-    for channel in settings.channel.values():
-        yield from _exposed("transport.archive.endpoint_url", channel.archive.endpoint_url, "copies of whole emails")
+    for name, channel in settings.channel.items():
+        yield from exposures_of_channel(name, channel.archive)
     for name, audience in settings.alerts.audience.items():
         for address in audience.webhook:
             yield from _exposed("alerts.audience", address, f"alerts for {name}, and any token in the address")
+
+
+def exposures_of_channel(name: str, archive: ArchiveSettings) -> Iterator[Exposure]:
+    """Each setting of a channel by which something leaves this host without TLS, of those that all kinds have."""
+    yield from _exposed(f"channel.{name}.archive.endpoint_url", archive.endpoint_url, _COPIES)
+
+
+def not_allowed(found: Iterable[Exposure], settings: Settings) -> Iterator[Exposure]:
+    """Those that no setting allows."""
+    return (one for one in found if one.key not in settings.security.clear_text)
 
 
 def _sends_by_smtp(settings: Settings) -> bool:
@@ -73,13 +95,8 @@ def _exposed(key: str, address: str | None, what: str) -> Iterator[Exposure]:
 
 def clear_text_clashes(settings: Settings) -> Iterator[Clash]:
     """Clear text that no setting allows."""
-    for found in exposures(settings):
-        if found.key not in settings.security.clear_text:
-            yield Clash.of(
-                (found.key,),
-                f"{found.what} would go to {found.host} in clear text",
-                f'Use TLS. To allow clear text, set security.clear_text = ["{found.key}"].',
-            )
+    for found in not_allowed(exposures(settings), settings):
+        yield Clash.of((found.key,), found.would, found.remedy)
 
 
 def cautions(settings: Settings) -> Iterator[Caution]:

@@ -3,12 +3,13 @@
 Names that end in `_seconds` hold seconds, `_bytes` bytes, `_chars` characters. Nothing here reads anything.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -342,7 +343,7 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-ClearText = Literal[
+CLEAR_TEXT = (
     "database.url",
     "smtp.tls",
     "queue.url",
@@ -354,13 +355,24 @@ ClearText = Literal[
     "transport.archive.endpoint_url",
     "alerts.sns_endpoint_url",
     "alerts.audience",
-]
+)
+"""The settings that may send to another host without TLS. Channels have settings of their own for that."""
+_OF_A_CHANNEL = re.compile(r"channel\.[a-z][a-z0-9_-]{0,31}\.archive\.endpoint_url")
+
+
+def _clear_text(name: str) -> str:
+    if name in CLEAR_TEXT or _OF_A_CHANNEL.fullmatch(name):
+        return name
+    names = ", ".join(CLEAR_TEXT)
+    raise mistake(
+        f"{name!r} is not a setting that can be allowed", f"Possible are {names} and channel.NAME.archive.endpoint_url."
+    )
 
 
 class SecuritySettings(Section):
     """What an operator allows although it is less safe. `clear_text` are the settings that may go out without TLS."""
 
-    clear_text: tuple[ClearText, ...] = ()
+    clear_text: tuple[Annotated[str, AfterValidator(_clear_text)], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from eed_delivery.channels.directory import checked_apart
 from eed_delivery.config import Settings, cautions, load
-from eed_delivery.config.settings import ClearText
+from eed_delivery.config.settings import CLEAR_TEXT
 from eed_delivery.errors import ConfigError
 
 SOUND: dict[str, Any] = {
@@ -15,6 +16,7 @@ SOUND: dict[str, Any] = {
     "EED_RENDERING__MESSAGE_ID_DOMAIN": "example.com",
 }
 OTHER = "queue.example.com"
+OF_A_CHANNEL = "channel.news.archive.endpoint_url"
 EXPOSED: dict[str, dict[str, str]] = {
     "database.url": {"EED_DATABASE__URL": "mysql://db.example.com/d?ssl_disabled=true"},
     "smtp.tls": {"EED_SMTP__TLS": "none", "EED_SMTP__HOST": "relay.example.com"},
@@ -29,6 +31,12 @@ EXPOSED: dict[str, dict[str, str]] = {
         "EED_TRANSPORT__ARCHIVE__URL": "s3://bucket/x",
         "EED_TRANSPORT__ARCHIVE__ENDPOINT_URL": "http://s3.example.com",
     },
+    OF_A_CHANNEL: {
+        "EED_CHANNEL__NEWS__KIND": "smtp",
+        "EED_CHANNEL__NEWS__QUEUE__URL": "https://q.example/news",
+        "EED_CHANNEL__NEWS__ARCHIVE__URL": "s3://bucket/news",
+        "EED_CHANNEL__NEWS__ARCHIVE__ENDPOINT_URL": "http://s3.example.com",
+    },
     "alerts.audience": {"EED_ALERTS__AUDIENCE": '{"night": {"webhook": ["http://chat.example.com/hook"]}}'},
 }
 
@@ -38,7 +46,34 @@ def loaded(**environ: str) -> Settings:
 
 
 def test_the_table_has_every_setting_that_can_be_allowed() -> None:
-    assert EXPOSED.keys() == set(ClearText.__args__)  # type: ignore[attr-defined]
+    assert EXPOSED.keys() == {*CLEAR_TEXT, OF_A_CHANNEL}
+
+
+def test_another_name_than_these_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match=r"is not a setting that can be allowed\. Possible are database\.url, smtp"):
+        loaded(EED_SECURITY__CLEAR_TEXT='["smtp.host"]')
+
+
+def test_channels_are_allowed_one_by_one() -> None:
+    ours, other = (f"EED_CHANNEL__{name}" for name in ("NEWS", "OTHER"))
+    both = {key.replace(ours, one): value for key, value in EXPOSED[OF_A_CHANNEL].items() for one in (ours, other)}
+    both[f"{other}__QUEUE__URL"] = "https://q.example/other"
+    with pytest.raises(ConfigError) as refused:
+        loaded(**both, EED_SECURITY__CLEAR_TEXT=f'["{OF_A_CHANNEL}"]')
+    (problem,) = refused.value.problems
+    assert problem.where.startswith("channel.other.archive.endpoint_url")
+
+
+def test_a_channel_that_was_created_is_held_to_the_same() -> None:
+    given = {
+        "kind": "smtp",
+        "queue": {"url": "https://q.example/news"},
+        "archive": {"url": "s3://bucket/news", "endpoint_url": "http://s3.example.com"},
+    }
+    with pytest.raises(ConfigError, match=r"channel\.news\.archive\.endpoint_url: copies of whole emails would go to"):
+        checked_apart("news", given, loaded(), {}, 1)
+    allowed = loaded(EED_SECURITY__CLEAR_TEXT=f'["{OF_A_CHANNEL}"]')
+    assert checked_apart("news", given, allowed, {}, 1).archive.bucket == "bucket"
 
 
 @pytest.mark.parametrize("key", EXPOSED)
