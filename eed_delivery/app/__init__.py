@@ -6,6 +6,7 @@
 - `alerts`     the parts of alerts
 - `archiving`  the parts of the channels' archives
 - `aws_clients` clients of AWS's services
+- `channel_surroundings` what a channel's kind gets from here
 - `manifests`  what puts the manifests of a channel's jobs
 - `roles`      what each process of the service runs
 - `isolated_render` a process that renders emails which may end it

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from eed_delivery.app.aws_clients import aws_client
+from eed_delivery.app.aws_clients import AwsClients
 from eed_delivery.archive.archiver import Archiver
 from eed_delivery.archive.copies import Copies
 from eed_delivery.archive.directory import DirectoryStore
@@ -12,7 +12,6 @@ from eed_delivery.archive.spool import Spool
 from eed_delivery.aws.s3.bucket import ObjectOptions, S3Bucket
 from eed_delivery.aws.s3.client import bucket_client
 from eed_delivery.channels.channel import Channel
-from eed_delivery.config import Settings
 from eed_delivery.config.archive import ArchiveSettings
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.archiving import ArchiveLedger
@@ -28,8 +27,8 @@ TRIES = 5
 class ArchiveParts:
     """Makes them. Each call but `of` is for a channel that has an archive."""
 
-    def __init__(self, settings: Settings, channels: Mapping[str, Channel]) -> None:
-        self._settings = settings
+    def __init__(self, clients: AwsClients, channels: Mapping[str, Channel]) -> None:
+        self._clients = clients
         archives = ((name, channel.archive) for name, channel in channels.items())
         self.of: Mapping[str, ArchiveSettings] = {name: one for name, one in archives if one.url is not None}
         """The channels that have an archive, and its settings."""
@@ -45,7 +44,7 @@ class ArchiveParts:
         if not archive.in_s3:
             return partial(DirectoryStore, Path(str(archive.url)))
         client = bucket_client(
-            partial(aws_client, self._settings.aws, connections=archive.uploads + 1, tries=TRIES),
+            partial(self._clients.of, connections=archive.uploads + 1, tries=TRIES),
             region=None,
             endpoint_url=archive.endpoint_url,
             connect_timeout=CONNECT_SECONDS,

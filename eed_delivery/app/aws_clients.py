@@ -1,26 +1,101 @@
-"""boto3's clients of any service, as the settings of [aws] say."""
+"""Clients of AWS's services. Each call makes one, with connections of its own."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import boto3
 from botocore.config import Config
 
-from eed_delivery.aws.sessions import session
-from eed_delivery.config import AwsSettings
+from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
+from eed_delivery.aws.sessions import core, session
+from eed_delivery.config import SesSettings, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sesv2.client import SESV2Client
+    from mypy_boto3_sns.client import SNSClient
+    from mypy_boto3_sqs.client import SQSClient
 
 USER_AGENT = "eed-delivery"
 
 
-def aws_client(
-    settings: AwsSettings,
-    service: str,
-    *,
-    connections: int,
-    tries: int = 1,
-    region: str | None = None,
-    endpoint_url: str | None = None,
-    **config: Any,
-) -> Any:
-    """A client. `config` goes to `botocore.config.Config`. `region`: None for that of [aws]."""
-    limits = {"connect_timeout": 5, "read_timeout": 60, "max_pool_connections": connections} | config
-    made = Config(retries={"total_max_attempts": tries}, user_agent=USER_AGENT, **limits)
-    return cast("Any", session(settings)).client(service, region_name=region, endpoint_url=endpoint_url, config=made)
+class AwsClients:
+    """Makes them from the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def of(
+        self,
+        service: str,
+        *,
+        connections: int,
+        tries: int = 1,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        **config: Any,
+    ) -> Any:
+        """boto3's client of any service. `config` is for `botocore.config.Config`. `region`: None for that of [aws]."""
+        limits = {"connect_timeout": 5, "read_timeout": 60, "max_pool_connections": connections} | config
+        made = Config(retries={"total_max_attempts": tries}, user_agent=USER_AGENT, **limits)
+        boto = cast("Any", session(self._settings.aws))
+        return boto.client(service, region_name=region, endpoint_url=endpoint_url, config=made)
+
+    def sqs(self) -> "SQSClient":
+        """boto3's client, for what is done once."""
+        return self._sqs(session(self._settings.aws))
+
+    def sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
+        """A quick client for many threads."""
+        within = core(self._settings.aws)
+        client = self._sqs(boto3.Session(botocore_session=within), connections)
+        return quick_sqs(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+
+    def _sqs(self, boto: boto3.Session, connections: int = 10) -> "SQSClient":
+        """A client whose reads outlast the longest poll. Tries are counted by `Queue`, not by botocore too.
+
+        Botocore would check each request against its description, and put its name together anew, which takes a fifth
+        of the CPU of a call.
+        """
+        config = Config(
+            retries={"total_max_attempts": 1},
+            parameter_validation=False,
+            user_agent=USER_AGENT,
+            max_pool_connections=connections,
+            connect_timeout=5,
+            read_timeout=self._settings.queue.wait_seconds + 10,
+        )
+        return boto.client("sqs", endpoint_url=self._settings.queue.endpoint_url, config=config)
+
+    def ses(self, ses: SesSettings, threads: int) -> "SESV2Client":
+        """boto3's client, for what is asked now and then."""
+        return self._ses(session(self._settings.aws), ses, threads)
+
+    def ses_calls(self, ses: SesSettings, threads: int) -> "SesCalls | SESV2Client":
+        """A quick client for the threads of a process."""
+        within = core(self._settings.aws)
+        client = self._ses(boto3.Session(botocore_session=within), ses, threads)
+        return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+
+    def _ses(self, boto: boto3.Session, ses: SesSettings, threads: int) -> "SESV2Client":
+        """A client that never tries twice: a second try would be a second email (docs/design.md#guarantees)."""
+        config = Config(
+            retries={"total_max_attempts": 1},
+            max_pool_connections=threads + 1,
+            connect_timeout=ses.connect_timeout_seconds,
+            read_timeout=ses.read_timeout_seconds,
+        )
+        return boto.client("sesv2", endpoint_url=ses.endpoint_url, config=config)
+
+    def attachments(self) -> "S3Client | None":
+        """What reads attachments in S3. None if there are none."""
+        rendering = self._settings.rendering
+        if not rendering.attachments_s3:
+            return None
+        config = Config(max_pool_connections=self._settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
+        return session(self._settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
+
+    def sns(self) -> "SNSClient":
+        """What sends alerts."""
+        endpoint_url = self._settings.alerts.sns_endpoint_url
+        config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)
+        return session(self._settings.aws).client("sns", endpoint_url=endpoint_url, config=config)

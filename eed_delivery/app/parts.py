@@ -1,40 +1,33 @@
 """The composition root, the only place that makes engines and clients and puts the parts together."""
 
-import math
 import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import boto3
 import structlog
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.archiving import ArchiveParts
-from eed_delivery.app.aws_clients import USER_AGENT, aws_client
+from eed_delivery.app.aws_clients import AwsClients
+from eed_delivery.app.channel_surroundings import ChannelSurroundings, SesRate
 from eed_delivery.app.database import open_database
 from eed_delivery.app.manifests import has_manifests, putter
-from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
-from eed_delivery.aws.sessions import core, session
 from eed_delivery.channels.channel import Channel
 from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.of_file import channels_of
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
-from eed_delivery.config import SesSettings, Settings, WorkerSettings
+from eed_delivery.config import Settings, WorkerSettings
 from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.file_channels import FileChannelSettings
-from eed_delivery.config.references import resolve
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
-from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
+from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
@@ -83,7 +76,7 @@ from eed_delivery.tracking.bounces.verp import Verp
 from eed_delivery.tracking.ses.collector import Collector
 from eed_delivery.transports import Transport
 from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
-from eed_delivery.transports.ses.transport import SesTransport, account
+from eed_delivery.transports.ses.transport import SesTransport
 from eed_delivery.transports.smtp.transport import SmtpTransport
 from eed_delivery.untrusted import masked_reply
 from eed_delivery.webhooks.endpoint import WebhookEndpoint
@@ -91,9 +84,7 @@ from eed_delivery.webhooks.signing import WebhookSigner
 from eed_delivery.worker import Worker, WorkerParts
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sesv2.client import SESV2Client
-    from mypy_boto3_sns.client import SNSClient
     from mypy_boto3_sqs.client import SQSClient
 
 log = structlog.get_logger(__name__)
@@ -102,8 +93,6 @@ SIDE_CONNECTIONS = 4
 """Database connections of a worker process beside one a thread: keeper, heartbeat, pause, ping."""
 LEASE_MARGIN_SECONDS = 30.0
 """How much longer the lease on the wire is than the longest send."""
-QUOTA_SECONDS = 60.0
-"""How long SES's MaxSendRate is believed before it is asked for again."""
 ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
 """An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
 ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
@@ -115,6 +104,7 @@ class App:
 
     def __init__(self, settings: Settings, stop: threading.Event | None = None) -> None:
         self.settings = settings
+        self.clients = AwsClients(settings)
         self._stop = stop or threading.Event()
         self.source = Source(settings.source)
         self.outbox = Outbox.of(settings.webhooks)
@@ -157,7 +147,7 @@ class App:
     def queue(self, connections: int = 10, channel: Channel | None = None) -> Queue:
         """A channel's queue, over connections of its own. None: the channel `default`."""
         queue = self.settings.queue if channel is None else channel.queue
-        return Queue(self._sqs_calls(connections), queue.url, queue.dead_letter_url)
+        return Queue(self.clients.sqs_calls(connections), queue.url, queue.dead_letter_url)
 
     def make_queues(self, channel: Channel) -> None:
         """Make the queues that a channel asks for and that are not there. Raises `ConfigError` and `QueueGone`."""
@@ -169,7 +159,7 @@ class App:
 
     def queues(self, directory: ChannelDirectory, connections: int = 10) -> Callable[[], Mapping[str, Queue]]:
         """What gives the queue of each channel that is there, by the channel's name, all over the same connections."""
-        calls = self._sqs_calls(connections)
+        calls = self.clients.sqs_calls(connections)
 
         def now() -> Mapping[str, Queue]:
             of = {name: channel.queue for name, channel in directory.now().items()}
@@ -177,57 +167,13 @@ class App:
 
         return now
 
-    def _sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
-        within = core(self.settings.aws)
-        client = self._sqs_client(boto3.Session(botocore_session=within), connections)
-        return quick_sqs(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
-
     def sqs_client(self) -> "SQSClient":
         """boto3's client, for what is done once."""
-        return self._sqs_client(session(self.settings.aws))
-
-    def _sqs_client(self, boto: boto3.Session, connections: int = 10) -> "SQSClient":
-        """A client whose reads outlast the longest poll. Tries are counted by `Queue`, not by botocore too.
-
-        Botocore would check each request against its description, and put its name together anew, which takes a fifth
-        of the CPU of a call.
-        """
-        config = Config(
-            retries={"total_max_attempts": 1},
-            parameter_validation=False,
-            user_agent=USER_AGENT,
-            max_pool_connections=connections,
-            connect_timeout=5,
-            read_timeout=self.settings.queue.wait_seconds + 10,
-        )
-        return boto.client("sqs", endpoint_url=self.settings.queue.endpoint_url, config=config)
+        return self.clients.sqs()
 
     def ses_client(self) -> "SESV2Client":
         """boto3's client, for what is asked now and then."""
-        return self._ses_client(session(self.settings.aws), self.settings.ses, self.settings.worker.threads)
-
-    def ses_calls(self, ses: SesSettings, threads: int) -> "SesCalls | SESV2Client":
-        """A quick client for the threads of a process."""
-        within = core(self.settings.aws)
-        client = self._ses_client(boto3.Session(botocore_session=within), ses, threads)
-        return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
-
-    def _ses_client(self, boto: boto3.Session, ses: SesSettings, threads: int) -> "SESV2Client":
-        """A client that never tries twice: a second try would be a second email (docs/design.md#guarantees)."""
-        config = Config(
-            retries={"total_max_attempts": 1},
-            max_pool_connections=threads + 1,
-            connect_timeout=ses.connect_timeout_seconds,
-            read_timeout=ses.read_timeout_seconds,
-        )
-        return boto.client("sesv2", endpoint_url=ses.endpoint_url, config=config)
-
-    def _s3_client(self) -> "S3Client | None":
-        rendering = self.settings.rendering
-        if not rendering.attachments_s3:
-            return None
-        config = Config(max_pool_connections=self.settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
-        return session(self.settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
+        return self.clients.ses(self.settings.ses, self.settings.worker.threads)
 
     def message_maker(self, channel: Channel) -> MessageMaker:
         """What makes the emails or the files of a channel. Raises `ConfigError`."""
@@ -242,7 +188,7 @@ class App:
         rendering = self.settings.rendering
         return AttachmentStore(
             rendering.attachments_root,
-            self._s3_client(),
+            self.clients.attachments(),
             rendering.attachments_s3,
             rendering.max_attachment_bytes,
             rendering.allow_empty_attachments,
@@ -292,13 +238,15 @@ class App:
             case "smtp":
                 return partial(SmtpTransport, settings.smtp)
             case "ses":
-                return partial(SesTransport, self.ses_calls(settings.ses, settings.worker.threads), settings.ses)
+                return partial(
+                    SesTransport, self.clients.ses_calls(settings.ses, settings.worker.threads), settings.ses
+                )
             case "eml_folder":
                 return partial(EmlFolderTransport, settings.eml_folder)
 
-    def surroundings(self, channel: Channel) -> "ChannelSurroundings":
+    def surroundings(self, channel: Channel) -> ChannelSurroundings:
         """What a channel's kind makes its transports with."""
-        return ChannelSurroundings(self, channel)
+        return ChannelSurroundings(self.clients, channel)
 
     def rate(self, channel: Channel | None = None) -> Callable[[], float | None]:
         """A channel's limit over all hosts in emails a second, as configured or as SES allows."""
@@ -433,7 +381,7 @@ class App:
 
     def events_queue(self, url: str, connections: int = 2) -> Queue:
         """The queue that SES's events arrive in, over connections of its own."""
-        return Queue(self._sqs_calls(connections), url)
+        return Queue(self.clients.sqs_calls(connections), url)
 
     def worker(self, stop: threading.Event, pulse: Pulse, name: str = DEFAULT) -> Worker:
         """One worker process's worth of threads, for the channel of this name."""
@@ -487,7 +435,7 @@ class App:
     @cached_property
     def archives(self) -> ArchiveParts:
         """What makes the parts of the channels' archives. Raises `ConfigError`."""
-        return ArchiveParts(self.settings, self.channels)
+        return ArchiveParts(self.clients, self.channels)
 
     def heartbeat(self, role: str) -> "tuple[WorkerLedger, Process]":
         """What says that a process of a role lives, and as what."""
@@ -495,7 +443,7 @@ class App:
 
     def alert_makers(self) -> alerts.Makers:
         """What makes the clients of alerts. They are their own, so that neither side ever waits for the other."""
-        return alerts.Makers(self._alert_database, self._alert_transport, self._sns_client)
+        return alerts.Makers(self._alert_database, self._alert_transport, self.clients.sns)
 
     def alert_desk(self) -> Desk:
         """The alerts of one process."""
@@ -517,12 +465,6 @@ class App:
             case "eml_folder":
                 return EmlFolderTransport(settings.eml_folder)
 
-    def _sns_client(self) -> "SNSClient":
-        config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)
-        return session(self.settings.aws).client(
-            "sns", endpoint_url=self.settings.alerts.sns_endpoint_url, config=config
-        )
-
     def fact_watch(self, desk: Desk) -> FactWatch:
         """What measures the facts of `[[alerts.fact]]`."""
         wanted = self.settings.alerts
@@ -535,58 +477,6 @@ class App:
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)
-
-
-class ChannelSurroundings:
-    """The way of one channel's kind to secrets and clients. See `Surroundings`."""
-
-    def __init__(self, app: App, channel: Channel) -> None:
-        self._app = app
-        self._channel = channel
-        self.threads = channel.threads
-
-    def secret(self, setting: str, reference: str) -> str:
-        """See `Surroundings.secret`."""
-        return resolve(reference, f"channel.{self._channel.name}.{setting}", self._aws_secret)
-
-    def _aws_secret(self, arn: str) -> str:
-        try:
-            return str(self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
-        except (BotoCoreError, ClientError, KeyError) as error:
-            what = (
-                f"the secret cannot be read: {error if isinstance(error, BotoCoreError | ClientError) else 'no text'}"
-            )
-            remedy = "Check its ARN, and that the role may call secretsmanager:GetSecretValue."
-            raise ConfigError([Problem(f"channel.{self._channel.name}", what, remedy)]) from error
-
-    def ses(self, settings: SesSettings) -> "SesCalls | SESV2Client":
-        """See `Surroundings.ses`."""
-        return self._app.ses_calls(settings, self.threads)
-
-    def aws(self, service: str, *, region: str | None = None, endpoint_url: str | None = None, **config: Any) -> Any:
-        """See `Surroundings.aws`."""
-        settings, connections = self._app.settings.aws, self.threads + 1
-        return aws_client(
-            settings, service, connections=connections, region=region, endpoint_url=endpoint_url, **config
-        )
-
-
-class SesRate:
-    """SES's MaxSendRate, asked for once a minute. While SES does not answer, the last value holds."""
-
-    def __init__(self, client: "SESV2Client") -> None:
-        self._client = client
-        self._rate: float | None = 1.0  # the sandbox's: the slowest there is
-        self._asked_at = -math.inf
-
-    def __call__(self) -> float | None:
-        if time.monotonic() - self._asked_at > QUOTA_SECONDS:
-            self._asked_at = time.monotonic()
-            try:
-                self._rate = account(self._client).max_send_rate
-            except DeliveryFailure as failure:
-                log.warning("ses_quota_unknown", reason=failure.reply, rate_per_second=self._rate)
-        return self._rate
 
 
 def _process(role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
