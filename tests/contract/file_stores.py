@@ -65,6 +65,11 @@ class FileStore:
     yes: Mapping[str, Any] = field(default_factory=dict)
     """Which answer from the grant on says that a file has its name, for `CuttingProxy.lose_answer`."""
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The secrets of `surroundings`, where they are variables of the environment."""
+        return {reference.removeprefix("env:"): secret for reference, secret in self.surroundings.secrets.items()}
+
     def checked(self, **changes: Any) -> Section:
         """The settings of a channel, with changes."""
         return kinds()[self.kind].settings(**(self.settings | changes))

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from eed_delivery.app.roles import roles
+from eed_delivery.app.roles import OF_FILE, roles, worker_roles
 from eed_delivery.config.load import load
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.supervisor import run_role
@@ -37,7 +37,10 @@ _context.set_forkserver_preload(["eed_delivery.app.preload", "tests.faults.crew"
 
 @dataclass(eq=False)
 class Member:
-    """One process of the crew, over all its lives. `armed`: failpoints for its next life, as in EED_FAILPOINTS."""
+    """One process of the crew, over all its lives. `armed`: failpoints for its next life, as in EED_FAILPOINTS.
+
+    `role`: as in `roles`, or `worker-NAME` for a worker of a channel of the file.
+    """
 
     name: str
     role: str
@@ -184,7 +187,8 @@ def _run(role: str, config: Path, environ: Mapping[str, str], log: Path, pipe: C
     os.dup2(output, sys.stderr.fileno())
     os.environ.update(environ)
     settings = load(config, os.environ)
-    run_role(roles(settings, role)[0], pipe)
+    kind, _, channel = role.partition("-")
+    run_role((worker_roles(settings, channel, 1, OF_FILE) if channel else roles(settings, kind))[0], pipe)
 
 
 def _hear(member: Member, pipe: Connection) -> None:

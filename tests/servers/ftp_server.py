@@ -10,6 +10,7 @@ Without a certificate it speaks plain FTP. With one it wants data connections th
 commands, as vsftpd does by default (require_ssl_reuse).
 """
 
+import logging
 import shutil
 import threading
 from types import TracebackType
@@ -24,6 +25,7 @@ from pyftpdlib.servers import FTPServer as _PyFtpServer
 from tests.servers import temporary_directory
 from tests.servers.certificates import Certificate
 
+logging.getLogger("pyftpdlib").addHandler(logging.NullHandler())  # else it writes each command to stderr
 ALL_RIGHTS = "elradfmwMT"
 USER, PASSWORD = "partner", "a password for tests"
 

@@ -17,6 +17,7 @@ from eed_delivery.config import Settings, load
 from eed_delivery.model import TRANSITIONS
 from eed_delivery.runtime import failpoints
 from tests.faults.scenario import SCENARIOS
+from tests.faults.scenarios.files import PLACES
 from tests.unit.test_config_docs import ALL, leaves
 
 ROOT = Path(__file__).parents[2]
@@ -241,3 +242,4 @@ def test_every_fault_scenario_is_in_the_table_and_none_besides() -> None:
     # Those of files are struck by the scenarios files-kill-*, those of manifests by test_file_channel_service.py.
     others = len(failpoints.FILES) + len(failpoints.MANIFESTS)
     assert f"each of the {len(failpoints.NAMES) - others} places" in section
+    assert f"each of the {len(PLACES)} places" in section

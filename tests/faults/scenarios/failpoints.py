@@ -1,15 +1,14 @@
 """kill -9 at each place between two steps: every failpoint of each role, several times."""
 
-import signal
-
 from eed_delivery.model import Ticket
 from eed_delivery.queue import write
 from eed_delivery.runtime import failpoints
 from tests.archived import ArchiveBooks
-from tests.faults.crew import USUAL, Crew, Member
+from tests.faults.crew import USUAL, Crew
 from tests.faults.judgement import Told
 from tests.faults.load import THREADS, people
 from tests.faults.scenario import Amount, Site, scenario
+from tests.faults.turns import Turns
 from tests.servers.smtp_server import Close, Say
 from tests.sink import Sink
 from tests.stack import BRISK, Stack
@@ -40,16 +39,15 @@ def at_each_failpoint(site: Site, amount: Amount) -> Told:
     stack = site.stack({**BRISK, **settings}, keep_mail=True)
     books = ArchiveBooks(stack, archive, spool / "default")
     load = _Load(stack, stack.mail_up())
-    turns = _Turns(site, amount.faults)
+    turns = Turns(site.random, ROLES, amount.faults, COMMON, last=IN_CALM)
     crew = Crew(stack, (*USUAL, "archive"))
-    for member in crew.members:
-        turns.arm(member)
+    turns.arm_all(crew)
     with crew:
 
         def strike_under_load() -> bool:
             turns.take_the_dead(crew)
             load.roll()
-            return turns.only_in_calm
+            return turns.only_the_last
 
         def strike_in_calm() -> bool:
             turns.take_the_dead(crew)
@@ -61,57 +59,6 @@ def at_each_failpoint(site: Site, amount: Amount) -> Told:
         problems = crew.stop() + books.violations()
     doubts = turns.struck["worker"] * THREADS
     return Told(stack, sum(turns.struck.values()), doubt_at_most=doubts, problems=problems + turns.problems)
-
-
-class _Turns:
-    """Which failpoints are still to be struck, and how often; each process has one of its role's at a time."""
-
-    def __init__(self, site: Site, times: int) -> None:
-        self._random = site.random
-        self._to_come = {role: [name for name in names for _ in range(times)] for role, names in ROLES.items()}
-        for names in self._to_come.values():
-            self._random.shuffle(names)
-            names.sort(key=lambda name: name != IN_CALM)  # they are taken from the end
-        self._armed: set[Member] = set()
-        self.struck = dict.fromkeys(ROLES, 0)
-        self.problems: list[str] = []
-
-    @property
-    def left(self) -> bool:
-        return bool(self._armed)
-
-    @property
-    def only_in_calm(self) -> bool:
-        """Whether nothing is left but what needs an empty queue."""
-        names = [name for names in self._to_come.values() for name in names]
-        names += [member.armed.partition("=")[0] for member in self._armed]
-        return set(names) <= {IN_CALM}
-
-    def arm(self, member: Member) -> None:
-        """Give it the next failpoint for its next life, if there is one."""
-        names = self._to_come[member.role]
-        member.armed = f"{names[-1]}=kill@{self._when(names.pop())}" if names else ""
-        if member.armed:
-            self._armed.add(member)
-        else:
-            self._armed.discard(member)
-
-    def take_the_dead(self, crew: Crew) -> None:
-        """Count who has been struck, arm it anew and start it again."""
-        for member in crew.members:
-            if not member.alive:
-                self._note(member)
-                self.arm(member)
-        crew.tend()
-
-    def _note(self, member: Member) -> None:
-        if member.armed and member.exit_code == -signal.SIGKILL:
-            self.struck[member.role] += 1
-        else:
-            self.problems.append(f"{member.name}, armed with {member.armed or 'nothing'}: ended {member.exit_code}")
-
-    def _when(self, name: str) -> int:
-        return self._random.randint(1, 30 if name in COMMON else 2)
 
 
 class _Load:

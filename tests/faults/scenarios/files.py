@@ -1,0 +1,237 @@
+"""kill -9 while files are put into a store of each kind, and connections that end in the middle."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from eed_delivery.runtime import failpoints
+from tests.contract.file_stores import REGION, FileStore, KindSurroundings, ftp_directory, s3_client, sftp_directory
+from tests.faults.crew import Crew
+from tests.faults.judgement import Told
+from tests.faults.load import attempts_beyond_one, people
+from tests.faults.scenario import Amount, Site, Skipped, scenario
+from tests.faults.turns import Turns
+from tests.oracle import open_books
+from tests.servers import openssh
+from tests.servers.cutting_proxy import CuttingProxy
+from tests.sink import Taken
+from tests.stack import BRISK, Stack
+
+CHANNEL = "documents"
+WORKER = f"worker-{CHANNEL}"
+DOCUMENTS = ("html", "eml")
+"""Two files an email, so that a worker can die between them."""
+ALWAYS = (
+    *("worker.received", "worker.claimed", "worker.rendered", "worker.before_wire", "worker.group_committed"),
+    *("worker.wired", "worker.sent", "worker.recorded", "worker.acked"),
+)
+"""The worker's places that each email passes. The scenario `failpoints` has those that come with trouble."""
+PLACES = (*ALWAYS, *failpoints.FILES)
+COMMON = tuple(name for name in PLACES if name not in ("worker.received", "worker.claimed", "worker.acked"))
+JOB_EMAILS = 20
+LONGEST_SECONDS = 3600.0
+SHOWN = 5
+END_LEASES = """
+    UPDATE eed_email SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND
+    WHERE state = 'sending' AND wire_at < UTC_TIMESTAMP(6) - INTERVAL 5 SECOND AND lease_until > UTC_TIMESTAMP(6)
+"""
+"""In place of the minutes that files may take to be put. It also ends leases of workers that are alive and slow."""
+QUICK, SHORT, LONG = Amount(0, 1), Amount(0, 5), Amount(0, 25)
+
+
+@dataclass
+class Partner:
+    """Where the files go. `versions`: what each name has had, the last one last. `places`: where a worker is killed."""
+
+    store: FileStore
+    versions: Callable[[], dict[str, list[bytes]]]
+    places: tuple[str, ...] = PLACES
+    cuts: int = 0
+    seen: dict[str, bytes] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """End all connections now, or lose the next answer that says that a file has its name."""
+        self.cuts += 1
+        if self.cuts % 2:
+            self.store.proxy.lose_answer(**self.store.yes)
+        else:
+            self.store.proxy.cut()
+
+    def look(self) -> None:
+        """Note what is there, and which files have other bytes than before."""
+        now = {path: of[-1] for path, of in self.versions().items()}
+        self.changed |= {path for path, content in self.seen.items() if now.get(path) != content}
+        self.seen |= now
+
+
+@contextmanager
+def s3(site: Site) -> Iterator[Partner]:
+    """A bucket that keeps versions, in ministack."""
+    server = site.ministack
+    client, bucket = s3_client(server.endpoint_url), site.directory.name.lower().replace("_", "-")
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def versions() -> dict[str, list[bytes]]:
+        found: dict[str, list[bytes]] = {}
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for one in page.get("Versions", []):
+                asked = client.get_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
+                found.setdefault(one["Key"], []).append(asked["Body"].read())
+        return found
+
+    with CuttingProxy(server.port) as proxy:
+        place = {"bucket": bucket, "region": REGION, "endpoint_url": f"http://127.0.0.1:{proxy.port}"}
+        patience = {"connect_timeout_seconds": 2, "read_timeout_seconds": 5}
+        yes = {"beginning": b"HTTP/1.1 200"}
+        store = FileStore("s3", place | patience, KindSurroundings(), dict, proxy, lambda *_: None, yes)
+        yield Partner(store, versions, tuple(name for name in PLACES if name != "files.uploaded"))
+
+
+@contextmanager
+def sftp(site: Site) -> Iterator[Partner]:
+    """An sshd."""
+    try:
+        openssh.require()
+    except RuntimeError as missing:
+        raise Skipped(str(missing)) from None
+    with openssh.OpenSsh() as server, sftp_directory(server) as store:
+        yield Partner(store, lambda: _whole(store))
+
+
+@contextmanager
+def ftp(site: Site) -> Iterator[Partner]:
+    """An FTP server with TLS."""
+    with ftp_directory(site.directory, tls=True) as store:
+        yield Partner(store, lambda: _whole(store))
+
+
+def _whole(store: FileStore) -> dict[str, list[bytes]]:
+    """Without what has a temporary name."""
+    return {path: [content] for path, content in store.arrived().items() if not path.endswith(".part")}
+
+
+@scenario("files-kill-s3", quick=QUICK, short=SHORT, long=LONG)
+def kill_s3(site: Site, amount: Amount) -> Told:
+    """kill -9 of workers that put objects into a bucket, at each place between two steps, and connections that end."""
+    with s3(site) as partner:
+        return _kill_at_each_place(site, partner, amount.faults)
+
+
+@scenario("files-kill-sftp", quick=QUICK, short=SHORT, long=LONG)
+def kill_sftp(site: Site, amount: Amount) -> Told:
+    """kill -9 of workers that put files by SFTP, at each place between two steps, and connections that end."""
+    with sftp(site) as partner:
+        return _kill_at_each_place(site, partner, amount.faults)
+
+
+@scenario("files-kill-ftp", quick=QUICK, short=SHORT, long=LONG)
+def kill_ftp(site: Site, amount: Amount) -> Told:
+    """kill -9 of workers that put files by FTP over TLS, at each place between two steps, and connections that end."""
+    with ftp(site) as partner:
+        return _kill_at_each_place(site, partner, amount.faults)
+
+
+def _kill_at_each_place(site: Site, partner: Partner, times: int) -> Told:
+    stack = _stack(site, partner)
+    load = _Load(stack, partner)
+    turns = Turns(site.random, {WORKER: partner.places}, times, COMMON)
+    crew = Crew(stack, ("publisher", WORKER, WORKER, "sweeper"), partner.store.environ)
+    turns.arm_all(crew)
+    with crew:
+
+        def strike() -> bool:
+            turns.take_the_dead(crew)
+            stack.world.execute(END_LEASES)
+            load.roll()
+            return not turns.left
+
+        def end() -> bool:
+            turns.take_the_dead(crew)
+            stack.world.execute(END_LEASES)
+            return load.over
+
+        stack.wait_until(strike, "a worker was killed at every place", LONGEST_SECONDS)
+        stack.wait_until(end, "every job is finished", LONGEST_SECONDS)
+        problems = crew.stop() + turns.problems
+    partner.look()
+    versions = partner.versions()
+    books = open_books(stack.world, stack.source, _taken(stack, versions))
+    problems += _problems(stack, partner, versions)
+    return Told(stack, turns.struck[WORKER] + partner.cuts, problems=problems, books=books)
+
+
+def _stack(site: Site, partner: Partner) -> Stack:
+    url, dead = site.ministack.make_queue(f"{CHANNEL}-{site.directory.name}", max_receive_count=50)
+    channel = {
+        "kind": partner.store.kind,
+        "queue": {"url": url, "dead_letter_url": dead},
+        "threads": 2,
+        "documents": list(DOCUMENTS),
+        "path": "{{ job }}/{{ filename }}",
+        **{name: str(value) if name == "ca_file" else value for name, value in partner.store.settings.items()},
+    }
+    settings = {f"channel.{CHANNEL}.{name}": value for name, value in channel.items()}
+    settings |= {"source.job.channel": "channel", "worker.send_lease_seconds": 0}
+    settings |= {"sweeper.queued_patience_seconds": 1}
+    return site.stack({**BRISK, **settings})
+
+
+class _Load:
+    """Small jobs, one after the other. With each one a connection ends."""
+
+    def __init__(self, stack: Stack, partner: Partner) -> None:
+        self._stack = stack
+        self._partner = partner
+        self._jobs: list[int] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether every job is finished."""
+        return self._stack.finished(*self._jobs)
+
+    def roll(self) -> None:
+        """One more job, unless enough emails wait for a worker. What a dead one held does not count."""
+        counts = self._stack.counts()
+        not_enlisted = JOB_EMAILS * len(self._jobs) - counts.total()
+        if not_enlisted + counts["pending"] + counts["queued"] < JOB_EMAILS:
+            self._partner.look()
+            self._partner.cut()
+            job_id = len(self._jobs) + 1
+            self._stack.add_job(people(JOB_EMAILS, f"job{job_id}.example.com"), job_id, channel=CHANNEL)
+            self._jobs.append(job_id)
+
+
+def _paths(email_id: int) -> list[str]:
+    return [f"{email_id // 100_000}/{email_id}.{ending}" for ending in DOCUMENTS]
+
+
+def _taken(stack: Stack, versions: dict[str, list[bytes]]) -> list[Taken]:
+    """Each email as often as all of its files are there."""
+    rows = stack.world.execute("SELECT email_id, gen, recipient FROM eed_email")
+    times = ((row, min(len(versions.get(path, [])) for path in _paths(row[0]))) for row in rows)
+    return [Taken(*row, time.monotonic()) for row, count in times for _ in range(count)]
+
+
+def _problems(stack: Stack, partner: Partner, versions: dict[str, list[bytes]]) -> list[str]:
+    """What must not be of files, in words."""
+    ids = [row[0] for row in stack.world.execute("SELECT email_id FROM eed_email")]
+    of = {path: email_id for email_id in ids for path in _paths(email_id)}
+    doubts = stack.world.execute("SELECT email_id FROM eed_attempt WHERE verdict = 'in_doubt'")
+    found: dict[str, list[Any]] = {
+        "put twice": sorted(path for path, all_of_it in versions.items() if len(all_of_it) > 1),
+        "changed after it had its name": sorted(partner.changed),
+        "of no email": sorted(versions.keys() - of.keys()),
+        "another's content": sorted(path for path, i in of.items() if not _is_of(i, versions.get(path, [b""])[-1])),
+        "in doubt for a time": [row[0] for row in doubts],
+        "cost more tries than one": list(attempts_beyond_one(stack)),
+    }
+    return [f"{what}: {len(which)}, as {which[:SHOWN]}" for what, which in found.items() if which]
+
+
+def _is_of(email_id: int, content: bytes) -> bool:
+    """Whether a file is its email's: the variables have the email's number in its job."""
+    return f"Zoë {email_id % 100_000}<".encode() in content or f"customer{email_id % 100_000}@".encode() in content
