@@ -1,6 +1,5 @@
 """What goes wrong with stores of files, each in its own way: full disks, lost rights, keys, regions, lax servers."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,6 +38,7 @@ from tests.contract.file_stores import (
 )
 from tests.contract.messages import Wire
 from tests.servers import lax_sftp
+from tests.servers import small_disk as mounted
 from tests.servers.certificates import make_certificate
 from tests.servers.ftp_server import FtpServer
 from tests.servers.lax_sftp import LaxSftp
@@ -63,13 +63,11 @@ def ftps(tmp_path: Path) -> Iterator[FileStore]:
 @contextmanager
 def small_disk(directory: Path) -> Iterator[Path]:
     """A file system of 1 MB at a directory; the test is skipped where none can be mounted."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", str(directory)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, timeout=30).returncode != 0:
-        pytest.skip("a small file system can only be mounted by root")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True, timeout=30)
+    with ExitStack() as opened:
+        try:
+            yield opened.enter_context(mounted.small_disk(directory))
+        except mounted.NoMount as error:
+            pytest.skip(str(error))
 
 
 def test_a_full_disk_behind_sftp_is_named(sftp: FileStore, sshd: OpenSsh) -> None:

@@ -63,9 +63,13 @@ class CuttingProxy:
         while True:
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target), timeout=30)
             except OSError:
                 return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target), timeout=30)
+            except OSError:  # the server is away
+                client.close()
+                continue
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._pairs.append((client, server))

@@ -1,9 +1,10 @@
-"""kill -9 while files are put into a store of each kind, and connections that end in the middle."""
+"""kill -9 while files are put into a store of each kind, connections that end in the middle, and a full disk."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from eed_delivery.runtime import failpoints
@@ -16,6 +17,7 @@ from tests.faults.turns import Turns
 from tests.oracle import open_books
 from tests.servers import openssh
 from tests.servers.cutting_proxy import CuttingProxy
+from tests.servers.small_disk import NoMount, small_disk
 from tests.sink import Taken
 from tests.stack import BRISK, Stack
 
@@ -33,6 +35,7 @@ COMMON = tuple(name for name in PLACES if name not in ("worker.received", "worke
 JOB_EMAILS = 20
 LONGEST_SECONDS = 3600.0
 SHOWN = 5
+DISK_MEGABYTES = 100
 END_LEASES = """
     UPDATE eed_email SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND
     WHERE state = 'sending' AND wire_at < UTC_TIMESTAMP(6) - INTERVAL 5 SECOND AND lease_until > UTC_TIMESTAMP(6)
@@ -94,10 +97,7 @@ def s3(site: Site) -> Iterator[Partner]:
 @contextmanager
 def sftp(site: Site) -> Iterator[Partner]:
     """An sshd."""
-    try:
-        openssh.require()
-    except RuntimeError as missing:
-        raise Skipped(str(missing)) from None
+    _require_sshd()
     with openssh.OpenSsh() as server, sftp_directory(server) as store:
         yield Partner(store, lambda: _whole(store))
 
@@ -133,6 +133,69 @@ def kill_ftp(site: Site, amount: Amount) -> Told:
     """kill -9 of workers that put files by FTP over TLS, at each place between two steps, and connections that end."""
     with ftp(site) as partner:
         return _kill_at_each_place(site, partner, amount.faults)
+
+
+@scenario("files-partner-trouble", quick=Amount(60), short=Amount(600), long=Amount(6_000))
+def partner_trouble(site: Site, amount: Amount) -> Told:
+    """The partner's disk is full, then the right to write is lost, then the server is away, while a job is sent."""
+    _require_sshd()
+    with ExitStack() as opened:
+        server = opened.enter_context(openssh.OpenSsh())
+        store = opened.enter_context(sftp_directory(server))
+        try:
+            disk = opened.enter_context(small_disk(server.root / "disk", DISK_MEGABYTES))
+        except NoMount as error:
+            raise Skipped(str(error)) from None
+        store.settings["directory"] = "disk"
+        partner = Partner(store, lambda: {path.removeprefix("disk/"): of for path, of in _whole(store).items()})
+        stack = _stack(site, partner)
+        with Crew(stack, ("publisher", WORKER, WORKER, "sweeper"), store.environ) as crew:
+            for job_id, trouble in enumerate((_full, _without_rights, _away), start=1):
+                with trouble(server, disk) as words:
+                    emails = people(amount.emails // 3, f"job{job_id}.example.com")
+                    stack.add_job(emails, job_id, channel=CHANNEL)
+                    stack.wait_until(lambda: _heard(crew, words), f"refused: {words}", LONGEST_SECONDS)
+                stack.wait_finished(job_id, seconds=LONGEST_SECONDS)
+            problems = crew.stop()
+        versions = partner.versions()
+        books = open_books(stack.world, stack.source, _taken(stack, versions))
+        problems += _problems(stack, partner, versions)
+    return Told(stack, faults=3, problems=problems, books=books)
+
+
+def _heard(crew: Crew, words: str) -> bool:
+    return any(words in event["reply"] for event in crew.log_events("not_sent"))
+
+
+@contextmanager
+def _full(server: openssh.OpenSsh, disk: Path) -> Iterator[str]:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    yield "disk is full"
+    filler.unlink()
+
+
+@contextmanager
+def _without_rights(server: openssh.OpenSsh, disk: Path) -> Iterator[str]:
+    disk.chmod(0o555)
+    yield "the right to write there"
+    disk.chmod(0o777)
+
+
+@contextmanager
+def _away(server: openssh.OpenSsh, disk: Path) -> Iterator[str]:
+    server.stop()
+    yield "no SFTP connection"
+    server.start()
+
+
+def _require_sshd() -> None:
+    try:
+        openssh.require()
+    except RuntimeError as missing:
+        raise Skipped(str(missing)) from None
 
 
 def _kill_at_each_place(site: Site, partner: Partner, times: int) -> Told:
