@@ -103,9 +103,10 @@ lock:
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(COMPILE) - --output-file $(LOCKS)/build.txt
 	$(COMPILE) setup.cfg --all-extras --output-file $(LOCKS)/bench.txt
-	$(COMPILE) setup.cfg --extra demo --extra test --extra dev --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/tests.txt
+	$(COMPILE) setup.cfg --extra demo --extra operators --extra test --extra dev --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/tests.txt
 	$(COMPILE) setup.cfg --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/run.txt
 	$(COMPILE) setup.cfg --extra sftp --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/sftp.txt
+	$(COMPILE) setup.cfg --extra operators --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/operators.txt
 	echo uv | $(COMPILE) - --output-file $(LOCKS)/lock.txt
 
 clean:

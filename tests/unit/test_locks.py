@@ -62,7 +62,8 @@ def test_a_lock_holds_nothing_but_pinned_and_hashed_packages(lock: str) -> None:
     [
         ("run", [""]),
         ("sftp", ["", "sftp"]),
-        ("tests", ["", "demo", "test", "dev"]),
+        ("operators", ["", "operators"]),
+        ("tests", ["", "demo", "operators", "test", "dev"]),
         ("bench", list(setup_requirements())),
     ],
 )
@@ -77,7 +78,10 @@ def test_the_build_requirements_are_locked_within_their_bounds() -> None:
     assert requirement.specifier.contains(version(entries("build")[requirement.name][0]))
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [("run", "sftp"), ("sftp", "tests"), ("tests", "bench")])
+PAIRS = [("run", "sftp"), ("sftp", "tests"), ("run", "operators"), ("operators", "tests"), ("tests", "bench")]
+
+
+@pytest.mark.parametrize(("smaller", "larger"), PAIRS)
 def test_the_tests_run_with_what_the_servers_install(smaller: str, larger: str) -> None:
     few, many = entries(smaller), entries(larger)
     assert few.keys() <= many.keys()
@@ -91,6 +95,13 @@ def test_the_servers_install_the_packages_listed_here_and_no_other() -> None:
 
 def test_the_extra_for_sftp_brings_paramiko_and_what_it_needs() -> None:
     assert entries("sftp").keys() - RUN_TIME == {"bcrypt", "invoke", "paramiko", "pynacl"}
+
+
+def test_the_extra_for_operators_brings_eight_packages() -> None:
+    assert entries("operators").keys() - RUN_TIME == {
+        *("argon2-cffi", "argon2-cffi-bindings", "blinker", "flask", "flask-openapi3", "itsdangerous", "pyjwt"),
+        "werkzeug",
+    }
 
 
 def asked_for(requirements: list[Requirement]) -> set[str]:
