@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
     from eed_delivery.ledger.webhooks.listing import WebhookList
     from eed_delivery.ledger.webhooks.outbox import Outbox
+    from eed_delivery.operations.access import TokenOperations, UserOperations
     from eed_delivery.operations.alerting import Alerting
     from eed_delivery.operations.auditing import AuditQueries
     from eed_delivery.operations.bounces import Bounces
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
     from eed_delivery.operations.emails import EmailQueries
     from eed_delivery.operations.jobs import JobQueries
     from eed_delivery.operations.keys import Keys
+    from eed_delivery.operations.nudging import Nudging
     from eed_delivery.operations.persons import Persons
     from eed_delivery.operations.preparing import Preparing
     from eed_delivery.operations.processes import ProcessQueries
     from eed_delivery.operations.queue_making import QueueMaking
     from eed_delivery.operations.reconciling import Reconciling
+    from eed_delivery.operations.repeats import Repeats
     from eed_delivery.operations.reporting import Reporting
     from eed_delivery.operations.requeueing import Requeueing
     from eed_delivery.operations.resending import Resending
@@ -157,6 +160,13 @@ class Operations:
 
         return AuditLedger(self._database, self._actor)
 
+    def by(self, actor: Actor) -> "Operations":
+        """The same for another person, over the same connections."""
+        other = Operations(self.settings, actor, self._database)
+        shared = {"_app": self._app, "_source": self._source, "_outbox": self._outbox, "_pseudonyms": self._pseudonyms}
+        other.__dict__.update(shared)
+        return other
+
     @cached_property
     def keys(self) -> "Keys":
         """Which job or email a key names."""
@@ -209,6 +219,16 @@ class Operations:
         from eed_delivery.operations.deciding import Deciding
 
         return Deciding(self.keys, self._reporting, self._operating, self._scheduling)
+
+    @cached_property
+    def nudging(self) -> "Nudging":
+        """Register a job before the publisher looks for it."""
+        from eed_delivery.ledger.publishing.ledger import PublishingLedger
+        from eed_delivery.ledger.publishing.nudging import NudgeLedger
+        from eed_delivery.operations.nudging import Nudging
+
+        publishing = PublishingLedger(self._database, self._source, self._outbox, self._actor)
+        return Nudging(self.keys, self._reporting, NudgeLedger(self._database, self._source, publishing))
 
     @cached_property
     def resending(self) -> "Resending":
@@ -334,6 +354,30 @@ class Operations:
         queues = ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
         parts = (directory, ledger, holds, workers)
         return ChannelOperations(self._app, *parts, queues.make, self._reporting.now)
+
+    @cached_property
+    def users(self) -> "UserOperations":
+        """Add, list and revoke users of the pages."""
+        from eed_delivery.ledger.access.users import UserLedger
+        from eed_delivery.operations.access import UserOperations
+
+        return UserOperations(UserLedger(self._database, self._actor))
+
+    @cached_property
+    def tokens(self) -> "TokenOperations":
+        """Add, list and revoke API tokens."""
+        from eed_delivery.ledger.access.tokens import TokenLedger
+        from eed_delivery.operations.access import TokenOperations
+
+        return TokenOperations(TokenLedger(self._database, self._actor), self._reporting.now)
+
+    @cached_property
+    def repeats(self) -> "Repeats":
+        """Do a request once, however often it comes."""
+        from eed_delivery.ledger.access.idempotency import IdempotencyLedger
+        from eed_delivery.operations.repeats import Repeats
+
+        return Repeats(IdempotencyLedger(self._database))
 
     @cached_property
     def auditing(self) -> "AuditQueries":

@@ -51,7 +51,8 @@ def roles(settings: Settings, *names: str, drain: bool = False, wanted: "Sequenc
     named."""
     found = []
     alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces}
-    alone |= {"web": run_web, "webhooks": run_webhooks, "archive": partial(run_archive, drain=drain)}
+    alone |= {"web": run_web, "webhooks": run_webhooks, "operators": run_operators}
+    alone |= {"archive": partial(run_archive, drain=drain)}
     for name in names:
         if name == "worker":
             found += worker_roles(settings, DEFAULT_CHANNEL, settings.worker.processes, OF_FILE, drain=drain)
@@ -186,6 +187,13 @@ def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> Non
     Loop("housekeeping", Housekeeper(ledger).step, stop, pulse).run()
     for thread in running:
         thread.join()
+
+
+def run_operators(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that answers people on call and the API."""
+    from eed_delivery.app.operators import run  # packages of the extra `operators`: no other role needs them
+
+    run(settings, stop, pulse)
 
 
 def run_archive(settings: Settings, stop: threading.Event, pulse: Pulse, *, drain: bool = False) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings
-from eed_delivery.errors import ConfigError, DatabaseGone
+from eed_delivery.errors import ConfigError, DatabaseGone, Problem
 from eed_delivery.operations.preparing import ledger_problem
 
 if TYPE_CHECKING:
@@ -51,3 +51,15 @@ def check_ledger(settings: Settings) -> None:
         database.close()
     if problem is not None:
         raise ConfigError([problem])
+
+
+def check_operators(settings: Settings) -> None:
+    """Report packages that are not installed, and routes that declare no right, before the role starts. Raises
+    `ConfigError`."""
+    try:
+        from eed_delivery.app.operators import check
+    except ModuleNotFoundError as error:
+        what = f"the role operators needs the package {error.name}, which is not installed"
+        remedy = "Install it with: pip install 'eed-delivery[operators]', or remove operators.listen."
+        raise ConfigError([Problem("operators.listen", what, remedy)]) from error
+    check(settings)

@@ -1,7 +1,7 @@
 """The command line, `eed-delivery`. It reads arguments, calls `operations`, and prints. One module for each group of
 commands:
 
-- `running`             run, publisher, worker, sweeper, events, bounces, web
+- `running`             run, publisher, worker, sweeper, events, bounces, web, operators
 - `bouncing`            bounce
 - `preparing`           db init, db check, queue init
 - `checking`            check
@@ -13,6 +13,7 @@ commands:
 - `reporting`           report
 - `requeueing`          requeue
 - `resending`           resend
+- `nudging`             nudge
 - `reconciling`         reconcile
 - `deciding`            settle, pause, resume, cancel
 - `channels`            channel kinds, list, show, create, edit, check, hold, release, remove
@@ -21,6 +22,7 @@ commands:
 - `persons`             person show, erase
 - `alerting`            alerts list, alerts test
 - `webhooks`            webhooks run, list, retry, test
+- `access`              user add, list, revoke, and token add, list, revoke
 - `auditing`            audit
 
 What `submit` and `suppression import` read:
@@ -87,6 +89,7 @@ COMMANDS = {
     "events": "running:events",
     "bounces": "running:bounces",
     "web": "running:web",
+    "operators": "running:operators",
     "bounce": "bouncing:bounce",
     "db": "preparing:database",
     "queue": "preparing:queue",
@@ -96,6 +99,7 @@ COMMANDS = {
     "job": "one_job:job",
     "emails": "reading:emails",
     "email": "one_email:email",
+    "nudge": "nudging:nudge",
     "report": "reporting:report",
     "processes": "processes:processes",
     "requeue": "requeueing:requeue",
@@ -110,6 +114,8 @@ COMMANDS = {
     "person": "persons:person",
     "alerts": "alerting:alerts",
     "webhooks": "webhooks:webhooks",
+    "user": "access:user",
+    "token": "access:token",
     "audit": "auditing:audit",
 }
 

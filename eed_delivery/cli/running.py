@@ -8,7 +8,7 @@ import structlog
 
 from eed_delivery import logs
 from eed_delivery.app.roles import hearing, roles, wanted_roles
-from eed_delivery.app.startup import channels_of_ledger, check_channels, check_ledger
+from eed_delivery.app.startup import channels_of_ledger, check_channels, check_ledger, check_operators
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings, cautions, supervision
@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 def run(session: Session) -> None:
     """Run the service with all configured roles.
 
-    Publisher, workers and sweeper always run. The roles archive, events, bounces, web and webhooks run if they are
-    configured.
+    Publisher, workers and sweeper always run. The roles archive, events, bounces, web, webhooks and operators run if
+    they are configured.
     Each role has its own process. One supervisor runs them until SIGTERM.
 
     \b
@@ -41,6 +41,7 @@ def run(session: Session) -> None:
         "bounces": settings.bounces.listen,
         "web": settings.web.listen,
         "webhooks": settings.webhooks.url,
+        "operators": settings.operators.listen,
     }
     supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
 
@@ -165,6 +166,22 @@ def web(session: Session) -> None:
     supervise(session, "web")
 
 
+@click.command()
+@takes_config
+@pass_session
+def operators(session: Session) -> None:
+    """Run only the server for people on call and for the API.
+
+    It needs the extra packages of eed-delivery[operators].
+
+    \b
+    Example:
+      eed-delivery operators
+    """
+    _needs_a_place("operators.listen", session.settings.operators.listen, "127.0.0.1:8027")
+    supervise(session, "operators")
+
+
 def _archives(settings: Settings) -> bool:
     """Whether any channel keeps copies of its emails."""
     archives = [settings.transport.archive, *(channel.archive for channel in settings.channel.values())]
@@ -188,6 +205,8 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
         log.warning("setting_less_safe", setting=caution.key, what=caution.what, remedy=caution.remedy)
     for old in settings.old_names:
         log.warning("setting_renamed", setting=old.setting, what=old.what, remedy=old.remedy)
+    if "operators" in names:
+        check_operators(settings)
     check_channels(settings)
     check_ledger(settings)
     supervisor = Supervisor(

@@ -5,6 +5,7 @@
 - `alert_settings`    `[alerts]`, `alert_checks` its checks and `patterns` its expressions
 - `webhooks`          `[webhooks]`
 - `privacy_settings`  `[privacy]`
+- `operators`         `[operators]`
 - `channels`          `[channel.NAME]`, and `references` where their secrets are
 - `file_channels`     what channels that put files have in common
 - `archive`           the archive of a channel
@@ -31,6 +32,7 @@ from eed_delivery.config.environment import (
 )
 from eed_delivery.config.formats import normalise_region
 from eed_delivery.config.load import load
+from eed_delivery.config.operators import GrantSettings, OperatorsSettings, SignOnSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.settings import (
     AwsSettings,
@@ -75,9 +77,11 @@ __all__ = [
     "EmailSource",
     "EmailStatuses",
     "EmlFolderSettings",
+    "GrantSettings",
     "JobSource",
     "JobStatuses",
     "LogSettings",
+    "OperatorsSettings",
     "PrivacySettings",
     "PublisherSettings",
     "QueueSettings",
@@ -85,6 +89,7 @@ __all__ = [
     "ServiceSettings",
     "SesSettings",
     "Settings",
+    "SignOnSettings",
     "SmtpServer",
     "SmtpSettings",
     "SourceSettings",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from eed_delivery.config.alert_checks import alert_clashes
 from eed_delivery.config.clear_text import clear_text_clashes
-from eed_delivery.config.formats import region_of_queue
+from eed_delivery.config.formats import is_loopback, region_of_queue
 from eed_delivery.config.problems import Clash
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.source_checks import source_clashes
@@ -17,7 +17,7 @@ def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
     checks += (_archives, _smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks, _privacy)
-    checks += (_kept_too_short,)
+    checks += (_kept_too_short, _operators, _sign_on)
     for check in checks:
         yield from check(settings)
     yield from alert_clashes(settings)
@@ -283,6 +283,51 @@ def _webhooks(settings: Settings) -> Iterator[Clash]:
             "webhooks must be signed, and their secret is not set",
             'Make one with: echo "whsec_$(openssl rand -base64 32)". Give it as the systemd credential webhooks_secret '
             "or EED_WEBHOOKS__SECRET.",
+        )
+
+
+def _operators(settings: Settings) -> Iterator[Clash]:
+    operators = settings.operators
+    if operators.listen is None:
+        return
+    if not is_loopback(operators.place()[0]) and not operators.trusted_proxy:
+        yield Clash.of(
+            ("operators.listen", "operators.trusted_proxy"),
+            "the pages and the API would be open to the network, without TLS and for any host",
+            "Listen on this host only, like 127.0.0.1:8027, or name the proxy's network in operators.trusted_proxy.",
+        )
+    if operators.secret is None:
+        yield Clash.of(
+            ("operators.listen", "operators.secret"),
+            "sessions and cursors must be signed, and their secret is not set",
+            "Make one with openssl rand -hex 32. Give it as the systemd credential operators_secret or "
+            "EED_OPERATORS__SECRET.",
+        )
+    if operators.session_idle_seconds > operators.session_max_seconds:
+        yield Clash.of(
+            ("operators.session_idle_seconds", "operators.session_max_seconds"),
+            "a session would end before it can be idle for so long",
+            "Lower the first, or raise the second.",
+        )
+
+
+_NEEDED_BY_SIGN_ON = {"off": (), "alb": ("signer", "client", "issuer"), "jwks": ("keys_url", "issuer", "audience")}
+
+
+def _sign_on(settings: Settings) -> Iterator[Clash]:
+    sign_on = settings.operators.sign_on
+    for name in _NEEDED_BY_SIGN_ON[sign_on.kind]:
+        if getattr(sign_on, name) is None:
+            yield Clash.of(
+                ("operators.sign_on.kind", f"operators.sign_on.{name}"),
+                f'a header of the kind "{sign_on.kind}" is checked against it, and it is not set',
+                "Set it. docs/operators.md says where to find it.",
+            )
+    if sign_on.kind != "off" and not (sign_on.people or sign_on.groups):
+        yield Clash.of(
+            ("operators.sign_on.kind", "operators.sign_on.people"),
+            "no person or group of the identity provider has a role, so none of them may do anything",
+            "Give roles in operators.sign_on.people or operators.sign_on.groups.",
         )
 
 

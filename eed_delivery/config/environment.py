@@ -34,6 +34,7 @@ CREDENTIALS: dict[str, Key] = {
     "bounces_former_secrets": ("bounces", "former_secrets"),
     "web_secret": ("web", "secret"),
     "web_former_secrets": ("web", "former_secrets"),
+    "operators_secret": ("operators", "secret"),
     "webhooks_secret": ("webhooks", "secret"),
     "webhooks_former_secrets": ("webhooks", "former_secrets"),
     "privacy_secret": ("privacy", "secret"),

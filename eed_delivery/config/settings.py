@@ -37,6 +37,7 @@ from eed_delivery.config.formats import (
     is_loopback,
     mistake,
 )
+from eed_delivery.config.operators import OperatorsSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.section import Section
 from eed_delivery.config.source_mapping import SourceSettings
@@ -419,6 +420,7 @@ class Settings(BaseSettings):
     watch: WatchSettings = WatchSettings()
     bounces: BouncesSettings = BouncesSettings()
     web: WebSettings = WebSettings()
+    operators: OperatorsSettings = OperatorsSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     alerts: AlertsSettings = AlertsSettings()
     privacy: PrivacySettings = PrivacySettings()

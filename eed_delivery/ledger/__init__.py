@@ -22,6 +22,7 @@
 - `webhooks`     messages to the tenant's own system
 - `alerts`       which process may send an alert now, and the facts of alerts
 - `channels`     channels that were created while the service runs, and holds
+- `access`       users, tokens, sessions, login attempts and idempotency keys
 - `workers`      heartbeats, and each worker's share of the send rate
 
 What they share:

@@ -4,12 +4,16 @@ Each act is written in the transaction that does it. What is only read, or happe
 before. A row is never changed and never deleted. A long act has a row for each chunk, with one `operation`.
 """
 
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import count
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
@@ -26,7 +30,10 @@ from eed_delivery.ledger.schema import (
     eed_job,
 )
 
-__all__ = ["SERVICE", "Act", "ActKind", "ActLedger", "ActObject", "ActReport", "Particulars", "merged", "note"]
+__all__ = [
+    "SERVICE", "Act", "ActKind", "ActLedger", "ActObject", "ActReport", "Particulars", "merged", "note",
+    "operations_named",
+]  # fmt: skip
 
 WHO_LENGTH = 255
 VALUE_LENGTH = 200
@@ -70,6 +77,13 @@ class ActKind(StrEnum):
     CHANNEL_HOLD = "channel_hold"
     CHANNEL_RELEASE = "channel_release"
     MANIFEST_PUT = "manifest_put"  # by the service
+    NUDGE = "nudge"  # a job was registered before the publisher looked for it
+    USER_ADD = "user_add"
+    USER_REVOKE = "user_revoke"
+    TOKEN_ADD = "token_add"  # noqa: S105 - a word, and no token
+    TOKEN_REVOKE = "token_revoke"  # noqa: S105 - likewise
+    LOGIN = "login"
+    LOGOUT = "logout"
     # Personal data was read:
     REPORT = "report"
     EMAILS = "emails"
@@ -107,12 +121,35 @@ class ActObject(StrEnum):
     LEDGER = "ledger"
     CHANNEL = "channel"
     QUEUE = "queue"
+    USER = "user"
+    TOKEN = "token"  # noqa: S105 - as above
     AUDIT = "audit"
+
+
+_given: ContextVar[Iterator[str] | None] = ContextVar("operations", default=None)
 
 
 def new_operation() -> str:
     """A name for one call of an operation, which all of its rows have."""
-    return secrets.token_hex(8)
+    given = _given.get()
+    return secrets.token_hex(8) if given is None else next(given)
+
+
+@contextmanager
+def operations_named(first: str) -> Iterator[None]:
+    """Within it, operations have names that follow from `first`, which is the first of them. Whoever begins anew finds
+    by them what was done before (`is_noted`)."""
+
+    def names() -> Iterator[str]:
+        yield first
+        for n in count(1):
+            yield hashlib.sha256(f"{first} {n}".encode()).hexdigest()[:16]
+
+    token = _given.set(names())
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 @dataclass(frozen=True, slots=True)

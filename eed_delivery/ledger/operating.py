@@ -1,5 +1,6 @@
 """The operator's side of the ledger, to requeue, settle, pause, resume and cancel. Works while the service runs."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,10 @@ from eed_delivery.source import Source
 
 _Chosen = Row[tuple[int, int, int, str | None, int | None]]
 REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
+
+
+class JobChanged(NotPossible):
+    """Another person has changed the job since it was looked at. Nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,34 +264,47 @@ class OperatingLedger:
             self._outbox.put(c, [Notice(NoticeKind.EMAIL_FAILED, row.job_id, email_id, row.gen)])
         return True
 
-    def pause(self, job_id: int, reason: str, *, notice_reason: str | None = None) -> bool:
+    def version(self, job_id: int) -> str | None:
+        """What changes with each decision on a job. None if it has gone."""
+        return self._database.run(lambda c: _version(_standing(c, job_id)))
+
+    def pause(self, job_id: int, reason: str, *, notice_reason: str | None = None, version: str | None = None) -> bool:
         """Stop giving out the wire for a job. False when it is neither active nor held.
 
-        `notice_reason` is what a webhook says in place of a reason that quotes a mail server.
+        `notice_reason` is what a webhook says in place of a reason that quotes a mail server. `version` is the one that
+        was seen. Raises `JobChanged` if it is another one by now.
         """
         notice = Notice(NoticeKind.JOB_PAUSED, job_id, facts=with_reason(notice_reason or reason))
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
         act = Act(ActKind.PAUSE, job_id, reason=reason, after={"state": JobState.PAUSED})
-        return self._change(PAUSE, values, act, notice)
+        return self._change(PAUSE, values, act, notice, version)
 
-    def resume(self, job_id: int, *, watched: bool = True, reason: str | None = None) -> bool:
+    def resume(
+        self, job_id: int, *, watched: bool = True, reason: str | None = None, version: str | None = None
+    ) -> bool:
         """Resume a paused job, with its templates read again, and watched again or not any more. False when it is not
-        paused."""
+        paused. `version` as in `pause`."""
         values = {"id": job_id, "is_watched": watched}
         why = ", ".join(filter(None, [None if watched else "unwatched", reason]))
         act = Act(ActKind.RESUME, job_id, reason=why or None, after={"state": JobState.ACTIVE, "watched": watched})
-        return self._change(RESUME, values, act, Notice(NoticeKind.JOB_RESUMED, job_id))
+        return self._change(RESUME, values, act, Notice(NoticeKind.JOB_RESUMED, job_id), version)
 
-    def cancel(self, job_id: int, reason: str) -> bool:
-        """End a job. What is not on the wire yet will not be sent. False when it has ended already."""
+    def cancel(self, job_id: int, reason: str, version: str | None = None) -> bool:
+        """End a job. What is not on the wire yet will not be sent. False when it has ended already. `version` as in
+        `pause`."""
         notice = Notice(NoticeKind.JOB_CANCELLED, job_id, facts=with_reason(reason))
         values = {"id": job_id, "why": reason[:DETAIL_LENGTH]}
         act = Act(ActKind.CANCEL, job_id, reason=reason, after={"state": JobState.CANCELLED})
-        return self._change(CANCEL, values, act, notice)
+        return self._change(CANCEL, values, act, notice, version)
 
-    def _change(self, statement: Update, values: Mapping[str, object], act: Act, notice: Notice) -> bool:
+    def _change(
+        self, statement: Update, values: Mapping[str, object], act: Act, notice: Notice, version: str | None
+    ) -> bool:
         def work(c: Connection) -> bool:
-            before = _state_of(c, act.job_id)
+            standing = _standing(c, act.job_id)
+            if version is not None and version != _version(standing):
+                raise JobChanged("the job has changed since you looked at it. Look again, then decide")
+            before = None if standing is None else {name: standing[name] for name in ("state", "reason", "watched")}
             changed = c.execute(statement, values).rowcount == 1
             if changed:
                 self._note(c, replace(act, before=before))
@@ -296,11 +314,20 @@ class OperatingLedger:
         return self._database.did(work)
 
 
-def _state_of(c: Connection, job_id: int | None) -> Particulars | None:
+def _standing(c: Connection, job_id: int | None) -> Particulars | None:
     """A job's state before it is changed, held until then."""
-    columns = (eed_job.c.state, eed_job.c.reason, eed_job.c.watched)
-    found = c.execute(select(*columns).where(eed_job.c.job_id == job_id).with_for_update()).one_or_none()
+    j = eed_job.c
+    columns = (j.state, j.reason, j.watched, j.revision, j.rounds, j.finished_at.is_not(None).label("ended"))
+    found = c.execute(select(*columns).where(j.job_id == job_id).with_for_update()).one_or_none()
     return None if found is None else dict(found._mapping)
+
+
+def _version(standing: Particulars | None) -> str | None:
+    """A pause has no number of its own: its reason stands for it."""
+    if standing is None:
+        return None
+    facts = repr([(name, bool(value) if name in ("watched", "ended") else value) for name, value in standing.items()])
+    return hashlib.sha256(facts.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def reopen(c: Connection, source: Source, outbox: Outbox, job_id: int) -> bool:

@@ -65,6 +65,7 @@ OBJECT_LENGTH = ADDRESS_LENGTH
 COMMAND_LENGTH = 1000
 PATH_LENGTH = 1024  # S3's limit of a key, in bytes
 PARTICULARS_LENGTH = 1000
+ANSWER_LENGTH = 4000
 
 eed_job = Table(
     "eed_job",
@@ -401,6 +402,71 @@ eed_webhook_endpoint = Table(
     Column("probe_at", Time, nullable=False),  # while there are too many: when the next one may be told
     Column("paused_at", Time),
     Column("reason", prose(DETAIL_LENGTH)),
+    **_OPTIONS,
+)
+
+eed_user = Table(  # people who log in here, and not at an identity provider
+    "eed_user",
+    metadata,
+    Column("name", key(), primary_key=True),
+    Column("password_hash", word(255), nullable=False),  # argon2id, with its parameters and salt
+    Column("role", word(16), nullable=False),
+    Column("rights", word(255), nullable=False, server_default=""),  # beyond those of the role, separated by blanks
+    Column("made_by", prose(255), nullable=False),
+    Column("made_at", Time, nullable=False),
+    Column("revoked_at", Time),
+    **_OPTIONS,
+)
+
+eed_api_token = Table(
+    "eed_api_token",
+    metadata,
+    Column("name", key(), primary_key=True),
+    Column("digest", Digest, nullable=False, unique=True),  # of the token, which is not kept
+    Column("role", word(16), nullable=False),
+    Column("scopes", word(255), nullable=False, server_default=""),  # the only rights it has. "": those of the role
+    Column("made_by", prose(255), nullable=False),
+    Column("made_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Column("used_at", Time),  # to the minute
+    Column("revoked_at", Time),
+    **_OPTIONS,
+)
+
+eed_session = Table(
+    "eed_session",
+    metadata,
+    Column("digest", Digest, primary_key=True),  # of the id in the cookie
+    Column("user_name", key(), nullable=False),
+    Column("made_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("ends_at", Time, nullable=False),  # however often it is used
+    Index("eed_session_by_user", "user_name"),
+    **_OPTIONS,
+)
+
+eed_login_attempt = Table(
+    "eed_login_attempt",
+    metadata,
+    Column("subject", Digest, primary_key=True),  # of the name or of the network address
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("last_at", Time, nullable=False),
+    Column("blocked_until", Time),
+    **_OPTIONS,
+)
+
+eed_idempotency_key = Table(
+    "eed_idempotency_key",
+    metadata,
+    Column("digest", Digest, primary_key=True),  # of the key and of who gave it
+    Column("request", Digest, nullable=False),  # of the request that it came with first
+    Column("operation", word(16), nullable=False),  # the name of its first act in the audit
+    Column("token", BigInteger, nullable=False),  # fences the process that works on it
+    Column("lease_until", Time, nullable=False),
+    Column("status", Integer),  # the HTTP status of the answer. NULL: still at work, or killed
+    Column("answer", prose(ANSWER_LENGTH)),
+    Column("made_at", Time, nullable=False),
+    Index("eed_idempotency_key_by_time", "made_at"),
     **_OPTIONS,
 )
 

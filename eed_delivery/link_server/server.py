@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -22,6 +23,18 @@ THREADS = 8
 IDLE_SECONDS = 20
 MAX_HEADER, MAX_BODY = 16_384, 8_192
 """Bytes. Our longest address is 2,000 characters; RFC 8058's body is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What a server bears: requests at the same time, and bytes of a request's header and of its body."""
+
+    threads: int = THREADS
+    header: int = MAX_HEADER
+    body: int = MAX_BODY
+
+
+LINKS = HttpLimits()
 LOOK_UP_SECONDS = 0.5
 AWAY_SECONDS = 10.0
 """Between tries to bind a port that is in use."""
@@ -37,7 +50,16 @@ class WebServer:
     the slowest are closed (`connections`).
     """
 
-    def __init__(self, application: WSGIApplication, host: str, port: int, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        application: WSGIApplication,
+        host: str,
+        port: int,
+        limits: HttpLimits = LINKS,
+        *,
+        keep_proxy_headers: bool = False,
+    ) -> None:
+        """`keep_proxy_headers`: the application itself knows whose `X-Forwarded-For` counts."""
         self._sockets: dict[int, Any] = {}
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = listening.getsockname()[1]
@@ -45,15 +67,15 @@ class WebServer:
             application,
             map=self._sockets,
             sockets=[listening],
-            threads=threads,
+            threads=limits.threads,
             connection_limit=MOST + SPARE,
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=IDLE_SECONDS // 2,
-            max_request_header_size=MAX_HEADER,
-            max_request_body_size=MAX_BODY,
+            max_request_header_size=limits.header,
+            max_request_body_size=limits.body,
             ident=None,
             log_socket_errors=False,  # they would put readers' IP addresses into the log
-            clear_untrusted_proxy_headers=True,
+            clear_untrusted_proxy_headers=not keep_proxy_headers,
         )
         server.channel_class = TimedChannel
         self._server = server

@@ -17,6 +17,10 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `channels`                      channels, and holds of them
 - `alerting`, `webhooks`          alert rules and webhooks, and whether their channels work
 - `bounces`                       one bounce, as a mail server hands it over
+- `access`                        users and API tokens
+- `nudging`                       register a job now
+- `repeats`                       requests that come again
+- `readiness`                     whether the service can do its work
 - `auditing`                      who did what, from where and why
 - `preparing`, `queue_making`     tables and queues, before the first run
 - `checking`                      everything the service leans on

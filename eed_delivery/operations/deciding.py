@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.operating import JobChanged, OperatingLedger
 from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.model import EmailState, JobState, WaitingJob
@@ -10,6 +10,13 @@ from eed_delivery.operations.keys import Keys
 from eed_delivery.operations.refusals import InvalidRequest, WrongState
 from eed_delivery.operations.values import reason
 
+__all__ = [
+    "WAITS", "Deciding", "JobChanged", "ResumeRequest", "ResumeResult", "SettleRequest", "SettleResult", "StopRequest",
+    "StopResult",
+]  # fmt: skip
+
+WAITS = "waits"
+"""The version of a job that waits for its time."""
 SETTLED_AS = (EmailState.SENT, EmailState.FAILED)
 
 
@@ -41,10 +48,12 @@ class SettleResult:
 
 @dataclass(frozen=True, slots=True)
 class StopRequest:
-    """A job to pause or to cancel, and why. Raises `InvalidRequest`."""
+    """A job to pause or to cancel, and why. `version` is `Deciding.version` as the caller saw it. None: any. Raises
+    `InvalidRequest`."""
 
     job: str
     reason: str
+    version: str | None = None
 
     def __post_init__(self) -> None:
         reason(self.reason)
@@ -52,11 +61,13 @@ class StopRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """A job to resume. With `watched` False, its bounces and complaints do not pause it again."""
+    """A job to resume. With `watched` False, its bounces and complaints do not pause it again. `version` as in
+    `StopRequest`."""
 
     job: str
     watched: bool = True
     reason: str | None = None
+    version: str | None = None
 
     def __post_init__(self) -> None:
         if self.reason is not None:
@@ -78,7 +89,10 @@ class ResumeResult:
 
 
 class Deciding:
-    """Carries out decisions. Each call raises `DatabaseGone`, and `OperationRefused` where the state forbids it."""
+    """Carries out decisions. Each call raises `DatabaseGone`, and `OperationRefused` where the state forbids it.
+
+    Where a request names a version, it raises `JobChanged` if the job has another one by now.
+    """
 
     def __init__(
         self, keys: Keys, reporting: ReportingLedger, operating: OperatingLedger, scheduling: SchedulingLedger
@@ -106,14 +120,20 @@ class Deciding:
         report = self._reporting.email(email_id)
         return f"email {key} is {report.state}" if report else f"email {key} has gone"
 
+    def version(self, key: str) -> str:
+        """What changes with each decision on a job. Raises `OperationRefused`."""
+        if self._keys.waiting_job(key) is not None:
+            return WAITS
+        return self._operating.version(self._keys.job_id(key)) or ""
+
     def pause(self, request: StopRequest) -> StopResult:
         """Stop sending a job for a while. One that waits for its time is not started until it is resumed."""
         key = request.job
         waiting = self._keys.waiting_job(key)
-        if waiting is not None and self._scheduling.pause(waiting, request.reason):
+        if waiting is not None and _is_seen(request.version) and self._scheduling.pause(waiting, request.reason):
             return StopResult(before_its_time=True)
         job_id = self._keys.job_id(key)
-        if not self._operating.pause(job_id, request.reason):
+        if not self._operating.pause(job_id, request.reason, version=request.version):
             raise self._impossible(job_id, key, "only an active or held job can be paused")
         return StopResult(before_its_time=False)
 
@@ -121,9 +141,12 @@ class Deciding:
         """Resume a paused job. One that was paused before its scheduled time waits for it again."""
         key = request.job
         job_id = self._keys.job_id(key)
+        if request.version is not None and request.version != self._operating.version(job_id):
+            raise JobChanged("the job has changed since you looked at it. Look again, then decide")
         if (waiting := self._scheduling.let_wait(job_id, key, request.reason)) is not None:
             return ResumeResult(waiting)
-        if not self._operating.resume(job_id, watched=request.watched, reason=request.reason):
+        watched, reason, version = request.watched, request.reason, request.version
+        if not self._operating.resume(job_id, watched=watched, reason=reason, version=version):
             raise self._impossible(job_id, key, "only a paused job can be resumed")
         return ResumeResult(None)
 
@@ -131,10 +154,10 @@ class Deciding:
         """End a job for good. What is not on the wire yet will not be sent."""
         key = request.job
         waiting = self._keys.waiting_job(key)
-        if waiting is not None and self._scheduling.cancel(waiting, request.reason):
+        if waiting is not None and _is_seen(request.version) and self._scheduling.cancel(waiting, request.reason):
             return StopResult(before_its_time=True)
         job_id = self._keys.job_id(key)
-        if not self._operating.cancel(job_id, request.reason):
+        if not self._operating.cancel(job_id, request.reason, request.version):
             raise self._impossible(job_id, key, "only a job that has not ended can be cancelled")
         return StopResult(before_its_time=False)
 
@@ -146,3 +169,10 @@ class Deciding:
         because = f" ({report.reason})" if report.reason else ""
         what = f"{rule}: job {report.key} is {report.state}{' and has ended' if ended else ''}{because}"
         return WrongState(what, which=which)
+
+
+def _is_seen(version: str | None) -> bool:
+    """Whether a job that waits is as the caller saw it. Raises `JobChanged`."""
+    if version not in (None, WAITS):
+        raise JobChanged("the job waits for its time again. Look again, then decide")
+    return True

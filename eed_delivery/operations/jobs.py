@@ -152,6 +152,14 @@ class JobQueries:
             raise unknown_job(key)
         return report
 
+    def failures(self, report: JobReport, most: int) -> tuple[tuple[ReasonCount, ...], int]:
+        """The commonest reasons why emails were not sent and rows refused, and how many have another one."""
+        return self._reasons(report, most)
+
+    def progress(self, report: JobReport) -> tuple[RecentRate, OutcomeReport]:
+        """How fast a job is now, and what became of its sent emails."""
+        return self._reporting.recent_rate(report), self._outcomes.of_job(report.job_id)
+
     def view(self, report: JobReport, request: JobRequest | None = None) -> JobView:
         """All that is known of a job that was just read."""
         wanted = request or JobRequest()

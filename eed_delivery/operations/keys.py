@@ -5,7 +5,7 @@ from eed_delivery.errors import RenderError
 from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 from eed_delivery.ledger.reporting import RefusedJob, ReportingLedger
 from eed_delivery.model import WaitingJob
-from eed_delivery.operations.refusals import JobNotStarted, JobWaits, UnknownKey
+from eed_delivery.operations.refusals import JobNotStarted, JobRefused, JobWaits, UnknownKey
 from eed_delivery.source import Source
 
 
@@ -53,9 +53,11 @@ class Keys:
         return None if self._reporting.job_id(key) is not None else self._scheduling.job(key)
 
     def _is_in_source(self, key: str) -> bool:
+        if not self._source.is_job_key(key):
+            return False
         try:
             self._database.run(lambda c: self._source.job(c, 0, key, 0))
-        except (RenderError, ValueError, OverflowError):  # gone, or not a key of the source's kind
+        except (RenderError, ValueError, OverflowError):  # gone, or no key that the database can compare
             return False
         return True
 
@@ -65,9 +67,9 @@ def unknown_job(key: str) -> UnknownKey:
     return UnknownKey(f"there is no job {key}", which=f"job {key}", do="eed-delivery jobs lists them.")
 
 
-def _refused(key: str, refused: RefusedJob) -> JobNotStarted:
+def _refused(key: str, refused: RefusedJob) -> JobRefused:
     when = f"{refused.refused_at:%Y-%m-%d %H:%M:%S} UTC"
-    return JobNotStarted(
+    return JobRefused(
         f"job {key} was refused at {when}, with its {refused.emails:,} unsent emails: {refused.reason}",
         which=f"job {key}",
         do="Give the job another key, set its emails to not sent yet, and make it ready.",

@@ -29,7 +29,15 @@ class UnknownKey(OperationRefused):
 
 
 class JobNotStarted(OperationRefused):
-    """The source has the job, and the ledger does not have it yet."""
+    """The source has the job, and the ledger does not have it yet, or has refused it."""
+
+    was_refused = False
+
+
+class JobRefused(JobNotStarted):
+    """The job cannot be kept in the ledger, because of its key."""
+
+    was_refused = True
 
 
 class JobWaits(JobNotStarted):

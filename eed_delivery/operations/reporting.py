@@ -68,6 +68,12 @@ class Reporting:
             )
         return ReportWriter(self._settings, self._ledgers, job_id, request)
 
+    def certificate(self, job: str) -> bytes:
+        """The certificate alone, as JSON. It reads each row of the job, and hands none of them out."""
+        job_id = self._keys.job_id(job)
+        request = ReportRequest(job, "csv", lambda *_: "")
+        return ReportWriter(self._settings, self._ledgers, job_id, request).certify()
+
 
 class ReportWriter:
     """The making of one report. Each format is written as its rows are read."""
@@ -84,6 +90,14 @@ class ReportWriter:
         """Write the whole report, in the format that was asked for."""
         writers: dict[str, Callable[[IO[bytes]], None]] = {"csv": self._csv, "json": self._json, "html": self._html}
         writers[self._request.kind](file)
+
+    def certify(self) -> bytes:
+        """The certificate of all rows, which are read for it and not kept."""
+        for email, engagement, proof in self._emails():
+            self._reconciliation.row(email, engagement, proof)
+        for refusal in self._refusals():
+            self._reconciliation.refusal(refusal)
+        return self.certificate()
 
     def _csv(self, file: IO[bytes]) -> None:
         """A row for each email."""

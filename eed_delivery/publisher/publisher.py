@@ -81,9 +81,10 @@ class Publisher:
         Raises `DatabaseGone` or `QueueGone`. The next step continues where this one stopped.
         """
         served = self._served()
+        if self._registrar is not None:
+            self._registrar.look()
+        # How long a look into the source takes does not count: a job that was nudged is in the ledger already.
         with self._idle_interval.polling():
-            if self._registrar is not None:
-                self._registrar.look()
             lease = self._settings.job_lease_seconds
             jobs = self._ledger.lease(self._token, lease, JOBS_AT_ONCE, self._turn, served)
         failpoints.reach("publisher.leased")

@@ -74,7 +74,8 @@ MANIFESTS = (
     "manifest.recorded",
 )
 """A worker's, of a channel that puts files."""
-NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *FILES, *ARCHIVE, *MANIFESTS)
+OPERATORS = ("operators.acted",)
+NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *FILES, *ARCHIVE, *MANIFESTS, *OPERATORS)
 
 _ACTIONS: Mapping[str, Callable[[], object]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),

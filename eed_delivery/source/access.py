@@ -101,14 +101,22 @@ class Source:
         """Whether each row is a job of one email."""
         return self._tables.single
 
-    def ready_jobs(self, c: Connection, known: FromClause, limit: int) -> list[ReadyJob]:
+    def is_job_key(self, key: str) -> bool:
+        """Whether this can be a job's key at all."""
+        return self._tables.is_job_key(key)
+
+    def ready_jobs(self, c: Connection, known: FromClause, limit: int, key: str | None = None) -> list[ReadyJob]:
         """Jobs that are ready by their status, whose `scheduled_for` has come and that `known` doesn't have yet, or has
         finished. Those that have finished are ready `again`.
 
         `known` is the ledger's table of jobs, with `finished_at`, `job_id` (compared with integer keys) and
-        `source_key` (with string keys). In the order of their keys. Jobs that have expired are among them.
+        `source_key` (with string keys). In the order of their keys. Jobs that have expired are among them. `key` leaves
+        only the job with this key, as in `waiting_jobs`. It is looked up by the primary key, without an index on the
+        status.
         """
         t, job = self._tables, self._settings.job
+        if key is not None and not t.is_job_key(key):
+            return []
         recipient = t.email(self._settings.email.recipient) if t.single else null()
         statement = (
             select(
@@ -129,6 +137,8 @@ class Source:
         if job.scheduled_for:
             scheduled = t.job(job.scheduled_for)
             statement = statement.where(or_(scheduled.is_(None), has_come(scheduled)))
+        if key is not None:
+            statement = statement.where(*self._is_key(key))
         return [
             ReadyJob(
                 native(row.key, t.job_key_type),
@@ -172,8 +182,7 @@ class Source:
             statement = statement.select_from(t.jobs.outerjoin(unknown_to, self._is(unknown_to)))
             statement = statement.where(unknown_to.c.job_id.is_(None))
         if key is not None:
-            own = native(key, t.job_key_type)
-            statement = statement.where(t.job_id == own, *([] if isinstance(own, int) else [same_bytes(t.job_id, own)]))
+            statement = statement.where(*self._is_key(key))
         return [
             WaitingJob(
                 native(row.key, t.job_key_type),
@@ -195,6 +204,12 @@ class Source:
         if self._tables.job_key_type == "integer":
             return known.c.job_id == key
         return (known.c.source_key == as_stored_key(key)) & same_bytes(known.c.source_key, key)
+
+    def _is_key(self, key: str) -> list[ColumnElement[bool]]:
+        """That a job has this key, letter for letter. The first comparison is for the index."""
+        t = self._tables
+        own = native(key, t.job_key_type)
+        return [t.job_id == own] if isinstance(own, int) else [t.job_id == own, same_bytes(t.job_id, own)]
 
     def _expiry(self, name: str) -> ColumnElement[Any]:
         return seconds_left(self._tables.job(name)) if name else null()

@@ -76,8 +76,11 @@ class MappedTables:
         return (*read, *e.variable_columns.values(), *files, *written)
 
     def is_job_key(self, key: str) -> bool:
-        """Whether this can be a job's key at all. It must be a number where they are numbers."""
-        return self.job_key_type != "integer" or (key.isascii() and key.isdecimal() and int(key) <= LARGEST_UNSIGNED)
+        """Whether this can be a job's key at all. It must be a number where they are numbers, as the database writes
+        it: 042 and ４２ are not 42."""
+        if self.job_key_type != "integer":
+            return True
+        return key.isascii() and key.isdecimal() and (key == "0" or key[0] != "0") and int(key) <= LARGEST_UNSIGNED
 
     def job(self, name: str) -> ColumnElement[Any]:
         """A column of the jobs, or NULL where the mapping has "" for it."""

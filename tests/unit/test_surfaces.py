@@ -16,8 +16,8 @@ MAKERS = {
     # what makes it: the only files that may
     "create_engine": {"database/engine.py"},
     "make_engine": {"app/database.py", "app/parts.py"},
-    "open_database": {"app/parts.py", "app/operations.py", "app/startup.py"},
-    "PoolManager": {"alerts/receivers.py"},
+    "open_database": {"app/parts.py", "app/operations.py", "app/operators.py", "app/startup.py"},
+    "PoolManager": {"alerts/receivers.py", "app/operators.py"},
 }
 
 
@@ -51,8 +51,12 @@ def test_there_is_something_to_look_at() -> None:
     assert "create_engine" in set(called(ROOT / "database/engine.py"))
 
 
-@pytest.mark.parametrize("path", files("cli"), ids=lambda path: path.stem)
-def test_the_command_line_imports_nothing_of_the_ledger_or_the_source(path: Path) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [file for room in ("cli", "operators", "api", "console") for file in files(room)],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_a_surface_imports_nothing_of_the_ledger_or_the_source(path: Path) -> None:
     below = (f"{PACKAGE}.ledger", f"{PACKAGE}.source")
     assert not [name for name in imported(path) if f"{name}.".startswith(tuple(f"{one}." for one in below))]
 
@@ -79,3 +83,20 @@ def test_the_environment_is_read_in_the_configuration_alone() -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in reads
     }
     assert found == {"config"}
+
+
+EXTRA = ("flask", "werkzeug", "flask_openapi3", "jwt", "itsdangerous", "argon2")
+OF_THE_ROLE = ("app/operators.py", "access/", "operators/", "api/", "console/")
+
+
+def test_no_other_role_needs_the_packages_of_the_extra_operators() -> None:
+    """They are imported within functions nowhere else either, but for passwords of `user add`."""
+    users = {str(path.relative_to(ROOT)) for path in files(".") if {n.split(".")[0] for n in imported(path)} & {*EXTRA}}
+    assert users
+    assert [path for path in users if not path.startswith(OF_THE_ROLE)] == []
+    rooms = ("app.operators", "access.passwords", "access.signed", "access.signing", "api.", "console.", "operators.")
+    for path in files("."):
+        name = str(path.relative_to(ROOT))
+        if name.startswith(OF_THE_ROLE) or name in ("app/roles.py", "app/startup.py", "operations/access.py"):
+            continue
+        assert not [one for one in imported(path) if one.removeprefix(f"{PACKAGE}.").startswith(rooms)], name

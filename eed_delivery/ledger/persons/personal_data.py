@@ -118,6 +118,13 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     "eed_channel": _table(other="name settings version made_by made_at changed_by changed_at"),
     "eed_channel_hold": _table(other="channel reason who held_at until_at"),
     "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),
+    # Operators, and no recipients.
+    "eed_user": _table(other="name password_hash role rights made_by made_at revoked_at"),
+    "eed_api_token": _table(other="name digest role scopes made_by made_at expires_at used_at revoked_at"),
+    "eed_session": _table(other="digest user_name made_at seen_at ends_at"),
+    "eed_login_attempt": _table(other="subject failures last_at blocked_until"),
+    # An answer to an act names no recipient.
+    "eed_idempotency_key": _table(other="digest request operation token lease_until status answer made_at"),
     "eed_alert": _table(other="rule hits window_at times sent_at"),
 }
 """By table. Of a job, `name` is removed only where the job is one email."""

@@ -3,6 +3,7 @@
 - `ledger`      registers and leases jobs, and marks what the queue accepted
 - `enlisting`   copies the source's rows into the ledger, a chunk at a time
 - `known_rows`  rows whose key the ledger has already
+- `nudging`     registers one job by its key
 - `scheduling`  jobs that wait for their time
 - `served_channels`  whose jobs a publisher takes, and jobs of channels that are not there
 """

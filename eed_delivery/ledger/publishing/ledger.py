@@ -14,8 +14,8 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
-from eed_delivery.ledger.actor import SERVICE
-from eed_delivery.ledger.acts import Act, ActKind, note
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, is_noted, new_operation, note
 from eed_delivery.ledger.channels.held import is_held
 from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.job_facts import with_ledger_facts
@@ -117,8 +117,11 @@ def _has_work(channels: ServedChannels) -> ColumnElement[bool]:
 class PublishingLedger:
     """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
-    def __init__(self, database: Database, source: Source, outbox: Outbox = SILENT) -> None:
-        """`outbox` receives its notices."""
+    def __init__(
+        self, database: Database, source: Source, outbox: Outbox = SILENT, nudged_by: Actor | None = None
+    ) -> None:
+        """`outbox` receives its notices. `nudged_by` has jobs registered out of turn, which is in the audit."""
+        self._nudged_by = nudged_by
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -148,6 +151,11 @@ class PublishingLedger:
             *(job for job in others if not self._is_done([job], self._register_other)),
         ]
 
+    def register_one(self, job: ReadyJob) -> None:
+        """As `register`, for one job. What the database refuses is raised."""
+        registers = self._register_other if job.again or unusable(job.key) is not None else self._register_all
+        registers([job])
+
     def _is_done(self, jobs: Sequence[ReadyJob], work: Callable[[Sequence[ReadyJob]], None]) -> bool:
         try:
             work(jobs)
@@ -159,7 +167,15 @@ class PublishingLedger:
         return True
 
     def _register_all(self, jobs: Sequence[ReadyJob]) -> None:
-        ids = self._database.run(lambda c: self._register(c, jobs))
+        operation = new_operation()
+
+        def work(c: Connection) -> dict[str, int]:
+            ids = self._register(c, jobs)
+            for job_id in ids.values():
+                self._note_nudge(c, job_id, operation)
+            return ids
+
+        ids = self._database.run(work)
         for job in jobs:
             log.info("job_registered", job=str(job.key), job_id=ids[str(job.key)], **_name_of(job))
 
@@ -169,6 +185,10 @@ class PublishingLedger:
                 self._refuse_job(job, why)
             else:
                 self._begin_next_round(job)
+
+    def _note_nudge(self, c: Connection, job_id: int, operation: str) -> None:
+        if self._nudged_by is not None and not is_noted(c, operation):
+            note(c, self._nudged_by, Act(ActKind.NUDGE, job_id, after={"state": "registered"}, operation=operation))
 
     def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> dict[str, int]:
         """The ledger's ids by the source's keys."""
@@ -212,11 +232,14 @@ class PublishingLedger:
             "of_channel": job.channel,
         }
 
+        operation = new_operation()
+
         def work(c: Connection) -> int | None:
             if c.execute(NEXT_ROUND, values).rowcount != 1:
                 return None
             job_id: int = c.execute(select(eed_job.c.job_id).where(eed_job.c.source_key == str(job.key))).scalar_one()
             self._outbox.put(c, [Notice(NoticeKind.JOB_REOPENED, job_id)])
+            self._note_nudge(c, job_id, operation)
             return job_id
 
         if (job_id := self._database.did(work)) is not None:

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from eed_delivery.link_server.endpoint import LinkEndpoint
-from eed_delivery.link_server.server import WebServer, serve
+from eed_delivery.link_server.server import HttpLimits, WebServer, serve
 from tests.servers import free_port
 from tests.unit.link_server.test_endpoint import LINKS
 from tests.waiting import until
@@ -73,7 +73,7 @@ def test_requests_that_wait_for_a_thread_are_no_lines_of_the_log(caplog: pytest.
         start_response("204 No Content", [])
         return []
 
-    server = WebServer(application, "127.0.0.1", 0, threads=1)
+    server = WebServer(application, "127.0.0.1", 0, HttpLimits(threads=1))
     work = threading.Thread(target=server.run, args=(stop,))
     with caplog.at_level(logging.WARNING), ending(work, stop):
         work.start()

@@ -15,7 +15,7 @@ from eed_delivery.link_server.endpoint import LinkEndpoint
 from eed_delivery.link_server.health import STALLED_SECONDS, Health
 from eed_delivery.link_server.intake import Intake
 from eed_delivery.link_server.repeats import MINUTE, MOST_A_MINUTE, RepeatLimit
-from eed_delivery.link_server.server import WebServer
+from eed_delivery.link_server.server import HttpLimits, WebServer
 from tests.unit.link_server.test_endpoint import LINKS
 
 NOW_SECONDS = 1000.0
@@ -101,7 +101,7 @@ def test_health_at_its_own_port_says_whether_links_are_answered() -> None:
     clock = [0.0]
     health = Health(lambda: clock[0])
     stop = threading.Event()
-    server = WebServer(health, "127.0.0.1", 0, threads=1)
+    server = WebServer(health, "127.0.0.1", 0, HttpLimits(threads=1))
     work = threading.Thread(target=server.run, args=(stop,))
     work.start()
     try:

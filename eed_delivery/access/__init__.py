@@ -1,0 +1,12 @@
+"""Who may use the pages and the API, and what each may do. Nothing here knows HTTP's library or a page.
+
+- `rights`          the rights, and the roles that have them
+- `callers`         who asks: by a token, a session or a proxy's signed header
+- `passwords`       hashes of passwords
+- `secrets`         tokens and session ids, and their digests
+- `logging_in`      a login with a password, with its counted attempts
+- `signed_headers`  the checks of a proxy's signed header
+- `signing_keys`    the public keys of proxies, fetched and kept
+- `same_origin`     whether a request comes from our own pages
+- `request_rates`   how many requests a minute a token may make
+"""

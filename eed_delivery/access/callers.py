@@ -1,0 +1,85 @@
+"""Who asks: by a token, by the session of a local user, or by a proxy's signed header. In this order."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from eed_delivery.access.rights import GrantedRights, Right, granted, scoped
+from eed_delivery.access.same_origin import GivenHeaders
+from eed_delivery.access.secrets import TOKEN, digest
+from eed_delivery.access.signed_headers import LONGEST_NAME, NotSigned, SignedHeader
+from eed_delivery.ledger.access.sessions import SessionLedger
+from eed_delivery.ledger.access.tokens import TokenLedger
+
+log = structlog.get_logger(__name__)
+
+BEARER = "bearer "
+
+WayIn = Literal["token", "session", "proxy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, by which way in, and what it may do. `name` is for the audit. `session` is its digest, if it is one."""
+
+    name: str
+    way: WayIn
+    granted: GrantedRights
+    session: bytes | None = None
+
+    def may(self, right: Right) -> bool:
+        """Whether it has a right."""
+        return right in self.granted.rights
+
+
+class NotKnown(Exception):
+    """What was given proves nothing. The text says so, and not which half was wrong."""
+
+
+class NoRole(Exception):
+    """The proxy has logged in a person who has no role here. The text is the person's subject."""
+
+
+class Callers:
+    """Finds who asks. Each call may raise `DatabaseGone`."""
+
+    def __init__(self, tokens: TokenLedger, sessions: SessionLedger, signed: SignedHeader | None) -> None:
+        self._tokens = tokens
+        self._sessions = sessions
+        self._signed = signed
+
+    def of(self, headers: GivenHeaders, session_id: str | None) -> Caller | None:
+        """Who asks. None if nothing was given. Raises `NotKnown` or `NoRole`."""
+        if (authorization := headers.get("Authorization")) is not None:
+            return self._by_token(authorization)
+        if session_id is not None and (caller := self._by_session(session_id)) is not None:
+            return caller
+        if self._signed is not None and (header := headers.get(self._signed.name)) is not None:
+            return self._by_header(self._signed, header)
+        return None
+
+    def _by_token(self, authorization: str) -> Caller:
+        token = authorization[len(BEARER) :].strip() if authorization.lower().startswith(BEARER) else ""
+        if not TOKEN.fullmatch(token):
+            raise NotKnown("The header Authorization has no API token.")
+        found = self._tokens.use(digest(token))
+        if found is None:
+            raise NotKnown("There is no such API token, or it has expired or was revoked.")
+        return Caller(f"token {found.name}", "token", scoped(found.role, found.scopes))
+
+    def _by_session(self, session_id: str) -> Caller | None:
+        key = digest(session_id)
+        found = self._sessions.use(key)
+        return None if found is None else Caller(found.name, "session", granted(found.role, found.rights), key)
+
+    def _by_header(self, signed: SignedHeader, header: str) -> Caller:
+        try:
+            person = signed.person(header)
+        except NotSigned as error:
+            log.warning("signed_header_refused", reason=str(error))
+            raise NotKnown("The proxy's signed header proves nothing.") from error
+        if person.granted is None:
+            raise NoRole(person.subject)
+        named = person.name if person.name == person.subject else f"{person.name} ({person.subject})"
+        return Caller(named[:LONGEST_NAME], "proxy", person.granted)

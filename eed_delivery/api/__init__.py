@@ -1,0 +1,21 @@
+"""The API of the role `operators`, below `/api/v1`. It calls operations, and makes JSON of what they return.
+
+Its conventions, each in one place:
+
+- `openapi`    the application of flask-openapi3, and the file that describes the API
+- `routes`     how a route is declared, and which requests are refused before it
+- `keyed`      Idempotency-Key: each act is done once
+- `versions`   ETag, If-None-Match and If-Match
+- `cursors`    cursors of pages, encrypted
+- `masking`    addresses are masked without the right to see them
+- `schemas`    what requests and answers have in common
+
+Its endpoints:
+
+- `jobs`         jobs, and decisions on them
+- `emails`       emails
+- `lists`        processes, the audit, and holds of everything
+- `channels`     channels and their holds
+- `suppressions` addresses that are not mailed
+- `health`       whether this process answers, and whether the service is ready
+"""

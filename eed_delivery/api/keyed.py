@@ -1,0 +1,71 @@
+"""Idempotency-Key: a request with a key is done once, and its answer is given again for a day.
+
+As in draft-ietf-httpapi-idempotency-key-header-07, with 422 for a key that came with another request.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, request
+
+from eed_delivery.operations.repeats import KeyAnswered, KeyAtWork, KeyedRequest, KeyOfAnother, KeyTaken
+from eed_delivery.operators.problems import HttpProblem
+from eed_delivery.operators.shell import caller_now, json_answer, operations_now
+from eed_delivery.runtime import failpoints
+from eed_delivery.untrusted import json_text
+
+HEADER = "Idempotency-Key"
+_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
+
+
+def once(
+    act: Callable[[], object], answer: Callable[[], Any], *, again: bool = False, needed: bool = False
+) -> Response:
+    """Do `act`, then give `answer` as JSON. With a key, a repeat does not act.
+
+    `again`: the act may be done again, and comes to the same end. `needed`: a request without a key is refused.
+    """
+    keyed = _keyed(needed=needed)
+    if keyed is None:
+        act()
+        return json_answer(answer())
+    repeats = operations_now().repeats
+    state = repeats.take(keyed)
+    if isinstance(state, KeyTaken):
+        repeats.act(state, lambda: void(act), again=again)
+        failpoints.reach("operators.acted")
+        text = json_text(answer(), default=str)
+        repeats.answered(state, 200, text)
+        return Response(text, 200, mimetype="application/json")
+    if isinstance(state, KeyAnswered):
+        text = state.answer or json_text(answer(), default=str)
+        return Response(text, state.status, {"Idempotent-Replayed": "true"}, mimetype="application/json")
+    raise _refused(state)
+
+
+def void(act: Callable[[], object]) -> None:
+    """Do it, whatever it returns."""
+    act()
+
+
+def _refused(state: KeyAtWork | KeyOfAnother) -> HttpProblem:
+    if isinstance(state, KeyAtWork):
+        what = "The first request with this Idempotency-Key is still at work."
+        return HttpProblem(409, "at_work", what, "Send it again in a few seconds.", headers={"Retry-After": "5"})
+    what = "This Idempotency-Key has come with another request before."
+    return HttpProblem(422, "key_reused", what, "Use a new key for each request.")
+
+
+def _keyed(*, needed: bool) -> KeyedRequest | None:
+    given = request.headers.get(HEADER)
+    if given is None:
+        if needed:
+            what = f"This needs the header {HEADER}, with a key of your own."
+            raise HttpProblem(428, "key_needed", what, "Send a random one, and the same again when you try again.")
+        return None
+    found = _KEY.fullmatch(given)
+    if found is None:
+        raise HttpProblem(400, "malformed", f"{HEADER} has 1 to 255 printable characters.")
+    body = request.get_data(as_text=True)
+    return KeyedRequest(caller_now().name, found[1], request.method, request.full_path, body)

@@ -1,0 +1,76 @@
+"""The application of flask-openapi3, and the file that describes the API (OpenAPI 3.1)."""
+
+import json
+import sys
+from typing import Any, cast
+
+from flask import Response, current_app, request
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from pydantic import ValidationError
+
+from eed_delivery.api import channels, emails, health, jobs, lists, suppressions
+from eed_delivery.api.cursors import Cursors
+from eed_delivery.api.routes import PREFIX, check_request
+from eed_delivery.api.schemas import ProblemModel
+from eed_delivery.operators.parts import OperatorsParts
+from eed_delivery.operators.problems import invalid
+from eed_delivery.operators.routes import OPEN, needs
+from eed_delivery.operators.shell import answer_of, json_answer
+
+VERSION = "1"
+"""Of the API. It grows by additions, and no field gets another name."""
+DESCRIPTION = (
+    "What an operator can ask and decide. Keys are those of the delivery server's tables, and always text. Times are "
+    "RFC 3339 in UTC. Addresses are masked without the right see_recipients. See docs/api.md."
+)
+
+
+def new_application() -> OpenAPI:
+    """The application without any route."""
+    return OpenAPI(
+        "eed_delivery.api",
+        info=Info(title="eed_delivery", version=VERSION, description=DESCRIPTION),
+        security_schemes={"token": {"type": "http", "scheme": "bearer", "description": "An API token."}},
+        validation_error_model=ProblemModel,
+        validation_error_callback=_invalid,
+        doc_ui=False,
+        static_folder=None,
+    )
+
+
+def add_api(app: OpenAPI, parts: OperatorsParts) -> None:
+    """Add all routes below /api/v1, and those of health checks. To be called after the shell is around it."""
+    app.before_request(_check)
+    _add_routes(app, Cursors(parts.secret), parts.readiness.look, parts.callers.of)
+    app.add_url_rule(f"{PREFIX}/openapi.json", "openapi", needs(OPEN)(_description))
+
+
+def _add_routes(app: OpenAPI, cursors: Cursors, look: health.Look, find: health.Find) -> None:
+    subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
+    for routes in (*subjects, suppressions.routes(cursors), health.routes(look, find)):
+        app.register_api(routes.blueprint)
+
+
+def described() -> dict[str, Any]:
+    """The file that describes the API."""
+    app = new_application()
+    _add_routes(app, Cursors(""), lambda: (), lambda *_: None)
+    return cast("dict[str, Any]", app.api_doc)
+
+
+def _check() -> None:
+    if request.endpoint is not None:
+        check_request(current_app.view_functions[request.endpoint])
+
+
+def _invalid(error: ValidationError) -> Response:
+    return answer_of(invalid(error))
+
+
+def _description() -> Response:
+    return json_answer(cast("OpenAPI", current_app).api_doc, headers={"Cache-Control": "public, max-age=300"})
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(described(), indent=1, ensure_ascii=False) + "\n")

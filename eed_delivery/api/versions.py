@@ -1,0 +1,42 @@
+"""ETag, If-None-Match and If-Match (RFC 9110, section 13).
+
+The ETag of a job begins with the version that decisions change.
+"""
+
+import hashlib
+import re
+from typing import Any
+
+from flask import Response, request
+
+from eed_delivery.operators.problems import HttpProblem
+from eed_delivery.operators.shell import json_answer
+from eed_delivery.untrusted import json_text
+
+_TAG = re.compile(r'"([a-z0-9]{1,32})\.[0-9a-f]{16}"')
+PRIVATE = {"Cache-Control": "private, no-cache"}
+
+
+def tagged(data: Any, version: str = "") -> Response:
+    """An answer with its ETag, or 304 if the caller has it already."""
+    digest = hashlib.sha256(json_text(data, default=str).encode()).hexdigest()[:16]
+    tag = f'"{version or "r"}.{digest}"'
+    given = [word.strip().removeprefix("W/") for word in request.headers.get("If-None-Match", "").split(",")]
+    headers = {**PRIVATE, "ETag": tag}
+    if tag in given:
+        return Response(status=304, headers=headers)
+    return json_answer(data, headers=headers)
+
+
+def version_wanted(*, required: bool = False) -> str | None:
+    """The version of a job that `If-Match` names. None: any. Raises `HttpProblem`."""
+    given = request.headers.get("If-Match")
+    if given is None and required:
+        what = "This needs the header If-Match, with the ETag of the job as you saw it."
+        raise HttpProblem(428, "if_match_needed", what, "Read the job, and decide on what you see.")
+    if given is None or given.strip() == "*":
+        return None
+    found = _TAG.fullmatch(given.strip())
+    if found is None:
+        raise HttpProblem(412, "changed", "If-Match has no ETag of this job.", "Read the job again.")
+    return found[1]

@@ -1,0 +1,120 @@
+"""The role `operators`, put together: pages, API and their server. Its packages are those of the extra `operators`."""
+
+import socket
+import threading
+from functools import partial
+
+from flask import Flask
+from urllib3 import PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+
+from eed_delivery import __version__
+from eed_delivery.access.callers import Callers
+from eed_delivery.access.logging_in import LoggingIn
+from eed_delivery.access.request_rates import RequestRates
+from eed_delivery.access.signed_headers import SignedHeader
+from eed_delivery.access.signing_keys import FETCH_SECONDS, Fetch, JwksKeys, PemKeys
+from eed_delivery.api.openapi import add_api, new_application
+from eed_delivery.app.database import open_database
+from eed_delivery.app.operations import Operations
+from eed_delivery.config import Settings, SignOnSettings
+from eed_delivery.console.pages import add_pages
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.access.housekeeping import AccessHousekeeping
+from eed_delivery.ledger.access.login_attempts import LoginAttemptLedger
+from eed_delivery.ledger.access.sessions import SessionLedger
+from eed_delivery.ledger.access.tokens import TokenLedger
+from eed_delivery.ledger.access.users import UserLedger
+from eed_delivery.ledger.actor import SERVICE
+from eed_delivery.operations.readiness import Readiness
+from eed_delivery.operators.parts import OperatorsParts
+from eed_delivery.operators.routes import declared
+from eed_delivery.operators.server import serve
+from eed_delivery.operators.shell import Shell
+from eed_delivery.runtime.loop import Loop, Pulse
+
+NAME = "operators"
+READY_SECONDS = {"connect_timeout_seconds": 1.0, "read_timeout_seconds": 1.0}
+"""Whoever asks whether the service is ready wants to know within seconds."""
+LARGEST_KEYS = 262_144
+"""Bytes of a set of keys."""
+
+
+def application(parts: OperatorsParts) -> Flask:
+    """Pages and API, with the shell around them. Raises `UndeclaredRoute` for a route without a right."""
+    app = new_application()
+    shell = Shell(app, parts)
+    add_api(app, parts)
+    add_pages(app, shell, parts)
+    list(declared(app))
+    return app
+
+
+def parts_of(settings: Settings, database: Database, fetch: Fetch | None = None) -> OperatorsParts:
+    """What pages and API are made from. `fetch` gets the keys of proxies."""
+    ours = settings.operators
+    sessions = SessionLedger(database, ours.session_idle_seconds, ours.session_max_seconds)
+    everyone = Operations(settings, SERVICE, database)
+    signed = signed_header(ours.sign_on, fetch or fetched)
+    return OperatorsParts(
+        settings=ours,
+        host=socket.gethostname(),
+        version=__version__,
+        callers=Callers(TokenLedger(database), sessions, signed),
+        logging_in=LoggingIn(UserLedger(database), sessions, LoginAttemptLedger(database)),
+        rates=RequestRates(ours.requests_per_minute),
+        operations=everyone.by,
+        readiness=Readiness(partial(open_database, settings.database.model_copy(update=READY_SECONDS), connections=1)),
+    )
+
+
+def signed_header(sign_on: SignOnSettings, fetch: Fetch) -> SignedHeader | None:
+    """The checks of the proxy's header. None where there is none."""
+    if sign_on.kind == "off":
+        return None
+    if sign_on.kind == "jwks":
+        return SignedHeader(sign_on, JwksKeys(sign_on.keys_url or "", fetch))
+    region = (sign_on.signer or "").split(":")[3]
+    base = sign_on.keys_url or f"https://public-keys.auth.elb.{region}.amazonaws.com"
+    return SignedHeader(sign_on, PemKeys(base, fetch))
+
+
+def fetched(url: str) -> bytes:
+    """What is at an address. Raises OSError."""
+    try:
+        answer = _pool().request(
+            "GET", url, timeout=Timeout(total=FETCH_SECONDS), retries=False, redirect=False, preload_content=False
+        )
+        try:
+            if answer.status != 200:
+                raise OSError(f"{url} answers {answer.status}")
+            return answer.read(LARGEST_KEYS)
+        finally:
+            answer.release_conn()
+    except HTTPError as error:
+        raise OSError(f"{url} cannot be fetched: {error}") from error
+
+
+def _pool() -> PoolManager:
+    return PoolManager(num_pools=1)
+
+
+def check(settings: Settings) -> None:
+    """Put all of it together without a server, so that a mistake is found before the role starts."""
+    database = open_database(settings.database, connections=1)
+    try:
+        application(parts_of(settings, database))
+    finally:
+        database.close()
+
+
+def run(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """Answer until `stop` is set."""
+    ours = settings.operators
+    database = open_database(settings.database, stop, connections=ours.threads + 1)
+    app = application(parts_of(settings, database))
+    cleaning = Loop("access", AccessHousekeeping(database).step, stop, pulse).start()
+    serve(app, ours.place(), ours.threads, stop, lambda: pulse.beat(NAME))
+    pulse.forget(NAME)
+    cleaning.join()
+    database.close()

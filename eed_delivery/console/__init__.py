@@ -1,0 +1,5 @@
+"""Pages for people on call. So far: the login, and a start page with the jobs that run.
+
+- `pages`    the pages' routes
+- `login`    log in and out with a password
+"""

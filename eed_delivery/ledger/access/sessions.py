@@ -1,0 +1,85 @@
+"""Sessions of logged-in users, by the SHA-256 of the id in their cookie."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, is_noted, note
+from eed_delivery.ledger.schema import eed_session, eed_user
+
+SEEN_EVERY_SECONDS = 20
+"""A session's last use is written once in so many seconds at most."""
+
+SEEN = (
+    update(eed_session)
+    .where(eed_session.c.digest == bindparam("its_digest"))
+    .where(eed_session.c.seen_at < utc_in(-SEEN_EVERY_SECONDS))
+    .values(seen_at=utc_now())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUser:
+    """The user of a session that lasts, with the present role and the rights beyond it."""
+
+    name: str
+    role: str
+    rights: tuple[str, ...]
+
+
+class SessionLedger:
+    """Begins, finds and ends sessions. Each call is one transaction and raises `DatabaseGone`."""
+
+    def __init__(self, database: Database, idle_seconds: float, max_seconds: float) -> None:
+        """A session ends after `idle_seconds` without a request, and after `max_seconds` in any case."""
+        self._database = database
+        self._idle_seconds = idle_seconds
+        self._max_seconds = max_seconds
+
+    def begin(self, digest: bytes, who: Actor) -> None:
+        """Begin a session of a user who has just logged in."""
+        act = Act(ActKind.LOGIN, object=ActObject.USER, key=who.user)
+        row = {"digest": digest, "user_name": who.user}
+
+        def work(c: Connection) -> None:
+            if not is_noted(c, act.operation):
+                times = {"made_at": utc_now(), "seen_at": utc_now(), "ends_at": utc_in(self._max_seconds)}
+                c.execute(insert(eed_session).values(**row, **times))
+                note(c, who, act)
+
+        self._database.run(work)
+
+    def use(self, digest: bytes) -> SessionUser | None:
+        """The user of this session, which is being used. None if it is over, or its user is revoked."""
+        s, u = eed_session.c, eed_user.c
+        stale = (s.seen_at < utc_in(-SEEN_EVERY_SECONDS)).label("stale")
+        lasts = (s.ends_at > utc_now(), s.seen_at > utc_in(-self._idle_seconds), u.revoked_at.is_(None))
+        statement = (
+            select(u.name, u.role, u.rights, stale)
+            .select_from(eed_session.join(eed_user, s.user_name == u.name))
+            .where(s.digest == digest, *lasts)
+        )
+
+        def work(c: Connection) -> SessionUser | None:
+            row = c.execute(statement).one_or_none()
+            if row is None:
+                return None
+            if row.stale:
+                c.execute(SEEN, {"its_digest": digest})
+            return SessionUser(row.name, row.role, tuple(row.rights.split()))
+
+        return self._database.run(work)
+
+    def end(self, digest: bytes, who: Actor = SERVICE) -> bool:
+        """End a session. False: there is none."""
+
+        def work(c: Connection) -> bool:
+            if c.execute(delete(eed_session).where(eed_session.c.digest == digest)).rowcount != 1:
+                return False
+            note(c, who, Act(ActKind.LOGOUT, object=ActObject.USER, key=who.user))
+            return True
+
+        return self._database.did(work)

@@ -1,0 +1,67 @@
+"""What the composition root hands to the pages and the API."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from eed_delivery.access.callers import Callers
+from eed_delivery.access.logging_in import LoggingIn
+from eed_delivery.access.request_rates import RequestRates
+from eed_delivery.config import OperatorsSettings
+from eed_delivery.operations.actor import Actor
+from eed_delivery.operations.auditing import AuditQueries
+from eed_delivery.operations.channels import ChannelOperations
+from eed_delivery.operations.deciding import Deciding
+from eed_delivery.operations.emails import EmailQueries
+from eed_delivery.operations.jobs import JobQueries
+from eed_delivery.operations.nudging import Nudging
+from eed_delivery.operations.processes import ProcessQueries
+from eed_delivery.operations.readiness import Readiness
+from eed_delivery.operations.repeats import Repeats
+from eed_delivery.operations.reporting import Reporting
+from eed_delivery.operations.suppression.listing import Suppression
+
+
+class PersonsOperations(Protocol):
+    """What one person can ask and decide."""
+
+    @property
+    def jobs(self) -> JobQueries: ...
+    @property
+    def emails(self) -> EmailQueries: ...
+    @property
+    def deciding(self) -> Deciding: ...
+    @property
+    def nudging(self) -> Nudging: ...
+    @property
+    def processes(self) -> ProcessQueries: ...
+    @property
+    def channels(self) -> ChannelOperations: ...
+    @property
+    def suppression(self) -> Suppression: ...
+    @property
+    def reporting(self) -> Reporting: ...
+    @property
+    def auditing(self) -> AuditQueries: ...
+    @property
+    def repeats(self) -> Repeats: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorsParts:
+    """`host` is where this process runs, `version` its release. `operations` are those of one person."""
+
+    settings: OperatorsSettings
+    host: str
+    version: str
+    callers: Callers
+    logging_in: LoggingIn
+    rates: RequestRates
+    operations: Callable[[Actor], PersonsOperations]
+    readiness: Readiness
+
+    @property
+    def secret(self) -> str:
+        """What signs cookies and cursors. It is set where the role runs."""
+        given = self.settings.secret
+        return "" if given is None else given.get_secret_value()

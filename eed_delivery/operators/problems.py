@@ -1,0 +1,126 @@
+"""Errors as answers (RFC 9457): what happened, what to do, and the command that does the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from eed_delivery.database.server_words import server_words
+from eed_delivery.errors import ConfigError, DatabaseGone, EedError, NotPossible, QueueGone
+from eed_delivery.operations.deciding import JobChanged
+from eed_delivery.operations.nudging import NudgeRefusal
+from eed_delivery.operations.refusals import (
+    InvalidRequest,
+    JobNotStarted,
+    JobWaits,
+    NothingMatches,
+    OperationRefused,
+    UnknownKey,
+    WrongState,
+)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:eed-delivery:problem:"
+RETRY_SECONDS = 5
+
+
+@dataclass
+class HttpProblem(Exception):
+    """An error that is an answer. `kind` is a word of docs/api.md. `facts` are further members of the answer."""
+
+    status: int
+    kind: str
+    detail: str
+    do: str = ""
+    command: str = ""
+    errors: Sequence[Mapping[str, str]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """As JSON."""
+        found: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.kind,
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": f"urn:eed-delivery:request:{request_id}",
+        }
+        optional = {"do": self.do, "command": self.command, "errors": list(self.errors)}
+        return {**found, **{name: value for name, value in optional.items() if value}, **self.facts}
+
+
+def problem_of(error: Exception) -> HttpProblem | None:
+    """An expected error as a problem. None for a defect."""
+    if isinstance(error, HttpProblem):
+        return error
+    if isinstance(error, DatabaseGone | QueueGone):
+        return gone(error)
+    if isinstance(error, DBAPIError):
+        detail = f"The database refused the statement: {server_words(error)}."
+        return HttpProblem(503, "database_refused", detail, "Run it.", "eed-delivery db check", headers=_RETRY)
+    if isinstance(error, ConfigError):
+        errors = [{"pointer": f"/{one.where}", "detail": one.what, "do": one.remedy} for one in error.problems]
+        return HttpProblem(422, "invalid", "Settings cannot be used.", errors=errors)
+    return _refused(error) if isinstance(error, EedError) else None
+
+
+_RETRY = {"Retry-After": str(RETRY_SECONDS)}
+_STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
+    (JobChanged, 412, "changed"),
+    (InvalidRequest, 422, "invalid"),
+    (UnknownKey, 404, "unknown"),
+    (JobWaits, 409, "scheduled"),
+    (JobNotStarted, 409, "not_started"),
+    (NudgeRefusal, 409, "not_nudged"),
+    (NothingMatches, 409, "nothing_matches"),
+    (WrongState, 409, "wrong_state"),
+    (OperationRefused, 409, "refused"),
+    (NotPossible, 422, "invalid"),
+)
+"""The first that fits."""
+
+
+def _refused(error: EedError) -> HttpProblem | None:
+    found = next((row for row in _STATUS_OF if isinstance(error, row[0])), None)
+    if found is None:
+        return None
+    _, status, kind = found
+    if not isinstance(error, OperationRefused):
+        return HttpProblem(status, kind, sentence(str(error)))
+    errors = [{"pointer": f"/{error.which}", "detail": error.what}] if status == 422 else []
+    return HttpProblem(status, kind, sentence(error.what), error.do, errors=errors, facts=_facts(error))
+
+
+def _facts(error: EedError) -> Mapping[str, Any]:
+    at = error.scheduled_at if isinstance(error, NudgeRefusal | JobWaits) else None
+    facts = {"scheduled_for": f"{at.isoformat(timespec='seconds')}Z"} if at is not None else {}
+    return {**facts, "why": error.why.value} if isinstance(error, NudgeRefusal) else facts
+
+
+def gone(error: Exception) -> HttpProblem:
+    """The database or the queue does not answer."""
+    do = "Nothing was done, or it is not known. Try again, with the same Idempotency-Key."
+    return HttpProblem(503, "away", sentence(str(error)), do, headers=_RETRY)
+
+
+def invalid(error: ValidationError) -> HttpProblem:
+    """Where a request does not fit. What was given is not quoted: it may be personal data."""
+    errors = [
+        {"pointer": "/" + "/".join(map(str, one["loc"])), "detail": _words(one["type"], one["msg"])}
+        for one in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return HttpProblem(422, "invalid", "The request does not fit. See errors.", errors=errors)
+
+
+def _words(kind: str, message: str) -> str:
+    return "There is no such parameter." if kind == "extra_forbidden" else sentence(message)
+
+
+def sentence(text: str) -> str:
+    """Our errors begin with a small letter, and end without a full stop."""
+    whole = text[:1].upper() + text[1:]
+    return whole if whole.endswith((".", "?", "!")) else f"{whole}."

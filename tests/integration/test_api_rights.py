@@ -1,0 +1,188 @@
+"""Every route of the role operators, asked by everybody: who gets in, and who does not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from eed_delivery.access.rights import RIGHTS_OF, OperatorRole, Right
+from eed_delivery.operators.routes import OPEN, RouteRight, UndeclaredRoute, declared, needs
+from tests.operators_site import Site
+from tests.world import World
+
+ALB = "arn:aws:elasticloadbalancing:us-east-2:123456789012:loadbalancer/app/mail-ops/0123456789abcdef"
+SIGN_ON = f"""[operators.sign_on]
+kind = "alb"
+signer = "{ALB}"
+client = "mail-ops"
+issuer = "https://login.example.com"
+people = {{ "8f1c" = {{ role = "admin" }} }}
+"""
+BODIES = {
+    "/pause": {"reason": "x"}, "/resume": {"reason": "x"}, "/cancel": {"reason": "x"}, "/hold": {"reason": "x"},
+    "/emails/search": {"recipient": "a@example.com"}, "/suppressions/search": {"address": "a@example.com"},
+    "/suppressions": {"addresses": ["a@example.com"], "reason": "x"},
+    "/suppressions/remove": {"addresses": ["a@example.com"]},
+}  # fmt: skip
+WANTED: dict[tuple[str, str], RouteRight] = {
+    ("GET", "/api/v1/jobs"): Right.VIEW,
+    ("GET", "/api/v1/jobs/<path:key>"): Right.VIEW,
+    ("GET", "/api/v1/jobs/<path:key>/failures"): Right.VIEW,
+    ("GET", "/api/v1/jobs/<path:key>/emails"): Right.VIEW,
+    ("GET", "/api/v1/jobs/<path:key>/certificate"): Right.VIEW,
+    ("POST", "/api/v1/jobs/<path:key>/pause"): Right.OPERATE,
+    ("POST", "/api/v1/jobs/<path:key>/resume"): Right.OPERATE,
+    ("POST", "/api/v1/jobs/<path:key>/cancel"): Right.ADMIN,
+    ("POST", "/api/v1/jobs/<path:key>/nudge"): Right.NUDGE,
+    ("POST", "/api/v1/emails/search"): Right.SEE_RECIPIENTS,
+    ("GET", "/api/v1/emails/<path:key>"): Right.VIEW,
+    ("GET", "/api/v1/processes"): Right.VIEW,
+    ("GET", "/api/v1/audit"): Right.AUDIT,
+    ("GET", "/api/v1/channels"): Right.VIEW,
+    ("GET", "/api/v1/channels/<name>"): Right.VIEW,
+    ("POST", "/api/v1/channels/<name>/hold"): Right.OPERATE,
+    ("DELETE", "/api/v1/channels/<name>/hold"): Right.OPERATE,
+    ("POST", "/api/v1/hold"): Right.OPERATE,
+    ("DELETE", "/api/v1/hold"): Right.OPERATE,
+    ("GET", "/api/v1/suppressions"): Right.VIEW,
+    ("POST", "/api/v1/suppressions/search"): Right.SEE_RECIPIENTS,
+    ("POST", "/api/v1/suppressions"): Right.OPERATE,
+    ("POST", "/api/v1/suppressions/remove"): Right.ADMIN,
+    ("GET", "/api/v1/openapi.json"): OPEN,
+    ("GET", "/healthz"): OPEN,
+    ("GET", "/readyz"): OPEN,
+    ("GET", "/"): Right.VIEW,
+    ("GET", "/login"): OPEN,
+    ("POST", "/login"): OPEN,
+    ("POST", "/logout"): Right.VIEW,
+    ("GET", "/assets/<path:name>"): OPEN,
+}
+"""A new route belongs here, with the right that it is meant to have."""
+ROLES: dict[OperatorRole, set[Right]] = {
+    OperatorRole.VIEWER: {Right.VIEW, Right.METRICS},
+    OperatorRole.OPERATOR: {Right.VIEW, Right.METRICS, Right.OPERATE, Right.SUBMIT, Right.NUDGE},
+    OperatorRole.ADMIN: {*Right} - {Right.SEE_RECIPIENTS, Right.SEE_CONTENT},
+    OperatorRole.AUDITOR: {Right.VIEW, Right.AUDIT},
+}
+CALLERS = ("nobody", *OperatorRole, "expired", "revoked", "no token", "wrong signer", "every right")
+REFUSED = (401, 403)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for all rows: no row changes what another one needs."""
+    directory = tmp_path_factory.mktemp("site")
+    world = World(f"sqlite:///{directory}/ledger.sqlite3")
+    world.add_job(["a@example.com"])
+    world.enlist()
+    yield Site(world, directory, f'[operators]\nlisten = "127.0.0.1:8027"\nrequests_per_minute = 100000\n{SIGN_ON}')
+    world.close()
+
+
+def test_the_table_has_every_route_with_its_right(site: Site) -> None:
+    assert {(method, path): right for method, path, right in declared(site.app)} == WANTED
+
+
+def test_the_roles_have_the_rights_of_the_table() -> None:
+    assert {role: set(rights) for role, rights in RIGHTS_OF.items()} == ROLES
+
+
+def headers_of(site: Site, caller: str) -> dict[str, str]:
+    match caller:
+        case "nobody":
+            return {}
+        case "expired":
+            token = site.token("admin", name="short")
+            site.world.execute(
+                "UPDATE eed_api_token SET expires_at = '2001-01-01 00:00:00.000000' WHERE name = 'short'"
+            )
+            return {"Authorization": f"Bearer {token}"}
+        case "revoked":
+            token = site.token("admin", name="gone")
+            site.world.execute("UPDATE eed_api_token SET revoked_at = '2001-01-01 00:00:00.000000' WHERE name = 'gone'")
+            return {"Authorization": f"Bearer {token}"}
+        case "no token":
+            return {"Authorization": "Basic YW5uYTpnZWhlaW0="}
+        case "wrong signer":
+            return {"X-Amzn-Oidc-Data": "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}
+        case "every right":
+            token = site.token("admin", *ROLES[OperatorRole.ADMIN], "see_recipients", "see_content", name="all")
+            return {"Authorization": f"Bearer {token}"}
+    return {"Authorization": f"Bearer {site.token(caller)}"}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_each_route_lets_in_who_has_its_right_and_nobody_else(site: Site, caller: str) -> None:
+    headers = headers_of(site, caller)
+    if caller in set(OperatorRole):
+        rights: set[Right] = ROLES[OperatorRole(caller)]
+    else:
+        rights = {*Right} if caller == "every right" else set()
+    wrong = {}
+    for (method, path), right in WANTED.items():
+        where = path.replace("<path:key>", "1").replace("<name>", "default").replace("<path:name>", "style.css")
+        body = BODIES.get(next((end for end in sorted(BODIES, key=len, reverse=True) if path.endswith(end)), ""))
+        answer = site.ask(method, where, body if method == "POST" else None, role=None, **headers)
+        let_in = answer.status_code not in REFUSED and answer.headers.get("Location") != "/login"
+        if path == "/login" and method == "POST":
+            let_in = "wrong" in answer.text or "too many failed logins" in answer.text
+        if path == "/logout" and right in rights:
+            let_in = answer.headers.get("Location") == "/login"
+        if let_in != (right is OPEN or right in rights):
+            wrong[method, path] = (answer.status_code, answer.text[:200])
+    assert wrong == {}
+
+
+def test_a_route_without_a_right_stops_the_role() -> None:
+    app = Flask("x", static_folder=None)
+    app.add_url_rule("/good", "good", needs(Right.VIEW)(lambda: ""))
+    assert len(list(declared(app))) == 1
+    app.add_url_rule("/bad", "bad", lambda: "")
+    with pytest.raises(UndeclaredRoute, match="bad"):
+        list(declared(app))
+
+
+def test_a_right_beyond_the_role_is_for_those_who_are_named(site: Site) -> None:
+    path = "/api/v1/jobs/1/emails"
+    masked = site.json("GET", path)["items"][0]["recipient"]
+    named = site.json("GET", path, token=site.token("viewer", "view", "see_recipients"))["items"][0]["recipient"]
+    assert (masked, named) == ("***@example.com", "a@example.com")
+
+
+def test_a_scope_takes_away_what_the_role_would_allow(site: Site) -> None:
+    token = site.token("operator", "nudge")
+    assert site.ask("POST", "/api/v1/jobs/1/nudge", token=token).status_code == 200
+    status, problem = site.problem("POST", "/api/v1/jobs/1/pause", {"reason": "x"}, token=token)
+    assert (status, problem["right"]) == (403, "operate")
+    assert site.problem("GET", "/api/v1/jobs", token=token)[0] == 403
+
+
+def test_who_is_let_in_by_a_cookie_alone_is_not_let_in_by_another_sites_page(site: Site) -> None:
+    for headers, status in (
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:8027"}, 200),
+        ({"Sec_Fetch_Site": "same-origin", "Origin": "http://127.0.0.1:8027"}, 200),
+        ({}, 200),
+    ):
+        answer = site.ask("POST", "/api/v1/jobs/1/nudge", **headers)
+        assert answer.status_code == status, headers
+
+
+def test_a_host_that_is_no_proxy_of_ours_is_refused(site: Site) -> None:
+    assert site.problem("GET", "/api/v1/jobs", peer="192.0.2.7")[1]["type"].endswith("foreign_host")
+    assert site.ask("GET", "/healthz", peer="192.0.2.7").status_code == 403
+
+
+def test_the_answer_has_the_headers_that_protect_a_page(site: Site, tmp_path: Path) -> None:
+    answer = site.ask("GET", "/login", role=None)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "<script" not in answer.text
+    assert "style=" not in answer.text

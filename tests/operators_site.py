@@ -1,0 +1,91 @@
+"""Pages and API as a caller reaches them, over a world of a test: the real application, without its HTTP server."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from werkzeug.test import Client, TestResponse
+
+from eed_delivery.access.rights import OperatorRole, Right
+from eed_delivery.access.signing_keys import Fetch
+from eed_delivery.app.operations import Operations
+from eed_delivery.app.operators import application, parts_of
+from eed_delivery.config import load
+from eed_delivery.operations.access import NewTokenRequest, NewUserRequest
+from eed_delivery.operations.actor import Actor
+from tests.command_line import CommandLine
+from tests.world import World
+
+SECRET = "a_secret_of_the_tests_32_letters"
+PASSWORD = "correct horse battery"
+ROOT = Actor("root", "cli", "ops.example.com")
+NONE: Mapping[str, str] = {}
+
+
+class Site:
+    """One installation. `more` goes into the configuration; `fetch` gets the keys of a proxy."""
+
+    def __init__(self, world: World, directory: Path, more: str = "", fetch: Fetch | None = None) -> None:
+        self.world = world
+        if "[operators]" not in more:
+            more = f'[operators]\nlisten = "127.0.0.1:8027"\n{more}'
+        self.cli = CommandLine(directory, world.url, more=more)
+        self.cli.environ["EED_OPERATORS__SECRET"] = SECRET
+        self.settings = load(self.cli.config, self.cli.environ)
+        self.operations = Operations(self.settings, ROOT, world.database)
+        self.app = application(parts_of(self.settings, world.database, fetch))
+        self._tokens: dict[str, str] = {}
+
+    def token(self, role: str, *scopes: str, name: str = "", seconds: float = 3600) -> str:
+        """A token of this role, made once."""
+        name = name or "-".join((role, *scopes))
+        if name not in self._tokens:
+            given = tuple(map(Right, scopes))
+            self._tokens[name] = self.operations.tokens.add(
+                NewTokenRequest(name, OperatorRole(role), seconds, given)
+            ).secret
+        return self._tokens[name]
+
+    def user(self, name: str, role: str = "operator", *rights: str) -> None:
+        """A user with PASSWORD."""
+        self.operations.users.add(NewUserRequest(name, PASSWORD, OperatorRole(role), tuple(map(Right, rights))))
+
+    def browser(self) -> Client:
+        """A client that keeps cookies."""
+        return Client(self.app)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        role: str | None = "admin",
+        peer: str = "127.0.0.1",
+        **headers: str,
+    ) -> TestResponse:
+        """One request of the API, by a token of `role`. Words of header names are separated by _."""
+        secret = token or (self.token(role) if role else None)
+        given = {"Authorization": f"Bearer {secret}"} if secret else {}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else body if isinstance(body, str) else json.dumps(body)
+        content = None if body is None else "application/json"
+        return Client(self.app).open(
+            path, method=method, headers=given, data=data, content_type=content, environ_base={"REMOTE_ADDR": peer}
+        )
+
+    def json(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """What a request that succeeds is answered."""
+        answer = self.ask(method, path, body, **more)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def problem(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, dict[str, Any]]:
+        """Status and problem of a request that fails."""
+        answer = self.ask(method, path, body, **more)
+        assert answer.mimetype == "application/problem+json", answer.text
+        assert answer.json is not None
+        assert answer.json["status"] == answer.status_code
+        return answer.status_code, answer.json
