@@ -98,12 +98,15 @@ def _app(settings: Settings, stop: threading.Event | None = None) -> "App":
 
 def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The publisher's process: the default channel's publisher, and beside it those of the others."""
+    from eed_delivery.app.heartbeats import heartbeat
+
     app = _app(settings, stop)
     others = app.channel_publishers(pulse)
     publisher = app.publisher(others)
-    beside = Loop("channels", others.step, stop, pulse).start()
-    Loop("publisher", publisher.step, stop, pulse).run()
-    beside.join()
+    with heartbeat(app, "publisher", stop, pulse):
+        beside = Loop("channels", others.step, stop, pulse).start()
+        Loop("publisher", publisher.step, stop, pulse).run()
+        beside.join()
     others.close()
     publisher.close()
 
@@ -116,6 +119,8 @@ def run_channels(settings: Settings, stop: threading.Event, pulse: Pulse) -> Non
 
 def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The sweeper's process."""
+    from eed_delivery.app.heartbeats import heartbeat
+
     app = _app(settings, stop)
     sweeper, watch, retention = app.sweeper(), app.job_watch(), app.retention()
     beside = [Loop("endings", sweeper.end_jobs, stop, pulse)]
@@ -126,10 +131,11 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     beside += [Loop("recipients", recipients.step, stop, pulse)] if recipients else []
     reconciling = app.reconcile_sweep()
     beside += [Loop("reconcile", reconciling.step, stop, pulse)] if reconciling else []
-    threads = [loop.start() for loop in beside]
-    Loop("sweeper", sweeper.step, stop, pulse).run()
-    for thread in threads:
-        thread.join()
+    with heartbeat(app, "sweeper", stop, pulse):
+        threads = [loop.start() for loop in beside]
+        Loop("sweeper", sweeper.step, stop, pulse).run()
+        for thread in threads:
+            thread.join()
 
 
 def run_events(settings: Settings, settles: bool, stop: threading.Event, pulse: Pulse) -> None:

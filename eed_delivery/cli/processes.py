@@ -15,10 +15,10 @@ from eed_delivery.operations.processes import ProcessView
 @takes_config
 @pass_session
 def processes(session: Session, as_json: bool) -> None:
-    """List the worker processes of all hosts.
+    """List the processes of all hosts: workers, publishers, sweepers and archivers.
 
-    Shows whether they send. A process is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on
-    the list for a day.
+    Shows whether workers send. A process is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays
+    on the list for a day.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def processes(session: Session, as_json: bool) -> None:
     session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=("threads", "role", "channel"))
     alive = sum(process.alive for process in found)
     if not found:
-        session.screen.line("no worker has sent a heartbeat today")
+        session.screen.line("no process has sent a heartbeat today")
     elif alive < len(found):
         session.screen.line(f"{alive:,} of {len(found):,} are alive, the others are gone")
 
@@ -43,6 +43,7 @@ def _process_record(found: ProcessView) -> dict[str, Any]:
 
 def _process_row(found: ProcessView) -> tuple[object, ...]:
     process = found.process
-    sending = ("yes" if process.sending else "no") if found.alive else "gone"
+    alive = ("yes" if process.sending else "no") if process.role == "worker" else ""
+    sending = alive if found.alive else "gone"
     facts = (process.worker_id, process.role, process.channel, process.threads)
     return (*facts, sending, ago(process.age), process.detail)

@@ -304,7 +304,7 @@ def test_replies_cannot_move_the_cursor(world: World, eed: CommandLine) -> None:
 
 
 def test_live_processes(world: World, eed: CommandLine) -> None:
-    assert "no worker has sent a heartbeat" in eed.good("processes")
+    assert "no process has sent a heartbeat" in eed.good("processes")
     world.workers.beat(Process("h:1:ab", "h", "worker", 16), sending=False, detail="breaker open", alive_seconds=15)
     assert "breaker open" in eed.good("processes")
     (process,) = eed.json("processes")
