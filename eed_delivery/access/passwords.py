@@ -4,7 +4,6 @@ https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 """
 
 import threading
-from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,6 +14,8 @@ AT_ONCE = 2
 """Each takes 19 MiB."""
 _room = threading.BoundedSemaphore(AT_ONCE)
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_OF_NOBODY = _hasher.hash("nobody has this password")
+"""Made at once, so that the first unknown name takes no longer than others."""
 
 
 def hashed(password: str) -> str:
@@ -27,12 +28,7 @@ def verify(password: str, password_hash: str | None) -> bool:
     """Whether the password is the one. None is the hash of an unknown user, and takes as long."""
     with _room:
         try:
-            right = _hasher.verify(password_hash or _of_nobody(), password[:LONGEST_PASSWORD])
+            right = _hasher.verify(password_hash or _OF_NOBODY, password[:LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):
             return False
     return right and password_hash is not None
-
-
-@cache
-def _of_nobody() -> str:
-    return _hasher.hash("nobody has this password")

@@ -142,6 +142,7 @@ class NudgeAnswer(Told):
     key: str
     state: str
     registered: str = Field(description="`now`, or `already`.")
+    publisher_seen_seconds_ago: float | None = Field(description="Null: no publisher was seen within a day.")
 
 
 class CertificateAnswer(Told):
@@ -253,8 +254,14 @@ def _add_decisions(r: ApiRoutes) -> None:
     def nudge(path: OneKey) -> Response:
         """Register a job now, before the publisher looks for it. Commit the job before you call."""
         result = operations_now().nudging.nudge(path.key)
-        registered = "now" if result.now else "already"
-        return json_answer(as_json(NudgeAnswer(key=result.job, state=result.state, registered=registered)))
+        seen = None if result.publisher_age is None else round(result.publisher_age, 1)
+        answer = NudgeAnswer(
+            key=result.job,
+            state=result.state,
+            registered="now" if result.now else "already",
+            publisher_seen_seconds_ago=seen,
+        )
+        return json_answer(as_json(answer))
 
 
 def _job(report: JobReport) -> JobAnswer:

@@ -225,10 +225,12 @@ class Operations:
         """Register a job before the publisher looks for it."""
         from eed_delivery.ledger.publishing.ledger import PublishingLedger
         from eed_delivery.ledger.publishing.nudging import NudgeLedger
+        from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.nudging import Nudging
 
         publishing = PublishingLedger(self._database, self._source, self._outbox, self._actor)
-        return Nudging(self.keys, self._reporting, NudgeLedger(self._database, self._source, publishing))
+        nudges = NudgeLedger(self._database, self._source, publishing)
+        return Nudging(self.keys, self._reporting, nudges, WorkerLedger(self._database))
 
     @cached_property
     def resending(self) -> "Resending":

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from eed_delivery.ledger.publishing.nudging import NudgeLedger
 from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import JobState
 from eed_delivery.operations.keys import Keys
 from eed_delivery.operations.refusals import JobNotStarted, JobWaits, OperationRefused, WrongState
@@ -23,11 +24,15 @@ class WhyNotNudged(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NudgeResult:
-    """A job that is registered. `now` is False for one that was registered before."""
+    """A job that is registered. `now` is False for one that was registered before.
+
+    `publisher_age` is seconds since the last heartbeat of any publisher. None: none was seen within a day.
+    """
 
     job: str
     state: JobState
     now: bool
+    publisher_age: float | None
 
 
 class NudgeRefusal(WrongState):
@@ -44,7 +49,8 @@ class NudgeRefusal(WrongState):
 class Nudging:
     """Registers jobs. Each call raises `DatabaseGone`."""
 
-    def __init__(self, keys: Keys, reporting: ReportingLedger, nudges: NudgeLedger) -> None:
+    def __init__(self, keys: Keys, reporting: ReportingLedger, nudges: NudgeLedger, workers: WorkerLedger) -> None:
+        self._workers = workers
         self._keys = keys
         self._reporting = reporting
         self._nudges = nudges
@@ -63,7 +69,8 @@ class Nudging:
         if now and state is JobState.CANCELLED:
             what = f"job {key} has expired, and none of its emails is sent"
             raise NudgeRefusal(what, key, WhyNotNudged.EXPIRED)
-        return NudgeResult(key, state, now)
+        ages = [process.age for process in self._workers.all() if process.role == "publisher"]
+        return NudgeResult(key, state, now, min(ages, default=None))
 
     def _refusal(self, key: str) -> OperationRefused:
         """Why there is nothing to register."""

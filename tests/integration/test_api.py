@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eed_delivery.ledger.workers import Process
 from eed_delivery.operations.repeats import KeyedRequest, KeyTaken
 from tests.operators_site import Site
 from tests.world import World
@@ -332,6 +333,9 @@ def test_a_nudge_registers_a_job_and_says_what_it_is(world: World, tmp_path: Pat
     answers = [site.json("POST", "/api/v1/jobs/42/nudge", role="operator") for _ in range(3)]
     assert [one["registered"] for one in answers] == ["now", "already", "already"]
     assert {one["state"] for one in answers} == {"active"}
+    assert answers[0]["publisher_seen_seconds_ago"] is None
+    world.workers.beat(Process("h:1:ab", "h", "publisher"), sending=False, detail=None, alive_seconds=15)
+    assert site.json("POST", "/api/v1/jobs/42/nudge")["publisher_seen_seconds_ago"] < 60
     assert world.scalar("SELECT COUNT(*) FROM eed_job") == 1
     assert acts(site, "nudge") == 1
 

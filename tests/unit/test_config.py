@@ -616,3 +616,45 @@ def test_anything_else_is_no_region(text: str) -> None:
 def test_regions_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="region"):
         normalise_region(text)
+
+
+OPERATORS = {"EED_OPERATORS__SECRET": "x" * 32}
+
+
+def test_pages_and_api_on_this_host_need_a_secret_only(loaded: Any) -> None:
+    settings = loaded("[operators]\nlisten = '127.0.0.1:8027'", OPERATORS).operators
+    assert (settings.place(), settings.origin) == (("127.0.0.1", 8027), "http://127.0.0.1:8027")
+    assert loaded("[operators]\nlisten = '10.0.0.7:1'\ntrusted_proxy = ['10.0.0.0/8']", OPERATORS).operators.listen
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("listen = '10.0.0.7:8027'", "operators.listen and operators.trusted_proxy"),
+        ("listen = '0.0.0.0:8027'", "operators.listen and operators.trusted_proxy"),
+        ("listen = '[::]:8027'", "operators.listen and operators.trusted_proxy"),
+        ("listen = 'localhost:8027'", "operators.listen"),
+        ("trusted_proxy = ['10.0.0.1/8']", "operators.trusted_proxy.0"),
+        ("trusted_proxy = ['proxy']", "operators.trusted_proxy.0"),
+        ("public_origin = 'http://mail-ops.example.com'", "operators.public_origin"),
+        ("public_origin = 'https://mail-ops.example.com/'", "operators.public_origin"),
+        ("public_origin = 'mail-ops.example.com'", "operators.public_origin"),
+        (
+            "listen = '127.0.0.1:1'\nsession_idle_seconds = 900\nsession_max_seconds = 600",
+            "operators.session_idle_seconds and operators.session_max_seconds",
+        ),
+        ("sign_on = {kind = 'alb'}", "operators.sign_on.kind and operators.sign_on.signer"),
+        ("sign_on = {kind = 'jwks'}", "operators.sign_on.kind and operators.sign_on.keys_url"),
+        ("sign_on = {signer = 'arn:aws:sns:us-east-2:123456789012:x'}", "operators.sign_on.signer"),
+        ("sign_on = {people = {a = {role = 'root'}}}", "operators.sign_on.people.a.role"),
+        ("sign_on = {people = {a = {role = 'viewer', rights = ['admin']}}}", "operators.sign_on.people.a.rights.0"),
+    ],
+)
+def test_what_would_open_pages_and_api_too_far_is_refused(problems: Any, text: str, where: str) -> None:
+    assert where in problems(f"[operators]\n{text}", OPERATORS)
+
+
+def test_pages_and_api_are_not_without_a_secret(problems: Any) -> None:
+    found = problems("[operators]\nlisten = '127.0.0.1:8027'")
+    assert found.keys() == {"operators.listen and operators.secret"}
+    assert "fewer than 32" in str(problems("", {"EED_OPERATORS__SECRET": "short"}))
