@@ -7,7 +7,7 @@ import structlog
 
 from eed_delivery.access.rights import GrantedRights, Right, granted, scoped
 from eed_delivery.access.same_origin import GivenHeaders
-from eed_delivery.access.secrets import TOKEN, digest
+from eed_delivery.access.secrets import TOKEN, TOKEN_PREFIX, digest
 from eed_delivery.access.signed_headers import LONGEST_NAME, NotSigned, SignedHeader
 from eed_delivery.ledger.access.sessions import SessionLedger
 from eed_delivery.ledger.access.tokens import TokenLedger
@@ -51,7 +51,8 @@ class Callers:
 
     def of(self, headers: GivenHeaders, session_id: str | None) -> Caller | None:
         """Who asks. None if nothing was given. Raises `NotKnown` or `NoRole`."""
-        if (authorization := headers.get("Authorization")) is not None:
+        authorization = headers.get("Authorization")
+        if authorization is not None and not self._is_signed(authorization):
             return self._by_token(authorization)
         if session_id is not None and (caller := self._by_session(session_id)) is not None:
             return caller
@@ -59,8 +60,13 @@ class Callers:
             return self._by_header(self._signed, header)
         return None
 
+    def _is_signed(self, authorization: str) -> bool:
+        """Whether the proxy's token comes in this header, as oauth2-proxy sends it. Ours are known by their prefix."""
+        of_proxy = self._signed is not None and self._signed.name.lower() == "authorization"
+        return of_proxy and not _bearer(authorization).startswith(TOKEN_PREFIX)
+
     def _by_token(self, authorization: str) -> Caller:
-        token = authorization[len(BEARER) :].strip() if authorization.lower().startswith(BEARER) else ""
+        token = _bearer(authorization)
         if not TOKEN.fullmatch(token):
             raise NotKnown("The header Authorization has no API token.")
         found = self._tokens.use(digest(token))
@@ -75,7 +81,7 @@ class Callers:
 
     def _by_header(self, signed: SignedHeader, header: str) -> Caller:
         try:
-            person = signed.person(header)
+            person = signed.person(_bearer(header) or header)
         except NotSigned as error:
             log.warning("signed_header_refused", reason=str(error))
             raise NotKnown("The proxy's signed header proves nothing.") from error
@@ -83,3 +89,8 @@ class Callers:
             raise NoRole(person.subject)
         named = person.name if person.name == person.subject else f"{person.name} ({person.subject})"
         return Caller(named[:LONGEST_NAME], "proxy", person.granted)
+
+
+def _bearer(header: str) -> str:
+    """The token behind `Bearer` (RFC 6750, section 2.1). "" if there is none."""
+    return header[len(BEARER) :].strip() if header.lower().startswith(BEARER) else ""

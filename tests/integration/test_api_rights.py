@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 from flask import Flask
 
 from eed_delivery.access.rights import RIGHTS_OF, OperatorRole, Right
 from eed_delivery.operators.routes import OPEN, RouteRight, UndeclaredRoute, declared, needs
 from tests.operators_site import Site
+from tests.signed_tokens import KEY, claims, jwks
 from tests.world import World
 
 ALB = "arn:aws:elasticloadbalancing:us-east-2:123456789012:loadbalancer/app/mail-ops/0123456789abcdef"
@@ -186,3 +188,33 @@ def test_the_answer_has_the_headers_that_protect_a_page(site: Site, tmp_path: Pa
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "<script" not in answer.text
     assert "style=" not in answer.text
+
+
+def test_a_proxy_may_send_its_token_where_api_tokens_come_too(world: World, tmp_path: Path) -> None:
+    """As oauth2-proxy does."""
+    more = """[operators]
+listen = "127.0.0.1:8027"
+[operators.sign_on]
+kind = "jwks"
+header = "Authorization"
+issuer = "https://login.example.com"
+audience = "mail-ops"
+keys_url = "https://login.example.com/jwks.json"
+people = { "8f1c" = { role = "operator" } }
+"""
+    site = Site(world, tmp_path, more, fetch=lambda url: jwks(("one", KEY)))
+    world.add_job()
+    world.enlist()
+
+    def ask(token: str) -> int:
+        return site.ask("POST", "/api/v1/jobs/1/pause", {"reason": "x"}, role=None, Authorization=token).status_code
+
+    signed = jwt.encode(claims(aud="mail-ops"), KEY, "ES256", headers={"kid": "one"})
+    assert ask(f"Bearer {signed}x") == ask("Bearer eed_invented") == ask("Basic YTpi") == 401
+    assert ask(f"Bearer {site.token('viewer')}") == 403
+    assert ask(f"Bearer {signed}") == 200
+    stranger = jwt.encode(claims(aud="mail-ops", sub="77aa"), KEY, "ES256", headers={"kid": "one"})
+    status, problem = site.problem("GET", "/api/v1/jobs", role=None, Authorization=f"Bearer {stranger}")
+    assert (status, problem["type"]) == (403, "urn:eed-delivery:problem:no_role")
+    assert "77aa" in problem["detail"]
+    assert world.scalar("SELECT who FROM eed_audit WHERE act = 'pause'") == "anna@bank.example (8f1c)"

@@ -2,22 +2,20 @@
 
 import base64
 import json
-import time
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from eed_delivery.access.rights import OperatorRole, Right
 from eed_delivery.access.signed_headers import NotSigned, SignedHeader
 from eed_delivery.access.signing_keys import AGAIN_SECONDS, JwksKeys, NoKey, PemKeys
 from eed_delivery.config import GrantSettings, SignOnSettings
+from tests.signed_tokens import ISSUER, KEY, RSA_KEY, claims, jwks, padded, pem
 
 ARN = "arn:aws:elasticloadbalancing:us-east-2:123456789012:loadbalancer/app/mail-ops/0123456789abcdef"
 KID = "8f1c2d3e-0000-4000-8000-0123456789ab"
-ISSUER = "https://login.example.com"
 PEOPLE = {
     "8f1c": GrantSettings(role="admin"),
     "77aa": GrantSettings(role="operator", rights=("see_recipients",)),
@@ -28,26 +26,8 @@ JWKS = SignOnSettings(
     kind="jwks", header="Cf-Access-Jwt-Assertion", issuer=ISSUER, audience="mail-ops",
     keys_url="https://login.example.com/jwks.json", people=PEOPLE, groups=GROUPS,
 )  # fmt: skip
-KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
-RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 HEADER = {"alg": "ES256", "typ": "JWT", "kid": KID, "signer": ARN, "client": "mail-ops", "iss": ISSUER, "exp": 1}
-
-
-def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    kind, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_key().public_bytes(kind, form)
-
-
-def claims(**more: Any) -> dict[str, Any]:
-    return {"sub": "8f1c", "email": "anna@bank.example", "iss": ISSUER, "exp": int(time.time()) + 120, **more}
-
-
-def padded(header: dict[str, Any], payload: dict[str, Any], key: ec.EllipticCurvePrivateKey = KEY) -> str:
-    """A token as AWS's load balancer makes it: base64url with its padding, which the signature covers."""
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()) for part in (header, payload)]
-    signature = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256).sign(b".".join(parts), key)
-    return b".".join([*parts, base64.urlsafe_b64encode(signature)]).decode()
 
 
 class Fetched:
@@ -144,14 +124,6 @@ def test_a_key_that_cannot_be_had_is_asked_for_again_a_little_later() -> None:
     fetch.pages[KID] = pem(KEY)
     now[0] = AGAIN_SECONDS + 1
     assert keys.key(KID) is not None
-
-
-def jwks(*keys: tuple[str, Any]) -> bytes:
-    found = []
-    for kid, key in keys:
-        of = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
-        found.append({**json.loads(of.to_jwk(key.public_key())), "kid": kid, "use": "sig"})
-    return json.dumps({"keys": found}).encode()
 
 
 def of_proxy(fetch: Fetched) -> SignedHeader:
