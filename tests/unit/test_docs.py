@@ -239,8 +239,8 @@ def test_every_fault_scenario_is_in_the_table_and_none_besides() -> None:
     section = DOCUMENTS["docs/reliability.md"].partition("## How it is broken on purpose")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     assert sorted(name for row in rows for name in INLINE.findall(row)) == sorted(SCENARIOS)
-    # Those of files are struck by the scenarios files-kill-*, those of manifests by test_file_channel_service.py, and that
-    # of operators by test_operators_service.py.
+    # Those of files are struck by the scenarios files-kill-*, those of manifests by test_file_channel_service.py, and
+    # that of operators by test_operators_service.py.
     others = len(failpoints.FILES) + len(failpoints.MANIFESTS) + len(failpoints.OPERATORS)
     assert f"each of the {len(failpoints.NAMES) - others} places" in section
     assert f"each of the {len(PLACES)} places" in section
