@@ -105,11 +105,19 @@ class World:
     def source_status(self, email_id: int) -> str:
         return str(self.scalar("SELECT status FROM delivery_email WHERE id = :id", id=email_id))
 
+    @property
+    def now(self) -> str:
+        """The database's time, in SQL, for `earlier`."""
+        return "'now'" if self.database.dialect == "sqlite" else "UTC_TIMESTAMP(6)"
+
+    def earlier(self, moment: str, seconds: float) -> str:
+        """SQL for so many seconds before a moment, which is a column or `now`."""
+        if self.database.dialect == "sqlite":
+            return f"strftime('%Y-%m-%d %H:%M:%f000', {moment}, '{-seconds:+} seconds')"
+        return f"{moment} - INTERVAL {seconds} SECOND"
+
     def lapse(self, email_id: int, seconds: float = 3600) -> None:
         """Let so much time pass for one email, by moving its times back."""
-        if self.database.dialect == "sqlite":
-            back = f"strftime('%Y-%m-%d %H:%M:%f000', {{}}, '-{seconds} seconds')"
-        else:
-            back = f"{{}} - INTERVAL {seconds} SECOND"
-        moved = ", ".join(f"{c} = {back.format(c)}" for c in ("lease_until", "wire_at", "not_before", "changed_at"))
+        times = ("lease_until", "wire_at", "not_before", "changed_at")
+        moved = ", ".join(f"{column} = {self.earlier(column, seconds)}" for column in times)
         self.execute(f"UPDATE eed_email SET {moved} WHERE email_id = :id", id=email_id)

@@ -81,7 +81,7 @@ def test_since_when_an_email_is_answered_so_is_known(world: World, answers: Answ
     world.enlist()
     assert answers.seconds_since_first(first, 0, 450, "4.2.1") == 0
     attempt(world, first, BUSY)
-    world.execute("UPDATE eed_attempt SET ended_at = UTC_TIMESTAMP(6) - INTERVAL 5000 SECOND")
+    world.execute(f"UPDATE eed_attempt SET ended_at = {world.earlier(world.now, 5000)}")
     attempt(world, first, BUSY)
     attempt(world, first, Outcome(Verdict.INFRASTRUCTURE, "451 later", 451))
     attempt(world, second, BUSY)
