@@ -52,17 +52,6 @@ class DirectoryStore:
                 raise self._broken(error) from error
         return Accepted("it was there", None, None)
 
-    def put(self, file: File) -> None:
-        """See `FileTransport.put`."""
-        draft = self._draft(file)
-        try:
-            draft.replace(self._root / file.path)
-            _sync((self._root / file.path).parent)
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
-            raise self._broken(error) from error
-
     def probe(self) -> None:
         """See `FileTransport.probe`."""
         try:

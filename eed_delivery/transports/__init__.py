@@ -14,7 +14,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from eed_delivery.model import Accepted, File, Files, Rendered
+from eed_delivery.model import Accepted, Files, Rendered
 
 Grant = Callable[[], None]
 """Asks the ledger for the wire. Returns for yes; raises NoGrant or DatabaseGone for no."""
@@ -89,10 +89,6 @@ class FileTransport(Protocol):
         Raises InfrastructureFailure or Throttled while the store does not answer, or takes too long for all of the
         files. Raises PermanentFailure for other bytes.
         """
-        ...
-
-    def put(self, file: File) -> None:
-        """Put one file that replaces what is there under its name: a job's manifest. Raises as `send` does."""
         ...
 
     def probe(self) -> None:

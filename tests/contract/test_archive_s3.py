@@ -94,13 +94,6 @@ def test_it_says_what_became_of_a_lost_answer(client: Any) -> None:
         store.settle(message(b"other"))
 
 
-def test_a_manifest_replaces_the_one_before(client: Any) -> None:
-    store = store_in(client, f"s3://{BUCKET}")
-    for content in (b"first", b"second"):
-        store.put(file(content))
-    assert client.get_object(Bucket=BUCKET, Key="1/7.0.eml")["Body"].read() == b"second"
-
-
 def test_without_a_grant_nothing_is_stored(client: Any) -> None:
     def refuse() -> None:
         raise LookupError
@@ -112,7 +105,7 @@ def test_without_a_grant_nothing_is_stored(client: Any) -> None:
 
 def test_a_bucket_that_is_not_there_is_the_archives_fault(client: Any) -> None:
     store = store_in(client, "s3://no-such-bucket-of-ours/x")
-    for call in (store.probe, lambda: store.send(message(b"x"), lambda: None), lambda: store.put(file(b"x"))):
+    for call in (store.probe, lambda: store.send(message(b"x"), lambda: None)):
         with pytest.raises(InfrastructureFailure, match="no-such-bucket-of-ours"):
             call()
 

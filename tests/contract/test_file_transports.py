@@ -176,12 +176,6 @@ def test_names_in_many_scripts(store: FileStore, transport: FileTransport, name:
     assert transport.settle(files(named)) is not None
 
 
-def test_a_manifest_replaces_the_one_before(store: FileStore, transport: FileTransport) -> None:
-    transport.put(file("job-1/manifest.csv", b"first"))
-    transport.put(file("job-1/manifest.csv", b"second, and longer"))
-    assert store.arrived() == {"job-1/manifest.csv": b"second, and longer"}
-
-
 def test_what_is_mapped_from_the_disk_is_put_as_any_other(store: FileStore, transport: FileTransport) -> None:
     """A job's manifest is, because it may be large. The last of the files is there last."""
     content = bytes(range(256)) * 10_000

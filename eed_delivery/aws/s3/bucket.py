@@ -98,13 +98,6 @@ class S3Bucket:
             if not self.has(file, in_time):  # it has gone meanwhile
                 raise TransientFailure("S3 has refused the key as taken, and has no such object") from error
 
-    def put(self, file: File) -> None:
-        """Put a file over what has its key. Where the bucket keeps versions, the one before stays as such."""
-        try:
-            self._put(file)
-        except ClientError as error:
-            raise self._refused(error, "take the file for") from error
-
     def has(self, file: File, in_time: Callable[[], None]) -> bool:
         """Whether the same bytes are there. Raises PermanentFailure for other bytes.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from eed_delivery.aws.s3.bucket import S3Bucket
 from eed_delivery.errors import InDoubt, InfrastructureFailure
-from eed_delivery.model import Accepted, File, Files
+from eed_delivery.model import Accepted, Files
 from eed_delivery.transports import Grant, file_stores
 from eed_delivery.transports.file_stores import time_limits
 from eed_delivery.transports.file_stores.time_limits import PUT_SECONDS, SETTLE_SECONDS, Clock, TimeLimit
@@ -59,10 +59,6 @@ class BucketTransport:
             if all(self._bucket.has(file, in_time) for file in message.files)
             else None
         )
-
-    def put(self, file: File) -> None:
-        """See `FileTransport.put`."""
-        self._bucket.put(file)
 
     def probe(self) -> None:
         """Ask for the bucket. See `Transport.probe`."""

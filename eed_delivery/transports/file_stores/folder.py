@@ -76,11 +76,6 @@ class RemoteFolder:
                 raise NameTaken(new) from None
             raise
 
-    def replace(self, old: str, new: str) -> None:
-        """Rename, and replace what has the new name. Where that takes two steps, there is a moment without a file."""
-        with self._asking("rename document", new):
-            self._connection.replace(old, new)
-
     def remove(self, path: str) -> None:
         """Remove a file."""
         with self._asking("remove document", path):

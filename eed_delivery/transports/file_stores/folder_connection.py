@@ -57,10 +57,6 @@ class FolderConnection(Protocol):
         """Give a file its name."""
         ...
 
-    def replace(self, old: str, new: str) -> None:
-        """Rename, and replace what has the new name."""
-        ...
-
     def remove(self, path: str) -> None:
         """Remove a file."""
         ...

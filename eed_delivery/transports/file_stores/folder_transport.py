@@ -91,19 +91,6 @@ class FolderTransport:
         found = self._connected(all_there, SETTLE_SECONDS)[1]
         return file_stores.accepted(message, DONE) if found else None
 
-    def put(self, file: File) -> None:
-        """See `FileTransport.put`."""
-        folder, draft = self._connected(lambda folder: self._draft(folder, file))
-        drafts = [draft]
-        try:
-            folder.replace(draft.temporary, draft.target)
-            drafts.clear()
-        except FolderConnectionLost as error:
-            self._lose(drafts)
-            raise InDoubt(f"the connection was lost while a file got its name: {error}") from error
-        finally:
-            self._discard(drafts)
-
     def probe(self) -> None:
         """Connect, and look for the channel's directory. See `Transport.probe`."""
         self._connected(lambda folder: folder.look())

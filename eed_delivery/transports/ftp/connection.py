@@ -79,14 +79,6 @@ class FtpConnection(FolderConnection):
         """See `FolderConnection.rename`."""
         self._ftp.rename(old, new)
 
-    def replace(self, old: str, new: str) -> None:
-        """See `FolderConnection.replace`."""
-        try:
-            self._ftp.rename(old, new)
-        except ftplib.error_perm:
-            self._ftp.delete(new)
-            self._ftp.rename(old, new)
-
     def remove(self, path: str) -> None:
         """See `FolderConnection.remove`."""
         self._ftp.delete(path)

@@ -73,10 +73,6 @@ class StrictSftpClient(SFTPClient):  # type: ignore[misc]  # paramiko has no typ
         _, fragment, _, _, available = struct.unpack_from(">5Q", answer.get_remainder())
         return int(fragment * available)
 
-    def replace(self, old: str, new: str) -> bool:
-        """Rename over what is there, in one step. False if the server cannot."""
-        return self.offered("posix-rename@openssh.com", old, new) is not None
-
     def sha256(self, path: str) -> str | None:
         """By the extension check-file, which OpenSSH lacks. draft-ietf-secsh-filexfer-extensions-00, section 3"""
         if "check-file" in self.lacks:

@@ -1,7 +1,7 @@
 """One SFTP connection: version 3 of the protocol, as all servers speak it.
 
 A rename by SSH_FXP_RENAME fails if the new name is taken (draft-ietf-secsh-filexfer-02, section 6.5), and OpenSSH does
-it by link(2), in one step. `posix-rename@openssh.com` replaces, and is used for manifests alone.
+it by link(2), in one step. `posix-rename@openssh.com`, which replaces, is not used.
 """
 
 import logging
@@ -79,13 +79,6 @@ class SftpConnection(FolderConnection):
     def rename(self, old: str, new: str) -> None:
         """See `FolderConnection.rename`."""
         self._sftp.rename(old, new)
-
-    def replace(self, old: str, new: str) -> None:
-        """See `FolderConnection.replace`."""
-        if not self._sftp.replace(old, new):
-            with suppress(SftpStatus):
-                self._sftp.remove(new)
-            self._sftp.rename(old, new)
 
     def remove(self, path: str) -> None:
         """See `FolderConnection.remove`."""

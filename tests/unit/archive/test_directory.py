@@ -54,17 +54,10 @@ def test_it_says_whether_a_file_is_there(tmp_path: Path) -> None:
     assert store.settle(message(file(b"content"))) is not None
 
 
-def test_a_manifest_replaces_the_one_before(tmp_path: Path) -> None:
-    store = DirectoryStore(tmp_path)
-    for content in (b"first", b"second"):
-        store.put(file(content, "1/manifest.json"))
-    assert [p.read_bytes() for p in (tmp_path / "1").iterdir()] == [b"second"]
-
-
 def test_a_place_that_cannot_be_used_is_the_archives_fault(tmp_path: Path) -> None:
     (tmp_path / "archive").write_text("a file")
     store = DirectoryStore(tmp_path / "archive")
-    calls = (store.probe, lambda: store.send(message(file(b"x")), lambda: None), lambda: store.put(file(b"x")))
+    calls = (store.probe, lambda: store.send(message(file(b"x")), lambda: None))
     for call in calls:
         with pytest.raises(InfrastructureFailure, match="cannot be used"):
             call()
