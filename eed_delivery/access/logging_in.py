@@ -1,6 +1,7 @@
 """A login with a password. The attempt is counted first, and the answer takes as long for an unknown name."""
 
 from dataclasses import dataclass
+from ipaddress import IPv6Network, ip_address
 
 import structlog
 
@@ -12,6 +13,9 @@ from eed_delivery.ledger.access.users import UserLedger
 from eed_delivery.ledger.actor import Actor
 
 log = structlog.get_logger(__name__)
+
+ONE_CUSTOMERS = 64
+"""Bits of a network's prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class LoggingIn:
 
     def log_in(self, name: str, password: str, address: str, host: str) -> LoginResult:
         """Check a name and a password that come from a network address."""
-        of_name, of_address = subject("name", name), subject("address", address)
+        of_name, of_address = subject("name", name), subject("address", _network(address))
         wait = self._attempts.begin([of_name, of_address])
         if wait > 0:
             log.warning("login_refused", reason="too many failures", wait_seconds=round(wait))
@@ -49,3 +53,12 @@ class LoggingIn:
     def log_out(self, session: bytes, who: Actor) -> None:
         """End a session."""
         self._sessions.end(session, who)
+
+
+def _network(address: str) -> str:
+    """What is counted together: an IPv4 address, and of IPv6 the network that one customer is given (RFC 6177)."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(IPv6Network((int(parsed), ONE_CUSTOMERS), strict=False)) if parsed.version == 6 else address

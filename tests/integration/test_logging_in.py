@@ -127,6 +127,25 @@ def test_failed_logins_wait_by_address_whatever_name_they_try(site: Site) -> Non
     assert log_in(site.browser(), address="198.51.100.8").status_code == 303
 
 
+def test_a_name_with_blanks_behind_it_is_no_other_spelling_that_is_counted_apart(site: Site) -> None:
+    """MySQL and MariaDB compare without them."""
+    assert log_in(site.browser(), "anna ").status_code == 403
+    assert log_in(site.browser(), "anna").status_code == 303
+
+
+def test_failed_logins_of_one_ipv6_network_wait_together(site: Site) -> None:
+    for n in range(FREE_ATTEMPTS + 1):
+        assert log_in(site.browser(), f"nobody-{n}", address=f"2001:db8::{n}:7").status_code == 403
+    assert log_in(site.browser(), address="2001:db8::ffff:1").status_code == 429
+    assert log_in(site.browser(), address="2001:db8:0:1::1").status_code == 303
+
+
+def test_an_address_that_has_to_wait_makes_no_rows_with_invented_names(site: Site) -> None:
+    for n in range(FREE_ATTEMPTS + 5):
+        log_in(site.browser(), f"nobody-{n}", address="198.51.100.7")
+    assert site.world.scalar("SELECT COUNT(*) FROM eed_login_attempt") == FREE_ATTEMPTS + 1 + 1
+
+
 def test_an_unknown_name_is_answered_like_a_wrong_password(site: Site) -> None:
     wrong, unknown = log_in(site.browser(), password="wrong"), log_in(site.browser(), "nobody")
     assert (wrong.status_code, wrong.text) == (unknown.status_code, unknown.text)

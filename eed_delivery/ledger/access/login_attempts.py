@@ -54,6 +54,8 @@ class LoginAttemptLedger:
         is not counted, and must not be made."""
 
         def work(c: Connection) -> float:
+            if (wait := self._blocked(c, subjects)) > 0:
+                return wait  # and no row for a name that was made up
             rows = [self._locked(c, one) for one in sorted(subjects)]
             wait = max(left for _, _, left in rows)
             if wait > 0:
@@ -64,6 +66,13 @@ class LoginAttemptLedger:
             return 0.0
 
         return self._database.run(work)
+
+    def _blocked(self, c: Connection, subjects: Sequence[bytes]) -> float:
+        """For how many seconds one of them is blocked, by what is there."""
+        left = seconds_until(_a.blocked_until).label("wait")
+        lasts = _a.last_at > utc_in(-FORGOTTEN_AFTER_SECONDS)
+        found = c.execute(select(left).where(_a.subject.in_(subjects), _a.blocked_until.is_not(None), lasts))
+        return max((float(wait) for wait in found.scalars()), default=0.0)
 
     def _locked(self, c: Connection, one: bytes) -> tuple[bytes, int, float]:
         """A subject with its failures, and the seconds that it is blocked for."""

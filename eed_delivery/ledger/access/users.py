@@ -51,8 +51,11 @@ class UserLedger:
 
     def password_hash(self, name: str) -> str | None:
         """The hash of a user's password. None if there is no such user, or it is revoked."""
-        statement = select(eed_user.c.password_hash).where(eed_user.c.name == name, eed_user.c.revoked_at.is_(None))
-        return self._database.run(lambda c: c.execute(statement).scalar_one_or_none())
+        u = eed_user.c
+        statement = select(u.name, u.password_hash).where(u.name == name, u.revoked_at.is_(None))
+        found = self._database.run(lambda c: c.execute(statement).one_or_none())
+        # The servers compare without blanks at the end. Each such spelling would be counted as a name of its own.
+        return found.password_hash if found is not None and found.name == name else None
 
     def add(self, name: str, password_hash: str, role: str, rights: Sequence[str]) -> bool:
         """Add a user. False: there is one of this name. A revoked one is replaced."""
