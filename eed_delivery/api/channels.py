@@ -7,6 +7,7 @@ from pydantic import Field
 
 from eed_delivery.access.rights import Right
 from eed_delivery.api.keyed import once
+from eed_delivery.api.masking import shown, shown_or_none
 from eed_delivery.api.routes import ApiRoutes
 from eed_delivery.api.schemas import Asked, Moment, Reason, Told, Utc, as_json
 from eed_delivery.api.versions import tagged
@@ -122,7 +123,7 @@ def _held(channel: str) -> dict[str, Any]:
 
 def _hold_answer(hold: ChannelHold) -> HoldAnswer:
     return HoldAnswer(
-        channel=hold.channel, reason=hold.reason, who=hold.who, held_at=hold.held_at, until_at=hold.until_at
+        channel=hold.channel, reason=shown(hold.reason), who=hold.who, held_at=hold.held_at, until_at=hold.until_at
     )  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def _channel(view: ChannelView) -> ChannelAnswer:
         hold=None if view.hold is None else _hold_answer(view.hold),
         unfinished_jobs=view.jobs,
         workers=view.workers,
-        problem=view.problem,
+        problem=shown_or_none(view.problem),
         changed_by=view.changed_by,
         changed_at=view.changed_at,
     )

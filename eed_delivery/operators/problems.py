@@ -1,7 +1,7 @@
 """Errors as answers (RFC 9457): what happened, what to do, and the command that does the same."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,7 @@ from eed_delivery.operations.refusals import (
     UnknownKey,
     WrongState,
 )
+from eed_delivery.untrusted import mask_accounts, mask_addresses
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:eed-delivery:problem:"
@@ -54,9 +55,22 @@ class HttpProblem(Exception):
 
 
 def problem_of(error: Exception) -> HttpProblem | None:
-    """An expected error as a problem. None for a defect."""
+    """An expected error as a problem. None for a defect.
+
+    What an operation or the database says may quote an address. It is masked, whoever asks."""
     if isinstance(error, HttpProblem):
         return error
+    found = _expected(error)
+    return None if found is None else _masked(found)
+
+
+def _masked(problem: HttpProblem) -> HttpProblem:
+    mask = mask_accounts if problem.status == 422 else mask_addresses  # 422 is about what was given, in quotes
+    errors = [{**one, "detail": mask(one["detail"])} for one in problem.errors]
+    return replace(problem, detail=mask(problem.detail), do=mask(problem.do), errors=errors)
+
+
+def _expected(error: Exception) -> HttpProblem | None:
     if isinstance(error, DatabaseGone | QueueGone):
         return gone(error)
     if isinstance(error, DBAPIError):

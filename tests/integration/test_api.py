@@ -92,6 +92,40 @@ def test_what_was_given_is_not_quoted(site: Site) -> None:
     assert "anna" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/api/v1/suppressions", "/api/v1/suppressions/remove"])
+def test_what_an_operation_refuses_is_not_quoted(site: Site, path: str) -> None:
+    body = {"addresses": ["anna maria@example.com"], **({} if path.endswith("remove") else WHY)}
+    status, problem = site.problem("POST", path, body, Idempotency_Key="one")
+    assert status == 422
+    assert "anna" not in str(problem)
+    assert "maria" not in str(problem)
+
+
+def test_a_reason_that_quotes_an_address_is_masked_in_errors_and_holds(site: Site) -> None:
+    site.world.execute("UPDATE eed_job SET state = 'paused', reason = '550 unknown: anna@example.com'")
+    status, problem = site.problem("POST", PAUSE, WHY)
+    assert status == 409
+    assert "***@example.com" in problem["detail"]
+    assert "anna@" not in str(problem)
+    site.json("POST", "/api/v1/hold", {"reason": "asked by anna@example.com"})
+    for path in ("/api/v1/channels", "/api/v1/channels/default"):
+        answer = site.ask("GET", path, role="viewer").text
+        assert "by ***@example.com" in answer
+        assert "anna@" not in answer
+
+
+def test_each_text_of_the_audit_is_masked_by_itself(site: Site) -> None:
+    for text, shown in (
+        ("@example.com", "@example.com"),
+        ('"anna b"@example.com', "***@example.com"),
+        ("anna@example.com", "***@example.com"),
+    ):
+        site.cli.good("channel", "hold", "default", "--reason", "x")
+        site.world.execute("UPDATE eed_audit SET state_before = :facts", facts=json.dumps({"a": text, "b": 1}))
+        acts = site.json("GET", "/api/v1/audit?act=channel_hold")["items"]
+        assert acts[0]["before"] == {"a": shown, "b": 1}
+
+
 def test_an_invented_request_id_is_replaced(site: Site) -> None:
     answer = site.ask("GET", "/healthz", X_Request_Id="a b\tc")
     assert answer.headers["X-Request-Id"].isalnum()
