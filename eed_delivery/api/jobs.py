@@ -176,7 +176,7 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
         answer = JobsAnswer(
             items=[_job(report) for report in page.jobs],
             scheduled=waiting,
-            scheduled_problem=page.waiting_problem,
+            scheduled_problem=shown_or_none(page.waiting_problem),
             next=cursors.next(page.next_after),
         )
         return tagged(as_json(answer))
@@ -206,12 +206,13 @@ def _add_one(r: ApiRoutes) -> None:
         waiting = operations.jobs.waiting(path.key)
         if waiting is not None:
             return tagged(as_json(_scheduled(waiting)), WAITS)
+        version = operations.deciding.version(path.key)  # first: what is decided meanwhile must not pass for seen
         report = operations.jobs.report(path.key)
         recent, outcomes = operations.jobs.progress(report)
         counts = {name: getattr(outcomes, name) for name in outcomes.__dataclass_fields__}
         rate = round(recent.per_second, 1) if report.finished_at is None else None
         more = {"scheduled_for": None, "per_second": rate, "outcomes": counts}
-        return tagged({**as_json(_job(report)), **more}, operations.deciding.version(path.key))
+        return tagged({**as_json(_job(report)), **more}, version)
 
     @r.get("/jobs/<path:key>/certificate", Right.VIEW, CertificateAnswer, "report {key}")
     def certify(path: OneKey) -> Response:

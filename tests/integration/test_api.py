@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from eed_delivery.ledger.workers import Process
 from eed_delivery.operations.repeats import KeyedRequest, KeyTaken
@@ -187,6 +188,25 @@ def test_of_two_people_who_decide_on_one_job_the_second_is_told(site: Site) -> N
     # resumed and paused again for the same reason is another pause
     site.json("POST", PAUSE, WHY)
     assert site.problem("POST", "/api/v1/jobs/1/resume", WHY, If_Match=paused["etag"])[0] == 412
+
+
+def test_what_is_decided_while_a_job_is_read_does_not_pass_for_seen(site: Site) -> None:
+    counting = []
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def decide(c: object, cursor: object, statement: str, *rest: object) -> None:
+        if "count(" in statement.lower() and not counting:
+            counting.append(statement)
+            site.cli.good("pause", "1", "--reason", "another person's")
+
+    try:
+        seen = site.ask("GET", "/api/v1/jobs/1")
+    finally:
+        event.remove(Engine, "before_cursor_execute", decide)
+    assert counting
+    assert seen.json is not None
+    assert seen.json["state"] == "active"
+    assert site.problem("POST", "/api/v1/jobs/1/cancel", WHY, If_Match=seen.headers["ETag"])[0] == 412
 
 
 def test_counts_may_change_between_a_look_and_a_decision(site: Site) -> None:
