@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.access.idempotency import (
     IdempotencyLedger,
     KeyAnswered,
@@ -13,7 +14,6 @@ from eed_delivery.ledger.access.idempotency import (
     digest_of,
 )
 from eed_delivery.ledger.acts import operations_named
-from eed_delivery.operations.refusals import OperationRefused
 
 __all__ = ["KeyAnswered", "KeyAtWork", "KeyOfAnother", "KeyState", "KeyTaken", "KeyedRequest", "Repeats"]
 
@@ -50,7 +50,7 @@ class Repeats:
         try:
             with operations_named(taken.operation):
                 act()
-        except OperationRefused:
+        except NotPossible:
             self._keys.let_go(taken)
             raise
 

@@ -252,6 +252,15 @@ def test_a_refused_request_does_not_use_up_its_key(site: Site) -> None:
     assert site.json("POST", "/api/v1/jobs/1/resume", WHY, Idempotency_Key="one")["state"] == "active"
 
 
+def test_a_request_that_was_too_late_does_not_use_up_its_key(site: Site) -> None:
+    seen = site.ask("GET", "/api/v1/jobs/1").headers["ETag"]
+    site.cli.good("pause", "1", "--reason", "x")
+    path = "/api/v1/jobs/1/resume"
+    assert site.problem("POST", path, WHY, If_Match=seen, Idempotency_Key="one")[0] == 412
+    seen = site.ask("GET", "/api/v1/jobs/1").headers["ETag"]
+    assert site.json("POST", path, WHY, If_Match=seen, Idempotency_Key="one")["state"] == "active"
+
+
 def test_while_the_first_request_is_at_work_a_repeat_is_refused(site: Site) -> None:
     site.token("admin")
     taken = taken_over(site)
