@@ -46,10 +46,11 @@ class Cursors:
 
 
 def _place() -> list[object]:
-    """The path, and each filter. The size of a page may change from one to the next."""
+    """The path, each filter, and what the body asks for. The size of a page may change from one to the next."""
     filters: Mapping[str, list[str]] = request.args.to_dict(flat=False)
     kept = sorted((name, sorted(values)) for name, values in filters.items() if name not in ("after", "limit"))
-    return [request.path, [[name, values] for name, values in kept]]
+    asked = json.dumps(request.get_json(silent=True), sort_keys=True)
+    return [request.path, [[name, values] for name, values in kept], hashlib.sha256(asked.encode()).hexdigest()]
 
 
 def _unusable(what: str) -> HttpProblem:
