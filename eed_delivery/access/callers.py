@@ -8,7 +8,7 @@ import structlog
 from eed_delivery.access.rights import GrantedRights, Right, granted, scoped
 from eed_delivery.access.same_origin import GivenHeaders
 from eed_delivery.access.secrets import TOKEN, TOKEN_PREFIX, digest
-from eed_delivery.access.signed_headers import LONGEST_NAME, NotSigned, SignedHeader
+from eed_delivery.access.signed_headers import LONGEST_NAME, NotSigned, SignedHeader, SignedPerson
 from eed_delivery.ledger.access.sessions import SessionLedger
 from eed_delivery.ledger.access.tokens import TokenLedger
 
@@ -87,8 +87,15 @@ class Callers:
             raise NotKnown("The proxy's signed header proves nothing.") from error
         if person.granted is None:
             raise NoRole(person.subject)
-        named = person.name if person.name == person.subject else f"{person.name} ({person.subject})"
-        return Caller(named[:LONGEST_NAME], "proxy", person.granted)
+        return Caller(_name_of(person), "proxy", person.granted)
+
+
+def _name_of(person: SignedPerson) -> str:
+    """For the audit. A readable name may be anything that the person likes. So the subject is always there, whole."""
+    if person.name == person.subject:
+        return person.subject
+    behind = f" ({person.subject})"
+    return f"{person.name[: max(0, LONGEST_NAME - len(behind))]}{behind}"
 
 
 def _bearer(header: str) -> str:

@@ -218,3 +218,22 @@ people = { "8f1c" = { role = "operator" } }
     assert (status, problem["type"]) == (403, "urn:eed-delivery:problem:no_role")
     assert "77aa" in problem["detail"]
     assert world.scalar("SELECT who FROM eed_audit WHERE act = 'pause'") == "anna@bank.example (8f1c)"
+
+
+def test_a_person_cannot_push_their_subject_out_of_the_audit_by_a_long_name(world: World, tmp_path: Path) -> None:
+    more = """[operators]
+listen = "127.0.0.1:8027"
+[operators.sign_on]
+kind = "jwks"
+header = "X-Signed"
+issuer = "https://login.example.com"
+audience = "mail-ops"
+keys_url = "https://login.example.com/jwks.json"
+people = { "8f1c" = { role = "operator" } }
+"""
+    site = Site(world, tmp_path, more, fetch=lambda url: jwks(("one", KEY)))
+    world.add_job()
+    world.enlist()
+    signed = jwt.encode(claims(aud="mail-ops", email="root" + " " * 300), KEY, "ES256", headers={"kid": "one"})
+    site.json("POST", "/api/v1/jobs/1/pause", {"reason": "x"}, role=None, X_Signed=signed)
+    assert str(world.scalar("SELECT who FROM eed_audit WHERE act = 'pause'")).endswith(" (8f1c)")
