@@ -63,7 +63,7 @@ class SignedHeader:
             raise NotSigned("the token is too long")
         try:
             claims = self._read(token)
-        except PyJWTError as error:
+        except (PyJWTError, TypeError, ValueError) as error:  # TypeError: its alg is of another kind of key
             raise NotSigned(str(error)) from error
         except NoKey as error:
             raise NotSigned("the key that it names cannot be had") from error

@@ -160,6 +160,13 @@ def test_a_published_key_is_no_shared_secret() -> None:
         of_proxy(Fetched(**{"jwks.json": jwks(("one", KEY))})).person(token)
 
 
+@pytest.mark.parametrize(("algorithm", "kid"), [("RS256", "one"), ("PS256", "one"), ("EdDSA", "one"), ("ES256", "two")])
+def test_an_algorithm_of_another_kind_of_key_is_refused(algorithm: str, kid: str) -> None:
+    header = {"alg": algorithm, "kid": kid}
+    with pytest.raises(NotSigned):
+        of_proxy(Fetched(**{"jwks.json": jwks(("one", KEY), ("two", RSA_KEY))})).person(padded(header, claims()))
+
+
 def test_a_new_key_of_the_set_is_found_but_the_set_is_not_fetched_for_each_invention() -> None:
     now = [0.0]
     fetch = Fetched(**{"jwks.json": jwks(("one", KEY))})
