@@ -37,6 +37,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+AWAY = "The database or the queue does not answer as it should."
+"""For whom it is not known who they are."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="eed-delivery"'}
 
 
@@ -131,6 +133,8 @@ class Shell:
             log.exception("operators_request_failed", route=route, request_id=g.get("request_id"))
             do = "The log has more about it under this request's id."
             problem = HttpProblem(500, "defect", "This is a defect of the service.", do)
+        if problem.status == 503 and "caller" not in g:
+            problem.detail = AWAY  # the server's own words name hosts, accounts and tables
         if request.endpoint and not problem.command and problem.status not in (401, 403, 429):
             problem.command = command_of(self._app, request.endpoint, request.view_args or {})
         return answer_of(problem)

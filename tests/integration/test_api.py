@@ -452,3 +452,14 @@ def test_without_the_database_the_process_is_alive_and_the_service_not_ready(sit
     found = site.ask("GET", "/readyz").json
     assert found is not None
     assert [one["name"] for one in found["findings"]] == ["database", "tables", "publisher", "sweeper"]
+
+
+def test_what_the_database_says_is_not_for_strangers(site: Site) -> None:
+    token = site.token("admin")
+    site.world.execute("ALTER TABLE eed_api_token RENAME TO eed_api_token_away")
+    try:
+        answer = site.ask("GET", "/api/v1/jobs", token=token)
+    finally:
+        site.world.execute("ALTER TABLE eed_api_token_away RENAME TO eed_api_token")
+    assert answer.status_code == 503
+    assert "eed_api_token" not in answer.text
