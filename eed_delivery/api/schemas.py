@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 REASON = "Kept in the audit."
 MOST = 1000
@@ -24,11 +33,14 @@ Utc = Annotated[
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it is before the year 1 or beyond the year 9999") from None
 
 
-Moment = Annotated[AwareDatetime, Field(description="RFC 3339, with its zone.")]
-"""A time of a caller."""
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), Field(description="RFC 3339, with its zone.")]
+"""A time of a caller, in UTC as operations take it."""
 
 
 class Asked(BaseModel):

@@ -137,6 +137,18 @@ def test_a_key_with_a_slash_or_a_letter_of_any_script_is_reached(site: Site) -> 
         assert site.problem("GET", f"/api/v1/jobs/{key}")[0] in (404, 422), key
 
 
+def test_a_time_is_understood_with_its_zone(site: Site) -> None:
+    body = {"addresses": ["a@example.com"], **WHY, "expires_at": "2999-01-01T01:30:00+02:00"}
+    site.json("POST", "/api/v1/suppressions", body, Idempotency_Key="k")
+    (entry,) = site.json("GET", "/api/v1/suppressions")["items"]
+    assert entry["expires_at"] == "2998-12-31T23:30:00.000Z"
+    site.json("POST", "/api/v1/hold", {**WHY, "until": "2999-01-01T01:30:00+02:00"})
+    until = site.json("GET", "/api/v1/channels/default")["hold"]["until_at"]
+    assert until.startswith(("2998-12-31T23:29", "2998-12-31T23:30"))
+    edge = {**body, "expires_at": "0001-01-01T00:00:00+02:00"}
+    assert site.problem("POST", "/api/v1/suppressions", edge, Idempotency_Key="l")[0] == 422
+
+
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 
