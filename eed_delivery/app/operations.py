@@ -3,7 +3,7 @@
 A part imports its modules where it is made. A look into the ledger needs neither queue nor templates nor clients.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -238,8 +238,16 @@ class Operations:
         from eed_delivery.ledger.resending import ResendLedger
         from eed_delivery.operations.resending import Resending
 
-        resends = ResendLedger(self._database, self._source, self._actor, self._outbox, self._pseudonyms)
+        who, outbox, pseudonyms = self._actor, self._outbox, self._pseudonyms
+        resends = ResendLedger(self._database, self._source, who, outbox, pseudonyms, self._file_channels)
         return Resending(self.keys, resends)
+
+    def _file_channels(self) -> Collection[str]:
+        """The channels that put files."""
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+
+        found = self._app.channel_directory(ChannelLedger(self._database)).look().channels
+        return [name for name, channel in found.items() if channel.carries_files]
 
     @cached_property
     def _suppression_list(self) -> "SuppressionList":

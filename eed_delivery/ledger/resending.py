@@ -3,6 +3,7 @@
 It is a new email of the same job, linked to the first one.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ COUNT_RESEND = (
     .values(total=eed_job.c.total + 1, resent=eed_job.c.resent + 1)
 )
 _ITS_CATEGORY = select(eed_job.c.category).where(eed_job.c.job_id == bindparam("id")).scalar_subquery()
+_ITS_CHANNEL = select(eed_job.c.channel).where(eed_job.c.job_id == bindparam("id"))
 SUPPRESSING = (
     select(eed_suppression)
     .where(eed_suppression.c.address.in_(bindparam("forms", expanding=True)))
@@ -77,8 +79,11 @@ class ResendLedger:
         who: Actor,
         outbox: Outbox = SILENT,
         pseudonyms: Pseudonyms = NO_PSEUDONYMS,
+        file_channels: Callable[[], Collection[str]] = lambda: (),
     ) -> None:
-        """`who` acts, for the audit. `outbox` receives its notices. `pseudonyms` are those of erased addresses."""
+        """`who` acts, for the audit. `outbox` receives its notices. `pseudonyms` are those of erased addresses.
+        `file_channels` names the channels that put files, which the suppression list does not concern."""
+        self._file_channels = file_channels
         self._pseudonyms = pseudonyms
         self._outbox = outbox
         self._database = database
@@ -89,12 +94,13 @@ class ResendLedger:
         """Enter the new email. The service sends it by itself. The source's row keeps what it says of the original."""
         # The key is chosen outside of the transaction that enters the email: should that one run again, because its
         # answer was lost, it finds the key taken, and enters no second one.
-        plan = self._database.run(lambda c: self._plan(c, wanted))
+        unlisted = () if wanted.despite_list else self._file_channels()
+        plan = self._database.run(lambda c: self._plan(c, wanted, unlisted))
         operation = new_operation()
         self._database.run(lambda c: self._enter(c, wanted, plan, operation))
         return Resent(plan.key, plan.recipient)
 
-    def _plan(self, c: Connection, wanted: Resend) -> _Plan:
+    def _plan(self, c: Connection, wanted: Resend, unlisted: Collection[str]) -> _Plan:
         sent = _email(c, wanted.email_id)
         if sent.state != EmailState.SENT:
             raise NotPossible(f"only a sent email is sent once more, and {_key(sent)} is {sent.state}. {_INSTEAD}")
@@ -112,7 +118,7 @@ class ResendLedger:
             raise NotPossible(
                 f"the address to send to is not valid: {error}. Correct it, or give one by --to."
             ) from error
-        if not wanted.despite_list:
+        if not wanted.despite_list and c.execute(_ITS_CHANNEL, {"id": original.job_id}).scalar_one() not in unlisted:
             _refuse_suppressed(c, original.job_id, wire, self._pseudonyms)
         return _Plan(original, key, wire)
 

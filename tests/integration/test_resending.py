@@ -125,6 +125,16 @@ def test_a_suppressed_address_is_refused_unless_that_is_said(world: World, sent:
     assert world.claimed(new).recipient == "Anna@Example.com"
 
 
+def test_the_list_stops_no_file_that_is_put_once_more(world: World, sent: int) -> None:
+    SuppressionList(world.database).enter([SuppressionEntry("anna@example.com", "", "asked by phone", "operator")])
+    who = Actor("carla", "cli")
+    others = ResendLedger(world.database, world.source, who, file_channels=lambda: ["documents"])
+    with pytest.raises(NotPossible, match="on the suppression list"):
+        others.resend(Resend(sent, "lost"))
+    ledger = ResendLedger(world.database, world.source, who, file_channels=lambda: ["default"])
+    assert ledger.resend(Resend(sent, "lost")).key == "1000~1"
+
+
 def test_an_address_that_is_suppressed_before_the_claim_keeps_a_resend_back(world: World, sent: int) -> None:
     new = number(world, resend(world, sent).key)
     SuppressionList(world.database).enter([SuppressionEntry("anna@example.com", "", "asked", "operator")])
