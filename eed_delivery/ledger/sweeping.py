@@ -175,12 +175,17 @@ class SweepLedger:
 
         return self._database.did(work) if file_channels else 0
 
-    def settle_the_wire(self, *, resend_below: int, file_channels: Collection[str] = ()) -> int:
+    def settle_the_wire(
+        self, *, resend_below: int, file_channels: Collection[str] = (), known: Collection[str] | None = None
+    ) -> int:
         """Emails whose worker died after the wire become in doubt. Under the policy `resend` those with fewer than
         `resend_below` attempts go out again, the doubt on record. Those of `file_channels` are left to `put_again`.
-        Returns how many."""
+        Those of channels that are not `known` here may be files, and wait for a host that knows them, unless their
+        job was cancelled. Returns how many."""
         settled = 0
-        others = eed_job.c.channel.not_in(sorted(file_channels)) if file_channels else None
+        others: ColumnElement[bool] = eed_job.c.channel.not_in(sorted(file_channels))
+        if known is not None:
+            others &= or_(eed_job.c.channel.in_(sorted(known)), eed_job.c.state.in_(_ENDED))
         for stray in self._database.run(lambda c: self._strays(c, _ON_THE_WIRE_TOO_LONG, of_jobs=others)):
             resend = stray.attempts < resend_below
             try:  # each for itself: one row that the source refuses must not leave the others unsettled
@@ -361,12 +366,17 @@ class SweepLedger:
             statement = statement.where(~_FRESH_DOUBT).params(reconcile=self._reconcile_seconds)
         return self._database.run(lambda c: list(c.execute(statement.limit(self._chunk)).scalars()))
 
-    def finish(self, job_id: int, manifests_of: Collection[str] = ()) -> bool | None:
+    def finish(
+        self, job_id: int, manifests_of: Collection[str] = (), known: Collection[str] | None = None
+    ) -> bool | None:
         """Finish a job that balances, and update the source. A job of the channels `manifests_of` wants a manifest
-        then. None if it is open again. False if it does not balance."""
-        return self._database.did(lambda c: self._finish(c, job_id, manifests_of))
+        then. So does one of a channel that is not `known` here, if it has put files: other hosts have its settings.
+        None if it is open again. False if it does not balance."""
+        return self._database.did(lambda c: self._finish(c, job_id, manifests_of, known))
 
-    def _finish(self, c: Connection, job_id: int, manifests_of: Collection[str]) -> bool | None:
+    def _finish(
+        self, c: Connection, job_id: int, manifests_of: Collection[str], known: Collection[str] | None
+    ) -> bool | None:
         # The lock comes first: a requeue takes it too, so that it comes wholly before or wholly after this.
         job = c.execute(select(eed_job).where(eed_job.c.job_id == job_id).with_for_update()).one()
         counted = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id)
@@ -382,6 +392,8 @@ class SweepLedger:
         _must_change(c, FINISH.values(state=ends_as), job_id)
         if job.channel in manifests_of:
             manifests.want(c, job_id, job.channel, finished=ends_as is JobState.FINISHED)
+        elif known is not None and job.channel not in known:
+            manifests.want(c, job_id, job.channel, finished=False)
         self._source.write_job(c, job.source_key, ends_as)
         facts = with_reason(job.reason, state=ends_as, total=job.total, emails=counts, refused=job.refused)
         self._outbox.put(c, [Notice(NoticeKind.JOB_FINISHED, job_id, facts=facts)])

@@ -123,9 +123,11 @@ class Sweeper:
         return ended
 
     def _settle_the_wire(self) -> None:
+        known = self._queues().keys()  # before the look at their kinds: what comes in between waits for the next round
         of_files = self._file_channels()
         self._ledger.put_again(of_files)
-        settled = self._ledger.settle_the_wire(resend_below=self._rules.resend_below, file_channels=of_files)
+        below = self._rules.resend_below
+        settled = self._ledger.settle_the_wire(resend_below=below, file_channels=of_files, known=known)
         failpoints.reach("sweeper.settled")
         if settled:
             log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")
@@ -167,12 +169,12 @@ class Sweeper:
     def _finish(self, job_ids: Sequence[int]) -> None:
         if not job_ids:
             return
-        keys, manifests_of = self._ledger.job_keys(job_ids), self._manifests_of()
+        keys, known, manifests_of = self._ledger.job_keys(job_ids), self._queues().keys(), self._manifests_of()
         for job_id in job_ids:
             if self._put_back_alike(job_id):
                 continue
             key = keys.get(job_id, "")
-            balances = self._ledger.finish(job_id, manifests_of)
+            balances = self._ledger.finish(job_id, manifests_of, known)
             failpoints.reach("sweeper.finished")
             if balances:
                 log.info("job_finished", job=key, job_id=job_id)

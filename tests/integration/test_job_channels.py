@@ -342,6 +342,24 @@ def sweeper(world: World, queues: dict[str, Queue]) -> Sweeper:
     return Sweeper(world.sweeping, world.workers, lambda: queues, settings, rules)
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_sweeper_that_does_not_know_a_channel_decides_nothing_of_what_is_on_its_wire(
+    world: World, ends: bool
+) -> None:
+    """Another host's file may have it, and it may put files. A job that was cancelled ends all the same."""
+    (only,) = world.add_job()
+    world.enlist()
+    assert world.delivering.wire(world.claimed(only), 60) is None
+    world.lapse(only)
+    world.execute("UPDATE eed_job SET channel = 'elsewhere'")
+    if ends:
+        assert world.operating.cancel(1, "no longer")
+    settle = world.sweeping.settle_the_wire
+    assert settle(resend_below=0, file_channels=["files"], known=["default", "files"]) == ends
+    assert world.state(only) == ("in_doubt" if ends else "sending")
+    assert settle(resend_below=0, known=["default", "elsewhere"]) == (not ends)
+
+
 def test_what_a_channels_queue_has_lost_goes_back_and_what_waits_in_another_does_not(world: World) -> None:
     world.add_job(["a@example.com"])
     world.add_job(["b@example.com"], job_id=2, channel=STATEMENTS)

@@ -265,6 +265,17 @@ def test_what_could_not_be_put_waits_and_loses_nothing(world: World, ledger: Man
     assert (manifest.put_at, manifest.tries, manifest.detail) == (None, 4, "the partner is away")
 
 
+@pytest.mark.parametrize(("known", "wants"), [(["other"], [(1, 1, 1)]), ([CHANNEL, "other"], []), (None, [])])
+def test_a_host_that_does_not_know_the_channel_finishes_a_job_with_its_manifest(
+    world: World, known: list[str] | None, wants: list[tuple[int, int, int]]
+) -> None:
+    (only,) = world.add_job(["a@example.com"])
+    world.enlist()
+    put_files(world, only, "1/a.pdf")
+    assert world.sweeping.finish(1, ["other"], known)
+    assert rounds(world) == wants
+
+
 @pytest.mark.usefixtures("ids")
 def test_a_changed_one_gets_a_number_that_no_other_has(world: World, ledger: ManifestLedger) -> None:
     claim = ledger.claim(CHANNEL, 60)
