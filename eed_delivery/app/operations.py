@@ -218,7 +218,7 @@ class Operations:
         """Settle, pause, resume, cancel."""
         from eed_delivery.operations.deciding import Deciding
 
-        return Deciding(self.keys, self._reporting, self._operating, self._scheduling)
+        return Deciding(self.keys, self._reporting, self._operating, self._scheduling, self._file_channels)
 
     @cached_property
     def nudging(self) -> "Nudging":

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -225,13 +225,35 @@ class OperatingLedger:
         now = self._source.recipients(c, [key for key, _ in known])
         return sum(_is_another(recipient, now[key]) for key, recipient in known if key in now)
 
-    def settle(self, email_ids: Sequence[int], state: EmailState, reason: str) -> list[int]:
-        """Write an operator's decision on emails in doubt, `sent` or `failed`. Returns the ids that were settled."""
+    def settle(
+        self, email_ids: Sequence[int], state: EmailState, reason: str, file_channels: Collection[str] = ()
+    ) -> list[int]:
+        """Write an operator's decision on emails in doubt, `sent` or `failed`. Returns the ids that were settled.
+
+        Those of `file_channels` are not settled as sent: no manifest would list their files.
+        """
         if state not in (EmailState.SENT, EmailState.FAILED):
             raise NotPossible(f"an email in doubt can be settled as sent or failed, not as {state}")
+        if state is EmailState.SENT and file_channels:
+            self._refuse_files(email_ids, file_channels)
         before, after = {"state": EmailState.IN_DOUBT}, {"state": state}
         act = Act(ActKind.SETTLE, reason=reason, count=1, before=before, after=after)
         return self._database.did(lambda c: [i for i in email_ids if self._settle(c, i, state, reason, act)])
+
+    def _refuse_files(self, email_ids: Sequence[int], file_channels: Collection[str]) -> None:
+        which = (
+            select(eed_email.c.email_id, eed_email.c.source_key)
+            .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
+            .where(eed_email.c.email_id.in_(email_ids), eed_email.c.state == EmailState.IN_DOUBT)
+            .where(eed_job.c.channel.in_(sorted(file_channels)))
+            .limit(1)
+        )
+        row = self._database.run(lambda c: c.execute(which).one_or_none())
+        if row is not None:
+            raise NotPossible(
+                f"email {row.source_key or row.email_id} is on a channel that puts files, and no person needs to know "
+                "whether they are there. Settle it as failed and requeue it: files that are there count as put."
+            )
 
     def _settle(self, c: Connection, email_id: int, state: EmailState, reason: str, act: Act) -> bool:
         values = {

@@ -1,5 +1,6 @@
 """An operator's decision on a job or on emails in doubt: settle, pause, resume, cancel. Felt at the next wire grant."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from eed_delivery.ledger.operating import JobChanged, OperatingLedger
@@ -95,19 +96,27 @@ class Deciding:
     """
 
     def __init__(
-        self, keys: Keys, reporting: ReportingLedger, operating: OperatingLedger, scheduling: SchedulingLedger
+        self,
+        keys: Keys,
+        reporting: ReportingLedger,
+        operating: OperatingLedger,
+        scheduling: SchedulingLedger,
+        file_channels: Callable[[], Collection[str]],
     ) -> None:
+        """`file_channels` names the channels that put files."""
+        self._file_channels = file_channels
         self._keys = keys
         self._reporting = reporting
         self._operating = operating
         self._scheduling = scheduling
 
     def settle(self, request: SettleRequest) -> SettleResult:
-        """Settle those of the emails that are in doubt. As failed, they can be requeued afterwards."""
+        """Settle those of the emails that are in doubt. As failed, they can be requeued afterwards. Raises
+        `NotPossible` for one as sent whose channel puts files."""
         ids = {self._keys.email_id(key): key for key in request.emails}
         words = f"settled as {request.state} by an operator"
         why = f"{words}: {request.reason}" if request.reason else words
-        done = self._operating.settle(list(ids), request.state, why)
+        done = self._operating.settle(list(ids), request.state, why, self._file_channels())
         left = {email_id: key for email_id, key in ids.items() if email_id not in done}
         return SettleResult(tuple(ids[email_id] for email_id in done), self._not_in_doubt(left) if left else None)
 

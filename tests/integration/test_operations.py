@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eed_delivery.app.operations import Operations
-from eed_delivery.errors import DatabaseGone
+from eed_delivery.errors import DatabaseGone, NotPossible
 from eed_delivery.ledger.acts import ActLedger
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
 from eed_delivery.ledger.workers import Process
@@ -83,6 +83,16 @@ def test_doubts_are_settled_and_the_others_are_named(operations: Operations, wor
     assert str(result.refusal) == "only emails in doubt can be settled: email 1001 is pending, email 1002 is pending"
     with pytest.raises(refusals.InvalidRequest):
         SettleRequest(EMAILS, EmailState.PENDING)
+
+
+def test_a_doubt_on_a_channel_of_files_is_put_again_and_not_settled_as_sent(world: World) -> None:
+    (only, *_) = world.add_job(["a@example.com", "b@example.com"])
+    world.enlist()
+    set_state(world, "in_doubt", only)
+    with pytest.raises(NotPossible, match="email 1000 is on a channel that puts files"):
+        world.operating.settle([only], EmailState.SENT, "seen", file_channels=["default"])
+    assert world.state(only) == "in_doubt"
+    assert world.operating.settle([only], EmailState.FAILED, "lost", file_channels=["default"]) == [only]
 
 
 def test_a_job_is_paused_let_go_on_and_cancelled_by_its_state(operations: Operations, world: World) -> None:
