@@ -249,6 +249,16 @@ def test_a_certificate_of_another_host(tmp_path: Path, ftps: FileStore) -> None:
     assert wire.asked == 0
 
 
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_server_whose_words_are_not_in_utf_8(tmp_path: Path, tls: bool) -> None:
+    with ftp_directory(tmp_path, tls=tls) as store:
+        store.server.speak_latin()  # type: ignore[attr-defined]
+        transport = store.transport()
+        transport.send(files(), Wire())
+        transport.close()
+        assert store.arrived().keys() == {"job-1/statement.pdf"}
+
+
 def test_a_server_without_tls_gets_no_password() -> None:
     with FtpServer() as server:
         kind = kinds()["ftp"]

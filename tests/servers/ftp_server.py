@@ -69,6 +69,11 @@ class FtpServer:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def speak_latin(self) -> None:
+        """Greet in Latin-1, before and after the login."""
+        self._handler.encoding = "latin-1"
+        self._handler.banner = self._authorizer.user_table[USER]["msg_login"] = "Grüß Gott"
+
     def may(self, rights: str) -> None:
         """From the next login on."""
         self._authorizer.user_table[USER]["perm"] = rights

@@ -22,7 +22,22 @@ _REFUSALS = (ftplib.error_perm, ftplib.error_temp)
 _LOST = (OSError, EOFError, ftplib.error_proto, ftplib.error_reply)
 
 
-class _FtpOverTls(ftplib.FTP_TLS):
+class _AnyReply(ftplib.FTP):
+    """ftplib's client, for servers that speak to people in Latin-1. UTF-8 alone would end in a `ValueError`."""
+
+    @property
+    def file(self) -> Any:
+        """What replies are read from: another one when TLS has begun."""
+        return self._replies
+
+    @file.setter
+    def file(self, replies: Any) -> None:
+        if replies is not None:
+            replies.reconfigure(errors="backslashreplace")
+        self._replies = replies
+
+
+class _FtpOverTls(_AnyReply, ftplib.FTP_TLS):
     """ftplib's client, which resumes the session of its commands for each file: many servers refuse others, because
     anyone could connect to the data port first. https://bugs.python.org/issue19500"""
 
@@ -112,7 +127,7 @@ def _readable(content: Content) -> Any:
 
 def _client(settings: FtpSettings) -> ftplib.FTP:
     if settings.tls == "none":
-        return ftplib.FTP(encoding="utf-8")  # noqa: S321 - allowed by a setting
+        return _AnyReply(encoding="utf-8")
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:
