@@ -226,7 +226,8 @@ class Delivery:
         except Exception as defect:  # a defect of ours costs one email a try, and not the batch its worker
             if count := self._defects.seen(defect):
                 log.exception("defect", **email.log_facts(), count=count)
-            verdict = Verdict.IN_DOUBT if self._journal.on_wire(email) else Verdict.TEMPORARY
+            in_doubt = self._journal.on_wire(email) and self._settle is None  # files are put again, and count once
+            verdict = Verdict.IN_DOUBT if in_doubt else Verdict.TEMPORARY
             reply = f"a defect in eed_delivery ({type(defect).__name__}): see the log"
             outcome = Outcome(verdict, reply)
         outcome = self._judge(email, handover.ended(outcome))

@@ -287,6 +287,19 @@ def test_a_defect_before_the_wire_costs_one_try_and_behind_it_is_doubt(room: Roo
     assert "ZeroDivisionError" in room.world.row(ids[1])["detail"]
 
 
+class Askable(ScriptedTransport):
+    """A store of files can be asked."""
+
+    def settle(self, _: Rendered) -> None: ...
+
+
+def test_a_defect_behind_the_wire_to_a_store_of_files_is_no_doubt(room: Room, ids: list[int]) -> None:
+    room.transport = Askable()
+    room.transport.after["b@example.com"] = ZeroDivisionError("oops")
+    room.work(room.publish(*tickets(ids)), RetryRules(delay=600))
+    assert states(room.world, ids) == ["sent", "queued", "sent"]
+
+
 def test_a_template_that_fails_for_one_email_fails_that_one(room: Room, ids: list[int]) -> None:
     room.world.execute("UPDATE delivery_email SET variables = '{}' WHERE id = :i", i=ids[1])
     room.work(room.publish(*tickets(ids)))
