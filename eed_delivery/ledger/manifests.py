@@ -60,6 +60,13 @@ PUT = _ONE.where(_m.sha256 == bindparam("digest")).values(
 LATER = _OURS.values(
     not_before=utc_in(bindparam("delay")), tries=_m.tries + 1, detail=bindparam("why"), lease_until=None
 )
+SUPERSEDED = delete(eed_manifest).where(
+    _m.job_id == bindparam("id"),
+    _m.round == bindparam("of_round"),
+    _IS_OUTSTANDING,
+    _m.token == bindparam("our_token"),
+    _m.lease_until > utc_now(),
+)
 DROP = delete(eed_manifest).where(_IS_OUTSTANDING, _m.channel == bindparam("of_channel"), _IS_FREE)
 
 _BEHIND = or_(
@@ -157,10 +164,22 @@ class ManifestLedger:
         return self._database.run(lambda c: c.execute(GRANT, values).rowcount == 1)
 
     def renumber(self, claim: ManifestClaim) -> ManifestClaim | None:
-        """Give it the job's next number, because its bytes are not those of the try before. None: it is not ours."""
+        """Give it the job's next number, because its bytes are not those of the try before. None: it is not ours.
+
+        One that has a later one behind it goes, and None comes back: the later one lists its files too, and the
+        highest number counts.
+        """
+        later = select(func.count()).where(
+            _m.job_id == claim.job_id, _m.round > claim.round, _m.channel == claim.channel
+        )
         highest = select(func.max(_m.number)).where(_m.job_id == claim.job_id)
+        job = select(eed_job.c.job_id).where(eed_job.c.job_id == claim.job_id).with_for_update()
 
         def work(c: Connection) -> ManifestClaim | None:
+            c.execute(job)  # `want` has it, too: the job's next manifest gets another number
+            if c.execute(later).scalar_one():
+                c.execute(SUPERSEDED, _ours(claim))
+                return None
             number = c.execute(highest).scalar_one() + 1
             values = {**_ours(claim), "so_far": claim.number, "to_number": number}
             changed = c.execute(RENUMBER, values).rowcount == 1

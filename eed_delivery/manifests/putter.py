@@ -102,6 +102,9 @@ class ManifestPutter:
             log.info("manifest_left", **_facts(claim))
         except DeliveryFailure as failure:
             self._put_off(claim, failure)
+        except OSError as error:
+            words = f"it cannot be written on this host: {error.strerror or error}. Make room for temporary files"
+            self._put_off(claim, InfrastructureFailure(words))
         finally:
             transport.close()
 
@@ -150,7 +153,7 @@ class ManifestPutter:
     @staticmethod
     def _ours(claim: ManifestClaim | None) -> ManifestClaim:
         if claim is None:
-            raise NoGrant("another worker has it")
+            raise NoGrant("another worker has it, or a later one lists its files too")
         return claim
 
 

@@ -204,6 +204,38 @@ def test_a_person_who_was_erased_between_two_tries_is_in_no_later_version(
     assert (manifest_of(world).number, manifest_of(world).path) == (2, "1/manifest-2.json")
 
 
+def test_one_that_would_change_while_a_later_one_is_wanted_leaves_it_the_highest_number(
+    world: World, putter: ManifestPutter, root: Path
+) -> None:
+    first, second = world.add_job(["c0@example.com", "c1@example.com"])
+    world.enlist()
+    put_files(world, first, "1/a.pdf")
+    fail(world, second)
+    finish(world)
+    world.execute("UPDATE eed_manifest SET sha256 = :other, tries = 1", other=b"\x01" * 32)  # its JSON may be there
+    world.operating.requeue(Selection(EmailState.FAILED, jobs=(1,)))
+    put_files(world, second, "1/b.pdf", gen=1)
+    finish(world)
+    while putter.step() == 0.0:
+        world.execute(MAKE_DUE)
+    assert there(root).keys() == {"1/manifest-2.csv", "1/manifest-2.json"}
+    names = [one["name"] for one in json.loads(there(root)["1/manifest-2.json"])["files"]]
+    assert names == ["1/a.pdf", "1/b.pdf"]
+
+
+def test_a_host_without_room_for_it_says_so_and_tries_again(
+    world: World, putter: ManifestPutter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished_job(world)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    putter.step()
+    assert "cannot be written on this host" in (manifest_of(world).detail or "")
+    monkeypatch.setattr("tempfile.tempdir", None)
+    world.execute(MAKE_DUE)
+    putter.step()
+    assert manifest_of(world).put_at is not None
+
+
 def test_files_that_a_requeue_adds_are_in_the_next_manifest_and_the_first_one_stays(
     world: World, putter: ManifestPutter, root: Path
 ) -> None:
