@@ -62,7 +62,7 @@ def test_each_sent_email_is_archived_with_the_bytes_that_arrived(new_stack: NewS
     assert (len(spam["history"][0]["sha256"]), spam["sha256"]) == (64, None), "it did, and was refused"
     assert "archive complete: copies of 18 sent emails" in stack.command("job", "1").output
     processes = json.loads(stack.command("processes", "--json").output)
-    assert {process["role"] for process in processes} == {"worker", "archive"}
+    assert {process["role"] for process in processes} == {"publisher", "sweeper", "worker", "archive"}
     assert service.terminate() == 0
 
 

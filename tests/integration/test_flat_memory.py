@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
 KB = 1024
-MANY = 4_000
+MANY = 6_000
 CHUNK = 100
 UNFINISHED = """
     SELECT COUNT(*) FROM delivery_job LEFT JOIN eed_job ON eed_job.job_id = delivery_job.id WHERE enlisted_at IS NULL

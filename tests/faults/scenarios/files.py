@@ -1,5 +1,6 @@
 """kill -9 while files are put into a store of each kind, connections that end in the middle, and a full disk."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -156,6 +157,7 @@ def partner_trouble(site: Site, amount: Amount) -> Told:
                     stack.add_job(emails, job_id, channel=CHANNEL)
                     stack.wait_until(lambda: _heard(crew, words), f"refused: {words}", LONGEST_SECONDS)
                 stack.wait_finished(job_id, seconds=LONGEST_SECONDS)
+                stack.wait_until(lambda: _manifests_are_put(stack), "its manifest is put", LONGEST_SECONDS)
             problems = crew.stop()
         versions = partner.versions()
         books = open_books(stack.world, stack.source, _taken(stack, versions))
@@ -253,8 +255,8 @@ class _Load:
 
     @property
     def over(self) -> bool:
-        """Whether every job is finished."""
-        return self._stack.finished(*self._jobs)
+        """Whether every job is finished, and its manifest put."""
+        return self._stack.finished(*self._jobs) and _manifests_are_put(self._stack)
 
     def roll(self) -> None:
         """One more job, unless enough emails wait for a worker. What a dead one held does not count."""
@@ -268,6 +270,10 @@ class _Load:
             self._jobs.append(job_id)
 
 
+def _manifests_are_put(stack: Stack) -> bool:
+    return not stack.world.scalar("SELECT COUNT(*) FROM eed_manifest WHERE put_at IS NULL")
+
+
 def _paths(email_id: int) -> list[str]:
     return [f"{email_id // 100_000}/{email_id}.{ending}" for ending in DOCUMENTS]
 
@@ -279,15 +285,29 @@ def _taken(stack: Stack, versions: dict[str, list[bytes]]) -> list[Taken]:
     return [Taken(*row, time.monotonic()) for row, count in times for _ in range(count)]
 
 
+def _listed(versions: dict[str, list[bytes]], manifest: str) -> set[str]:
+    """The paths that a manifest lists; none where there is no manifest."""
+    (document,) = versions.get(manifest, [b'{"files": []}'])[-1:]
+    return {file["name"] for file in json.loads(document)["files"]}
+
+
 def _problems(stack: Stack, partner: Partner, versions: dict[str, list[bytes]]) -> list[str]:
     """What must not be of files, in words."""
     ids = [row[0] for row in stack.world.execute("SELECT email_id FROM eed_email")]
     of = {path: email_id for email_id in ids for path in _paths(email_id)}
+    jobs = {path.partition("/")[0] for path in of}
+    manifests = {job: f"{job}/manifest.json" for job in jobs}
+    tables = {f"{job}/manifest.csv" for job in jobs}
     doubts = stack.world.execute("SELECT email_id FROM eed_attempt WHERE verdict = 'in_doubt'")
     found: dict[str, list[Any]] = {
         "put twice": sorted(path for path, all_of_it in versions.items() if len(all_of_it) > 1),
         "changed after it had its name": sorted(partner.changed),
-        "of no email": sorted(versions.keys() - of.keys()),
+        "of no email": sorted(versions.keys() - of.keys() - tables - set(manifests.values())),
+        "not the list of its job": sorted(
+            job
+            for job, path in manifests.items()
+            if _listed(versions, path) != {p for p in of if p.startswith(f"{job}/")}
+        ),
         "another's content": sorted(path for path, i in of.items() if not _is_of(i, versions.get(path, [b""])[-1])),
         "in doubt for a time": [row[0] for row in doubts],
         "cost more tries than one": list(attempts_beyond_one(stack)),
