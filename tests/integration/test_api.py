@@ -214,6 +214,8 @@ def test_of_two_people_who_decide_on_one_job_the_second_is_told(site: Site) -> N
 
 
 def test_what_is_decided_while_a_job_is_read_does_not_pass_for_seen(site: Site) -> None:
+    if site.world.database.dialect == "sqlite":
+        pytest.skip("SQLite lets nobody decide while a job is read")
     counting = []
 
     @event.listens_for(Engine, "before_cursor_execute")
