@@ -25,6 +25,8 @@ _LOST = (OSError, EOFError, ftplib.error_proto, ftplib.error_reply)
 class _AnyReply(ftplib.FTP):
     """ftplib's client, for servers that speak to people in Latin-1. UTF-8 alone would end in a `ValueError`."""
 
+    _replies: Any = None  # none before it is connected
+
     @property
     def file(self) -> Any:
         """What replies are read from: another one when TLS has begun."""
