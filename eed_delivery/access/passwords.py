@@ -14,7 +14,7 @@ AT_ONCE = 2
 """Each takes 19 MiB."""
 _room = threading.BoundedSemaphore(AT_ONCE)
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-_OF_NOBODY = _hasher.hash("nobody has this password")
+_UNKNOWN_USERS = _hasher.hash("no user has this password")
 """Made at once, so that the first unknown name takes no longer than others."""
 
 
@@ -28,7 +28,7 @@ def verify(password: str, password_hash: str | None) -> bool:
     """Whether the password is the one. None is the hash of an unknown user, and takes as long."""
     with _room:
         try:
-            right = _hasher.verify(password_hash or _OF_NOBODY, password[:LONGEST_PASSWORD])
+            right = _hasher.verify(password_hash or _UNKNOWN_USERS, password[:LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):
             return False
     return right and password_hash is not None

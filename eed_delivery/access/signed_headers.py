@@ -72,7 +72,7 @@ class SignedHeader:
         return SignedPerson(subject, readable[:LONGEST_NAME], self._granted(subject, claims))
 
     def _of_alb(self, token: str) -> Mapping[str, Any]:
-        """The checks come before the key's address is made: a `kid` is text of whoever sent the token."""
+        """The checks come before the key's address is made: a `kid` is text of the sender."""
         header = jwt.get_unverified_header(token)
         settings = self._settings
         wanted = {"alg": "ES256", "signer": settings.signer, "client": settings.client, "iss": settings.issuer}

@@ -62,7 +62,7 @@ def routes(look: Look, find: Find) -> ApiRoutes:
 
 
 def _may_see(find: Find) -> bool:
-    """Whether the caller gave a token that may view. While the database is away, nobody's token can be checked."""
+    """Whether the caller gave a token that may view. While the database is away, no token can be checked."""
     if "Authorization" not in request.headers:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Addresses are shown only to whoever has the right to see them. Others see the domain."""
+"""Addresses are shown only to callers who have the right to see them. Others see the domain."""
 
 from eed_delivery.access.rights import Right
 from eed_delivery.operators.shell import caller_now
