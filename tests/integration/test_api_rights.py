@@ -190,21 +190,27 @@ def test_the_answer_has_the_headers_that_protect_a_page(site: Site, tmp_path: Pa
     assert "style=" not in answer.text
 
 
-def test_a_proxy_may_send_its_token_where_api_tokens_come_too(world: World, tmp_path: Path) -> None:
-    """As oauth2-proxy does."""
-    more = """[operators]
+def behind_a_proxy(world: World, tmp_path: Path, header: str) -> Site:
+    """With a job. The proxy's token is in that header, and 8f1c is an operator."""
+    more = f"""[operators]
 listen = "127.0.0.1:8027"
 [operators.sign_on]
 kind = "jwks"
-header = "Authorization"
+header = "{header}"
 issuer = "https://login.example.com"
 audience = "mail-ops"
 keys_url = "https://login.example.com/jwks.json"
-people = { "8f1c" = { role = "operator" } }
+people = {{ "8f1c" = {{ role = "operator" }} }}
 """
     site = Site(world, tmp_path, more, fetch=lambda url: jwks(("one", KEY)))
     world.add_job()
     world.enlist()
+    return site
+
+
+def test_a_proxy_may_send_its_token_where_api_tokens_come_too(world: World, tmp_path: Path) -> None:
+    """As oauth2-proxy does."""
+    site = behind_a_proxy(world, tmp_path, "Authorization")
 
     def ask(token: str) -> int:
         return site.ask("POST", "/api/v1/jobs/1/pause", {"reason": "x"}, role=None, Authorization=token).status_code
@@ -221,19 +227,7 @@ people = { "8f1c" = { role = "operator" } }
 
 
 def test_a_person_cannot_push_their_subject_out_of_the_audit_by_a_long_name(world: World, tmp_path: Path) -> None:
-    more = """[operators]
-listen = "127.0.0.1:8027"
-[operators.sign_on]
-kind = "jwks"
-header = "X-Signed"
-issuer = "https://login.example.com"
-audience = "mail-ops"
-keys_url = "https://login.example.com/jwks.json"
-people = { "8f1c" = { role = "operator" } }
-"""
-    site = Site(world, tmp_path, more, fetch=lambda url: jwks(("one", KEY)))
-    world.add_job()
-    world.enlist()
+    site = behind_a_proxy(world, tmp_path, "X-Signed")
     signed = jwt.encode(claims(aud="mail-ops", email="root" + " " * 300), KEY, "ES256", headers={"kid": "one"})
     site.json("POST", "/api/v1/jobs/1/pause", {"reason": "x"}, role=None, X_Signed=signed)
     assert str(world.scalar("SELECT who FROM eed_audit WHERE act = 'pause'")).endswith(" (8f1c)")

@@ -287,7 +287,7 @@ def _taken(stack: Stack, versions: dict[str, list[bytes]]) -> list[Taken]:
 
 def _listed(versions: dict[str, list[bytes]], manifest: str) -> set[str]:
     """The paths that a manifest lists; none where there is no manifest."""
-    (document,) = versions.get(manifest, [b'{"files": []}'])[-1:]
+    document = versions.get(manifest, [b'{"files": []}'])[-1]
     return {file["name"] for file in json.loads(document)["files"]}
 
 
