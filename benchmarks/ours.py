@@ -1,16 +1,13 @@
 """eed-delivery itself, as systemd starts it by `eed-delivery run`, a supervisor with all its processes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import make_url
-
 from benchmarks.arena import Ground
 from benchmarks.work import release
-from tests.servers.network import Host
+from tests.servers.network import Host, environ_at
 from tests.service_process import ServiceProcess
 from tests.stack import Stack
 
@@ -34,9 +31,6 @@ SETTINGS: dict[str, Any] = {
 
 CABLE = "servers"
 """By this one a host reaches all of them; the other one that `Host` lays is left unused."""
-
-CLEAR_TEXT = ["database.url", "queue.url", "queue.endpoint_url", "smtp.tls"]
-"""The cable's addresses are not loopback, and no server of the arena has TLS, which the service would else refuse."""
 
 
 class Ours:
@@ -98,16 +92,8 @@ class Ours:
     def _on(self, host: Host) -> ServiceProcess:
         """A service on that host, which reaches the servers by its cable."""
         ground = self._ground
-        address, port = host.reach(CABLE, ground.arena.database.port)
-        url = make_url(ground.url).set(host=address, port=port, query={"ssl_disabled": "true"})
-        queue, mail = host.reach(CABLE, ground.arena.sqs.port), host.reach(CABLE, ground.smtp_port)
-        environ = {
-            "EED_DATABASE__URL": url.render_as_string(hide_password=False),
-            "EED_QUEUE__ENDPOINT_URL": f"http://{queue[0]}:{queue[1]}",
-            "EED_SMTP__HOST": mail[0],
-            "EED_SMTP__PORT": str(mail[1]),
-            "EED_SECURITY__CLEAR_TEXT": json.dumps(CLEAR_TEXT),
-        }
+        ports = (ground.arena.database.port, ground.arena.sqs.port, ground.smtp_port)
+        environ = environ_at(ground.url, *(host.reach(CABLE, port) for port in ports))
         return self.stack.start(self._role, environ=environ, within=host.within)
 
     def _remove_queues(self) -> None:

@@ -7,6 +7,7 @@ with Host() as host:
     host.heal("database")
 """
 
+import json
 import os
 import random
 import socket
@@ -16,9 +17,27 @@ from collections import defaultdict
 from contextlib import suppress
 from types import TracebackType
 
+from sqlalchemy import make_url
+
 _HOSTS = 16_384
 """So many hosts have room for two cables each in 198.18.0.0/15, which is for tests of networks (RFC 2544)."""
 _BLOCK = 65_536
+
+
+CLEAR_TEXT = ("database.url", "queue.url", "queue.endpoint_url", "smtp.tls")
+"""A cable's addresses are not loopback, and no server of ours has TLS. The service would refuse to speak to them."""
+
+
+def environ_at(url: str, database: tuple[str, int], queue: tuple[str, int], mail: tuple[str, int]) -> dict[str, str]:
+    """The settings of a service that finds its servers there, as `Host.reach` gives them. `url` is the database's."""
+    there = make_url(url).set(host=database[0], port=database[1], query={"ssl_disabled": "true"})
+    return {
+        "EED_DATABASE__URL": there.render_as_string(hide_password=False),
+        "EED_QUEUE__ENDPOINT_URL": f"http://{queue[0]}:{queue[1]}",
+        "EED_SMTP__HOST": mail[0],
+        "EED_SMTP__PORT": str(mail[1]),
+        "EED_SECURITY__CLEAR_TEXT": json.dumps(CLEAR_TEXT),
+    }
 
 
 class Host:

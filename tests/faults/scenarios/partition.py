@@ -1,14 +1,10 @@
 """A host that is cut off from the database, or from everything, while it holds emails, and that comes back."""
 
-import json
-
-from sqlalchemy import make_url
-
 from tests.faults.feed import Feed
 from tests.faults.judgement import Told
 from tests.faults.load import THREADS
 from tests.faults.scenario import Amount, Site, scenario
-from tests.servers.network import Host
+from tests.servers.network import Host, environ_at
 from tests.service_process import ServiceProcess
 from tests.stack import BRISK, Stack
 
@@ -41,16 +37,12 @@ def partition(site: Site, amount: Amount) -> Told:
 
 def _addresses(site: Site, stack: Stack, host: Host) -> dict[str, str]:
     """Where this host finds the servers. None has TLS, which must be allowed for an address that is not loopback."""
-    address, port = host.reach(DATABASE, site.database.port)
-    url = make_url(stack.environ["EED_DATABASE__URL"]).set(host=address, port=port, query={"ssl_disabled": "true"})
-    queue, mail = host.reach(OTHERS, site.ministack.port), host.reach(OTHERS, stack.settings.smtp.port)
-    return {
-        "EED_DATABASE__URL": url.render_as_string(hide_password=False),
-        "EED_QUEUE__ENDPOINT_URL": f"http://{queue[0]}:{queue[1]}",
-        "EED_SMTP__HOST": mail[0],
-        "EED_SMTP__PORT": str(mail[1]),
-        "EED_SECURITY__CLEAR_TEXT": json.dumps(["database.url", "queue.url", "queue.endpoint_url", "smtp.tls"]),
-    }
+    return environ_at(
+        stack.environ["EED_DATABASE__URL"],
+        database=host.reach(DATABASE, site.database.port),
+        queue=host.reach(OTHERS, site.ministack.port),
+        mail=host.reach(OTHERS, stack.settings.smtp.port),
+    )
 
 
 def _cut_off(stack: Stack, feed: Feed, host: Host, ways: tuple[str, ...]) -> list[str]:
