@@ -121,6 +121,17 @@ def test_a_worker_that_dies_anywhere_leaves_no_second_version(
     assert manifest_of(world).put_at is not None
 
 
+def test_without_its_csv_no_json_says_that_the_job_is_complete(
+    world: World, putter: ManifestPutter, root: Path
+) -> None:
+    finished_job(world)
+    (root / "1").mkdir(parents=True)
+    (root / "1" / "manifest.csv").write_bytes(b"another's")
+    putter.step()
+    assert there(root) == {"1/manifest.csv": b"another's"}
+    assert manifest_of(world).put_at is None
+
+
 @pytest.mark.parametrize("lost", ["before", "after"])
 def test_after_a_lost_answer_the_store_is_asked(
     world: World, putter: ManifestPutter, store: Store, root: Path, lost: str
