@@ -71,27 +71,15 @@ class ApiRoutes:
         """A route that reads."""
         return self._route(self.blueprint.get, path, right, answer, command, errors)
 
-    def post(
-        self,
-        path: str,
-        right: RouteRight,
-        answer: type[BaseModel],
-        command: str = "",
-        errors: Sequence[str] = _OF_ACTS,
-    ) -> Callable[[View], View]:
+    def post(self, path: str, right: RouteRight, answer: type[BaseModel], command: str = "") -> Callable[[View], View]:
         """A route that acts."""
-        return self._route(self.blueprint.post, path, right, answer, command, errors)
+        return self._route(self.blueprint.post, path, right, answer, command, _OF_ACTS)
 
     def delete(
-        self,
-        path: str,
-        right: RouteRight,
-        answer: type[BaseModel],
-        command: str = "",
-        errors: Sequence[str] = _OF_ACTS,
+        self, path: str, right: RouteRight, answer: type[BaseModel], command: str = ""
     ) -> Callable[[View], View]:
         """A route that takes something away."""
-        return self._route(self.blueprint.delete, path, right, answer, command, errors)
+        return self._route(self.blueprint.delete, path, right, answer, command, _OF_ACTS)
 
     def _route(
         self,
