@@ -1,5 +1,17 @@
-"""Pages for people on call. So far: the login, and a start page with the jobs that run.
+"""Pages for people on call. They call operations, and show what those return. Each works without a script.
 
-- `pages`    the pages' routes
-- `login`    log in and out with a password
+What they have in common:
+
+- `pages`          all of them, put together
+- `routes`         how a page declares its right, its section, and the same by command line and API
+- `navigation`     the sections, in their order
+- `rendering`      a page in its frame, and messages
+- `shown`          how words, times, numbers and states look
+- `acting`         confirmation pages, and what follows
+- `problem_pages`  errors as pages
+
+The pages:
+
+- `login`      log in and out with a password
+- `tonight`    what runs, and what stands still
 """

@@ -1,8 +1,10 @@
 """Log in and out with a password."""
 
-from flask import Response, g, redirect, render_template, request
+from flask import Response, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from eed_delivery.console.acting import FormError
+from eed_delivery.console.rendering import page
 from eed_delivery.operations.actor import Actor
 from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.shell import LOGIN, Shell, caller_now
@@ -45,4 +47,5 @@ class LoginPages:
 
 
 def _form(problem: str, status: int = 200) -> Response:
-    return Response(render_template("login.html", problem=problem), status)
+    errors = [FormError("name", problem)] if problem else []
+    return page("login.html", title="Log in", status=status, errors=errors)

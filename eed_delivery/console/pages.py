@@ -1,31 +1,41 @@
-"""The pages' routes."""
+"""The pages, put together. Each subject has a module of its own, with a function `add`."""
 
 from collections.abc import Callable
 
-from flask import Blueprint, Flask, Response, render_template, send_from_directory
+from flask import Blueprint, Flask, Response, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
 from eed_delivery.access.rights import Right
-from eed_delivery.console.login import START, LoginPages
-from eed_delivery.operations.jobs import JobsRequest
+from eed_delivery.console import tonight
+from eed_delivery.console.login import LoginPages
+from eed_delivery.console.problem_pages import problem_page
+from eed_delivery.console.rendering import ASSETS, ConsoleFrame
+from eed_delivery.console.routes import PageRoutes
 from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.routes import OPEN, needs
-from eed_delivery.operators.shell import LOGIN, Shell, caller_now, operations_now
-from eed_delivery.untrusted import mask_addresses
+from eed_delivery.operators.shell import LOGIN, Shell
 
-JOBS_SHOWN = 20
+ASSET_SECONDS = 31_536_000
+"""An asset's address changes with its content."""
 
 
 def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     """Add all pages. To be called after the shell is around the application."""
-    pages = Blueprint("console", __name__, template_folder="templates")
-    login = LoginPages(shell, parts)
-    pages.add_url_rule(START, "start", needs(Right.VIEW)(_start))
-    pages.add_url_rule(LOGIN, "ask", needs(OPEN)(_as_function(login.ask)))
-    pages.add_url_rule(LOGIN, "log_in", needs(OPEN)(_as_function(login.log_in)), methods=["POST"])
-    pages.add_url_rule("/logout", "log_out", needs(Right.VIEW)(_as_function(login.log_out)), methods=["POST"])
-    pages.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
-    app.register_blueprint(pages)
+    blueprint = Blueprint("console", __name__, template_folder="templates")
+    _add_login(blueprint, LoginPages(shell, parts))
+    blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
+    routes = PageRoutes(blueprint)
+    for subject in (tonight,):
+        subject.add(routes)
+    app.register_blueprint(blueprint)
+    ConsoleFrame(app, parts)
+    shell.as_page = problem_page
+
+
+def _add_login(blueprint: Blueprint, login: LoginPages) -> None:
+    blueprint.add_url_rule(LOGIN, "ask", needs(OPEN)(_as_function(login.ask)))
+    blueprint.add_url_rule(LOGIN, "log_in", needs(OPEN)(_as_function(login.log_in)), methods=["POST"])
+    blueprint.add_url_rule("/logout", "log_out", needs(Right.VIEW)(_as_function(login.log_out)), methods=["POST"])
 
 
 def _as_function(method: Callable[[], AnyResponse]) -> Callable[[], AnyResponse]:
@@ -34,21 +44,6 @@ def _as_function(method: Callable[[], AnyResponse]) -> Callable[[], AnyResponse]
 
 
 def _asset(name: str) -> Response:
-    answer = send_from_directory(f"{__file__.rpartition('/')[0]}/assets", name, max_age=3600)
-    answer.headers["Cache-Control"] = "public, max-age=3600"
+    answer = send_from_directory(ASSETS, name, max_age=ASSET_SECONDS)
+    answer.headers["Cache-Control"] = f"public, max-age={ASSET_SECONDS}, immutable"
     return answer
-
-
-def _start() -> str:
-    caller, page = caller_now(), operations_now().jobs.page(JobsRequest(JOBS_SHOWN, unfinished_only=True))
-    jobs = [
-        {"key": job.key, "state": job.state, "done": job.done, "total": job.total, "reason": _masked(job.reason)}
-        for job in page.jobs
-    ]
-    role, is_session = caller.granted.role.value, caller.way == "session"
-    return render_template("start.html", name=caller.name, role=role, is_session=is_session, jobs=jobs)
-
-
-def _masked(text: str | None) -> str:
-    may_see = caller_now().may(Right.SEE_RECIPIENTS)
-    return text or "" if may_see or text is None else mask_addresses(text)

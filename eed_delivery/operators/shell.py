@@ -3,6 +3,7 @@
 import math
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
@@ -50,6 +51,8 @@ class Shell:
         self._parts = parts
         self._peers = Peers(parts.settings.trusted_proxy)
         self.cookie = SessionCookie(parts)
+        self.as_page: Callable[[HttpProblem], Response] | None = None
+        """How an error looks in a browser."""
         self._headers = dict(HEADERS)
         if parts.settings.origin.startswith("https://"):
             self._headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -93,9 +96,11 @@ class Shell:
             raise HttpProblem(403, "no_role", f"The person {error} has no role here.", do) from error
 
     def _ask_who(self) -> Response:
-        if request.path.startswith(API) or request.method not in SAFE_METHODS:
+        if request.path.startswith(API):
             do = "Send an API token: Authorization: Bearer eed_…"
             raise HttpProblem(401, "not_known", "It is not known who asks.", do, headers=CHALLENGE)
+        if request.method not in SAFE_METHODS or "HX-Request" in request.headers:
+            raise HttpProblem(401, "not_known", "Nothing was done.", "Log in.", headers=CHALLENGE)
         return cast("Response", redirect(LOGIN, 303))
 
     def _count(self, caller: Caller) -> None:
@@ -137,7 +142,12 @@ class Shell:
             problem.detail = AWAY  # the server's own words name hosts, accounts and tables
         if request.endpoint and not problem.command and problem.status not in (401, 403, 429):
             problem.command = command_of(self._app, request.endpoint, request.view_args or {})
-        return answer_of(problem)
+        return self.as_page(problem) if self.as_page and _is_for_a_browser() else answer_of(problem)
+
+
+def _is_for_a_browser() -> bool:
+    """Whether the answer is looked at. The API, and whoever does not ask for HTML by name, gets problem+json."""
+    return not request.path.startswith(API) and "text/html" in request.headers.get("Accept", "")
 
 
 def _of_http(error: HTTPException) -> HttpProblem:

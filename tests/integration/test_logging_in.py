@@ -42,7 +42,7 @@ def test_who_has_logged_in_sees_the_start_page_until_they_log_out(site: Site) ->
     assert {"HttpOnly", "Path=/", "SameSite=Strict"} <= set(cookie.split("; "))
     page = start(browser)
     assert page.status_code == 200
-    assert "anna, operator" in page.text
+    assert "<bdi>anna</bdi>, operator" in page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert browser.post("/logout", environ_base=HERE).headers["Location"] == "/login"
     assert start(browser).status_code == 303

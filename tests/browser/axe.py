@@ -1,0 +1,28 @@
+"""Rules of accessibility, checked by axe-core (WCAG 2.2 A and AA, and good practice)."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from playwright.sync_api import Page
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_RUN = """async (tags) => {
+    const found = await axe.run(document, {runOnly: tags, resultTypes: ["violations"]});
+    const where = (one) => one.nodes.map((node) => node.html + " " + node.failureSummary);
+    return found.violations.map((one) => ({rule: one.id, where: where(one)}));
+}"""
+
+
+@cache
+def _source() -> str:
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+
+
+def violations(page: Page) -> list[Any]:
+    """What breaks a rule, and where."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(_source())
+    found: list[Any] = page.evaluate(_RUN, TAGS)
+    return found

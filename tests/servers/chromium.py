@@ -1,0 +1,35 @@
+"""Chromium, which browser tests drive. Playwright brings its driver, and Debian the browser."""
+
+import os
+import shutil
+
+from tests.servers.packages import install
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PACKAGE = "chromium"
+REQUIRED = "TESTS_REQUIRE_CHROMIUM"
+"""Set to 1, browser tests fail where there is no browser, instead of being skipped."""
+
+
+class NoBrowser(Exception):
+    """There is none here. The text says why, and what to do."""
+
+
+def find() -> str | None:
+    """Where it is."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+def require() -> str:
+    """Where it is, installed if it is missing and that is allowed. Raises `NoBrowser`."""
+    found = find()
+    if found is None and install(PACKAGE):
+        found = find()
+    if found is None:
+        raise NoBrowser(f"There is no Chromium. On Debian, as root: apt-get install {PACKAGE}")
+    return found
+
+
+def is_required() -> bool:
+    """Whether tests must not be skipped for want of it."""
+    return os.environ.get(REQUIRED) == "1"
