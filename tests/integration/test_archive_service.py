@@ -61,9 +61,13 @@ def test_each_sent_email_is_archived_with_the_bytes_that_arrived(new_stack: NewS
     assert (refused["history"][0]["sha256"], refused["sha256"]) == (None, None), "it never came to the wire"
     assert (len(spam["history"][0]["sha256"]), spam["sha256"]) == (64, None), "it did, and was refused"
     assert "archive complete: copies of 18 sent emails" in stack.command("job", "1").output
-    processes = json.loads(stack.command("processes", "--json").output)
-    assert {process["role"] for process in processes} == {"publisher", "sweeper", "worker", "archive"}
+    roles = {"publisher", "sweeper", "worker", "archive"}
+    stack.wait_until(lambda: roles_of(stack) == roles, "each role says that it lives, by the side of its work")
     assert service.terminate() == 0
+
+
+def roles_of(stack: Stack) -> set[str]:
+    return {process["role"] for process in json.loads(stack.command("processes", "--json").output)}
 
 
 def test_an_archive_that_is_away_for_the_whole_job_is_filled_when_it_is_back(

@@ -187,7 +187,9 @@ def test_the_service_sends_a_submitted_job_and_stops_at_sigterm(world: World, ee
         key = eed.good("submit", *words, "--recipients", str(tmp_path / "r.csv")).strip()
         until(world, "SELECT COUNT(*) FROM eed_email WHERE state = 'sent'", 2)
         assert "balanced: 2 = 2 sent" in eed.good("job", key, "--watch")
-        assert {process["role"] for process in eed.json("processes")} == {"publisher", "sweeper", "worker"}
+        roles = {"publisher", "sweeper", "worker"}
+        until(world, "SELECT COUNT(DISTINCT role) FROM eed_worker", len(roles))  # each says so by the side of its work
+        assert {process["role"] for process in eed.json("processes")} == roles
     finally:
         os.kill(service.pid, signal.SIGTERM)
         assert service.wait(SOON) == 0, (tmp_path / "log").read_text()
