@@ -71,11 +71,19 @@ class AuditEntryAnswer(Told):
     operation: str | None
 
 
+class AuditHeadAnswer(Told):
+    """The end of the audit's chain: how many rows it has, and the hash of the last one."""
+
+    sequence: int
+    hash: str
+
+
 class AuditAnswer(Told):
     """A page of acts, the newest first."""
 
     items: list[AuditEntryAnswer]
     next: str | None
+    head: AuditHeadAnswer
 
 
 def routes(cursors: Cursors) -> ApiRoutes:
@@ -104,7 +112,8 @@ def routes(cursors: Cursors) -> ApiRoutes:
         )
         page = operations_now().auditing.page(wanted, query.limit)
         items = [_entry(entry) for entry in page.entries]
-        return json_answer(as_json(AuditAnswer(items=items, next=cursors.next(page.next_after))))
+        head = AuditHeadAnswer(sequence=page.head.sequence, hash=page.head.hash)
+        return json_answer(as_json(AuditAnswer(items=items, next=cursors.next(page.next_after), head=head)))
 
     return r
 

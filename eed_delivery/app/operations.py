@@ -392,9 +392,10 @@ class Operations:
     @cached_property
     def auditing(self) -> "AuditQueries":
         """List who did what."""
+        from eed_delivery.ledger.audit_chain import ChainLedger
         from eed_delivery.operations.auditing import AuditQueries
 
-        return AuditQueries(self._audit, self._reporting)
+        return AuditQueries(self._audit, ChainLedger(self._database), self._reporting)
 
     @cached_property
     def preparing(self) -> "Preparing":

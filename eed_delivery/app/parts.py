@@ -31,11 +31,13 @@ from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
+from eed_delivery.ledger.audit_chain import ChainLedger
 from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.ledger.duties import DutyLedger
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.persons.finished_jobs import FinishedJobsLedger
@@ -66,6 +68,7 @@ from eed_delivery.runtime.loop import Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
 from eed_delivery.sweeper.answers_alike import AnswersAlike
+from eed_delivery.sweeper.audit_head import AuditHeadLog
 from eed_delivery.sweeper.job_watch import JobWatch, limits
 from eed_delivery.sweeper.recipients import RecipientRetention
 from eed_delivery.sweeper.reconciliation import Reconciler, ReconcileSweep
@@ -331,6 +334,11 @@ class App:
             return None
         ledger = FinishedJobsLedger(self.database(connections=1), self.pseudonyms, days)
         return RecipientRetention(ledger, self.settings.sweeper.interval_seconds)
+
+    def audit_head_log(self) -> AuditHeadLog:
+        """What logs the end of the audit's chain."""
+        database = self.database(connections=1)
+        return AuditHeadLog(ChainLedger(database), DutyLedger(database))
 
     def reconcile_sweep(self) -> ReconcileSweep | None:
         """What compares source and ledger once in a while. None where it is turned off."""

@@ -124,6 +124,7 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     app = _app(settings, stop)
     sweeper, watch, retention = app.sweeper(), app.job_watch(), app.retention()
     beside = [Loop("endings", sweeper.end_jobs, stop, pulse)]
+    beside += [Loop("audit-head", app.audit_head_log().step, stop, pulse)]
     beside += [Loop("answers", app.answers_alike.step, stop, pulse)]
     beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
     beside += [Loop("retention", retention.step, stop, pulse)] if retention else []

@@ -23,7 +23,7 @@ commands:
 - `alerting`            alerts list, alerts test
 - `webhooks`            webhooks run, list, retry, test
 - `access`              user add, list, revoke, and token add, list, revoke
-- `auditing`            audit
+- `auditing`            audit, audit check, export
 
 What `submit` and `suppression import` read:
 

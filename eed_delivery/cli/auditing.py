@@ -1,4 +1,4 @@
-"""`audit` shows who did what, from where and why."""
+"""`audit` shows who did what, from where and why. `audit check` and `audit export` prove that nobody rewrote it."""
 
 import json
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from eed_delivery.cli import options
-from eed_delivery.cli.options import takes_config
-from eed_delivery.cli.output import record
+from eed_delivery.cli.options import takes_config, takes_json
+from eed_delivery.cli.output import STYLES, record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.operations.auditing import KINDS, AuditEntry, AuditRequest, Particulars
 
@@ -22,7 +22,7 @@ COLUMNS = (
 _WHEN = "30m, 2h, 1d, or 2026-12-31T18:00:00Z"
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--job", metavar="JOB", type=options.key, help="List only acts on this job and its emails.")
 @click.option("--email", metavar="EMAIL", type=options.key, help="List only acts on this email, by its key.")
 @click.option("--person", metavar="NAME", help="List only acts of this Linux user, or of the caller of sudo.")
@@ -48,7 +48,9 @@ _WHEN = "30m, 2h, 1d, or 2026-12-31T18:00:00Z"
 )
 @takes_config
 @pass_session
+@click.pass_context
 def audit(
+    ctx: click.Context,
     session: Session,
     job: str | None,
     email: str | None,
@@ -63,12 +65,14 @@ def audit(
 
     The audit records each act of an operator, each job that the service itself paused or ended, and each read of
     personal data. Its rows never change. CSV and JSON have all columns, and all acts unless --limit is given. This
-    call is recorded as well.
+    call is recorded as well. check and export prove that no row was changed, removed or added.
 
     \b
     Example:
       eed-delivery audit --job 42 --since 1d
     """
+    if ctx.invoked_subcommand is not None:
+        return
     request = AuditRequest(job, email, person, kind, since, until)
     entries = session.operations.auditing.each(request)
     if form == "json":
@@ -77,6 +81,50 @@ def audit(
         session.screen.csv(COLUMNS, (_row(entry) for entry in islice(entries, limit)))
     else:
         _show(session, entries, limit or TABLE_ROWS)
+
+
+@audit.command()
+@takes_json
+@takes_config
+@pass_session
+def check(session: Session, as_json: bool) -> None:
+    """Check that no row of the audit was changed, removed, added or moved.
+
+    Each row has the hash of the row before it. All hashes are calculated again, and each problem is named. Compare the
+    head with the heads in the log, which the service writes once an hour (audit_head). The exit code is 1 if something
+    is wrong.
+
+    \b
+    Example:
+      eed-delivery audit check
+    """
+    found = session.operations.auditing.check()
+    if as_json:
+        session.screen.json(record(found))
+    else:
+        for problem in found.problems:
+            session.screen.line(problem, STYLES["error"])
+        erased = f" The texts of {found.erased:,} were erased." if found.erased else ""
+        if not found.problems:
+            session.screen.line(f"the chain of {found.rows:,} rows holds.{erased}")
+        session.screen.line(f"its head is {found.head.sequence}:{found.head.hash}")
+    if found.problems:
+        raise click.exceptions.Exit(1)
+
+
+@audit.command()
+@takes_config
+@pass_session
+def export(session: Session) -> None:
+    """Write the whole audit as JSON, one row a line, for docs/check_audit.py.
+
+    The first line has the head of the chain. Each row has all columns and hashes. This call is recorded as well.
+
+    \b
+    Example:
+      eed-delivery audit export > audit.jsonl
+    """
+    session.screen.json_lines(session.operations.auditing.export())
 
 
 def _show(session: Session, entries: Iterable[AuditEntry], limit: int) -> None:

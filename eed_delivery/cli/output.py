@@ -136,6 +136,11 @@ class Screen:
             start = ",\n"
         self._write("[]" if start == "[\n" else "\n]")
 
+    def json_lines(self, items: Iterable[object]) -> None:
+        """A JSON object a line, written as the items come."""
+        for item in items:
+            self._write(as_json(item, indent=None))
+
     def json_object(self, head: Mapping[str, object], name: str, items: Iterable[object]) -> None:
         """A JSON object: `head`, and an array `name` behind it, one item a line, written as the items come."""
         self.file.write(as_json(head, indent=None)[:-1] + f', "{name}": [')

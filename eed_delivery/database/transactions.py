@@ -4,10 +4,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import structlog
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Transaction, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
 
@@ -36,6 +37,30 @@ HOLD_SECONDS = 5
 """How long a worker's thread keeps its connection: to ask the pool for it each time costs as much as two statements."""
 CONTENTION_TRIES = 20
 CONNECTION_TRIES = 3
+
+
+_Ending = Callable[[Connection, list[Any]], None]
+_endings: WeakKeyDictionary[Transaction, dict[_Ending, list[Any]]] = WeakKeyDictionary()
+
+
+def at_the_end(c: Connection, work: Callable[[Connection, list[T]], None], item: T) -> None:
+    """Have `work` do `item` as the last thing of this transaction. It gets all of its items at once.
+
+    It is for rows that every transaction locks. Whoever locks such a row last holds it shortest, and waits for nothing
+    while it has it. A transaction that is not run by `Database` calls `end` itself.
+    """
+    transaction = c.get_transaction()
+    if transaction is None:
+        raise RuntimeError("there is no transaction")
+    _endings.setdefault(transaction, {}).setdefault(work, []).append(item)
+
+
+def end(c: Connection) -> None:
+    """Do what was kept for the end of this transaction."""
+    transaction = c.get_transaction()
+    if transaction is not None:
+        for work, items in _endings.pop(transaction, {}).items():
+            work(c, items)
 
 
 def _code(error: BaseException) -> int | None:
@@ -172,7 +197,10 @@ def _transaction(c: Connection, work: Callable[[Connection], T]) -> T:
     try:
         with c.begin():
             try:
-                return work(c)
+                done = work(c)
+                if _endings:
+                    end(c)
+                return done
             except BaseException as error:
                 _drop_unless_safe(c, error)
                 raise

@@ -8,6 +8,8 @@
 - `acts`         the audit: each act, by whom and why, in its own transaction
 - `actor`        who acts
 - `auditing`     the audit's list, and its rows for what is only read
+- `audit_chain`  the audit's chain of hashes
+- `duties`       what one process does for all hosts
 - `reconciling`  compares source and ledger, and repairs differences
 - `archiving`    the archive: copies that are wanted, and those that are there
 - `manifests`    manifests of files: which are wanted, what they list, and which are put

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, select
 
-from eed_delivery.database.clock import utc_now
-from eed_delivery.database.transactions import Database
+from eed_delivery.database.transactions import Database, at_the_end
 from eed_delivery.ledger.actor import SERVICE, Actor, shown_name
+from eed_delivery.ledger.audit_chain import append
 from eed_delivery.ledger.schema import (
     COMMAND_LENGTH,
     DETAIL_LENGTH,
@@ -184,19 +185,19 @@ class ActReport:
 
 
 def note(c: Connection, who: Actor, act: Act) -> None:
-    """Write an act into the transaction that does it."""
+    """Write an act into the transaction that does it. The row is written at its end, as the next one of the chain."""
     of_email = None if act.email_id is None else ActObject.EMAIL
     values = {
         "job_id": act.job_id,
         "email_id": act.email_id,
-        "act": act.kind,
+        "act": str(act.kind),
         "who": who.user[:WHO_LENGTH],
         "sudo_user": who.sudo_user[:WHO_LENGTH] if who.sudo_user else None,
         "host": who.host[:WHO_LENGTH],
         "surface": who.surface,
         "command": shortened(who.command, COMMAND_LENGTH) or None,
         "object_kind": act.object or of_email or (None if act.job_id is None else ActObject.JOB),
-        "object_key": _key(act),
+        "object_key": None if act.key is None else shortened(act.key, OBJECT_LENGTH),
         "reason": act.reason[:DETAIL_LENGTH] if act.reason else None,
         "count": act.count,
         "counts": as_text(act.counts),
@@ -204,25 +205,36 @@ def note(c: Connection, who: Actor, act: Act) -> None:
         "state_after": as_text(act.after),
         "operation": act.operation,
     }
-    c.execute(insert(eed_audit).values(**values, at=utc_now()))
+    at_the_end(c, _write, values)
+
+
+def _write(c: Connection, acts: list[dict[str, Any]]) -> None:
+    """Write a transaction's acts. Those on a job or an email without a key get it here."""
+    keyless = [act for act in acts if act["object_key"] is None]
+    emails = _keys(c, eed_email.c.email_id, eed_email.c.source_key, {act["email_id"] for act in keyless})
+    of_jobs = {act["job_id"] for act in keyless if act["email_id"] is None}
+    jobs = _keys(c, eed_job.c.job_id, eed_job.c.source_key, of_jobs)
+    for act in keyless:
+        if act["email_id"] is not None:
+            act["object_key"] = emails.get(act["email_id"]) or str(act["email_id"])
+        else:
+            act["object_key"] = jobs.get(act["job_id"])
+    append(c, acts)
+
+
+def _keys(c: Connection, id_column: Any, key_column: Any, ids: set[int | None]) -> dict[int | None, str]:
+    wanted = sorted(number for number in ids if number is not None)
+    found: dict[int | None, str] = {}
+    for first in range(0, len(wanted), PAGE):
+        which = id_column.in_(wanted[first : first + PAGE])
+        found.update((row[0], row[1]) for row in c.execute(select(id_column, key_column).where(which)))
+    return found
 
 
 def is_noted(c: Connection, operation: str) -> bool:
     """Whether this call's own row is there. Then it was committed, and the answer was lost."""
     mine = select(eed_audit.c.act_id).where(eed_audit.c.operation == operation).limit(1)
     return c.execute(mine).first() is not None
-
-
-def _key(act: Act) -> object:
-    """The key of the act's object. That of a job or email is looked up by the statement itself."""
-    if act.key is not None:
-        return shortened(act.key, OBJECT_LENGTH)
-    if act.email_id is not None:
-        of_email = select(eed_email.c.source_key).where(eed_email.c.email_id == act.email_id).scalar_subquery()
-        return func.coalesce(of_email, str(act.email_id))
-    if act.job_id is not None:
-        return select(eed_job.c.source_key).where(eed_job.c.job_id == act.job_id).scalar_subquery()
-    return None
 
 
 def shortened(text: str, length: int) -> str:

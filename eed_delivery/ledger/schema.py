@@ -26,6 +26,7 @@ Time = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 # SHA-256 (FIPS 180-4). As hexadecimal text it would take twice the room in each row.
 Digest = BINARY(32).with_variant(LargeBinary(), "sqlite")
+Salt = BINARY(16).with_variant(LargeBinary(), "sqlite")
 
 
 def word(length: int) -> String:
@@ -319,11 +320,35 @@ eed_audit = Table(
     Column("state_before", prose(PARTICULARS_LENGTH)),
     Column("state_after", prose(PARTICULARS_LENGTH)),
     Column("operation", word(16)),  # the rows of one call have one
+    # The chain of hashes (`audit_chain`). NULL: a row that is not in it.
+    Column("sequence", BigInteger),
+    Column("salt", Salt),  # NULL: its texts were erased
+    Column("texts_hash", Digest),
+    Column("previous_hash", Digest),
+    Column("hash", Digest),
+    Index("eed_audit_by_sequence", "sequence", unique=True),
     Index("eed_audit_by_job", "job_id"),
     Index("eed_audit_by_email", "email_id"),
     Index("eed_audit_by_object", "object_key"),
     Index("eed_audit_by_time", "at"),
     Index("eed_audit_by_operation", "operation"),
+    **_OPTIONS,
+)
+
+eed_audit_head = Table(  # the end of the audit's chain, in one row, which is locked while a row is added
+    "eed_audit_head",
+    metadata,
+    Column("head_id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", Digest, nullable=False),
+    **_OPTIONS,
+)
+
+eed_duty = Table(  # what one process does for all hosts from time to time
+    "eed_duty",
+    metadata,
+    Column("name", word(32), primary_key=True),
+    Column("done_at", Time, nullable=False),
     **_OPTIONS,
 )
 
@@ -486,6 +511,8 @@ _ALL: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _FEWER: Mapping[str, tuple[str, ...]] = {
     "eed_archive_copy": ("SELECT", "INSERT"),
     "eed_audit": ("SELECT", "INSERT"),  # nothing in these two is changed or deleted
+    "eed_audit_head": ("SELECT", "INSERT", "UPDATE"),
+    "eed_duty": ("SELECT", "INSERT", "UPDATE"),
     "eed_file": ("SELECT", "INSERT", "UPDATE"),
     "eed_webhook_endpoint": ("SELECT", "INSERT", "UPDATE"),
 }

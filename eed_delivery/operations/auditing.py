@@ -1,15 +1,25 @@
 """The audit of who did what, from where and why. To look at it is an act, too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars
+from eed_delivery.ledger.audit_chain import FACTS, LINKS, TEXTS, AuditHead, ChainLedger, ChainResult, moment
 from eed_delivery.ledger.auditing import AuditEntry, AuditFilter, AuditLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.operations.refusals import InvalidRequest
 
-__all__ = ["KINDS", "AuditEntry", "AuditPage", "AuditQueries", "AuditRequest", "Particulars"]
+__all__ = [
+    "KINDS",
+    "AuditEntry",
+    "AuditHead",
+    "AuditPage",
+    "AuditQueries",
+    "AuditRequest",
+    "ChainResult",
+    "Particulars",
+]
 
 KINDS = tuple(kind.value for kind in ActKind)
 
@@ -40,17 +50,19 @@ class AuditRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Acts, the newest first. `next_after` is None on the last page."""
+    """Acts, the newest first. `next_after` is None on the last page. `head` is the end of the chain."""
 
     entries: tuple[AuditEntry, ...]
     next_after: str | None
+    head: AuditHead
 
 
 class AuditQueries:
     """Reads the audit. Each call raises `DatabaseGone`."""
 
-    def __init__(self, audit: AuditLedger, reporting: ReportingLedger) -> None:
+    def __init__(self, audit: AuditLedger, chain: ChainLedger, reporting: ReportingLedger) -> None:
         self._audit = audit
+        self._chain = chain
         self._reporting = reporting
 
     def each(self, request: AuditRequest) -> Iterator[AuditEntry]:
@@ -76,9 +88,31 @@ class AuditQueries:
         for entry in self.each(request):
             same = bool(found) and entry.operation is not None and entry.operation == found[-1].operation
             if len(found) >= limit and not same:
-                return AuditPage(tuple(found), str(min(one.act_id for one in found)))
+                return AuditPage(tuple(found), str(min(one.act_id for one in found)), self._chain.head())
             found.append(entry)
-        return AuditPage(tuple(found), None)
+        return AuditPage(tuple(found), None, self._chain.head())
+
+    def check(self) -> ChainResult:
+        """Walk along the chain of all rows, and do each hash again."""
+        return self._chain.check()
+
+    def export(self) -> Iterator[Mapping[str, object]]:
+        """The whole chain for `docs/check_audit.py`: its head, and then each row with every column. To read it is an
+        act."""
+        self._audit.record(Act(ActKind.AUDIT, object=ActObject.AUDIT, after={"export": True}))
+        head = self._chain.head()
+        yield {
+            "format": "eed-delivery audit", "version": 1,
+            "head_sequence": head.sequence, "head_hash": head.hash, "outside": self._chain.outside(),
+        }  # fmt: skip
+        for row in self._chain.rows():
+            yield {name: _exported(row[name]) for name in ("act_id", "at", *FACTS, *TEXTS, *LINKS)}
+
+
+def _exported(value: object) -> object:
+    if isinstance(value, datetime):
+        return moment(value)
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _terms(request: AuditRequest) -> Particulars:

@@ -5,6 +5,7 @@
 - `job_watch`       pauses a job that has too many bounces or complaints
 - `answers_alike`   returns emails that failed by a refusal which many recipients got
 - `reconciliation`  compares source and ledger
+- `audit_head`      logs the end of the audit's chain
 - `retention`       deletes old events
 - `recipients`      replaces the recipients of old jobs
 """

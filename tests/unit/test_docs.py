@@ -85,7 +85,9 @@ def resolve(args: list[str]) -> tuple[click.Context, click.Command, list[str]]:
     command: click.Command = cli
     ctx = click.Context(cli, info_name="eed-delivery")
     while isinstance(command, click.Group):
-        _, rest, _ = command.make_parser(ctx).parse_args(args)
+        _, rest, _ = command.make_parser(ctx).parse_args(list(args))
+        if not rest and command.invoke_without_command:
+            break
         name, found, args = command.resolve_command(ctx, rest)
         assert found is not None
         ctx, command = click.Context(found, info_name=name, parent=ctx), found

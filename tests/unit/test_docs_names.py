@@ -132,8 +132,9 @@ def options() -> set[str]:
     return every
 
 
-OTHER_PROGRAMS = {  # options of the fault tests, the benchmarks and mysqldump
+OTHER_PROGRAMS = {  # options of the fault tests, the benchmarks, mysqldump and check_audit.py
     "--emails", "--long", "--set", "--size", "--statements", "--list", "--systems", "--seed", "--ignore-table",
+    "--log", "--head",
 }  # fmt: skip
 
 

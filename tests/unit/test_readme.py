@@ -20,6 +20,8 @@ def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[t
     for name in cli.list_commands(ctx) if group is cli else group.commands:  # plain groups would sort them
         command = group.get_command(ctx, name)
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield (*path, name)
             yield from commands(command, (*path, name))
         else:
             yield (*path, name)

@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from eed_delivery.database.transactions import end
 from eed_delivery.ledger.schema import VERSION_TABLE
 
 TABLE_ACCESS_DENIED = 1142
@@ -37,6 +38,7 @@ def upgrade(engine: Engine, made: Callable[[Connection, str | None], None] | Non
         command.upgrade(config, "head")
         if made is not None:
             made(connection, before)
+        end(connection)
 
 
 def current(connection: Connection) -> str | None:

@@ -99,7 +99,10 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         "by email, and by address where an act names it",
         kept_by_law="act_id job_id email_id act who reason count at sudo_user host surface command object_kind"
         " object_key counts state_before state_after operation",
+        other="sequence salt texts_hash previous_hash hash",
     ),
+    "eed_audit_head": _table(other="head_id sequence hash"),
+    "eed_duty": _table(other="name done_at"),
     # Replies in its detail are masked.
     "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at channel mark"),
     # They name an email by its number. The copy itself is in the archive, which docs/privacy.md says how to search.
