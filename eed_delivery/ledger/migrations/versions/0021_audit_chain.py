@@ -58,7 +58,9 @@ def upgrade() -> None:
     if "eed_audit_by_sequence" not in {index["name"] for index in inspector.get_indexes("eed_audit")}:
         op.create_index("eed_audit_by_sequence", "eed_audit", ["sequence"], unique=True)
     with _connection() as c:
-        while _chain(c):
+        more = True
+        while more:
+            more = _chain(c)
             if c.dialect.name != "sqlite":
                 c.commit()
 
@@ -78,11 +80,11 @@ def _chain(c: sa.Connection) -> bool:
     """Add the next rows to the chain. False when all are in it."""
     unchained = sa.select(_audit).where(_audit.c.sequence.is_(None)).order_by(_audit.c.act_id).limit(ROWS_AT_ONCE)
     rows = c.execute(unchained).mappings().all()
+    head = c.execute(sa.select(_head.c.sequence, _head.c.hash).with_for_update()).one_or_none()
+    if head is None:  # two first acts at once would have to agree on who makes it
+        c.execute(sa.insert(_head).values(head_id=1, sequence=0, hash=NOTHING))
     if not rows:
         return False
-    head = c.execute(sa.select(_head.c.sequence, _head.c.hash).with_for_update()).one_or_none()
-    if head is None:
-        c.execute(sa.insert(_head).values(head_id=1, sequence=0, hash=NOTHING))
     sequence, previous = (0, NOTHING) if head is None else (head.sequence, head.hash)
     changes = []
     for row in rows:
