@@ -31,6 +31,9 @@ class ProcessAnswer(Told):
     detail: str | None = Field(description="Why it does not send, if it does not.")
     seen_at: Utc
     age_seconds: float
+    version: str | None
+    config: str | None = Field(description="A digest of its configuration.")
+    differs: list[str] = Field(description="version or config, where it is not that of most living processes.")
 
 
 class ProcessesAnswer(Told):
@@ -98,7 +101,8 @@ def routes(cursors: Cursors) -> ApiRoutes:
                 id=one.process.worker_id, host=one.process.host, role=one.process.role, channel=one.process.channel,
                 threads=one.process.threads, alive=one.alive, sending=one.sending,
                 detail=shown_or_none(one.process.detail), seen_at=one.process.last_seen,
-                age_seconds=round(one.process.age, 1),
+                age_seconds=round(one.process.age, 1), version=one.process.version, config=one.process.config,
+                differs=list(one.differs),
             )
             for one in operations_now().processes.all()
         ]  # fmt: skip

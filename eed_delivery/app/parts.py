@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from eed_delivery import __version__
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
@@ -24,6 +25,7 @@ from eed_delivery.channels.of_file import channels_of
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
 from eed_delivery.config import Settings, WorkerSettings
 from eed_delivery.config.channels import DEFAULT
+from eed_delivery.config.digest import digest_of
 from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
@@ -398,7 +400,7 @@ class App:
         connections = settings.threads + SIDE_CONNECTIONS
         database = self.database(connections, multi_statements=True)
         make_transport = self.transport_factory(channel)
-        process = _process("worker", settings.threads, name, channel.mark)
+        process = self._process("worker", settings.threads, name, channel.mark)
         parts = WorkerParts(
             ledger=DeliveryLedger(
                 database,
@@ -447,7 +449,13 @@ class App:
 
     def heartbeat(self, role: str) -> "tuple[WorkerLedger, Process]":
         """What says that a process of a role lives, and as what."""
-        return WorkerLedger(self.database(connections=1)), _process(role)
+        return WorkerLedger(self.database(connections=1)), self._process(role)
+
+    def _process(self, role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
+        host = socket.gethostname()
+        process_id = f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+        of_host = (__version__, digest_of(self.settings))
+        return Process(process_id, host, role, threads, channel, mark, *of_host)
 
     def alert_makers(self) -> alerts.Makers:
         """What makes the clients of alerts. They are their own, so that neither side ever waits for the other."""
@@ -485,11 +493,6 @@ class App:
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)
-
-
-def _process(role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
-    host = socket.gethostname()
-    return Process(f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}", host, role, threads, channel, mark)
 
 
 def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:

@@ -7,7 +7,7 @@ only where a process is at work. A service starts a second earlier for it.
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -96,14 +96,19 @@ def _app(settings: Settings, stop: threading.Event | None = None) -> "App":
     return App(settings, stop)
 
 
-def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """The publisher's process: the default channel's publisher, and beside it those of the others."""
+def alive(app: "App", role: str, stop: threading.Event, pulse: Pulse) -> AbstractContextManager[None]:
+    """Heartbeats of a role that sends no emails."""
     from eed_delivery.app.heartbeats import heartbeat
 
+    return heartbeat(app, role, stop, pulse)
+
+
+def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The publisher's process: the default channel's publisher, and beside it those of the others."""
     app = _app(settings, stop)
     others = app.channel_publishers(pulse)
     publisher = app.publisher(others)
-    with heartbeat(app, "publisher", stop, pulse):
+    with alive(app, "publisher", stop, pulse):
         beside = Loop("channels", others.step, stop, pulse).start()
         Loop("publisher", publisher.step, stop, pulse).run()
         beside.join()
@@ -113,14 +118,14 @@ def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> No
 
 def run_channels(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The process that tells the supervisor which channels need workers."""
-    watch = _app(settings, stop).channel_watch(pulse.want)
-    Loop("channels", watch.step, stop, pulse).run()
+    app = _app(settings, stop)
+    watch = app.channel_watch(pulse.want)
+    with alive(app, "channels", stop, pulse):
+        Loop("channels", watch.step, stop, pulse).run()
 
 
 def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The sweeper's process."""
-    from eed_delivery.app.heartbeats import heartbeat
-
     app = _app(settings, stop)
     sweeper, watch, retention = app.sweeper(), app.job_watch(), app.retention()
     beside = [Loop("endings", sweeper.end_jobs, stop, pulse)]
@@ -132,7 +137,7 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     beside += [Loop("recipients", recipients.step, stop, pulse)] if recipients else []
     reconciling = app.reconcile_sweep()
     beside += [Loop("reconcile", reconciling.step, stop, pulse)] if reconciling else []
-    with heartbeat(app, "sweeper", stop, pulse):
+    with alive(app, "sweeper", stop, pulse):
         threads = [loop.start() for loop in beside]
         Loop("sweeper", sweeper.step, stop, pulse).run()
         for thread in threads:
@@ -141,22 +146,26 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
 
 def run_events(settings: Settings, settles: bool, stop: threading.Event, pulse: Pulse) -> None:
     """A process that collects SES's events. One on each host `settles` late doubts, too."""
-    collector = _app(settings, stop).collector(settings.tracking.events_queue_url or "")
+    app = _app(settings, stop)
+    collector = app.collector(settings.tracking.events_queue_url or "")
     names = [f"events-{n}" for n in range(1, settings.tracking.threads + 1)]
-    threads = [Loop(name, collector.step, stop, pulse).start() for name in names]
-    if settles:
-        Loop("doubts", collector.settle, stop, pulse).run()
-    for thread in threads:
-        thread.join()
+    with alive(app, "events", stop, pulse):
+        threads = [Loop(name, collector.step, stop, pulse).start() for name in names]
+        if settles:
+            Loop("doubts", collector.settle, stop, pulse).run()
+        for thread in threads:
+            thread.join()
 
 
 def run_bounces(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The process that listens for bounces."""
     from eed_delivery.tracking.bounces.server import THREADS, BounceServer  # asyncio and all: no other role needs it
 
-    server = BounceServer(_app(settings, stop).bounce_intake(THREADS), settings.bounces.protocol)
+    app = _app(settings, stop)
+    server = BounceServer(app.bounce_intake(THREADS), settings.bounces.protocol)
     host, port = settings.bounces.place()
-    server.run(host, port, stop, lambda: pulse.beat("bounces"))
+    with alive(app, "bounces", stop, pulse):
+        server.run(host, port, stop, lambda: pulse.beat("bounces"))
     pulse.forget("bounces")
 
 
@@ -176,9 +185,10 @@ def run_web(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     tracking = TrackingLedger(database, app.source, settings.tracking, app.outbox)
     recording = LinkRecorder(tracking, AcceptanceLedger(database), UnsubscribeLedger(database, app.outbox))
     web = settings.web
-    role.run(
-        links, recording, web.place(), stop, pulse, health_place=web.health_place(), valid_days=web.link_valid_days
-    )
+    with alive(app, "web", stop, pulse):
+        role.run(
+            links, recording, web.place(), stop, pulse, health_place=web.health_place(), valid_days=web.link_valid_days
+        )
 
 
 def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
@@ -190,17 +200,19 @@ def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> Non
     threads = settings.webhooks.threads
     ledger = WebhookLedger(app.database(threads + 1), settings.webhooks)
     tellers = [Teller(ledger, app.webhook_endpoint(), settings.webhooks, stop) for _ in range(threads)]
-    running = [Loop(f"webhooks-{n}", one.step, stop, pulse).start() for n, one in enumerate(tellers, 1)]
-    Loop("housekeeping", Housekeeper(ledger).step, stop, pulse).run()
-    for thread in running:
-        thread.join()
+    with alive(app, "webhooks", stop, pulse):
+        running = [Loop(f"webhooks-{n}", one.step, stop, pulse).start() for n, one in enumerate(tellers, 1)]
+        Loop("housekeeping", Housekeeper(ledger).step, stop, pulse).run()
+        for thread in running:
+            thread.join()
 
 
 def run_operators(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The process that answers people on call and the API."""
     from eed_delivery.app.operators import run  # packages of the extra `operators`: no other role needs them
 
-    run(settings, stop, pulse)
+    with alive(_app(settings, stop), "operators", stop, pulse):
+        run(settings, stop, pulse)
 
 
 def run_archive(settings: Settings, stop: threading.Event, pulse: Pulse, *, drain: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The worker processes, and whether they send."""
+"""The processes of all hosts, and whether they send."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from eed_delivery.operations.processes import ProcessView
 @takes_config
 @pass_session
 def processes(session: Session, as_json: bool) -> None:
-    """List the processes of all hosts: workers, publishers, sweepers and archivers.
+    """List the processes of all roles on all hosts.
 
-    Shows whether workers send. A process is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays
-    on the list for a day.
+    Shows whether workers send, and which processes run another release or configuration than most of them. A process
+    is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
 
     \b
     Example:
@@ -28,17 +28,20 @@ def processes(session: Session, as_json: bool) -> None:
     if as_json:
         session.screen.json([_process_record(process) for process in found])
         return
-    columns = ("process", "role", "channel", "threads", "sending", "last seen", "detail")
-    session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=("threads", "role", "channel"))
+    columns = ("process", "role", "channel", "threads", "sending", "last seen", "version", "config", "detail")
+    spare = ("threads", "role", "channel", "config", "version")
+    session.screen.table(columns, map(_process_row, found), prose=("detail",), spare=spare)
     alive = sum(process.alive for process in found)
     if not found:
         session.screen.line("no process has sent a heartbeat today")
     elif alive < len(found):
         session.screen.line(f"{alive:,} of {len(found):,} are alive, the others are gone")
+    if differing := [one for one in found if one.differs]:
+        session.screen.line(f"{len(differing):,} differ from the others in version or configuration (marked !)")
 
 
 def _process_record(found: ProcessView) -> dict[str, Any]:
-    return record(found.process) | {"alive": found.alive, "sending": found.sending}
+    return record(found.process) | {"alive": found.alive, "sending": found.sending, "differs": list(found.differs)}
 
 
 def _process_row(found: ProcessView) -> tuple[object, ...]:
@@ -46,4 +49,8 @@ def _process_row(found: ProcessView) -> tuple[object, ...]:
     alive = ("yes" if process.sending else "no") if process.role == "worker" else ""
     sending = alive if found.alive else "gone"
     facts = (process.worker_id, process.role, process.channel, process.threads)
-    return (*facts, sending, ago(process.age), process.detail)
+    version, config = (
+        f"{value or 'unknown'} !" if name in found.differs else value
+        for name, value in (("version", process.version), ("config", process.config))
+    )
+    return (*facts, sending, ago(process.age), version, config, process.detail)

@@ -11,6 +11,7 @@
 - `archive`           the archive of a channel
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `formats`           checks of single values
+- `digest`            a digest of all of them, by which hosts that differ are seen
 - `load`              reads the file, credentials and variables
 - `environment`       variables, systemd's credentials and its supervision
 - `renamed`           settings under names of earlier releases

@@ -389,6 +389,8 @@ eed_worker = Table(
     Column("started_at", Time, nullable=False),
     Column("heartbeat_at", Time, nullable=False),
     Column("mark", word(64)),  # of its channel's settings; NULL: a process of an earlier release
+    Column("version", word(64)),  # of the release that it runs; NULL likewise
+    Column("config", word(16)),  # a digest of its configuration (`config.digest`); NULL likewise
     **_OPTIONS,
 )
 

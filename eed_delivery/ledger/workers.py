@@ -17,7 +17,8 @@ HEARTBEATS = 3
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of the service as its own heartbeat describes it. `mark` changes with its channel's settings."""
+    """One process of the service as its own heartbeat describes it. `mark` changes with its channel's settings,
+    `version` with the release, and `config` with the configuration."""
 
     worker_id: str
     host: str
@@ -25,6 +26,8 @@ class Process:
     threads: int = 0
     channel: str = DEFAULT_CHANNEL
     mark: str | None = None
+    version: str | None = None
+    config: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class SeenProcess:
     last_seen: datetime
     age: float
     mark: str | None
+    version: str | None
+    config: str | None
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
         """Whether its heartbeats still arrive, with that many seconds between them."""
@@ -75,6 +80,8 @@ class WorkerLedger:
                 "channel": process.channel,
                 "threads": process.threads,
                 "mark": process.mark,
+                "version": process.version,
+                "config": process.config,
                 "started_at": utc_now(),
             }
             c.execute(insert(eed_worker).values({**facts, **news}))
@@ -106,7 +113,7 @@ class WorkerLedger:
 
     def all(self) -> list[SeenProcess]:
         """Every process known, the latest heartbeat first."""
-        columns = ["worker_id", "host", "role", "channel", "threads", "sending", "detail", "mark"]
+        columns = ["worker_id", "host", "role", "channel", "threads", "sending", "detail", "mark", "version", "config"]
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
         seen = eed_worker.c.heartbeat_at.label("last_seen")
         statement = select(*(eed_worker.c[name] for name in columns), seen, age).order_by(age)

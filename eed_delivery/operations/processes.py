@@ -1,5 +1,7 @@
-"""The worker processes of all hosts, and whether they send."""
+"""The processes of all hosts, whether they send, and which of them differ from the others."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
@@ -13,6 +15,8 @@ class ProcessView:
 
     process: SeenProcess
     alive: bool
+    differs: tuple[str, ...] = ()
+    """`version` or `config`, where it is not that of most living processes."""
 
     @property
     def sending(self) -> bool:
@@ -28,5 +32,21 @@ class ProcessQueries:
 
     def all(self) -> tuple[ProcessView, ...]:
         """All of them, the latest heartbeat first. There are a few on each host."""
-        found = self._workers.all()
-        return tuple(ProcessView(process, process.is_alive(self._heartbeat_seconds)) for process in found)
+        found = [(process, process.is_alive(self._heartbeat_seconds)) for process in self._workers.all()]
+        living = [process for process, alive in found if alive]
+        version, config = _usual(one.version for one in living), _usual(one.config for one in living)
+        return tuple(
+            ProcessView(process, alive, _differing(process, version, config) if alive else ())
+            for process, alive in found
+        )
+
+
+def _usual(values: Iterable[str | None]) -> str | None:
+    """The most frequent one. Of two that are as frequent, the greater one, so that all hosts say the same."""
+    counted = Counter(value for value in values if value is not None)
+    return max(counted, key=lambda value: (counted[value], value), default=None)
+
+
+def _differing(process: SeenProcess, version: str | None, config: str | None) -> tuple[str, ...]:
+    which = {"version": process.version != version, "config": process.config != config}
+    return tuple(name for name, differs in which.items() if differs)

@@ -61,7 +61,7 @@ def test_each_sent_email_is_archived_with_the_bytes_that_arrived(new_stack: NewS
     assert (refused["history"][0]["sha256"], refused["sha256"]) == (None, None), "it never came to the wire"
     assert (len(spam["history"][0]["sha256"]), spam["sha256"]) == (64, None), "it did, and was refused"
     assert "archive complete: copies of 18 sent emails" in stack.command("job", "1").output
-    roles = {"publisher", "sweeper", "worker", "archive"}
+    roles = {"publisher", "sweeper", "worker", "channels", "archive"}
     stack.wait_until(lambda: roles_of(stack) == roles, "each role says that it lives, by the side of its work")
     assert service.terminate() == 0
 

@@ -438,7 +438,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0021"}, "after": {"revision": "0021", "with_source": True}},
+        {"before": {"revision": "0022"}, "after": {"revision": "0022", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,

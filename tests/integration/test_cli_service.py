@@ -12,13 +12,16 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import make_url
 
+from eed_delivery import __version__
 from eed_delivery.cli import cli
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.model import Ticket
 from eed_delivery.queue import Queue
 from tests.command_line import CommandLine
+from tests.servers import free_port
 from tests.servers.ministack import MiniStack
+from tests.servers.webhook_receiver import SECRET
 from tests.waiting import until as looked_until
 from tests.world import World
 
@@ -187,13 +190,64 @@ def test_the_service_sends_a_submitted_job_and_stops_at_sigterm(world: World, ee
         key = eed.good("submit", *words, "--recipients", str(tmp_path / "r.csv")).strip()
         until(world, "SELECT COUNT(*) FROM eed_email WHERE state = 'sent'", 2)
         assert "balanced: 2 = 2 sent" in eed.good("job", key, "--watch")
-        roles = {"publisher", "sweeper", "worker"}
+        roles = {"publisher", "sweeper", "worker", "channels"}
         until(world, "SELECT COUNT(DISTINCT role) FROM eed_worker", len(roles))  # each says so by the side of its work
         assert {process["role"] for process in eed.json("processes")} == roles
     finally:
         os.kill(service.pid, signal.SIGTERM)
         assert service.wait(SOON) == 0, (tmp_path / "log").read_text()
     assert len(list(eed.emails.glob("*.eml"))) == 2
+
+
+def test_each_role_has_its_row_while_it_lives(
+    world: World, eed: CommandLine, tmp_path: Path, ministack: MiniStack
+) -> None:
+    places = {"bounces.listen": "", "web.listen": "", "operators.listen": ""}
+    places = {f"{role}.listen": f"127.0.0.1:{free_port()}" for role in ("bounces", "web", "operators")}
+    more = {
+        **places,
+        "bounces.address": "bounce+{}@mail.example.com",
+        "bounces.secret": "b" * 40,
+        "web.base_url": "https://links.example.com",
+        "web.secret": "w" * 40,
+        "operators.secret": "o" * 40,
+        "webhooks.url": "https://hooks.example.com/x",
+        "webhooks.secret": SECRET,
+        "tracking.events_queue_url": ministack.make_queue("events-of-all-roles")[0],
+        "transport.archive.url": str(tmp_path / "archive"),
+        "transport.archive.spool": str(tmp_path / "spool"),
+        "worker.heartbeat_seconds": "1",
+    }
+    eed.environ |= {"EED_" + name.upper().replace(".", "__"): value for name, value in more.items()}
+    with (tmp_path / "log").open("wb") as log:
+        service = eed.process("run", stdout=log, stderr=log)
+    roles = {
+        "archive",
+        "bounces",
+        "channels",
+        "events",
+        "operators",
+        "publisher",
+        "sweeper",
+        "web",
+        "webhooks",
+        "worker",
+    }
+    try:
+        looked_until(
+            lambda: {row[0] for row in world.execute("SELECT role FROM eed_worker")} >= roles,
+            lambda: f"{world.execute('SELECT role FROM eed_worker')} {(tmp_path / 'log').read_text()[-3000:]}",
+            SOON,
+        )
+        seen = eed.json("processes")
+        assert {process["role"] for process in seen} == roles
+        assert {(process["version"], len(process["config"]), *process["differs"]) for process in seen} == {
+            (__version__, 12)
+        }
+    finally:
+        os.kill(service.pid, signal.SIGTERM)
+        assert service.wait(SOON) == 0, (tmp_path / "log").read_text()
+    assert world.execute("SELECT role FROM eed_worker") == []
 
 
 def test_a_setting_under_an_old_name_is_reported_by_check_and_at_the_start(eed: CommandLine, tmp_path: Path) -> None:

@@ -219,6 +219,17 @@ def test_a_job_is_followed_while_the_database_is_away(operations: Operations, wo
     assert list(operations.watching.follow(77, work)) == []
 
 
+def test_hosts_that_differ_are_shown(operations: Operations, world: World) -> None:
+    for name, version, config in (("a", "1", "x"), ("b", "1", "y"), ("c", "2", "x"), ("d", None, "x"), ("e", "1", "x")):
+        process = Process(name, "h", "worker", version=version, config=config)
+        world.workers.beat(process, sending=True, detail=None, alive_seconds=15)
+    differing = {found.process.worker_id: found.differs for found in operations.processes.all()}
+    assert differing == {"a": (), "b": ("config",), "c": ("version",), "d": ("version",), "e": ()}
+    world.execute("UPDATE eed_worker SET heartbeat_at = '2001-01-01 00:00:00.000000' WHERE worker_id <> 'b'")
+    alive = {found.process.worker_id: found.differs for found in operations.processes.all()}
+    assert set(alive.values()) == {()}, "those that are gone are compared with nothing"
+
+
 def test_processes_are_alive_by_their_heartbeats(operations: Operations, world: World) -> None:
     world.workers.beat(Process("a:1:x", "a", "worker", 2), sending=True, detail=None, alive_seconds=60)
     (found,) = operations.processes.all()

@@ -104,7 +104,9 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     "eed_audit_head": _table(other="head_id sequence hash"),
     "eed_duty": _table(other="name done_at"),
     # Replies in its detail are masked.
-    "eed_worker": _table(other="worker_id host role threads sending detail started_at heartbeat_at channel mark"),
+    "eed_worker": _table(
+        other="worker_id host role threads sending detail started_at heartbeat_at channel mark version config"
+    ),
     # They name an email by its number. The copy itself is in the archive, which docs/privacy.md says how to search.
     "eed_archive_copy": _table(other="job_id email_id gen sha256 size archived_at"),
     "eed_file": _table(
