@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
-from eed_delivery.operations.preparing import ledger_problem
+from eed_delivery.operations.ledger_revision import ledger_problem
 
 if TYPE_CHECKING:
     from eed_delivery.channels.watch import WantedWorkers

@@ -29,7 +29,7 @@
 
 What they share:
 
-- `schema`       the tables, and `migrations` makes them
+- `schema`       the tables, `migrations` makes them, and `revision` says which release they are of
 - `keys`         the source's keys of jobs and emails
 - `addresses`    the address column, and `address_sql` canonical addresses in SQL
 

@@ -23,6 +23,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `readiness`                     whether the service can do its work
 - `auditing`                      who did what, from where and why
 - `preparing`, `queue_making`     tables and queues, before the first run
+- `ledger_revision`               whether the tables are of this release
 - `checking`                      everything the service leans on
 - `text_files`                    files of lines and rows that people made
 - `actor`, `refusals`, `values`   who acts, what is refused, values that several requests have

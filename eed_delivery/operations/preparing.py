@@ -10,12 +10,13 @@ from eed_delivery.checks.mapping import check as check_source
 from eed_delivery.config import Settings, cautions
 from eed_delivery.config.settings import UNUSED_IN_URL
 from eed_delivery.database.transactions import Database
-from eed_delivery.errors import DatabaseGone, Problem
+from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger import migrations
 from eed_delivery.ledger.actor import Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, note
-from eed_delivery.ledger.schema import VERSION_TABLE
+from eed_delivery.ledger.revision import head
 from eed_delivery.ledger.suppression.erased import unknown_keys
+from eed_delivery.operations.ledger_revision import ledger_problem
 from eed_delivery.operations.reference_schema import is_reference
 from eed_delivery.operations.refusals import OperationRefused
 from eed_delivery.pseudonyms import Pseudonyms
@@ -54,14 +55,14 @@ class Preparing:
         def made(c: Connection, before: str | None) -> None:
             if with_source:
                 create_reference(c)
-            after = migrations.head()
+            after = head()
             if with_source or before != after:
                 now: Particulars = {"revision": after, "with_source": with_source}
                 was: Particulars = {"revision": before}
                 note(c, self._who, Act(ActKind.DB_INIT, object=ActObject.LEDGER, before=was, after=now))
 
         migrations.upgrade(self._database.engine, made)
-        return UpgradeResult(migrations.head(), with_source)
+        return UpgradeResult(head(), with_source)
 
     def _ping(self) -> None:
         """Where the service's password is set too, the owner's in the URL is the usual mistake."""
@@ -84,7 +85,7 @@ class Preparing:
             return [*check_source(c, self._settings.source), *excess_findings(c, self._settings.source)]
 
         problem = ledger_problem(self._database)
-        ledger = Finding("ok", "ledger", f"its tables are at revision {migrations.head()}")
+        ledger = Finding("ok", "ledger", f"its tables are at revision {head()}")
         if problem is not None:
             ledger = Finding("error", "ledger", problem.what, problem.remedy)
         notes = [Finding("ok", "database.url", note) for note in self._settings.database.url_notes]
@@ -106,15 +107,3 @@ def caution_findings(settings: Settings) -> tuple[Finding, ...]:
     unsafe = [Finding("warning", caution.key, caution.what, caution.remedy) for caution in cautions(settings)]
     former = [Finding("warning", old.setting, old.what, old.remedy) for old in settings.old_names]
     return (*unsafe, *former)
-
-
-def ledger_problem(database: Database) -> Problem | None:
-    """What is wrong with the ledger's revision. None when it is this release's. Raises `DatabaseGone`."""
-    found, wanted = database.run(migrations.current), migrations.head()
-    if found == wanted:
-        return None
-    where = "the ledger (eed_ tables)"
-    if found is None:
-        what = f"it is not in this database, or this user has no right to read {VERSION_TABLE}"
-        return Problem(where, what, "Run eed-delivery db init.")
-    return Problem(where, f"its revision is {found}, this release wants {wanted}", "Run eed-delivery db init.")

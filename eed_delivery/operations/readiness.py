@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
-from eed_delivery.operations.preparing import ledger_problem
+from eed_delivery.operations.ledger_revision import ledger_problem
 
 SEEN_WITHIN_SECONDS = 30.0
 NEEDED_ROLES = ("publisher", "sweeper")

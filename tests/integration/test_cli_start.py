@@ -52,3 +52,19 @@ def test_a_look_into_the_ledger_needs_no_client_no_templates_no_migrations(eed: 
     found = loaded(eed, *words)
     assert "sqlalchemy" in found
     assert not found & (CLIENTS | RENDERING | MIGRATIONS | {"rich.progress", "rich.live", "eed_delivery.app.parts"})
+
+
+def test_the_process_that_starts_the_others_needs_no_client_no_templates_no_migrations(eed: CommandLine) -> None:
+    engine = make_engine(make_url(eed.environ["EED_DATABASE__URL"]), connections=2)
+    migrations.upgrade(engine)
+    engine.dispose()
+    environ = {**os.environ, **eed.environ, "EED_CONFIG": str(eed.config)}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROBE, "sweeper"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as service:
+        ready = any(json.loads(line)["event"] == "ready" for line in service.stdout or ())
+        service.terminate()
+        _, written = service.communicate(timeout=60)
+    assert ready, written
+    found = set(json.loads(written.splitlines()[-1]))
+    assert not found & (CLIENTS | RENDERING | MIGRATIONS | {"eed_delivery.app.parts"})

@@ -19,7 +19,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.ledger import migrations
 from eed_delivery.ledger.acts import Act, ActKind, ActObject
 from eed_delivery.ledger.auditing import AuditLedger
-from eed_delivery.ledger.migrations import TABLE_ACCESS_DENIED
+from eed_delivery.ledger.revision import TABLE_ACCESS_DENIED
 from eed_delivery.ledger.schema import RIGHTS, VERSION_TABLE, metadata
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.source import Source

@@ -7,9 +7,10 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from eed_delivery.ledger import migrations
+from eed_delivery.ledger import migrations, revision
 from eed_delivery.ledger.schema import VERSION_TABLE, metadata
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.also_on_sqlite]  # each has DDL of its own
@@ -23,8 +24,22 @@ def test_the_migrations_build_what_the_schema_says(any_database_url: str) -> Non
         options = {"version_table": VERSION_TABLE, "compare_type": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
-        assert migrations.current(connection) == migrations.head()
+        assert revision.current(connection) == revision.head()
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "version", sorted(Path(migrations.__file__).parent.glob("versions/[0-9]*.py")), ids=lambda path: path.stem
+)
+def test_a_migration_has_the_number_of_its_file(version: Path) -> None:
+    """By these numbers the service knows which revision it wants, without Alembic."""
+    assert f'revision = "{version.stem.partition("_")[0]}"' in version.read_text().splitlines()
+
+
+def test_the_wanted_revision_is_the_one_that_alembic_ends_at() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_current_head() == revision.head()
 
 
 def test_what_was_suppressed_counts_for_every_category(any_database_url: str) -> None:
@@ -146,7 +161,7 @@ def test_addresses_are_brought_to_one_form(any_database_url: str) -> None:
 
 def go_back_before_addresses(connection: Connection) -> None:
     """The version before, and nothing of those that came after this one."""
-    connection.execute(text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '0009'"))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0009'"))
     connection.execute(text("DROP TABLE eed_domain_hold"))
 
 
@@ -163,7 +178,7 @@ def test_a_migration_of_addresses_that_was_broken_off_is_taken_up_where_it_ended
         migrations.upgrade(engine)
         with engine.begin() as connection:
             has_been_brought_to_one_form(connection)
-            context = MigrationContext.configure(connection, opts={"version_table": migrations.VERSION_TABLE})
+            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
             assert compare_metadata(context, metadata) == []
             go_back_before_addresses(connection)
     engine.dispose()

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, make_url
 
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
-from eed_delivery.ledger import migrations
+from eed_delivery.ledger import migrations, revision
 from eed_delivery.ledger.schema import VERSION_TABLE
 from eed_delivery.source.reference import create_reference
 from tests.schemas import KeptDatabase
@@ -45,7 +45,7 @@ def test_a_database_on_a_server_is_what_the_migrations_make(mariadb: MariaDb) ->
     first, copy = World(mariadb.create_database("first")), World(mariadb.create_database("copy"))
     whole = migrated(mariadb.create_database("migrated"))
     assert tables(copy.database) == tables(first.database) == tables(whole)
-    assert copy.database.run(migrations.current) == migrations.head()
+    assert copy.database.run(revision.current) == revision.head()
     for database in (first.database, copy.database, whole):
         database.close()
 
@@ -53,7 +53,7 @@ def test_a_database_on_a_server_is_what_the_migrations_make(mariadb: MariaDb) ->
 def test_a_file_is_what_the_migrations_make(tmp_path: Path) -> None:
     copy, whole = World(f"sqlite:///{tmp_path}/copy.sqlite3"), migrated(f"sqlite:///{tmp_path}/migrated.sqlite3")
     assert tables(copy.database) == tables(whole)
-    assert copy.database.run(migrations.current) == migrations.head()
+    assert copy.database.run(revision.current) == revision.head()
     copy.close()
     whole.close()
 
@@ -106,7 +106,7 @@ def test_whatever_a_test_leaves_the_next_one_finds_it_empty(kept: KeptDatabase, 
     leave(kept.emptied())
     found = opened(kept.emptied())
     assert tables(found) == wanted  # the number that each table would give next, too
-    assert found.run(migrations.current) == migrations.head()
+    assert found.run(revision.current) == revision.head()
     counts = {
         name: found.run(lambda c, n=name: c.exec_driver_sql(f"SELECT COUNT(*) FROM `{n}`").scalar()) for name in wanted
     }

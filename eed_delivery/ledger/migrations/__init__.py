@@ -8,15 +8,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.database.transactions import end
-from eed_delivery.ledger.schema import VERSION_TABLE
-
-TABLE_ACCESS_DENIED = 1142
+from eed_delivery.ledger.revision import current
 
 
 def _config() -> Config:
@@ -39,22 +34,3 @@ def upgrade(engine: Engine, made: Callable[[Connection, str | None], None] | Non
         if made is not None:
             made(connection, before)
         end(connection)
-
-
-def current(connection: Connection) -> str | None:
-    """The revision the database is at. None when the ledger is not there, or is not ours to read."""
-    try:
-        return _revision(connection)
-    except DBAPIError as error:
-        if error.orig is not None and error.orig.args[0] == TABLE_ACCESS_DENIED:
-            return None  # without a right on it, MariaDB does not even say whether the table is there
-        raise
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-
-
-def head() -> str | None:
-    """The revision this release wants."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
