@@ -17,5 +17,6 @@ Its endpoints:
 - `lists`        processes, the audit, and holds of everything
 - `channels`     channels and their holds
 - `suppressions` addresses that are not mailed
+- `metrics`      metrics for Prometheus
 - `health`       whether this process answers, and whether the service is ready
 """

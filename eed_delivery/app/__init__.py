@@ -8,6 +8,7 @@
 - `aws_clients` clients of AWS's services
 - `channel_surroundings` what a channel's kind gets from here
 - `manifests`  what puts the manifests of a channel's jobs
+- `metrics`    has a process keep its metrics
 - `heartbeats` heartbeats of roles that send nothing
 - `operators`  the role of the pages and the API
 - `roles`      what each process of the service runs

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from eed_delivery.operations.checking.service import ServiceCheck
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.emails import EmailQueries
+    from eed_delivery.operations.emf import EmfLog
+    from eed_delivery.operations.figures import LedgerFigures
     from eed_delivery.operations.jobs import JobQueries
     from eed_delivery.operations.keys import Keys
     from eed_delivery.operations.nudging import Nudging
@@ -159,6 +161,31 @@ class Operations:
         from eed_delivery.ledger.auditing import AuditLedger
 
         return AuditLedger(self._database, self._actor)
+
+    @cached_property
+    def figures(self) -> "LedgerFigures":
+        """Count figures of the whole ledger for monitoring."""
+        from eed_delivery.alerts.facts import measures
+        from eed_delivery.ledger.alerts.facts import AlertFacts
+        from eed_delivery.ledger.figures import FiguresLedger
+        from eed_delivery.operations.figures import FigureSources, LedgerFigures
+
+        app, settings = self._app, self.settings
+        queue = app.queue(connections=1)
+        facts = measures(AlertFacts(self._database), queue, app.ses_client)
+        if settings.queue.dead_letter_url is None:
+            del facts["dead_letters"]
+        if settings.transport.kind != "ses":
+            del facts["ses_quota_percent"]
+        return LedgerFigures(FigureSources(FiguresLedger(self._database), self.processes, facts, queue.depth))
+
+    @cached_property
+    def emf(self) -> "EmfLog":
+        """Log figures for CloudWatch."""
+        from eed_delivery.ledger.duties import DutyLedger
+        from eed_delivery.operations.emf import EmfLog
+
+        return EmfLog(self.figures, DutyLedger(self._database), self.settings.metrics.emf_namespace)
 
     def by(self, actor: Actor) -> "Operations":
         """The same for another person, over the same connections."""

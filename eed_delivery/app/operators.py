@@ -14,6 +14,7 @@ from eed_delivery.access.logging_in import LoggingIn
 from eed_delivery.access.request_rates import RequestRates
 from eed_delivery.access.signed_headers import SignedHeader
 from eed_delivery.access.signing_keys import FETCH_SECONDS, Fetch, JwksKeys, PemKeys
+from eed_delivery.api.metrics import add_metrics
 from eed_delivery.api.openapi import add_api, new_application
 from eed_delivery.app.database import open_database
 from eed_delivery.app.operations import Operations
@@ -45,6 +46,7 @@ def application(parts: OperatorsParts) -> Flask:
     app = new_application()
     shell = Shell(app, parts)
     add_api(app, parts)
+    add_metrics(app, parts.metrics_directory, parts.figures)
     add_pages(app, shell, parts)
     list(declared(app))
     return app
@@ -65,6 +67,8 @@ def parts_of(settings: Settings, database: Database, fetch: Fetch | None = None)
         rates=RequestRates(ours.requests_per_minute),
         operations=everyone.by,
         readiness=Readiness(partial(open_database, settings.database.model_copy(update=READY_SECONDS), connections=1)),
+        figures=everyone.figures,
+        metrics_directory=settings.metrics.directory,
     )
 
 

@@ -137,11 +137,22 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     beside += [Loop("recipients", recipients.step, stop, pulse)] if recipients else []
     reconciling = app.reconcile_sweep()
     beside += [Loop("reconcile", reconciling.step, stop, pulse)] if reconciling else []
+    beside += _emf_loops(settings, stop, pulse)
     with alive(app, "sweeper", stop, pulse):
         threads = [loop.start() for loop in beside]
         Loop("sweeper", sweeper.step, stop, pulse).run()
         for thread in threads:
             thread.join()
+
+
+def _emf_loops(settings: Settings, stop: threading.Event, pulse: Pulse) -> list[Loop]:
+    """What logs figures for CloudWatch, if anything does."""
+    if not settings.metrics.emf:
+        return []
+    from eed_delivery.app.operations import Operations
+    from eed_delivery.ledger.actor import SERVICE
+
+    return [Loop("emf", Operations(settings, SERVICE).emf.step, stop, pulse)]
 
 
 def run_events(settings: Settings, settles: bool, stop: threading.Event, pulse: Pulse) -> None:
@@ -281,6 +292,10 @@ def in_role(
             log.warning("failpoints_armed", places=places)
         if desk is not None and _looks_at_facts(settings, role):
             Loop("facts", _app(settings, stop).fact_watch(desk).step, stop, pulse).start()
+        if settings.metrics.directory is not None:
+            from eed_delivery.app.metrics import keep_metrics
+
+            keep_metrics(settings, role)
         work(stop, pulse)
 
 

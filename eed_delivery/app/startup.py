@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from eed_delivery.app.database import open_database
-from eed_delivery.config import Settings
+from eed_delivery.config import Settings, share_metrics
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
 from eed_delivery.operations.ledger_revision import ledger_problem
 
@@ -51,6 +51,23 @@ def check_ledger(settings: Settings) -> None:
         database.close()
     if problem is not None:
         raise ConfigError([problem])
+
+
+def prepare_metrics(settings: Settings, *, wipe: bool) -> None:
+    """Make the directory of metrics, for all processes that start from now on. The whole service empties it, and a role
+    that runs alone beside it does not. Raises `ConfigError`."""
+    directory = settings.metrics.directory
+    if directory is None:
+        return
+    from eed_delivery.metrics.directory import prepare
+
+    try:
+        prepare(directory, wipe=wipe)
+    except OSError as error:
+        what = f"its directory cannot be used: {error}"
+        remedy = "Make it writable for the service's user, or remove metrics.directory."
+        raise ConfigError([Problem("metrics.directory", what, remedy)]) from error
+    share_metrics(directory)
 
 
 def check_operators(settings: Settings) -> None:

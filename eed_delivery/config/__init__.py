@@ -6,6 +6,7 @@
 - `webhooks`          `[webhooks]`
 - `privacy_settings`  `[privacy]`
 - `operators`         `[operators]`
+- `metrics`           `[metrics]`
 - `channels`          `[channel.NAME]`, and `references` where their secrets are
 - `file_channels`     what channels that put files have in common
 - `archive`           the archive of a channel
@@ -28,6 +29,7 @@ from eed_delivery.config.environment import (
     Supervision,
     failpoints_wanted,
     same_modules,
+    share_metrics,
     supervision,
     without_settings,
 )
@@ -107,6 +109,7 @@ __all__ = [
     "load",
     "normalise_region",
     "same_modules",
+    "share_metrics",
     "supervision",
     "without_settings",
 ]

@@ -89,6 +89,11 @@ def same_modules(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+def share_metrics(directory: Path) -> None:
+    """Have prometheus_client keep the metrics of this process and its children there."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+
+
 def failpoints_wanted(environ: Mapping[str, str] | None = None) -> str:
     """The faults that the fault tests want in this process. Empty everywhere else."""
     return (os.environ if environ is None else environ).get(failpoints.VARIABLE, "")

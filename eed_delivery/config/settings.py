@@ -37,6 +37,7 @@ from eed_delivery.config.formats import (
     is_loopback,
     mistake,
 )
+from eed_delivery.config.metrics import MetricsSettings
 from eed_delivery.config.operators import OperatorsSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.section import Section
@@ -423,6 +424,7 @@ class Settings(BaseSettings):
     operators: OperatorsSettings = OperatorsSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     alerts: AlertsSettings = AlertsSettings()
+    metrics: MetricsSettings = MetricsSettings()
     privacy: PrivacySettings = PrivacySettings()
     logs: LogSettings = LogSettings()
     source: SourceSettings = SourceSettings()

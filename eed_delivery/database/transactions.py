@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_e
 
 from eed_delivery.database.server_words import server_words
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.metrics import observing
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -127,6 +128,7 @@ class Database:
             return done
         except DBAPIError as error:
             if is_contention(error) or is_away(error):
+                observing.count("eed_database_gone_total")
                 raise _gone(error) from error
             raise
 

@@ -120,6 +120,12 @@ def _digest(facts: Values) -> bytes:
     return hashlib.sha256(text.encode("ascii")).digest()
 
 
+def head_in(c: Connection) -> AuditHead:
+    """The end of the chain, as it stands in its own table."""
+    found = c.execute(select(*_columns).where(eed_audit_head.c.head_id == _HEAD_ID)).one_or_none()
+    return AuditHead(0, NOTHING.hex()) if found is None else AuditHead(found.sequence, found.hash.hex())
+
+
 class ChainLedger:
     """Reads the chain. Each call raises `DatabaseGone`."""
 
@@ -128,9 +134,7 @@ class ChainLedger:
 
     def head(self) -> AuditHead:
         """The end of the chain, as it stands in its own table."""
-        statement = select(*_columns).where(eed_audit_head.c.head_id == _HEAD_ID)
-        found = self._database.run(lambda c: c.execute(statement).one_or_none())
-        return AuditHead(0, NOTHING.hex()) if found is None else AuditHead(found.sequence, found.hash.hex())
+        return self._database.run(head_in)
 
     def rows(self) -> Iterator[Values]:
         """All rows of the chain in order, with every column."""

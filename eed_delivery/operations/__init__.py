@@ -21,6 +21,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `nudging`                       register a job now
 - `repeats`                       requests that come again
 - `readiness`                     whether the service can do its work
+- `figures`, `emf`                figures of the ledger for monitoring, and as log lines for CloudWatch
 - `auditing`                      who did what, from where and why
 - `preparing`, `queue_making`     tables and queues, before the first run
 - `ledger_revision`               whether the tables are of this release

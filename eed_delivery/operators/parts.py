@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from eed_delivery.access.callers import Callers
@@ -13,6 +14,7 @@ from eed_delivery.operations.auditing import AuditQueries
 from eed_delivery.operations.channels import ChannelOperations
 from eed_delivery.operations.deciding import Deciding
 from eed_delivery.operations.emails import EmailQueries
+from eed_delivery.operations.figures import LedgerFigures
 from eed_delivery.operations.jobs import JobQueries
 from eed_delivery.operations.nudging import Nudging
 from eed_delivery.operations.processes import ProcessQueries
@@ -59,6 +61,8 @@ class OperatorsParts:
     rates: RequestRates
     operations: Callable[[Actor], PersonsOperations]
     readiness: Readiness
+    figures: LedgerFigures
+    metrics_directory: Path | None = None
 
     @property
     def secret(self) -> str:

@@ -3,6 +3,7 @@
 import math
 import re
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from eed_delivery.access.callers import Caller, NoRole, NotKnown
 from eed_delivery.access.request_rates import RateState
 from eed_delivery.access.same_origin import SAFE_METHODS, is_foreign
+from eed_delivery.metrics import observing
 from eed_delivery.operations.actor import Actor
 from eed_delivery.operators.cookies import SessionCookie
 from eed_delivery.operators.parts import OperatorsParts, PersonsOperations
@@ -25,6 +27,8 @@ from eed_delivery.untrusted import json_text
 log = structlog.get_logger(__name__)
 
 API = "/api/"
+METRICS = "/metrics"
+KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 LOGIN = "/login"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 HEADERS = {
@@ -64,7 +68,7 @@ class Shell:
         app.register_error_handler(Exception, self._explain)
 
     def _admit(self) -> Response | None:
-        g.request_id = _request_id()
+        g.request_id, g.began = _request_id(), time.perf_counter()
         g.address = self._peers.client(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
         if not self._peers.may_connect(request.remote_addr or ""):
             raise HttpProblem(403, "foreign_host", "This host may not connect.", "See operators.trusted_proxy.")
@@ -96,7 +100,7 @@ class Shell:
             raise HttpProblem(403, "no_role", f"The person {error} has no role here.", do) from error
 
     def _ask_who(self) -> Response:
-        if request.path.startswith(API):
+        if request.path.startswith((API, METRICS)):
             do = "Send an API token: Authorization: Bearer eed_…"
             raise HttpProblem(401, "not_known", "It is not known who asks.", do, headers=CHALLENGE)
         if request.method not in SAFE_METHODS or "HX-Request" in request.headers:
@@ -120,6 +124,10 @@ class Shell:
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Request-Id"] = g.get("request_id", "")
+        route = request.url_rule.rule if request.url_rule else "(none)"  # never the path: it has a key in it
+        method = request.method if request.method in KNOWN_METHODS else "(other)"
+        observing.count("eed_http_requests_total", route, method, str(response.status_code))
+        observing.observe("eed_http_seconds", time.perf_counter() - g.get("began", time.perf_counter()))
         rate: RateState | None = g.get("rate")
         if rate is not None:  # https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
             response.headers["RateLimit-Policy"] = f'"token";q={self._parts.rates.per_minute};w=60'

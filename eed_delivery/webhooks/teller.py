@@ -14,6 +14,7 @@ from eed_delivery.config import WebhooksSettings
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.webhooks.endpoint import TOO_MANY_FAILURES, EndpointNews, EndpointState
 from eed_delivery.ledger.webhooks.ledger import Try, WebhookLedger, Work
+from eed_delivery.metrics import observing
 from eed_delivery.webhooks.body import body_of
 from eed_delivery.webhooks.endpoint import WebhookAnswer, WebhookEndpoint
 
@@ -72,6 +73,7 @@ class Teller:
             answer = self._endpoint.post(held.message_id, body_of(held, addresses=self._settings.addresses))
             delay = self._pause(held.tries, self._settings.retry_max_delay_seconds)
             tries.append(Try(held.webhook_id, answer.status, answer.words, delay))
+            observing.count("eed_webhook_tries_total", _result(answer, taken=tries[-1].taken))
             failures = 0 if tries[-1].taken else _one_more(failures, answer)
             if failures >= TOO_MANY_FAILURES or answer.status == GONE:
                 break
@@ -100,6 +102,12 @@ class Housekeeper:
         given_up = self._ledger.expire()
         _say_given_up(given_up)
         return 0.0 if given_up + self._ledger.forget() else HOUSEKEEPING_SECONDS
+
+
+def _result(answer: WebhookAnswer, *, taken: bool) -> str:
+    if taken:
+        return "taken"
+    return "no_answer" if answer.status is None else "refused"
 
 
 def _one_more(failures: int, answer: WebhookAnswer) -> int:

@@ -1,5 +1,6 @@
 """One batch in one thread, from messages to claims, deliveries, and every message's fate."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from eed_delivery.errors import DatabaseGone, Stopping
 from eed_delivery.ledger.delivering.claims import Claim, JobRef, Refusal, Standing, new_token
 from eed_delivery.ledger.delivering.domain_holds import IS_HELD, DomainHold
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.metrics import observing
 from eed_delivery.model import Email, Outcome, Ticket
 from eed_delivery.queue import Queue, Received
 from eed_delivery.rendering.files import CompiledContent
@@ -58,6 +60,7 @@ class Batch:
         self._hold = hold
         self._messages: dict[int, list[Received]] = {}
         self._foreign: list[Received] = []
+        self._claimed_at: float | None = None
         for message in messages:
             self._sort_in(message)
 
@@ -76,7 +79,10 @@ class Batch:
         self._set_aside(self._foreign, "not_our_message")
         if not self._messages:
             return
+        began = time.monotonic()
         claim = self._claim()
+        self._claimed_at = time.monotonic()
+        observing.observe_later("eed_database_seconds", self._claimed_at - began, "claim")
         failpoints.reach("worker.claimed")
         self._hold.emails = claim.emails
         waiting = deque(claim.emails)
@@ -89,6 +95,7 @@ class Batch:
                 self._settle(self._hands.journal.flush())
             finally:
                 self._hand_back(waiting)
+                observing.flush()
 
     def _claim(self) -> Claim:
         tickets = [_ticket(messages[0]) for messages in self._messages.values()]
@@ -173,7 +180,7 @@ class Batch:
         first = self._messages[email.email_id][0]
         number = try_number(_ticket(first).base, first.receive_count, email.attempts)
         try:
-            outcome = self._hands.delivery.deliver(draft, number)
+            outcome = self._hands.delivery.deliver(draft, number, self._claimed_at)
         except Stopping:
             return False
         if outcome is not None:
@@ -217,10 +224,14 @@ class Batch:
         self._later(messages, UNKNOWN_AGAIN_SECONDS)
 
     def _ack(self, messages: Sequence[Received]) -> None:
+        if messages:
+            observing.count("eed_messages_received_total", "deleted", by=len(messages))
         self._hold.let_go(messages)
         self._hands.queue.ack(messages)
 
     def _later(self, messages: Sequence[Received], seconds: float) -> None:
+        if messages:
+            observing.count("eed_messages_received_total", "again_later", by=len(messages))
         self._hold.let_go(messages)
         self._hands.queue.later(messages, seconds)
 

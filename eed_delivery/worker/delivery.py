@@ -25,6 +25,7 @@ from structlog.typing import FilteringBoundLogger
 from eed_delivery.archive.copies import Copies
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, Stopping
 from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.metrics import observing
 from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
 from eed_delivery.rendering import MessageMaker
 from eed_delivery.rendering.files import CompiledContent
@@ -161,6 +162,7 @@ class Delivery:
         those of the whole process. `noted` keeps, while an email is rendered, a note of it for the supervisor.
         `stored_reply` makes of a reply what is stored. `copies` keeps copies for the archive."""
         self._renderer = renderer
+        self._kind = transport.name
         self._send = cast("_Send", transport.send)  # which of the two it carries, its channel's renderer makes
         self._settle = cast("_Settle | None", getattr(transport, "settle", None))
         self._journal = journal
@@ -200,8 +202,8 @@ class Delivery:
         with self._noted(email):
             return rendered(self._renderer, load_job(), email)
 
-    def deliver(self, draft: Draft, number: int) -> Outcome | None:
-        """Take one email as far as it can go. `number` says which try this is.
+    def deliver(self, draft: Draft, number: int, claimed_at: float | None = None) -> Outcome | None:
+        """Take one email as far as it can go. `number` says which try this is, `claimed_at` when it was claimed.
 
         Returns the outcome, or None when there was no grant. Raises `Stopping` if it never came to a send.
         """
@@ -232,11 +234,21 @@ class Delivery:
             outcome = Outcome(verdict, reply)
         outcome = self._judge(email, handover.ended(outcome))
         decision = decide(outcome, number, self._rules)
+        self._observe(draft, outcome, handover.wired_at, claimed_at)
         self._journal.record(email, self._stored(decision), round((time.monotonic() - started) * 1000))
         if draft.missing and outcome.verdict in _LEFT:
             self._missing(email.job_id, draft.missing, email.job_key)
         _log_outcome(self._log, email, number, decision, draft.missing)
         return outcome
+
+    def _observe(self, draft: Draft, outcome: Outcome, wired_at: float | None, claimed_at: float | None) -> None:
+        """Five metrics an email, no more: each takes some microseconds."""
+        observing.count("eed_attempts_total", outcome.verdict, self._kind)
+        observing.observe_later("eed_render_seconds", draft.seconds)
+        if wired_at is not None:
+            observing.observe_later("eed_attempt_seconds", time.monotonic() - wired_at, self._kind)
+            if claimed_at is not None:
+                observing.observe_later("eed_wire_wait_seconds", wired_at - claimed_at)
 
     def _settled(self, message: Rendered | Files | Exception, failure: DeliveryFailure, handover: Handover) -> Outcome:
         """What a failure came to. A lost answer is asked for, where that is possible. What is not there, or not told,

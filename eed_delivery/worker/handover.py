@@ -1,6 +1,7 @@
 """One email's way onto the wire: a copy for the archive first, if one is set, and then the ledger's grant."""
 
 import hashlib
+import time
 from dataclasses import replace
 
 from eed_delivery.archive.copies import Copies, KeptCopy
@@ -31,7 +32,7 @@ def digest_of(message: Rendered | Files) -> bytes:
 class Handover:
     """Asks for the wire, and knows afterwards what was handed over."""
 
-    __slots__ = ("_copies", "_copy", "_email", "_files", "_journal", "_lost", "_sha256")
+    __slots__ = ("_copies", "_copy", "_email", "_files", "_journal", "_lost", "_sha256", "wired_at")
 
     def __init__(self, email: Email, sha256: bytes, journal: Journal, copies: Copies | None) -> None:
         """`sha256`: of the message."""
@@ -42,9 +43,14 @@ class Handover:
         self._copy: KeptCopy | None = None
         self._lost = False
         self._files: tuple[PutFile, ...] = ()
+        self.wired_at: float | None = None  # when the wire was granted, by the monotonic clock
 
     def grant(self, message: Rendered | Files) -> None:
         """Return when the wire is granted. Raises `NoGrant` or `DatabaseGone`: then there is no copy either."""
+        self._grant(message)
+        self.wired_at = time.monotonic()
+
+    def _grant(self, message: Rendered | Files) -> None:
         if isinstance(message, Files):
             self._files = tuple(file.as_put for file in message.files)
         if self._copies is None or not isinstance(message, Rendered):

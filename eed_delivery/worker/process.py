@@ -23,6 +23,7 @@ from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
+from eed_delivery.metrics import observing
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.queue import MAX_BATCH, Queue
 from eed_delivery.rendering import MessageMaker
@@ -170,6 +171,7 @@ class Worker:
         self._leave()
 
     def _leave(self) -> None:
+        observing.flush(at_once=True)
         self._missing.close()
         if self._isolated is not None:
             self._isolated.close()
@@ -321,6 +323,7 @@ class Worker:
             self._refusals.refused(email, outcome)
         else:
             self._send_rate.slow_down()
+        observing.count("eed_throttled_total")
 
     def _pause_for(self, email: Email, what: str, outcome: Outcome) -> None:
         """A webhook gets the codes of the refusal, and not the mail server's words."""
@@ -370,7 +373,11 @@ class Worker:
         )
         self._held = {hold.domain: hold for hold in self._parts.holds.all()}
         limit = self._parts.rate()
-        self._send_rate.set_share(None if limit is None else limit / max(1, sharing))
+        share = None if limit is None else limit / max(1, sharing)
+        self._send_rate.set_share(share)
+        observing.put("eed_breaker_open", float(self._breaker.open), self._parts.process.channel)
+        if share is not None:
+            observing.put("eed_pace_share", share, self._parts.process.channel)
         if limit is not None and sharing > 1 and not self._beats:
             self._send_rate.hold_off(interval)  # the others learn of us with their next heartbeat
         self._beats += 1

@@ -59,6 +59,8 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("POST", "/login"): OPEN,
     ("POST", "/logout"): Right.VIEW,
     ("GET", "/assets/<path:name>"): OPEN,
+    ("GET", "/metrics"): Right.METRICS,
+    ("GET", "/metrics/ledger"): Right.METRICS,
 }
 """A new route belongs here, with the right that it is meant to have."""
 ROLES: dict[OperatorRole, set[Right]] = {

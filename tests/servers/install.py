@@ -2,13 +2,14 @@
 
 MariaDB is needed. MySQL is fetched where it can be had (`mysql_binaries`); where it cannot, its tests are skipped, or
 with TESTS_REQUIRE_MYSQL=1 this is an error. OpenSSH's sshd is installed where that may be, else its tests are skipped.
-So is Chromium, for the tests of the pages. With TESTS_REQUIRE_CHROMIUM=1 it is an error if it cannot be had.
+So are Chromium, for the tests of the pages, and Prometheus's promtool. With TESTS_REQUIRE_CHROMIUM=1 or
+TESTS_REQUIRE_PROMTOOL=1 it is an error if it cannot be had.
 """
 
 import os
 import sys
 
-from tests.servers import chromium, mariadb, mysql_binaries, openssh
+from tests.servers import chromium, mariadb, mysql_binaries, openssh, promtool
 
 
 def main() -> None:
@@ -35,6 +36,12 @@ def main() -> None:
         if chromium.is_required():
             sys.exit(f"{chromium.REQUIRED} is set, and: {error}")
         print(f"The tests of the pages in a browser will be skipped. {error}", file=sys.stderr)
+    try:
+        promtool.require()
+    except promtool.NoPromtool as error:
+        if promtool.is_required():
+            sys.exit(f"{promtool.REQUIRED} is set, and: {error}")
+        print(f"The tests of Prometheus's rules will be skipped. {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ INSTALL = re.compile(r"\bpip install\b[^`\n]*")
 RUN_TIME = {
     "aiosmtpd", "alembic", "annotated-types", "atpublic", "attrs", "boto3", "botocore", "cffi", "click",
     "cryptography", "dnspython", "email-validator", "google-re2", "idna", "jinja2", "jmespath", "mako",
-    "markdown-it-py", "markupsafe", "mdurl", "multipart", "pybase64", "pycparser", "pydantic", "pydantic-core",
-    "pydantic-settings", "pygments", "pymysql", "python-dateutil", "python-dotenv", "rich", "s3transfer",
-    "selectolax", "six", "sqlalchemy", "structlog", "tenacity", "tinycss2", "typing-extensions",
+    "markdown-it-py", "markupsafe", "mdurl", "multipart", "prometheus-client", "pybase64", "pycparser", "pydantic",
+    "pydantic-core", "pydantic-settings", "pygments", "pymysql", "python-dateutil", "python-dotenv", "rich",
+    "s3transfer", "selectolax", "six", "sqlalchemy", "structlog", "tenacity", "tinycss2", "typing-extensions",
     "typing-inspection", "urllib3", "waitress", "webencodings",
 }
 # fmt: on

@@ -10,6 +10,7 @@ died unseen, keep the threads of the group waiting. A thread that waits too long
 """
 
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from sqlalchemy import Connection
 
 from eed_delivery.database.engine import LOCK_WAIT_SECONDS
 from eed_delivery.database.multi_statement import BoundStatement, Statement, execute
+from eed_delivery.metrics import observing
 from eed_delivery.runtime import failpoints
 
 log = structlog.get_logger(__name__)
@@ -114,7 +116,9 @@ class GroupCommit:
 
     def _execute_together(self, group: Sequence[_Entry]) -> GroupResult:
         try:
+            began = time.perf_counter()
             matched = self._once(lambda c: _executed(c, group))
+            observing.observe_later("eed_database_seconds", time.perf_counter() - began, "wire_and_record")
         except Exception as error:  # noqa: BLE001 - each one goes alone now, and meets what is its own
             log.debug("group_goes_alone", threads=len(group), error=type(error).__name__)
             return GroupResult.UNKNOWN

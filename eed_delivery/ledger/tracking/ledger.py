@@ -6,7 +6,7 @@ of its generation's events (`events.weight`), whichever comes first.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_attempt, eed_email, ee
 from eed_delivery.ledger.suppression.thresholds import Suppressor, counts
 from eed_delivery.ledger.tracking import statements as sql
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
+from eed_delivery.metrics import observing
 from eed_delivery.model import EmailState, Verdict
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Source
@@ -42,6 +43,14 @@ LOOK_BACK = 50_000
 """Attempts that are read again, because a number is drawn before its row is committed, and an event may be, too."""
 
 _EmailRow = Row[*tuple[Any, ...]]
+
+
+def _observe(events: Iterable[TrackingEvent]) -> None:
+    """Each event that was received, also one that was here before."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for event in events:
+        observing.count("eed_events_total", event.kind)
+        observing.observe("eed_event_lag_seconds", max(0.0, (now - in_utc(event.occurred_at)).total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,7 @@ class TrackingLedger:
         for _ in range(RACES):
             taken = self._database.run(lambda c: self._take(c, events))
             if taken is not None:
+                _observe(events)
                 return taken
         raise DatabaseGone("other processes take the same events all the time")
 
