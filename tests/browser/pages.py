@@ -20,5 +20,6 @@ class ConsolePage:
 PAGES = (
     ConsolePage("login", "/login", empty=True),
     ConsolePage("tonight", "/", empty=True),
+    ConsolePage("audit", "/audit", empty=True),
     ConsolePage("no such page", "/nowhere", empty=True, status=404),
 )

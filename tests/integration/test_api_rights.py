@@ -59,6 +59,7 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("POST", "/login"): OPEN,
     ("POST", "/logout"): Right.VIEW,
     ("GET", "/assets/<path:name>"): OPEN,
+    ("GET", "/audit"): Right.AUDIT,
     ("GET", "/metrics"): Right.METRICS,
     ("GET", "/metrics/ledger"): Right.METRICS,
 }
