@@ -61,6 +61,23 @@ class JobState(StrEnum):
     FINISHED = "finished"
 
 
+class HoldScope(StrEnum):
+    """What kind of thing a person holds."""
+
+    ALL = "all"
+    CHANNEL = "channel"
+    CATEGORY = "category"
+    DOMAIN = "domain"  # of the recipients
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTarget:
+    """What is held: everything, or the channel, category or domain that `subject` names."""
+
+    scope: HoldScope
+    subject: str = ""
+
+
 class Verdict(StrEnum):
     """The class of an answer (docs/design.md#the-answers-table). It decides what happens next."""
 

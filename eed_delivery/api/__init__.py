@@ -14,8 +14,10 @@ Its endpoints:
 
 - `jobs`         jobs, and decisions on them
 - `emails`       emails
-- `lists`        processes, the audit, and holds of everything
+- `lists`        processes, and the audit
 - `channels`     channels and their holds
+- `holds`        what is held
+- `paces`        send rates that people set
 - `suppressions` addresses that are not mailed
 - `metrics`      metrics for Prometheus
 - `health`       whether this process answers, and whether the service is ready

@@ -1,4 +1,4 @@
-"""Channels, and holds of one or of all."""
+"""Channels, and holds of one."""
 
 from typing import Annotated, Any
 
@@ -6,12 +6,13 @@ from flask import Response
 from pydantic import Field
 
 from eed_delivery.access.rights import Right
+from eed_delivery.api.holds import HoldAnswer, HoldBody, hold_answer
 from eed_delivery.api.keyed import once
-from eed_delivery.api.masking import shown, shown_or_none
+from eed_delivery.api.masking import shown_or_none
 from eed_delivery.api.routes import ApiRoutes
-from eed_delivery.api.schemas import Asked, Moment, Reason, Told, Utc, as_json
+from eed_delivery.api.schemas import Asked, Told, Utc, as_json
 from eed_delivery.api.versions import tagged
-from eed_delivery.operations.channels import ALL, ChannelHold, ChannelHoldRequest, ChannelView
+from eed_delivery.operations.channels import ChannelView
 from eed_delivery.operators.shell import operations_now
 
 
@@ -19,16 +20,6 @@ class ChannelPath(Asked):
     """The channel in a path."""
 
     name: Annotated[str, Field(min_length=1, max_length=32)]
-
-
-class HoldAnswer(Told):
-    """What holds a channel. `until_at` null: until it is released. `channel` `*`: all channels."""
-
-    channel: str
-    reason: str
-    who: str
-    held_at: Utc
-    until_at: Utc | None
 
 
 class ChannelAnswer(Told):
@@ -52,19 +43,12 @@ class ChannelsAnswer(Told):
     items: list[ChannelAnswer]
 
 
-class HoldBody(Asked):
-    """Why, and until when. Without an end it lasts until it is released."""
-
-    reason: Reason
-    until: Moment | None = None
-
-
 class HeldAnswer(Told):
-    """What is held now, and what was on the wire just then."""
+    """The channels that are held now, what was on the wire just then, and when the last email was let go."""
 
     held: list[str]
     emails_on_the_wire: int
-    last_answer_at: Utc | None
+    last_wire_at: Utc | None
 
 
 def routes() -> ApiRoutes:
@@ -84,47 +68,23 @@ def routes() -> ApiRoutes:
     @r.post("/channels/<name>/hold", Right.OPERATE, HeldAnswer, "channel hold {name} --reason WHY")
     def hold_channel(path: ChannelPath, body: HoldBody) -> Response:
         """Hold a channel: nothing leaves by it from now on."""
-        return _hold(path.name, body)
+        channels = operations_now().channels
+        return once(lambda: channels.hold(path.name, body.reason, body.until), lambda: _held(path.name))
 
     @r.delete("/channels/<name>/hold", Right.OPERATE, HeldAnswer, "channel release {name}")
     def release_channel(path: ChannelPath) -> Response:
         """Release a channel."""
-        return _release(path.name)
-
-    @r.post("/hold", Right.OPERATE, HeldAnswer, "channel hold --all --reason WHY")
-    def hold_everything(body: HoldBody) -> Response:
-        """Hold all channels: no email leaves from now on."""
-        return _hold(ALL, body)
-
-    @r.delete("/hold", Right.OPERATE, HeldAnswer, "channel release --all")
-    def release_everything() -> Response:
-        """End the hold of all channels. Holds of single channels stay."""
-        return _release(ALL)
+        channels = operations_now().channels
+        return once(lambda: channels.release(path.name), lambda: _held(path.name))
 
     return r
 
 
-def _hold(channel: str, body: HoldBody) -> Response:
-    request, channels = ChannelHoldRequest(channel, body.reason, body.until), operations_now().channels
-    return once(lambda: channels.hold(request), lambda: _held(channel))
-
-
-def _release(channel: str) -> Response:
-    channels = operations_now().channels
-    return once(lambda: channels.release(channel), lambda: _held(channel))
-
-
 def _held(channel: str) -> dict[str, Any]:
     channels = operations_now().channels
-    held = {hold.channel for one in channels.all() if (hold := one.hold) is not None}
+    held = [one.name for one in channels.all() if one.hold is not None]
     wire = channels.on_wire(channel)
-    return as_json(HeldAnswer(held=sorted(held), emails_on_the_wire=wire.emails, last_answer_at=wire.last_at))
-
-
-def _hold_answer(hold: ChannelHold) -> HoldAnswer:
-    return HoldAnswer(
-        channel=hold.channel, reason=shown(hold.reason), who=hold.who, held_at=hold.held_at, until_at=hold.until_at
-    )  # fmt: skip
+    return as_json(HeldAnswer(held=held, emails_on_the_wire=wire.emails, last_wire_at=wire.last_wire_at))
 
 
 def _channel(view: ChannelView) -> ChannelAnswer:
@@ -133,7 +93,7 @@ def _channel(view: ChannelView) -> ChannelAnswer:
         kind=view.kind,
         origin=view.origin,
         version=view.version,
-        hold=None if view.hold is None else _hold_answer(view.hold),
+        hold=None if view.hold is None else hold_answer(view.hold),
         unfinished_jobs=view.jobs,
         workers=view.workers,
         problem=shown_or_none(view.problem),

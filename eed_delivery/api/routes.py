@@ -75,6 +75,10 @@ class ApiRoutes:
         """A route that acts."""
         return self._route(self.blueprint.post, path, right, answer, command, _OF_ACTS)
 
+    def put(self, path: str, right: RouteRight, answer: type[BaseModel], command: str = "") -> Callable[[View], View]:
+        """A route that sets something."""
+        return self._route(self.blueprint.put, path, right, answer, command, _OF_ACTS)
+
     def delete(
         self, path: str, right: RouteRight, answer: type[BaseModel], command: str = ""
     ) -> Callable[[View], View]:

@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from eed_delivery.operations.emails import EmailQueries
     from eed_delivery.operations.emf import EmfLog
     from eed_delivery.operations.figures import LedgerFigures
+    from eed_delivery.operations.holds import HoldOperations
     from eed_delivery.operations.jobs import JobQueries
     from eed_delivery.operations.keys import Keys
     from eed_delivery.operations.nudging import Nudging
+    from eed_delivery.operations.paces import PaceOperations
     from eed_delivery.operations.persons import Persons
     from eed_delivery.operations.preparing import Preparing
     from eed_delivery.operations.processes import ProcessQueries
@@ -375,22 +377,47 @@ class Operations:
     @cached_property
     def channels(self) -> "ChannelOperations":
         """List, create, change, check, hold, release and remove channels."""
-        from eed_delivery.ledger.channels.holds import ChannelHoldLedger
         from eed_delivery.ledger.channels.listing import ChannelLedger
         from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.channels import ChannelOperations
         from eed_delivery.operations.queue_making import ChannelQueueMaking
 
         ledger = ChannelLedger(self._database, self._actor)
-        holds = ChannelHoldLedger(self._database, self._actor)
         workers = WorkerLedger(self._database)
 
         def directory() -> "ChannelDirectory":
             return self._app.channel_directory(ledger)
 
         queues = ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
-        parts = (directory, ledger, holds, workers)
-        return ChannelOperations(self._app, *parts, queues.make, self._reporting.now)
+        return ChannelOperations(self._app, directory, ledger, self.holds, workers, queues.make)
+
+    @cached_property
+    def holds(self) -> "HoldOperations":
+        """Hold and release everything, a channel, a category or a destination domain."""
+        from eed_delivery.ledger.holds.ledger import HoldLedger
+        from eed_delivery.ledger.workers import WorkerLedger
+        from eed_delivery.operations.holds import HoldOperations
+
+        holds = HoldLedger(self._database, self._actor, self._file_channels)
+        workers, heartbeat = WorkerLedger(self._database), self.settings.worker.heartbeat_seconds
+        return HoldOperations(holds, workers, self._channel_names, heartbeat, self._reporting.now)
+
+    def _channel_names(self) -> Collection[str]:
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+
+        found = self._app.channel_directory(ChannelLedger(self._database)).look()
+        return [*found.channels, *found.unusable]
+
+    @cached_property
+    def paces(self) -> "PaceOperations":
+        """Change the send rate while the service runs."""
+        from eed_delivery.ledger.paces import PaceLedger
+        from eed_delivery.ledger.workers import WorkerLedger
+        from eed_delivery.operations.paces import PaceOperations
+
+        ledgers = (PaceLedger(self._database, self._actor), WorkerLedger(self._database))
+        heartbeat = self.settings.worker.heartbeat_seconds
+        return PaceOperations(*ledgers, self._channel_names, heartbeat, self._reporting.now)
 
     @cached_property
     def users(self) -> "UserOperations":

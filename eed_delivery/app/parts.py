@@ -35,13 +35,14 @@ from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.audit_chain import ChainLedger
 from eed_delivery.ledger.auditing import AuditLedger
-from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.duties import DutyLedger
+from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.persons.finished_jobs import FinishedJobsLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.publishing.served_channels import ServedChannels
@@ -129,7 +130,7 @@ class App:
     def channel_watch(self, want: Callable[[tuple[WantedWorkers, ...]], None]) -> ChannelWatch:
         """What says which worker processes the channels need."""
         database = self.database(connections=1)
-        return ChannelWatch(self.channel_directory(ChannelLedger(database)), ChannelHoldLedger(database), want)
+        return ChannelWatch(self.channel_directory(ChannelLedger(database)), HoldLedger(database), want)
 
     def channel(self, name: str) -> Channel:
         """The channel of this name, of the file or the ledger. Raises `ConfigError` if it cannot be used here."""
@@ -268,14 +269,17 @@ class App:
         def make(name: str, queue: Queue) -> Publisher:
             return self._publisher_of(directory.now()[name], queue)
 
-        return ChannelPublishers(queues, make, pulse)
+        def file_channels() -> list[str]:
+            return [name for name, channel in directory.now().items() if channel.carries_files]
+
+        return ChannelPublishers(queues, make, pulse, file_channels)
 
     def publisher(self, others: ChannelPublishers | None = None) -> Publisher:
         """The publisher of the channel `default`, which registers the jobs of all. `others` are those of the others."""
         others = others or self.channel_publishers(Pulse())
         settings = self.settings.publisher
         ledger = PublishingLedger(self.database(), self.source, self.outbox)
-        registrar = Registrar(ledger, settings, known=others.known)
+        registrar = Registrar(ledger, settings, known=others.known, file_channels=others.file_channels)
         queue = self.queue(settings.connections)
         return Publisher(ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default)
 
@@ -413,6 +417,7 @@ class App:
             ),
             operating=self.operating(database),
             workers=WorkerLedger(database),
+            paces=PaceLedger(database),
             holds=DomainHolds(database, name),
             dead=RefusedAddresses(database, self.settings.tracking),
             answers=AnswersLedger(database, name),

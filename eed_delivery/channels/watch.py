@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eed_delivery.channels.directory import ChannelDirectory
-from eed_delivery.ledger.channels.held import ALL
-from eed_delivery.ledger.channels.holds import ChannelHoldLedger
+from eed_delivery.ledger.holds.ledger import HoldLedger
+from eed_delivery.model import HoldScope, HoldTarget
 
 LOOK_SECONDS = 2.0
 
@@ -25,7 +25,7 @@ class ChannelWatch:
     def __init__(
         self,
         directory: ChannelDirectory,
-        holds: ChannelHoldLedger,
+        holds: HoldLedger,
         want: Callable[[tuple[WantedWorkers, ...]], None],
     ) -> None:
         self._directory = directory
@@ -35,11 +35,12 @@ class ChannelWatch:
 
     def step(self) -> float:
         """Look, and say what is wanted when that has changed. Raises `DatabaseGone`: then all stays as it is."""
-        held = self._holds.all()
+        held = {hold.target for hold in self._holds.all()}
+        all_held = HoldTarget(HoldScope.ALL) in held
         wanted = tuple(
             WantedWorkers(channel.name, channel.processes, f"{channel.origin} {channel.version}")
             for channel in self._directory.now().values()
-            if channel.name not in held and ALL not in held
+            if not all_held and HoldTarget(HoldScope.CHANNEL, channel.name) not in held
         )
         if wanted != self._wanted:
             self._want(wanted)

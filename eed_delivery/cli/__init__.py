@@ -17,6 +17,8 @@ commands:
 - `reconciling`         reconcile
 - `deciding`            settle, pause, resume, cancel
 - `channels`            channel kinds, list, show, create, edit, check, hold, release, remove
+- `holding`             hold add, list, release
+- `pacing`              pace show, set, clear
 - `suppression`         suppression list, add, remove
 - `suppression_moving`  suppression import, export
 - `persons`             person show, erase
@@ -110,6 +112,8 @@ COMMANDS = {
     "resume": "deciding:resume",
     "cancel": "deciding:cancel",
     "channel": "channels:channel",
+    "hold": "holding:hold",
+    "pace": "pacing:pace",
     "suppression": "suppression_moving:suppression",
     "person": "persons:person",
     "alerts": "alerting:alerts",

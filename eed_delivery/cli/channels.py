@@ -10,25 +10,23 @@ import click
 
 from eed_delivery.cli import values
 from eed_delivery.cli.channel_settings import asked, asked_again, assigned, from_file, merged, put
+from eed_delivery.cli.holding import hold_record, lasting, show_leaving
 from eed_delivery.cli.options import takes_config, takes_json, until
 from eed_delivery.cli.output import BOLD, record
 from eed_delivery.cli.preparing import report
 from eed_delivery.cli.session import Session, pass_session
-from eed_delivery.cli.watching import PAUSE, database_line
+from eed_delivery.cli.watching import PAUSE
 from eed_delivery.errors import ConfigError
 from eed_delivery.operations.channels import (
     ALL,
     ChannelEdit,
-    ChannelHold,
-    ChannelHoldRequest,
     ChannelKindView,
     ChannelOperations,
     ChannelView,
     NewChannel,
-    OnWire,
 )
+from eed_delivery.operations.holds import called
 from eed_delivery.operations.refusals import UnknownKey
-from eed_delivery.operations.watching import DatabaseNews
 from eed_delivery.reports.moments import both_times, when
 
 _JSON = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
@@ -232,23 +230,11 @@ def hold(
     """
     which = _one_or_all(name, every)
     channels = session.operations.channels
-    result = channels.hold(ChannelHoldRequest(which, reason, lasts))
-    session.screen.line(f"{_called(which)} held {_lasting(result.hold)}")
+    result = channels.hold(which, reason, lasts)
+    session.screen.line(f"{_called(which)} held {lasting(result.hold)}")
     if every and not no_wait:
         for news in channels.leaving(which, PAUSE):
-            _show_leaving(session, news)
-
-
-def _show_leaving(session: Session, news: OnWire | DatabaseNews) -> None:
-    match news:
-        case OnWire(emails=0, last_at=None):
-            session.screen.line("nothing is on the wire. None was sent of late")
-        case OnWire(emails=0, last_at=moment):
-            session.screen.line(f"nothing is on the wire. The last email had its answer at {both_times(moment)}")
-        case OnWire(emails=count):
-            click.echo(f"{count:,} emails are still on the wire", err=True)
-        case _:
-            click.echo(database_line(news), err=True)
+            show_leaving(session, news)
 
 
 @channel.command()
@@ -267,8 +253,7 @@ def release(session: Session, name: str | None, every: bool) -> None:
     left = session.operations.channels.release(which)
     session.screen.line(f"{_called(which)} released")
     if left:
-        names = ", ".join("all channels" if one == ALL else one for one in left)
-        session.screen.line(f"still held: {names}")
+        session.screen.line(f"still held: {', '.join(called(hold.target) for hold in left)}")
 
 
 @channel.command()
@@ -302,10 +287,6 @@ def _called(which: str) -> str:
     return "all channels are" if which == ALL else f"channel {which} is"
 
 
-def _lasting(hold: ChannelHold) -> str:
-    return f"until {both_times(hold.until_at)}" if hold.until_at else "until the hold is released"
-
-
 def _state(found: ChannelView) -> str:
     return "unusable" if found.problem else "held" if found.hold else "active"
 
@@ -320,7 +301,7 @@ def _why(found: ChannelView) -> str | None:
 
 
 def _record(found: ChannelView) -> dict[str, Any]:
-    hold = None if found.hold is None else {**record(found.hold), "all": found.hold.channel == ALL}
+    hold = None if found.hold is None else hold_record(found.hold)
     return {"channel": found.name, **record(found), "state": _state(found), "hold": hold}
 
 

@@ -24,7 +24,9 @@
 - `persons`      what is stored about one address, and its replacement
 - `webhooks`     messages to the tenant's own system
 - `alerts`       which process may send an alert now, and the facts of alerts
-- `channels`     channels that were created while the service runs, and holds
+- `channels`     channels that were created while the service runs
+- `holds`        what people hold, and copies of that in jobs
+- `paces`        send rates that people set, and each worker's share
 - `access`       users, tokens, sessions, login attempts and idempotency keys
 - `workers`      heartbeats, and each worker's share of the send rate
 

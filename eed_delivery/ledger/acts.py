@@ -77,6 +77,12 @@ class ActKind(StrEnum):
     CHANNEL_REMOVE = "channel_remove"
     CHANNEL_HOLD = "channel_hold"
     CHANNEL_RELEASE = "channel_release"
+    CATEGORY_HOLD = "category_hold"
+    CATEGORY_RELEASE = "category_release"
+    DOMAIN_HOLD = "domain_hold"  # by a person
+    DOMAIN_RELEASE = "domain_release"
+    PACE_SET = "pace_set"
+    PACE_CLEAR = "pace_clear"
     MANIFEST_PUT = "manifest_put"  # by the service
     NUDGE = "nudge"  # a job was registered before the publisher looked for it
     USER_ADD = "user_add"
@@ -121,6 +127,8 @@ class ActObject(StrEnum):
     ALERT_RULE = "alert rule"
     LEDGER = "ledger"
     CHANNEL = "channel"
+    CATEGORY = "category"
+    DOMAIN = "domain"
     QUEUE = "queue"
     USER = "user"
     TOKEN = "token"  # noqa: S105 - as above

@@ -15,8 +15,8 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, Particulars, note
-from eed_delivery.ledger.channels.held import is_held
 from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.holds.held import is_held
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_file, eed_job, eed_manifest
 
 PAGE = 1000

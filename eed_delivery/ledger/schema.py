@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -65,6 +66,7 @@ ADDRESS_LENGTH = 320  # 64 + "@" + 255 (RFC 5321 4.5.3.1)
 OBJECT_LENGTH = ADDRESS_LENGTH
 COMMAND_LENGTH = 1000
 PATH_LENGTH = 1024  # S3's limit of a key, in bytes
+HELD_DOMAINS_LENGTH = 2000
 PARTICULARS_LENGTH = 1000
 ANSWER_LENGTH = 4000
 
@@ -102,7 +104,7 @@ eed_job = Table(
     Column("reconciled_at", Time),  # when source and ledger were last compared row by row
     Column("differences", Integer),  # how many rows differed then
     Column("channel", word(CHANNEL_LENGTH), nullable=False, server_default="default"),  # its way out
-    # While its channel is held: a copy of the hold's end, so that a wire grant reads no other table.
+    # While it is held: a copy of the hold's end, so that a wire grant reads no other table. Likewise the domains.
     Column("held_until", Time),
     Column("resent", Integer, nullable=False, server_default="0"),  # its emails that an operator had sent once more
     Column("reconcile_token", BigInteger),  # fences the sweeper that compares them at the moment
@@ -110,6 +112,7 @@ eed_job = Table(
     # When its recipients were replaced, because it had been finished for long enough. A later end begins anew.
     Column("pseudonymised_at", Time),
     Column("archive", Boolean, nullable=False, server_default="0"),  # copies of its emails are to be kept
+    Column("held_domains", key(HELD_DOMAINS_LENGTH)),  # "@a.example @b.example "; NULL: no domain is held anywhere
     Index("eed_job_unfinished", "finished_at", "job_id"),
     **_OPTIONS,
 )
@@ -365,14 +368,30 @@ eed_channel = Table(  # those that were created while the service runs; the othe
     **_OPTIONS,
 )
 
-eed_channel_hold = Table(
-    "eed_channel_hold",
+eed_hold = Table(  # by people. Of domains that refuse everything, the service's own holds are in eed_domain_hold
+    "eed_hold",
     metadata,
-    Column("channel", word(CHANNEL_LENGTH), primary_key=True),  # "*": every channel
+    Column("hold_id", Id, primary_key=True, autoincrement=True),
+    Column("scope", word(16), nullable=False),
+    Column("subject", key(255), nullable=False, server_default=""),  # "": everything
     Column("reason", prose(DETAIL_LENGTH), nullable=False),
     Column("who", prose(255), nullable=False),
     Column("held_at", Time, nullable=False),
+    Column("in_force_at", Time),  # from when on nothing is let go; NULL: jobs lack their copies
     Column("until_at", Time),  # NULL: until it is released
+    Index("eed_hold_by_target", "scope", "subject", unique=True),
+    **_OPTIONS,
+)
+
+eed_pace = Table(  # send rates that people have set in place of the configured ones
+    "eed_pace",
+    metadata,
+    Column("channel", word(CHANNEL_LENGTH), primary_key=True),  # "*": all channels together
+    Column("per_second", Double, nullable=False),
+    Column("reason", prose(DETAIL_LENGTH), nullable=False),
+    Column("who", prose(255), nullable=False),
+    Column("set_at", Time, nullable=False),
+    Column("until_at", Time),  # NULL: until it is cleared
     **_OPTIONS,
 )
 
@@ -391,6 +410,7 @@ eed_worker = Table(
     Column("mark", word(64)),  # of its channel's settings; NULL: a process of an earlier release
     Column("version", word(64)),  # of the release that it runs; NULL likewise
     Column("config", word(16)),  # a digest of its configuration (`config.digest`); NULL likewise
+    Column("per_second", Double),  # its share of the send rate; NULL: it has no limit
     **_OPTIONS,
 )
 

@@ -49,6 +49,8 @@ class SeenProcess:
     mark: str | None
     version: str | None
     config: str | None
+    per_second: float | None = None
+    """Its share of the send rate. None: it has no limit."""
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
         """Whether its heartbeats still arrive, with that many seconds between them."""
@@ -92,6 +94,11 @@ class WorkerLedger:
         )
         return c.execute(sharing).scalar_one()
 
+    def uses(self, process: Process, per_second: float | None) -> None:
+        """Say how many emails a second `process` may send. None: it has no limit."""
+        mine = eed_worker.c.worker_id == process.worker_id
+        self._database.run(lambda c: c.execute(update(eed_worker).where(mine).values(per_second=per_second)))
+
     def leave(self, process: Process) -> None:
         """Take `process` off the list at once, so that the others need not wait for its heartbeat to grow old."""
         gone = delete(eed_worker).where(eed_worker.c.worker_id == process.worker_id)
@@ -113,7 +120,8 @@ class WorkerLedger:
 
     def all(self) -> list[SeenProcess]:
         """Every process known, the latest heartbeat first."""
-        columns = ["worker_id", "host", "role", "channel", "threads", "sending", "detail", "mark", "version", "config"]
+        facts = ("worker_id", "host", "role", "channel", "threads", "sending", "detail")
+        columns = (*facts, "mark", "version", "config", "per_second")
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
         seen = eed_worker.c.heartbeat_at.label("last_seen")
         statement = select(*(eed_worker.c[name] for name in columns), seen, age).order_by(age)

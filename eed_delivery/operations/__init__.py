@@ -15,6 +15,8 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `suppression`                   addresses that are not mailed
 - `persons`                       what is stored about a person, and its erasure
 - `channels`                      channels, and holds of them
+- `holds`                         what people hold, with the proof of what left last
+- `paces`                         send rates that people set
 - `alerting`, `webhooks`          alert rules and webhooks, and whether their channels work
 - `bounces`                       one bounce, as a mail server hands it over
 - `access`                        users and API tokens

@@ -11,22 +11,31 @@ from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, che
 from eed_delivery.checks.findings import Finding
 from eed_delivery.config.channels import ChannelSettings
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
-from eed_delivery.ledger.channels.held import ALL
-from eed_delivery.ledger.channels.holds import ChannelHold, ChannelHoldLedger, OnWire
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
 from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts
-from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
-from eed_delivery.operations.values import reason, seconds_until_moment
-from eed_delivery.operations.watching import DatabaseNews, looked
+from eed_delivery.operations.holds import (
+    EVERYTHING,
+    HoldOperations,
+    HoldProof,
+    HoldRequest,
+    HoldScope,
+    HoldTarget,
+    OnWire,
+    StoredHold,
+    unknown_channel,
+)
+from eed_delivery.operations.refusals import UnknownKey, WrongState
+from eed_delivery.operations.watching import DatabaseNews
 from eed_delivery.transports.kind import ChannelKind, kinds
 
 __all__ = [
-    "ALL", "ChannelEdit", "ChannelHold", "ChannelHoldRequest", "ChannelHoldResult", "ChannelKindView",
-    "ChannelOperations", "ChannelView", "NewChannel", "OnWire",
+    "ALL", "ChannelEdit", "ChannelKindView", "ChannelOperations", "ChannelView", "NewChannel", "OnWire", "StoredHold",
 ]  # fmt: skip
 
+ALL = "*"
+"""In place of a name: every channel, those that come later too. No channel can be called this."""
 OF_FILE = "it is described in the configuration file, and is only read here"
 
 
@@ -55,7 +64,7 @@ class ChannelView:
     version: int
     settings: Mapping[str, Any]
     queue_url: str | None
-    hold: ChannelHold | None
+    hold: StoredHold | None
     jobs: int
     workers: int
     differing: tuple[str, ...] = ()
@@ -81,29 +90,6 @@ class ChannelEdit:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelHoldRequest:
-    """A channel to hold, or `ALL`. `lasts` is seconds, or a time in UTC with its zone. None: until it is released.
-
-    Raises `InvalidRequest`.
-    """
-
-    channel: str
-    reason: str
-    lasts: float | datetime | None = None
-
-    def __post_init__(self) -> None:
-        reason(self.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelHoldResult:
-    """The hold, and what was on the wire just after it."""
-
-    hold: ChannelHold
-    on_wire: OnWire
-
-
 class ChannelOperations:
     """Each call raises `DatabaseGone`, and `OperationRefused` for what cannot be done."""
 
@@ -112,12 +98,11 @@ class ChannelOperations:
         parts: CheckedParts,
         directory: Callable[[], ChannelDirectory],
         ledger: ChannelLedger,
-        holds: ChannelHoldLedger,
+        holds: HoldOperations,
         workers: WorkerLedger,
         make_queues: Callable[[Channel], object],
-        now: Callable[[], datetime],
     ) -> None:
-        """`make_queues` makes those that a channel asks for. `now` is the database's clock."""
+        """`make_queues` makes those that a channel asks for."""
         self._parts = parts
         self._settings = parts.settings
         self._make_directory = directory
@@ -125,7 +110,6 @@ class ChannelOperations:
         self._holds = holds
         self._workers = workers
         self._make_queues = make_queues
-        self._now = now
 
     def kinds(self) -> tuple[ChannelKindView, ...]:
         """The kinds that a channel can have here."""
@@ -133,7 +117,7 @@ class ChannelOperations:
 
     def all(self) -> tuple[ChannelView, ...]:
         """All channels, `default` first, then those of the file."""
-        found, stored, holds = self._look(), self._ledger.all(), self._holds.all()
+        found, stored, holds = self._look(), self._ledger.all(), self._by_target()
         alive = self._alive()
         names = list(dict.fromkeys((*found.channels, *found.unusable)))
         return tuple(self._view(name, found, stored.get(name), holds, alive) for name in names)
@@ -143,7 +127,7 @@ class ChannelOperations:
         found, stored = self._look(), self._ledger.all()
         if name not in found.channels and name not in found.unusable:
             raise unknown_channel(name, (*found.channels, *found.unusable))
-        return self._view(name, found, stored.get(name), self._holds.all(), self._alive())
+        return self._view(name, found, stored.get(name), self._by_target(), self._alive())
 
     def create(self, new: NewChannel) -> ChannelView:
         """Enter a channel. Workers of it start within seconds. Its queues are made first, if it asks for that.
@@ -224,45 +208,25 @@ class ChannelOperations:
     def _way_out(self, channel: Channel) -> Iterator[Finding]:
         return emails.transport(self._parts) if channel.kind is None else channels.way_out(self._parts, channel)
 
-    def hold(self, request: ChannelHoldRequest) -> ChannelHoldResult:
-        """Let nothing leave by a channel, or by `ALL`, from the next wire grant on."""
-        self._must_be_there(request.channel)
-        seconds = seconds_until_moment(request.lasts, self._now())
-        if seconds is not None and seconds <= 0:
-            raise InvalidRequest("the end of the hold has passed", which="lasts")
-        hold = self._holds.hold(request.channel, reason(request.reason), seconds)
-        return ChannelHoldResult(hold, self._holds.on_wire(request.channel))
+    def hold(self, channel: str, reason: str, lasts: float | datetime | None = None) -> HoldProof:
+        """Hold a channel, or `ALL`, as `HoldOperations.hold` does."""
+        return self._holds.hold(HoldRequest(_target(channel), reason, lasts))
 
     def on_wire(self, channel: str) -> OnWire:
         """What is on the wire of a channel, or of `ALL`."""
-        return self._holds.on_wire(channel)
+        return self._holds.on_wire(_target(channel))
 
     def leaving(self, channel: str, pause: Callable[[], object]) -> Iterator[OnWire | DatabaseNews]:
-        """What is on the wire of a held channel, or of `ALL`, with each change until nothing is. What a worker left
-        there that died is settled by the sweeper. `pause` waits until the next look."""
-        told: int | None = None
-        while told != 0:
-            if told is not None:
-                pause()
-            found = yield from looked(lambda: self._holds.on_wire(channel), pause)
-            if found.emails != told:
-                yield found
-            told = found.emails
+        """As `HoldOperations.leaving`."""
+        return self._holds.leaving(_target(channel), pause)
 
-    def release(self, channel: str) -> tuple[str, ...]:
-        """End the hold of a channel, or that of `ALL`. Returns what is still held."""
-        self._must_be_there(channel)
-        if not self._holds.release(channel):
-            name = "there is no hold of all channels" if channel == ALL else f"the channel {channel} is not held"
-            raise WrongState(name, which=f"channel {channel}")
-        return tuple(self._holds.all())
+    def release(self, channel: str) -> tuple[StoredHold, ...]:
+        """End the hold of a channel, or that of `ALL`. Returns the holds that there are still."""
+        self._holds.release_target(_target(channel))
+        return self._holds.all()
 
-    def _must_be_there(self, name: str) -> None:
-        if name == ALL:
-            return
-        found = self._look()
-        if name not in found.channels and name not in found.unusable:
-            raise unknown_channel(name, found.channels)
+    def _by_target(self) -> dict[HoldTarget, StoredHold]:
+        return {hold.target: hold for hold in self._holds.all()}
 
     def _of_ledger(self, name: str) -> StoredChannel:
         stored = self._ledger.all().get(name)
@@ -300,7 +264,7 @@ class ChannelOperations:
         name: str,
         found: FoundChannels,
         stored: StoredChannel | None,
-        holds: Mapping[str, ChannelHold],
+        holds: Mapping[HoldTarget, StoredHold],
         alive: Mapping[str, Sequence[SeenProcess]],
     ) -> ChannelView:
         channel = found.channels.get(name)
@@ -313,7 +277,7 @@ class ChannelOperations:
             version=0 if of_ledger is None else of_ledger.version,
             settings=settings,
             queue_url=None if channel is None else channel.queue.url,
-            hold=holds.get(name) or holds.get(ALL),
+            hold=holds.get(_target(name)) or holds.get(EVERYTHING),
             jobs=self._ledger.unfinished_jobs(name),
             workers=len(alive.get(name, ())),
             differing=_differing(alive.get(name, ())),
@@ -331,11 +295,8 @@ def _differing(workers: Iterable[SeenProcess]) -> tuple[str, ...]:
     return tuple(sorted(set().union(*hosts.values()))) if len(hosts) > 1 else ()
 
 
-def unknown_channel(name: str, known: Iterable[str]) -> UnknownKey:
-    """The error for a channel that is not there."""
-    return UnknownKey(
-        f"there is no channel {name}. The channels are {', '.join(sorted(known))}", which=f"channel {name}"
-    )
+def _target(channel: str) -> HoldTarget:
+    return EVERYTHING if channel == ALL else HoldTarget(HoldScope.CHANNEL, channel)
 
 
 def schema_of(kind: ChannelKind) -> Mapping[str, Any]:

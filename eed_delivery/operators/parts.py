@@ -15,8 +15,10 @@ from eed_delivery.operations.channels import ChannelOperations
 from eed_delivery.operations.deciding import Deciding
 from eed_delivery.operations.emails import EmailQueries
 from eed_delivery.operations.figures import LedgerFigures
+from eed_delivery.operations.holds import HoldOperations
 from eed_delivery.operations.jobs import JobQueries
 from eed_delivery.operations.nudging import Nudging
+from eed_delivery.operations.paces import PaceOperations
 from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.operations.readiness import Readiness
 from eed_delivery.operations.repeats import Repeats
@@ -39,6 +41,10 @@ class PersonsOperations(Protocol):
     def processes(self) -> ProcessQueries: ...
     @property
     def channels(self) -> ChannelOperations: ...
+    @property
+    def holds(self) -> HoldOperations: ...
+    @property
+    def paces(self) -> PaceOperations: ...
     @property
     def suppression(self) -> Suppression: ...
     @property

@@ -35,9 +35,12 @@ class ChannelPublishers:
         queues: Callable[[], Mapping[str, Queue]],
         make: Callable[[str, Queue], Publisher],
         pulse: Pulse,
+        file_channels: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`queues`: the queue of each channel, by its name. `make` makes the publisher of one."""
+        """`queues`: the queue of each channel, by its name. `make` makes the publisher of one. `file_channels` are
+        those that put files."""
         self._queues = queues
+        self.file_channels = file_channels
         self._make = make
         self._pulse = pulse
         self._running: dict[str, _Running] = {}

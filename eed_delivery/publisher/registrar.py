@@ -33,9 +33,12 @@ class Registrar:
         clock: Callable[[], float] = time.monotonic,
         *,
         known: Callable[[], Collection[str] | None] = lambda: (DEFAULT_CHANNEL,),
+        file_channels: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`known` gives the channels that this host knows, or None while it does not know them yet."""
+        """`known` gives the channels that this host knows, or None while it does not know them yet. `file_channels` are
+        those of them that put files."""
         self._ledger = ledger
+        self._file_channels = file_channels
         self._known = known
         self._ailing = Ailing(clock)
         self._interval = PollInterval(settings.poll_seconds, clock)
@@ -63,8 +66,10 @@ class Registrar:
     def _compare_channels(self, known: Collection[str]) -> None:
         with self._channels_interval.polling():
             changed = self._ledger.compare_channels(known, ALIVE_SECONDS)
-            for name in self._ledger.look_at_holds():
-                log.info("channel_hold_ended", channel=name)
+            for target in self._ledger.look_at_holds(self._file_channels):
+                log.info("hold_ended", scope=target.scope, subject=target.subject)
+            for name in self._ledger.end_paces():
+                log.info("pace_ended", channel=name)
         for job in changed:
             _report(job)
 

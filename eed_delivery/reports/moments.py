@@ -43,8 +43,8 @@ def when(moment: datetime | None, timespec: str = "seconds") -> str:
     return "" if moment is None else moment.isoformat(timespec=timespec) + "Z"
 
 
-def both_times(moment: datetime | None) -> str:
+def both_times(moment: datetime | None, timespec: str = "seconds") -> str:
     """A UTC time of the ledger, and behind it the same in this host's time zone where that is another, as the report
     has it. "" for none."""
     local = Moments().local(moment)
-    return f"{when(moment)} ({local})" if local else when(moment)
+    return f"{when(moment, timespec)} ({local})" if local else when(moment, timespec)

@@ -21,6 +21,7 @@ from eed_delivery.ledger.delivering.claims import JobRef
 from eed_delivery.ledger.delivering.domain_holds import DomainHold, DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.metrics import observing
@@ -76,6 +77,7 @@ class WorkerParts:
     ledger: DeliveryLedger
     operating: OperatingLedger
     workers: WorkerLedger
+    paces: PaceLedger
     holds: DomainHolds
     dead: RefusedAddresses
     answers: AnswersLedger
@@ -132,6 +134,7 @@ class Worker:
         self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._pause_job)
         self._isolated = self._isolated_renders(parts, pulse)
         self._beats = 0
+        self._share: float | None = None  # as we have told it
         self._rules = RetryRules(
             settings.max_attempts,
             settings.retry_delay_seconds,
@@ -372,14 +375,17 @@ class Worker:
             alive_seconds=HEARTBEATS * interval,
         )
         self._held = {hold.domain: hold for hold in self._parts.holds.all()}
-        limit = self._parts.rate()
-        share = None if limit is None else limit / max(1, sharing)
+        parts = self._parts
+        share = parts.paces.share(parts.process.channel, parts.rate(), sharing, HEARTBEATS * interval)
         self._send_rate.set_share(share)
-        observing.put("eed_breaker_open", float(self._breaker.open), self._parts.process.channel)
+        observing.put("eed_breaker_open", float(self._breaker.open), parts.process.channel)
         if share is not None:
-            observing.put("eed_pace_share", share, self._parts.process.channel)
-        if limit is not None and sharing > 1 and not self._beats:
+            observing.put("eed_pace_share", share, parts.process.channel)
+        if share is not None and sharing > 1 and not self._beats:
             self._send_rate.hold_off(interval)  # the others learn of us with their next heartbeat
+        if share != self._share:
+            parts.workers.uses(parts.process, share)
+            self._share = share
         self._beats += 1
         return interval
 

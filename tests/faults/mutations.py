@@ -26,9 +26,10 @@ from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from eed_delivery.ledger import job_watch, manifests, operating, sweeping
-from eed_delivery.ledger.channels import holds as channel_holds
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as delivering
+from eed_delivery.ledger.holds import ledger as holds
+from eed_delivery.ledger.holds import marking
 from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
@@ -51,7 +52,8 @@ MODULES = (
     job_watch,
     suppression,
     channel_listing,
-    channel_holds,
+    marking,
+    holds,
     manifests,
 )
 

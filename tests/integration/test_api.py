@@ -108,7 +108,7 @@ def test_a_reason_that_quotes_an_address_is_masked_in_errors_and_holds(site: Sit
     assert status == 409
     assert "***@example.com" in problem["detail"]
     assert "anna@" not in str(problem)
-    site.json("POST", "/api/v1/hold", {"reason": "asked by anna@example.com"})
+    site.json("POST", "/api/v1/holds", {"scope": "all", "reason": "asked by anna@example.com"})
     for path in ("/api/v1/channels", "/api/v1/channels/default"):
         answer = site.ask("GET", path, role="viewer").text
         assert "by ***@example.com" in answer
@@ -142,7 +142,7 @@ def test_a_time_is_understood_with_its_zone(site: Site) -> None:
     site.json("POST", "/api/v1/suppressions", body, Idempotency_Key="k")
     (entry,) = site.json("GET", "/api/v1/suppressions")["items"]
     assert entry["expires_at"] == "2998-12-31T23:30:00.000Z"
-    site.json("POST", "/api/v1/hold", {**WHY, "until": "2999-01-01T01:30:00+02:00"})
+    site.json("POST", "/api/v1/holds", {**WHY, "scope": "all", "until": "2999-01-01T01:30:00+02:00"})
     until = site.json("GET", "/api/v1/channels/default")["hold"]["until_at"]
     assert until.startswith(("2998-12-31T23:29", "2998-12-31T23:30"))
     edge = {**body, "expires_at": "0001-01-01T00:00:00+02:00"}
@@ -346,6 +346,7 @@ def test_a_token_makes_so_many_requests_a_minute(world: World, tmp_path: Path) -
 # --- the same from each surface --------------------------------------------------------------------------------------
 
 Act = tuple[str, tuple[str, ...], str, str, Any, dict[str, str]]
+HELD = "INSERT INTO eed_hold (hold_id, scope, subject, reason, who, held_at) VALUES (7, {}, 'x', 'x', '2026-01-01')"
 ACTS: dict[str, Act] = {
     # act: (sql before, command, method, path, body, headers)
     "pause": ("", ("pause", "1", "--reason", "r"), "POST", PAUSE, {"reason": "r"}, {}),
@@ -362,8 +363,30 @@ ACTS: dict[str, Act] = {
         "POST", "/api/v1/channels/default/hold", {"reason": "r"}, {},
     ),
     "channel_release": (
-        "INSERT INTO eed_channel_hold (channel, reason, who, held_at) VALUES ('default', 'x', 'x', '2026-01-01')",
+        HELD.format("'channel', 'default'"),
         ("channel", "release", "default"), "DELETE", "/api/v1/channels/default/hold", None, {},
+    ),
+    "domain_hold": (
+        "", ("hold", "add", "--domain", "Example.NET", "--reason", "r", "--no-wait"),
+        "POST", "/api/v1/holds", {"scope": "domain", "subject": "Example.NET", "reason": "r"}, {},
+    ),
+    "domain_release": (
+        HELD.format("'domain', 'example.net'"), ("hold", "release", "7"), "DELETE", "/api/v1/holds/7", None, {},
+    ),
+    "category_hold": (
+        "", ("hold", "add", "--category", "news", "--reason", "r", "--no-wait"),
+        "POST", "/api/v1/holds", {"scope": "category", "subject": "news", "reason": "r"}, {},
+    ),
+    "category_release": (
+        HELD.format("'category', 'news'"), ("hold", "release", "7"), "DELETE", "/api/v1/holds/7", None, {},
+    ),
+    "pace_set": (
+        "", ("pace", "set", "100", "--channel", "default", "--reason", "r"),
+        "PUT", "/api/v1/pace", {"per_second": 100, "channel": "default", "reason": "r"}, {},
+    ),
+    "pace_clear": (
+        "INSERT INTO eed_pace (channel, per_second, reason, who, set_at) VALUES ('*', 7, 'x', 'x', '2026-01-01')",
+        ("pace", "clear", "--reason", "r"), "PUT", "/api/v1/pace", {"per_second": None, "reason": "r"}, {},
     ),
     "suppression_add": (
         "", ("suppression", "add", "a@example.com", "--reason", "r"),
@@ -378,7 +401,8 @@ ACTS: dict[str, Act] = {
 }  # fmt: skip
 RESULT = (
     "SELECT source_key, state, reason, watched, revision, finished_at IS NULL FROM eed_job ORDER BY 1",
-    "SELECT channel, reason FROM eed_channel_hold ORDER BY 1",
+    "SELECT scope, subject, reason FROM eed_hold ORDER BY 1",
+    "SELECT channel, per_second, reason FROM eed_pace ORDER BY 1",
     "SELECT address, category, reason, source FROM eed_suppression ORDER BY 1",
     "SELECT kind, job_id FROM eed_webhook ORDER BY 1",
 )
@@ -388,7 +412,15 @@ AUDIT = f"SELECT {COLUMNS} FROM eed_audit WHERE act = :act"
 
 def outcome(site: Site, act: str, before: str, do: Callable[[], object]) -> tuple[Any, ...]:
     """What an act leaves: the tables, and its row of the audit without who and where."""
-    for table in ("eed_email", "eed_job", "eed_channel_hold", "eed_suppression", "eed_audit", "eed_idempotency_key"):
+    for table in (
+        "eed_email",
+        "eed_job",
+        "eed_hold",
+        "eed_pace",
+        "eed_suppression",
+        "eed_audit",
+        "eed_idempotency_key",
+    ):
         site.world.execute(f"DELETE FROM {table}")
     site.world.enlist()
     if before:

@@ -23,6 +23,8 @@ people = {{ "8f1c" = {{ role = "admin" }} }}
 """
 BODIES = {
     "/pause": {"reason": "x"}, "/resume": {"reason": "x"}, "/cancel": {"reason": "x"}, "/hold": {"reason": "x"},
+    "/v1/pace": {"per_second": 5, "reason": "x"},
+    "/holds": {"scope": "domain", "subject": "b.example", "reason": "x"},
     "/emails/search": {"recipient": "a@example.com"}, "/suppressions/search": {"address": "a@example.com"},
     "/suppressions": {"addresses": ["a@example.com"], "reason": "x"},
     "/suppressions/remove": {"addresses": ["a@example.com"]},
@@ -45,8 +47,12 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/api/v1/channels/<name>"): Right.VIEW,
     ("POST", "/api/v1/channels/<name>/hold"): Right.OPERATE,
     ("DELETE", "/api/v1/channels/<name>/hold"): Right.OPERATE,
-    ("POST", "/api/v1/hold"): Right.OPERATE,
-    ("DELETE", "/api/v1/hold"): Right.OPERATE,
+    ("GET", "/api/v1/holds"): Right.VIEW,
+    ("GET", "/api/v1/holds/<hold_id>"): Right.VIEW,
+    ("POST", "/api/v1/holds"): Right.OPERATE,
+    ("DELETE", "/api/v1/holds/<hold_id>"): Right.OPERATE,
+    ("GET", "/api/v1/pace"): Right.VIEW,
+    ("PUT", "/api/v1/pace"): Right.ADMIN,
     ("GET", "/api/v1/suppressions"): Right.VIEW,
     ("POST", "/api/v1/suppressions/search"): Right.SEE_RECIPIENTS,
     ("POST", "/api/v1/suppressions"): Right.OPERATE,
@@ -126,9 +132,14 @@ def test_each_route_lets_in_who_has_its_right_and_nobody_else(site: Site, caller
         rights = {*Right} if caller == "every right" else set()
     wrong = {}
     for (method, path), right in WANTED.items():
-        where = path.replace("<path:key>", "1").replace("<name>", "default").replace("<path:name>", "style.css")
+        where = (
+            path.replace("<path:key>", "1")
+            .replace("<name>", "default")
+            .replace("<path:name>", "style.css")
+            .replace("<hold_id>", "1")
+        )
         body = BODIES.get(next((end for end in sorted(BODIES, key=len, reverse=True) if path.endswith(end)), ""))
-        answer = site.ask(method, where, body if method == "POST" else None, role=None, **headers)
+        answer = site.ask(method, where, body if method in ("POST", "PUT") else None, role=None, **headers)
         let_in = answer.status_code not in REFUSED and answer.headers.get("Location") != "/login"
         if path == "/login" and method == "POST":
             let_in = "wrong" in answer.text or "too many failed logins" in answer.text

@@ -26,7 +26,7 @@ from eed_delivery.model import EmailState
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.operations.access import NewTokenRequest, NewUserRequest, OperatorRole, Right
 from eed_delivery.operations.auditing import AuditRequest
-from eed_delivery.operations.channels import ALL, ChannelEdit, ChannelHoldRequest, NewChannel
+from eed_delivery.operations.channels import ALL, ChannelEdit, NewChannel
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
 from eed_delivery.operations.emails import EmailsRequest
 from eed_delivery.operations.persons import EraseRequest
@@ -238,7 +238,7 @@ def edit_channel(place: Place) -> Callable[[], object]:
 
 
 def release_channel(place: Place) -> Callable[[], object]:
-    place.operations.channels.hold(ChannelHoldRequest(ALL, "a wrong letter"))
+    place.operations.channels.hold(ALL, "a wrong letter")
     place.forget()
     return lambda: place.operations.channels.release(ALL)
 
@@ -438,7 +438,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0022"}, "after": {"revision": "0022", "with_source": True}},
+        {"before": {"revision": "0023"}, "after": {"revision": "0023", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,
@@ -481,7 +481,7 @@ ACTS: Mapping[str, Case] = {
     ),
     "channels.hold": Case(
         ActKind.CHANNEL_HOLD,
-        lambda place: lambda: place.operations.channels.hold(ChannelHoldRequest("default", "a wrong letter", 7200.0)),
+        lambda place: lambda: place.operations.channels.hold("default", "a wrong letter", 7200.0),
         ActObject.CHANNEL,
         "default",
         {"reason": "a wrong letter", "after": {"until_seconds": 7200}},
@@ -676,7 +676,7 @@ def tables(world: World) -> dict[str, Any]:
         "eed_webhook_endpoint",
         "eed_channel",
     )
-    names = (*names, "eed_channel_hold")
+    names = (*names, "eed_hold")
     source = ("delivery_job", "delivery_email")
     return {name: world.execute(f"SELECT * FROM {name}") for name in (*names, *source)}
 

@@ -11,17 +11,16 @@ from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
 from eed_delivery.config import load
 from eed_delivery.errors import ConfigError
-from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.claims import Standing, new_token
 from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.publishing.served_channels import ServedChannels
 from eed_delivery.ledger.workers import Process, WorkerLedger
-from eed_delivery.model import EmailState, Outcome, Verdict
+from eed_delivery.model import EmailState, HoldScope, HoldTarget, Outcome, Verdict
 from eed_delivery.operations.channels import (
     ALL,
     ChannelEdit,
-    ChannelHoldRequest,
     NewChannel,
     OnWire,
 )
@@ -145,7 +144,7 @@ def test_a_hold_is_felt_at_the_next_claim_and_at_the_next_wire(
     world.enlist()
     in_hand = world.claimed(first)
     world.execute("UPDATE eed_email SET state = 'queued' WHERE email_id = :id", id=second)
-    operations.channels.hold(ChannelHoldRequest(which, "a wrong letter"))
+    operations.channels.hold(which, "a wrong letter")
     assert world.delivering.wire(in_hand, 60) is Standing.OVER
     claim = world.claim(second)
     assert (claim.emails, [r.standing for r in claim.refusals]) == ((), [Standing.OVER])
@@ -161,22 +160,22 @@ def test_a_hold_is_felt_at_the_next_claim_and_at_the_next_wire(
 def test_a_hold_of_one_channel_is_not_anothers(operations: Operations, world: World) -> None:
     (only,) = world.add_job()
     world.enlist()
-    operations.channels.hold(ChannelHoldRequest("of_file", "their server moves"))
+    operations.channels.hold("of_file", "their server moves")
     assert world.claim(only).emails
 
 
 def test_a_hold_with_an_end_is_over_by_itself(operations: Operations, world: World) -> None:
     (only,) = world.add_job()
     world.enlist()
-    result = operations.channels.hold(ChannelHoldRequest("default", "for two hours", 7200))
+    result = operations.channels.hold("default", "for two hours", 7200)
     assert result.hold.seconds is not None and 7100 < result.hold.seconds <= 7200
     assert world.claim(only).emails == ()
-    assert world.execute("SELECT COUNT(*) FROM eed_job j, eed_channel_hold h WHERE j.held_until = h.until_at") == [(1,)]
-    for table, column in (("eed_channel_hold", "until_at"), ("eed_job", "held_until")):
+    assert world.execute("SELECT COUNT(*) FROM eed_job j, eed_hold h WHERE j.held_until = h.until_at") == [(1,)]
+    for table, column in (("eed_hold", "until_at"), ("eed_job", "held_until")):
         world.execute(f"UPDATE {table} SET {column} = '2001-01-01 00:00:00.000000'")
     assert world.claim(only).emails
     assert operations.channels.view("default").hold is None
-    assert world.registry.look_at_holds() == ["default"]
+    assert world.registry.look_at_holds() == [HoldTarget(HoldScope.CHANNEL, "default")]
     assert world.registry.look_at_holds() == []
     assert world.scalar("SELECT held_until FROM eed_job") is None
     acts = world.execute("SELECT act, who, reason FROM eed_audit WHERE act = 'channel_release'")
@@ -185,15 +184,15 @@ def test_a_hold_with_an_end_is_over_by_itself(operations: Operations, world: Wor
 
 def test_a_second_hold_replaces_the_first_and_all_is_released_alone(operations: Operations) -> None:
     channels = operations.channels
-    channels.hold(ChannelHoldRequest("default", "first", 60))
-    hold = channels.hold(ChannelHoldRequest("default", "second")).hold
+    channels.hold("default", "first", 60)
+    hold = channels.hold("default", "second").hold
     assert (hold.reason, hold.until_at) == ("second", None)
-    channels.hold(ChannelHoldRequest(ALL, "everything"))
-    assert channels.release(ALL) == ("default",)
+    channels.hold(ALL, "everything")
+    assert [hold.target.subject for hold in channels.release(ALL)] == ["default"]
     with pytest.raises(WrongState, match="no hold of all channels"):
         channels.release(ALL)
     assert channels.release("default") == ()
-    with pytest.raises(WrongState, match="channel default is not held"):
+    with pytest.raises(WrongState, match="the channel default is not held"):
         channels.release("default")
 
 
@@ -205,11 +204,11 @@ def test_a_hold_whose_marks_are_missing_is_made_up_for_by_the_publisher(world: W
     """The process that held died between the two, or the job was opened again under the hold."""
     world.add_job()
     world.enlist()
-    operations.channels.hold(ChannelHoldRequest("default", "why"))
+    operations.channels.hold("default", "why")
     world.execute("UPDATE eed_job SET held_until = NULL")
     world.registry.look_at_holds()
     assert held_until(world) == ["9999"]
-    world.execute("DELETE FROM eed_channel_hold")
+    world.execute("DELETE FROM eed_hold")
     world.registry.look_at_holds()
     assert held_until(world) == [None]
 
@@ -217,8 +216,8 @@ def test_a_hold_whose_marks_are_missing_is_made_up_for_by_the_publisher(world: W
 def test_the_longer_of_two_holds_counts(world: World, operations: Operations) -> None:
     world.add_job()
     world.enlist()
-    operations.channels.hold(ChannelHoldRequest("default", "why", 60))
-    operations.channels.hold(ChannelHoldRequest(ALL, "why"))
+    operations.channels.hold("default", "why", 60)
+    operations.channels.hold(ALL, "why")
     assert held_until(world) == ["9999"]
     operations.channels.release(ALL)
     assert held_until(world) not in (["9999"], [None])
@@ -228,18 +227,18 @@ def test_the_longer_of_two_holds_counts(world: World, operations: Operations) ->
 
 def test_what_cannot_be_held_is_refused(operations: Operations) -> None:
     with pytest.raises(UnknownKey, match="there is no channel letters"):
-        operations.channels.hold(ChannelHoldRequest("letters", "why"))
+        operations.channels.hold("letters", "why")
     with pytest.raises(InvalidRequest):
-        ChannelHoldRequest("default", " ")
+        operations.channels.hold("default", " ")
     with pytest.raises(InvalidRequest, match="the end of the hold has passed"):
-        operations.channels.hold(ChannelHoldRequest("default", "why", -1))
+        operations.channels.hold("default", "why", -1)
 
 
 def test_what_is_on_the_wire_is_counted_by_channel(operations: Operations, world: World) -> None:
     (only,) = world.add_job()
     world.enlist()
     assert world.delivering.wire(world.claimed(only), 60) is None
-    assert operations.channels.hold(ChannelHoldRequest("default", "why")).on_wire.emails == 1
+    assert operations.channels.hold("default", "why").on_wire.emails == 1
     assert operations.channels.on_wire(ALL).emails == 1
     assert operations.channels.on_wire("of_file").emails == 0
     world.execute("UPDATE eed_email SET state = 'sent'")
@@ -296,7 +295,7 @@ def test_hosts_with_different_settings_of_a_channel_are_named(operations: Operat
 def test_workers_are_wanted_for_each_channel_that_is_not_held(operations: Operations, world: World) -> None:
     told: list[tuple[WantedWorkers, ...]] = []
     directory = ChannelDirectory(operations.settings, ChannelLedger(world.database))
-    watch = ChannelWatch(directory, ChannelHoldLedger(world.database), told.append)
+    watch = ChannelWatch(directory, HoldLedger(world.database), told.append)
     default, of_file = WantedWorkers("default", 1, "file 0"), WantedWorkers("of_file", 1, "file 0")
     channels = operations.channels
     watch.step()
@@ -310,10 +309,10 @@ def test_workers_are_wanted_for_each_channel_that_is_not_held(operations: Operat
     channels.edit(ChannelEdit("letters", LETTERS, version=1))
     watch.step()
     assert told[-1] == (default, of_file, WantedWorkers("letters", 1, "ledger 2"))
-    channels.hold(ChannelHoldRequest("default", "why"))
+    channels.hold("default", "why")
     watch.step()
     assert [one.channel for one in told[-1]] == ["of_file", "letters"]
-    channels.hold(ChannelHoldRequest(ALL, "why"))
+    channels.hold(ALL, "why")
     watch.step()
     assert told[-1] == ()
     channels.release(ALL)

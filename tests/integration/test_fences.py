@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import Update
 
 from eed_delivery.ledger import job_watch, operating, sweeping
-from eed_delivery.ledger.channels import holds as channel_holds
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as worker
+from eed_delivery.ledger.holds import ledger as holds
+from eed_delivery.ledger.holds import marking
 from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
@@ -490,7 +491,7 @@ def test_nothing_of_a_held_channel_is_claimed_or_wired(world: World) -> None:
     def stands(held_until: str | None) -> tuple[list[int], bool, int]:
         put(world, "eed_job", {"held_until": held_until}, "WHERE job_id = 1")
         put(world, "eed_email", {**FRESH, **case.row})
-        held = world.database.run(lambda c: c.execute(worker.STANDING, {"ids": [1000]}).one().channel_held)
+        held = world.database.run(lambda c: c.execute(worker.STANDING, {"ids": [1000]}).one().is_held)
         return goes_on(world), bool(held), fits(world, case)
 
     put(world, "eed_job", {"state": "active", "expires_at": None, "channel": "default", "held_until": None})
@@ -500,33 +501,82 @@ def test_nothing_of_a_held_channel_is_claimed_or_wired(world: World) -> None:
 
 
 def test_only_the_jobs_that_are_named_are_marked(world: World) -> None:
-    values = {"ids": [1], "until": datetime.fromisoformat("2100-01-01")}
-    assert fits(world, Case(channel_holds.MARK, values, {}, [])) == 1
-    assert world.execute("SELECT job_id FROM eed_job WHERE held_until IS NOT NULL") == [(1,)]
-    put(world, "eed_job", {"held_until": None})
+    values = {"ids": [1], "until": datetime.fromisoformat("2100-01-01"), "domains": "@example.com "}
+    assert fits(world, Case(marking.MARK, values, {}, [])) == 1
+    assert world.execute("SELECT job_id, held_domains FROM eed_job WHERE held_until IS NOT NULL") == [
+        (1, "@example.com ")
+    ]
+    put(world, "eed_job", {"held_until": None, "held_domains": None})
 
 
-def test_jobs_are_marked_whose_channel_is_held_and_those_that_are_marked(world: World) -> None:
-    def hold(**row: Any) -> list[int]:
-        world.execute("DELETE FROM eed_channel_hold")
+def holds_in(world: World, *rows: dict[str, Any]) -> None:
+    world.execute("DELETE FROM eed_hold")
+    for row in rows:
+        values = {"scope": "all", "subject": "", "until_at": None, "in_force_at": None, **row}
         world.execute(
-            "INSERT INTO eed_channel_hold (channel, reason, who, held_at, until_at)"
-            " VALUES (:channel, 'r', 'w', '2001-01-01 00:00:00', :until_at)",
-            **row,
+            "INSERT INTO eed_hold (scope, subject, reason, who, held_at, until_at, in_force_at)"
+            " VALUES (:scope, :subject, 'r', 'w', '2001-01-01 00:00:00', :until_at, :in_force_at)",
+            **values,
         )
-        return world.database.run(lambda c: list(c.execute(channel_holds.MAY_BE_MARKED).scalars()))
 
-    put(world, "eed_job", {"finished_at": None, "held_until": None, "channel": "default"})
-    put(world, "eed_job", {"channel": "letters"}, "WHERE job_id = 2")
-    assert hold(channel="default", until_at=None) == [1]
-    assert hold(channel="*", until_at=FUTURE) == [1, 2]
-    assert hold(channel="*", until_at=PAST) == []
+
+UNHELD = {"finished_at": None, "held_until": None, "held_domains": None, "channel": "default", "category": "news"}
+
+
+def test_jobs_are_marked_that_are_held_and_those_that_are_marked(world: World) -> None:
+    def hold(scope: str, subject: str = "", until_at: str | None = None) -> list[int]:
+        holds_in(world, {"scope": scope, "subject": subject, "until_at": until_at})
+        return world.database.run(lambda c: list(c.execute(marking.MAY_BE_MARKED).scalars()))
+
+    put(world, "eed_job", UNHELD)
+    put(world, "eed_job", {"channel": "letters", "category": "advice"}, "WHERE job_id = 2")
+    assert hold("channel", "default") == [1]
+    assert hold("category", "advice") == [2]
+    assert hold("all", until_at=FUTURE) == [1, 2]
+    assert hold("all", until_at=PAST) == []
+    assert hold("domain", "example.com") == [1, 2]
+    assert hold("domain", "example.com", PAST) == []
+    assert hold("channel", "news") == hold("category", "default") == []
     put(world, "eed_job", {"held_until": PAST}, "WHERE job_id = 2")
-    assert hold(channel="gone", until_at=None) == [2]
+    assert hold("channel", "gone") == [2]
+    put(world, "eed_job", {"held_until": None, "held_domains": "@a.example "}, "WHERE job_id = 2")
+    assert hold("channel", "gone") == [2]
     put(world, "eed_job", {"finished_at": PAST})
-    assert hold(channel="*", until_at=None) == []
-    put(world, "eed_job", {"finished_at": None, "held_until": None, "channel": "default"})
-    world.execute("DELETE FROM eed_channel_hold")
+    assert hold("all") == hold("domain", "example.com") == []
+    put(world, "eed_job", UNHELD)
+    world.execute("DELETE FROM eed_hold")
+
+
+def test_a_hold_is_in_force_once_and_ends_only_when_its_end_has_come(world: World) -> None:
+    holds_in(world, {"in_force_at": None}, {"scope": "channel", "in_force_at": PAST, "until_at": PAST})
+    first, second = (number for (number,) in world.execute("SELECT hold_id FROM eed_hold ORDER BY scope"))
+    assert fits(world, Case(marking.IN_FORCE, {"ids": [second]}, {}, [])) == 0
+    assert fits(world, Case(marking.IN_FORCE, {"ids": [first]}, {}, [])) == 1
+    assert fits(world, Case(marking.IN_FORCE, {"ids": [first]}, {}, [])) == 0
+    assert fits(world, Case(holds.END_HOLD, {"id": first}, {}, [])) == 0  # type: ignore[arg-type]
+    assert fits(world, Case(holds.END_HOLD, {"id": first + second}, {}, [])) == 0  # type: ignore[arg-type]
+    assert fits(world, Case(holds.END_HOLD, {"id": second}, {}, [])) == 1  # type: ignore[arg-type]
+    world.execute("DELETE FROM eed_hold")
+
+
+def test_nothing_to_a_held_domain_is_claimed_or_wired(world: World) -> None:
+    case = EMAILS["wire"]
+
+    def stands(held_domains: str | None, address: str | None = "a@sub.example.com") -> tuple[list[int], bool, int]:
+        put(world, "eed_job", {"held_domains": held_domains}, "WHERE job_id = 1")
+        put(world, "eed_email", {**FRESH, **case.row})
+        put(world, "eed_email", {"address": address}, "WHERE email_id = 1000")
+        held = world.database.run(lambda c: c.execute(worker.STANDING, {"ids": [1000]}).one().is_held)
+        return goes_on(world), bool(held), fits(world, case)
+
+    free, kept = ([1000, 1001, 2000], False, 1), ([1001, 2000], True, 0)
+    put(world, "eed_job", {"state": "active", "expires_at": None, "channel": "default", "held_until": None})
+    assert stands("@other.example @sub.example.com ") == kept
+    for domains in (None, "", "@com ", "@sub.example.co ", "@sub.example.com.example "):
+        assert stands(domains) == free, domains
+    assert stands("@sub.example.com ", None) == free
+    put(world, "eed_job", {"held_domains": None})
+    put(world, "eed_email", {"address": "a@example.com"}, "WHERE email_id = 1000")
 
 
 def test_a_channel_is_changed_only_as_it_was_seen(world: World) -> None:

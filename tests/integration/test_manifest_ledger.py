@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Update
 
 from eed_delivery.ledger import manifests as sql
-from eed_delivery.ledger.channels.holds import ChannelHoldLedger
 from eed_delivery.ledger.channels.listing import ChannelLedger
+from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.manifests import ManifestFacts, ManifestLedger
 from eed_delivery.ledger.operating import Selection
-from eed_delivery.model import EmailState
+from eed_delivery.model import EmailState, HoldScope, HoldTarget
 from tests.files import CHANNEL, fail, finish, finished_job, put_files
 from tests.world import World
 
@@ -78,7 +78,7 @@ def test_every_update_has_a_case() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_statement_changes_the_manifest_it_is_about_and_no_other(world: World, name: str) -> None:
     statement, values, row, spoilers = CASES[name]
-    ChannelHoldLedger(world.database).hold("held", "a test", None)
+    HoldLedger(world.database).hold(HoldTarget(HoldScope.CHANNEL, "held"), "a test", None)
     for job_id, its_round in ((1, 1), (1, 2), (2, 1)):
         world.execute(
             "INSERT INTO eed_manifest (job_id, round, number, channel, wanted_at, tries)"
@@ -223,16 +223,16 @@ def test_a_manifest_is_in_one_hand_at_a_time(world: World, ledger: ManifestLedge
 
 
 @pytest.mark.usefixtures("ids")
-@pytest.mark.parametrize("held", [CHANNEL, "*"])
-def test_a_held_channel_puts_none(world: World, ledger: ManifestLedger, held: str) -> None:
-    holds = ChannelHoldLedger(world.database)
+@pytest.mark.parametrize("held", [HoldTarget(HoldScope.CHANNEL, CHANNEL), HoldTarget(HoldScope.ALL)])
+def test_a_held_channel_puts_none(world: World, ledger: ManifestLedger, held: HoldTarget) -> None:
+    holds = HoldLedger(world.database)
     claim = ledger.claim(CHANNEL, 60)
     assert claim is not None
-    holds.hold(held, "looked at", None)
+    hold = holds.hold(held, "looked at", None)
     assert not ledger.grant(claim, 60)
     ledger.later(claim, "held", -1)
     assert ledger.claim(CHANNEL, 60) is None
-    holds.release(held)
+    holds.release(hold.hold_id)
     assert ledger.claim(CHANNEL, 60) is not None
 
 

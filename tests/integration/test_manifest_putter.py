@@ -12,12 +12,12 @@ from eed_delivery.archive.directory import DirectoryStore
 from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.errors import InDoubt
 from eed_delivery.ledger.actor import SERVICE
-from eed_delivery.ledger.channels.holds import ChannelHoldLedger
+from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.manifests import JobManifest, ManifestLedger
 from eed_delivery.ledger.operating import Selection
 from eed_delivery.ledger.persons.erasing import ErasingLedger
 from eed_delivery.manifests.putter import ManifestPutter
-from eed_delivery.model import Accepted, EmailState, Files
+from eed_delivery.model import Accepted, EmailState, Files, HoldScope, HoldTarget
 from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.rendering.manifest_paths import ManifestPaths
 from eed_delivery.transports import FileTransport, Grant
@@ -181,18 +181,18 @@ def test_another_file_under_its_name_stays_and_the_manifest_waits(
     assert manifest_of(world).put_at is not None
 
 
-@pytest.mark.parametrize("held", [CHANNEL, "*"])
+@pytest.mark.parametrize("held", [HoldTarget(HoldScope.CHANNEL, CHANNEL), HoldTarget(HoldScope.ALL)])
 def test_a_channel_that_is_held_at_the_last_moment_puts_nothing(
-    world: World, putter: ManifestPutter, store: Store, root: Path, held: str
+    world: World, putter: ManifestPutter, store: Store, root: Path, held: HoldTarget
 ) -> None:
     finished_job(world)
-    holds = ChannelHoldLedger(world.database)
+    holds = HoldLedger(world.database)
     store.at_grant = lambda: holds.hold(held, "looked at", None)
     putter.step()
     assert there(root) == {} and manifest_of(world).put_at is None
     assert putter.step() > 0
     store.at_grant = lambda: None
-    holds.release(held)
+    assert [holds.release(hold.hold_id) for hold in holds.all()]
     world.execute(MAKE_DUE)
     putter.step()
     assert manifest_of(world).put_at is not None

@@ -18,7 +18,8 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, is_noted, note
 from eed_delivery.ledger.manifests import outstanding
-from eed_delivery.ledger.schema import CHANNEL_SETTINGS_LENGTH, eed_channel, eed_channel_hold, eed_job
+from eed_delivery.ledger.schema import CHANNEL_SETTINGS_LENGTH, eed_channel, eed_hold, eed_job
+from eed_delivery.model import HoldScope
 
 WHO_LENGTH = 255
 
@@ -120,7 +121,8 @@ class ChannelLedger:
             if _in_use(c, name):
                 c.rollback()
                 return ChannelChange.IN_USE
-            c.execute(delete(eed_channel_hold).where(eed_channel_hold.c.channel == name))
+            its_hold = (eed_hold.c.scope == HoldScope.CHANNEL) & (eed_hold.c.subject == name)
+            c.execute(delete(eed_hold).where(its_hold))
             note(c, self._who, act)
             return ChannelChange.DONE
 

@@ -224,8 +224,8 @@ def _of_its_job(row: Row[*tuple[Any, ...]], channel: str) -> tuple[EmailState, s
         return EmailState.CANCELLED, row.job_reason
     if row.expired:
         return EmailState.CANCELLED, "its job had expired before it could be sent"
-    if row.channel != channel or row.channel_held:
-        return EmailState.PENDING, None  # the publisher of its job's channel publishes it again
+    if row.channel != channel or row.is_held:
+        return EmailState.PENDING, None  # the publisher of its job's channel publishes it again, once nothing holds it
     return None
 
 

@@ -5,8 +5,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.insert import unless_there
-from eed_delivery.ledger.channels.held import NOT_HELD
 from eed_delivery.ledger.delivering.domain_holds import IS_HELD
+from eed_delivery.ledger.holds.held import DOMAIN_NOT_HELD, JOB_NOT_HELD
 from eed_delivery.ledger.schema import (
     eed_archive_copy,
     eed_attempt,
@@ -91,7 +91,8 @@ _IS_HELD_BY_US = (
     eed_email.c.state == EmailState.SENDING,
     *_ITS_JOB_MAY_SEND,
     eed_job.c.channel == bindparam("of_channel"),
-    NOT_HELD,
+    JOB_NOT_HELD,
+    DOMAIN_NOT_HELD,
 )
 HELD = (
     select(*_HELD_COLUMNS, HAS_PSEUDONYMS.label("has_pseudonyms"))
@@ -125,7 +126,7 @@ STANDING = (
         eed_job.c.state.label("job_state"),
         eed_job.c.reason.label("job_reason"),
         eed_job.c.channel,
-        case((eed_job.c.held_until > utc_now(), True), else_=False).label("channel_held"),
+        case((JOB_NOT_HELD & DOMAIN_NOT_HELD, False), else_=True).label("is_held"),
         eed_job.c.source_key.label("job_key"),
         eed_job.c.revision,
         case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
@@ -145,7 +146,11 @@ WIRE = (
     .where(eed_email.c.state == EmailState.SENDING)
     .where(eed_email.c.wire_at.is_(None))
     .where(eed_email.c.lease_until > utc_now())
-    .where(exists().where(eed_job.c.job_id == eed_email.c.job_id, *_ITS_JOB_MAY_SEND, NOT_HELD).correlate(eed_email))
+    .where(
+        exists()
+        .where(eed_job.c.job_id == eed_email.c.job_id, *_ITS_JOB_MAY_SEND, JOB_NOT_HELD, DOMAIN_NOT_HELD)
+        .correlate(eed_email)
+    )
     .values(
         wire_at=utc_now(),
         attempts=eed_email.c.attempts + 1,

@@ -86,7 +86,8 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         kept="job_id source_key category state created_at",
         other="revision total not_enlisted enlist_after enlisted_at expires_at token lease_until finished_at watched"
         " watched_from sent_before warned_of_bounces warned_of_complaints rounds found refused regenerated moved"
-        " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at channel held_until archive",
+        " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at channel held_until archive"
+        " held_domains",
     ),
     "eed_refusal": _table("by the email's key", kept="refusal_id job_id job_key source_key reason round refused_at"),
     "eed_domain_hold": _table(
@@ -106,6 +107,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     # Replies in its detail are masked.
     "eed_worker": _table(
         other="worker_id host role threads sending detail started_at heartbeat_at channel mark version config"
+        " per_second"
     ),
     # They name an email by its number. The copy itself is in the archive, which docs/privacy.md says how to search.
     "eed_archive_copy": _table(other="job_id email_id gen sha256 size archived_at"),
@@ -121,7 +123,8 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         " detail"
     ),
     "eed_channel": _table(other="name settings version made_by made_at changed_by changed_at"),
-    "eed_channel_hold": _table(other="channel reason who held_at until_at"),
+    "eed_pace": _table(other="channel per_second reason who set_at until_at"),
+    "eed_hold": _table(other="hold_id scope subject reason who held_at in_force_at until_at"),
     "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),
     # Operators, and no recipients.
     "eed_user": _table(other="name password_hash role rights made_by made_at revoked_at"),

@@ -16,16 +16,17 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, is_noted, new_operation, note
-from eed_delivery.ledger.channels.held import is_held
-from eed_delivery.ledger.channels.holds import ChannelHoldLedger
+from eed_delivery.ledger.holds.held import DOMAIN_NOT_HELD, MAY_BE_PUBLISHED, is_held
+from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_facts import with_ledger_facts
 from eed_delivery.ledger.operating import WATCHED_ANEW
+from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.publishing.enlisting import Enlisting, LeasedJob, known_emails, new_email, refuse, unusable
 from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK
 from eed_delivery.ledger.publishing.served_channels import DEFAULT_ALONE, ChangedJob, JobHoldLedger, ServedChannels
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
-from eed_delivery.model import KEY_LENGTH, EmailState, Job, JobState, ReadyJob, Ticket
+from eed_delivery.model import KEY_LENGTH, EmailState, HoldTarget, Job, JobState, ReadyJob, Ticket
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Source
 
@@ -103,6 +104,8 @@ MARK_QUEUED = (
     .values(state=EmailState.QUEUED, queued_at=utc_now(), changed_at=utc_now())
 )
 
+_IS_NOT_HELD = ~is_held(eed_job.c.channel, eed_job.c.category) & MAY_BE_PUBLISHED
+
 
 def _has_work(channels: ServedChannels) -> ColumnElement[bool]:
     """A cancelled job is enlisted to its last email too, so that it balances; only an active one is published. What no
@@ -110,7 +113,7 @@ def _has_work(channels: ServedChannels) -> ColumnElement[bool]:
     its_channel = eed_job.c.channel == channels.published
     enlisted_here = eed_job.c.channel.not_in(channels.others) if channels.others is not None else its_channel
     unenlisted = eed_job.c.enlisted_at.is_(None) & enlisted_here
-    may_publish = (eed_job.c.state == JobState.ACTIVE) & its_channel & ~is_held(eed_job.c.channel)
+    may_publish = (eed_job.c.state == JobState.ACTIVE) & its_channel & _IS_NOT_HELD
     return or_(unenlisted, may_publish & _HAS_PENDING)
 
 
@@ -127,7 +130,6 @@ class PublishingLedger:
         self._outbox = outbox
         self._enlisting = Enlisting(source)
         self._holds = JobHoldLedger(database, outbox)
-        self._channel_holds = ChannelHoldLedger(database)
         # Two publishers may see the same new job at once; the second insert is to be no error and no second row. What
         # else it could hide is looked for after it.
         self._insert_job: Insert = unless_there(_INSERT_JOB)
@@ -269,11 +271,16 @@ class PublishingLedger:
         """As `JobHoldLedger.look`."""
         return self._holds.look(known, alive_seconds)
 
-    def look_at_holds(self) -> list[str]:
-        """As `ChannelHoldLedger.end_expired` and `mark`."""
-        ended = self._channel_holds.end_expired()
-        self._channel_holds.mark()
+    def look_at_holds(self, file_channels: Callable[[], Collection[str]] = tuple) -> list[HoldTarget]:
+        """As `HoldLedger.end_expired` and `mark`."""
+        holds = HoldLedger(self._database, file_channels=file_channels)
+        ended = holds.end_expired()
+        holds.mark()
         return ended
+
+    def end_paces(self) -> list[str]:
+        """As `PaceLedger.end_expired`."""
+        return PaceLedger(self._database).end_expired()
 
     def lease(
         self, token: int, lease_seconds: float, limit: int, beyond: int, channels: ServedChannels = DEFAULT_ALONE
@@ -410,7 +417,7 @@ def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
         .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
         .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
         .where(or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now()))
-        .where(eed_job.c.state == JobState.ACTIVE, ~is_held(eed_job.c.channel))
+        .where(eed_job.c.state == JobState.ACTIVE, _IS_NOT_HELD, DOMAIN_NOT_HELD)
         .order_by(eed_email.c.email_id)
         .limit(size * len(job_ids))
     )

@@ -24,6 +24,7 @@ from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
+from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.sweeping import SweepLedger
@@ -196,6 +197,7 @@ class House:
             ledger=DeliveryLedger(self.database, self._source, process.worker_id),
             operating=self.operating,
             workers=WorkerLedger(self.database),
+            paces=PaceLedger(self.database),
             holds=DomainHolds(self.database),
             dead=RefusedAddresses(self.database, TrackingSettings(suppress_hard_bounces=0)),
             answers=AnswersLedger(self.database),
