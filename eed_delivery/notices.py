@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     JOB_FAILED = "job.failed"
     JOB_FINISHED = "job.finished"
     JOB_REOPENED = "job.reopened"
+    OPERATION_FINISHED = "operation.finished"
 
 
 @dataclass(frozen=True, slots=True)

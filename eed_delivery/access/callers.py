@@ -21,12 +21,16 @@ WayIn = Literal["token", "session", "proxy"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, by which way in, and what it may do. `name` is for the audit. `session` is its digest, if it is one."""
+    """Who asks, by which way in, and what it may do. `name` is for the audit. `session` is its digest, if it is one.
+
+    `subject` is the same for all names that a proxy gives a person.
+    """
 
     name: str
     way: WayIn
     granted: GrantedRights
     session: bytes | None = None
+    subject: str = ""
 
     def may(self, right: Right) -> bool:
         """Whether it has a right."""
@@ -77,7 +81,9 @@ class Callers:
     def _by_session(self, session_id: str) -> Caller | None:
         key = digest(session_id)
         found = self._sessions.use(key)
-        return None if found is None else Caller(found.name, "session", granted(found.role, found.rights), key)
+        return (
+            None if found is None else Caller(found.name, "session", granted(found.role, found.rights), key, found.name)
+        )
 
     def _by_header(self, signed: SignedHeader, header: str) -> Caller:
         try:
@@ -87,7 +93,7 @@ class Callers:
             raise NotKnown("The proxy's signed header proves nothing.") from error
         if person.granted is None:
             raise NoRole(person.subject)
-        return Caller(_name_of(person), "proxy", person.granted)
+        return Caller(_name_of(person), "proxy", person.granted, None, person.subject)
 
 
 def _name_of(person: SignedPerson) -> str:

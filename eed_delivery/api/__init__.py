@@ -20,5 +20,6 @@ Its endpoints:
 - `paces`        send rates that people set
 - `suppressions` addresses that are not mailed
 - `metrics`      metrics for Prometheus
+- `long_acts`    operations that are done by the side, reports and approvals
 - `health`       whether this process answers, and whether the service is ready
 """

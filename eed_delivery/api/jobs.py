@@ -11,6 +11,7 @@ from eed_delivery.access.rights import Right
 from eed_delivery.api.cursors import Cursors
 from eed_delivery.api.emails import EmailAnswer, email_answer
 from eed_delivery.api.keyed import once
+from eed_delivery.api.long_acts import OperationAnswer, started
 from eed_delivery.api.masking import shown, shown_or_none
 from eed_delivery.api.routes import ApiRoutes
 from eed_delivery.api.schemas import Asked, Cursor, OneKey, PageSize, Reason, Told, Utc, as_json
@@ -19,6 +20,7 @@ from eed_delivery.model import EmailState
 from eed_delivery.operations.deciding import WAITS, ResumeRequest, StopRequest
 from eed_delivery.operations.emails import OUTCOMES, EmailsRequest
 from eed_delivery.operations.jobs import JobReport, JobsRequest, WaitingJobView
+from eed_delivery.operators.asking import asker_now
 from eed_delivery.operators.problems import HttpProblem
 from eed_delivery.operators.shell import caller_now, json_answer, operations_now
 
@@ -234,21 +236,25 @@ def _add_decisions(r: ApiRoutes) -> None:
         request, deciding = StopRequest(path.key, body.reason, version_wanted()), operations_now().deciding
         return once(lambda: deciding.pause(request), lambda: _decision(path.key))
 
-    @r.post("/jobs/<path:key>/resume", Right.OPERATE, DecisionAnswer, "resume {key} --reason WHY")
+    @r.post("/jobs/<path:key>/resume", Right.OPERATE, DecisionAnswer, "resume {key} --reason WHY", OperationAnswer)
     def resume(path: OneKey, body: ResumeBody) -> Response:
         """Resume a paused job. Its templates are read again."""
         if not body.watched and not caller_now().may(Right.ADMIN):
             what = "To resume a job unwatched needs the right admin."
             raise HttpProblem(403, "no_right", what, "Ask an admin for it.", facts={"right": Right.ADMIN.value})
         request = ResumeRequest(path.key, body.watched, body.reason, version_wanted())
-        deciding = operations_now().deciding
+        deciding, approvals = operations_now().deciding, operations_now().approvals
+        if approvals.resume_needs_one(request):
+            return started(lambda: approvals.ask_to_resume(request, asker_now()))
         return once(lambda: deciding.resume(request), lambda: _decision(path.key))
 
-    @r.post("/jobs/<path:key>/cancel", Right.ADMIN, DecisionAnswer, "cancel {key} --reason WHY")
+    @r.post("/jobs/<path:key>/cancel", Right.ADMIN, DecisionAnswer, "cancel {key} --reason WHY", OperationAnswer)
     def cancel(path: OneKey, body: StopBody) -> Response:
         """End a job for good. Its unsent emails are not sent. It needs If-Match."""
         request = StopRequest(path.key, body.reason, version_wanted(required=True))
-        deciding = operations_now().deciding
+        deciding, approvals = operations_now().deciding, operations_now().approvals
+        if approvals.cancel_needs_one(path.key):
+            return started(lambda: approvals.ask_to_cancel(request, asker_now()))
         return once(lambda: deciding.cancel(request), lambda: _decision(path.key))
 
     @r.post("/jobs/<path:key>/nudge", Right.NUDGE, NudgeAnswer, "nudge {key}")

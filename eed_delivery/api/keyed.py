@@ -20,7 +20,12 @@ _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
 
 
 def once(
-    act: Callable[[], object], answer: Callable[[], Any], *, again: bool = False, needed: bool = False
+    act: Callable[[], object],
+    answer: Callable[[], Any],
+    *,
+    again: bool = False,
+    needed: bool = False,
+    status: int = 200,
 ) -> Response:
     """Do `act`, then give `answer` as JSON. With a key, a repeat does not act.
 
@@ -29,15 +34,15 @@ def once(
     keyed = _keyed(needed=needed)
     if keyed is None:
         act()
-        return json_answer(answer())
+        return json_answer(answer(), status)
     repeats = operations_now().repeats
     state = repeats.take(keyed)
     if isinstance(state, KeyTaken):
         repeats.act(state, lambda: void(act), again=again)
         failpoints.reach("operators.acted")
         text = json_text(answer(), default=str)
-        repeats.answered(state, 200, text)
-        return Response(text, 200, mimetype="application/json")
+        repeats.answered(state, status, text)
+        return Response(text, status, mimetype="application/json")
     if isinstance(state, KeyAnswered):
         text = state.answer or json_text(answer(), default=str)
         return Response(text, state.status, {"Idempotent-Replayed": "true"}, mimetype="application/json")

@@ -71,9 +71,16 @@ class ApiRoutes:
         """A route that reads."""
         return self._route(self.blueprint.get, path, right, answer, command, errors)
 
-    def post(self, path: str, right: RouteRight, answer: type[BaseModel], command: str = "") -> Callable[[View], View]:
-        """A route that acts."""
-        return self._route(self.blueprint.post, path, right, answer, command, _OF_ACTS)
+    def post(
+        self,
+        path: str,
+        right: RouteRight,
+        answer: type[BaseModel],
+        command: str = "",
+        accepted: type[BaseModel] | None = None,
+    ) -> Callable[[View], View]:
+        """A route that acts. `accepted` is what it answers where the act is not done yet."""
+        return self._route(self.blueprint.post, path, right, answer, command, _OF_ACTS, accepted)
 
     def put(self, path: str, right: RouteRight, answer: type[BaseModel], command: str = "") -> Callable[[View], View]:
         """A route that sets something."""
@@ -93,10 +100,12 @@ class ApiRoutes:
         answer: type[BaseModel],
         command: str,
         errors: Sequence[str],
+        accepted: type[BaseModel] | None = None,
     ) -> Callable[[View], View]:
         """`command` is the command line that does the same, with the names of the path in braces."""
         security: list[dict[str, list[str]]] = [] if right is OPEN else [{"token": []}]
-        responses: dict[str, Any] = {"200": answer, **problem_answers(errors)}
+        later: dict[str, Any] = {} if accepted is None else {"202": accepted}
+        responses: dict[str, Any] = {"200": answer, **later, **problem_answers(errors)}
 
         def register(view: View) -> View:
             further = {"openapi_extensions": {"x-command": f"eed-delivery {command}"}} if command else {}

@@ -11,6 +11,7 @@
 - `metrics`    has a process keep its metrics
 - `heartbeats` heartbeats of roles that send nothing
 - `operators`  the role of the pages and the API
+- `long_acts`  what does long acts in that role
 - `roles`      what each process of the service runs
 - `isolated_render` a process that renders emails which may end it
 - `startup`    what is checked before the service starts

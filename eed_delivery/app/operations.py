@@ -3,7 +3,7 @@
 A part imports its modules where it is made. A look into the ledger needs neither queue nor templates nor clients.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.archiving import ArchiveLedger
     from eed_delivery.ledger.auditing import AuditLedger
+    from eed_delivery.ledger.long_acts.ledger import LongActLedger
+    from eed_delivery.ledger.long_acts.long_act import ChunkedWork, LongActKind
     from eed_delivery.ledger.manifests import ManifestLedger
     from eed_delivery.ledger.operating import OperatingLedger
     from eed_delivery.ledger.proofs import ProofLedger
@@ -45,6 +47,12 @@ if TYPE_CHECKING:
     from eed_delivery.operations.holds import HoldOperations
     from eed_delivery.operations.jobs import JobQueries
     from eed_delivery.operations.keys import Keys
+    from eed_delivery.operations.long_acts.approving import Approvals
+    from eed_delivery.operations.long_acts.report_files import ReportFiles
+    from eed_delivery.operations.long_acts.report_orders import ReportOrders
+    from eed_delivery.operations.long_acts.runner import WholeWork
+    from eed_delivery.operations.long_acts.second_person import SecondPerson
+    from eed_delivery.operations.long_acts.starting import LongActs
     from eed_delivery.operations.nudging import Nudging
     from eed_delivery.operations.paces import PaceOperations
     from eed_delivery.operations.persons import Persons
@@ -71,7 +79,11 @@ class Operations:
     `database` may be shared by many. Without one it opens its own, when it is first needed.
     """
 
-    def __init__(self, settings: Settings, actor: Actor, database: "Database | None" = None) -> None:
+    def __init__(
+        self, settings: Settings, actor: Actor, database: "Database | None" = None, *, approved: bool = False
+    ) -> None:
+        """`approved`: a second person has approved, or root acts alone."""
+        self._approved = approved
         self.settings = settings
         self._actor = actor
         self._shared = database
@@ -189,9 +201,14 @@ class Operations:
 
         return EmfLog(self.figures, DutyLedger(self._database), self.settings.metrics.emf_namespace)
 
-    def by(self, actor: Actor) -> "Operations":
+    @property
+    def actor(self) -> Actor:
+        """Who asks."""
+        return self._actor
+
+    def by(self, actor: Actor, *, approved: bool = False) -> "Operations":
         """The same for another person, over the same connections."""
-        other = Operations(self.settings, actor, self._database)
+        other = Operations(self.settings, actor, self._database, approved=approved)
         shared = {"_app": self._app, "_source": self._source, "_outbox": self._outbox, "_pseudonyms": self._pseudonyms}
         other.__dict__.update(shared)
         return other
@@ -240,14 +257,16 @@ class Operations:
         """Send failed emails again."""
         from eed_delivery.operations.requeueing import Requeueing
 
-        return Requeueing(self.keys, self._reporting, self._operating)
+        return Requeueing(self.keys, self._reporting, self._operating, self._second)
 
     @cached_property
     def deciding(self) -> "Deciding":
         """Settle, pause, resume, cancel."""
         from eed_delivery.operations.deciding import Deciding
 
-        return Deciding(self.keys, self._reporting, self._operating, self._scheduling, self._file_channels)
+        return Deciding(
+            self.keys, self._reporting, self._operating, self._scheduling, self._file_channels, self._second
+        )
 
     @cached_property
     def nudging(self) -> "Nudging":
@@ -279,6 +298,75 @@ class Operations:
         return [name for name, channel in found.items() if channel.carries_files]
 
     @cached_property
+    def _second(self) -> "SecondPerson":
+        from eed_delivery.operations.long_acts.second_person import SecondPerson
+
+        ours = self.settings.operators
+        return SecondPerson(ours.second_person, ours.cancel_alone_max, satisfied=self._approved)
+
+    @property
+    def long_act_ledger(self) -> "LongActLedger":
+        """Where long acts are kept."""
+        from eed_delivery.ledger.long_acts.ledger import LongActLedger
+
+        return LongActLedger(self._database, self._actor, self._outbox)
+
+    def chunked_works(self) -> "Mapping[LongActKind, ChunkedWork]":
+        """How long acts are done in chunks, in this person's name."""
+        from eed_delivery.ledger.long_acts import chunks
+        from eed_delivery.ledger.long_acts.long_act import LongActKind
+
+        return {
+            LongActKind.REQUEUE: chunks.RequeueWork(self._operating),
+            LongActKind.SETTLE: chunks.SettleWork(self._operating, self._file_channels),
+            LongActKind.RETRY_NOW: chunks.RetryNowWork(self._database, self._actor),
+            LongActKind.UNSUPPRESS: chunks.UnsuppressWork(self._suppression_list),
+        }
+
+    @property
+    def report_files(self) -> "ReportFiles":
+        """Where the files of reports are."""
+        from eed_delivery.operations.long_acts.report_files import ReportFiles
+
+        ours = self.settings.operators
+        return ReportFiles(ours.reports_directory, ours.reports_max_bytes)
+
+    def whole_works(self, host: str) -> "Mapping[LongActKind, WholeWork]":
+        """How long acts are done that have no chunks, in this person's name."""
+        from eed_delivery.ledger.long_acts.long_act import LongActKind
+        from eed_delivery.operations.long_acts.whole_works import DecisionWork, ReportWork
+
+        decision = DecisionWork(self.deciding, self._audit)
+        return {
+            LongActKind.REPORT: ReportWork(self.reporting, self.report_files, host),
+            LongActKind.CANCEL: decision,
+            LongActKind.RESUME: decision,
+        }
+
+    @cached_property
+    def long_acts(self) -> "LongActs":
+        """Start long acts, follow, stop and continue them."""
+        from eed_delivery.operations.long_acts.starting import LongActs
+
+        return LongActs(self.keys, self.long_act_ledger, self.chunked_works(), self._second)
+
+    @cached_property
+    def report_orders(self) -> "ReportOrders":
+        """Order reports that are written by the side."""
+        from eed_delivery.operations.long_acts.report_orders import ReportOrders
+
+        return ReportOrders(self.keys, self._reporting, self.long_act_ledger, self._audit, self.report_files)
+
+    @cached_property
+    def approvals(self) -> "Approvals":
+        """Ask a second person, and decide."""
+        from eed_delivery.ledger.long_acts.approvals import ApprovalLedger
+        from eed_delivery.operations.long_acts.approving import Approvals
+
+        approvals = ApprovalLedger(self._database, self._actor, self.long_act_ledger)
+        return Approvals(self.long_acts, self.long_act_ledger, approvals, self.deciding, self._second)
+
+    @cached_property
     def _suppression_list(self) -> "SuppressionList":
         from eed_delivery.ledger.suppression.listing import SuppressionList
 
@@ -289,7 +377,7 @@ class Operations:
         """List the suppressed addresses, and change them."""
         from eed_delivery.operations.suppression.listing import Suppression
 
-        return Suppression(self._suppression_list, self._reporting, self._audit)
+        return Suppression(self._suppression_list, self._reporting, self._audit, self._second)
 
     @cached_property
     def suppression_moving(self) -> "SuppressionMoving":

@@ -17,6 +17,7 @@ from eed_delivery.access.signing_keys import FETCH_SECONDS, Fetch, JwksKeys, Pem
 from eed_delivery.api.metrics import add_metrics
 from eed_delivery.api.openapi import add_api, new_application
 from eed_delivery.app.database import open_database
+from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.app.operations import Operations
 from eed_delivery.config import Settings, SignOnSettings
 from eed_delivery.console.pages import add_pages
@@ -37,6 +38,10 @@ from eed_delivery.runtime.loop import Loop, Pulse
 NAME = "operators"
 READY_SECONDS = {"connect_timeout_seconds": 1.0, "read_timeout_seconds": 1.0}
 """Whoever asks whether the service is ready wants to know within seconds."""
+CONNECTIONS_BESIDE = 4
+"""Of the loops beside the HTTP server."""
+LAST_CHUNK_SECONDS = 5.0
+"""Seconds that the role waits at its end for a chunk. One that is left is rolled back, and done by another process."""
 LARGEST_KEYS = 262_144
 """Bytes of a set of keys."""
 
@@ -115,10 +120,15 @@ def check(settings: Settings) -> None:
 def run(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """Answer until `stop` is set."""
     ours = settings.operators
-    database = open_database(settings.database, stop, connections=ours.threads + 1)
+    database = open_database(settings.database, stop, connections=ours.threads + CONNECTIONS_BESIDE)
     app = application(parts_of(settings, database))
-    cleaning = Loop("access", AccessHousekeeping(database).step, stop, pulse).start()
+    steps = long_act_steps(settings, database)
+    loops = [Loop("access", AccessHousekeeping(database).step, stop, pulse)]
+    loops += [Loop("operations", steps.chunks, stop, pulse), Loop("operations-over", steps.over, stop, pulse)]
+    loops += [Loop("reports", steps.whole, stop, Pulse())]  # one of 500,000 emails takes longer than a watchdog waits
+    beside = [loop.start() for loop in loops]
     serve(app, ours.place(), ours.threads, stop, lambda: pulse.beat(NAME))
     pulse.forget(NAME)
-    cleaning.join()
+    for thread in beside:
+        thread.join(LAST_CHUNK_SECONDS)
     database.close()

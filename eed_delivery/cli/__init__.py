@@ -26,6 +26,7 @@ commands:
 - `webhooks`            webhooks run, list, retry, test
 - `access`              user add, list, revoke, and token add, list, revoke
 - `auditing`            audit, audit check, export
+- `long_acts`           operations list, show, stop, continue, and approvals list, approve, refuse
 
 What `submit` and `suppression import` read:
 
@@ -121,6 +122,8 @@ COMMANDS = {
     "user": "access:user",
     "token": "access:token",
     "audit": "auditing:audit",
+    "operations": "long_acts:operations",
+    "approvals": "long_acts:approvals",
 }
 
 

@@ -3,7 +3,7 @@
 import click
 
 from eed_delivery.cli import options, values
-from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.options import takes_alone, takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.waiting import scheduled
 from eed_delivery.hints import key_words
@@ -57,6 +57,7 @@ def pause(session: Session, key: str, reason: str) -> None:
 @click.argument("key", metavar="JOB", type=options.key)
 @click.option("--reason", type=values.text, help="Say why. Kept in the audit.")
 @click.option("--unwatched", is_flag=True, help="Stop bounces and complaints from pausing it again.")
+@takes_alone
 @takes_config
 @pass_session
 def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> None:
@@ -69,6 +70,8 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
     Example:
       eed-delivery resume 42
     """
+    if session.alone and not reason:
+        raise click.UsageError("--alone needs --reason.")
     waiting = session.operations.deciding.resume(ResumeRequest(key, not unwatched, reason)).waiting
     if waiting is not None:
         session.screen.line(f"job {key} waits for its time: {scheduled(waiting)}")
@@ -82,6 +85,7 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
 @click.command()
 @click.argument("key", metavar="JOB", type=options.key)
 @click.option("--reason", required=True, type=values.text, help="Say why. Kept with each email that is not sent.")
+@takes_alone
 @takes_config
 @pass_session
 def cancel(session: Session, key: str, reason: str) -> None:

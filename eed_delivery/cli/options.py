@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from eed_delivery.cli.person import is_root
 from eed_delivery.cli.session import Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -36,6 +37,26 @@ def takes_config(command: Function) -> Function:
 def takes_json(command: Function) -> Function:
     """Add --json."""
     return click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout, for scripts.")(command)
+
+
+def _act_alone(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    if not is_root():
+        raise click.BadParameter("only root can act without the second person that operators.second_person wants")
+    ctx.ensure_object(Session).alone = True
+
+
+def takes_alone(command: Function) -> Function:
+    """Add --alone. The audit has the command line."""
+    option = click.option(
+        "--alone",
+        is_flag=True,
+        expose_value=False,
+        callback=_act_alone,
+        help="Act without the second person that operators.second_person wants. For root alone. It is in the audit.",
+    )
+    return option(command)
 
 
 def key(value: str) -> str:

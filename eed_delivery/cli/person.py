@@ -19,6 +19,11 @@ def caller(sudo: str | None = None, command: str = "") -> Actor:
     return Actor(name, "cli", socket.gethostname(), sudo_user() if sudo is None else sudo, command)
 
 
+def is_root() -> bool:
+    """Whether root calls."""
+    return os.geteuid() == 0
+
+
 def person(sudo: str | None = None) -> str:
     """The caller's name, as the audit has it."""
     return caller(sudo).name

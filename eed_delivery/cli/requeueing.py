@@ -5,8 +5,8 @@ from datetime import datetime
 
 import click
 
-from eed_delivery.cli import options
-from eed_delivery.cli.options import takes_config, takes_json
+from eed_delivery.cli import options, values
+from eed_delivery.cli.options import takes_alone, takes_config, takes_json
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.errors import NotPossible
 from eed_delivery.model import EmailState
@@ -25,6 +25,8 @@ from eed_delivery.operations.requeueing import RequeueRequest
 @click.option("--error-like", metavar="TEXT", help="Only emails whose reason contains TEXT.")
 @click.option("--state", type=click.Choice(["failed", "in_doubt"]), default="failed", show_default=True)
 @click.option("--accept-duplicates", is_flag=True, help="Accept that some emails in doubt arrive twice.")
+@click.option("--reason", type=values.text, help="Say why. Kept in the audit.")
+@takes_alone
 @click.option("--yes", is_flag=True, help="Skip the question.")
 @click.option("--dry-run", is_flag=True, help="Count only, and change nothing.")
 @takes_json
@@ -39,6 +41,7 @@ def requeue(
     error_like: str | None,
     state: str,
     accept_duplicates: bool,
+    reason: str | None,
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -53,12 +56,14 @@ def requeue(
       eed-delivery requeue --job 42 --since 2h --error-like "mailbox full"
     """
     _refuse_unclear(jobs, emails, every, state, accept_duplicates)
+    if session.alone and not reason:
+        raise click.UsageError("--alone needs --reason.")
     request = RequeueRequest(EmailState(state), jobs, emails, every, since, error_like, accept_duplicates)
     preview = session.operations.requeueing.preview(request)
     count, elsewhere, done = preview.count, preview.readdressed, 0
     if count and not dry_run:
         _ask(count, elsewhere, state, yes)
-        done = session.operations.requeueing.requeue(preview)
+        done = session.operations.requeueing.requeue(preview, reason)
     if as_json:
         counts = {"count": count, "addresses_changed": elsewhere, "requeued": done}
         session.screen.json({"state": state, "dry_run": dry_run, **counts})

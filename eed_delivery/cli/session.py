@@ -27,6 +27,8 @@ class Session:
 
     config: Path | None = None
     words: tuple[str, ...] = ()
+    alone = False
+    """Whether root acts without a second person."""
 
     @cached_property
     def settings(self) -> "Settings":
@@ -42,7 +44,8 @@ class Session:
         from eed_delivery.cli.given import command_line
         from eed_delivery.cli.person import caller
 
-        found = Operations(self.settings, caller(command=command_line(self.words)))
+        who = caller(command=command_line(self.words))
+        found = Operations(self.settings, who, approved=self.alone)
         self._log_to_stderr()
         return found
 

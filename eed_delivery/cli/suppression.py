@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from eed_delivery.cli import options, values
-from eed_delivery.cli.options import takes_config
+from eed_delivery.cli.options import takes_alone, takes_config
 from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.operations.refusals import InvalidRequest
@@ -131,9 +131,13 @@ def _end(entry: SuppressionEntry) -> str:
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
 @click.option("--category", type=values.category, default=EVERY_EMAIL, help="Remove only the entry for this category.")
 @click.option("--every-category", is_flag=True, help="Remove all entries, also those that recipients asked for.")
+@click.option("--reason", type=values.text, help="Say why. Kept in the audit.")
+@takes_alone
 @takes_config
 @pass_session
-def remove(session: Session, addresses: tuple[str, ...], category: str, every_category: bool) -> None:
+def remove(
+    session: Session, addresses: tuple[str, ...], category: str, every_category: bool, reason: str | None
+) -> None:
     """Remove addresses from the list. The next job sends to them.
 
     Emails that a job has suppressed already stay so. Without --category, only the entry for every email is removed.
@@ -145,7 +149,9 @@ def remove(session: Session, addresses: tuple[str, ...], category: str, every_ca
     """
     if every_category and category:
         raise click.UsageError("--every-category removes all entries. Leave it out, or leave out --category.")
-    request = RemoveRequest(addresses, None if every_category else category)
+    if session.alone and not reason:
+        raise click.UsageError("--alone needs --reason.")
+    request = RemoveRequest(addresses, None if every_category else category, reason)
     try:
         result = session.operations.suppression.remove(request)
     except InvalidRequest as error:

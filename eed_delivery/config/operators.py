@@ -1,6 +1,7 @@
 """The section `[operators]`: the server for people on call and for the API, and who may ask it."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -73,6 +74,10 @@ class OperatorsSettings(Section):
     session_idle_seconds: Annotated[int, Field(ge=60, le=86_400)] = 900
     session_max_seconds: Annotated[int, Field(ge=60, le=86_400)] = 28_800
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 600
+    reports_directory: Path | None = None
+    reports_max_bytes: Annotated[int, Field(ge=1_000_000)] = 10_000_000_000
+    second_person: tuple[Literal["resend_doubts", "cancel", "resume_unwatched", "unsuppress_complaints"], ...] = ()
+    cancel_alone_max: Annotated[int, Field(ge=0)] = 1000
     sign_on: SignOnSettings = SignOnSettings()
 
     @field_validator("secret")

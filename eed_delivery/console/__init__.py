@@ -15,4 +15,5 @@ The pages:
 - `login`      log in and out with a password
 - `tonight`    what runs, and what stands still
 - `audit`      who did what, and the end of its chain
+- `long_acts`  operations, with their progress, and approvals
 """

@@ -28,6 +28,7 @@
 - `holds`        what people hold, and copies of that in jobs
 - `paces`        send rates that people set, and each worker's share
 - `access`       users, tokens, sessions, login attempts and idempotency keys
+- `long_acts`    acts that are done in chunks, and what a second person has to decide
 - `workers`      heartbeats, and each worker's share of the send rate
 
 What they share:

@@ -84,6 +84,12 @@ class ActKind(StrEnum):
     PACE_SET = "pace_set"
     PACE_CLEAR = "pace_clear"
     MANIFEST_PUT = "manifest_put"  # by the service
+    OPERATION_START = "operation_start"  # its chunks have rows of what they did, with the same operation
+    OPERATION_STOP = "operation_stop"
+    OPERATION_CONTINUE = "operation_continue"  # behind its first ones
+    OPERATION_APPROVE = "operation_approve"  # by a second person
+    OPERATION_REFUSE = "operation_refuse"
+    RETRY_NOW = "retry_now"  # emails that waited for their retry
     NUDGE = "nudge"  # a job was registered before the publisher looked for it
     USER_ADD = "user_add"
     USER_REVOKE = "user_revoke"
@@ -133,6 +139,7 @@ class ActObject(StrEnum):
     USER = "user"
     TOKEN = "token"  # noqa: S105 - as above
     AUDIT = "audit"
+    OPERATION = "operation"
 
 
 _given: ContextVar[Iterator[str] | None] = ContextVar("operations", default=None)

@@ -78,6 +78,12 @@ class AuditLedger:
         if not is_noted(c, act.operation):  # else the commit went through, and its answer was lost
             note(c, self._who, act)
 
+    def has(self, operation: str, kind: ActKind) -> bool:
+        """Whether a call of this name has done such an act."""
+        a = eed_audit.c
+        one = select(a.act_id).where(a.operation == operation, a.act == kind).limit(1)
+        return self._database.run(lambda c: c.execute(one).first() is not None)
+
     def entries(self, wanted: AuditFilter) -> Iterator[AuditEntry]:
         """The acts, the newest first. The chunks of one act are one entry, its first row with the sums of all."""
         for operation, group in groupby(self._rows(wanted), key=lambda entry: entry.operation):

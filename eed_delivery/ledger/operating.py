@@ -4,10 +4,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.addresses import canonical
@@ -23,7 +24,7 @@ from eed_delivery.model import EmailState, JobState, Verdict, content_key
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Source
 
-_Chosen = Row[tuple[int, int, int, str | None, int | None]]
+ChosenEmail = Row[tuple[int, int, int, str | None, int | None]]
 REQUEUEABLE = frozenset({EmailState.FAILED, EmailState.IN_DOUBT})
 
 
@@ -44,6 +45,9 @@ class Selection:
     emails: tuple[int, ...] = ()
     since_seconds: float | None = None
     error_like: str | None = None
+    changed_since: datetime | None = None
+    """Only emails that have come to their state since then, in UTC."""
+    changed_until: datetime | None = None
 
     @property
     def words(self) -> str:
@@ -148,10 +152,10 @@ class OperatingLedger:
 
     def count(self, selection: Selection) -> int:
         """How many emails a requeue of `selection` would touch."""
-        counted = select(func.count()).select_from(_chosen(selection).subquery())
+        counted = select(func.count()).select_from(chosen_emails(selection).subquery())
         return self._database.run(lambda c: c.execute(counted).scalar_one())
 
-    def requeue(self, selection: Selection) -> int:
+    def requeue(self, selection: Selection, reason: str | None = None) -> int:
         """Give the selected emails a new generation and send them again. Returns how many.
 
         In chunks of one transaction each. What a crash leaves undone stays failed and can be requeued again.
@@ -159,38 +163,47 @@ class OperatingLedger:
         done = Counter[int]()
         operation = new_operation()
         after = 0
-        while rows := self._database.run(partial(self._next, selection, after)):
+        while rows := self.next_rows(selection, after, self._chunk):
             # Chosen outside of the transaction that changes them: should that one run again, because its answer was
             # lost, then for the same generations, and never for a doubt that has come since.
-            chunk = self._database.did(partial(self._requeue, selection, rows, operation))
+            chunk = self._database.did(partial(self.requeue_rows, selection, rows, operation, reason=reason))
             done.update(chunk)
             after = rows[-1].email_id
         return done.total()
 
-    def _next(self, selection: Selection, after: int, c: Connection) -> Sequence[_Chosen]:
-        chosen = _chosen(selection).where(eed_email.c.email_id > after)
-        return c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
+    def next_rows(self, selection: Selection, after: int, limit: int) -> Sequence[ChosenEmail]:
+        """The selected emails behind one, by their ids."""
+        chosen = chosen_emails(selection).where(eed_email.c.email_id > after).order_by(eed_email.c.email_id)
+        return self._database.run(lambda c: c.execute(chosen.limit(limit)).all())
 
-    def _requeue(self, selection: Selection, rows: Sequence[_Chosen], operation: str, c: Connection) -> dict[int, int]:
-        """For each job how many were requeued."""
+    def requeue_rows(
+        self,
+        selection: Selection,
+        rows: Sequence[ChosenEmail],
+        operation: str,
+        c: Connection,
+        reason: str | None = None,
+    ) -> dict[int, int]:
+        """For each job how many of these were requeued, in the caller's transaction."""
         # Jobs first: the sweeper's `finish` takes the same lock, and so never finishes a job that is open again.
         open_jobs = {job_id for job_id in sorted({r.job_id for r in rows}) if self._reopens(c, job_id)}
-        requeued: list[_Chosen] = []
+        requeued: list[ChosenEmail] = []
         for row in rows:
             values = {"id": row.email_id, "of_gen": row.gen, "from_state": selection.state}
             if row.job_id in open_jobs and c.execute(REQUEUE, values).rowcount == 1:
                 requeued.append(row)
         keys = [row.source_key or str(row.email_id) for row in requeued if row.resend_of is None]
         self._source.write_emails(c, keys, EmailState.PENDING, "")
-        return self._note_requeue(c, selection, requeued, operation)
+        return self._note_requeue(c, selection, requeued, operation, reason)
 
     def _note_requeue(
-        self, c: Connection, selection: Selection, requeued: Sequence[_Chosen], operation: str
+        self, c: Connection, selection: Selection, requeued: Sequence[ChosenEmail], operation: str, reason: str | None
     ) -> dict[int, int]:
         """A row of the audit for each job of this chunk, or for each email where they were named."""
         counts = Counter(row.job_id for row in requeued)
         before, after = {"state": selection.state}, {"state": EmailState.PENDING}
-        act = Act(ActKind.REQUEUE, reason=selection.words, before=before, after=after, operation=operation)
+        why = f"{reason} ({selection.words})" if reason else selection.words
+        act = Act(ActKind.REQUEUE, reason=why, before=before, after=after, operation=operation)
         if selection.emails:
             for row in requeued:
                 self._note(c, replace(act, job_id=row.job_id, email_id=row.email_id, count=1))
@@ -216,7 +229,7 @@ class OperatingLedger:
         return found
 
     def _next_addressed(self, selection: Selection, after: int, c: Connection) -> Sequence[Row[Any]]:
-        chosen = _chosen(selection).add_columns(eed_email.c.recipient)
+        chosen = chosen_emails(selection).add_columns(eed_email.c.recipient)
         chosen = chosen.where(eed_email.c.email_id > after, eed_email.c.redirected.is_(False))
         return c.execute(chosen.order_by(eed_email.c.email_id).limit(self._chunk)).all()
 
@@ -235,12 +248,20 @@ class OperatingLedger:
         if state not in (EmailState.SENT, EmailState.FAILED):
             raise NotPossible(f"an email in doubt can be settled as sent or failed, not as {state}")
         if state is EmailState.SENT and file_channels:
-            self._refuse_files(email_ids, file_channels)
-        before, after = {"state": EmailState.IN_DOUBT}, {"state": state}
-        act = Act(ActKind.SETTLE, reason=reason, count=1, before=before, after=after)
-        return self._database.did(lambda c: [i for i in email_ids if self._settle(c, i, state, reason, act)])
+            self.refuse_files(email_ids, file_channels)
+        operation = new_operation()
+        return self._database.did(lambda c: self.settle_rows(email_ids, state, reason, operation, c))
 
-    def _refuse_files(self, email_ids: Sequence[int], file_channels: Collection[str]) -> None:
+    def settle_rows(
+        self, email_ids: Sequence[int], state: EmailState, reason: str, operation: str, c: Connection
+    ) -> list[int]:
+        """Settle those of the emails that are in doubt, in the caller's transaction. Returns their ids."""
+        before, after = {"state": EmailState.IN_DOUBT}, {"state": state}
+        act = Act(ActKind.SETTLE, reason=reason, count=1, before=before, after=after, operation=operation)
+        return [i for i in email_ids if self._settle(c, i, state, reason, act)]
+
+    def refuse_files(self, email_ids: Sequence[int], file_channels: Collection[str]) -> None:
+        """Raises `NotPossible` if one of these is on a channel that puts files."""
         which = (
             select(eed_email.c.email_id, eed_email.c.source_key)
             .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
@@ -370,7 +391,7 @@ def _is_another(known: str, now: str) -> bool:
     return form != canonical(known) or (form is None and now[:RECIPIENT_LENGTH] != known)
 
 
-def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None, int | None]]:
+def chosen_emails(selection: Selection) -> Select[tuple[int, int, int, str | None, int | None]]:
     where: list[ColumnElement[bool]] = [eed_email.c.state == selection.state]
     if selection.jobs:
         where.append(eed_email.c.job_id.in_(selection.jobs))
@@ -378,6 +399,10 @@ def _chosen(selection: Selection) -> Select[tuple[int, int, int, str | None, int
         where.append(eed_email.c.email_id.in_(selection.emails))
     if selection.since_seconds is not None:
         where.append(eed_email.c.changed_at >= utc_in(-selection.since_seconds))
+    if selection.changed_since is not None:
+        where.append(eed_email.c.changed_at > selection.changed_since)
+    if selection.changed_until is not None:
+        where.append(or_(eed_email.c.changed_at.is_(None), eed_email.c.changed_at <= selection.changed_until))
     if selection.error_like is not None:
         where.append(eed_email.c.detail.like(selection.error_like, escape="/"))
     # A cancelled job takes nothing back: its emails are left out of the count, too.

@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
 )
 from sqlalchemy.dialects import mysql
 
@@ -49,6 +50,11 @@ def prose(length: int) -> String:
     return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4"), "mysql", "mariadb")
 
 
+def document() -> Text:
+    """A column for JSON of any length."""
+    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb")
+
+
 _OPTIONS: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
@@ -69,6 +75,7 @@ PATH_LENGTH = 1024  # S3's limit of a key, in bytes
 HELD_DOMAINS_LENGTH = 2000
 PARTICULARS_LENGTH = 1000
 ANSWER_LENGTH = 4000
+LONG_ACT_LENGTH = 2000
 
 eed_job = Table(
     "eed_job",
@@ -514,6 +521,58 @@ eed_idempotency_key = Table(
     Column("answer", prose(ANSWER_LENGTH)),
     Column("made_at", Time, nullable=False),
     Index("eed_idempotency_key_by_time", "made_at"),
+    **_OPTIONS,
+)
+
+eed_operation = Table(  # acts that take a while, each done in chunks by the role `operators`
+    "eed_operation",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),  # the name that its rows of the audit have
+    Column("kind", word(16), nullable=False),
+    Column("state", word(16), nullable=False),
+    Column("selection", document(), nullable=False),  # JSON: what it is about
+    Column("parameters", prose(LONG_ACT_LENGTH), nullable=False),  # JSON: what is to be done with it
+    Column("selection_etag", word(64)),  # of the count that was confirmed
+    Column("tolerance", Integer, nullable=False, server_default="0"),
+    Column("canary", Integer),  # after so many it waits for a person. NULL: it does not
+    Column("reason", prose(DETAIL_LENGTH)),
+    Column("who", prose(255), nullable=False),
+    Column("host", prose(255), nullable=False),
+    Column("surface", word(16), nullable=False),
+    Column("command", prose(COMMAND_LENGTH)),
+    Column("total", Integer),  # as it was confirmed. NULL: it is not known before the end
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),  # changed by another between look and chunk
+    Column("after_key", key(ADDRESS_LENGTH), nullable=False, server_default=""),  # the cursor: the last one looked at
+    Column("errors", prose(LONG_ACT_LENGTH), nullable=False),  # JSON: a few texts
+    Column("result", prose(LONG_ACT_LENGTH)),  # JSON
+    Column("token", BigInteger),  # fences the process that does a chunk
+    Column("lease_until", Time),
+    Column("tries", Integer, nullable=False, server_default="0"),  # of the present chunk
+    Column("made_at", Time, nullable=False),
+    Column("started_at", Time),
+    Column("moved_at", Time, nullable=False),  # when a chunk was last done, or a person decided
+    Column("ended_at", Time),
+    Index("eed_operation_by_state", "state", "moved_at"),
+    Index("eed_operation_by_time", "made_at"),
+    **_OPTIONS,
+)
+
+eed_approval = Table(  # what a second person has to decide
+    "eed_approval",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("rule", word(32), nullable=False),  # of operators.second_person
+    Column("state", word(16), nullable=False),
+    Column("asked_by", prose(255), nullable=False),
+    Column("asked_subject", prose(255), nullable=False),  # the same for all names of one person
+    Column("asked_at", Time, nullable=False),
+    Column("until_at", Time, nullable=False),
+    Column("decided_by", prose(255)),
+    Column("decided_subject", prose(255)),
+    Column("decided_at", Time),
+    Column("reason", prose(DETAIL_LENGTH)),  # of the decision
+    Index("eed_approval_by_state", "state", "asked_at"),
     **_OPTIONS,
 )
 

@@ -22,6 +22,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `access`                        users and API tokens
 - `nudging`                       register a job now
 - `repeats`                       requests that come again
+- `long_acts`                     acts that are done by the side, reports, and approvals
 - `readiness`                     whether the service can do its work
 - `figures`, `emf`                figures of the ledger for monitoring, and as log lines for CloudWatch
 - `auditing`                      who did what, from where and why

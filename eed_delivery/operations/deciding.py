@@ -8,6 +8,12 @@ from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.operations.keys import Keys
+from eed_delivery.operations.long_acts.second_person import (
+    NOBODY_ELSE,
+    SecondPerson,
+    SecondPersonNeeded,
+    SecondPersonRule,
+)
 from eed_delivery.operations.refusals import InvalidRequest, WrongState
 from eed_delivery.operations.values import reason
 
@@ -102,8 +108,10 @@ class Deciding:
         operating: OperatingLedger,
         scheduling: SchedulingLedger,
         file_channels: Callable[[], Collection[str]],
+        second: SecondPerson = NOBODY_ELSE,
     ) -> None:
-        """`file_channels` names the channels that put files."""
+        """`file_channels` names the channels that put files. `second` says what another person has to approve."""
+        self._second = second
         self._file_channels = file_channels
         self._keys = keys
         self._reporting = reporting
@@ -149,6 +157,8 @@ class Deciding:
     def resume(self, request: ResumeRequest) -> ResumeResult:
         """Resume a paused job. One that was paused before its scheduled time waits for it again."""
         key = request.job
+        if not request.watched:
+            self._second.demand(SecondPersonRule.RESUME_UNWATCHED)
         job_id = self._keys.job_id(key)
         if request.version is not None and request.version != self._operating.version(job_id):
             raise JobChanged("the job has changed since you looked at it. Look again, then decide")
@@ -162,6 +172,8 @@ class Deciding:
     def cancel(self, request: StopRequest) -> StopResult:
         """End a job for good. What is not on the wire yet will not be sent."""
         key = request.job
+        if (rule := self.rule_of_cancel(key)) is not None:
+            raise SecondPersonNeeded(rule)
         waiting = self._keys.waiting_job(key)
         if waiting is not None and _is_seen(request.version) and self._scheduling.cancel(waiting, request.reason):
             return StopResult(before_its_time=True)
@@ -169,6 +181,20 @@ class Deciding:
         if not self._operating.cancel(job_id, request.reason, request.version):
             raise self._impossible(job_id, key, "only a job that has not ended can be cancelled")
         return StopResult(before_its_time=False)
+
+    def rule_of_cancel(self, key: str) -> SecondPersonRule | None:
+        """The rule by which another person has to approve a job's end. None: one person may do it.
+
+        It counts emails that are not sent yet.
+        """
+        rule = SecondPersonRule.CANCEL
+        if not self._second.wants(rule):
+            return None
+        if self._keys.waiting_job(key) is not None:
+            return rule  # how many it will have is not known before its time
+        report = self._reporting.job(self._keys.job_id(key))
+        unsent = 0 if report is None else report.total - report.done
+        return rule if report is not None and (unsent > self._second.cancel_above or not report.enlisted) else None
 
     def _impossible(self, job_id: int, key: str, rule: str) -> WrongState:
         which, report = f"job {key}", self._reporting.job(job_id)

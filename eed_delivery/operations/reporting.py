@@ -59,26 +59,37 @@ class Reporting:
         self._keys = keys
         self._ledgers = ledgers
 
-    def begin(self, request: ReportRequest) -> "ReportWriter":
-        """Begin a report of what the ledger says from now on. Raises `OperationRefused` for a key that is none."""
+    def begin(self, request: ReportRequest, at_each: Callable[[], None] = lambda: None) -> "ReportWriter":
+        """Begin a report of what the ledger says from now on. Raises `OperationRefused` for a key that is none.
+
+        `at_each` is called with each email that is read.
+        """
         job_id = self._keys.job_id(request.job)
         if request.kind != "html":  # the page has no addresses
             self._ledgers.audit.record(
                 Act(ActKind.REPORT, job_id, after={"format": request.kind, "opens": request.opens})
             )
-        return ReportWriter(self._settings, self._ledgers, job_id, request)
+        return ReportWriter(self._settings, self._ledgers, job_id, request, at_each)
 
-    def certificate(self, job: str) -> bytes:
+    def certificate(self, job: str, at_each: Callable[[], None] = lambda: None) -> bytes:
         """The certificate alone, as JSON. It reads each row of the job, and hands none of them out."""
         job_id = self._keys.job_id(job)
         request = ReportRequest(job, "csv", lambda *_: "")
-        return ReportWriter(self._settings, self._ledgers, job_id, request).certify()
+        return ReportWriter(self._settings, self._ledgers, job_id, request, at_each).certify()
 
 
 class ReportWriter:
     """The making of one report. Each format is written as its rows are read."""
 
-    def __init__(self, settings: Settings, ledgers: ReportLedgers, job_id: int, request: ReportRequest) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledgers: ReportLedgers,
+        job_id: int,
+        request: ReportRequest,
+        at_each: Callable[[], None],
+    ) -> None:
+        self._at_each = at_each
         self._settings = settings
         self._ledgers = ledgers
         self._job_id = job_id
@@ -150,7 +161,9 @@ class ReportWriter:
         emails = self._ledgers.reporting.emails(self._job_id)
         plain = ((email, None) for email in emails)
         beside = self._ledgers.engagement.beside(emails) if self._request.opens else plain
-        yield from self._ledgers.proofs.beside(beside)
+        for found in self._ledgers.proofs.beside(beside):
+            self._at_each()
+            yield found
 
     def _refusals(self) -> Iterator[RefusalReport]:
         """The rows of the source that were refused."""

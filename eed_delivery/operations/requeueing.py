@@ -7,6 +7,7 @@ from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.model import EmailState
 from eed_delivery.operations.keys import Keys
+from eed_delivery.operations.long_acts.second_person import NOBODY_ELSE, SecondPerson, SecondPersonRule
 from eed_delivery.operations.refusals import InvalidRequest, NothingMatches
 from eed_delivery.operations.values import seconds_before
 
@@ -56,7 +57,15 @@ class RequeuePreview:
 class Requeueing:
     """Counts the emails that match a request, and sends them again. Each call raises `DatabaseGone`."""
 
-    def __init__(self, keys: Keys, reporting: ReportingLedger, operating: OperatingLedger) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        reporting: ReportingLedger,
+        operating: OperatingLedger,
+        second: SecondPerson = NOBODY_ELSE,
+    ) -> None:
+        """`second` says what another person has to approve."""
+        self._second = second
         self._keys = keys
         self._reporting = reporting
         self._operating = operating
@@ -71,9 +80,11 @@ class Requeueing:
             raise self._none(selection)
         return RequeuePreview(selection, count, readdressed)
 
-    def requeue(self, preview: RequeuePreview) -> int:
+    def requeue(self, preview: RequeuePreview, reason: str | None = None) -> int:
         """Send again what was previewed. Returns how many emails. What has changed its state meanwhile is left."""
-        return self._operating.requeue(preview.selection)
+        if preview.selection.state is EmailState.IN_DOUBT:
+            self._second.demand(SecondPersonRule.RESEND_DOUBTS)
+        return self._operating.requeue(preview.selection, reason)
 
     def _selection(self, request: RequeueRequest) -> Selection:
         since = request.since

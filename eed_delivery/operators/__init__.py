@@ -5,6 +5,7 @@
 - `routes`    the right that each route declares
 - `peers`     which hosts may connect, and who asks behind a proxy
 - `cookies`   the cookie of a session
+- `asking`    who asks for a long act, and whether they may
 - `problems`  errors as answers (RFC 9457)
 - `server`    waitress, with limits of its own
 """

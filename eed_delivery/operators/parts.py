@@ -17,6 +17,9 @@ from eed_delivery.operations.emails import EmailQueries
 from eed_delivery.operations.figures import LedgerFigures
 from eed_delivery.operations.holds import HoldOperations
 from eed_delivery.operations.jobs import JobQueries
+from eed_delivery.operations.long_acts.approving import Approvals
+from eed_delivery.operations.long_acts.report_orders import ReportOrders
+from eed_delivery.operations.long_acts.starting import LongActs
 from eed_delivery.operations.nudging import Nudging
 from eed_delivery.operations.paces import PaceOperations
 from eed_delivery.operations.processes import ProcessQueries
@@ -51,6 +54,12 @@ class PersonsOperations(Protocol):
     def reporting(self) -> Reporting: ...
     @property
     def auditing(self) -> AuditQueries: ...
+    @property
+    def long_acts(self) -> LongActs: ...
+    @property
+    def report_orders(self) -> ReportOrders: ...
+    @property
+    def approvals(self) -> Approvals: ...
     @property
     def repeats(self) -> Repeats: ...
 

@@ -11,6 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from eed_delivery.database.server_words import server_words
 from eed_delivery.errors import ConfigError, DatabaseGone, EedError, NotPossible, QueueGone
 from eed_delivery.operations.deciding import JobChanged
+from eed_delivery.operations.long_acts.approving import SamePerson
+from eed_delivery.operations.long_acts.second_person import SecondPersonNeeded
+from eed_delivery.operations.long_acts.starting import PersonNeeded
 from eed_delivery.operations.nudging import NudgeRefusal
 from eed_delivery.operations.refusals import (
     InvalidRequest,
@@ -85,6 +88,9 @@ def _expected(error: Exception) -> HttpProblem | None:
 _RETRY = {"Retry-After": str(RETRY_SECONDS)}
 _STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
     (JobChanged, 412, "changed"),
+    (SamePerson, 403, "same_person"),
+    (PersonNeeded, 403, "person_needed"),
+    (SecondPersonNeeded, 409, "second_person"),
     (InvalidRequest, 422, "invalid"),
     (UnknownKey, 404, "unknown"),
     (JobWaits, 409, "scheduled"),

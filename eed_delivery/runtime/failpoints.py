@@ -74,7 +74,12 @@ MANIFESTS = (
     "manifest.recorded",
 )
 """A worker's, of a channel that puts files."""
-OPERATORS = ("operators.acted",)
+OPERATORS = (
+    "operators.acted",
+    "operations.taken",
+    "operations.chunk",
+    "operations.advanced",
+)
 NAMES = (*PUBLISHER, *WORKER, *SWEEPER, *COPIES, *FILES, *ARCHIVE, *MANIFESTS, *OPERATORS)
 
 _ACTIONS: Mapping[str, Callable[[], object]] = {

@@ -21,5 +21,6 @@ PAGES = (
     ConsolePage("login", "/login", empty=True),
     ConsolePage("tonight", "/", empty=True),
     ConsolePage("audit", "/audit", empty=True),
+    ConsolePage("operations", "/operations", empty=True),
     ConsolePage("no such page", "/nowhere", empty=True, status=404),
 )

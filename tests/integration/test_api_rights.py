@@ -22,6 +22,8 @@ issuer = "https://login.example.com"
 people = {{ "8f1c" = {{ role = "admin" }} }}
 """
 BODIES = {
+    "/operations": {"kind": "retry_now", "selection": {"every": True}, "reason": "x"}, "/reports": {"format": "html"},
+    "/stop": {"reason": "x"}, "/continue": {"reason": "x"}, "/approve": {"reason": "x"}, "/refuse": {"reason": "x"},
     "/pause": {"reason": "x"}, "/resume": {"reason": "x"}, "/cancel": {"reason": "x"}, "/hold": {"reason": "x"},
     "/v1/pace": {"per_second": 5, "reason": "x"},
     "/holds": {"scope": "domain", "subject": "b.example", "reason": "x"},
@@ -57,6 +59,30 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("POST", "/api/v1/suppressions/search"): Right.SEE_RECIPIENTS,
     ("POST", "/api/v1/suppressions"): Right.OPERATE,
     ("POST", "/api/v1/suppressions/remove"): Right.ADMIN,
+    ("GET", "/api/v1/operations"): Right.VIEW,
+    ("POST", "/api/v1/operations"): Right.OPERATE,
+    ("GET", "/api/v1/operations/<operation>"): Right.VIEW,
+    ("GET", "/api/v1/operations/<operation>/file"): Right.VIEW,
+    ("POST", "/api/v1/operations/<operation>/stop"): Right.OPERATE,
+    ("POST", "/api/v1/operations/<operation>/continue"): Right.OPERATE,
+    ("POST", "/api/v1/jobs/<path:key>/reports"): Right.VIEW,
+    ("GET", "/api/v1/approvals"): Right.VIEW,
+    ("POST", "/api/v1/approvals/<operation>/approve"): Right.ADMIN,
+    ("POST", "/api/v1/approvals/<operation>/refuse"): Right.ADMIN,
+    ("GET", "/operations"): Right.VIEW,
+    ("GET", "/operations/<operation>"): Right.VIEW,
+    **{
+        (method, f"/operations/{path}"): right
+        for method in ("GET", "POST")
+        for path, right in {
+            "<operation>/stop": Right.OPERATE,
+            "<operation>/continue": Right.OPERATE,
+            "<operation>/approve": Right.ADMIN,
+            "<operation>/refuse": Right.ADMIN,
+            "requeue": Right.OPERATE,
+            "report": Right.VIEW,
+        }.items()
+    },
     ("GET", "/api/v1/openapi.json"): OPEN,
     ("GET", "/healthz"): OPEN,
     ("GET", "/readyz"): OPEN,
@@ -137,6 +163,7 @@ def test_each_route_lets_in_who_has_its_right_and_nobody_else(site: Site, caller
             .replace("<name>", "default")
             .replace("<path:name>", "style.css")
             .replace("<hold_id>", "1")
+            .replace("<operation>", "0123456789abcdef")
         )
         body = BODIES.get(next((end for end in sorted(BODIES, key=len, reverse=True) if path.endswith(end)), ""))
         answer = site.ask(method, where, body if method in ("POST", "PUT") else None, role=None, **headers)

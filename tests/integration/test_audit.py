@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.app import operations as composition
+from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.app.operations import Operations
 from eed_delivery.cli.given import command_line
 from eed_delivery.ledger.actor import SERVICE, Actor
@@ -29,6 +30,9 @@ from eed_delivery.operations.auditing import AuditRequest
 from eed_delivery.operations.channels import ALL, ChannelEdit, NewChannel
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
 from eed_delivery.operations.emails import EmailsRequest
+from eed_delivery.operations.long_acts.report_orders import ReportOrder
+from eed_delivery.operations.long_acts.requests import LongActKind, LongActRequest, LongActSelection
+from eed_delivery.operations.long_acts.starting import Asker
 from eed_delivery.operations.persons import EraseRequest
 from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.reporting import ReportRequest
@@ -47,6 +51,7 @@ from tests.servers.ministack import MiniStack
 from tests.servers.webhook_receiver import SECRET, Receiver
 from tests.world import World
 
+ANY_KEY = "*"
 KEY = "the-key-of-the-hashes-of-erased-addresses"
 CONFIG = """
 [alerts]
@@ -59,6 +64,10 @@ word = "breaker_open"
 audience = ["devops"]
 [webhooks]
 url = "{url}"
+[operators]
+reports_directory = "/nonexistent"
+second_person = ["cancel"]
+cancel_alone_max = 1000
 """
 
 
@@ -248,6 +257,68 @@ NEW_USER = NewUserRequest("bert", "correct horse battery", OperatorRole.OPERATOR
 NEW_TOKEN = NewTokenRequest("old-server", OperatorRole.OPERATOR, 3600, (Right.NUDGE,))
 
 
+ASKER = Asker("anna", is_person=True)
+
+
+def order_of(place: Place, **more: Any) -> LongActRequest:
+    """A requeue of two emails, as it was counted."""
+    place.state("failed", 1000, 1001)
+    request = LongActRequest(LongActKind.REQUEUE, LongActSelection(jobs=("1",)), "mended", **more)
+    return replace_etag(request, place.operations.long_acts.preview(request).etag)
+
+
+def replace_etag(request: LongActRequest, etag: str) -> LongActRequest:
+    return LongActRequest(request.kind, request.selection, request.reason, canary=request.canary, selection_etag=etag)
+
+
+def start_long_act(place: Place) -> Callable[[], object]:
+    request = order_of(place)
+    return lambda: place.operations.long_acts.start(request, ASKER)
+
+
+def stop_long_act(place: Place) -> Callable[[], object]:
+    act = place.operations.long_acts.start(order_of(place), ASKER)
+    place.forget()
+    return lambda: place.operations.long_acts.stop(act.id, "a wrong job")
+
+
+def continue_long_act(place: Place) -> Callable[[], object]:
+    act = place.operations.long_acts.start(order_of(place, canary=1), ASKER)
+    place.world.execute("UPDATE eed_operation SET state = 'canary'")
+    place.forget()
+    return lambda: place.operations.long_acts.go_on(act.id, "they arrive")
+
+
+def retry_now(place: Place) -> Callable[[], object]:
+    place.world.execute("UPDATE eed_email SET state = 'queued', not_before = '2999-01-01 00:00:00.000000'")
+    acts = place.operations.long_acts
+    request = LongActRequest(LongActKind.RETRY_NOW, LongActSelection(jobs=("1",)), "mended")
+    etag = acts.preview(request).etag
+    acts.start(LongActRequest(request.kind, request.selection, "mended", selection_etag=etag), ASKER)
+    place.forget()
+    return long_act_steps(place.operations.settings, place.world.database).chunks
+
+
+def order_report(place: Place) -> Callable[[], object]:
+    return lambda: place.operations.report_orders.order(ReportOrder("1", "html"))
+
+
+def asked(place: Place) -> str:
+    return place.operations.approvals.ask_to_cancel(StopRequest("1", "the fund was closed"), ASKER).id
+
+
+def approve(place: Place) -> Callable[[], object]:
+    act_id = asked(place)
+    place.forget()
+    return lambda: place.operations.approvals.approve(act_id, "I looked", Asker("bert", is_person=True))
+
+
+def refuse(place: Place) -> Callable[[], object]:
+    act_id = asked(place)
+    place.forget()
+    return lambda: place.operations.approvals.refuse(act_id, "not this one", ASKER)
+
+
 def nudge(place: Place) -> Callable[[], object]:
     place.world.add_job(job_id=8)
     return lambda: place.operations.nudging.nudge("8")
@@ -300,6 +371,52 @@ ACTS: Mapping[str, Case] = {
         reason="the fund was closed",
         before={"state": "active", "watched": True},
         after={"state": "cancelled"},
+    ),
+    "long_acts.start": Case(
+        ActKind.OPERATION_START,
+        start_long_act,
+        ActObject.OPERATION,
+        ANY_KEY,
+        {"reason": "mended", "after": {"kind": "requeue", "total": 2}},
+    ),
+    "long_acts.stop": Case(
+        ActKind.OPERATION_STOP,
+        stop_long_act,
+        ActObject.OPERATION,
+        ANY_KEY,
+        {"reason": "a wrong job", "before": {"state": "waiting", "done": 0}},
+    ),
+    "long_acts.go_on": Case(
+        ActKind.OPERATION_CONTINUE, continue_long_act, ActObject.OPERATION, ANY_KEY, {"reason": "they arrive"}
+    ),
+    "chunked_works retry": job_case(ActKind.RETRY_NOW, retry_now, reason="mended", count=3),
+    "report_orders.order": Case(
+        ActKind.OPERATION_START,
+        order_report,
+        ActObject.OPERATION,
+        ANY_KEY,
+        {"after": {"kind": "report", "total": 3}},
+    ),
+    "approvals.ask_to_cancel": Case(
+        ActKind.OPERATION_START,
+        lambda place: lambda: asked(place),
+        ActObject.OPERATION,
+        ANY_KEY,
+        {"reason": "the fund was closed", "after": {"kind": "cancel", "total": 1, "approval": "cancel"}},
+    ),
+    "approvals.approve": Case(
+        ActKind.OPERATION_APPROVE,
+        approve,
+        ActObject.OPERATION,
+        ANY_KEY,
+        {"reason": "I looked", "after": {"asked_by": "anna"}},
+    ),
+    "approvals.refuse": Case(
+        ActKind.OPERATION_REFUSE,
+        refuse,
+        ActObject.OPERATION,
+        ANY_KEY,
+        {"reason": "not this one", "after": {"asked_by": "anna"}},
     ),
     "nudging.nudge": Case(
         ActKind.NUDGE,
@@ -438,7 +555,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0023"}, "after": {"revision": "0023", "with_source": True}},
+        {"before": {"revision": "0024"}, "after": {"revision": "0024", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,
@@ -544,7 +661,19 @@ ACTS: Mapping[str, Case] = {
 _KEYS = "resolves a key to a number"
 _CHECK = "a check: it changes nothing, and shows no recipient"
 _REPEAT = "about a request, whose act has its own row"
+_COUNTS = "counts and states"
 EXEMPT: Mapping[str, str] = {
+    "long_acts.preview": _COUNTS,
+    "long_acts.page": _COUNTS,
+    "long_acts.view": _COUNTS,
+    "long_acts.refuse_grown": _COUNTS,
+    "report_orders.file": "tests/integration/test_long_acts.py",
+    "approvals.ask_to_resume": "as ask_to_cancel: tests/integration/test_second_person.py",
+    "approvals.cancel_needs_one": _COUNTS,
+    "approvals.resume_needs_one": _COUNTS,
+    "approvals.page": _COUNTS,
+    "approvals.view": _COUNTS,
+    "deciding.rule_of_cancel": _COUNTS,
     "deciding.version": "a digest of a job's state",
     "jobs.failures": "counts and reasons",
     "jobs.progress": "counts and speeds",
@@ -613,7 +742,7 @@ def _typed(function: Any) -> dict[str, Any]:
 
 def test_every_operation_is_recorded_or_exempt() -> None:
     """A new operation must be in one of the two tables."""
-    recorded = {name.partition(" ")[0] for name in ACTS}
+    recorded = {name.partition(" ")[0] for name in ACTS} - {"chunked_works"}  # by the runner alone
     assert not recorded & EXEMPT.keys()
     assert set(operations_there_are()) == recorded | EXEMPT.keys()
     assert {case.kind for case in ACTS.values()} == set(ActKind) - {
@@ -658,7 +787,7 @@ def test_each_act_of_the_operations_gives_one_row(place: Place, name: str) -> No
     (row,) = place.rows()
     assert place.row_count() == case.rows
     assert (row.act, row.object) == (case.kind, case.object)
-    assert row.key == case.key or (case.key == "msg_" and str(row.key).startswith("msg_"))
+    assert row.key == case.key or (case.key == "msg_" and str(row.key).startswith("msg_")) or case.key == ANY_KEY
     assert (row.user, row.surface, row.host, row.command) == ("anna", "api", "ops.example.com", "POST /api/v1/anything")
     told = {name: getattr(row, name) for name in ("reason", "count", "counts", "before", "after")}
     assert {name: value for name, value in told.items() if value is not None} == case.fields
@@ -676,7 +805,7 @@ def tables(world: World) -> dict[str, Any]:
         "eed_webhook_endpoint",
         "eed_channel",
     )
-    names = (*names, "eed_hold")
+    names = (*names, "eed_hold", "eed_approval")
     source = ("delivery_job", "delivery_email")
     return {name: world.execute(f"SELECT * FROM {name}") for name in (*names, *source)}
 

@@ -18,6 +18,7 @@ from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as worker
 from eed_delivery.ledger.holds import ledger as holds
 from eed_delivery.ledger.holds import marking
+from eed_delivery.ledger.long_acts import selections
 from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
@@ -183,6 +184,12 @@ EMAILS = {
         {"state": "failed", "gen": 2},
         one_each(gen=3, state="sent"),
     ),
+    "retry now": Case(
+        selections.RETRY_NOW,
+        {"id": 1000, "of_gen": 2},
+        {"state": "queued", "gen": 2, "not_before": FUTURE},
+        one_each(gen=3, state="sending", not_before=PAST),
+    ),
     "settle": Case(
         operating.SETTLE,
         {"id": 1000, "to_state": "sent", "reason": "x", "new_token": 5},
@@ -325,12 +332,15 @@ def fits(world: World, case: Case) -> int:
 FRESH = {"not_before": None, "changed_at": PAST, "token": None, "wire_at": None, "lease_until": None}
 
 
+MODULES = (worker, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression, selections)
+
+
 def test_every_update_of_these_modules_has_a_case() -> None:
     cases = [case.statement for case in (*EMAILS.values(), *JOBS.values())]
     known = {id(statement) for statement in (*cases, *(one for one, _ in ENTRIES.values()), *WITH_TESTS_OF_THEIR_OWN)}
     updates = {
         f"{module.__name__}.{name}": statement
-        for module in (worker, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression)
+        for module in MODULES
         for name, statement in vars(module).items()
         if isinstance(statement, Update) and not name.startswith("_")
     }

@@ -99,6 +99,32 @@ def test_an_act_is_done_once_although_its_process_was_killed_before_the_answer(n
         assert other.terminate() == 0
 
 
+def test_a_requeue_goes_on_although_its_process_is_killed_behind_each_chunk_while_workers_send(
+    new_stack: NewStack,
+) -> None:
+    """Two chunks: each process of the role is killed behind its first one."""
+    count = 1100
+    with running(new_stack, "run", EED_FAILPOINTS="operations.advanced=kill@1") as service:
+        stack = service.stack
+        stack.mail_up()
+        stack.add_job([f"a{n}@customers.example" for n in range(count)], 1)
+        stack.wait_finished(1)
+        stack.world.execute("UPDATE eed_email SET state = 'failed', changed_at = '2001-01-01 00:00:00.000000'")
+        order = {"kind": "requeue", "selection": {"jobs": ["1"]}, "reason": "the relay is mended"}
+        counted = service.ask("POST", "/api/v1/operations?dry_run=true", order)[1]
+        assert counted["count"] == count
+        order["selection_etag"] = counted["selection_etag"]
+        status, told, _ = service.ask("POST", "/api/v1/operations", order, **{"Idempotency-Key": "one"})
+        assert status == 202
+        state = "SELECT state FROM eed_operation"
+        stack.wait_until(lambda: stack.world.scalar(state) == "done", "the operation is done")
+        stack.wait_finished(1)
+        assert stack.world.execute("SELECT gen, COUNT(*) FROM eed_email GROUP BY gen") == [(1, count)]
+        noted = "SELECT SUM(count) FROM eed_audit WHERE act = 'requeue' AND operation = :id"
+        assert int(stack.world.scalar(noted, id=told["id"])) == count
+        stack.wait_until(service.answers, "the role is there again")
+
+
 def test_connections_that_trickle_do_not_stop_it(new_stack: NewStack) -> None:
     with running(new_stack, "operators") as service, ExitStack() as open_ones:
         for _ in range(505):

@@ -131,6 +131,16 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     "eed_api_token": _table(other="name digest role scopes made_by made_at expires_at used_at revoked_at"),
     "eed_session": _table(other="digest user_name made_at seen_at ends_at"),
     "eed_login_attempt": _table(other="subject failures last_at blocked_until"),
+    # Addresses that were named are in `selection` until the act ends, a day at most.
+    "eed_operation": _table(
+        other="operation_id kind state selection parameters selection_etag tolerance canary reason who host surface"
+        " command total done skipped after_key errors result token lease_until tries made_at started_at moved_at"
+        " ended_at"
+    ),
+    "eed_approval": _table(
+        other="operation_id rule state asked_by asked_subject asked_at until_at decided_by decided_subject decided_at"
+        " reason"
+    ),
     # An answer to an act names no recipient.
     "eed_idempotency_key": _table(other="digest request operation token lease_until status answer made_at"),
     "eed_alert": _table(other="rule hits window_at times sent_at"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, or_, select
+from sqlalchemy import Connection, delete, func, insert, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.addresses import NotAnAddress, listed, shown
@@ -132,7 +132,7 @@ class SuppressionList:
         ]
         return c.execute(self._insert, rows).rowcount
 
-    def remove(self, address: str, category: str | None) -> int:
+    def remove(self, address: str, category: str | None, reason: str | None = None) -> int:
         """Take an address off the list for a category, or with None for all. Returns how many entries went."""
 
         def work(c: Connection) -> int:
@@ -143,10 +143,32 @@ class SuppressionList:
             there = [SuppressionEntry(**row._mapping) for row in c.execute(going)]
             gone = c.execute(delete(eed_suppression).where(*which)).rowcount
             if gone:
-                note(c, self._who, _removal(address, gone, there))
+                note(c, self._who, replace(_removal(address, gone, there), reason=reason))
             return gone
 
         return self._database.did(work)
+
+    def remove_entries(
+        self, c: Connection, entries: Sequence[SuppressionEntry], reason: str | None, operation: str
+    ) -> int:
+        """Take these off the list in the caller's transaction. Returns how many were still as they were seen."""
+        gone = 0
+        columns = eed_suppression.c
+        for entry in entries:
+            which = (columns.address == entry.address, columns.category == entry.category)
+            if c.execute(delete(eed_suppression).where(*which, columns.source == entry.source)).rowcount != 1:
+                continue
+            act = replace(_removal(shown(entry.address), 1, [entry]), reason=reason, operation=operation)
+            note(c, self._who, act)
+            gone += 1
+        return gone
+
+    def count(self, wanted: SuppressionFilter, since: datetime | None = None) -> int:
+        """How many entries there are. With `since`, of those that were made since then."""
+        statement = select(func.count()).select_from(eed_suppression)
+        if since is not None:
+            statement = statement.where(eed_suppression.c.created_at > since)
+        return self._database.run(lambda c: c.execute(statement.where(*self._terms(wanted))).scalar_one())
 
     def _forms(self, address: str) -> tuple[str, ...]:
         """How an address may stand on the list: as it is, or as the pseudonym that it got when it was erased."""

@@ -16,6 +16,7 @@ from eed_delivery.ledger.suppression.listing import (
     audited,
 )
 from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
+from eed_delivery.operations.long_acts.second_person import NOBODY_ELSE, SecondPerson, SecondPersonRule
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
 from eed_delivery.operations.values import category, listed_address, moment_after, reason
 
@@ -35,6 +36,8 @@ __all__ = [
 ]  # fmt: skip
 
 SOURCE = "operator"
+COMPLAINT = "complaint"
+"""The source of an entry that a recipient's complaint made."""
 
 
 class EntryPast(InvalidRequest):
@@ -100,6 +103,7 @@ class RemoveRequest:
 
     addresses: tuple[str, ...]
     category: str | None = EVERY_EMAIL
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,15 @@ class RemoveResult:
 class Suppression:
     """Reads and changes the list. Each call raises `DatabaseGone`."""
 
-    def __init__(self, entries: SuppressionList, reporting: ReportingLedger, audit: AuditLedger) -> None:
+    def __init__(
+        self,
+        entries: SuppressionList,
+        reporting: ReportingLedger,
+        audit: AuditLedger,
+        second: SecondPerson = NOBODY_ELSE,
+    ) -> None:
+        """`second` says what another person has to approve."""
+        self._second = second
         self._entries = entries
         self._reporting = reporting
         self._audit = audit
@@ -170,14 +182,17 @@ class Suppression:
         """Take addresses off the list. What is suppressed in a job already stays so. Raises `InvalidRequest` for one
         that is none and has no entry."""
         for each in request.addresses:
-            if not self._entries.of(each):  # an earlier release may have taken what can be no address
+            there = self._entries.of(each)
+            if not there:  # an earlier release may have taken what can be no address
                 listed_address(each)
-        removed = tuple(self._remove(each, request.category) for each in request.addresses)
+            if any(one.source == COMPLAINT and request.category in (None, one.category) for one in there):
+                self._second.demand(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
+        removed = tuple(self._remove(each, request) for each in request.addresses)
         missing = [each.address for each in removed if not each.gone]
         return RemoveResult(removed, _no_entry(missing, request.category) if missing else None)
 
-    def _remove(self, address: str, category: str | None) -> RemovedAddress:
-        gone = self._entries.remove(address, category)
+    def _remove(self, address: str, request: RemoveRequest) -> RemovedAddress:
+        gone = self._entries.remove(address, request.category, request.reason)
         return RemovedAddress(address, gone, tuple(self._entries.of(address)))
 
 

@@ -1,0 +1,40 @@
+"""What does long acts beside the HTTP server of the role `operators`.
+
+It is that role's work, because a report must be where it is fetched, and because only its callers start such acts.
+"""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eed_delivery.app.operations import Operations
+from eed_delivery.config import Settings
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.operations.long_acts.runner import CHUNK, LongActHousekeeping, LongActRunner, Works
+
+
+@dataclass(frozen=True, slots=True)
+class LongActSteps:
+    """What does long acts: chunks, what is done in one go and may take minutes, and what is over."""
+
+    chunks: Callable[[], float]
+    whole: Callable[[], float]
+    over: Callable[[], float]
+
+
+def long_act_steps(settings: Settings, database: Database, chunk: int = CHUNK) -> LongActSteps:
+    """The steps of the loops beside the HTTP server."""
+    everyone = Operations(settings, SERVICE, database, approved=True)
+    ledger = everyone.long_act_ledger
+
+    def works(actor: Actor) -> Works:
+        theirs = everyone.by(actor, approved=True)
+        return {**theirs.chunked_works(), **theirs.whole_works(socket.gethostname())}
+
+    chunked, whole = list(everyone.chunked_works()), list(everyone.whole_works(""))
+    return LongActSteps(
+        chunks=LongActRunner(ledger, works, chunked, chunk).step,
+        whole=LongActRunner(ledger, works, whole).step,
+        over=LongActHousekeeping(ledger, everyone.report_files.clean).step,
+    )
