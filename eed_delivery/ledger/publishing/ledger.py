@@ -1,12 +1,12 @@
 """The publisher's side of the ledger. It registers, leases and enlists jobs, and marks what the queue took."""
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -46,6 +46,13 @@ LEASE = (
     .where(eed_job.c.finished_at.is_(None))
     .where(_LEASE_IS_FREE)
     .values(token=bindparam("new_token"), lease_until=utc_in(bindparam("lease")))
+)
+LEASED = (
+    select(eed_job)
+    .where(eed_job.c.finished_at.is_(None))
+    .where(eed_job.c.token == bindparam("our_token"))
+    .where(eed_job.c.lease_until > utc_now())
+    .order_by(eed_job.c.job_id)
 )
 LET_GO = (
     update(eed_job)
@@ -115,6 +122,25 @@ def _has_work(channels: ServedChannels) -> ColumnElement[bool]:
     unenlisted = eed_job.c.enlisted_at.is_(None) & enlisted_here
     may_publish = (eed_job.c.state == JobState.ACTIVE) & its_channel & _IS_NOT_HELD
     return or_(unenlisted, may_publish & _HAS_PENDING)
+
+
+@lru_cache(maxsize=128)
+def _free_jobs(channels: ServedChannels) -> tuple[Select[Any], Select[Any]]:
+    """Jobs that wait for a publisher of these channels, by their ids: those behind `beyond`, and the others. Each is
+    read along the index, and not further than needed.
+
+    Kept, because an idle publisher asks four times a second, and to make the statements takes longer than to run them.
+    """
+    behind, before = (
+        select(eed_job.c.job_id)
+        .where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _has_work(channels))
+        .order_by(eed_job.c.job_id)
+        .limit(bindparam("at_most", type_=Integer))
+        # A job whose chunk takes longer than its lease is locked by its publisher, and no other waits for that.
+        .with_for_update(skip_locked=True)
+        for where in (eed_job.c.job_id > bindparam("beyond"), eed_job.c.job_id <= bindparam("beyond"))
+    )
+    return behind, before
 
 
 class PublishingLedger:
@@ -287,31 +313,20 @@ class PublishingLedger:
     ) -> list[LeasedJob]:
         """Take hold of up to `limit` jobs of these channels with work to do, in the order of their ids, starting after
         `beyond`."""
-        work_to_do = _has_work(channels)
+        behind, before = _free_jobs(channels)
 
         def work(c: Connection) -> list[LeasedJob]:
-            free = self._free(c, work_to_do, eed_job.c.job_id > beyond, limit)
+            free = list(c.execute(behind, {"beyond": beyond, "at_most": limit}).scalars())
             if len(free) < limit:
-                free += self._free(c, work_to_do, eed_job.c.job_id <= beyond, limit - len(free))
+                free += c.execute(before, {"beyond": beyond, "at_most": limit - len(free)}).scalars()
             if free:
                 c.execute(LEASE, {"ids": sorted(free), "new_token": token, "lease": lease_seconds})
             return self._leased(c, token)
 
         return self._database.run(work)
 
-    def _free(
-        self, c: Connection, work_to_do: ColumnElement[bool], where: ColumnElement[bool], limit: int
-    ) -> list[int]:
-        """Jobs that wait for a publisher, by their ids, read along the index and not further than needed."""
-        statement = select(eed_job.c.job_id).where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, work_to_do)
-        # A job whose chunk takes longer than its lease is locked by its publisher, and no other waits for that.
-        statement = statement.order_by(eed_job.c.job_id).limit(limit).with_for_update(skip_locked=True)
-        return list(c.execute(statement).scalars())
-
     def _leased(self, c: Connection, token: int) -> list[LeasedJob]:
-        held = (eed_job.c.token == token) & (eed_job.c.lease_until > utc_now())
-        statement = select(eed_job).where(eed_job.c.finished_at.is_(None), held).order_by(eed_job.c.job_id)
-        return [_leased_job(row) for row in c.execute(statement)]
+        return [_leased_job(row) for row in c.execute(LEASED, {"our_token": token})]
 
     def let_go(self, jobs: Sequence[LeasedJob]) -> None:
         """Give leases back, so that another publisher needn't wait for them to run out."""
