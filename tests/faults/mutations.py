@@ -25,7 +25,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from eed_delivery.ledger import job_watch, manifests, operating, sweeping
+from eed_delivery.ledger import duties, job_watch, manifests, operating, sweeping
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as delivering
 from eed_delivery.ledger.holds import ledger as holds
@@ -38,7 +38,10 @@ from tests.servers.database_server import CHEAP_COMMITS
 from tests.servers.databases import KINDS, RUNNING, new_database
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
-TESTS_OF = {manifests: ["tests/integration/test_manifest_ledger.py"]}
+TESTS_OF = {
+    duties: ["tests/integration/test_audit_chain.py"],
+    manifests: ["tests/integration/test_manifest_ledger.py"],
+}
 """Of modules that have tests of their own."""
 ASKED_WHOLE = (delivering.HELD, delivering.HELD_FOR_FILES)
 MODULES = (
@@ -55,6 +58,7 @@ MODULES = (
     marking,
     holds,
     manifests,
+    duties,
 )
 
 Statement = Update | Select[Any]

@@ -251,6 +251,7 @@ def test_rows_of_an_earlier_release_are_chained_in_their_order(any_database_url:
 
 def test_one_host_logs_the_head_once_an_hour(world: World) -> None:
     chain = chained(world)
+    world.execute("INSERT INTO eed_duty VALUES ('another', '2001-01-01 00:00:00.000000')")
     hosts = [AuditHeadLog(chain, DutyLedger(world.database)) for _ in range(3)]
     with capture_logs() as logs:
         for host in hosts:

@@ -153,6 +153,9 @@ def test_the_board_and_the_rules_name_metrics_that_exist() -> None:
     assert named(" ".join(expressions)) == NAMES, "each metric has its place on the board"
     rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
     assert named(" ".join(rule["expr"] for rule in rules)) <= NAMES
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
+    anchors = {f"docs/runbook.md#{re.sub(r'[^a-z0-9_ -]', '', one.lower()).replace(' ', '-')}" for one in headings}
+    assert {rule["annotations"]["runbook"] for rule in rules} <= anchors
     tested = (MONITORING / "alerts_test.yml").read_text()
     assert [rule["alert"] for rule in rules if f'"{rule["alert"]}"' not in tested] == []
 
