@@ -36,8 +36,8 @@ class MadeQueues:
     dead_letter_url: str
 
 
-class QueueMaking:
-    """Makes queues by the names in `[queue]`, or corrects those that are there."""
+class _QueueMaker:
+    """What makes queues, with the times of `[queue]`, and enters them into the audit."""
 
     def __init__(
         self, settings: QueueSettings, client: "Callable[[], SQSClient]", audit: Callable[[], AuditLedger]
@@ -45,6 +45,10 @@ class QueueMaking:
         self._settings = settings
         self._client = client
         self._audit = audit
+
+
+class QueueMaking(_QueueMaker):
+    """Makes queues by the names in `[queue]`, or corrects those that are there."""
 
     def make(self, *, on_aws: bool) -> MadeQueues:
         """Make both. `on_aws` is needed where they would be AWS's own. Raises `OperationRefused` or `QueueGone`."""
@@ -73,15 +77,8 @@ class QueueMaking:
         return MadeQueues(url, dead)
 
 
-class ChannelQueueMaking:
+class ChannelQueueMaking(_QueueMaker):
     """Makes the queues of channels that say `create`."""
-
-    def __init__(
-        self, settings: QueueSettings, client: "Callable[[], SQSClient]", audit: Callable[[], AuditLedger]
-    ) -> None:
-        self._settings = settings
-        self._client = client
-        self._audit = audit
 
     def make(self, channel: Channel) -> tuple[str, ...]:
         """Make those that are not there, and return their URLs. What is there is left unchanged.
