@@ -159,6 +159,7 @@ def _schema(known: Mapping[str, ChannelKindView], kind: str) -> Mapping[str, Any
 @click.option("--unset", "unset", multiple=True, metavar="KEY", help="Return this setting to its default. Repeatable.")
 @_SETTINGS
 @click.option("--version", type=int, metavar="N", help="Refuse the change if the channel has another version by now.")
+@click.option("--force", is_flag=True, help="Change its root, too, while jobs of it are under way.")
 @takes_json
 @takes_config
 @pass_session
@@ -169,6 +170,7 @@ def edit(
     unset: tuple[str, ...],
     file: Path | None,
     version: int | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Change settings of a channel that was created here.
@@ -186,7 +188,7 @@ def edit(
     settings = merged(from_file(file) if file else seen.settings, assigned(pairs))
     for key in unset:
         put(settings, key, None)
-    change = ChannelEdit(name, settings, seen.version if version is None else version)
+    change = ChannelEdit(name, settings, seen.version if version is None else version, force)
     _show(session, channels.edit(change), as_json)
 
 

@@ -1,7 +1,7 @@
 """What all channels have that put files: which documents of an email, and under which path."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
@@ -31,7 +31,12 @@ Directory = Annotated[str, AfterValidator(_directory)]
 
 class FileChannelSettings(Section):
     """The settings that the kinds `s3`, `sftp` and `ftp` share. `path` is a template, below the channel's root, and so
-    is `manifest`. "": no manifest is put."""
+    is `manifest`. "": no manifest is put.
+
+    `ROOT`: which settings say where the channel's root is. A kind names its own.
+    """
+
+    ROOT: ClassVar[tuple[str, ...]] = ()
 
     path: Annotated[str, Field(min_length=1, max_length=1000)] = "{{ job }}/{{ filename }}"
     documents: Annotated[tuple[Document, ...], BeforeValidator(_documents), Field(min_length=1, max_length=3)] = (
@@ -42,6 +47,8 @@ class FileChannelSettings(Section):
 
 class FolderChannelSettings(FileChannelSettings):
     """The settings that the kinds `sftp` and `ftp` share: the server, who logs in, and the directory there."""
+
+    ROOT: ClassVar[tuple[str, ...]] = ("host", "port", "username", "directory")
 
     host: MailHost
     port: Annotated[int, Field(ge=1, le=65_535)]

@@ -10,6 +10,7 @@ from eed_delivery.channels.channel import Channel, Origin
 from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, checked_apart, checked_name
 from eed_delivery.checks.findings import Finding
 from eed_delivery.config.channels import ChannelSettings
+from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
@@ -83,11 +84,15 @@ class NewChannel:
 
 @dataclass(frozen=True, slots=True)
 class ChannelEdit:
-    """New settings for a channel, all of them. `version` is the one that they were made from."""
+    """New settings for a channel, all of them. `version` is the one that they were made from.
+
+    `force`: also give it another root while jobs of it are under way, so their files lie in two places.
+    """
 
     name: str
     settings: Mapping[str, Any]
     version: int
+    force: bool = False
 
 
 class ChannelOperations:
@@ -155,10 +160,20 @@ class ChannelOperations:
         return found
 
     def edit(self, edit: ChannelEdit) -> ChannelView:
-        """Replace a channel's settings. Its workers start anew with them. Raises as `create` does."""
-        self._of_ledger(edit.name)
-        self._make_queues(self._checked(edit.name, edit.settings, self._look().channels, edit.version + 1))
-        if self._ledger.change(edit.name, edit.settings, edit.version) is ChannelChange.MISSED:
+        """Replace a channel's settings. Its workers start anew with them. Raises as `create` does.
+
+        A channel that puts files gets no other root while an unfinished job names it, or a manifest is outstanding.
+        """
+        stored, found = self._of_ledger(edit.name), self._look()
+        channel = self._checked(edit.name, edit.settings, found.channels, edit.version + 1)
+        moved = () if edit.force else _moved_root(found.channels.get(edit.name), stored.settings, channel)
+        if moved and self._ledger.is_in_use(edit.name):
+            raise _root_in_use(edit.name, moved)
+        self._make_queues(channel)
+        change = self._ledger.change(edit.name, edit.settings, edit.version, only_unused=bool(moved))
+        if change is ChannelChange.IN_USE:
+            raise _root_in_use(edit.name, moved)
+        if change is ChannelChange.MISSED:
             what = f"the channel {edit.name} has changed since you read it"
             raise WrongState(what, which=f"channel {edit.name}", do="Look at it again, then repeat your change.")
         return self.view(edit.name)
@@ -297,6 +312,27 @@ def _differing(workers: Iterable[SeenProcess]) -> tuple[str, ...]:
 
 def _target(channel: str) -> HoldTarget:
     return EVERYTHING if channel == ALL else HoldTarget(HoldScope.CHANNEL, channel)
+
+
+def _moved_root(before: Channel | None, given: Mapping[str, Any], after: Channel) -> tuple[str, ...]:
+    """The settings by which a change gives a channel of files another root. `given` are those before the change. They
+    count as they are where the channel cannot be used here, and `before` is None."""
+    own = after.settings
+    carries_files = after.carries_files or (before is not None and before.carries_files)
+    if not carries_files:
+        return ()
+    if after.kind is None or given.get("kind") != after.kind.name:
+        return ("kind",)
+    names = own.ROOT if isinstance(own, FileChannelSettings) else ()
+    if before is None:
+        return tuple(name for name in names if name in given and given[name] != getattr(own, name))
+    return tuple(name for name in names if getattr(before.settings, name) != getattr(own, name))
+
+
+def _root_in_use(name: str, moved: Sequence[str]) -> WrongState:
+    what = f"{' and '.join(moved)}: the channel {name} would put files elsewhere while its jobs are under way"
+    do = "Wait until they have ended, or create another channel. With --force their files lie in two places."
+    return WrongState(what, which=f"channel {name}", do=do)
 
 
 def schema_of(kind: ChannelKind) -> Mapping[str, Any]:

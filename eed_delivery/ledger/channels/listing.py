@@ -90,8 +90,9 @@ class ChannelLedger:
         except IntegrityError:
             return False
 
-    def change(self, name: str, settings: Mapping[str, Any], seen: int) -> ChannelChange:
-        """Replace the settings of a channel whose version is `seen`."""
+    def change(self, name: str, settings: Mapping[str, Any], seen: int, *, only_unused: bool = False) -> ChannelChange:
+        """Replace the settings of a channel whose version is `seen`. `only_unused`: not while an unfinished job names
+        it, or a manifest is outstanding."""
         before = self.all().get(name)
         old, new = _flat(before.settings if before is not None else {}), _flat(settings)
         differs = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
@@ -104,6 +105,9 @@ class ChannelLedger:
             if not is_noted(c, act.operation):
                 if c.execute(CHANGE, values).rowcount != 1:
                     return ChannelChange.MISSED
+                if only_unused and _in_use(c, name):
+                    c.rollback()
+                    return ChannelChange.IN_USE
                 note(c, self._who, act)
             return ChannelChange.DONE
 
@@ -127,6 +131,10 @@ class ChannelLedger:
             return ChannelChange.DONE
 
         return self._database.run(work)
+
+    def is_in_use(self, name: str) -> bool:
+        """Whether an unfinished job names a channel, or a manifest of it is outstanding."""
+        return bool(self._database.run(lambda c: _in_use(c, name)))
 
     def unfinished_jobs(self, name: str) -> int:
         """How many jobs that have not finished name a channel."""

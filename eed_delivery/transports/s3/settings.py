@@ -1,6 +1,6 @@
 """The settings of an S3 channel. docs/channels.md says what each is for."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -14,6 +14,8 @@ _MAX_TAGS, _MAX_TAG_NAME, _MAX_TAG_VALUE = 10, 128, 256
 
 class S3Settings(FileChannelSettings):
     """The bucket, what stands before each key, and what each object gets. `endpoint_url`: for other stores than AWS."""
+
+    ROOT: ClassVar[tuple[str, ...]] = ("bucket", "region", "endpoint_url", "prefix")
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     region: Region
