@@ -110,6 +110,14 @@ class RenderError(PermanentFailure):
         return Outcome(self.verdict, self.reply, None, self.enhanced)
 
 
+class OtherBytes(PermanentFailure):
+    """A store has a file with other bytes under a document's path, which stays. `path`: below the channel's root."""
+
+    def __init__(self, reply: str, path: str) -> None:
+        super().__init__(reply)
+        self.path = path
+
+
 class TransientFailure(DeliveryFailure):
     """Not now, a 4xx for this recipient or content. Retried later, counted."""
 

@@ -18,7 +18,8 @@ def document(path: str, size: int = 5) -> PutFile:
 
 def put_files(world: World, email_id: int, *paths: str, gen: int = 0, channel: str = CHANNEL) -> None:
     """An email of a file channel that is put, with these files."""
-    outcome = Outcome(Verdict.SENT, "put", 250, sha256=b"\x01" * 32, files=tuple(map(document, paths)))
+    said = f"put {len(paths)} files, {5 * len(paths)} bytes"
+    outcome = Outcome(Verdict.SENT, said, 250, sha256=b"\x01" * 32, files=tuple(map(document, paths)))
     end(world, email_id, Decision(EmailState.SENT, outcome, counted=True), gen, channel)
 
 

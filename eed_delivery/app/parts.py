@@ -18,7 +18,7 @@ from eed_delivery.app.archiving import ArchiveParts
 from eed_delivery.app.aws_clients import AwsClients
 from eed_delivery.app.channel_surroundings import ChannelSurroundings, SesRate
 from eed_delivery.app.database import open_database
-from eed_delivery.app.manifests import has_manifests, putter
+from eed_delivery.app.manifests import has_manifests, note_unusable, putter
 from eed_delivery.channels.channel import Channel
 from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.of_file import channels_of
@@ -38,6 +38,7 @@ from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.ledger.delivering.taken_paths import TakenPathsHousekeeping
 from eed_delivery.ledger.duties import DutyLedger
 from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_watch import WatchLedger
@@ -333,6 +334,10 @@ class App:
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
         return Retention(ledger, self.settings.sweeper.interval_seconds)
 
+    def taken_paths(self) -> TakenPathsHousekeeping:
+        """What deletes old rows of paths that emails took for their files."""
+        return TakenPathsHousekeeping(self.database(connections=1), self.settings.sweeper.interval_seconds)
+
     def recipient_retention(self) -> RecipientRetention | None:
         """What replaces the recipients of old jobs; None if they are kept indefinitely."""
         days = self.settings.privacy.finished_job_days
@@ -443,6 +448,14 @@ class App:
         if not channel.carries_files:
             return None
         return putter(channel, self.database(connections=2), self.transport_factory(channel), beat)
+
+    def note_unusable(self, channel: str, error: ConfigError) -> None:
+        """Note why this host cannot put the manifests of a channel. Raises `DatabaseGone`."""
+        database = self.database(connections=1)
+        try:
+            note_unusable(channel, database, error)
+        finally:
+            database.close()
 
     def _stored_reply(self) -> Callable[[str], str]:
         return masked_reply if self.settings.privacy.store_replies == "masked" else str

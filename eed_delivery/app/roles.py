@@ -7,7 +7,7 @@ only where a process is at work. A service starts a second earlier for it.
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import structlog
 
 from eed_delivery import logs
 from eed_delivery.config import Settings, failpoints_wanted
-from eed_delivery.errors import ConfigError, Problem, QueueGone
+from eed_delivery.errors import ConfigError, DatabaseGone, Problem, QueueGone
 from eed_delivery.model import DEFAULT_CHANNEL
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.loop import AWAY_SECONDS, Loop, Pulse
@@ -133,6 +133,7 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     beside += [Loop("answers", app.answers_alike.step, stop, pulse)]
     beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
     beside += [Loop("retention", retention.step, stop, pulse)] if retention else []
+    beside += [Loop("paths", app.taken_paths().step, stop, pulse)]
     recipients = app.recipient_retention()
     beside += [Loop("recipients", recipients.step, stop, pulse)] if recipients else []
     reconciling = app.reconcile_sweep()
@@ -247,7 +248,7 @@ def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Ev
     except ConfigError as error:
         if channel == DEFAULT_CHANNEL:
             raise
-        _say_unusable(channel, error)
+        _say_unusable(app, channel, error)
         return
     if drain:
         queue = app.queue(channel=app.channel(channel))
@@ -277,9 +278,11 @@ def _make_queues(app: "App", channel: str, stop: threading.Event, pulse: Pulse) 
     pulse.forget("queues")
 
 
-def _say_unusable(channel: str, error: ConfigError) -> None:
+def _say_unusable(app: "App", channel: str, error: ConfigError) -> None:
     """A mistake of a person's, and no defect: it is said without a traceback, and the supervisor tries again later."""
     log.error("channel_cannot_start", channel=channel, reason=str(error))
+    with suppress(DatabaseGone):
+        app.note_unusable(channel, error)
 
 
 def in_role(

@@ -161,10 +161,14 @@ def _show_manifests(session: Session, view: JobView) -> None:
     for one in view.manifests:
         if one.put_at is not None:
             words = f"manifest {one.number} put at {both_times(one.put_at)}: {one.path}, {one.files:,} files"
-            session.screen.prose(f"{words}, SHA-256 {one.sha256}", style=STYLES["ok"])
+            words += f", SHA-256 {one.sha256}"
+            if one.unlisted:
+                words += f". It is not complete: an earlier release put {one.unlisted:,} emails and recorded no files"
+            session.screen.prose(words, style=STYLES["warning" if one.unlisted else "ok"])
             continue
         words = f"manifest {one.number} outstanding since {both_times(one.wanted_at)}"
-        words += f", tried {one.tries:,} times: {one.detail}" if one.tries else f", the channel {one.channel} puts it"
+        words += f", tried {one.tries:,} times" if one.tries else ""
+        words += f": {one.detail}" if one.detail else f", the channel {one.channel} puts it"
         session.screen.prose(words, style=STYLES["warning"])
 
 

@@ -18,6 +18,7 @@ from eed_delivery.ledger.acts import Act, ActKind, Particulars, note
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.holds.held import is_held
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_file, eed_job, eed_manifest
+from eed_delivery.model import EmailState
 
 PAGE = 1000
 SMALLEST_ID = -(2**63)
@@ -53,12 +54,21 @@ PUT = _ONE.where(_m.sha256 == bindparam("digest")).values(
     path=bindparam("its_path"),
     files=bindparam("its_files"),
     size=bindparam("its_size"),
+    unlisted=bindparam("its_unlisted"),
     detail=None,
     lease_until=None,
     not_before=None,
 )
 LATER = _OURS.values(
     not_before=utc_in(bindparam("delay")), tries=_m.tries + 1, detail=bindparam("why"), lease_until=None
+)
+# Of no worker: one that has it knows better, or says itself what goes wrong.
+_UNUSABLE = (
+    update(eed_manifest)
+    .where(_IS_OUTSTANDING)
+    .where(_m.channel == bindparam("of_channel"))
+    .where(_IS_FREE)
+    .values(detail=bindparam("why"))
 )
 SUPERSEDED = delete(eed_manifest).where(
     _m.job_id == bindparam("id"),
@@ -80,6 +90,15 @@ LISTED = (
     .where(_f.job_id == bindparam("job"), _f.email_id >= bindparam("email"), _BEHIND)
     .where(_f.round <= bindparam("until_round"), _f.channel == bindparam("of_channel"))
     .order_by(_f.email_id, _f.gen, _f.number)
+)
+
+# By the answer that every kind of ours records for files. What was sent as an email in another round is none of them.
+_WAS_PUT = (eed_email.c.state == EmailState.SENT) & eed_email.c.detail.like("put %file%, % bytes")
+UNLISTED = (
+    select(func.count())
+    .select_from(eed_email)
+    .where(eed_email.c.job_id == bindparam("job"), _WAS_PUT)
+    .where(~exists().where(_f.job_id == eed_email.c.job_id, _f.email_id == eed_email.c.email_id))
 )
 
 
@@ -112,17 +131,20 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class ManifestFacts:
-    """What is kept of a manifest that was put. `path` and `sha256` are its JSON's. `size`: bytes of all files."""
+    """What is kept of a manifest that was put. `path` and `sha256` are its JSON's. `size`: bytes of all files.
+    `unlisted`: emails whose files it cannot list."""
 
     path: str
     sha256: str
     files: int
     size: int
+    unlisted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class JobManifest:
-    """A manifest as people see it. `put_at` None: it is outstanding, after so many `tries`, and `detail` says why."""
+    """A manifest as people see it. `put_at` None: it is outstanding, after so many `tries`, and `detail` says why.
+    `unlisted`: emails that were put before the ledger recorded files."""
 
     number: int
     channel: str
@@ -134,6 +156,7 @@ class JobManifest:
     size: int | None
     tries: int
     detail: str | None
+    unlisted: int | None = None
 
 
 class ManifestLedger:
@@ -195,6 +218,7 @@ class ManifestLedger:
             "its_path": facts.path,
             "its_files": facts.files,
             "its_size": facts.size,
+            "its_unlisted": facts.unlisted,
         }
         after: Particulars = {"number": claim.number, "path": facts.path, "files": facts.files, "sha256": facts.sha256}
         act = Act(ActKind.MANIFEST_PUT, claim.job_id, after=after)
@@ -211,6 +235,15 @@ class ManifestLedger:
         """It was not put. It is tried again after `seconds`, and as often as it takes."""
         values = {**_ours(claim), "why": reason[:DETAIL_LENGTH], "delay": seconds}
         self._database.run(lambda c: c.execute(LATER, values))
+
+    def unusable(self, channel: str, reason: str) -> None:
+        """Note at a channel's outstanding manifests why a host cannot put them."""
+        values = {"of_channel": channel, "why": reason[:DETAIL_LENGTH]}
+        self._database.run(lambda c: c.execute(_UNUSABLE, values))
+
+    def unlisted(self, claim: ManifestClaim) -> int:
+        """How many emails of its job were put before the ledger recorded files. Their files are not listed."""
+        return self._database.run(lambda c: int(c.execute(UNLISTED, {"job": claim.job_id}).scalar_one()))
 
     def drop(self, channel: str) -> int:
         """Forget a channel's outstanding manifests, because it puts none any more. Returns how many."""

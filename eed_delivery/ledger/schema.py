@@ -223,6 +223,19 @@ eed_file = Table(  # what channels that put files have put, one row a document
     **_OPTIONS,
 )
 
+eed_taken_path = Table(  # paths of files, each taken by one email while that is on its way
+    "eed_taken_path",
+    metadata,
+    Column("channel", word(CHANNEL_LENGTH), primary_key=True),
+    Column("digest", Digest, primary_key=True),  # SHA-256 of the path, which may name a person
+    Column("email_id", BigInteger, nullable=False),
+    Column("token", BigInteger, nullable=False),  # under which that email took it
+    Column("former_id", BigInteger),  # the email that had it before
+    Column("taken_at", Time, nullable=False),
+    Index("eed_taken_path_by_time", "taken_at"),
+    **_OPTIONS,
+)
+
 eed_manifest = Table(  # the list of a job's files, which is put behind them each time that the job comes to its end
     "eed_manifest",
     metadata,
@@ -239,6 +252,7 @@ eed_manifest = Table(  # the list of a job's files, which is put behind them eac
     Column("path", prose(PATH_LENGTH)),  # of its JSON
     Column("files", Integer),
     Column("size", BigInteger),  # bytes of these files
+    Column("unlisted", Integer),  # emails that were put before files were recorded, so it lists none of them
     Column("put_at", Time),  # NULL: outstanding
     Column("detail", prose(DETAIL_LENGTH)),  # why it is
     Index("eed_manifest_outstanding", "put_at", "channel"),

@@ -37,12 +37,14 @@ class ManifestFiles:
 
 
 @contextmanager
-def made(claim: ManifestClaim, path: ManifestPath, files: Iterable[ListedFile]) -> Iterator[ManifestFiles]:
-    """The manifest of these files, while the block runs."""
+def made(
+    claim: ManifestClaim, path: ManifestPath, files: Iterable[ListedFile], unlisted: int = 0
+) -> Iterator[ManifestFiles]:
+    """The manifest of these files, while the block runs. `unlisted`: emails whose files are not among them."""
     with _Spool() as table, _Spool() as document:
         count, size = _write(table, document, _head(claim), files)
         csv_file = table.file(path.csv, CSV_TYPE)
-        document.write("],\n" + _json(_totals(csv_file, count, size))[1:] + "\n")
+        document.write("],\n" + _json(_totals(csv_file, count, size, unlisted))[1:] + "\n")
         json_file = document.file(path.json, JSON_TYPE)
         yield ManifestFiles(csv_file, json_file, count, size)
 
@@ -75,9 +77,10 @@ def _entry(file: ListedFile) -> dict[str, Any]:
     return {"name": facts.pop("path"), **facts, "put_at": _utc(file.put_at)}
 
 
-def _totals(table: File, count: int, size: int) -> dict[str, Any]:
+def _totals(table: File, count: int, size: int, unlisted: int) -> dict[str, Any]:
     of_csv = table.as_put
-    return {"count": count, "size": size, "csv": {"name": of_csv.path, "size": of_csv.size, "sha256": of_csv.sha256}}
+    totals = {"count": count, "size": size, "complete": not unlisted, "unlisted": unlisted}
+    return {**totals, "csv": {"name": of_csv.path, "size": of_csv.size, "sha256": of_csv.sha256}}
 
 
 def _json(facts: object) -> str:

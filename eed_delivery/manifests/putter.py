@@ -5,6 +5,7 @@ digest is in the ledger before the first byte leaves. If a later try would make 
 erased meanwhile, it gets the next number instead.
 """
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from eed_delivery.errors import DeliveryFailure, InDoubt, InfrastructureFailure, NoGrant, PermanentFailure
+from eed_delivery.errors import ConfigError, DeliveryFailure, InDoubt, InfrastructureFailure, NoGrant, PermanentFailure
 from eed_delivery.hints import hint
 from eed_delivery.ledger.manifests import ManifestClaim, ManifestFacts, ManifestLedger
 from eed_delivery.manifests.contents import ManifestFiles, made
@@ -93,8 +94,9 @@ class ManifestPutter:
 
     def _try(self, claim: ManifestClaim, paths: ManifestPaths) -> None:
         """What goes wrong costs time and nothing else. No connection is kept: manifests are few."""
-        transport = self._opened()
+        transport = None
         try:
+            transport = self._opened()
             transport.probe()  # before half a million rows are read for a store that is away
             while not self._put(claim, paths, transport):
                 claim = self._ours(self._ledger.renumber(claim))
@@ -102,15 +104,19 @@ class ManifestPutter:
             log.info("manifest_left", **_facts(claim))
         except DeliveryFailure as failure:
             self._put_off(claim, failure)
+        except ConfigError as error:
+            self._put_off(claim, InfrastructureFailure(unusable_here(error)))
         except OSError as error:
             words = f"it cannot be written on this host: {error.strerror or error}. Make room for temporary files"
             self._put_off(claim, InfrastructureFailure(words))
         finally:
-            transport.close()
+            if transport is not None:
+                transport.close()
 
     def _put(self, claim: ManifestClaim, paths: ManifestPaths, transport: FileTransport) -> bool:
         """False: an earlier try may have put other bytes under its name."""
-        with made(claim, paths.of(claim.job, claim.number), self._ledger.files(claim)) as files:
+        unlisted = self._ledger.unlisted(claim)
+        with made(claim, paths.of(claim.job, claim.number), self._ledger.files(claim), unlisted) as files:
             if claim.sha256 not in (None, files.json.sha256):
                 return False
             if not self._ledger.freeze(claim, files.json.sha256):
@@ -118,7 +124,7 @@ class ManifestPutter:
             failpoints.reach("manifest.frozen")
             self._hand_over(claim, files, transport)
             failpoints.reach("manifest.put")
-            facts = ManifestFacts(files.json.path, files.json.sha256, files.count, files.size)
+            facts = ManifestFacts(files.json.path, files.json.sha256, files.count, files.size, unlisted)
             if self._ledger.put(claim, facts):
                 log.info("manifest_put", **_facts(claim), path=facts.path, count=facts.files, sha256=facts.sha256)
             failpoints.reach("manifest.recorded")
@@ -155,6 +161,11 @@ class ManifestPutter:
         if claim is None:
             raise NoGrant("another worker has it, or a later one lists its files too")
         return claim
+
+
+def unusable_here(error: ConfigError) -> str:
+    """Why a host cannot put a channel's manifests. Another host may."""
+    return f"{socket.gethostname()} cannot use the channel: {' '.join(map(str, error.problems))}"
 
 
 def _facts(claim: ManifestClaim) -> dict[str, object]:

@@ -228,6 +228,7 @@ class Reconciliation:
 
 def _manifest(one: JobManifest) -> dict[str, Any]:
     """A manifest, as far as its partner and an auditor can check it."""
-    put = {"path": one.path, "files": one.files, "size": one.size, "sha256": one.sha256}
+    put: dict[str, Any] = {"path": one.path, "files": one.files, "size": one.size, "sha256": one.sha256}
+    put |= {"unlisted": one.unlisted} if one.unlisted else {}
     facts = {"number": one.number, "channel": one.channel, "put_at": utc(one.put_at) or None}
     return {**facts, **(put if one.put_at is not None else dict.fromkeys(put))}

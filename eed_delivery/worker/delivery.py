@@ -23,7 +23,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from eed_delivery.archive.copies import Copies
-from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, Stopping
+from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, OtherBytes, Stopping
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.metrics import observing
 from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
@@ -221,7 +221,7 @@ class Delivery:
         except Stopping:
             raise
         except DeliveryFailure as failure:
-            outcome = self._settled(draft.rendered, failure, handover)
+            outcome = self._settled(email, draft.rendered, failure, handover)
         except DatabaseGone as gone:
             # The grant's commit may have gone through, but nothing was sent: that much is certain, and is recorded.
             outcome = Outcome(Verdict.INFRASTRUCTURE, f"not sent: {gone}")
@@ -250,18 +250,26 @@ class Delivery:
             if claimed_at is not None:
                 observing.observe_later("eed_wire_wait_seconds", wired_at - claimed_at)
 
-    def _settled(self, message: Rendered | Files | Exception, failure: DeliveryFailure, handover: Handover) -> Outcome:
+    def _settled(
+        self, email: Email, message: Rendered | Files | Exception, failure: DeliveryFailure, handover: Handover
+    ) -> Outcome:
         """What a failure came to. A lost answer is asked for, where that is possible. What is not there, or not told,
         is put once more: the same bytes count once."""
         if not isinstance(failure, InDoubt) or self._settle is None or isinstance(message, Exception):
-            return failure.outcome()
+            return self._refused(email, failure)
         try:
             accepted = self._settle(message)
         except DeliveryFailure as unsettled:
-            return unsettled.outcome()
+            return self._refused(email, unsettled)
         if accepted is None:
             return Outcome(Verdict.INFRASTRUCTURE, f"not put: {failure.reply}")
         return handover.accepted(accepted)
+
+    def _refused(self, email: Email, failure: DeliveryFailure) -> Outcome:
+        """A definite no. Of other bytes under a file's path it names the email that may have put them."""
+        rival = self._journal.rival(email, failure.path) if isinstance(failure, OtherBytes) else None
+        outcome = failure.outcome()
+        return outcome if rival is None else replace(outcome, reply=f"{outcome.reply}. Email {rival} has the same path")
 
     def _stored(self, decision: Decision) -> Decision:
         """The decision as it is recorded. It was made by the reply as it came."""

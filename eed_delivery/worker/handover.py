@@ -53,7 +53,9 @@ class Handover:
     def _grant(self, message: Rendered | Files) -> None:
         if isinstance(message, Files):
             self._files = tuple(file.as_put for file in message.files)
-        if self._copies is None or not isinstance(message, Rendered):
+            self._journal.wire(self._email, [file.path for file in self._files])
+            return
+        if self._copies is None:
             self._journal.wire(self._email)
             return
         self._copy = self._copies.keep(self._email, self._sha256, message.content)

@@ -1,7 +1,7 @@
 """What one worker thread writes to the ledger, and what follows for the messages that it holds."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -77,12 +77,12 @@ class Journal:
         """Whether the last wire granted was this email's."""
         return self._on_wire is email
 
-    def wire(self, email: Email) -> None:
-        """Return when the wire is granted. Raises `NoGrant` when it is not, `DatabaseGone` when the database does not
-        answer."""
+    def wire(self, email: Email, paths: Sequence[str] = ()) -> None:
+        """Return when the wire is granted, and with it the `paths` of its files. Raises `NoGrant` when it is not,
+        `DatabaseGone` when the database does not answer."""
         failpoints.reach("worker.before_wire")
         try:
-            refusal = self._record_and_wire(email)
+            refusal = self._record_and_wire(email, paths)
         except DatabaseGone:
             raise
         except Exception as error:  # the grant touches our own tables only, so what breaks it breaks it for all emails
@@ -96,20 +96,27 @@ class Journal:
         self._settled.append(Settled(email, fate, seconds=1.0))
         raise NoGrant(f"email {email.email_id}, gen {email.gen}: the ledger does not grant the wire")
 
-    def _record_and_wire(self, email: Email) -> Standing | None:
+    def _record_and_wire(self, email: Email, paths: Sequence[str]) -> Standing | None:
         entries = [(entry.email, entry.decision, entry.took_ms) for entry in self._unrecorded]
         try:
-            refusal = self._ledger.record_and_wire(entries, email, self._send_lease)
+            refusal = self._ledger.record_and_wire(entries, email, self._send_lease, paths)
         except DatabaseGone:
             raise
         except Exception:  # one outcome that the database will not take must not stand in the next email's way
             log.exception("record_and_wire_failed", count=len(entries))
             self._record_one_by_one()
-            refusal = self._ledger.record_and_wire((), email, self._send_lease)
+            refusal = self._ledger.record_and_wire((), email, self._send_lease, paths)
         for entry in self._unrecorded:
             self._note(entry)
         self._unrecorded = []
         return refusal
+
+    def rival(self, email: Email, path: str) -> str | None:
+        """The key of another email that has had the same path lately. None if that is not known."""
+        try:
+            return self._ledger.rival(email, path)
+        except DatabaseGone:  # the reason alone is enough
+            return None
 
     def record(self, email: Email, decision: Decision, took_ms: int) -> None:
         """Keep an outcome until the next `wire` or `flush` writes it."""

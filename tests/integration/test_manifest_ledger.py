@@ -25,7 +25,7 @@ HELD = {"token": 77, "lease_until": FUTURE, "not_before": None, "put_at": None, 
 FREE = {**HELD, "lease_until": PAST, "not_before": PAST}
 ONE = {"id": 1, "of_round": 1}
 OURS = {**ONE, "our_token": 77}
-DONE = {"its_path": "1/manifest.json", "its_files": 2, "its_size": 10}
+DONE = {"its_path": "1/manifest.json", "its_files": 2, "its_unlisted": 0, "its_size": 10}
 
 CASES: dict[str, tuple[Update, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "TAKE": (sql.TAKE, {**ONE, "new_token": 5, "lease": 9}, FREE, {"lease_until": FUTURE, "not_before": FUTURE}),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from eed_delivery.archive.directory import DirectoryStore
 from eed_delivery.config.file_channels import FileChannelSettings
-from eed_delivery.errors import InDoubt
+from eed_delivery.errors import ConfigError, InDoubt, Problem
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.manifests import JobManifest, ManifestLedger
@@ -298,3 +299,63 @@ def test_a_job_whose_key_leaves_the_root_has_its_manifest_refused(world: World, 
     world.execute("UPDATE eed_job SET source_key = '../1'")
     putter.step()
     assert "leaves the directory" in (manifest_of(world).detail or "")
+
+
+def test_files_of_emails_that_an_earlier_release_put_are_missed_by_their_number(
+    world: World, putter: ManifestPutter, root: Path
+) -> None:
+    """The ledger after migration 0018: the job's first emails have no files on record. One of them was sent by mail, in
+    an earlier round of the job."""
+    first, second, third = finished_job(world, emails=3)
+    world.execute("DELETE FROM eed_file WHERE email_id IN (:first, :second)", first=first, second=second)
+    world.execute("UPDATE eed_email SET detail = '250 2.0.0 Ok: queued' WHERE email_id = :id", id=second)
+    putter.step()
+    said = json.loads(there(root)["1/manifest.json"])
+    assert (said["complete"], said["unlisted"]) == (False, 1)
+    assert [one["email"] for one in said["files"]] == [str(third)]
+    assert manifest_of(world).unlisted == 1
+
+
+class Unusable(Store):
+    """A store whose settings this host cannot use: it says so when it is made, or when it is first asked."""
+
+    def probe(self) -> None:
+        raise ConfigError([Problem("ca_file", "it cannot be used", "Give a file.")])
+
+
+@pytest.mark.parametrize("says_so", ["when it is made", "when it is asked"])
+def test_a_host_that_cannot_use_the_channel_says_why_at_the_job(
+    world: World, root: Path, store: Store, says_so: str
+) -> None:
+    finished_job(world)
+
+    def make() -> Unusable:
+        if says_so == "when it is made":
+            Unusable(root).probe()
+        return Unusable(root)
+
+    paths = ManifestPaths(FileChannelSettings().manifest)
+    ManifestPutter(CHANNEL, ManifestLedger(world.database), paths, make).step()
+    found = manifest_of(world)
+    assert (found.tries, found.detail) == (
+        1,
+        f"{socket.gethostname()} cannot use the channel: ca_file: it cannot be used. Give a file.",
+    )
+    world.execute(MAKE_DUE)
+    new_putter(world, store).step()
+    assert manifest_of(world).put_at is not None and manifest_of(world).detail is None
+
+
+def test_a_channel_whose_workers_cannot_start_has_its_reason_at_the_job(world: World, putter: ManifestPutter) -> None:
+    finished_job(world)
+    ledger = ManifestLedger(world.database)
+    ledger.unusable("another", "not this one")
+    ledger.unusable(CHANNEL, "the package paramiko is not installed")
+    assert (manifest_of(world).tries, manifest_of(world).detail) == (0, "the package paramiko is not installed")
+    assert ledger.claim(CHANNEL, 60) is not None
+    ledger.unusable(CHANNEL, "of a host that does not have it in hand")
+    assert manifest_of(world).detail == "the package paramiko is not installed"
+    world.execute(MAKE_DUE)
+    putter.step()
+    ledger.unusable(CHANNEL, "too late")
+    assert manifest_of(world).put_at is not None and manifest_of(world).detail is None

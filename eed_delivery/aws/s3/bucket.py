@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import BotoCoreError, ClientError
 
 from eed_delivery.aws.s3.answers import MISSING, TAKEN, broken, refused, status_of, untold
-from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, PermanentFailure, TransientFailure
+from eed_delivery.errors import DeliveryFailure, InfrastructureFailure, OtherBytes, PermanentFailure, TransientFailure
 from eed_delivery.model import Content, File
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class S3Bucket:
             return False
         same = found["ContentLength"] == len(file.content) and self._sha256(key, found, in_time) == file.sha256
         if not same:
-            raise PermanentFailure(f"document {key[-200:]!r}: the bucket has one with other bytes, which stays")
+            raise OtherBytes(f"document {key[-200:]!r}: the bucket has one with other bytes, which stays", file.path)
         return True
 
     def look(self) -> None:

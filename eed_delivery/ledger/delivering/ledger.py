@@ -11,6 +11,7 @@ from eed_delivery.ledger.delivering.claiming import Claiming, email_of
 from eed_delivery.ledger.delivering.claims import Claim, Fence, JobRef, Standing, fence
 from eed_delivery.ledger.delivering.group_commit import GroupCommit, GroupResult
 from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
+from eed_delivery.ledger.delivering.taken_paths import TakenPaths
 from eed_delivery.ledger.job_facts import with_ledger_facts
 from eed_delivery.ledger.keys import email_key
 from eed_delivery.ledger.schema import DETAIL_LENGTH
@@ -18,6 +19,9 @@ from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.model import DEFAULT_CHANNEL, Email, EmailState, Job, Outcome, Ticket, Verdict
 from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms
 from eed_delivery.source import Source
+
+PATH_AGAIN_SECONDS = 5.0
+"""When an email comes again that has found its path taken."""
 
 
 class DeliveryLedger:
@@ -41,6 +45,7 @@ class DeliveryLedger:
         self._source = source
         self._claiming = Claiming(source, outbox, channel, pseudonyms, sends_emails=sends_emails)
         self._recording = OutcomeRecorder(source, outbox, worker, channel)
+        self._paths = TakenPaths(channel)
         self._group = GroupCommit(database.once)
 
     @property
@@ -71,12 +76,13 @@ class DeliveryLedger:
             lambda c: with_ledger_facts(c, self._source.job(c, ref.job_id, ref.key, ref.revision))
         )
 
-    def wire(self, email: Email, lease_seconds: float) -> Standing | None:
+    def wire(self, email: Email, lease_seconds: float, paths: Sequence[str] = ()) -> Standing | None:
         """Ask for the wire. None is the grant, anything else is why not. Raises `DatabaseGone`. Then don't send.
 
-        On a refusal because of its job the email has gone back to where the job's state wants it.
+        On a refusal because of its job the email has gone back to where the job's state wants it. `paths` are those of
+        its files. If another email that is on its way has one of them, this one waits in the ledger.
         """
-        return self.record_and_wire((), email, lease_seconds)
+        return self.record_and_wire((), email, lease_seconds, paths)
 
     def record(self, email: Email, decision: Decision, took_ms: int, *, with_source: bool = True) -> bool:
         """Write an attempt's outcome under our token, and the source's row with it unless `with_source` is False.
@@ -92,7 +98,11 @@ class DeliveryLedger:
         )
 
     def record_and_wire(
-        self, finished: Sequence[tuple[Email, Decision, int]], email: Email, lease_seconds: float
+        self,
+        finished: Sequence[tuple[Email, Decision, int]],
+        email: Email,
+        lease_seconds: float,
+        paths: Sequence[str] = (),
     ) -> Standing | None:
         """Record what went before and ask for the next wire in one commit, as `record` and `wire` do.
 
@@ -103,6 +113,7 @@ class DeliveryLedger:
         def statements(c: Connection) -> Iterator[BoundStatement]:
             for done, decision, took_ms in finished:
                 yield from self._recording.statements(c, done, decision, took_ms)
+            yield from self._paths.statements(email, paths)
             yield BoundStatement(sql.WIRE, _wire_values(email, lease_seconds), last=True)
 
         result = self._group.commit(statements)
@@ -115,6 +126,8 @@ class DeliveryLedger:
             tries += 1
             for done, decision, took_ms in finished:
                 self._recording.record(c, done, decision, took_ms)
+            if (holder := self._paths.take(c, email, paths)) is not None:
+                return _deferred(c, email, holder)
             return self._wire(c, email, lease_seconds, again=tries > 1 or result is GroupResult.UNKNOWN)
 
         return self._database.run(work)
@@ -135,6 +148,10 @@ class DeliveryLedger:
             return Standing.LOST
         self._claiming.put_back(c, email, *exit_state)
         return Standing.OVER
+
+    def rival(self, email: Email, path: str) -> str | None:
+        """The key of another email that has had the same path in the last hour. Raises `DatabaseGone`."""
+        return self._database.run(lambda c: self._paths.rival(c, email, path))
 
     def fail_unsent(self, fence: Fence, reason: str, took_ms: int) -> Email | None:
         """End an email as failed that another process held under this fence and has not sent, and return it. None when
@@ -177,6 +194,13 @@ class DeliveryLedger:
         ]
         if renewals:
             self._database.run(lambda c: execute(c, renewals))
+
+
+def _deferred(c: Connection, email: Email, holder: str) -> Standing:
+    """It waits until the email that has its path has ended."""
+    later = {"reply": f"waits for email {holder}, which has the same path"[:DETAIL_LENGTH], "delay": PATH_AGAIN_SECONDS}
+    waits = c.execute(sql.DEFER, {**fence(email), **later}).rowcount == 1
+    return Standing.OVER if waits else Standing.LOST
 
 
 def _wire_values(email: Email, lease: float) -> dict[str, object]:

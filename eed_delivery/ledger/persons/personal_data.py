@@ -117,10 +117,12 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         kept="job_id email_id gen number put_at",
         other="channel size sha256 round",
     ),
+    # A path's SHA-256, for an hour. It tells a path to those only who guess it whole.
+    "eed_taken_path": _table(other="channel digest email_id token former_id taken_at"),
     # Its path is made of the job's key.
     "eed_manifest": _table(
         other="job_id round number channel wanted_at token lease_until not_before tries sha256 path files size put_at"
-        " detail"
+        " detail unlisted"
     ),
     "eed_channel": _table(other="name settings version made_by made_at changed_by changed_at"),
     "eed_pace": _table(other="channel per_second reason who set_at until_at"),

@@ -65,6 +65,7 @@ class RemoteFolder:
         """Rename, and replace nothing. Raises `NameTaken`.
 
         Where a rename replaces, there is a look just before it. What another client puts there in between is replaced.
+        No other email does: the wire has taken the path for this one.
         """
         if self._connection.rename_replaces and self.size(new) is not None:
             raise NameTaken(new)

@@ -30,8 +30,8 @@ class FolderConnection(Protocol):
     """
 
     errors: ClassVar[tuple[type[Exception], ...]]
-    rename_replaces: ClassVar[bool]
-    """Whether a rename may replace a file that has the new name."""
+    rename_replaces: bool
+    """Whether a rename may replace a file that has the new name. Then there is a look just before it."""
 
     def refusal(self, error: Exception) -> FolderRefusal | None:
         """What the server said no with; None if the connection ended, or no answer came."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from eed_delivery.config.file_channels import FolderChannelSettings
-from eed_delivery.errors import DeliveryFailure, InDoubt, InfrastructureFailure, PermanentFailure, TransientFailure
+from eed_delivery.errors import DeliveryFailure, InDoubt, InfrastructureFailure, OtherBytes, TransientFailure
 from eed_delivery.model import Accepted, File, Files
 from eed_delivery.transports import Grant, file_stores
 from eed_delivery.transports.file_stores import time_limits
@@ -200,7 +200,7 @@ class FolderTransport:
         if size is None:
             return False
         if size != len(file.content) or folder.hash_of(path, self._limit) != file.sha256:
-            raise PermanentFailure(f"document {path[-200:]!r}: the server has one with other bytes, which stays")
+            raise OtherBytes(f"document {path[-200:]!r}: the server has one with other bytes, which stays", file.path)
         return True
 
     def _target(self, file: File) -> str:

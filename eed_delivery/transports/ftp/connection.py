@@ -53,7 +53,7 @@ class FtpConnection(FolderConnection):
     """See `FolderConnection`. Raises InfrastructureFailure if the server cannot be reached, or refuses the login."""
 
     errors: ClassVar[tuple[type[Exception], ...]] = (*_REFUSALS, *_LOST)
-    rename_replaces: ClassVar[bool] = True  # on many servers
+    rename_replaces = True  # on many servers
 
     def __init__(self, settings: FtpSettings, password: str) -> None:
         self._ftp = _client(settings)

@@ -1,7 +1,7 @@
 """One SFTP connection: version 3 of the protocol, as all servers speak it.
 
 A rename by SSH_FXP_RENAME fails if the new name is taken (draft-ietf-secsh-filexfer-02, section 6.5), and OpenSSH does
-it by link(2), in one step. `posix-rename@openssh.com`, which replaces, is not used.
+it by link(2), in one step. `posix-rename@openssh.com`, which replaces, is not used. Some other servers replace.
 """
 
 import logging
@@ -29,10 +29,10 @@ class SftpConnection(FolderConnection):
     """See `FolderConnection`. Raises InfrastructureFailure without a connection, and if the host key is another one."""
 
     errors: ClassVar[tuple[type[Exception], ...]] = (SSHException, SFTPError, EOFError, OSError)
-    rename_replaces: ClassVar[bool] = False
 
     def __init__(self, settings: SftpSettings, log_in: Callable[[Transport], None]) -> None:
         self._ssh = _connected(settings, parsed(settings.host_key))
+        self.rename_replaces = "OpenSSH" not in self._ssh.remote_version  # others do, by whatever they are made of
         wanted = settings.permissions
         self._permissions = int(wanted, 8) if wanted is not None else None
         try:

@@ -48,8 +48,16 @@ def test_it_says_of_each_file_what_it_is_and_for_which_email() -> None:
         "made_at": "2026-11-30T08:00:00.123Z",
         "count": 2,
         "size": 2468,
+        "complete": True,
+        "unlisted": 0,
         "csv": {"name": "42/manifest.csv", "size": len(table), "sha256": hashlib.sha256(table).hexdigest()},
     }
+
+
+def test_one_that_lacks_files_of_an_earlier_release_does_not_say_that_it_is_complete() -> None:
+    with made(CLAIM, PATH, [FILE], unlisted=3) as manifest:
+        said = json.loads(bytes(manifest.json.content))
+    assert (said["complete"], said["unlisted"], said["count"]) == (False, 3, 1)
 
 
 def test_no_files_are_a_manifest_too() -> None:

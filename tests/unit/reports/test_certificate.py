@@ -98,6 +98,9 @@ def test_it_says_of_each_manifest_whether_it_was_put_and_is_silent_where_there_i
         {"number": 1, "channel": "partner", "put_at": "2026-11-22T12:00:00.000Z", **facts},
         {"number": 2, "channel": "partner", "put_at": None, **dict.fromkeys(facts)},
     ]
+    lacking = replace(put, unlisted=3)
+    (of_lacking,) = Reconciliation().certificate(job([]), NOW, NOW, [lacking]).as_json()["manifests"]
+    assert of_lacking["unlisted"] == 3
     assert "manifests" not in Reconciliation().certificate(job([]), NOW, NOW).as_json()
 
 
