@@ -8,7 +8,8 @@ from sqlalchemy import Connection, func, select
 
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.audit_chain import head_in
-from eed_delivery.ledger.schema import eed_email, eed_job, eed_suppression, eed_webhook
+from eed_delivery.ledger.long_acts.long_act import LongActState
+from eed_delivery.ledger.schema import eed_email, eed_job, eed_operation, eed_suppression, eed_webhook
 from eed_delivery.ledger.webhooks.outbox import WAITING
 
 MOST_JOBS = 50
@@ -27,6 +28,7 @@ class LedgerCounts:
     jobs: dict[str, int]
     suppressions: dict[str, int] | None
     webhooks_waiting: int | None
+    operations_running: int
     audit_head: int
 
 
@@ -47,6 +49,7 @@ def _counts(c: Connection) -> LedgerCounts:
     sources = select(eed_suppression.c.source).limit(MOST_ROWS + 1).subquery()
     by_source = select(sources.c.source, func.count()).group_by(sources.c.source)
     waiting = select(eed_webhook.c.webhook_id).where(eed_webhook.c.state == WAITING).limit(MOST_ROWS + 1).subquery()
+    running = select(func.count()).where(eed_operation.c.state == LongActState.RUNNING)
     suppressions = _pairs(c, by_source)
     webhooks = int(c.execute(select(func.count()).select_from(waiting)).scalar_one())
     return LedgerCounts(
@@ -54,6 +57,7 @@ def _counts(c: Connection) -> LedgerCounts:
         _pairs(c, by_state),
         suppressions if sum(suppressions.values()) <= MOST_ROWS else None,
         webhooks if webhooks <= MOST_ROWS else None,
+        int(c.execute(running).scalar_one()),
         head_in(c).sequence,
     )
 

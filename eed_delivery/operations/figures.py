@@ -55,6 +55,7 @@ FIGURES = (
     LedgerFigure("eed_ses_quota_used_ratio", "How much of SES's quota of 24 hours is used, from 0 to 1.", (), "None"),
     LedgerFigure("eed_suppressions", "Suppressed addresses, by what suppressed them.", ("source",)),
     LedgerFigure("eed_webhooks_waiting", "Webhooks that wait to be sent."),
+    LedgerFigure("eed_operations_running", "Long acts that a process works on."),
     LedgerFigure("eed_audit_head_sequence", "How many rows the audit's chain has."),
     LedgerFigure(AGE, "How old these figures are."),
 )
@@ -121,6 +122,7 @@ class LedgerFigures:
             "eed_job_emails": {labels: float(count) for labels, count in emails.items()},
             "eed_jobs": {(state,): float(count) for state, count in counts.jobs.items()},
             "eed_processes": {labels: float(count) for labels, count in alive.items()},
+            "eed_operations_running": {(): float(counts.operations_running)},
             "eed_audit_head_sequence": {(): float(counts.audit_head)},
         }
         if counts.suppressions is not None:

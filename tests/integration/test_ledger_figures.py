@@ -70,6 +70,14 @@ def filled(world: World) -> None:
     world.workers.beat(Process("a", "h", "worker"), sending=True, detail=None, alive_seconds=15)
     world.workers.beat(Process("b", "h", "web"), sending=False, detail=None, alive_seconds=15)
     world.execute("UPDATE eed_worker SET heartbeat_at = '2001-01-01 00:00:00.000000' WHERE worker_id = 'b'")
+    for n, state in enumerate(("running", "waiting", "done")):
+        world.execute(
+            "INSERT INTO eed_operation (operation_id, kind, state, selection, parameters, who, host, surface, errors,"
+            " made_at, moved_at) VALUES (:id, 'requeue', :state, '{}', '{}', 'anna', 'h', 'cli', '[]',"
+            " '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')",
+            id=f"o{n}",
+            state=state,
+        )
     world.database.run(lambda c: note(c, SERVICE, Act(ActKind.PAUSE, 2)))
 
 
@@ -87,6 +95,7 @@ def test_the_figures_are_what_sql_counts(world: World) -> None:
     assert now["eed_audit_head_sequence"] == {(): world.scalar("SELECT COUNT(*) FROM eed_audit")}
     assert now["eed_ses_quota_used_ratio"] == {(): 0.5}
     assert now["eed_in_doubt"] == {(): 7.0}
+    assert now["eed_operations_running"] == {(): 1.0}
     assert "eed_dead_letters" not in now, "there is no dead-letter queue, and 0 would say that it is empty"
 
 
