@@ -1,4 +1,7 @@
-"""Public keys of proxies, by their id. They are fetched when they are first needed, and kept."""
+"""Public keys of proxies, by their id. They are fetched when they are first needed, and kept.
+
+A fetch holds no lock: one that is slow keeps nobody waiting whose key is there.
+"""
 
 import threading
 import time
@@ -19,6 +22,8 @@ KEPT_SECONDS = 3600.0
 AGAIN_SECONDS = 30.0
 """Between two fetches of a key that could not be had, and of a set that lacks a key."""
 MOST_KEYS = 64
+MOST_FETCHES = 2
+"""Limit: at a time. Invented ids must not keep all threads of the server waiting."""
 
 Fetch = Callable[[str], bytes]
 """Gets an address within `FETCH_SECONDS`. Raises OSError."""
@@ -43,13 +48,21 @@ class PemKeys:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
+        self._fetches = threading.BoundedSemaphore(MOST_FETCHES)
 
     def key(self, kid: str) -> Any:
         """The key of an id, which must have been checked: it becomes part of an address. Raises `NoKey`."""
         with self._lock:
             kept = self._kept.get(kid)
-            if kept is None or self._clock() > kept.until:
-                kept = self._kept[kid] = self._look(kid)
+        if kept is None or self._clock() > kept.until:
+            if not self._fetches.acquire(timeout=FETCH_SECONDS):
+                raise NoKey(kid)
+            try:
+                kept = self._look(kid)
+            finally:
+                self._fetches.release()
+            with self._lock:
+                self._kept[kid] = kept
                 while len(self._kept) > MOST_KEYS:
                     self._kept.pop(next(iter(self._kept)))
         if not kept.keys:
@@ -75,17 +88,28 @@ class JwksKeys:
         self._kept = _Kept({}, 0)
         self._again_at = float("-inf")
         self._lock = threading.Lock()
+        self._looked = threading.Event()
+        self._looked.set()
 
     def key(self, kid: str) -> Any:
         """The key of an id. Raises `NoKey`."""
+        now = self._clock()
         with self._lock:
-            now = self._clock()
-            if (kid not in self._kept.keys or now > self._kept.until) and now >= self._again_at:
+            wanted = (kid not in self._kept.keys or now > self._kept.until) and now >= self._again_at
+            if wanted:
                 self._again_at = now + AGAIN_SECONDS
+                self._looked.clear()
+        if wanted:
+            try:
                 self._look(now)
-            if kid not in self._kept.keys:
-                raise NoKey(kid)
-            return self._kept.keys[kid]
+            finally:
+                self._looked.set()
+        elif kid not in self._kept.keys:  # another request may fetch it just now
+            self._looked.wait(FETCH_SECONDS)
+        kept = self._kept.keys
+        if kid not in kept:
+            raise NoKey(kid)
+        return kept[kid]
 
     def _look(self, now: float) -> None:
         """Keys that are there stay, while their set cannot be fetched."""

@@ -15,6 +15,8 @@ SHORTEST_SECRET = 32
 
 OperatorRoleName = Literal["viewer", "operator", "admin", "auditor"]
 ExtraRight = Literal["see_recipients", "see_content"]
+WIDEST = {4: 8, 6: 16}
+"""Prefix lengths. 10.0.0.0/8 is the widest network that is one's own."""
 ALB_HEADER = "X-Amzn-Oidc-Data"
 
 
@@ -23,6 +25,13 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         return ip_network(str(value))
     except ValueError:
         raise mistake(f"{value!r} is not an address or a network", "Give one like 10.0.0.0/16.") from None
+
+
+def _trusted(given: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    if given.prefixlen < WIDEST[given.version]:
+        what = f"{given} is as good as every host, and each could invent who asks (X-Forwarded-For)"
+        raise mistake(what, "Name the proxies, or their own network.")
+    return given
 
 
 def _origin(text: str) -> str:
@@ -35,7 +44,7 @@ def _origin(text: str) -> str:
     return text
 
 
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network), AfterValidator(_trusted)]
 Origin = Annotated[str, AfterValidator(_origin)]
 
 

@@ -9,6 +9,7 @@ from eed_delivery.access.secrets import LONGEST_PASSWORD, SHORTEST_PASSWORD, dig
 from eed_delivery.database.clock import DAY_SECONDS
 from eed_delivery.ledger.access.tokens import StoredToken, TokenLedger
 from eed_delivery.ledger.access.users import StoredUser, UserLedger
+from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.model import KEY_LENGTH
 from eed_delivery.operations.refusals import InvalidRequest, OperationRefused, UnknownKey, WrongState
 from eed_delivery.operations.values import seconds_until_moment
@@ -30,6 +31,14 @@ def _checked_name(name: str) -> str:
     return name
 
 
+def _checked_user_name(name: str) -> str:
+    """The audit calls a token `token NAME`, and the service `service`. Nobody else may be called so."""
+    first = _checked_name(name).split()[0].casefold()
+    if first in ("token", SERVICE.user):
+        raise InvalidRequest(f"a user's name must not begin with {first}: the audit would mistake it", which="name")
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class NewUserRequest:
     """A user to add, with a role, and rights beyond it. Raises `InvalidRequest`, which never quotes the password."""
@@ -40,7 +49,7 @@ class NewUserRequest:
     rights: tuple[Right, ...] = ()
 
     def __post_init__(self) -> None:
-        _checked_name(self.name)
+        _checked_user_name(self.name)
         if not SHORTEST_PASSWORD <= len(self.password) <= LONGEST_PASSWORD:
             what = f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
             raise InvalidRequest(what, which="password")

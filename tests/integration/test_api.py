@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from eed_delivery.ledger.workers import Process
+from eed_delivery.operations.access import NewUserRequest, OperatorRole
+from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.repeats import KeyedRequest, KeyTaken
 from tests.operators_site import Site
 from tests.world import World
@@ -113,6 +115,20 @@ def test_a_reason_that_quotes_an_address_is_masked_in_errors_and_holds(site: Sit
         answer = site.ask("GET", path, role="viewer").text
         assert "by ***@example.com" in answer
         assert "anna@" not in answer
+
+
+def test_the_path_of_an_attachment_is_masked_as_an_address_is(site: Site) -> None:
+    detail = "attachment 'statements/anna m\\'s.pdf': there is no such file"
+    site.world.execute("UPDATE eed_email SET detail = :detail WHERE email_id = 1000", detail=detail)
+    path = "/api/v1/emails/1000"
+    assert site.json("GET", path)["detail"] == "attachment '***.pdf': there is no such file"
+    assert site.json("GET", path, token=site.token("viewer", "view", "see_recipients"))["detail"] == detail
+
+
+@pytest.mark.parametrize("name", ["token admin", "Token", "service", "SERVICE desk"])
+def test_nobody_is_called_as_the_audit_calls_a_token_or_the_service(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="the audit would mistake it"):
+        NewUserRequest(name, "correct horse battery", OperatorRole.VIEWER)
 
 
 def test_each_text_of_the_audit_is_masked_by_itself(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from typing import Any
 
 import jwt
@@ -124,6 +125,37 @@ def test_a_key_that_cannot_be_had_is_asked_for_again_a_little_later() -> None:
     fetch.pages[KID] = pem(KEY)
     now[0] = AGAIN_SECONDS + 1
     assert keys.key(KID) is not None
+
+
+@pytest.mark.parametrize("kind", ["pem", "jwks"])
+def test_a_slow_fetch_of_one_key_keeps_nobody_waiting_whose_key_is_there(kind: str) -> None:
+    fetching, answer = threading.Event(), threading.Event()
+    slow = Fetched(**{KID: pem(KEY), "jwks.json": jwks((KID, KEY))})
+
+    def fetch(url: str) -> bytes:
+        if now[0]:
+            fetching.set()
+            assert answer.wait(60)
+        return slow(url)
+
+    now = [0.0]
+    keys: PemKeys | JwksKeys = PemKeys("https://keys.example.com", fetch, lambda: now[0])
+    if kind == "jwks":
+        keys = JwksKeys("https://keys.example.com/jwks.json", fetch, lambda: now[0])
+    assert keys.key(KID) is not None
+    now[0] = AGAIN_SECONDS + 1
+
+    def ask_for_another() -> None:
+        with pytest.raises(NoKey):
+            keys.key("another")
+
+    other = threading.Thread(target=ask_for_another, daemon=True)
+    other.start()
+    assert fetching.wait(60)
+    assert keys.key(KID) is not None
+    assert not answer.is_set()
+    answer.set()
+    other.join(60)
 
 
 def of_proxy(fetch: Fetched) -> SignedHeader:
