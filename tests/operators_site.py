@@ -26,12 +26,19 @@ NONE: Mapping[str, str] = {}
 class Site:
     """One installation. `more` goes into the configuration; `fetch` gets the keys of a proxy."""
 
-    def __init__(self, world: World, directory: Path, more: str = "", fetch: Fetch | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        directory: Path,
+        more: str = "",
+        fetch: Fetch | None = None,
+        environ: Mapping[str, str] = NONE,
+    ) -> None:
         self.world = world
         if "[operators]" not in more:
             more = f'[operators]\nlisten = "127.0.0.1:8027"\n{more}'
         self.cli = CommandLine(directory, world.url, more=more)
-        self.cli.environ["EED_OPERATORS__SECRET"] = SECRET
+        self.cli.environ.update({"EED_OPERATORS__SECRET": SECRET, **environ})
         self.settings = load(self.cli.config, self.cli.environ)
         self.operations = Operations(self.settings, ROOT, world.database)
         self.app = application(parts_of(self.settings, world.database, fetch))

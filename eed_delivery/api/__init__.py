@@ -13,6 +13,7 @@ Its conventions, each in one place:
 Its endpoints:
 
 - `jobs`         jobs, and decisions on them
+- `submitting`   jobs that callers register
 - `emails`       emails
 - `lists`        processes, and the audit
 - `channels`     channels and their holds

@@ -5,7 +5,8 @@ As in draft-ietf-httpapi-idempotency-key-header-07, with 422 for a key that came
 
 import re
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from flask import Response, request
 
@@ -15,6 +16,7 @@ from eed_delivery.operators.shell import caller_now, json_answer, operations_now
 from eed_delivery.runtime import failpoints
 from eed_delivery.untrusted import json_text
 
+Done = TypeVar("Done")
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
 
@@ -49,6 +51,45 @@ def once(
     raise _refused(state)
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A request with a key that is at work. `keep` is to be called while a long one is."""
+
+    taken: KeyTaken
+
+    def keep(self) -> None:
+        """Raises `WrongState` if another process has taken it over."""
+        operations_now().repeats.keep(self.taken)
+
+
+def once_by(
+    digest: str,
+    act: Callable[[Keyed], Done],
+    found: Callable[[str], Done | None],
+    answer: Callable[[Done], Any],
+    *,
+    status: int,
+) -> Response:
+    """As `once`, for a request whose body is too large to be kept in memory: `digest` stands for it. A key is needed.
+
+    `found` says by the name of its first act what a process has done that was killed before the answer.
+    """
+    repeats = operations_now().repeats
+    keyed = _keyed(needed=True, body=digest)
+    state = repeats.take(cast("KeyedRequest", keyed))
+    if isinstance(state, KeyTaken):
+        done: list[Done] = []
+        repeats.act(state, lambda: done.append(act(Keyed(state))))
+        failpoints.reach("operators.acted")
+        result = done[0] if done else found(state.operation)
+        text = json_text(answer(cast("Done", result)), default=str)
+        repeats.answered(state, status, text)
+        return Response(text, status, mimetype="application/json")
+    if isinstance(state, KeyAnswered):
+        return Response(state.answer, state.status, {"Idempotent-Replayed": "true"}, mimetype="application/json")
+    raise _refused(state)
+
+
 def void(act: Callable[[], object]) -> None:
     """Do it, whatever it returns."""
     act()
@@ -62,7 +103,7 @@ def _refused(state: KeyAtWork | KeyOfAnother) -> HttpProblem:
     return HttpProblem(422, "key_reused", what, "Use a new key for each request.")
 
 
-def _keyed(*, needed: bool) -> KeyedRequest | None:
+def _keyed(*, needed: bool, body: str | None = None) -> KeyedRequest | None:
     given = request.headers.get(HEADER)
     if given is None:
         if needed:
@@ -72,5 +113,5 @@ def _keyed(*, needed: bool) -> KeyedRequest | None:
     found = _KEY.fullmatch(given)
     if found is None:
         raise HttpProblem(400, "malformed", f"{HEADER} has 1 to 255 printable characters.")
-    body = request.get_data(as_text=True)
-    return KeyedRequest(caller_now().name, found[1], request.method, request.full_path, body)
+    given_body = request.get_data(as_text=True) if body is None else body
+    return KeyedRequest(caller_now().name, found[1], request.method, request.full_path, given_body)

@@ -9,7 +9,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from eed_delivery.api import channels, emails, health, holds, jobs, lists, long_acts, paces, suppressions
+from eed_delivery.api import channels, emails, health, holds, jobs, lists, long_acts, paces, submitting, suppressions
 from eed_delivery.api.cursors import Cursors
 from eed_delivery.api.routes import PREFIX, check_request
 from eed_delivery.api.schemas import ProblemModel
@@ -48,8 +48,8 @@ def add_api(app: OpenAPI, parts: OperatorsParts) -> None:
 
 def _add_routes(app: OpenAPI, cursors: Cursors, look: health.Look, find: health.Find) -> None:
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
-    others = (holds.routes(), paces.routes(), suppressions.routes(cursors), long_acts.routes(cursors))
-    for routes in (*subjects, *others, health.routes(look, find)):
+    others = (holds.routes(), paces.routes(), submitting.routes(), suppressions.routes(cursors))
+    for routes in (*subjects, *others, long_acts.routes(cursors), health.routes(look, find)):
         app.register_api(routes.blueprint)
 
 

@@ -5,7 +5,8 @@ second value of a parameter that takes one, and a body that is no JSON.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, get_type_hints
 
@@ -15,7 +16,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from eed_delivery.operators.problems import MEDIA_TYPE, HttpProblem
-from eed_delivery.operators.routes import COMMAND, OPEN, RouteRight, needs
+from eed_delivery.operators.routes import COMMAND, LARGEST_BODY, OPEN, RouteRight, needs
 
 PREFIX = "/api/v1"
 View = TypeVar("View", bound=Callable[..., Response])
@@ -48,6 +49,14 @@ def problem_answers(statuses: Sequence[str]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class LargeBody:
+    """A body that the view itself reads, with its size in bytes and its schema by media type. The answer may be 201."""
+
+    largest: int
+    content: Mapping[str, Any]
+
+
 class ApiRoutes:
     """The routes of one subject."""
 
@@ -78,9 +87,12 @@ class ApiRoutes:
         answer: type[BaseModel],
         command: str = "",
         accepted: type[BaseModel] | None = None,
+        *,
+        taken: LargeBody | None = None,
     ) -> Callable[[View], View]:
-        """A route that acts. `accepted` is what it answers where the act is not done yet."""
-        return self._route(self.blueprint.post, path, right, answer, command, _OF_ACTS, accepted)
+        """A route that acts. `accepted` is what it answers where the act is not done yet. `taken` describes a body that
+        is larger than those of others, or of several kinds."""
+        return self._route(self.blueprint.post, path, right, answer, command, _OF_ACTS, accepted, taken)
 
     def put(self, path: str, right: RouteRight, answer: type[BaseModel], command: str = "") -> Callable[[View], View]:
         """A route that sets something."""
@@ -101,16 +113,23 @@ class ApiRoutes:
         command: str,
         errors: Sequence[str],
         accepted: type[BaseModel] | None = None,
+        taken: LargeBody | None = None,
     ) -> Callable[[View], View]:
         """`command` is the command line that does the same, with the names of the path in braces."""
         security: list[dict[str, list[str]]] = [] if right is OPEN else [{"token": []}]
         later: dict[str, Any] = {} if accepted is None else {"202": accepted}
-        responses: dict[str, Any] = {"200": answer, **later, **problem_answers(errors)}
+        made: dict[str, Any] = {} if taken is None else {"201": answer}
+        responses: dict[str, Any] = {"200": answer, **made, **later, **problem_answers(errors)}
 
         def register(view: View) -> View:
-            further = {"openapi_extensions": {"x-command": f"eed-delivery {command}"}} if command else {}
+            further: dict[str, Any] = (
+                {"openapi_extensions": {"x-command": f"eed-delivery {command}"}} if command else {}
+            )
             checked = needs(right)(_checked(view))
             setattr(checked, COMMAND, command)
+            if taken is not None:
+                further["openapi_extensions"]["requestBody"] = {"required": True, "content": taken.content}
+                setattr(checked, LARGEST_BODY, taken.largest)
             method(path, responses=responses, security=security or None, **further)(checked)
             return view
 

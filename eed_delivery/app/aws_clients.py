@@ -94,6 +94,12 @@ class AwsClients:
         config = Config(max_pool_connections=self._settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
         return session(self._settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
 
+    def submitted(self) -> "S3Client":
+        """What reads files of recipients in S3."""
+        endpoint_url = self._settings.rendering.s3_endpoint_url
+        config = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=30)
+        return session(self._settings.aws).client("s3", endpoint_url=endpoint_url, config=config)
+
     def sns(self) -> "SNSClient":
         """What sends alerts."""
         endpoint_url = self._settings.alerts.sns_endpoint_url

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.requeueing import Requeueing
     from eed_delivery.operations.resending import Resending
     from eed_delivery.operations.submitting.submission import Submitting
+    from eed_delivery.operations.submitting.uploading import Uploading
     from eed_delivery.operations.suppression.listing import Suppression
     from eed_delivery.operations.suppression.moving import SuppressionMoving
     from eed_delivery.operations.watching import Watching
@@ -408,6 +409,14 @@ class Operations:
         from eed_delivery.operations.submitting.submission import Submitting
 
         return Submitting(self.settings, self._database, self._reporting, self._app.renderer, self._actor)
+
+    @cached_property
+    def uploading(self) -> "Uploading":
+        """Register a job whose recipients a caller sends along, or has in S3."""
+        from eed_delivery.operations.submitting.s3_recipients import S3Recipients
+        from eed_delivery.operations.submitting.uploading import Uploading
+
+        return Uploading(self.submitting, S3Recipients(self._app.clients.submitted, self.settings.operators.submit_s3))
 
     @cached_property
     def reporting(self) -> "Reporting":

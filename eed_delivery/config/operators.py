@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 
-from eed_delivery.config.formats import Endpoint, HttpUrl, host_and_port, is_loopback, mistake
+from eed_delivery.config.formats import Endpoint, HttpUrl, S3Prefix, host_and_port, is_loopback, mistake
 from eed_delivery.config.section import Section
 
 SHORTEST_SECRET = 32
@@ -87,6 +87,7 @@ class OperatorsSettings(Section):
     reports_max_bytes: Annotated[int, Field(ge=1_000_000)] = 10_000_000_000
     second_person: tuple[Literal["resend_doubts", "cancel", "resume_unwatched", "unsuppress_complaints"], ...] = ()
     cancel_alone_max: Annotated[int, Field(ge=0)] = 1000
+    submit_s3: tuple[S3Prefix, ...] = ()
     sign_on: SignOnSettings = SignOnSettings()
 
     @field_validator("secret")

@@ -252,6 +252,25 @@ def is_noted(c: Connection, operation: str) -> bool:
     return c.execute(mine).first() is not None
 
 
+@dataclass(frozen=True, slots=True)
+class NotedAct:
+    """What an act was about, and how many."""
+
+    key: str
+    count: int
+
+
+def noted(c: Connection, operation: str) -> NotedAct | None:
+    """What this call's own row says. None: it is not there."""
+    mine = (
+        select(eed_audit.c.object_key, eed_audit.c.count.label("emails"))
+        .where(eed_audit.c.operation == operation)
+        .limit(1)
+    )
+    row = c.execute(mine).first()
+    return None if row is None else NotedAct(row.object_key or "", row.emails or 0)
+
+
 def shortened(text: str, length: int) -> str:
     """A text cut to a column's length, which shows that it was cut. Bytes that are no text are written out, because an
     argument of a command line may hold any."""

@@ -14,6 +14,8 @@ from waitress.channel import HTTPChannel
 
 REQUEST_SECONDS = 10.0
 """For a whole request, from the connection or its first byte on. Ours are small: a slow telephone needs two."""
+LEAST_BYTES_PER_SECOND = 65_536
+"""Of a request whose body is large."""
 MOST = 500
 """Connections at the same time."""
 SPARE = 100
@@ -27,13 +29,21 @@ class TimedChannel(HTTPChannel):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.awaited_since = time.monotonic()
+        self.bytes_of_request = 0
         super().__init__(*arguments, **named)
 
     def received(self, data: bytes) -> bool:
         """What has come. The first byte of another request starts its time."""
         if self.request is None:
             self.awaited_since = time.monotonic()
+            self.bytes_of_request = 0
+        self.bytes_of_request += len(data)
         return bool(super().received(data))
+
+    @property
+    def allowed_seconds(self) -> float:
+        """How long its request may take: longer with each byte that has come, so that large files pass."""
+        return REQUEST_SECONDS + self.bytes_of_request / LEAST_BYTES_PER_SECOND
 
     @property
     def is_busy(self) -> bool:
@@ -55,7 +65,7 @@ def tidy(
 ) -> None:
     """Close what has taken too long, and the slowest where there are too many. `now` is of the monotonic clock."""
     waiting = sorted((c for c in channels if not c.is_busy and not c.will_close), key=lambda c: c.awaited_since)
-    late = [c for c in waiting if c.has_begun and now - c.awaited_since > REQUEST_SECONDS]
+    late = [c for c in waiting if c.has_begun and now - c.awaited_since > c.allowed_seconds]
     in_time = [c for c in waiting if c not in late]
     room = max(0, most - (len(channels) - len(waiting)))
     slowest, kept = in_time[: max(0, len(in_time) - room)], in_time[max(0, len(in_time) - room) :]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eed_delivery.errors import NotPossible
+from eed_delivery.errors import DeliveryFailure, NotPossible
 from eed_delivery.ledger.access.idempotency import (
     IdempotencyLedger,
     KeyAnswered,
@@ -14,6 +14,7 @@ from eed_delivery.ledger.access.idempotency import (
     digest_of,
 )
 from eed_delivery.ledger.acts import operations_named
+from eed_delivery.operations.refusals import WrongState
 
 __all__ = ["KeyAnswered", "KeyAtWork", "KeyOfAnother", "KeyState", "KeyTaken", "KeyedRequest", "Repeats"]
 
@@ -50,9 +51,14 @@ class Repeats:
         try:
             with operations_named(taken.operation):
                 act()
-        except NotPossible:
+        except (NotPossible, DeliveryFailure):
             self._keys.let_go(taken)
             raise
+
+    def keep(self, taken: KeyTaken) -> None:
+        """Say that a long request is still at work. Raises `WrongState` if another process has taken it over."""
+        if not self._keys.keep(taken):
+            raise WrongState("another process has taken this request over", which="Idempotency-Key")
 
     def answered(self, taken: KeyTaken, status: int, answer: str) -> None:
         """Keep the answer."""

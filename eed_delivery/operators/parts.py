@@ -26,6 +26,7 @@ from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.operations.readiness import Readiness
 from eed_delivery.operations.repeats import Repeats
 from eed_delivery.operations.reporting import Reporting
+from eed_delivery.operations.submitting.uploading import Uploading
 from eed_delivery.operations.suppression.listing import Suppression
 
 
@@ -46,6 +47,8 @@ class PersonsOperations(Protocol):
     def channels(self) -> ChannelOperations: ...
     @property
     def holds(self) -> HoldOperations: ...
+    @property
+    def uploading(self) -> Uploading: ...
     @property
     def paces(self) -> PaceOperations: ...
     @property

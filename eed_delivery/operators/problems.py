@@ -9,7 +9,15 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.database.server_words import server_words
-from eed_delivery.errors import ConfigError, DatabaseGone, EedError, NotPossible, QueueGone
+from eed_delivery.errors import (
+    ConfigError,
+    DatabaseGone,
+    EedError,
+    InfrastructureFailure,
+    NotPossible,
+    QueueGone,
+    RenderError,
+)
 from eed_delivery.operations.deciding import JobChanged
 from eed_delivery.operations.long_acts.approving import SamePerson
 from eed_delivery.operations.long_acts.second_person import SecondPersonNeeded
@@ -76,6 +84,12 @@ def _masked(problem: HttpProblem) -> HttpProblem:
 def _expected(error: Exception) -> HttpProblem | None:
     if isinstance(error, DatabaseGone | QueueGone):
         return gone(error)
+    if isinstance(error, RenderError):
+        return HttpProblem(422, "invalid", sentence(error.reply))
+    if isinstance(error, InfrastructureFailure):
+        return HttpProblem(503, "away", sentence(error.reply), "Nothing was done. Try again.", headers=_RETRY)
+    if isinstance(error, ValidationError):
+        return invalid(error)
     if isinstance(error, DBAPIError):
         detail = f"The database refused the statement: {server_words(error)}."
         return HttpProblem(503, "database_refused", detail, "Run it.", "eed-delivery db check", headers=_RETRY)

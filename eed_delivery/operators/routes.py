@@ -11,6 +11,8 @@ from eed_delivery.access.rights import Right
 
 View = TypeVar("View", bound=Callable[..., Any])
 _MARK = "needs_right"
+LARGEST_BODY = "largest_body"
+"""The attribute of a view that takes larger bodies than the others."""
 COMMAND = "same_command"
 """The attribute of a view that has the command line of the same act."""
 

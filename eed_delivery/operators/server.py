@@ -13,6 +13,8 @@ log = structlog.get_logger(__name__)
 MAX_HEADER = 65_536
 """Bytes. A load balancer adds tokens of 11 KiB each."""
 MAX_BODY = 1_048_576
+LARGEST_BODY = 2**26 + 2**22
+"""Bytes, of the routes that take files. All others take MAX_BODY."""
 
 
 def serve(
@@ -25,7 +27,7 @@ def serve(
 ) -> None:
     """Answer at host and port until `stop` is set. A port that cannot be bound is tried again."""
     host, port = place
-    limits = HttpLimits(threads, MAX_HEADER, MAX_BODY)
+    limits = HttpLimits(threads, MAX_HEADER, LARGEST_BODY)
     while not stop.is_set():
         beat()
         try:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import structlog
 from flask import Flask, Response, g, redirect, request
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from eed_delivery.access.callers import Caller, NoRole, NotKnown
 from eed_delivery.access.request_rates import RateState
@@ -21,7 +21,8 @@ from eed_delivery.operators.cookies import SessionCookie
 from eed_delivery.operators.parts import OperatorsParts, PersonsOperations
 from eed_delivery.operators.peers import Peers
 from eed_delivery.operators.problems import MEDIA_TYPE, HttpProblem, problem_of
-from eed_delivery.operators.routes import OPEN, command_of, right_of
+from eed_delivery.operators.routes import LARGEST_BODY, OPEN, command_of, right_of
+from eed_delivery.operators.server import MAX_BODY
 from eed_delivery.untrusted import json_text
 
 log = structlog.get_logger(__name__)
@@ -72,6 +73,7 @@ class Shell:
         g.address = self._peers.client(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
         if not self._peers.may_connect(request.remote_addr or ""):
             raise HttpProblem(403, "foreign_host", "This host may not connect.", "See operators.trusted_proxy.")
+        self._bound_body()
         if request.endpoint is None:  # no such page, or not with this method
             return None
         if is_foreign(request.method, request.headers, self._parts.settings.origin):
@@ -89,6 +91,13 @@ class Shell:
             raise HttpProblem(403, "no_right", what, "Ask an admin for it.", facts={"right": right.value})
         g.caller, g.operations = caller, self._parts.operations(self._actor(caller))
         return None
+
+    def _bound_body(self) -> None:
+        """The server takes the largest body of all routes. Each route has a limit of its own."""
+        view = self._app.view_functions.get(request.endpoint or "")
+        request.max_content_length = limit = getattr(view, LARGEST_BODY, MAX_BODY)
+        if (request.content_length or 0) > limit:
+            raise RequestEntityTooLarge(f"The body has more than {limit:,} bytes.")
 
     def _caller(self) -> Caller | None:
         try:

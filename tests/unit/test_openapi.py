@@ -1,6 +1,9 @@
 """The file that describes the API: the committed copy, and what holds for each of its operations."""
 
 import json
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,3 +73,16 @@ def test_the_document_lists_each_operation(description: dict[str, Any]) -> None:
         if path.startswith("/api/v1"):
             lines = [one for one in table.splitlines() if f"{path.removeprefix('/api/v1')}`" in one]
             assert any(method.upper() in line for line in lines), (method, path)
+
+
+def test_the_example_in_java_calls_routes_that_there_are(description: dict[str, Any]) -> None:
+    text = (ROOT / "docs" / "examples" / "EedClient.java").read_text()
+    called = {path.replace('" + job + "', "{key}") for path in re.findall(r'to\("(/api/v1/.+?)", \d', text)}
+    assert called == {"/api/v1/jobs", "/api/v1/jobs/{key}/nudge", "/api/v1/holds"}
+    assert called <= {path for path, methods in description["paths"].items() if "post" in methods}
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="there is no JDK")
+def test_the_example_in_java_compiles_as_java_11(tmp_path: Path) -> None:
+    source = ROOT / "docs" / "examples" / "EedClient.java"
+    subprocess.run(["javac", "--release", "11", "-Xlint:all", "-Werror", "-d", tmp_path, source], check=True)

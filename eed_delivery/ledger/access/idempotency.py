@@ -29,6 +29,13 @@ TAKE_OVER = (
     .where(_k.lease_until <= utc_now())
     .values(token=bindparam("our_token"), lease_until=utc_in(LEASE_SECONDS))
 )
+KEEP = (
+    update(eed_idempotency_key)
+    .where(_k.digest == bindparam("its_digest"))
+    .where(_k.token == bindparam("our_token"))
+    .where(_k.status.is_(None))
+    .values(lease_until=utc_in(LEASE_SECONDS))
+)
 ANSWERED = (
     update(eed_idempotency_key)
     .where(_k.digest == bindparam("its_digest"))
@@ -100,6 +107,11 @@ class IdempotencyLedger:
             return KeyTaken(digest, ours, found.operation, is_noted(c, found.operation))
 
         return self._database.run(work)
+
+    def keep(self, taken: KeyTaken) -> bool:
+        """Say that a long request is still at work. False: another process has taken it over."""
+        values = {"its_digest": taken.digest, "our_token": taken.token}
+        return self._database.did(lambda c: c.execute(KEEP, values).rowcount == 1)
 
     def answered(self, taken: KeyTaken, status: int, answer: str) -> None:
         """Keep the answer of a request that is done."""

@@ -10,7 +10,7 @@ from eed_delivery.config import Settings
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import EedError
 from eed_delivery.ledger.actor import Actor
-from eed_delivery.ledger.acts import Act, ActKind, ActObject, note
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, note, noted
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.operations.reference_schema import is_reference
@@ -118,21 +118,27 @@ class Submitting:
         subject = "".join(map(decoded, fields(content, "Subject")))
         return SubmissionPreview(addressed, subject, len(content), names, tuple(rendered.missing))
 
-    def register(self, job: PreparedJob, sifted: Sifted) -> RegisteredJob:
+    def register(self, job: PreparedJob, sifted: Sifted, each: Callable[[], None] = lambda: None) -> RegisteredJob:
         """Write the job and its emails. An error in the middle leaves a job that is never sent, and says so in a note
-        (PEP 678)."""
+        (PEP 678). `each` is called after each chunk."""
         _first(sifted)
         registration = Registration(self._database, self._settings.source)
         job_id = registration.begin(job.row, job.shared)
         try:
             for chunk in sifted.chunks():
                 registration.add(chunk)
+                each()
             act = _submission(job_id, job, sifted)
             registration.release(lambda c: note(c, self._who, act))
         except EedError as error:
             error.add_note(f"job {job_id} is not complete. It stays 'preparing', and none of its emails is sent")
             raise
         return RegisteredJob(str(job_id), sifted.good, sifted.refused)
+
+    def registered_as(self, operation: str) -> RegisteredJob | None:
+        """The job that this call has registered, whose answer was lost. None if it has registered none."""
+        found = self._database.run(lambda c: noted(c, operation))
+        return None if found is None else RegisteredJob(found.key, found.count, 0)
 
 
 def _submission(job_id: int, job: PreparedJob, sifted: Sifted) -> Act:

@@ -67,7 +67,7 @@ class Channel:
         self, awaited_since: float, address: str = "127.0.0.1", *, busy: bool = False, begun: bool = True
     ) -> None:
         self.awaited_since, self.addr, self.is_busy, self.has_begun = awaited_since, (address, 1), busy, begun
-        self.will_close = False
+        self.will_close, self.allowed_seconds = False, connections.REQUEST_SECONDS
 
     def end(self) -> None:
         self.will_close = True
