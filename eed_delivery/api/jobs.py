@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import datetime
 from typing import Annotated, Any
 
 from flask import Response
@@ -14,12 +15,13 @@ from eed_delivery.api.keyed import once
 from eed_delivery.api.long_acts import OperationAnswer, started
 from eed_delivery.api.masking import shown, shown_or_none
 from eed_delivery.api.routes import ApiRoutes
-from eed_delivery.api.schemas import Asked, Cursor, OneKey, PageSize, Reason, Told, Utc, as_json
+from eed_delivery.api.schemas import Asked, Cursor, Moment, OneKey, PageSize, Reason, Told, Utc, as_json
 from eed_delivery.api.versions import tagged, version_wanted
-from eed_delivery.model import EmailState
+from eed_delivery.model import EmailState, JobState
 from eed_delivery.operations.deciding import WAITS, ResumeRequest, StopRequest
 from eed_delivery.operations.emails import OUTCOMES, EmailsRequest
-from eed_delivery.operations.jobs import JobReport, JobsRequest, WaitingJobView
+from eed_delivery.operations.jobs import NAME_LENGTH, JobReport, JobsRequest, MadeBreakdown, WaitingJobView
+from eed_delivery.operations.snapshots import SideFigures
 from eed_delivery.operators.asking import asker_now
 from eed_delivery.operators.problems import HttpProblem
 from eed_delivery.operators.shell import caller_now, json_answer, operations_now
@@ -27,14 +29,21 @@ from eed_delivery.operators.shell import caller_now, json_answer, operations_now
 SCHEDULED = "scheduled"
 """The state of a job that waits for its time. The ledger does not have it yet."""
 REASONS_LISTED = 50
+DOMAINS_LISTED = 20
+WAIT_SECONDS = 1.0
+"""For figures that are made by the side, if there are none yet."""
 _one_certificate = threading.Lock()
 
 
 class JobsQuery(Asked):
-    """Which jobs, the newest first."""
+    """Which jobs, the newest first. Repeated states are alternatives."""
 
     unfinished: Annotated[bool, Field(description="Only jobs that have not finished.")] = False
-    limit: Annotated[int, Field(ge=1, le=100, description="Jobs of a page. Each one's emails are counted.")] = 20
+    state: Annotated[list[JobState], Field(default_factory=list)]
+    name: Annotated[str, Field(max_length=NAME_LENGTH, description="A part of the name.")] = ""
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=100, description="Jobs of a page.")] = 20
     after: Cursor | None = None
 
 
@@ -56,6 +65,9 @@ class JobAnswer(Told):
     balanced: bool
     created_at: Utc | None
     finished_at: Utc | None
+    counted_at: Utc | None = Field(
+        None, description="When its emails were counted. Null: when it finished, or just now."
+    )
 
 
 class ScheduledJobAnswer(Told):
@@ -98,6 +110,24 @@ class FailuresAnswer(Told):
 
     items: list[ReasonAnswer]
     others: int
+
+
+class DomainAnswer(Told):
+    """Emails to one domain. `counts` are by state."""
+
+    domain: str = Field(description="Empty for what is no address.")
+    total: int
+    counts: dict[str, int]
+
+
+class DomainsAnswer(Told):
+    """The domains with the most emails, counted by the side at most once a minute."""
+
+    as_of: Utc | None = Field(description="When they were counted. Null: they are being counted for the first time.")
+    counting: bool = Field(description="Newer counts are being made. Ask again in a few seconds.")
+    problem: str | None = Field(description="Why they could not be counted.")
+    items: list[DomainAnswer]
+    other_domains: int = Field(description="Further domains.")
 
 
 class EmailsQuery(Asked):
@@ -167,7 +197,16 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
     @r.get("/jobs", Right.VIEW, JobsAnswer, "jobs --json")
     def list_jobs(query: JobsQuery) -> Response:
         """List jobs, the newest first."""
-        page = operations_now().jobs.page(JobsRequest(query.limit, query.unfinished, cursors.after(query.after)))
+        wanted = JobsRequest(
+            query.limit,
+            query.unfinished,
+            cursors.after(query.after),
+            states=tuple(query.state),
+            name=query.name,
+            created_from=_in_ledger(query.created_after),
+            created_before=_in_ledger(query.created_before),
+        )
+        page = operations_now().jobs.page(wanted)
         waiting = [
             ScheduledJobAnswer(
                 key=str(job.key), name=shown(job.name), category=job.category, channel=job.channel,
@@ -176,7 +215,7 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
             for job in page.waiting
         ]  # fmt: skip
         answer = JobsAnswer(
-            items=[_job(report) for report in page.jobs],
+            items=[_job(one.report, one.counted_at) for one in page.counted],
             scheduled=waiting,
             scheduled_problem=shown_or_none(page.waiting_problem),
             next=cursors.next(page.next_after),
@@ -190,6 +229,11 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
         found, others = queries.failures(queries.report(path.key), REASONS_LISTED)
         items = [ReasonAnswer(state=one.state, reason=shown(one.detail), count=one.count) for one in found]
         return tagged(as_json(FailuresAnswer(items=items, others=others)))
+
+    @r.get("/jobs/<path:key>/domains", Right.VIEW, DomainsAnswer, "job {key}")
+    def list_domains(path: OneKey) -> Response:
+        """Count the emails of a job by the recipient's domain. The first answer may come before the counts."""
+        return tagged(as_json(_domains(operations_now().jobs.breakdown(path.key, WAIT_SECONDS))))
 
     @r.get("/jobs/<path:key>/emails", Right.VIEW, EmailsAnswer, "emails {key}")
     def list_emails(path: OneKey, query: EmailsQuery) -> Response:
@@ -271,8 +315,27 @@ def _add_decisions(r: ApiRoutes) -> None:
         return json_answer(as_json(answer))
 
 
-def _job(report: JobReport) -> JobAnswer:
+def _domains(made: SideFigures[MadeBreakdown]) -> DomainsAnswer:
+    found = None if made.value is None else made.value.breakdown
+    commonest = [] if found is None else found.commonest(DOMAINS_LISTED)
+    items = [DomainAnswer(domain=name, total=counts.total(), counts=dict(counts)) for name, counts in commonest]
+    return DomainsAnswer(
+        as_of=None if made.value is None else made.value.at,
+        counting=made.is_running,
+        problem=made.problem or None,
+        items=items,
+        other_domains=0 if found is None else len(found.domains) - len(items),
+    )
+
+
+def _in_ledger(moment: datetime | None) -> datetime | None:
+    """As the ledger keeps times: in UTC, without a zone."""
+    return None if moment is None else moment.replace(tzinfo=None)
+
+
+def _job(report: JobReport, counted_at: datetime | None = None) -> JobAnswer:
     return JobAnswer(
+        counted_at=counted_at,
         key=report.key,
         name=shown(report.name),
         state=report.state,

@@ -5,12 +5,20 @@ A part imports its modules where it is made. A look into the ledger needs neithe
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from threading import Event
 from typing import TYPE_CHECKING
 
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings
 from eed_delivery.operations.actor import Actor
 
+QUEUE_SECONDS = 15.0
+"""Between two looks at the queues. Each is some requests to SQS, which are paid for."""
+FAILURES_SECONDS = 10.0
+"""Between two countings of a job's failures and outcomes for pages."""
+BREATHER_SECONDS = 0.02
+"""Between two pieces of what is counted by the side, so that others get their turn at the database."""
+REASONS_COUNTED = 50
 PATIENCE_SECONDS = 5.0
 """Seconds until a second look at a job that has just become ready, unless two polls of the publisher are longer."""
 
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.archiving import ArchiveLedger
     from eed_delivery.ledger.auditing import AuditLedger
+    from eed_delivery.ledger.job_lists import JobListLedger
     from eed_delivery.ledger.long_acts.ledger import LongActLedger
     from eed_delivery.ledger.long_acts.long_act import ChunkedWork, LongActKind
     from eed_delivery.ledger.manifests import ManifestLedger
@@ -45,7 +54,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.emf import EmfLog
     from eed_delivery.operations.figures import LedgerFigures
     from eed_delivery.operations.holds import HoldOperations
-    from eed_delivery.operations.jobs import JobQueries
+    from eed_delivery.operations.jobs import JobQueries, SharedJobFigures
     from eed_delivery.operations.keys import Keys
     from eed_delivery.operations.long_acts.approving import Approvals
     from eed_delivery.operations.long_acts.report_files import ReportFiles
@@ -68,6 +77,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.submitting.uploading import Uploading
     from eed_delivery.operations.suppression.listing import Suppression
     from eed_delivery.operations.suppression.moving import SuppressionMoving
+    from eed_delivery.operations.tonight import QueueView, TonightQueries
     from eed_delivery.operations.watching import Watching
     from eed_delivery.operations.webhooks import WebhookOperations
     from eed_delivery.pseudonyms import Pseudonyms
@@ -210,8 +220,8 @@ class Operations:
     def by(self, actor: Actor, *, approved: bool = False) -> "Operations":
         """The same for another person, over the same connections."""
         other = Operations(self.settings, actor, self._database, approved=approved)
-        shared = {"_app": self._app, "_source": self._source, "_outbox": self._outbox, "_pseudonyms": self._pseudonyms}
-        other.__dict__.update(shared)
+        names = ("_app", "_source", "_outbox", "_pseudonyms", "_shared_figures", "processes", "tonight")
+        other.__dict__.update({name: getattr(self, name) for name in names})
         return other
 
     @cached_property
@@ -227,7 +237,64 @@ class Operations:
         from eed_delivery.operations.jobs import JobQueries
 
         ledgers = (self._reporting, self._scheduling, self._outcomes, self._engagement, self._acts, self._archive)
-        return JobQueries(self.settings, self.keys, *ledgers, self._manifests)
+        return JobQueries(self.settings, self.keys, *ledgers, self._manifests, self._lists, self._shared_figures)
+
+    @cached_property
+    def _lists(self) -> "JobListLedger":
+        from eed_delivery.ledger.job_lists import JobListLedger
+
+        return JobListLedger(self._database)
+
+    @cached_property
+    def _shared_figures(self) -> "SharedJobFigures":
+        """Those of all viewers."""
+        from eed_delivery.ledger.job_breakdown import BreakdownLedger
+        from eed_delivery.operations.job_counts import JobCounts
+        from eed_delivery.operations.jobs import MadeBreakdown, MadeFailures, SharedJobFigures
+        from eed_delivery.operations.snapshots import FiguresByTheSide
+
+        breakdowns, now = BreakdownLedger(self._database), self._reporting.now
+
+        def others_first() -> None:
+            Event().wait(BREATHER_SECONDS)
+
+        def failures(job_id: int) -> MadeFailures:
+            report = self._reporting.job(job_id)
+            found, others = ((), 0) if report is None else self.jobs.failures(report, REASONS_COUNTED)
+            return MadeFailures(found, others, now())
+
+        return SharedJobFigures(
+            JobCounts(self._lists, now),
+            FiguresByTheSide(lambda job_id: MadeBreakdown(breakdowns.of_job(job_id, others_first), now())),
+            FiguresByTheSide(failures, FAILURES_SECONDS),
+            FiguresByTheSide(self._outcomes.of_job, FAILURES_SECONDS),
+        )
+
+    @cached_property
+    def tonight(self) -> "TonightQueries":
+        """What runs, and what stands still."""
+        from eed_delivery.ledger.alerts.facts import AlertFacts
+        from eed_delivery.operations.snapshots import FiguresByTheSide
+        from eed_delivery.operations.tonight import TonightQueries
+
+        queues = FiguresByTheSide(self._queue_views, QUEUE_SECONDS)
+        looks = (self._shared_figures.counts, self.jobs.all_waiting, self.processes.all)
+        facts = AlertFacts(self._database)
+        return TonightQueries(self._lists, *looks, self.holds.all, facts, queues, self._reporting.now)
+
+    def _queue_views(self, _: str) -> "Sequence[QueueView]":
+        """The queue of each channel, by SQS."""
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+        from eed_delivery.operations.tonight import QueueView
+
+        directory = self._app.channel_directory(ChannelLedger(self._database))
+        found = []
+        for channel, queue in self._app.queues(directory, 1)().items():
+            alive, dead = queue.depth(), queue.depth(dead=True)
+            letters = None if dead is None else dead.visible + dead.in_flight + dead.delayed
+            waiting = 0 if alive is None else alive.visible + alive.delayed
+            found.append(QueueView(channel, waiting, 0 if alive is None else alive.in_flight, letters))
+        return found
 
     @cached_property
     def emails(self) -> "EmailQueries":
@@ -236,7 +303,7 @@ class Operations:
 
         domain = self.settings.rendering.message_id_domain
         ledgers = (self._reporting, self._outcomes, self._engagement, self._proofs, self._acts, self._audit)
-        return EmailQueries(domain, self.keys, *ledgers)
+        return EmailQueries(domain, self.keys, *ledgers, lambda: self._app.webhook_list(self._database, self._actor))
 
     @cached_property
     def processes(self) -> "ProcessQueries":
@@ -244,7 +311,8 @@ class Operations:
         from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.processes import ProcessQueries
 
-        return ProcessQueries(WorkerLedger(self._database), self.settings.worker.heartbeat_seconds)
+        heartbeat = self.settings.worker.heartbeat_seconds
+        return ProcessQueries(WorkerLedger(self._database), heartbeat, self._reporting.now)
 
     @cached_property
     def watching(self) -> "Watching":

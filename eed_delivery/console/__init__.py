@@ -7,13 +7,19 @@ What they have in common:
 - `navigation`     the sections, in their order
 - `rendering`      a page in its frame, and messages
 - `shown`          how words, times, numbers and states look
+- `asking`         what a page's address asks for
 - `acting`         confirmation pages, and what follows
 - `problem_pages`  errors as pages
 
 The pages:
 
-- `login`      log in and out with a password
-- `tonight`    what runs, and what stands still
-- `audit`      who did what, and the end of its chain
-- `long_acts`  operations, with their progress, and approvals
+- `login`          log in and out with a password
+- `tonight`        what runs, and what stands still
+- `jobs`           the list of jobs
+- `one_job`        a job, its failures, emails, doubts, domains and history
+- `job_decisions`  pause, resume and cancel a job
+- `emails`         an email
+- `processes`      the processes of all hosts
+- `audit`          who did what, and the end of its chain
+- `long_acts`      operations, with their progress, and approvals
 """

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
 from eed_delivery.access.rights import Right
-from eed_delivery.console import audit, long_acts, tonight
+from eed_delivery.console import audit, emails, job_decisions, jobs, long_acts, one_job, processes, tonight
 from eed_delivery.console.login import LoginPages
 from eed_delivery.console.problem_pages import problem_page
 from eed_delivery.console.rendering import ASSETS, ConsoleFrame
@@ -25,7 +25,7 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     _add_login(blueprint, LoginPages(shell, parts))
     blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
     routes = PageRoutes(blueprint)
-    for subject in (tonight, long_acts, audit):
+    for subject in (tonight, jobs, job_decisions, one_job, emails, processes, long_acts, audit):
         subject.add(routes)
     app.register_blueprint(blueprint)
     ConsoleFrame(app, parts)

@@ -72,7 +72,7 @@ def lasting(seconds: float | None) -> str:
     """A length of time, to its two largest units."""
     if seconds is None:
         return "–"
-    left, parts = round(max(0.0, seconds)), []
+    left, parts = round(max(0.0, seconds)), list[str]()
     for length, name in _UNITS:
         if left >= length or parts:
             parts.append(f"{left // length} {name}")

@@ -1,22 +1,41 @@
-"""Tonight: what runs, and what stands still."""
+"""Tonight: what runs, what stands still and why, and whether anything needs a person."""
+
+from typing import Any
 
 from flask import Response
 
 from eed_delivery.access.rights import Right
-from eed_delivery.console.rendering import page
+from eed_delivery.console.rendering import fragment, is_renewal, page
 from eed_delivery.console.routes import PageRoutes
-from eed_delivery.operations.jobs import JobsRequest
+from eed_delivery.operations.holds import called
+from eed_delivery.operations.standing import scheduled_words
 from eed_delivery.operators.shell import operations_now
 
-JOBS_SHOWN = 20
+OLD_SECONDS = 300
+"""An email that has waited longer than this in the queue is worth a look."""
 
 
 def add(routes: PageRoutes) -> None:
     """The routes of this subject."""
 
     @routes.page(
-        "/", Right.VIEW, section="Tonight", command="jobs --unfinished", call="GET /api/v1/jobs?unfinished=true"
+        "/",
+        Right.VIEW,
+        section="Tonight",
+        command=("jobs --unfinished", "processes", "check"),
+        call=("GET /api/v1/jobs?unfinished=true", "GET /api/v1/processes", "GET /readyz"),
     )
     def tonight() -> Response:
-        found = operations_now().jobs.page(JobsRequest(JOBS_SHOWN, unfinished_only=True))
-        return page("tonight.html", title="Tonight", jobs=found.jobs)
+        found = operations_now().tonight
+        night = found.look()
+        scheduled = [(job, scheduled_words(job.scheduled_at)) for job in night.scheduled]
+        facts: dict[str, Any] = {
+            "night": night,
+            "queues": found.queues(),
+            "scheduled": scheduled,
+            "old": OLD_SECONDS,
+            "called": called,
+        }
+        if is_renewal():
+            return fragment("tonight_figures.html", **facts)
+        return page("tonight.html", title="Tonight", **facts)

@@ -15,6 +15,8 @@
 - `archiving`    the archive: copies that are wanted, and those that are there
 - `manifests`    manifests of files: which are wanted, what they list, and which are put
 - `reporting`    reads for people
+- `job_lists`    lists of jobs, and the counts of their emails
+- `job_breakdown` a job's emails by domain and by minute, read in pieces
 - `proofs`       the SHA-256 of what was sent, for people
 - `job_watch`    bounces and complaints of running jobs, and the pause that follows
 - `job_facts`    what the ledger knows of a job beside its content in the source

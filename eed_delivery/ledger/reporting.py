@@ -1,6 +1,6 @@
 """Reads for people what became of a job, where an email stands, and what the mail server said."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,9 @@ NO_WORD_YET = "no_word_yet"
 """Sent, without a delivery event so far."""
 RECENT_SECONDS = 60.0
 TRIES_LOOKED_AT = 20_000
+_RUNNING = -seconds_until(eed_job.c.created_at)
+DURATIONS = (_RUNNING.label("running"), (seconds_until(eed_job.c.finished_at) + _RUNNING).label("took"))
+"""How long a job has been running, and how long it took, as `job_report` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,21 +197,9 @@ class ReportingLedger:
         statement = select(eed_job.c.job_id, eed_job.c.source_key).where(eed_job.c.job_id.in_(job_ids))
         return self._database.run(lambda c: {row.job_id: row.source_key for row in c.execute(statement)})
 
-    def jobs(self, *, limit: int = 50, unfinished_only: bool = False, after: int | None = None) -> list[JobReport]:
-        """The newest jobs first. `after` means only those behind the job of this id."""
-        statement = select(eed_job.c.job_id).order_by(eed_job.c.created_at.desc(), eed_job.c.job_id.desc())
-        if unfinished_only:
-            statement = statement.where(eed_job.c.finished_at.is_(None))
-        if after is not None:
-            statement = statement.where(_behind(after))
-        ids = self._database.run(lambda c: list(c.execute(statement.limit(limit)).scalars()))
-        return [report for job_id in ids if (report := self.job(job_id)) is not None]
-
     def job(self, job_id: int) -> JobReport | None:
         """One job with its counts, taken in one transaction."""
-        running = -seconds_until(eed_job.c.created_at)
-        took = seconds_until(eed_job.c.finished_at) + running
-        facts = select(eed_job, running.label("running"), took.label("took")).where(eed_job.c.job_id == job_id)
+        facts = select(eed_job, *DURATIONS).where(eed_job.c.job_id == job_id)
         counts = select(eed_email.c.state, func.count()).where(eed_email.c.job_id == job_id).group_by(eed_email.c.state)
 
         def read(c: object) -> tuple[Row[*tuple[Any, ...]] | None, dict[str, int]]:
@@ -217,31 +208,7 @@ class ReportingLedger:
         row, found = self._database.run(read)
         if row is None:
             return None
-        return JobReport(
-            job_id=row.job_id,
-            key=row.source_key,
-            name=row.name,
-            state=JobState(row.state),
-            reason=row.reason,
-            total=row.total,
-            not_enlisted=row.not_enlisted,
-            enlisted=row.enlisted_at is not None,
-            counts={state: found.get(state, 0) for state in EmailState},
-            created_at=row.created_at,
-            finished_at=row.finished_at,
-            running_seconds=float(row.running if row.took is None else row.took),
-            watched=row.watched,
-            found=row.found,
-            refused=row.refused,
-            regenerated=row.regenerated,
-            moved=row.moved,
-            rounds=row.rounds,
-            resent=row.resent,
-            reconciled_at=row.reconciled_at,
-            differences=row.differences,
-            archive=bool(row.archive),
-            channel=row.channel,
-        )
+        return job_report(row, found)
 
     def emails_to(self, address: str, page: int = 1000, after: int = 0) -> Iterator[EmailReport]:
         """All emails to an address, however it is spelt, over all jobs. Raises `NotPossible` when it can be none.
@@ -380,17 +347,39 @@ class ReportingLedger:
         return self._database.run(lambda c: [(email_id, detail) for email_id, detail in c.execute(found)])
 
 
+def job_report(row: Row[*tuple[Any, ...]], counts: Mapping[str, int]) -> JobReport:
+    """A row of `eed_job`, with how long it has been running and how long it took, and its emails by state."""
+    return JobReport(
+        job_id=row.job_id,
+        key=row.source_key,
+        name=row.name,
+        state=JobState(row.state),
+        reason=row.reason,
+        total=row.total,
+        not_enlisted=row.not_enlisted,
+        enlisted=row.enlisted_at is not None,
+        counts={state: counts.get(state, 0) for state in EmailState},
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        running_seconds=float(row.running if row.took is None else row.took),
+        watched=row.watched,
+        found=row.found,
+        refused=row.refused,
+        regenerated=row.regenerated,
+        moved=row.moved,
+        rounds=row.rounds,
+        resent=row.resent,
+        reconciled_at=row.reconciled_at,
+        differences=row.differences,
+        archive=bool(row.archive),
+        channel=row.channel,
+    )
+
+
 def _attempt(row: Row[*tuple[Any, ...]]) -> AttemptReport:
     facts = row._asdict()
     digest = facts.pop("sha256")
     return AttemptReport(**facts, sha256=None if digest is None else digest.hex())
-
-
-def _behind(job_id: int) -> ColumnElement[bool]:
-    """Jobs that come behind this one where the newest are first."""
-    j = eed_job.c
-    created = select(j.created_at).where(j.job_id == job_id).correlate(None).scalar_subquery()
-    return (j.created_at < created) | ((j.created_at == created) & (j.job_id < job_id))
 
 
 def _email(row: Row[*tuple[Any, ...]]) -> EmailReport:

@@ -76,6 +76,7 @@ HELD_DOMAINS_LENGTH = 2000
 PARTICULARS_LENGTH = 1000
 ANSWER_LENGTH = 4000
 LONG_ACT_LENGTH = 2000
+COUNTS_LENGTH = 250
 
 eed_job = Table(
     "eed_job",
@@ -120,7 +121,9 @@ eed_job = Table(
     Column("pseudonymised_at", Time),
     Column("archive", Boolean, nullable=False, server_default="0"),  # copies of its emails are to be kept
     Column("held_domains", key(HELD_DOMAINS_LENGTH)),  # "@a.example @b.example "; NULL: no domain is held anywhere
+    Column("final_counts", word(COUNTS_LENGTH)),  # its emails by state when it finished last; JSON
     Index("eed_job_unfinished", "finished_at", "job_id"),
+    Index("eed_job_by_created", "created_at"),  # lists begin with the newest; it grows at its end
     **_OPTIONS,
 )
 
@@ -458,6 +461,7 @@ eed_webhook = Table(
     Column("status", Integer),  # the HTTP status of the last answer; NULL: there was none
     Column("answer", prose(DETAIL_LENGTH)),
     Index("eed_webhook_due", "state", "due_at"),
+    Index("eed_webhook_by_email", "email_id"),  # what was told about one email
     Index("eed_webhook_by_email", "email_id"),
     **_OPTIONS,
 )

@@ -21,6 +21,7 @@ from eed_delivery.errors import Miscounted
 from eed_delivery.ledger import manifests
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, note
+from eed_delivery.ledger.job_lists import as_counts
 from eed_delivery.ledger.keys import JOBS_A_QUERY, email_key, job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
@@ -389,7 +390,7 @@ class SweepLedger:
             _must_change(c, ENLIST_AGAIN, job_id)
             return None
         ends_as = JobState(job.state) if job.state in _ENDED else JobState.FINISHED
-        _must_change(c, FINISH.values(state=ends_as), job_id)
+        _must_change(c, FINISH.values(state=ends_as, final_counts=as_counts(counts)), job_id)
         if job.channel in manifests_of:
             manifests.want(c, job_id, job.channel, finished=ends_as is JobState.FINISHED)
         elif known is not None and job.channel not in known:

@@ -5,6 +5,8 @@ of the caller, or ends the process. What is refused is an error of `refusals`, o
 an `Actor`, which the surface hands in. `app.operations` puts the parts together. One module a subject:
 
 - `jobs`, `emails`, `processes`   lists with a limit and a cursor, and one with all that is known of it
+- `tonight`, `standing`           what runs, what stands still, and why
+- `job_counts`, `snapshots`       figures that all viewers share
 - `keys`                          which job or email a key of the source names, and why none
 - `watching`                      follow a job until it has finished
 - `requeueing`, `resending`       send again what has failed, or was sent

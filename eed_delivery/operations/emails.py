@@ -1,6 +1,6 @@
 """Emails of a job or to an address, and one email with its attempts and delivery events."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,6 +13,7 @@ from eed_delivery.ledger.proofs import Proof, ProofLedger
 from eed_delivery.ledger.reporting import NO_WORD_YET, AttemptReport, EmailReport, ReportingLedger
 from eed_delivery.ledger.tracking.engagement import Engagement, EngagementLedger
 from eed_delivery.ledger.tracking.outcomes import EVENTS_OF_AN_EMAIL, EventReport, OutcomeLedger
+from eed_delivery.ledger.webhooks.listing import WebhookList, WebhookReport
 from eed_delivery.model import EmailState
 from eed_delivery.operations.keys import Keys
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
@@ -22,6 +23,7 @@ __all__ = [
     "EmailsRequest", "Engagement", "EventReport",
 ]  # fmt: skip
 
+WEBHOOKS_SHOWN = 50
 OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 
 
@@ -59,7 +61,8 @@ class EmailsPage:
 @dataclass(frozen=True, slots=True)
 class EmailView:
     """All there is to say of an email. `header_id` is the Message-ID that the service gives it. `archive_key` is where
-    the archive has its copy. `more_events` means that only the first ones are here."""
+    the archive has its copy. `more_events` means that only the first ones are here. `webhooks` are the newest about it,
+    the newest first."""
 
     report: EmailReport
     job_key: str
@@ -72,6 +75,7 @@ class EmailView:
     events: tuple[EventReport, ...]
     more_events: bool
     acts: tuple[ActReport, ...]
+    webhooks: tuple[WebhookReport, ...]
 
 
 class EmailQueries:
@@ -87,7 +91,9 @@ class EmailQueries:
         proofs: ProofLedger,
         acts: ActLedger,
         audit: AuditLedger,
+        webhooks: Callable[[], WebhookList],
     ) -> None:
+        self._webhooks = webhooks
         self._message_id_domain = message_id_domain
         self._keys = keys
         self._reporting = reporting
@@ -143,4 +149,5 @@ class EmailQueries:
             events=events,
             more_events=len(events) == EVENTS_OF_AN_EMAIL,
             acts=tuple(self._acts.of_email(email_id)),
+            webhooks=tuple(self._webhooks().of_email(email_id, WEBHOOKS_SHOWN)),
         )

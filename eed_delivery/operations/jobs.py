@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import islice
 
 from sqlalchemy.exc import DBAPIError
@@ -10,6 +11,8 @@ from eed_delivery.config import Settings
 from eed_delivery.database.server_words import server_words
 from eed_delivery.ledger.acts import ActLedger, ActReport
 from eed_delivery.ledger.archiving import ArchiveLedger, JobArchive
+from eed_delivery.ledger.job_breakdown import Breakdown
+from eed_delivery.ledger.job_lists import JobFilter, JobListLedger
 from eed_delivery.ledger.manifests import JobManifest, ManifestLedger
 from eed_delivery.ledger.publishing.scheduling import SchedulingLedger
 from eed_delivery.ledger.reporting import JobReport, RecentRate, ReportingLedger
@@ -17,27 +20,48 @@ from eed_delivery.ledger.tracking.engagement import EngagementLedger, JobEngagem
 from eed_delivery.ledger.tracking.outcomes import OutcomeLedger, OutcomeReport
 from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.operations.emails import EmailReport
+from eed_delivery.operations.job_counts import CountedJob, JobCounts
 from eed_delivery.operations.keys import Keys, unknown_job
+from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.snapshots import FiguresByTheSide, SideFigures
 from eed_delivery.reports.reasons import Reasons
 from eed_delivery.reports.served import REFUSED, Served, served
 from eed_delivery.reports.tracked import Tracked, tracked
 
 __all__ = [
-    "ActReport", "EmailReport", "JobArchive", "JobEngagement", "JobManifest", "JobQueries", "JobReport", "JobRequest",
-    "JobView", "JobsPage", "JobsRequest", "OutcomeReport", "ReasonCount", "RecentRate", "WaitingJobView",
+    "NAME_LENGTH", "ActReport", "Breakdown", "CountedJob", "EmailReport", "JobArchive", "JobEngagement", "JobManifest",
+    "JobQueries", "JobReport", "JobRequest", "JobView", "JobsPage", "JobsRequest", "MadeBreakdown", "MadeFailures",
+    "OutcomeReport", "ReasonCount", "RecentRate", "SharedJobFigures", "WaitingJobView",
 ]  # fmt: skip
 
 DOUBTS_SHOWN = 10
 REASONS_SHOWN = 10
+NAME_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
 class JobsRequest:
-    """The newest jobs, `limit` of them at most. `after` is the key of the last job of the page before."""
+    """The newest jobs, `limit` of them at most. `after` is the key of the last job of the page before.
+
+    `states`, a part of the `name`, and when they were registered (UTC, from and before) narrow it. Raises
+    `InvalidRequest`."""
 
     limit: int
     unfinished_only: bool = False
     after: str | None = None
+    states: tuple[JobState, ...] = ()
+    name: str = ""
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.name) > NAME_LENGTH:
+            raise InvalidRequest(f"a part of a name has at most {NAME_LENGTH} characters", which="name")
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it leaves out jobs that have not begun."""
+        return bool(self.states or self.name or self.created_from or self.created_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +69,15 @@ class JobsPage:
     """Jobs of the ledger, the newest first, and, on the first page, those that wait for their time, the first to start
     in front. `waiting_problem` says why the latter cannot be read. `next_after` is None on the last page."""
 
-    jobs: tuple[JobReport, ...]
+    counted: tuple[CountedJob, ...]
     waiting: tuple[WaitingJob, ...]
     waiting_problem: str | None
     next_after: str | None
+
+    @property
+    def jobs(self) -> tuple[JobReport, ...]:
+        """Without the time of their counts."""
+        return tuple(one.report for one in self.counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +129,33 @@ class JobView:
     """Those of its files, the first one first."""
 
 
+@dataclass(frozen=True, slots=True)
+class MadeBreakdown:
+    """A job's emails by domain and by minute, as they were at `at` (UTC)."""
+
+    breakdown: Breakdown
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFailures:
+    """The commonest reasons why emails of a job were not sent, and how many have another one, as of `at` (UTC)."""
+
+    reasons: tuple[ReasonCount, ...]
+    others: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SharedJobFigures:
+    """Figures of jobs, by the ledger's id, that all viewers share. All but the counts are made by the side."""
+
+    counts: JobCounts
+    breakdowns: FiguresByTheSide[int, MadeBreakdown]
+    failures: FiguresByTheSide[int, MadeFailures]
+    outcomes: FiguresByTheSide[int, OutcomeReport]
+
+
 class JobQueries:
     """Reads jobs. Each call raises `DatabaseGone`."""
 
@@ -114,7 +170,11 @@ class JobQueries:
         acts: ActLedger,
         archive: ArchiveLedger,
         manifests: ManifestLedger,
+        lists: JobListLedger,
+        shared: SharedJobFigures,
     ) -> None:
+        self._lists = lists
+        self._shared = shared
         self._settings = settings
         self._manifests = manifests
         self._archive = archive
@@ -126,15 +186,52 @@ class JobQueries:
         self._acts = acts
 
     def page(self, request: JobsRequest) -> JobsPage:
-        """A page of jobs. Raises `OperationRefused` if the page before ended with a job that is none."""
-        after = None if request.after is None else self._keys.job_id(request.after)
-        found = self._reporting.jobs(limit=request.limit, unfinished_only=request.unfinished_only, after=after)
-        next_after = found[-1].key if len(found) == request.limit else None
-        waiting, problem = ((), None) if request.after else self._all_waiting(request.limit)
+        """A page of jobs, with the counts that all viewers share. Raises `OperationRefused` if the page before ended
+        with a job that is none."""
+        wanted = JobFilter(
+            states=request.states,
+            unfinished_only=request.unfinished_only,
+            name=request.name,
+            created_from=request.created_from,
+            created_before=request.created_before,
+            after=None if request.after is None else self._keys.job_id(request.after),
+        )
+        found = self._shared.counts.of(self._lists.jobs(wanted, request.limit))
+        next_after = found[-1].report.key if len(found) == request.limit else None
+        first = request.after is None and not request.is_narrowed
+        waiting, problem = self.all_waiting(request.limit) if first else ((), None)
         return JobsPage(tuple(found), waiting, problem, next_after)
 
-    def _all_waiting(self, limit: int) -> tuple[tuple[WaitingJob, ...], str | None]:
-        """From the source. Should it refuse, the ledger's jobs are shown all the same."""
+    def counted(self, key: str) -> CountedJob:
+        """A job with the counts that all viewers share. Raises `OperationRefused` if there is none."""
+        found = self._lists.jobs(JobFilter(job_ids=(self._keys.job_id(key),)), 1)
+        if not found:
+            raise unknown_job(key)
+        return self._shared.counts.of(found)[0]
+
+    def breakdown(self, key: str, wait: float = 0.0) -> SideFigures[MadeBreakdown]:
+        """Its emails by domain and by minute, made by the side at most every minute. `wait` is seconds."""
+        return self._shared.breakdowns.get(self._keys.job_id(key), wait)
+
+    def failures_by_the_side(self, key: str, wait: float = 0.0) -> SideFigures[MadeFailures]:
+        """The commonest reasons why its emails were not sent, made by the side. `wait` is seconds."""
+        return self._shared.failures.get(self._keys.job_id(key), wait)
+
+    def outcomes(self, job_id: int) -> SideFigures[OutcomeReport]:
+        """What became of its sent emails, made by the side."""
+        return self._shared.outcomes.get(job_id)
+
+    def now(self) -> datetime:
+        """The ledger's clock, in UTC."""
+        return self._reporting.now()
+
+    def acts(self, job_id: int, most: int) -> tuple[tuple[ActReport, ...], bool]:
+        """The last acts on a job and its emails, the newest first, and whether there are more before."""
+        acts, more = self._last_acts(job_id, most)
+        return acts[::-1], more
+
+    def all_waiting(self, limit: int) -> tuple[tuple[WaitingJob, ...], str | None]:
+        """Jobs that wait for their time, from the source. Should it refuse, the second says why."""
         try:
             return tuple(self._scheduling.waiting(limit)), None
         except DBAPIError as error:

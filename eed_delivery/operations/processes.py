@@ -1,12 +1,14 @@
 """The processes of all hosts, whether they send, and which of them differ from the others."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
+from eed_delivery.operations.snapshots import SharedFigures
 
-__all__ = ["ProcessQueries", "ProcessView", "SeenProcess"]
+__all__ = ["ProcessQueries", "ProcessView", "ProcessesView", "SeenProcess"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,26 @@ class ProcessView:
         return self.alive and self.process.sending
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessesView:
+    """All processes as they were at `at` (UTC)."""
+
+    at: datetime
+    processes: tuple[ProcessView, ...]
+
+
 class ProcessQueries:
     """Reads heartbeats. Each call raises `DatabaseGone`."""
 
-    def __init__(self, workers: WorkerLedger, heartbeat_seconds: float) -> None:
+    def __init__(self, workers: WorkerLedger, heartbeat_seconds: float, now: Callable[[], datetime]) -> None:
+        """`now` is the database's clock."""
         self._workers = workers
         self._heartbeat_seconds = heartbeat_seconds
+        self._shared = SharedFigures(lambda: ProcessesView(now(), self.all()))
+
+    def look(self) -> ProcessesView:
+        """The figures that all viewers share."""
+        return self._shared.get()
 
     def all(self) -> tuple[ProcessView, ...]:
         """All of them, the latest heartbeat first. There are a few on each host."""

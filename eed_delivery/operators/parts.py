@@ -28,6 +28,7 @@ from eed_delivery.operations.repeats import Repeats
 from eed_delivery.operations.reporting import Reporting
 from eed_delivery.operations.submitting.uploading import Uploading
 from eed_delivery.operations.suppression.listing import Suppression
+from eed_delivery.operations.tonight import TonightQueries
 
 
 class PersonsOperations(Protocol):
@@ -63,6 +64,8 @@ class PersonsOperations(Protocol):
     def report_orders(self) -> ReportOrders: ...
     @property
     def approvals(self) -> Approvals: ...
+    @property
+    def tonight(self) -> TonightQueries: ...
     @property
     def repeats(self) -> Repeats: ...
 

@@ -4,13 +4,14 @@ They are counted by buckets that grow with the time they span, so that memory st
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 WIDTHS = (1, 2, 10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 604_800)
 """Seconds; each divides the next, so that narrow buckets fall into wide ones. Beyond them each is twice the last."""
 BUCKETS_KEPT = 2000
+MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class Timeline:
         self.width = WIDTHS[0]
         self._counts: Counter[int] = Counter()
 
-    def add(self, moment: datetime) -> None:
+    def add(self, moment: datetime, count: int = 1) -> None:
         """Count a time of the ledger (UTC, without a zone)."""
-        self._counts[int(moment.replace(tzinfo=UTC).timestamp()) // self.width] += 1
+        self._counts[int(moment.replace(tzinfo=UTC).timestamp()) // self.width] += count
         if len(self._counts) > BUCKETS_KEPT:
             self._widen()
 
@@ -53,3 +54,12 @@ class Timeline:
         for n, count in self._counts.items():
             widened[n * self.width // wider] += count
         self.width, self._counts = wider, widened
+
+
+def timeline_of(minutes: Mapping[datetime, int]) -> Timeline:
+    """Of emails that were counted by minute. Its buckets are a minute at least."""
+    timeline = Timeline()
+    timeline.width = MINUTE
+    for minute, count in minutes.items():
+        timeline.add(minute, count)
+    return timeline

@@ -5,6 +5,8 @@ A new page gets one line here. Where it needs something to show, that is in `nig
 
 from dataclasses import dataclass
 
+from tests.browser.night import HOSTILE, HUGE, PAUSED, RUNS
+
 
 @dataclass(frozen=True)
 class ConsolePage:
@@ -20,6 +22,22 @@ class ConsolePage:
 PAGES = (
     ConsolePage("login", "/login", empty=True),
     ConsolePage("tonight", "/", empty=True),
+    ConsolePage("jobs", "/jobs", empty=True),
+    ConsolePage("jobs filtered wrongly", "/jobs?since=yesterday", empty=True, status=422),
+    ConsolePage("job", f"/jobs/{RUNS}"),
+    ConsolePage("hostile job", f"/jobs/{HOSTILE}"),
+    ConsolePage("huge job", f"/jobs/{HUGE}"),
+    ConsolePage("failures", f"/jobs/{RUNS}/failures"),
+    ConsolePage("emails of a hostile job", f"/jobs/{HOSTILE}/emails"),
+    ConsolePage("doubts", f"/jobs/{RUNS}/doubts"),
+    ConsolePage("domains", f"/jobs/{RUNS}/domains"),
+    ConsolePage("history", f"/jobs/{HOSTILE}/history"),
+    ConsolePage("pause", f"/jobs/{RUNS}/pause"),
+    ConsolePage("resume", f"/jobs/{HOSTILE}/resume"),
+    ConsolePage("cancel", f"/jobs/{PAUSED}/cancel"),
+    ConsolePage("email", f"/emails/{1000 * RUNS}"),
+    ConsolePage("hostile email", f"/emails/{1000 * HOSTILE}"),
+    ConsolePage("processes", "/processes", empty=True),
     ConsolePage("audit", "/audit", empty=True),
     ConsolePage("operations", "/operations", empty=True),
     ConsolePage("no such page", "/nowhere", empty=True, status=404),

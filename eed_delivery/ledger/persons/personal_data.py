@@ -87,7 +87,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         other="revision total not_enlisted enlist_after enlisted_at expires_at token lease_until finished_at watched"
         " watched_from sent_before warned_of_bounces warned_of_complaints rounds found refused regenerated moved"
         " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at channel held_until archive"
-        " held_domains",
+        " held_domains final_counts",
     ),
     "eed_refusal": _table("by the email's key", kept="refusal_id job_id job_key source_key reason round refused_at"),
     "eed_domain_hold": _table(

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from eed_delivery.config import WebhooksSettings
 from eed_delivery.database.transactions import Database
@@ -81,23 +82,14 @@ class WebhookList:
 
         def read(c: Connection) -> list[WebhookReport]:
             rows = c.execute(sql.LISTED if after is None else sql.LISTED_AFTER, values)
-            return [
-                WebhookReport(
-                    message_id=message_id(row.webhook_id, row.nonce),
-                    kind=row.kind,
-                    job=row.job_key,
-                    email=email_key(row),
-                    state=row.state,
-                    tries=row.tries,
-                    occurred_at=row.occurred_at,
-                    due_at=row.due_at,
-                    status=row.status,
-                    answer=row.answer,
-                )
-                for row in rows
-            ]
+            return [_report(row) for row in rows]
 
         return self._database.run(read)
+
+    def of_email(self, email_id: int, limit: int) -> list[WebhookReport]:
+        """The newest about one email."""
+        values = {"its_email_id": email_id, "at_most": limit}
+        return self._database.run(lambda c: [_report(row) for row in c.execute(sql.OF_EMAIL, values)])
 
     def tell_anew(self, message_ids: Sequence[str]) -> list[str]:
         """Send these again as if they were new. Returns those that had failed, and are pending now."""
@@ -136,6 +128,21 @@ class WebhookList:
         if count:
             note(c, self._who, replace(act, count=count))
         return count
+
+
+def _report(row: Row[*tuple[Any, ...]]) -> WebhookReport:
+    return WebhookReport(
+        message_id=message_id(row.webhook_id, row.nonce),
+        kind=row.kind,
+        job=row.job_key,
+        email=email_key(row),
+        state=row.state,
+        tries=row.tries,
+        occurred_at=row.occurred_at,
+        due_at=row.due_at,
+        status=row.status,
+        answer=row.answer,
+    )
 
 
 def _retry() -> Act:

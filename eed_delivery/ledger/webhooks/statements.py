@@ -135,7 +135,7 @@ TELL_ANEW = (
     .where(_row.state == FAILED)
     .values(state=WAITING, token=None, tries=0, waiting_since=utc_now(), due_at=utc_now())
 )
-LISTED = (
+_LISTED = (
     select(
         _row.webhook_id,
         _row.nonce,
@@ -152,10 +152,10 @@ LISTED = (
     )
     .outerjoin(eed_email, _its_email)
     .outerjoin(eed_job, _its_job)
-    .where(_row.state == bindparam("its_state"))
-    .order_by(_row.due_at, _row.webhook_id)
     .limit(bindparam("at_most"))
 )
+OF_EMAIL = _LISTED.where(_row.email_id == bindparam("its_email_id")).order_by(_row.webhook_id.desc())
+LISTED = _LISTED.where(_row.state == bindparam("its_state")).order_by(_row.due_at, _row.webhook_id)
 LISTED_AFTER = LISTED.where(_row.due_at >= bindparam("after_due")).where(
     or_(_row.due_at > bindparam("after_due"), _row.webhook_id > bindparam("after_id"))
 )

@@ -1,0 +1,19 @@
+"""The processes of all hosts."""
+
+from flask import Response
+
+from eed_delivery.access.rights import Right
+from eed_delivery.console.rendering import fragment, is_renewal, page
+from eed_delivery.console.routes import PageRoutes
+from eed_delivery.operators.shell import operations_now
+
+
+def add(routes: PageRoutes) -> None:
+    """The routes of this subject."""
+
+    @routes.page("/processes", Right.VIEW, section="Processes", command="processes", call="GET /api/v1/processes")
+    def list_processes() -> Response:
+        found = operations_now().processes.look()
+        if is_renewal():
+            return fragment("processes_figures.html", found=found)
+        return page("processes.html", title="Processes", found=found)

@@ -1,0 +1,149 @@
+"""Why a job stands still, or that it does not: the first reason that fits, in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from eed_delivery.ledger.acts import ActReport
+from eed_delivery.ledger.holds.ledger import StoredHold
+from eed_delivery.ledger.workers import SeenProcess
+from eed_delivery.model import EmailState, HoldScope, HoldTarget, JobState
+from eed_delivery.operations.holds import called
+from eed_delivery.operations.job_counts import CountedJob
+from eed_delivery.reports.moments import when
+
+
+class StandingKind(StrEnum):
+    """How a job stands. Only MOVES and WAITS need nobody."""
+
+    MOVES = "moves"
+    PAUSED = "paused"
+    NO_CHANNEL = "no_channel"
+    ENDING = "ending"
+    HELD = "held"
+    EXPIRED = "expired"
+    BREAKER = "breaker"
+    NO_WORKER = "no_worker"
+    NO_PUBLISHER = "no_publisher"
+    NO_SWEEPER = "no_sweeper"
+    WAITS = "waits"
+
+
+NEEDS_SOMEBODY = frozenset(StandingKind) - {StandingKind.MOVES, StandingKind.WAITS, StandingKind.ENDING}
+
+
+@dataclass(frozen=True, slots=True)
+class JobStanding:
+    """How a job stands and why, in a sentence. `do` is what to do about it, "" for nothing."""
+
+    standing: StandingKind
+    why: str
+    do: str = ""
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether it goes on by itself."""
+        return self.standing in NEEDS_SOMEBODY
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """What is known of the service while a job is looked at. `alive` are processes with a heartbeat."""
+
+    alive: Sequence[SeenProcess]
+    holds: Sequence[StoredHold]
+    last_stops: Mapping[int, ActReport] = field(default_factory=dict)
+
+    def roles(self, role: str, channel: str | None = None) -> list[SeenProcess]:
+        """Those of a role, of one channel or of any."""
+        return [one for one in self.alive if one.role == role and channel in (None, one.channel)]
+
+
+def standing_of(job: CountedJob, facts: ServiceFacts) -> JobStanding:
+    """The first reason that fits. A job that has finished is none of this function's."""
+    return _decided(job, facts) or _held(job, facts) or _of_processes(job, facts) or _moving(job)
+
+
+def _decided(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
+    """By a person, or by the service."""
+    report = job.report
+    if report.state is JobState.PAUSED:
+        return JobStanding(StandingKind.PAUSED, _stopped("Paused", job, facts), "Resume it once the cause is mended.")
+    if report.state is JobState.HELD:
+        why = f"There is no channel {report.channel}."
+        return JobStanding(StandingKind.NO_CHANNEL, why, "Create the channel. The job goes on by itself then.")
+    if report.state in (JobState.CANCELLED, JobState.FAILED):
+        words = "Cancelled" if report.state is JobState.CANCELLED else "It could not start"
+        return JobStanding(StandingKind.ENDING, f"{_stopped(words, job, facts)} Its unsent emails are being ended.")
+    return None
+
+
+def _stopped(word: str, job: CountedJob, facts: ServiceFacts) -> str:
+    act = facts.last_stops.get(job.report.job_id)
+    by = "" if act is None else f" by {act.who} at {when(act.at)}"
+    return f"{word}{by}: {job.report.reason or 'no reason was given'}."
+
+
+def _held(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
+    targets = (
+        HoldTarget(HoldScope.ALL),
+        HoldTarget(HoldScope.CHANNEL, job.report.channel),
+        HoldTarget(HoldScope.CATEGORY, job.category),
+    )
+    hold = next((hold for hold in facts.holds if hold.target in targets), None)
+    if hold is None:
+        return _expired(job)
+    what = called(hold.target)
+    until = "until it is released" if hold.until_at is None else f"until {when(hold.until_at)}"
+    why = f"{what[0].upper()}{what[1:]} is held by {hold.who} since {when(hold.held_at)}, {until}: {hold.reason}."
+    return JobStanding(StandingKind.HELD, why, "Release the hold.")
+
+
+def _expired(job: CountedJob) -> JobStanding | None:
+    if not job.is_expired:
+        return None
+    why = f"It has expired at {when(job.expires_at)}. The sweeper ends its unsent emails."
+    return JobStanding(StandingKind.EXPIRED, why)
+
+
+def _of_processes(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
+    report = job.report
+    waiting = report.counts[EmailState.PENDING] + report.counts[EmailState.QUEUED] + report.counts[EmailState.SENDING]
+    if report.balanced:
+        if facts.roles("sweeper"):
+            return JobStanding(StandingKind.ENDING, "All its emails have ended. The sweeper finishes it.")
+        why = "All its emails have ended, and no sweeper is alive to finish it."
+        return JobStanding(StandingKind.NO_SWEEPER, why, "Start the service.")
+    workers = facts.roles("worker", report.channel)
+    if waiting and not workers:
+        why = f"No worker of its channel {report.channel} is alive."
+        return JobStanding(StandingKind.NO_WORKER, why, "Start the service on a host.")
+    if waiting and not any(worker.sending for worker in workers):
+        why = next((worker.detail for worker in workers if worker.detail), None) or "they do not say why"
+        return JobStanding(
+            StandingKind.BREAKER, f"No worker sends now: {why}.", "Emails go on by themselves once it answers."
+        )
+    if not facts.roles("publisher") and (report.counts[EmailState.PENDING] or not report.enlisted):
+        return JobStanding(
+            StandingKind.NO_PUBLISHER, "No publisher is alive to put its emails into the queue.", "Start one."
+        )
+    return None
+
+
+def _moving(job: CountedJob) -> JobStanding:
+    if not job.report.enlisted and not job.report.total:
+        return JobStanding(StandingKind.WAITS, "The publisher is about to pick up its emails.")
+    if job.rate:
+        return JobStanding(StandingKind.MOVES, f"{job.rate:,.1f} emails a second.")
+    if job.rate is None:
+        return JobStanding(StandingKind.MOVES, "Its speed is being measured.")
+    return JobStanding(StandingKind.WAITS, _WAITS)
+
+
+_WAITS = "No email has ended within the last half minute. They wait for a retry, for their domain, or for their turn."
+
+
+def scheduled_words(at: datetime | None) -> str:
+    """When a job that waits for its time begins."""
+    return "More than 100 years away" if at is None else f"Waits for {when(at)}"
