@@ -60,7 +60,7 @@ def test_a_page_is_used_by_keyboard_alone(viewer: Viewer, page: ConsolePage) -> 
     for _ in range(MOST_STOPS):
         viewer.page.keyboard.press("Tab")
         stop = viewer.focused()
-        if stop["tag"] == "BODY":
+        if stop["tag"] == "BODY" or (stops and stop["id"] == "skip"):  # around once
             break
         assert stop["outline"] != "none", stop
         assert stop["seen"], stop
