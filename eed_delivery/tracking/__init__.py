@@ -2,4 +2,5 @@
 
 - `ses`      SES's events
 - `bounces`  bounces and complaints by mail
+- `relay_logs`  logs of mail servers, for emails in doubt
 """
