@@ -24,7 +24,8 @@ NONE: Mapping[str, str] = {}
 
 
 class Site:
-    """One installation. `more` goes into the configuration; `fetch` gets the keys of a proxy."""
+    """One installation. `more` goes into the configuration; `fetch` gets the keys of a proxy, `environ` is its
+    environment."""
 
     def __init__(
         self,
@@ -71,14 +72,15 @@ class Site:
         token: str | None = None,
         role: str | None = "admin",
         peer: str = "127.0.0.1",
+        media: str = "application/json",
         **headers: str,
     ) -> TestResponse:
         """One request of the API, by a token of `role`. Words of header names are separated by _."""
         secret = token or (self.token(role) if role else None)
         given = {"Authorization": f"Bearer {secret}"} if secret else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        data = None if body is None else body if isinstance(body, str) else json.dumps(body)
-        content = None if body is None else "application/json"
+        data = None if body is None else body if isinstance(body, str | bytes) else json.dumps(body)
+        content = None if body is None else media
         return Client(self.app).open(
             path, method=method, headers=given, data=data, content_type=content, environ_base={"REMOTE_ADDR": peer}
         )

@@ -15,6 +15,7 @@ Its endpoints:
 - `jobs`         jobs, and decisions on them
 - `submitting`   jobs that callers register
 - `emails`       emails
+- `doubts`       emails in doubt, and what a relay's log proves of them
 - `lists`        processes, and the audit
 - `channels`     channels and their holds
 - `holds`        what is held

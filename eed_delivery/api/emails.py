@@ -1,17 +1,24 @@
-"""Emails: search, and one with all that was tried."""
+"""Emails: search, one with all that was tried, as its customer gets it, and once more."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
 from flask import Response
 from pydantic import Field
 
 from eed_delivery.access.rights import Right
 from eed_delivery.api.cursors import Cursors
+from eed_delivery.api.keyed import once
 from eed_delivery.api.masking import shown, shown_or_none
 from eed_delivery.api.routes import ApiRoutes
-from eed_delivery.api.schemas import Asked, Cursor, OneKey, PageSize, Told, Utc, as_json
-from eed_delivery.operations.emails import EmailReport, EmailsRequest, EmailView
-from eed_delivery.operators.shell import json_answer, operations_now
+from eed_delivery.api.schemas import Asked, Cursor, Key, OneKey, PageSize, Reason, Told, Utc, as_json
+from eed_delivery.operations.emails import EmailReport, EmailView
+from eed_delivery.operations.previewing import EmailPreview
+from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.resending import ResendRequest
+from eed_delivery.operations.searching import SearchKind, SearchRequest
+from eed_delivery.operators.problems import HttpProblem
+from eed_delivery.operators.shell import caller_now, json_answer, operations_now
 
 
 class EmailAnswer(Told):
@@ -87,9 +94,20 @@ class OneEmailAnswer(EmailAnswer):
 
 
 class SearchBody(Asked):
-    """Whose emails."""
+    """What to look for: one of these. An address needs the right `see_recipients`."""
 
-    recipient: Annotated[str, Field(min_length=3, max_length=320)]
+    recipient: Annotated[str, Field(min_length=3, max_length=320)] | None = None
+    key: Annotated[Key, Field(description="Of an email or of a job.")] | None = None
+    message_id: Annotated[str, Field(min_length=3, max_length=300)] | None = None
+    name: Annotated[str, Field(min_length=3, max_length=255, description="Words of a job's name.")] | None = None
+
+    def wanted(self, after: str | None) -> SearchRequest:
+        """The one that is given. Raises `InvalidRequest`."""
+        given = [(kind, text) for kind in SearchKind if (text := getattr(self, kind.value)) is not None]
+        if len(given) != 1:
+            raise InvalidRequest("name a recipient, a key, a message_id or a name, and only one", which="recipient")
+        ((kind, text),) = given
+        return SearchRequest(text, kind, after)
 
 
 class SearchQuery(Asked):
@@ -99,31 +117,142 @@ class SearchQuery(Asked):
     after: Cursor | None = None
 
 
+class FoundJobAnswer(Told):
+    """A job by its name or key."""
+
+    key: str
+    name: str
+    state: str
+    created_at: Utc
+
+
 class FoundAnswer(Told):
-    """A page of emails of all jobs."""
+    """A page of emails of all jobs. Jobs are found by a key or a name."""
 
     items: list[EmailAnswer]
+    jobs: list[FoundJobAnswer]
     next: str | None
+
+
+class PreviewQuery(Asked):
+    """How it is shown."""
+
+    form: Annotated[Literal["eml", "parts"], Field(description="The message, or JSON with its parts.")] = "eml"
+
+
+class PreviewPartAnswer(Told):
+    """A part of an email, or a file that its channel would put. `size` is bytes."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    attached: bool
+
+
+class PreviewAnswer(Told):
+    """A rendered email. `missing` are values that its templates print and that it does not have."""
+
+    key: str
+    job: str
+    recipient: str
+    sender: str
+    subject: str
+    text: str | None
+    has_html: bool
+    missing: list[str]
+    parts: list[PreviewPartAnswer]
+
+
+class ResendBody(Asked):
+    """Why. Another address than the source's, and one on the suppression list, need the right `admin`."""
+
+    reason: Reason
+    recipient: Annotated[str, Field(min_length=3, max_length=320)] | None = None
+    despite_suppression: bool = False
+
+
+class ResentAnswer(Told):
+    """The new email's key. The service sends it by itself."""
+
+    key: str
+    resend_of: str
 
 
 def routes(cursors: Cursors) -> ApiRoutes:
     """The routes of this subject."""
     r = ApiRoutes("emails", "Emails of all jobs.")
 
-    @r.post("/emails/search", Right.SEE_RECIPIENTS, FoundAnswer, "emails --to ADDRESS")
+    @r.post("/emails/search", Right.VIEW, FoundAnswer, "find TEXT")
     def search_emails(query: SearchQuery, body: SearchBody) -> Response:
-        """Find all emails to an address, however it is spelt. It is in the audit."""
-        wanted = EmailsRequest(to=body.recipient, after=cursors.after(query.after))
-        page = operations_now().emails.page(wanted, query.limit)
-        items = [email_answer(email, page.job_keys.get(email.job_id, "")) for email in page.emails]
-        return json_answer(as_json(FoundAnswer(items=items, next=cursors.next(page.next_after))))
+        """Find emails of all jobs by recipient, key or Message-ID, and jobs by key or name. It is in the audit."""
+        wanted = body.wanted(cursors.after(query.after))
+        if wanted.kind is SearchKind.RECIPIENT:
+            need(Right.SEE_RECIPIENTS, "To search by recipient")
+        found = operations_now().searching.page(wanted, query.limit)
+        items = [email_answer(email, found.job_key(email)) for email in found.emails]
+        jobs = [
+            FoundJobAnswer(key=job.key, name=shown(job.name), state=job.state, created_at=job.created_at)
+            for job in found.jobs
+        ]
+        return json_answer(as_json(FoundAnswer(items=items, jobs=jobs, next=cursors.next(found.next_after))))
 
     @r.get("/emails/<path:key>", Right.VIEW, OneEmailAnswer, "email {key}")
     def show_email(path: OneKey) -> Response:
         """Show an email with each try and each event. It is in the audit."""
         return json_answer(as_json(_whole(operations_now().emails.view(path.key))))
 
+    _add_content(r)
     return r
+
+
+def _add_content(r: ApiRoutes) -> None:
+    @r.get("/emails/<path:key>/preview", Right.SEE_CONTENT, PreviewAnswer, "preview {key}")
+    def preview_email(path: OneKey, query: PreviewQuery) -> Response:
+        """Render an email now, as its customer would get it. Nothing is sent. It is in the audit."""
+        found = operations_now().previewing.preview(path.key)
+        if query.form == "parts" or found.message is None:
+            return json_answer(as_json(_previewed(found)))
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", found.key)
+        headers = {"Content-Disposition": f'attachment; filename="{name}.eml"'}
+        return Response(found.message, 200, headers, mimetype="message/rfc822")
+
+    @r.post("/emails/<path:key>/resend", Right.OPERATE, ResentAnswer, "resend {key} --reason WHY")
+    def resend_email(path: OneKey, body: ResendBody) -> Response:
+        """Send a sent email again, as a new email of the same job. It needs Idempotency-Key."""
+        if body.recipient is not None or body.despite_suppression:
+            need(Right.ADMIN, "To send it to another address, or despite the suppression list,")
+        request = ResendRequest(path.key, body.reason, body.recipient, body.despite_suppression)
+        resending = operations_now().resending
+        return once(lambda: resending.resend(request), lambda: _resent(path.key), needed=True)
+
+
+def _resent(key: str) -> dict[str, Any]:
+    """The newest resend. It is looked up, because the first answer may have been lost with its process."""
+    return as_json(ResentAnswer(key=operations_now().resending.newest(key), resend_of=key))
+
+
+def _previewed(found: EmailPreview) -> PreviewAnswer:
+    return PreviewAnswer(
+        key=found.key,
+        job=found.job,
+        recipient=shown(found.recipient),
+        sender=found.sender,
+        subject=found.subject,
+        text=found.text,
+        has_html=found.html is not None,
+        missing=list(found.missing),
+        parts=[PreviewPartAnswer.model_validate(part) for part in found.parts],
+    )
+
+
+def need(right: Right, what: str) -> None:
+    """Refuse a caller without a right that not each request of a route needs. Raises `HttpProblem`."""
+    if not caller_now().may(right):
+        facts = {"right": right.value}
+        raise HttpProblem(
+            403, "no_right", f"{what} needs the right {right.value}.", "Ask an admin for it.", facts=facts
+        )
 
 
 def email_answer(email: EmailReport, job: str) -> EmailAnswer:

@@ -9,13 +9,26 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from eed_delivery.api import channels, emails, health, holds, jobs, lists, long_acts, paces, submitting, suppressions
+from eed_delivery.api import (
+    channels,
+    doubts,
+    emails,
+    health,
+    holds,
+    jobs,
+    lists,
+    long_acts,
+    paces,
+    submitting,
+    suppressions,
+)
 from eed_delivery.api.cursors import Cursors
 from eed_delivery.api.routes import PREFIX, check_request
 from eed_delivery.api.schemas import ProblemModel
 from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.problems import invalid
 from eed_delivery.operators.routes import OPEN, needs
+from eed_delivery.operators.sealing import Seal
 from eed_delivery.operators.shell import answer_of, json_answer
 
 VERSION = "1"
@@ -42,21 +55,23 @@ def new_application() -> OpenAPI:
 def add_api(app: OpenAPI, parts: OperatorsParts) -> None:
     """Add all routes below /api/v1, and those of health checks. To be called after the shell is around it."""
     app.before_request(_check)
-    _add_routes(app, Cursors(parts.secret), parts.readiness.look, parts.callers.of)
+    _add_routes(app, parts.secret, parts.readiness.look, parts.callers.of)
     app.add_url_rule(f"{PREFIX}/openapi.json", "openapi", needs(OPEN)(_description))
 
 
-def _add_routes(app: OpenAPI, cursors: Cursors, look: health.Look, find: health.Find) -> None:
+def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find) -> None:
+    cursors = Cursors(secret)
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
-    others = (holds.routes(), paces.routes(), submitting.routes(), suppressions.routes(cursors))
-    for routes in (*subjects, *others, long_acts.routes(cursors), health.routes(look, find)):
+    alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
+    others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors))
+    for routes in (*subjects, *others, health.routes(look, find)):
         app.register_api(routes.blueprint)
 
 
 def described() -> dict[str, Any]:
     """The file that describes the API."""
     app = new_application()
-    _add_routes(app, Cursors(""), lambda: (), lambda *_: None)
+    _add_routes(app, "", lambda: (), lambda *_: None)
     return cast("dict[str, Any]", app.api_doc)
 
 

@@ -7,6 +7,8 @@
 - `archiving`  the parts of the channels' archives
 - `aws_clients` clients of AWS's services
 - `channel_surroundings` what a channel's kind gets from here
+- `message_ids` the Message-IDs of emails, for people
+- `previews`   renders one email for people
 - `manifests`  what puts the manifests of a channel's jobs
 - `metrics`    has a process keep its metrics
 - `heartbeats` heartbeats of roles that send nothing

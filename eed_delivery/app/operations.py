@@ -24,6 +24,7 @@ PATIENCE_SECONDS = 5.0
 
 if TYPE_CHECKING:
     from eed_delivery.alerts.receivers import AlertReceiver
+    from eed_delivery.app.message_ids import MessageIds
     from eed_delivery.app.parts import App
     from eed_delivery.channels.directory import ChannelDirectory
     from eed_delivery.database.transactions import Database
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.channels import ChannelOperations
     from eed_delivery.operations.checking.service import ServiceCheck
     from eed_delivery.operations.deciding import Deciding
+    from eed_delivery.operations.doubts.workbench import DoubtWorkbench
     from eed_delivery.operations.emails import EmailQueries
     from eed_delivery.operations.emf import EmfLog
     from eed_delivery.operations.figures import LedgerFigures
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.paces import PaceOperations
     from eed_delivery.operations.persons import Persons
     from eed_delivery.operations.preparing import Preparing
+    from eed_delivery.operations.previewing import Previewing
     from eed_delivery.operations.processes import ProcessQueries
     from eed_delivery.operations.queue_making import QueueMaking
     from eed_delivery.operations.reconciling import Reconciling
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.reporting import Reporting
     from eed_delivery.operations.requeueing import Requeueing
     from eed_delivery.operations.resending import Resending
+    from eed_delivery.operations.searching import Searching
     from eed_delivery.operations.submitting.submission import Submitting
     from eed_delivery.operations.submitting.uploading import Uploading
     from eed_delivery.operations.suppression.listing import Suppression
@@ -220,7 +224,7 @@ class Operations:
     def by(self, actor: Actor, *, approved: bool = False) -> "Operations":
         """The same for another person, over the same connections."""
         other = Operations(self.settings, actor, self._database, approved=approved)
-        names = ("_app", "_source", "_outbox", "_pseudonyms", "_shared_figures", "processes", "tonight")
+        names = ("_app", "_source", "_outbox", "_pseudonyms", "_message_ids", "_shared_figures", "processes", "tonight")
         other.__dict__.update({name: getattr(self, name) for name in names})
         return other
 
@@ -301,9 +305,9 @@ class Operations:
         """List emails, and show one."""
         from eed_delivery.operations.emails import EmailQueries
 
-        domain = self.settings.rendering.message_id_domain
         ledgers = (self._reporting, self._outcomes, self._engagement, self._proofs, self._acts, self._audit)
-        return EmailQueries(domain, self.keys, *ledgers, lambda: self._app.webhook_list(self._database, self._actor))
+        likeliest = self._message_ids.likeliest
+        return EmailQueries(likeliest, self.keys, *ledgers, lambda: self._app.webhook_list(self._database, self._actor))
 
     @cached_property
     def processes(self) -> "ProcessQueries":
@@ -338,6 +342,24 @@ class Operations:
         )
 
     @cached_property
+    def doubts(self) -> "DoubtWorkbench":
+        """List the doubts of all jobs, and settle them from a relay's log."""
+        from eed_delivery.ledger.doubts import DoubtLedger
+        from eed_delivery.ledger.workers import WorkerLedger
+        from eed_delivery.operations.doubts.workbench import DoubtWorkbench
+
+        ledger = DoubtLedger(self._database, self._source, self._outbox, self._actor)
+        ids = self._message_ids
+        parts = (ledger, WorkerLedger(self._database), self._reporting.now, ids.of_doubt, ids.domain)
+        return DoubtWorkbench(*parts, self._file_channels, self._app.stored_reply())
+
+    @cached_property
+    def _message_ids(self) -> "MessageIds":
+        from eed_delivery.app.message_ids import MessageIds
+
+        return MessageIds(self.settings)
+
+    @cached_property
     def nudging(self) -> "Nudging":
         """Register a job before the publisher looks for it."""
         from eed_delivery.ledger.publishing.ledger import PublishingLedger
@@ -357,7 +379,26 @@ class Operations:
 
         who, outbox, pseudonyms = self._actor, self._outbox, self._pseudonyms
         resends = ResendLedger(self._database, self._source, who, outbox, pseudonyms, self._file_channels)
-        return Resending(self.keys, resends)
+        return Resending(self.keys, resends, self._reporting)
+
+    @cached_property
+    def searching(self) -> "Searching":
+        """Find emails and jobs over all that there is."""
+        from eed_delivery.ledger.searching import SearchLedger
+        from eed_delivery.operations.searching import Searching
+
+        found, read = SearchLedger(self._database), self._message_ids.read
+        return Searching(self.emails, found, self._reporting, self._audit, read)
+
+    @cached_property
+    def previewing(self) -> "Previewing":
+        """Show an email as its customer would get it."""
+        from eed_delivery.app.previews import renders
+        from eed_delivery.ledger.previewing import PreviewLedger
+        from eed_delivery.operations.previewing import Previewing
+
+        contents = PreviewLedger(self._database, self._source)
+        return Previewing(self.keys, contents, self._audit, renders(self.settings))
 
     def _file_channels(self) -> Collection[str]:
         """The channels that put files."""

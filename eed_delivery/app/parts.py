@@ -324,7 +324,7 @@ class App:
             AnswersLedger(database),
             self.operating(database),
             partial(DomainHolds, database),
-            stored_reply=self._stored_reply(),
+            stored_reply=self.stored_reply(),
         )
 
     def retention(self) -> Retention | None:
@@ -437,7 +437,7 @@ class App:
             visibility_seconds=self.settings.queue.visibility_timeout_seconds,
             start_rendering=partial(isolated_render.start, self.settings, name),
             render_seconds=self.settings.service.render_seconds,
-            stored_reply=self._stored_reply(),
+            stored_reply=self.stored_reply(),
             copies=self.archives.copies(name, database),
         )
         return Worker(parts, settings, stop, pulse)
@@ -457,7 +457,8 @@ class App:
         finally:
             database.close()
 
-    def _stored_reply(self) -> Callable[[str], str]:
+    def stored_reply(self) -> Callable[[str], str]:
+        """How the ledger keeps what mail servers say."""
         return masked_reply if self.settings.privacy.store_replies == "masked" else str
 
     @cached_property

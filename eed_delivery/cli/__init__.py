@@ -9,6 +9,8 @@ commands:
 - `reading`             jobs, emails
 - `one_job`             job
 - `one_email`           email
+- `finding`             find
+- `previewing`          preview
 - `processes`           processes
 - `reporting`           report
 - `requeueing`          requeue
@@ -16,6 +18,7 @@ commands:
 - `nudging`             nudge
 - `reconciling`         reconcile
 - `deciding`            settle, pause, resume, cancel
+- `doubts`              doubts list, match, settle
 - `channels`            channel kinds, list, show, create, edit, check, hold, release, remove
 - `holding`             hold add, list, release
 - `pacing`              pace show, set, clear
@@ -102,6 +105,8 @@ COMMANDS = {
     "job": "one_job:job",
     "emails": "reading:emails",
     "email": "one_email:email",
+    "find": "finding:find",
+    "preview": "previewing:preview",
     "nudge": "nudging:nudge",
     "report": "reporting:report",
     "processes": "processes:processes",
@@ -109,6 +114,7 @@ COMMANDS = {
     "resend": "resending:resend",
     "reconcile": "reconciling:reconcile",
     "settle": "deciding:settle",
+    "doubts": "doubts:doubts",
     "pause": "deciding:pause",
     "resume": "deciding:resume",
     "cancel": "deciding:cancel",

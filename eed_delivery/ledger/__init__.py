@@ -4,6 +4,7 @@
 - `delivering`   the worker: claim, wire, record, release
 - `sweeping`     the sweeper: recover, settle, finish
 - `operating`    the operator: requeue, settle, pause, resume, cancel
+- `doubts`       the operator: all emails in doubt, and the settlement of many at once
 - `resending`    the operator: sends a sent email once more. `resends` knows which emails are resends
 - `acts`         the audit: each act, by whom and why, in its own transaction
 - `actor`        who acts
@@ -17,6 +18,8 @@
 - `reporting`    reads for people
 - `job_lists`    lists of jobs, and the counts of their emails
 - `job_breakdown` a job's emails by domain and by minute, read in pieces
+- `searching`    finds emails and jobs over all that there is
+- `previewing`   an email with its content, without a claim
 - `proofs`       the SHA-256 of what was sent, for people
 - `job_watch`    bounces and complaints of running jobs, and the pause that follows
 - `job_facts`    what the ledger knows of a job beside its content in the source

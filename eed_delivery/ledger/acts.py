@@ -101,6 +101,7 @@ class ActKind(StrEnum):
     REPORT = "report"
     EMAILS = "emails"
     EMAIL = "email"
+    PREVIEW = "preview"  # an email was rendered for a person
     SUPPRESSION_LIST = "suppression_list"
     SUPPRESSION_EXPORT = "suppression_export"
     AUDIT = "audit"
@@ -112,6 +113,7 @@ READS = frozenset(
         ActKind.REPORT,
         ActKind.EMAILS,
         ActKind.EMAIL,
+        ActKind.PREVIEW,
         ActKind.SUPPRESSION_LIST,
         ActKind.SUPPRESSION_EXPORT,
         ActKind.AUDIT,

@@ -7,10 +7,13 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `jobs`, `emails`, `processes`   lists with a limit and a cursor, and one with all that is known of it
 - `tonight`, `standing`           what runs, what stands still, and why
 - `job_counts`, `snapshots`       figures that all viewers share
+- `searching`                     a customer's emails over all jobs
+- `previewing`                    an email as its customer gets it
 - `keys`                          which job or email a key of the source names, and why none
 - `watching`                      follow a job until it has finished
 - `requeueing`, `resending`       send again what has failed, or was sent
 - `deciding`                      settle, pause, resume, cancel
+- `doubts`                        emails in doubt of all jobs, settled from a relay's log
 - `reconciling`                   the source against the ledger
 - `reporting`                     a job's report and certificate
 - `submitting`                    register a job, in the reference schema (`reference_schema`)

@@ -83,7 +83,7 @@ class EmailQueries:
 
     def __init__(
         self,
-        message_id_domain: str,
+        message_id: Callable[[int, int, str], str],
         keys: Keys,
         reporting: ReportingLedger,
         outcomes: OutcomeLedger,
@@ -93,8 +93,9 @@ class EmailQueries:
         audit: AuditLedger,
         webhooks: Callable[[], WebhookList],
     ) -> None:
+        """`message_id` gives the Message-ID of an email, by its id, its generation and its job's channel."""
         self._webhooks = webhooks
-        self._message_id_domain = message_id_domain
+        self._message_id = message_id
         self._keys = keys
         self._reporting = reporting
         self._outcomes = outcomes
@@ -140,7 +141,7 @@ class EmailQueries:
         return EmailView(
             report=report,
             job_key=job.key if job else str(report.job_id),
-            header_id=f"<{report.email_id}.{report.gen}@{self._message_id_domain}>",
+            header_id=f"<{self._message_id(report.email_id, report.gen, job.channel if job else '')}>",
             resends=tuple(resend.key for resend in self._reporting.resends(report)),
             engagement=self._engagement.of_email(report),
             proof=proof,

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.resending import Resend, ResendLedger, Resent
 from eed_delivery.operations.keys import Keys
+from eed_delivery.operations.refusals import UnknownKey
 from eed_delivery.operations.values import address, reason
 
 __all__ = ["ResendRequest", "Resending", "Resent"]
@@ -30,9 +32,10 @@ class ResendRequest:
 class Resending:
     """Enters resends. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
 
-    def __init__(self, keys: Keys, resends: ResendLedger) -> None:
+    def __init__(self, keys: Keys, resends: ResendLedger, reporting: ReportingLedger) -> None:
         self._keys = keys
         self._resends = resends
+        self._reporting = reporting
 
     def resend(self, request: ResendRequest) -> Resent:
         """Enter a new email of the same job. The service sends it by itself. Returns its key and where it goes."""
@@ -40,3 +43,11 @@ class Resending:
         return self._resends.resend(
             Resend(email_id, request.reason, request.recipient, request.despite_suppression),
         )
+
+    def newest(self, key: str) -> str:
+        """The key of the newest resend of an email. Raises `UnknownKey`."""
+        report = self._reporting.email(self._keys.email_id(key))
+        found = self._reporting.resends(report) if report else []
+        if not found:
+            raise UnknownKey(f"email {key} was not sent once more", which=f"email {key}")
+        return found[-1].key

@@ -7,5 +7,6 @@
 - `cookies`   the cookie of a session
 - `asking`    who asks for a long act, and whether they may
 - `problems`  errors as answers (RFC 9457)
+- `sealing`  facts that a caller carries for us, encrypted
 - `server`    waitress, with limits of its own
 """

@@ -13,6 +13,7 @@ from eed_delivery.operations.actor import Actor
 from eed_delivery.operations.auditing import AuditQueries
 from eed_delivery.operations.channels import ChannelOperations
 from eed_delivery.operations.deciding import Deciding
+from eed_delivery.operations.doubts.workbench import DoubtWorkbench
 from eed_delivery.operations.emails import EmailQueries
 from eed_delivery.operations.figures import LedgerFigures
 from eed_delivery.operations.holds import HoldOperations
@@ -22,10 +23,13 @@ from eed_delivery.operations.long_acts.report_orders import ReportOrders
 from eed_delivery.operations.long_acts.starting import LongActs
 from eed_delivery.operations.nudging import Nudging
 from eed_delivery.operations.paces import PaceOperations
+from eed_delivery.operations.previewing import Previewing
 from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.operations.readiness import Readiness
 from eed_delivery.operations.repeats import Repeats
 from eed_delivery.operations.reporting import Reporting
+from eed_delivery.operations.resending import Resending
+from eed_delivery.operations.searching import Searching
 from eed_delivery.operations.submitting.uploading import Uploading
 from eed_delivery.operations.suppression.listing import Suppression
 from eed_delivery.operations.tonight import TonightQueries
@@ -41,7 +45,15 @@ class PersonsOperations(Protocol):
     @property
     def deciding(self) -> Deciding: ...
     @property
+    def doubts(self) -> DoubtWorkbench: ...
+    @property
     def nudging(self) -> Nudging: ...
+    @property
+    def searching(self) -> Searching: ...
+    @property
+    def previewing(self) -> Previewing: ...
+    @property
+    def resending(self) -> Resending: ...
     @property
     def processes(self) -> ProcessQueries: ...
     @property

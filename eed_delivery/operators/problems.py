@@ -19,6 +19,7 @@ from eed_delivery.errors import (
     RenderError,
 )
 from eed_delivery.operations.deciding import JobChanged
+from eed_delivery.operations.doubts.workbench import DoubtsChanged
 from eed_delivery.operations.long_acts.approving import SamePerson
 from eed_delivery.operations.long_acts.second_person import SecondPersonNeeded
 from eed_delivery.operations.long_acts.starting import PersonNeeded
@@ -105,6 +106,7 @@ _STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
     (SamePerson, 403, "same_person"),
     (PersonNeeded, 403, "person_needed"),
     (SecondPersonNeeded, 409, "second_person"),
+    (DoubtsChanged, 412, "changed"),
     (InvalidRequest, 422, "invalid"),
     (UnknownKey, 404, "unknown"),
     (JobWaits, 409, "scheduled"),

@@ -41,6 +41,16 @@ def needs(right: RouteRight) -> Callable[[View], View]:
     return mark
 
 
+def takes_up_to(size: int) -> Callable[[View], View]:
+    """Let a route take a body of so many bytes. It stands next to the function, below the route itself."""
+
+    def mark(view: View) -> View:
+        setattr(view, LARGEST_BODY, size)
+        return view
+
+    return mark
+
+
 def right_of(app: Flask, endpoint: str) -> RouteRight:
     """What a route asks for. Raises `UndeclaredRoute`."""
     found = getattr(app.view_functions[endpoint], _MARK, None)

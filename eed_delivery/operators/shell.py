@@ -95,7 +95,7 @@ class Shell:
     def _bound_body(self) -> None:
         """The server takes the largest body of all routes. Each route has a limit of its own."""
         view = self._app.view_functions.get(request.endpoint or "")
-        request.max_content_length = limit = getattr(view, LARGEST_BODY, MAX_BODY)
+        request.max_content_length = request.max_form_memory_size = limit = getattr(view, LARGEST_BODY, MAX_BODY)
         if (request.content_length or 0) > limit:
             raise RequestEntityTooLarge(f"The body has more than {limit:,} bytes.")
 

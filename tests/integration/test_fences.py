@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Update
 
-from eed_delivery.ledger import job_watch, operating, sweeping
+from eed_delivery.ledger import doubts, job_watch, operating, sweeping
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as worker
 from eed_delivery.ledger.holds import ledger as holds
@@ -195,6 +195,12 @@ EMAILS = {
         {"id": 1000, "to_state": "sent", "reason": "x", "new_token": 5},
         {"state": "in_doubt"},
         one_each(state="failed"),
+    ),
+    "settle many": Case(
+        doubts.SETTLE_MANY,
+        {"ids": [1000], "fences": [(1000, 2)], "to_state": "sent", "reason": "x", "new_token": 5},
+        {"state": "in_doubt", "gen": 2},
+        one_each(gen=3, state="failed"),
     ),
 }
 
