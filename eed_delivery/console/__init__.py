@@ -22,4 +22,8 @@ The pages:
 - `processes`      the processes of all hosts
 - `audit`          who did what, and the end of its chain
 - `long_acts`      operations, with their progress, and approvals
+- `searching`      a customer's emails over all jobs
+- `doubts`         emails in doubt of all jobs, settled from a relay's log
+- `previewing`     an email as its customer gets it
+- `resending`      an email once more
 """

@@ -6,13 +6,27 @@ from flask import Blueprint, Flask, Response, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
 from eed_delivery.access.rights import Right
-from eed_delivery.console import audit, emails, job_decisions, jobs, long_acts, one_job, processes, tonight
+from eed_delivery.console import (
+    audit,
+    doubts,
+    emails,
+    job_decisions,
+    jobs,
+    long_acts,
+    one_job,
+    previewing,
+    processes,
+    resending,
+    searching,
+    tonight,
+)
 from eed_delivery.console.login import LoginPages
 from eed_delivery.console.problem_pages import problem_page
 from eed_delivery.console.rendering import ASSETS, ConsoleFrame
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.routes import OPEN, needs
+from eed_delivery.operators.sealing import Seal
 from eed_delivery.operators.shell import LOGIN, Shell
 
 ASSET_SECONDS = 31_536_000
@@ -25,8 +39,10 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     _add_login(blueprint, LoginPages(shell, parts))
     blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
     routes = PageRoutes(blueprint)
-    for subject in (tonight, jobs, job_decisions, one_job, emails, processes, long_acts, audit):
+    looks = (tonight, jobs, job_decisions, one_job, emails, searching, previewing, resending)
+    for subject in (*looks, processes, long_acts, audit):
         subject.add(routes)
+    doubts.add(routes, Seal(parts.secret, "doubts"))
     app.register_blueprint(blueprint)
     ConsoleFrame(app, parts)
     shell.as_page = problem_page

@@ -40,5 +40,9 @@ PAGES = (
     ConsolePage("processes", "/processes", empty=True),
     ConsolePage("audit", "/audit", empty=True),
     ConsolePage("operations", "/operations", empty=True),
+    ConsolePage("search", "/search", empty=True),
+    ConsolePage("doubts", "/doubts", empty=True),
+    ConsolePage("send again", "/emails/42000/resend"),
+    ConsolePage("preview", "/emails/42000/preview"),
     ConsolePage("no such page", "/nowhere", empty=True, status=404),
 )
