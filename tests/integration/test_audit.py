@@ -23,16 +23,18 @@ from eed_delivery.ledger.auditing import AuditEntry, AuditFilter, AuditLedger
 from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.ledger.suppression.listing import SuppressionEntry, SuppressionList
 from eed_delivery.ledger.webhooks.outbox import Outbox
-from eed_delivery.model import EmailState
+from eed_delivery.model import EmailState, HoldScope, HoldTarget
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.operations.access import NewTokenRequest, NewUserRequest, OperatorRole, Right
 from eed_delivery.operations.auditing import AuditRequest
 from eed_delivery.operations.channels import ALL, ChannelEdit, NewChannel
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
 from eed_delivery.operations.emails import EmailsRequest
+from eed_delivery.operations.holds import HoldRequest
 from eed_delivery.operations.long_acts.report_orders import ReportOrder
 from eed_delivery.operations.long_acts.requests import LongActKind, LongActRequest, LongActSelection
 from eed_delivery.operations.long_acts.starting import Asker
+from eed_delivery.operations.paces import PaceRequest
 from eed_delivery.operations.persons import EraseRequest
 from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.reporting import ReportRequest
@@ -250,6 +252,22 @@ def release_channel(place: Place) -> Callable[[], object]:
     place.operations.channels.hold(ALL, "a wrong letter")
     place.forget()
     return lambda: place.operations.channels.release(ALL)
+
+
+NEWSLETTERS = HoldTarget(HoldScope.CATEGORY, "newsletters")
+DOMAIN = HoldTarget(HoldScope.DOMAIN, "example.com")
+
+
+def release_hold(place: Place, release: Callable[[int], object]) -> Callable[[], object]:
+    held = place.operations.holds.hold(HoldRequest(NEWSLETTERS, "a wrong letter"))
+    place.forget()
+    return lambda: release(held.hold.hold_id)
+
+
+def clear_pace(place: Place) -> Callable[[], object]:
+    place.operations.paces.set(PaceRequest("default", 50.0, "the relay asks for it"))
+    place.forget()
+    return lambda: place.operations.paces.set(PaceRequest("default", None, "it may be fast again"))
 
 
 BEFORE_ITS_TIME = {"state": "waits for its time"}
@@ -606,6 +624,44 @@ ACTS: Mapping[str, Case] = {
     "channels.release": Case(
         ActKind.CHANNEL_RELEASE, release_channel, ActObject.CHANNEL, "*", {"before": {"reason": "a wrong letter"}}
     ),
+    "holds.hold": Case(
+        ActKind.CATEGORY_HOLD,
+        lambda place: lambda: place.operations.holds.hold(HoldRequest(NEWSLETTERS, "a wrong letter", 7200.0)),
+        ActObject.CATEGORY,
+        "newsletters",
+        {"reason": "a wrong letter", "after": {"until_seconds": 7200}},
+    ),
+    "holds.hold of a domain": Case(
+        ActKind.DOMAIN_HOLD,
+        lambda place: lambda: place.operations.holds.hold(HoldRequest(DOMAIN, "its operator asks for it")),
+        ActObject.DOMAIN,
+        "example.com",
+        {"reason": "its operator asks for it", "after": {}},
+    ),
+    "holds.release": Case(
+        ActKind.CATEGORY_RELEASE,
+        lambda place: release_hold(place, lambda hold_id: place.operations.holds.release(hold_id)),
+        ActObject.CATEGORY,
+        "newsletters",
+        {"before": {"reason": "a wrong letter"}},
+    ),
+    "holds.release_target": Case(
+        ActKind.CATEGORY_RELEASE,
+        lambda place: release_hold(place, lambda _: place.operations.holds.release_target(NEWSLETTERS)),
+        ActObject.CATEGORY,
+        "newsletters",
+        {"before": {"reason": "a wrong letter"}},
+    ),
+    "paces.set": Case(
+        ActKind.PACE_SET,
+        lambda place: lambda: place.operations.paces.set(PaceRequest("default", 50.0, "the relay asks for it", 3600.0)),
+        ActObject.CHANNEL,
+        "default",
+        {"reason": "the relay asks for it", "after": {"per_second": "50", "until_seconds": 3600}},
+    ),
+    "paces.set to none": Case(
+        ActKind.PACE_CLEAR, clear_pace, ActObject.CHANNEL, "default", {"reason": "it may be fast again"}
+    ),
     # reads of personal data
     "reporting.begin": job_case(ActKind.REPORT, report, after={"format": "csv", "opens": True}),
     "emails.each": job_case(
@@ -656,6 +712,13 @@ ACTS: Mapping[str, Case] = {
         None,
         {"after": {"person": "bert"}},
     ),
+    "auditing.export": Case(
+        ActKind.AUDIT,
+        lambda place: lambda: list(place.operations.auditing.export()),
+        ActObject.AUDIT,
+        None,
+        {"after": {"export": True}},
+    ),
 }
 
 _KEYS = "resolves a key to a number"
@@ -663,6 +726,15 @@ _CHECK = "a check: it changes nothing, and shows no recipient"
 _REPEAT = "about a request, whose act has its own row"
 _COUNTS = "counts and states"
 EXEMPT: Mapping[str, str] = {
+    "auditing.check": "it says whether the chain holds, and shows no row",
+    "figures.now": _COUNTS,
+    "emf.step": _COUNTS,
+    "holds.all": "holds, and no recipient",
+    "holds.view": "a hold and processes",
+    "holds.view_target": "a hold and processes",
+    "holds.on_wire": _COUNTS,
+    "holds.leaving": _COUNTS,
+    "paces.view": "paces and processes",
     "long_acts.preview": _COUNTS,
     "long_acts.page": _COUNTS,
     "long_acts.view": _COUNTS,
