@@ -726,6 +726,23 @@ _CHECK = "a check: it changes nothing, and shows no recipient"
 _REPEAT = "about a request, whose act has its own row"
 _COUNTS = "counts and states"
 EXEMPT: Mapping[str, str] = {
+    "jobs.acts": "what the audit keeps of a job, for whoever may see the job",
+    "jobs.all_waiting": _COUNTS,
+    "jobs.breakdown": "counts by domain",
+    "jobs.counted": _COUNTS,
+    "jobs.failures_by_the_side": "counts and reasons",
+    "jobs.now": _COUNTS,
+    "jobs.outcomes": _COUNTS,
+    "processes.look": "processes, and no person",
+    "repeats.keep": _REPEAT,
+    "submitting.registered_as": _REPEAT,
+    "uploading.registered_as": _REPEAT,
+    "uploading.checked": "reads the caller's own file",
+    "uploading.preview": "renders the caller's own file",
+    "uploading.register": "as submitting.register: tests/integration/test_submit_api.py",
+    "tonight.look": _COUNTS,
+    "tonight.queues": _COUNTS,
+    "tonight.standing_of": _COUNTS,
     "auditing.check": "it says whether the chain holds, and shows no row",
     "figures.now": _COUNTS,
     "emf.step": _COUNTS,
