@@ -462,7 +462,6 @@ eed_webhook = Table(
     Column("answer", prose(DETAIL_LENGTH)),
     Index("eed_webhook_due", "state", "due_at"),
     Index("eed_webhook_by_email", "email_id"),  # what was told about one email
-    Index("eed_webhook_by_email", "email_id"),
     **_OPTIONS,
 )
 

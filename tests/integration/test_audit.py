@@ -258,8 +258,10 @@ NEWSLETTERS = HoldTarget(HoldScope.CATEGORY, "newsletters")
 DOMAIN = HoldTarget(HoldScope.DOMAIN, "example.com")
 
 
-def release_hold(place: Place, release: Callable[[int], object]) -> Callable[[], object]:
-    held = place.operations.holds.hold(HoldRequest(NEWSLETTERS, "a wrong letter"))
+def release_hold(
+    place: Place, release: Callable[[int], object], target: HoldTarget = NEWSLETTERS
+) -> Callable[[], object]:
+    held = place.operations.holds.hold(HoldRequest(target, "a wrong letter"))
     place.forget()
     return lambda: release(held.hold.hold_id)
 
@@ -638,6 +640,13 @@ ACTS: Mapping[str, Case] = {
         "example.com",
         {"reason": "its operator asks for it", "after": {}},
     ),
+    "holds.release of a domain": Case(
+        ActKind.DOMAIN_RELEASE,
+        lambda place: release_hold(place, lambda hold_id: place.operations.holds.release(hold_id), DOMAIN),
+        ActObject.DOMAIN,
+        "example.com",
+        {"before": {"reason": "a wrong letter"}},
+    ),
     "holds.release": Case(
         ActKind.CATEGORY_RELEASE,
         lambda place: release_hold(place, lambda hold_id: place.operations.holds.release(hold_id)),
@@ -743,6 +752,15 @@ EXEMPT: Mapping[str, str] = {
     "tonight.look": _COUNTS,
     "tonight.queues": _COUNTS,
     "tonight.standing_of": _COUNTS,
+    "doubts.match": "verdicts and keys, of a log that the caller has",
+    "doubts.message_id": "an id, and no recipient",
+    "doubts.settle": "tests/integration/test_doubts.py",
+    "doubts.standing": _COUNTS,
+    "doubts.view": "keys, Message-IDs and processes",
+    "previewing.preview": "tests/integration/test_previewing.py",
+    "resending.newest": _KEYS,
+    "searching.kinds": "what a text may be",
+    "searching.page": "tests/integration/test_searching.py",
     "auditing.check": "it says whether the chain holds, and shows no row",
     "figures.now": _COUNTS,
     "emf.step": _COUNTS,
@@ -843,6 +861,7 @@ def test_every_operation_is_recorded_or_exempt() -> None:
         ActKind.WEBHOOK_RESUME,  # below
         ActKind.LOGIN,  # by a session alone: tests/integration/test_logging_in.py
         ActKind.LOGOUT,
+        ActKind.PREVIEW,  # it renders: tests/integration/test_previewing.py
     }
 
 
