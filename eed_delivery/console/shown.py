@@ -12,8 +12,8 @@ from eed_delivery.untrusted import mask_addresses, visible
 
 SHAPES = {
     JobState.ACTIVE: "▶",
-    JobState.PAUSED: "⏸",
-    JobState.HELD: "⏸",
+    JobState.PAUSED: "‖",
+    JobState.HELD: "‖",
     JobState.CANCELLED: "✕",
     JobState.FAILED: "✕",
     JobState.FINISHED: "✓",
@@ -27,7 +27,7 @@ SHAPES = {
     "unapproved": "?",
     "waiting": "○",
     "running": "▶",
-    "canary": "⏸",
+    "canary": "‖",
     "stopped": "✕",
     "done": "✓",
     "alive": "✓",
