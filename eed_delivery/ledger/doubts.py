@@ -50,6 +50,14 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """When an email was handed over (UTC), and to the relay of which channel."""
+
+    at: datetime
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class OnTheWire:
     """An email that was handed over a while ago without an answer. It becomes a doubt at `lease_until` (UTC), unless
     its worker lives."""
@@ -144,13 +152,18 @@ class DoubtLedger:
             key=lambda one: (one.wire_at, one.key),
         )
 
-    def wires(self, emails: Collection[tuple[int, int]]) -> dict[tuple[int, int], datetime]:
-        """When these emails were handed over, by id and generation, as far as that is known."""
+    def wires(self, emails: Collection[tuple[int, int]]) -> dict[tuple[int, int], HandOver]:
+        """The hand-overs of these emails, by id and generation, as far as they are known."""
         e = eed_email.c
         ids = [email_id for email_id, _ in emails]
-        statement = select(e.email_id, e.gen, e.wire_at).where(e.email_id.in_(ids), e.wire_at.is_not(None))
+        statement = (
+            select(e.email_id, e.gen, e.wire_at, eed_job.c.channel)
+            .join(eed_job, eed_job.c.job_id == e.job_id)
+            .where(e.email_id.in_(ids), e.wire_at.is_not(None))
+        )
         rows = self._database.run(lambda c: c.execute(statement).all())
-        return {(row.email_id, row.gen): row.wire_at for row in rows if (row.email_id, row.gen) in emails}
+        found = {(row.email_id, row.gen): HandOver(row.wire_at, row.channel) for row in rows}
+        return {which: one for which, one in found.items() if which in emails}
 
     def states(self, emails: Sequence[tuple[int, int]]) -> Counter[EmailState]:
         """How many of these emails are in which state, by id and generation."""

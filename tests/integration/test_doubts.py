@@ -133,7 +133,7 @@ def test_each_doubt_gets_what_the_log_proves_of_it(site: Site) -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"fates": {9999: "sent"}}, "none of our emails is in the log"),  # of another relay
+        ({"fates": {9999: "sent"}}, "no email of channel default is in the log"),  # of another relay
         ({"fates": {2002: "sent"}, "around": (5, 60)}, ""),  # begins too late
         ({"fates": {2002: "sent"}, "around": (-20, 10)}, ""),  # ends too early
         ({"fates": {2002: "sent"}, "shift": -60}, "the log's clock is -60 minutes from the database's"),
@@ -145,6 +145,28 @@ def test_an_email_that_is_not_there_is_proven_by_our_own_relays_log_of_that_time
     log = log_of(site.world, **given)
     assert set(verdicts(site, log).values()) == {"not_covered"}
     assert problem in match(site, log).json["problem"]
+
+
+def test_the_log_of_one_channels_relay_proves_no_absence_of_another_channels_emails(site: Site) -> None:
+    site.world.execute("UPDATE eed_job SET channel = 'statements' WHERE job_id = 2")
+    log = log_of(site.world, {1000: "sent"})
+    wanted = {
+        "1000": "accepted",
+        "1001": "not_there",
+        "1002": "not_there",
+        "2000": "not_covered",
+        "2001": "not_covered",
+    }
+    assert verdicts(site, log) == wanted
+    answer = match(site, log).json
+    assert {one["key"]: one["verdict"] for one in answer["items"]} == wanted
+    assert (
+        "no email of channel statements is in the log"
+        in {one["key"]: one["evidence"] for one in answer["items"]}["2000"]
+    )
+    assert (answer["problem"], answer["clock_minutes"]) == ("", 0)
+    both = log_of(site.world, {1000: "sent", 2002: "sent"})  # two channels of one relay
+    assert verdicts(site, both)["2000"] == "not_there"
 
 
 def test_a_zone_puts_the_times_of_a_log_right(site: Site) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from eed_delivery.ledger.doubts import Doubt
+from eed_delivery.ledger.doubts import Doubt, HandOver
 from eed_delivery.operations.doubts.plans import DoubtsPlan, ProvenDoubt
 from eed_delivery.reports.moments import when
 from eed_delivery.tracking.relay_logs.reading import LogReading, Witness
@@ -51,17 +51,20 @@ class DoubtsMatched:
         )
 
 
-def matched(doubts: Sequence[Doubt], reading: LogReading, heard: Sequence[tuple[Witness, datetime]]) -> DoubtsMatched:
+def matched(doubts: Sequence[Doubt], reading: LogReading, heard: Sequence[tuple[Witness, HandOver]]) -> DoubtsMatched:
     """`heard` are emails of ours that the log has, each with its hand-over by the ledger."""
-    absence = _Absence(reading, heard)
+    channels = sorted({doubt.channel for doubt in doubts})
+    absences = {channel: _Absence(reading, heard, channel) for channel in channels}
+    problems = list(dict.fromkeys(absence.problem for absence in absences.values()))
+    ahead = [_ahead(witness, handed) for witness, handed in heard]
     return DoubtsMatched(
-        matches=tuple(_match(doubt, reading, absence) for doubt in doubts),
+        matches=tuple(_match(doubt, reading, absences[doubt.channel]) for doubt in doubts),
         servers=reading.servers,
         lines=reading.lines,
         first=reading.span.first,
         last=reading.span.last,
-        clock_minutes=absence.clock_minutes,
-        problem=absence.problem,
+        clock_minutes=round(median(ahead)) if ahead else None,
+        problem="" if "" in problems else "; ".join(problems),
     )
 
 
@@ -78,23 +81,27 @@ def _match(doubt: Doubt, reading: LogReading, absence: "_Absence") -> DoubtMatch
 
 
 class _Absence:
-    """Whether a log can prove that the relay never had an email."""
+    """Whether a log can prove that the relay of a channel never had an email.
 
-    def __init__(self, reading: LogReading, heard: Sequence[tuple[Witness, datetime]]) -> None:
+    Only emails of the same channel count. Those of another one may be there because it has another relay.
+    """
+
+    def __init__(self, reading: LogReading, heard: Sequence[tuple[Witness, HandOver]], channel: str) -> None:
         self._span = reading.span
-        minutes = [(witness.minute, _minute(at)) for witness, at in heard]
-        ahead = [logged - known for logged, known in minutes]
-        self.clock_minutes = round(median(ahead)) if ahead else None
-        self._near = [known for logged, known in minutes if abs(logged - known) <= CLOCK_MINUTES]
+        self._channel = channel
+        of_channel = [(witness, handed) for witness, handed in heard if handed.channel == channel]
+        ahead = [_ahead(witness, handed) for witness, handed in of_channel]
+        self._clock_minutes = round(median(ahead)) if ahead else None
+        self._near = [_minute(one.at) for witness, one in of_channel if abs(_ahead(witness, one)) <= CLOCK_MINUTES]
         self.problem = self._problem(reading)
 
     def _problem(self, reading: LogReading) -> str:
         if not reading.proves_absence:
             return "events of SES do not prove that it was not accepted"
-        if self.clock_minutes is None:
-            return "none of our emails is in the log, so it may be another relay's"
-        if abs(self.clock_minutes) > CLOCK_MINUTES:
-            return f"the log's clock is {self.clock_minutes:+} minutes from the database's. Name its time zone"
+        if self._clock_minutes is None:
+            return f"no email of channel {self._channel} is in the log, so it may be another relay's"
+        if abs(self._clock_minutes) > CLOCK_MINUTES:
+            return f"the log's clock is {self._clock_minutes:+} minutes from the database's. Name its time zone"
         return ""
 
     def is_proven(self, doubt: Doubt) -> bool:
@@ -102,6 +109,10 @@ class _Absence:
             return False
         minute = _minute(doubt.wire_at)
         return self._span.covers(minute) and any(abs(one - minute) <= WITNESS_MINUTES for one in self._near)
+
+
+def _ahead(witness: Witness, handed: HandOver) -> int:
+    return witness.minute - _minute(handed.at)
 
 
 def _minute(moment: datetime) -> int:

@@ -7,7 +7,7 @@ from typing import IO
 from zoneinfo import ZoneInfo
 
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.doubts import Doubt, DoubtLedger, OnTheWire, Settlement
+from eed_delivery.ledger.doubts import Doubt, DoubtLedger, HandOver, OnTheWire, Settlement
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import EmailState
 from eed_delivery.operations.doubts.grouping import SLOW_SECONDS, DoubtGroup, DoubtsView, grouped
@@ -27,7 +27,7 @@ __all__ = [
 LARGEST_UPLOAD = 8 * 1024 * 1024
 """Bytes of a log that is uploaded. The command line takes logs of any size."""
 ON_THE_WIRE_SHOWN = 200
-WITNESSES_ASKED = 500
+WITNESSES_ASKED = 2000
 
 
 class DoubtsChanged(NotPossible):
@@ -103,12 +103,12 @@ class DoubtWorkbench:
             raise NotPossible(what)
         return matched(doubts, reading, self._heard(reading))
 
-    def _heard(self, reading: LogReading) -> list[tuple[Witness, datetime]]:
+    def _heard(self, reading: LogReading) -> list[tuple[Witness, HandOver]]:
         """Emails of ours that the log has, each with its hand-over."""
         step = max(1, len(reading.witnesses) // WITNESSES_ASKED)
         asked = {(one.email_id, one.gen): one for one in reading.witnesses[::step]}
         known = self._ledger.wires(asked.keys()) if asked else {}
-        return [(asked[which], at) for which, at in known.items()]
+        return [(asked[which], handed) for which, handed in known.items()]
 
     def settle(self, plan: DoubtsPlan, request: SettleDoubtsRequest) -> DoubtsSettled:
         """Settle the chosen doubts, each with its evidence beside it.

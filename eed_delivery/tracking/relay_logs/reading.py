@@ -17,6 +17,8 @@ LONGEST_LINE = 65_536
 """Bytes. What is behind them in a line is passed over."""
 SAMPLE_LINES = 2000
 """By so many lines it is decided which servers wrote the log. A line of another one is passed over later on."""
+WITNESSES_A_MINUTE = 4
+"""They may be of several channels."""
 _JSON_MINUTE = re.compile(
     rb'timestamp\\?":\s*\\?"?(?:(\d{4}-\d\d-\d\dT\d\d:\d\d)[\d:.]*(Z|[+-]\d\d:?\d\d)?|(\d{9,11}))'
 )
@@ -72,7 +74,7 @@ class _LogReader:
         self._minutes: set[int | None] = set()
         self._last: tuple[bytes, bytes | None] = (b"", None)
         self._minute: int | None = None
-        self._witnesses: dict[int, Witness] = {}
+        self._witnesses: dict[int, list[Witness]] = {}
         self._found: dict[int, EmailSightings] = {}
         self._live: dict[bytes, int] = {}
 
@@ -95,7 +97,7 @@ class _LogReader:
         return LogReading(
             sightings=self._found,
             span=LogSpan(minute for minute in self._minutes if minute is not None),
-            witnesses=tuple(self._witnesses.values()),
+            witnesses=tuple(chain.from_iterable(self._witnesses.values())),
             servers=(*(one.name for one in texts), *(one.name for one in jsons)),
             lines=count,
             proves_absence=bool(texts or jsons) and all(one.proves_absence for one in jsons),
@@ -123,8 +125,7 @@ class _LogReader:
         else:
             self._live[queue] = email.email_id
             self._see(email.email_id, queue, b"", dialect.arrived, line)
-        if minute is not None and minute not in self._witnesses:
-            self._witness(minute, message_id)
+        self._witness(minute, message_id)
 
     def _go_on(self, dialect: LineDialect, queue: bytes, line: bytes, at: int) -> None:
         for pattern, fate in dialect.fates:
@@ -142,7 +143,7 @@ class _LogReader:
             minute = int(stamp[3]) // 60 if stamp[3] else self._times.minute(stamp[1], stamp[2])
         self._minutes.add(minute)
         token = self._token(line)
-        if token and minute is not None and minute not in self._witnesses and dialect.arrivals.search(line):
+        if token and dialect.arrivals.search(line):
             self._witness(minute, token)
         tag, queue = _TAG.search(line), _QUEUE.search(line)
         is_tagged = tag is not None and int(tag[1]) in self._numbers
@@ -189,10 +190,12 @@ class _LogReader:
     def _see(self, email_id: int, queue: bytes, recipient: bytes, fate: LineFate, line: bytes) -> None:
         self._found.setdefault(email_id, EmailSightings()).add(Sighting(queue, recipient, fate, line))
 
-    def _witness(self, minute: int, message_id: bytes) -> None:
+    def _witness(self, minute: int | None, message_id: bytes) -> None:
+        if minute is None or len(self._witnesses.get(minute, ())) >= WITNESSES_A_MINUTE:
+            return
         found = self._ours.fullmatch(message_id)
         if found is not None:
-            self._witnesses[minute] = Witness(minute, int(found[1]), int(found[2]))
+            self._witnesses.setdefault(minute, []).append(Witness(minute, int(found[1]), int(found[2])))
 
 
 def _bytes(value: object) -> bytes:
