@@ -5,12 +5,11 @@ As in draft-ietf-httpapi-idempotency-key-header-07, with 422 for a key that came
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from flask import Response, request
 
-from eed_delivery.operations.repeats import KeyAnswered, KeyAtWork, KeyedRequest, KeyOfAnother, KeyTaken
+from eed_delivery.operations.repeats import KeptKey, KeyAnswered, KeyAtWork, KeyedRequest, KeyOfAnother, KeyTaken
 from eed_delivery.operators.problems import HttpProblem
 from eed_delivery.operators.shell import caller_now, json_answer, operations_now
 from eed_delivery.runtime import failpoints
@@ -51,20 +50,9 @@ def once(
     raise _refused(state)
 
 
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A request with a key that is at work. `keep` is to be called while a long one is."""
-
-    taken: KeyTaken
-
-    def keep(self) -> None:
-        """Raises `WrongState` if another process has taken it over."""
-        operations_now().repeats.keep(self.taken)
-
-
 def once_by(
     digest: str,
-    act: Callable[[Keyed], Done],
+    act: Callable[[KeptKey], Done],
     found: Callable[[str], Done | None],
     answer: Callable[[Done], Any],
     *,
@@ -72,14 +60,15 @@ def once_by(
 ) -> Response:
     """As `once`, for a request whose body is too large to be kept in memory: `digest` stands for it. A key is needed.
 
-    `found` says by the name of its first act what a process has done that was killed before the answer.
+    `act` says by the key that it is still at work. `found` says by the name of its first act
+    what a process has done that was killed before the answer.
     """
     repeats = operations_now().repeats
     keyed = _keyed(needed=True, body=digest)
     state = repeats.take(cast("KeyedRequest", keyed))
     if isinstance(state, KeyTaken):
         done: list[Done] = []
-        repeats.act(state, lambda: done.append(act(Keyed(state))))
+        repeats.act(state, lambda: done.append(act(repeats.kept(state))))
         failpoints.reach("operators.acted")
         result = done[0] if done else found(state.operation)
         text = json_text(answer(cast("Done", result)), default=str)

@@ -13,9 +13,10 @@ from flask import Response, request
 from pydantic import Field
 
 from eed_delivery.access.rights import Right
-from eed_delivery.api.keyed import Keyed, once_by
+from eed_delivery.api.keyed import once_by
 from eed_delivery.api.routes import PREFIX, ApiRoutes, LargeBody
 from eed_delivery.api.schemas import Asked, Moment, Told, as_json
+from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.s3_recipients import S3Reference
 from eed_delivery.operations.submitting.submission import RegisteredJob
@@ -131,9 +132,9 @@ def _checked_only(uploaded: UploadedJob) -> Response:
 def _registered(uploaded: UploadedJob, digest: str) -> Response:
     uploading = operations_now().uploading
 
-    def act(keyed: Keyed) -> RegisteredJob:
-        with uploading.checked(uploaded) as checked:
-            return uploading.register(checked, keyed.keep)
+    def act(key: KeptKey) -> RegisteredJob:
+        with uploading.checked(uploaded, key.keep) as checked:
+            return uploading.register(checked, key)
 
     def answer(done: RegisteredJob) -> dict[str, Any]:
         return as_json(SubmittedAnswer(key=done.key, emails=done.emails))

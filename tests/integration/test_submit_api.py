@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from werkzeug.test import Client, TestResponse
 
 from eed_delivery.app.aws_clients import AwsClients
 from eed_delivery.operations.repeats import KeyedRequest, KeyTaken
+from eed_delivery.operations.submitting.drafts import JobDraft
+from eed_delivery.operations.submitting.uploading import UploadedJob
+from eed_delivery.runtime import failpoints
 from tests.operators_site import Site
 from tests.servers.ministack import MiniStack
 from tests.world import World
@@ -80,6 +84,50 @@ def test_a_request_whose_process_was_killed_after_the_act_is_answered_and_not_do
     answer = submit(site)
     assert (answer.status_code, answer.json) == (201, {"key": "77", "emails": 2, "first": None})
     assert jobs(site) == []
+
+
+def test_a_process_that_was_frozen_before_the_end_does_not_register_the_job_again(site: Site) -> None:
+    answers: list[TestResponse] = []
+
+    def thaw(place: str) -> None:
+        if place == "submit.added" and not answers:
+            failpoints.hook(None)
+            site.world.execute("UPDATE eed_idempotency_key SET lease_until = '2001-01-01 00:00:00.000000'")
+            answers.append(submit(site))
+
+    failpoints.hook(thaw)
+    try:
+        frozen = submit(site)
+    finally:
+        failpoints.hook(None)
+    assert [answer.status_code for answer in answers] == [201]
+    assert frozen.status_code == 409, frozen.text
+    assert jobs(site) == [("Statements", "preparing"), ("Statements", "processing")]
+    assert site.world.scalar("SELECT COUNT(*) FROM eed_audit WHERE act = 'submit'") == 1
+    assert submit(site).json == answers[0].json
+
+
+def test_the_key_is_kept_while_the_file_is_checked(site: Site) -> None:
+    kept: list[str] = []
+
+    def seen(c: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "UPDATE eed_idempotency_key SET lease_until" in statement or "INSERT INTO delivery_job" in statement:
+            kept.append(statement.split()[0])
+
+    event.listen(site.world.database.engine, "before_cursor_execute", seen)
+    try:
+        assert submit(site).status_code == 201
+    finally:
+        event.remove(site.world.database.engine, "before_cursor_execute", seen)
+    assert kept == ["UPDATE", "INSERT", "UPDATE"], "checked, entered, released"
+
+
+def test_a_check_says_often_that_it_is_at_work(site: Site) -> None:
+    draft = JobDraft(**{name: JOB.get(name) for name in ("name", "sender", "subject", "text")})
+    calls: list[int] = []
+    uploaded = UploadedJob(draft, io.BytesIO((CSV + "c@example.com,C,9\n" * 50).encode()))
+    with site.operations.uploading.checked(uploaded, lambda: calls.append(1)):
+        assert len(calls) >= 52
 
 
 def test_a_dry_run_shows_the_first_email_and_registers_nothing(site: Site) -> None:

@@ -110,8 +110,11 @@ class IdempotencyLedger:
 
     def keep(self, taken: KeyTaken) -> bool:
         """Say that a long request is still at work. False: another process has taken it over."""
-        values = {"its_digest": taken.digest, "our_token": taken.token}
-        return self._database.did(lambda c: c.execute(KEEP, values).rowcount == 1)
+        return self._database.did(lambda c: self.keep_in(c, taken))
+
+    def keep_in(self, c: Connection, taken: KeyTaken) -> bool:
+        """As `keep`, in the caller's transaction. Until its end, no other process can take the key over."""
+        return c.execute(KEEP, {"its_digest": taken.digest, "our_token": taken.token}).rowcount == 1
 
     def answered(self, taken: KeyTaken, status: int, answer: str) -> None:
         """Keep the answer of a request that is done."""

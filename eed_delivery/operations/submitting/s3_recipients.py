@@ -38,16 +38,17 @@ class S3Recipients:
         self._client = client
         self._allowed = allowed
 
-    def fetch(self, wanted: S3Reference, into: IO[bytes]) -> None:
-        """Write a file into another. Raises `OperationRefused` for what is wrong with it, and `InfrastructureFailure`
-        when S3 is."""
+    def fetch(self, wanted: S3Reference, into: IO[bytes], each: Callable[[], None] = lambda: None) -> None:
+        """Write a file into another. `each` is called after each piece.
+
+        Raises `OperationRefused` for what is wrong with it, and `InfrastructureFailure` when S3 is."""
         bucket, key = self._place(wanted.location)
         version: Any = {"VersionId": wanted.version_id} if wanted.version_id is not None else {}
         try:
             answer = self._client().get_object(Bucket=bucket, Key=key, **version)
             if answer["ContentLength"] > LARGEST:
                 raise InvalidRequest(f"the file in S3 has more than {LARGEST:,} bytes", which=WHICH)
-            digest = _copied(answer["Body"], into)  # botocore raises if it ends before its ContentLength
+            digest = _copied(answer["Body"], into, each)  # botocore raises if it ends before its ContentLength
         except ClientError as error:
             raise _failure(error) from error
         except BotoCoreError as error:
@@ -65,12 +66,13 @@ class S3Recipients:
         return bucket, key
 
 
-def _copied(body: Any, into: IO[bytes]) -> str:
+def _copied(body: Any, into: IO[bytes], each: Callable[[], None]) -> str:
     digest = hashlib.sha256()
     try:
         while piece := body.read(_PIECE):
             digest.update(piece)
             into.write(piece)
+            each()
     finally:
         body.close()
     return digest.hexdigest()

@@ -75,8 +75,11 @@ class RowsRefused(OperationRefused):
         self.sifted = sifted
 
 
-def sift(request: SiftRequest, record: Record, spool: IO[str], refuse: RefuseRow) -> Sifted:
+def sift(
+    request: SiftRequest, record: Record, spool: IO[str], refuse: RefuseRow, each: Callable[[], None] = lambda: None
+) -> Sifted:
     """Read the whole file, with the good rows into `spool`. `record` looks at their attachments.
+    `each` is called after each row.
 
     Raises `RowsRefused` when rows are refused and are not to be skipped, and `NotPossible` for a file that is none.
     """
@@ -85,6 +88,7 @@ def sift(request: SiftRequest, record: Record, spool: IO[str], refuse: RefuseRow
     with RepeatedRecipients() as repeated:
         for read in read_recipients(lines, request.kind, request.form):
             row = _recorded(read, record) if isinstance(read, Recipient) else read
+            each()
             if isinstance(row, BadRow):
                 refused += 1
                 lines.refuse()

@@ -6,6 +6,8 @@ from email import message_from_bytes
 from functools import cached_property
 from typing import IO, Any
 
+from sqlalchemy import Connection
+
 from eed_delivery.config import Settings
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import EedError
@@ -15,6 +17,7 @@ from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.operations.reference_schema import is_reference
 from eed_delivery.operations.refusals import InvalidRequest, OperationRefused
+from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.attachments import SubmittedFiles
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.recipients import Recipient
@@ -22,6 +25,7 @@ from eed_delivery.operations.submitting.registering import Registration
 from eed_delivery.operations.submitting.sifting import RefuseRow, Sifted, SiftRequest, sift
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
+from eed_delivery.runtime import failpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +105,20 @@ class Submitting:
     def _renderer(self) -> Renderer:
         return self._make_renderer()
 
-    def sift(self, job: PreparedJob, request: SiftRequest, spool: IO[str], refused: RefuseRow) -> Sifted:
-        """Read all recipients, with the good ones into `spool`, and name each bad row to `refused`.
+    def sift(
+        self,
+        job: PreparedJob,
+        request: SiftRequest,
+        spool: IO[str],
+        refused: RefuseRow,
+        each: Callable[[], None] = lambda: None,
+    ) -> Sifted:
+        """Read all recipients, with the good ones into `spool`, and name each bad row to `refused`. `each` is called
+        after each row.
 
         Raises `RowsRefused` where good rows are not to go without the bad ones.
         """
-        return sift(request, job.record, spool, refused)
+        return sift(request, job.record, spool, refused, each)
 
     def preview(self, job: PreparedJob, sifted: Sifted) -> SubmissionPreview:
         """Render the first email, and register nothing."""
@@ -118,18 +130,26 @@ class Submitting:
         subject = "".join(map(decoded, fields(content, "Subject")))
         return SubmissionPreview(addressed, subject, len(content), names, tuple(rendered.missing))
 
-    def register(self, job: PreparedJob, sifted: Sifted, each: Callable[[], None] = lambda: None) -> RegisteredJob:
+    def register(self, job: PreparedJob, sifted: Sifted, key: KeptKey | None = None) -> RegisteredJob:
         """Write the job and its emails. An error in the middle leaves a job that is never sent, and says so in a note
-        (PEP 678). `each` is called after each chunk."""
+        (PEP 678). With a key, it is released only by the process that holds the key."""
         _first(sifted)
         registration = Registration(self._database, self._settings.source)
         job_id = registration.begin(job.row, job.shared)
         try:
             for chunk in sifted.chunks():
                 registration.add(chunk)
-                each()
+                if key is not None:
+                    key.keep()
             act = _submission(job_id, job, sifted)
-            registration.release(lambda c: note(c, self._who, act))
+            failpoints.reach("submit.added")
+
+            def released(c: Connection) -> None:
+                if key is not None:
+                    key.keep_in(c)  # a process that was frozen since the last chunk may have lost it
+                note(c, self._who, act)
+
+            registration.release(released)
         except EedError as error:
             error.add_note(f"job {job_id} is not complete. It stays 'preparing', and none of its emails is sent")
             raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.s3_recipients import S3Recipients, S3Reference
 from eed_delivery.operations.submitting.sifting import RowsRefused, Sifted, SiftRequest
@@ -58,18 +59,20 @@ class Uploading:
         self._in_s3 = in_s3
 
     @contextmanager
-    def checked(self, uploaded: UploadedJob) -> Iterator[CheckedJob]:
-        """Check all of a job. Raises `BadRows`, and `NotPossible` for a file that is none.
+    def checked(self, uploaded: UploadedJob, each: Callable[[], None] = lambda: None) -> Iterator[CheckedJob]:
+        """Check all of a job. Raises `BadRows`, and `NotPossible` for a file that is none. `each` is called often.
 
         What is read is in files that nobody else can open, and that are gone with this block.
         """
         self._submitting.check_source()
         encoding = None if uploaded.encoding is None else encoding_name(uploaded.encoding)
+        each()
         job = self._submitting.prepare(uploaded.draft)
+        each()
         with tempfile.TemporaryFile() as fetched, tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
             stream = uploaded.recipients
             if isinstance(stream, S3Reference):
-                self._in_s3.fetch(stream, fetched)
+                self._in_s3.fetch(stream, fetched, each)
                 fetched.seek(0)
                 stream = fetched
             text = read_text(cast("io.BufferedReader", stream), NAME, encoding)
@@ -81,7 +84,7 @@ class Uploading:
                     named.append(row)
 
             try:
-                sifted = self._submitting.sift(job, request, spool, refuse)
+                sifted = self._submitting.sift(job, request, spool, refuse, each)
             except RowsRefused as error:
                 raise BadRows(tuple(named), error.sifted.refused, error) from error
             yield CheckedJob(job, sifted)
@@ -90,9 +93,9 @@ class Uploading:
         """As `Submitting.preview`."""
         return self._submitting.preview(checked.job, checked.sifted)
 
-    def register(self, checked: CheckedJob, each: Callable[[], None]) -> RegisteredJob:
+    def register(self, checked: CheckedJob, key: KeptKey) -> RegisteredJob:
         """As `Submitting.register`."""
-        return self._submitting.register(checked.job, checked.sifted, each)
+        return self._submitting.register(checked.job, checked.sifted, key)
 
     def registered_as(self, operation: str) -> RegisteredJob | None:
         """As `Submitting.registered_as`."""
