@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
+from eed_delivery.console.asking import address_now
 from eed_delivery.console.rendering import Crumb, page, see_other
 from eed_delivery.operations.deciding import JobChanged
 from eed_delivery.operations.jobs import ActReport
@@ -107,6 +108,7 @@ def asked(
         crumbs=(*asking.crumbs, asking.back),
         status=status,
         asking=asking,
+        action=address_now(),
         given=given or {field.name: field.value for field in asking.fields},
         errors=errors,
     )

@@ -8,6 +8,7 @@ from flask import Response, request
 
 from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import REASON, ActDone, Confirmation, FormField, confirmed
+from eed_delivery.console.asking import asked_for, refuse_others, unusable
 from eed_delivery.console.rendering import Crumb, fragment, is_renewal, page
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.model import EmailState
@@ -31,7 +32,8 @@ def add(routes: PageRoutes) -> None:
     _add_views(routes)
     _add_decisions(routes)
     _add_approvals(routes)
-    _add_starts(routes)
+    _add_requeue(routes)
+    _add_report(routes)
 
 
 def _add_views(routes: PageRoutes) -> None:
@@ -161,7 +163,7 @@ def _decision(operation: str, verb: str, then: str) -> Confirmation:
     return Confirmation(title, [*filter(None, what), then], verb, _back(operation))
 
 
-def _add_starts(routes: PageRoutes) -> None:
+def _add_requeue(routes: PageRoutes) -> None:
     @routes.page(
         "/operations/requeue",
         Right.OPERATE,
@@ -171,7 +173,7 @@ def _add_starts(routes: PageRoutes) -> None:
         methods=("GET", "POST"),
     )
     def start_requeue() -> Response:
-        """Send again what has failed. The address says which: `job`, and `reason_contains`."""
+        """Send again what has failed. The address says which: `job` or `every=yes`, and `reason_contains`."""
         acts = operations_now().long_acts
         selection = _selection()
         require(right_of(_requeue(selection, "x")), "This operation")
@@ -192,6 +194,8 @@ def _add_starts(routes: PageRoutes) -> None:
 
         return confirmed(ask, start)
 
+
+def _add_report(routes: PageRoutes) -> None:
     @routes.page(
         "/operations/report",
         Right.VIEW,
@@ -202,7 +206,9 @@ def _add_starts(routes: PageRoutes) -> None:
     )
     def start_report() -> Response:
         """Have a report written. The address says of which `job`."""
-        job, orders = request.args.get("job", ""), operations_now().report_orders
+        job, orders = asked_for(("job",))["job"], operations_now().report_orders
+        if not job:
+            raise unusable("job", "Name the job: job=42.")
         choices = [(one, one) for one in FORMATS if not shows_recipients(one) or _sees()]
         form = FormField("format", "Format", "csv and json have addresses.", "select", "html", choices=choices)
 
@@ -219,9 +225,15 @@ def _add_starts(routes: PageRoutes) -> None:
 
 
 def _selection() -> LongActSelection:
-    state = EmailState.IN_DOUBT if request.args.get("state") == EmailState.IN_DOUBT else EmailState.FAILED
-    jobs = tuple(request.args.getlist("job"))
-    return LongActSelection(state, jobs, every=not jobs, reason_contains=request.args.get("reason_contains"))
+    """Which emails the address names. Raises `HttpProblem` where it names none: all of them are asked for by name."""
+    refuse_others(("job", "every", "state", "reason_contains"))
+    given, jobs = request.args, tuple(request.args.getlist("job"))
+    state, every = given.get("state", EmailState.FAILED), given.get("every", "")
+    if state not in (EmailState.FAILED, EmailState.IN_DOUBT):
+        raise unusable("state", "It is failed or in_doubt.")
+    if every not in ("", "yes") or bool(every) == bool(jobs):
+        raise unusable("every", "Name the jobs (job=42), or ask for all of them with every=yes.")
+    return LongActSelection(EmailState(state), jobs, every=not jobs, reason_contains=given.get("reason_contains"))
 
 
 def _requeue(

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -655,9 +656,9 @@ def test_a_person_starts_follows_and_stops_an_act_on_the_pages(desk: Desk) -> No
     etag = asked.partition('name="version" value="')[2].partition('"')[0]
     form = {"reason": "mended", "version": etag, "canary": "3"}
     desk.fail(1004, detail="550 other", at=FUTURE)
-    assert browser.post(path, data=form, **here).status_code == 412
+    assert browser.post(_action(asked), data=form, **here).status_code == 412
     desk.fail()
-    begun = browser.post(path, data=form, **here)
+    begun = browser.post(_action(asked), data=form, **here)
     assert begun.status_code == 303
     shown = browser.get(begun.headers["Location"], **here).text
     assert "is begun" in shown
@@ -670,3 +671,34 @@ def test_a_person_starts_follows_and_stops_an_act_on_the_pages(desk: Desk) -> No
     listed = browser.get("/operations", **here).text
     assert "stopped" in listed
     assert sum(desk.gens()) == 3
+
+
+def _action(page: str) -> str:
+    """Where the browser sends the form of a page."""
+    return unescape(page.partition('novalidate')[0].rpartition('action="')[2].partition('"')[0])
+
+
+def test_a_confirmed_form_is_about_what_its_address_names(desk: Desk) -> None:
+    desk.site.user("anna", "operator")
+    browser, here = desk.site.browser(), {"environ_base": {"REMOTE_ADDR": "127.0.0.1"}}
+    browser.post("/login", data={"name": "anna", "password": PASSWORD}, **here)
+    for path, text in (
+        ("/operations/requeue?job=1&reason_contains=550", "Send 25 failed emails of job 1 whose reason"),
+        ("/operations/report?job=1", "Write a report of job 1?"),
+    ):
+        asked = browser.get(path, **here).text
+        again = browser.post(_action(asked), data={}, **here)
+        assert (again.status_code, text in asked, text in unescape(again.text)) == (422, True, True)
+        assert _action(again.text) == path
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?reason_contains=550", "?jobs=1", "?job=1&every=yes", "?every=1", "?job=1&state=sent"]
+)
+def test_everything_is_requeued_only_where_the_address_says_so(desk: Desk, query: str) -> None:
+    desk.site.user("anna", "operator")
+    browser, here = desk.site.browser(), {"environ_base": {"REMOTE_ADDR": "127.0.0.1"}}
+    browser.post("/login", data={"name": "anna", "password": PASSWORD}, **here)
+    assert browser.get(f"/operations/requeue{query}", **here).status_code == 422
+    assert browser.get(f"/operations/report{query}", **here).status_code == 422
+    assert browser.get("/operations/requeue?every=yes", **here).status_code == 200
