@@ -239,7 +239,7 @@ def test_what_cannot_separate_columns_is_refused(desk: Desk, wrong: str) -> None
 
 
 def test_an_encoding_must_be_one_of_text(desk: Desk) -> None:
-    for wrong in ("latin-99", "base64"):
+    for wrong in ("latin-99", "base64", "utf-7", "punycode"):
         words = desk.words(desk.write("r.csv", CSV), "--encoding", wrong)
         assert "is not an encoding of text" in desk.eed.refused(*words, code=2)
     recipients = desk.write("r.csv", "email\tname\tamount\na@example.com\tJürgen\t1\n".encode("cp1252"))

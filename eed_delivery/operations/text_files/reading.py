@@ -24,6 +24,18 @@ OTHER_FILES: Mapping[bytes, str] = {
     b"\x1f\x8b": "compressed with gzip",
 }
 """How files begin that people take for CSV."""
+_NAMES = """
+ascii utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be
+cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 mac-roman
+iso8859-1 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-9 iso8859-10 iso8859-11
+iso8859-13 iso8859-14 iso8859-15 iso8859-16 koi8-r koi8-u tis-620
+cp037 cp273 cp424 cp500 cp875 cp1026 cp1140 cp437 cp737 cp775 cp850 cp852 cp855 cp857 cp858 cp860 cp861 cp862
+cp863 cp864 cp865 cp866 cp869 cp874
+shift_jis cp932 euc_jp euc_kr cp949 gb2312 gbk gb18030 big5 big5hkscs cp950
+"""
+ENCODINGS = frozenset(_NAMES.split())
+"""Encodings by Python's names. Each is decoded in linear time, a few bytes held back at most. UTF-7 and punycode are
+not: Python decodes what is open in them anew with each piece."""
 LONGEST_START = 4
 PLAIN = "utf-8"
 
@@ -44,14 +56,18 @@ class TextFile:
 
 
 def encoding_name(value: str) -> str:
-    """An encoding of text that Python knows, by its own name for it. Raises `InvalidRequest`."""
+    """One of `ENCODINGS`, by any name that Python knows for it. Raises `InvalidRequest`."""
     try:
-        io.TextIOWrapper(io.BytesIO(), value)  # refuses codecs that are not of text
-        return codecs.lookup(value).name
+        name = codecs.lookup(value).name
     except (LookupError, ValueError):
+        name = ""
+    if name not in ENCODINGS:
         raise InvalidRequest(
-            f"{value!r} is not an encoding of text. Most files are utf-8, utf-16 or cp1252", which="encoding"
-        ) from None
+            f"{value!r} is not an encoding of text that is read here. Most files are utf-8, utf-16 or cp1252",
+            which="encoding",
+            do="Save the file in UTF-8.",
+        )
+    return name
 
 
 def read_text(file: io.BufferedReader, name: str, encoding: str | None = None) -> TextFile:
