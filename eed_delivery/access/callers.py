@@ -53,12 +53,14 @@ class Callers:
         self._sessions = sessions
         self._signed = signed
 
-    def of(self, headers: GivenHeaders, session_id: str | None) -> Caller | None:
-        """Who asks. None if nothing was given. Raises `NotKnown` or `NoRole`."""
+    def of(self, headers: GivenHeaders, session_id: str | None, *, by_person: bool = True) -> Caller | None:
+        """Who asks. None if nothing was given. Raises `NotKnown` or `NoRole`.
+
+        Not `by_person`: an open page asks by itself, which keeps no session alive."""
         authorization = headers.get("Authorization")
         if authorization is not None and not self._is_signed(authorization):
             return self._by_token(authorization)
-        if session_id is not None and (caller := self._by_session(session_id)) is not None:
+        if session_id is not None and (caller := self._by_session(session_id, by_person)) is not None:
             return caller
         if self._signed is not None and (header := headers.get(self._signed.name)) is not None:
             return self._by_header(self._signed, header)
@@ -78,9 +80,9 @@ class Callers:
             raise NotKnown("There is no such API token, or it has expired or was revoked.")
         return Caller(f"token {found.name}", "token", scoped(found.role, found.scopes))
 
-    def _by_session(self, session_id: str) -> Caller | None:
+    def _by_session(self, session_id: str, by_person: bool) -> Caller | None:
         key = digest(session_id)
-        found = self._sessions.use(key)
+        found = self._sessions.use(key, by_person=by_person)
         return (
             None if found is None else Caller(found.name, "session", granted(found.role, found.rights), key, found.name)
         )

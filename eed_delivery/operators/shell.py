@@ -101,7 +101,8 @@ class Shell:
 
     def _caller(self) -> Caller | None:
         try:
-            return self._parts.callers.of(request.headers, self.cookie.session_id(request))
+            by_person = request.method not in SAFE_METHODS or "HX-Request" not in request.headers
+            return self._parts.callers.of(request.headers, self.cookie.session_id(request), by_person=by_person)
         except NotKnown as error:
             raise HttpProblem(401, "not_known", str(error), headers=CHALLENGE) from error
         except NoRole as error:

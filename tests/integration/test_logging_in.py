@@ -1,5 +1,6 @@
 """Local users: a login with a password, its counted attempts, and the session that follows."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,18 @@ def test_a_session_that_is_over_lets_nobody_in(site: Site, statement: str) -> No
     assert start(browser).status_code == 200
     site.world.execute(statement)
     assert start(browser).status_code == 303
+
+
+def test_figures_that_renew_by_themselves_keep_no_session_alive(site: Site) -> None:
+    browser = site.browser()
+    log_in(browser)
+    a_minute_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=60)
+    site.world.execute("UPDATE eed_session SET seen_at = :at", at=a_minute_ago.isoformat(" ", "microseconds"))
+    seen = site.world.scalar("SELECT seen_at FROM eed_session")
+    assert browser.get("/", headers={"HX-Request": "true"}, environ_base=HERE).status_code == 200
+    assert site.world.scalar("SELECT seen_at FROM eed_session") == seen
+    assert start(browser).status_code == 200
+    assert site.world.scalar("SELECT seen_at FROM eed_session") != seen
 
 
 def test_a_revoked_user_is_out_at_once_and_can_be_added_anew(site: Site) -> None:

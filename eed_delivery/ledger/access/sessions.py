@@ -52,8 +52,10 @@ class SessionLedger:
 
         self._database.run(work)
 
-    def use(self, digest: bytes) -> SessionUser | None:
-        """The user of this session, which is being used. None if it is over, or its user is revoked."""
+    def use(self, digest: bytes, *, by_person: bool = True) -> SessionUser | None:
+        """The user of this session, which is being used. None if it is over, or its user is revoked.
+
+        Not `by_person`: an open page asks by itself, and the session grows idle all the same."""
         s, u = eed_session.c, eed_user.c
         stale = (s.seen_at < utc_in(-SEEN_EVERY_SECONDS)).label("stale")
         lasts = (s.ends_at > utc_now(), s.seen_at > utc_in(-self._idle_seconds), u.revoked_at.is_(None))
@@ -67,7 +69,7 @@ class SessionLedger:
             row = c.execute(statement).one_or_none()
             if row is None:
                 return None
-            if row.stale:
+            if row.stale and by_person:
                 c.execute(SEEN, {"its_digest": digest})
             return SessionUser(row.name, row.role, tuple(row.rights.split()))
 
