@@ -20,6 +20,8 @@ from eed_delivery.config import GrantSettings, SignOnSettings
 LONGEST_TOKEN = 16_384
 LEEWAY_SECONDS = 30
 LONGEST_NAME = 191
+LONGEST_SUBJECT = 255
+"""Approvals keep the whole of it. Two people whose subjects were cut to the same would be one."""
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ANY_ALGORITHM = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "EdDSA")
 """Asymmetric ones only: a published key must never be taken for a shared secret."""
@@ -104,6 +106,8 @@ class SignedHeader:
         )
         if not isinstance(claims["sub"], str) or not claims["sub"]:
             raise NotSigned("its sub is no text")
+        if len(claims["sub"]) > LONGEST_SUBJECT:
+            raise NotSigned(f"its sub is longer than {LONGEST_SUBJECT} characters")
         return claims
 
     def _granted(self, subject: str, claims: Mapping[str, Any]) -> GrantedRights | None:

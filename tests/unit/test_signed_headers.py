@@ -75,6 +75,7 @@ ALB_FORGERIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no subject": ({}, {"sub": None}),
     "an empty subject": ({}, {"sub": ""}),
     "a subject that is a number": ({}, {"sub": 7}),
+    "a subject that approvals would cut": ({}, {"sub": "a" * 256}),
     "a path in the kid": ({"kid": "../../evil"}, {}),
     "an address in the kid": ({"kid": "https://evil.example/key"}, {}),
     "a kid behind a UUID": ({"kid": f"{KID}/../x"}, {}),
