@@ -1,7 +1,7 @@
 """A job's report as CSV, JSON or a page, with the certificate that its sums come out even."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import IO, Literal
 
@@ -20,7 +20,7 @@ from eed_delivery.reports.digest import Digest
 from eed_delivery.reports.page import REASONS_LISTED, page
 from eed_delivery.reports.rows import facts, utc
 from eed_delivery.reports.tracked import tracked
-from eed_delivery.untrusted import json_text
+from eed_delivery.untrusted import json_text, mask_addresses
 
 ReportKind = Literal["csv", "json", "html"]
 
@@ -30,12 +30,13 @@ class ReportRequest:
     """A job's report.
 
     `opens` means with each email's opens and clicks, which are personal data. `command` gives the command line of these
-    words, for a page to name."""
+    words, for a page to name. `masked`: addresses in the words about the job are, because viewers may have it."""
 
     job: str
     kind: ReportKind
     command: Callable[..., str]
     opens: bool = False
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ class Reporting:
             )
         return ReportWriter(self._settings, self._ledgers, job_id, request, at_each)
 
-    def certificate(self, job: str, at_each: Callable[[], None] = lambda: None) -> bytes:
+    def certificate(self, job: str, at_each: Callable[[], None] = lambda: None, *, masked: bool = False) -> bytes:
         """The certificate alone, as JSON. It reads each row of the job, and hands none of them out."""
         job_id = self._keys.job_id(job)
-        request = ReportRequest(job, "csv", lambda *_: "")
+        request = ReportRequest(job, "csv", lambda *_: "", masked=masked)
         return ReportWriter(self._settings, self._ledgers, job_id, request, at_each).certify()
 
 
@@ -173,6 +174,9 @@ class ReportWriter:
         job = self._ledgers.reporting.job(self._job_id)
         if job is None:
             raise UnknownKey("the job has gone from the ledger while it was read", which=f"job {self._request.job}")
+        if self._request.masked:
+            reason = None if job.reason is None else mask_addresses(job.reason)
+            job = replace(job, name=mask_addresses(job.name), reason=reason)
         manifests = self._ledgers.manifests.of_job(self._job_id)
         return self._reconciliation.certificate(job, self._read_from, self._ledgers.reporting.now(), manifests)
 

@@ -568,6 +568,7 @@ def test_a_report_is_written_by_the_side_and_fetched_by_who_may_see_it(desk: Des
     viewer, seeing = desk.site.token("viewer"), desk.site.token("viewer", "view", "see_recipients")
     status, problem = desk.site.problem("POST", REPORTS, {"format": "csv"}, token=viewer, Idempotency_Key="a")
     assert (status, problem["right"]) == (403, "see_recipients")
+    desk.world.execute("UPDATE eed_job SET name = 'for anna@bank.example', reason = 'bert@bank.example said so'")
     ids = {form: order_report(desk, form, seeing) for form in ("csv", "json", "html", "certificate")}
     assert desk.site.problem("GET", f"{URL}/{ids['csv']}/file", token=seeing)[0] == 409
     desk.run()
@@ -578,6 +579,8 @@ def test_a_report_is_written_by_the_side_and_fetched_by_who_may_see_it(desk: Des
         assert shown["done"] == shown["total"] == EMAILS
         assert answer.headers["ETag"] == f'"{shown["result"]["sha256"]}"'
         assert ("a7@example.com" in answer.text) == (form in ("csv", "json"))
+        assert ("anna@bank" in answer.text or "bert@bank" in answer.text) == (form == "json")
+        assert ("***@bank.example" in answer.text) == (form in ("html", "certificate"))
     assert desk.site.problem("GET", f"{URL}/{ids['csv']}/file", token=viewer)[0] == 403
     assert desk.site.ask("GET", f"{URL}/{ids['html']}/file", token=viewer).status_code == 200
     assert json.loads((tmp_path / "reports" / f"{ids['certificate']}.certificate.json").read_bytes())["job"] == "1"
@@ -592,10 +595,14 @@ def test_a_report_is_kept_for_a_day_and_is_of_bounded_size(desk: Desk, tmp_path:
     act_id = order_report(desk, "html", desk.site.token("viewer"))
     desk.run()
     (path,) = (tmp_path / "reports").iterdir()
-    os.utime(path, (0, 0))
+    others = tmp_path / "reports" / "quarter.csv"
+    others.write_text("not ours")
+    for old in (path, others):
+        os.utime(old, (0, 0))
     assert desk.site.problem("GET", f"{URL}/{act_id}/file")[0] == 404
     desk.steps.over()
-    assert list((tmp_path / "reports").iterdir()) == []
+    assert list((tmp_path / "reports").iterdir()) == [others], "a file that is not ours stays"
+    others.unlink()
     small = Desk(desk.world, tmp_path / "small", _with(tmp_path, "reports_max_bytes = 1000000\n"))
     (tmp_path / "reports" / "other").write_bytes(b"x" * 999_999)
     act_id = order_report(small, "html", small.site.token("viewer", name="another"))
@@ -675,7 +682,7 @@ def test_a_person_starts_follows_and_stops_an_act_on_the_pages(desk: Desk) -> No
 
 def _action(page: str) -> str:
     """Where the browser sends the form of a page."""
-    return unescape(page.partition('novalidate')[0].rpartition('action="')[2].partition('"')[0])
+    return unescape(page.partition("novalidate")[0].rpartition('action="')[2].partition('"')[0])
 
 
 def test_a_confirmed_form_is_about_what_its_address_names(desk: Desk) -> None:

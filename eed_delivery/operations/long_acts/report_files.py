@@ -1,6 +1,7 @@
 """Files of reports, for their owner alone and for a day, in one directory of bounded size."""
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from eed_delivery.private_files import create_private
 KEPT_SECONDS = 86_400.0
 OWNER_ALONE = 0o700
 PART = ".part"
+OURS = re.compile(rf"[0-9a-f]{{16}}\.(csv|json|html|certificate\.json)({re.escape(PART)})?")
+"""How the files are called. The directory may have others, which are not ours to delete."""
 
 
 class ReportsOff(OperationRefused):
@@ -55,7 +58,7 @@ class ReportFiles:
     def directory(self) -> Path:
         """Raises `ReportsOff`."""
         if self._given is None:
-            raise ReportsOff("operators.reports_directory is not set, so no report can be kept", do="Set it.")
+            raise ReportsOff("no report can be kept: operators.reports_directory is not set", do="Set it.")
         return self._given
 
     def check(self) -> None:
@@ -84,11 +87,11 @@ class ReportFiles:
             part.unlink(missing_ok=True)
 
     def clean(self) -> None:
-        """Delete what is older than a day."""
+        """Delete our files that are older than a day."""
         if self._given is None or not self._given.is_dir():
             return
         for path in self._given.iterdir():
-            if path.is_file() and self._is_over(path):
+            if OURS.fullmatch(path.name) and path.is_file() and self._is_over(path):
                 path.unlink(missing_ok=True)
 
     def _used(self) -> int:

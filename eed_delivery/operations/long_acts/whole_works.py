@@ -35,9 +35,10 @@ class ReportWork:
         counted = _Progress(progress)
         with self._files.made(file_name(act)) as file:
             if kind == CERTIFICATE:
-                file.write(self._reporting.certificate(job, counted.one))
+                file.write(self._reporting.certificate(job, counted.one, masked=True))
             else:
-                request = ReportRequest(job, kind, _command, bool(act.parameters.get("opens")))
+                opens, masked = bool(act.parameters.get("opens")), kind == "html"
+                request = ReportRequest(job, kind, _command, opens, masked)
                 self._reporting.begin(request, counted.one).write(file)  # type: ignore[arg-type]
             progress(counted.done)
             return {"bytes": file.size, "sha256": file.digest.hexdigest(), "host": self._host}
