@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from eed_delivery.errors import DatabaseGone, QueueGone
+
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -22,6 +24,9 @@ SECONDS = 2.0
 COST_FACTOR = 20.0
 """Figures are kept for this many times as long as they took, so that they cost a twentieth of a core at most."""
 SIDE_SECONDS = 60.0
+AWAY = "the database or the queue does not answer"
+UNTOLD = "the service's log has the reason, as figures_not_made"
+"""For viewers. The error's own words may name hosts, accounts, tables and people."""
 KEPT = 200
 """Limit: keys whose figures are kept. The ones that were asked for longest ago go first."""
 
@@ -121,6 +126,6 @@ class FiguresByTheSide(Generic[K, T]):
     def _made(self, key: K) -> tuple[T | None, str]:
         try:
             return self._make(key), ""
-        except Exception as error:  # noqa: BLE001 - the page says it, and the thread goes on
+        except Exception as error:  # noqa: BLE001 - the thread goes on
             log.warning("figures_not_made", reason=str(error).partition("\n")[0])
-            return None, str(error).partition("\n")[0]
+            return None, AWAY if isinstance(error, DatabaseGone | QueueGone) else UNTOLD

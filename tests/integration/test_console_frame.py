@@ -1,5 +1,6 @@
 """The frame of the pages: navigation by rights, errors as pages, and what is left out for those who may not see it."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,12 @@ def test_a_password_is_on_no_page(site: Site) -> None:
     assert answer.status_code == 403
     assert PASSWORD not in answer.text
     assert "There is a problem" in answer.text
+
+
+def test_host_and_release_are_for_who_has_logged_in(site: Site) -> None:
+    told = f"eed_delivery {version('eed_delivery')} on "
+    assert [told in get(site.browser(), path).text for path in ("/login", "/nowhere")] == [False, False]
+    assert told in get(logged_in(site, "viewer"), "/").text
 
 
 def test_an_asset_is_kept_by_browsers_and_its_address_changes_with_it(site: Site) -> None:

@@ -14,7 +14,7 @@ from eed_delivery.errors import DatabaseGone
 from eed_delivery.model import EmailState
 from eed_delivery.operations.actor import Actor
 from eed_delivery.operations.jobs import JobsRequest
-from eed_delivery.operations.snapshots import COST_FACTOR, FiguresByTheSide, SharedFigures
+from eed_delivery.operations.snapshots import AWAY, COST_FACTOR, UNTOLD, FiguresByTheSide, SharedFigures
 from tests import waiting
 from tests.operators_site import ROOT, Site
 from tests.world import World
@@ -173,8 +173,8 @@ def test_figures_by_the_side_are_there_after_a_while_and_say_why_if_not() -> Non
 
     def make(key: str) -> str:
         go_on.wait(60)
-        if key == "bad":
-            raise DatabaseGone("it is away")
+        if key != "a":
+            raise DatabaseGone("db7 is away") if key == "away" else ValueError("anna@example.com")
         return key.upper()
 
     figures = FiguresByTheSide[str, str](make)
@@ -182,5 +182,5 @@ def test_figures_by_the_side_are_there_after_a_while_and_say_why_if_not() -> Non
     assert (first.value, first.is_running) == (None, True)
     go_on.set()
     assert figures.get("a", 60).value == "A"
-    assert figures.get("bad", 60).problem == "it is away"
+    assert [figures.get(key, 60).problem for key in ("away", "defect")] == [AWAY, UNTOLD], "no words of the error"
     assert not figures.get("a").is_running
