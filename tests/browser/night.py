@@ -34,6 +34,8 @@ _OPEN = (*[(EmailState.QUEUED, None)] * 30, *[(EmailState.PENDING, None)] * 20)
 
 def fill(world: World) -> None:
     """Put all of it into an empty world."""
+    html = "<h1>Your statement</h1><p>Dear {{ name }}</p>"
+    world.add_job(("customer0@example.com",), RUNS, name="Quarterly statements", html_template=html)  # to be previewed
     jobs = (
         _job(RUNS, "Quarterly statements", JobState.ACTIVE, len(_STATES) + len(_OPEN)),
         _job(PAUSED, "Newsletter", JobState.PAUSED, len(_OPEN), reason="wrong interest rate in the template"),

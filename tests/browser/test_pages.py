@@ -54,19 +54,21 @@ def test_a_page_is_used_by_keyboard_alone(viewer: Viewer, page: ConsolePage) -> 
     viewer.open(page.path)
     wanted = viewer.page.eval_on_selector_all(
         "a[href], button, input:not([type=hidden]), select, textarea, [tabindex='0']",
-        "all => all.filter((one) => one.checkVisibility()).length",
+        "all => all.filter((one) => one.checkVisibility()).map((one) => one.id)",
     )
-    stops = []
-    for _ in range(MOST_STOPS):
+    stops: list[str] = []
+    for _ in range(MOST_STOPS):  # around once: a page with errors begins at their summary, and not at the top
         viewer.page.keyboard.press("Tab")
         stop = viewer.focused()
-        if stop["tag"] == "BODY" or (stops and stop["id"] == "skip"):  # around once
+        if stops and stop["id"] == stops[0]:
             break
-        assert stop["outline"] != "none", stop
-        assert stop["seen"], stop
-        stops.append(stop)
-    assert len(stops) == wanted
-    assert stops[0]["id"] == "skip"
+        if stop["tag"] != "BODY":
+            assert stop["outline"] != "none", stop
+            assert stop["seen"], stop
+            stops.append(stop["id"])
+    top = stops.index("skip")
+    assert stops[top:] + stops[:top] == wanted
+    assert wanted[0] == "skip"
 
 
 @each_page

@@ -10,6 +10,7 @@ from tests.browser.conftest import NewViewer
 from tests.browser.night import EVIL, HOSTILE, HUGE, RUNS
 from tests.browser.served import ServedConsole
 from tests.browser.viewer import Viewer
+from tests.waiting import until
 
 _numbers = itertools.count(7000)
 OTHER_FIGURES = "document.getElementById('figures').dataset.seen = 'before'"
@@ -36,7 +37,7 @@ def test_a_job_is_paused_resumed_and_cancelled(
 ) -> None:
     viewer = new_viewer("admin", script=script)
     page = viewer.page
-    viewer.open("/")
+    until(lambda: viewer.open("/") == 200 and page.locator(f"#job-{job}").count() == 1)  # viewers share the figures
     page.click(f"#job-{job}")
     page.click("#pause")
     page.click("#act")  # without a reason
