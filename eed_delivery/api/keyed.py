@@ -69,7 +69,7 @@ def once_by(
     if isinstance(state, KeyTaken):
         done: list[Done] = []
         repeats.act(state, lambda: done.append(act(repeats.kept(state))))
-        failpoints.reach("operators.acted")
+        failpoints.reach("operators.registered")
         result = done[0] if done else found(state.operation)
         text = json_text(answer(cast("Done", result)), default=str)
         repeats.answered(state, status, text)

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from eed_delivery.cli.person import is_root
 from eed_delivery.cli.session import Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -42,6 +41,10 @@ def takes_json(command: Function) -> Function:
 def _act_alone(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if not value:
         return
+    from eed_delivery.cli.person import (
+        is_root,  # and with it the configuration, which most commands' help does not need
+    )
+
     if not is_root():
         raise click.BadParameter("only root can act without the second person that operators.second_person wants")
     ctx.ensure_object(Session).alone = True

@@ -76,6 +76,7 @@ MANIFESTS = (
 """A worker's, of a channel that puts files."""
 OPERATORS = (
     "operators.acted",
+    "operators.registered",
     "submit.added",
     "operations.taken",
     "operations.chunk",

@@ -66,6 +66,9 @@ CASES = {
         idempotency.TAKE_OVER, {"its_digest": ONE, "our_token": 5}, KEY,
         [{"digest": OTHER}, {"status": 200}, {"lease_until": FUTURE}],
     ),
+    "keep a key": Case(
+        idempotency.KEEP, {"its_digest": ONE, "our_token": 77}, KEY, [{"digest": OTHER}, {"token": 78}, {"status": 200}]
+    ),
     "answer": Case(
         idempotency.ANSWERED, {"its_digest": ONE, "our_token": 77, "its_status": 200, "its_answer": "{}"}, KEY,
         [{"digest": OTHER}, {"token": 78}, {"status": 200}],
@@ -98,7 +101,7 @@ def test_every_update_has_a_case() -> None:
         if isinstance(statement, Update)
     }
     known = {id(case.statement) for case in CASES.values()}
-    assert len(there) == 8
+    assert len(there) == 9
     assert [name for name, statement in there.items() if id(statement) not in known] == []
 
 

@@ -195,7 +195,7 @@ def test_a_cursor_works_with_its_filters_only_and_cannot_be_read(site: Site) -> 
 def test_a_cursor_works_with_the_address_only_that_was_looked_for(site: Site) -> None:
     site.world.add_job(["anna@example.com", "bert@example.com"], job_id=2)
     site.world.enlist(2)
-    token = site.token("viewer", "see_recipients")
+    token = site.token("viewer", "view", "see_recipients")
     path = "/api/v1/emails/search?limit=1"
     following = site.json("POST", path, {"recipient": "anna@example.com"}, token=token)["next"]
     assert site.problem("POST", following, {"recipient": "bert@example.com"}, token=token)[0] == 422

@@ -180,7 +180,7 @@ def test_a_hold_of_everything_lets_nothing_out_until_it_is_released(stack: Stack
     service = stack.start("run")
     stack.wait_until(lambda: stack.counts()["sent"] > 10, "it is under way")
     said = stack.command("channel", "hold", "--all", "--reason", "a wrong letter").stdout
-    assert "nothing is on the wire. The last email had its answer at" in said
+    assert "nothing is on the wire. The last email was let go at" in said
     taken = len(stack.sink_ledger.read())
     stack.wait_until(lambda: stops(stack, "worker-1") == 1, "the workers end")
     assert (len(stack.sink_ledger.read()), stack.counts()["sent"]) == (taken, taken)

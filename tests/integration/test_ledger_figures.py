@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def figures_over(
     world: World, clock: Clock, depth: Callable[[], Depth | None] = lambda: Depth(3, 2, 1)
 ) -> LedgerFigures:
     facts = {"in_doubt": lambda: 7.0, "ses_quota_percent": lambda: 50.0, "silence_seconds": lambda: 0.0}
-    processes = ProcessQueries(WorkerLedger(world.database), 5.0)
+    processes = ProcessQueries(WorkerLedger(world.database), 5.0, lambda: datetime.now(UTC))
     return LedgerFigures(FigureSources(FiguresLedger(world.database), processes, facts, depth), clock)
 
 

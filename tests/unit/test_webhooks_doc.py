@@ -46,4 +46,4 @@ def test_what_is_forged_changed_or_old_is_not(verify: Callable[..., bool]) -> No
 
 
 def test_every_kind_is_in_the_table() -> None:
-    assert re.findall(r"^\| `((?:email|job)\.\w+)` \|", DOCUMENT, re.MULTILINE) == list(NoticeKind)
+    assert re.findall(r"^\| `((?:email|job|operation)\.\w+)` \|", DOCUMENT, re.MULTILINE) == list(NoticeKind)
