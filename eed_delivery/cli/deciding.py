@@ -15,6 +15,7 @@ from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopR
 @click.argument("keys", metavar="EMAIL...", nargs=-1, required=True, type=options.key)
 @click.option("--as", "state", required=True, type=click.Choice(["sent", "failed"]), help="Set their state.")
 @click.option("--reason", type=values.text, help="Say how you know. Kept with the email.")
+@takes_alone
 @takes_config
 @pass_session
 def settle(session: Session, keys: tuple[str, ...], state: str, reason: str | None) -> None:
@@ -24,6 +25,8 @@ def settle(session: Session, keys: tuple[str, ...], state: str, reason: str | No
     Example:
       eed-delivery settle 1047 1048 --as sent --reason "seen in the relay's log"
     """
+    if session.alone and not reason:
+        raise click.UsageError("--alone needs --reason.")
     result = session.operations.deciding.settle(SettleRequest(keys, EmailState(state), reason))
     for key in result.settled:
         session.screen.line(f"email {key} is settled as {state}")

@@ -120,7 +120,9 @@ class Deciding:
 
     def settle(self, request: SettleRequest) -> SettleResult:
         """Settle those of the emails that are in doubt. As failed, they can be requeued afterwards. Raises
-        `NotPossible` for one as sent whose channel puts files."""
+        `NotPossible` for one as sent whose channel puts files, and `SecondPersonNeeded`."""
+        if request.state is EmailState.FAILED:
+            self._second.demand(SecondPersonRule.RESEND_DOUBTS)
         ids = {self._keys.email_id(key): key for key in request.emails}
         words = f"settled as {request.state} by an operator"
         why = f"{words}: {request.reason}" if request.reason else words

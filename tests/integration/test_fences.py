@@ -435,7 +435,7 @@ def test_the_counts_of_a_chunk_are_added_and_the_lease_begins_anew(world: World)
     assert str(world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1")) < FUTURE
 
 
-WITH_TESTS_OF_THEIR_OWN = (enlisting.REGENERATE, worker.WENT_BEFORE)
+WITH_TESTS_OF_THEIR_OWN = (enlisting.REGENERATE, worker.WENT_BEFORE, suppression.COMPLAINED)
 
 LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}
 WHO = {"its_address": "a@example.com", "its_category": "news", "why": "x", "by": "test"}
@@ -741,6 +741,18 @@ def test_only_tries_of_this_email_without_an_address_are_said_to_have_gone_to_th
             **{"recipient": None, **attempt},
         )
         assert fits(world, Case(worker.WENT_BEFORE, values, {}, [])) == (attempt in fitting), attempt
+
+
+def test_a_complaint_marks_the_entry_it_is_about_and_no_other_source_replaces_it(world: World) -> None:
+    others = [{**LISTED, "category": ""}, {**LISTED, "address": "b@example.com"}]
+    listed(world, {**LISTED, "expires_at": None}, *others)
+    complained = Case(suppression.COMPLAINED, {**WHO, "by": "complaint"}, {}, [])
+    assert (fits(world, complained), fits(world, complained)) == (1, 0)
+    source = "SELECT address, category FROM eed_suppression WHERE source = 'complaint'"
+    assert world.execute(source) == [("a@example.com", "news")]
+    world.execute("UPDATE eed_suppression SET expires_at = :past", past=PAST)
+    assert fits(world, Case(suppression.FOR_EVER, WHO, {}, [])) == 1
+    assert world.execute(source) == [("a@example.com", "news")]
 
 
 @pytest.mark.parametrize(("statement", "values"), ENTRIES.values(), ids=ENTRIES.keys())

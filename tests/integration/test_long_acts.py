@@ -300,6 +300,17 @@ def test_what_waits_for_a_person_for_a_day_is_stopped_and_old_acts_are_forgotten
     assert desk.site.problem("GET", f"{URL}/{act_id}")[0] == 404
 
 
+def test_what_a_person_continues_meanwhile_is_not_stopped_as_undecided(desk: Desk) -> None:
+    act_id = desk.start({**REQUEUE, "canary": 1})
+    desk.run()
+    desk.world.execute(f"UPDATE eed_operation SET moved_at = '{PAST}'")
+    ledger = desk.site.operations.long_act_ledger
+    assert ledger.neglected() == [act_id]
+    desk.site.json("POST", f"{URL}/{act_id}/continue", {"reason": "x"})
+    assert not ledger.stop_neglected(act_id, "no person decided about it in time")
+    assert desk.of(act_id)["state"] == "waiting"
+
+
 # --- killed, and by two at once --------------------------------------------------------------------------------------
 
 

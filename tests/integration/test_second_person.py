@@ -103,6 +103,19 @@ def test_the_same_person_is_refused_under_each_name_and_so_are_a_token_and_who_h
     assert people.gens() == [0] * 5
 
 
+def test_doubts_are_settled_as_failed_by_two_people_because_one_can_requeue_them_then(people: TwoPeople) -> None:
+    order = {"kind": "settle", "selection": {"jobs": ["1"]}, "as": "failed", "reason": "lost"}
+    etag = people.count(order)["selection_etag"]
+    status, problem = people.site.problem("POST", URL, {**order, "selection_etag": etag}, Idempotency_Key="token")
+    assert (status, problem["type"]) == (403, "urn:eed-delivery:problem:person_needed")
+    act_id = people.ask("carl", order)
+    people.run()
+    assert people.world.scalar("SELECT COUNT(*) FROM eed_email WHERE state = 'in_doubt'") == 3
+    assert people.approve("bert", act_id) == (200, "waiting")
+    people.run()
+    assert people.world.scalar("SELECT COUNT(*) FROM eed_email WHERE state = 'failed'") == 3
+
+
 def test_what_has_grown_or_is_too_late_is_not_approved(people: TwoPeople) -> None:
     act_id = people.ask()
     people.world.execute(f"UPDATE eed_email SET state = 'in_doubt', changed_at = '{FUTURE}' WHERE email_id = 1004")
@@ -180,6 +193,19 @@ def test_a_complaint_is_taken_off_the_list_by_two_people(people: TwoPeople) -> N
     assert people.world.scalar("SELECT COUNT(*) FROM eed_suppression") == 0
 
 
+def test_what_complained_since_the_start_is_not_taken_off_the_list_by_one_person(people: TwoPeople) -> None:
+    for address in ("a@example.com", "b@example.com"):
+        people.site.cli.good("suppression", "add", address, "--expires", "2d", "--reason", "x")
+    order = {"kind": "unsuppress", "selection": {"domain": "example.com"}, "reason": "wrongly imported"}
+    etag = people.count(order)["selection_etag"]
+    act = people.by("anna", "POST", URL, {**order, "selection_etag": etag}, Idempotency_Key=people.key()).json
+    people.world.execute("UPDATE eed_suppression SET source = 'complaint' WHERE address = 'a@example.com'")
+    people.site.cli.good("suppression", "add", "a@example.com", "--reason", "no complaint any more")
+    people.run()
+    assert people.of(act["id"])["state"] == "done"  # type: ignore[index]
+    assert people.world.execute("SELECT address, source FROM eed_suppression") == [("a@example.com", "complaint")]
+
+
 def test_on_the_command_line_only_root_acts_alone(people: TwoPeople) -> None:
     """Names there are claims. Tests run as root, or as somebody who may not."""
     import os
@@ -187,6 +213,9 @@ def test_on_the_command_line_only_root_acts_alone(people: TwoPeople) -> None:
     cli = people.site.cli
     requeue = ("requeue", "--job", "1", "--state", "in_doubt", "--accept-duplicates", "--yes")
     assert "another person has to approve" in cli.refused(*requeue)
+    assert "another person has to approve" in cli.refused("settle", "1000", "--as", "failed")
+    cli.good("settle", "1000", "--as", "sent")
+    people.world.execute(f"UPDATE eed_email SET state = 'in_doubt', changed_at = '{PAST}' WHERE email_id = 1000")
     people.world.execute("UPDATE eed_email SET state = 'pending' WHERE email_id > 1002")
     people.world.execute("UPDATE eed_email SET state = 'pending' WHERE email_id = 1002")
     assert "another person has to approve" in cli.refused("cancel", "1", "--reason", "x")

@@ -509,6 +509,16 @@ def test_a_threshold_counts_one_address_one_outcome_and_its_days(world: World) -
     assert suppressed(world) == [("a@example.com", "soft bounce", "bounce")]
 
 
+def test_a_complaint_marks_an_entry_that_an_operator_has_made_for_ever(world: World, one: int) -> None:
+    world.execute(
+        "INSERT INTO eed_suppression (address, category, reason, source, created_at)"
+        " SELECT address, '', 'x', 'operator', '2001-01-01 00:00:00' FROM eed_email WHERE email_id = :one",
+        one=one,
+    )
+    ledger(world).take([complained(one)])
+    assert [source for _, _, source in suppressed(world)] == ["complaint"]
+
+
 def test_a_complaint_in_the_same_batch_gives_the_reason(world: World, one: int) -> None:
     ledger(world).take([complained(one), hard(one, 5)])
     assert [source for _, _, source in suppressed(world)] == ["complaint"]

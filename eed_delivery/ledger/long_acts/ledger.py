@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, or_, select
 
 from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.insert import unless_there
@@ -167,15 +167,24 @@ class LongActLedger:
     def stop(self, act_id: str, reason: str) -> bool:
         """End an act before its time. What is done stays done. False if it has ended already."""
 
+        return self._database.did(lambda c: self._stop(c, act_id, reason))
+
+    def stop_neglected(self, act_id: str, reason: str) -> bool:
+        """As `stop`, unless a person has decided about it since `neglected`."""
+        still = select(_o.operation_id).where(_o.operation_id == act_id, _neglected()).with_for_update()
+
         def work(c: Connection) -> bool:
-            act = self.stop_in(c, act_id)
-            if act is None:
-                return False
-            before: Particulars = {"state": act.state, "done": act.done}
-            note(c, self._who, _about(act_id, ActKind.OPERATION_STOP, reason, before=before))
-            return True
+            return c.execute(still).first() is not None and self._stop(c, act_id, reason)
 
         return self._database.did(work)
+
+    def _stop(self, c: Connection, act_id: str, reason: str) -> bool:
+        act = self.stop_in(c, act_id)
+        if act is None:
+            return False
+        before: Particulars = {"state": act.state, "done": act.done}
+        note(c, self._who, _about(act_id, ActKind.OPERATION_STOP, reason, before=before))
+        return True
 
     def stop_in(self, c: Connection, act_id: str) -> LongAct | None:
         """End an act in the caller's transaction, which notes why. Returns it as it was. None if it has ended."""
@@ -199,9 +208,8 @@ class LongActLedger:
 
     def neglected(self) -> list[str]:
         """Acts that no person has decided about in time."""
-        late = (_o.state == LongActState.CANARY) & (_o.moved_at < utc_in(-UNDECIDED_SECONDS))
-        late |= (_o.state == LongActState.UNAPPROVED) & (_o.made_at < utc_in(-APPROVAL_SECONDS))
-        return self._database.run(lambda c: list(c.execute(select(_o.operation_id).where(late).limit(100)).scalars()))
+        late = select(_o.operation_id).where(_neglected()).limit(100)
+        return self._database.run(lambda c: list(c.execute(late).scalars()))
 
     def forget(self) -> int:
         """Delete some acts that ended long ago. Returns how many."""
@@ -251,6 +259,11 @@ def _asked(operation: str, order: LongActOrder, who: Actor) -> dict[str, Any]:
         "asked_at": utc_now(),
         "until_at": utc_in(APPROVAL_SECONDS),
     }
+
+
+def _neglected() -> ColumnElement[bool]:
+    late = (_o.state == LongActState.CANARY) & (_o.moved_at < utc_in(-UNDECIDED_SECONDS))
+    return late | (_o.state == LongActState.UNAPPROVED) & (_o.made_at < utc_in(-APPROVAL_SECONDS))
 
 
 def _fence(taken: TakenAct) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from eed_delivery.ledger.actor import Actor
 
 ADDRESSES = "addresses"
 """What of a selection is personal. It goes when the act ends."""
+NO_COMPLAINTS = "no_complaints"
+"""In a selection: entries of complaints are left, because nobody has approved that they go."""
 
 
 class LongActKind(StrEnum):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import DateTime, and_, bindparam, exists, literal, or_, update
+from sqlalchemy import DateTime, and_, bindparam, case, exists, literal, or_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import utc_in, utc_now
@@ -45,7 +45,10 @@ _ONE = (
     .where(eed_suppression.c.address == bindparam("its_address"))
     .where(eed_suppression.c.category == bindparam("its_category"))
 )
-_WHY: dict[str, Any] = {"reason": bindparam("why"), "source": bindparam("by")}
+COMPLAINT = "complaint"
+"""The source of an entry whose person has complained. No other source replaces it."""
+_SOURCE = case((eed_suppression.c.source == COMPLAINT, COMPLAINT), else_=bindparam("by"))
+_WHY: dict[str, Any] = {"reason": bindparam("why"), "source": _SOURCE}
 _UNTIL = bindparam("until", type_=DateTime())
 
 # Never shortens: what stands for ever stays, and what ends later stays.
@@ -54,3 +57,5 @@ PROLONG = _ONE.where(eed_suppression.c.expires_at < utc_in(bindparam("lasting"))
 )
 PROLONG_UNTIL = _ONE.where(eed_suppression.c.expires_at < _UNTIL).values(**_WHY, expires_at=_UNTIL)
 FOR_EVER = _ONE.where(eed_suppression.c.expires_at.is_not(None)).values(**_WHY, expires_at=None)
+# A complaint marks what stands there already, however long that lasts.
+COMPLAINED = _ONE.where(eed_suppression.c.source != COMPLAINT).values(reason=bindparam("why"), source=bindparam("by"))

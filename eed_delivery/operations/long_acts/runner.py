@@ -110,6 +110,6 @@ class LongActHousekeeping:
     def step(self) -> float:
         """Do a little of it."""
         for act_id in self._ledger.neglected():
-            self._ledger.stop(act_id, "no person decided about it in time")
+            self._ledger.stop_neglected(act_id, "no person decided about it in time")
         self._clean()
         return 0.0 if self._ledger.forget() else 60.0

@@ -9,7 +9,7 @@ from eed_delivery.operations.refusals import OperationRefused
 class SecondPersonRule(StrEnum):
     """An act that one person alone must not do."""
 
-    RESEND_DOUBTS = "resend_doubts"  # requeue what may have arrived
+    RESEND_DOUBTS = "resend_doubts"  # requeue what may have arrived, or say without evidence that it has not
     CANCEL = "cancel"  # a job with many unsent emails
     RESUME_UNWATCHED = "resume_unwatched"
     UNSUPPRESS_COMPLAINTS = "unsuppress_complaints"

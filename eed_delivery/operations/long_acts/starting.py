@@ -8,6 +8,7 @@ from typing import Any
 from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.long_acts.long_act import (
     ADDRESSES,
+    NO_COMPLAINTS,
     ChunkedWork,
     LongAct,
     LongActKind,
@@ -79,6 +80,8 @@ class LongActs:
             raise NothingMatches("nothing matches this selection", which="selection")
         frozen = _frozen(selection, now)
         rule = self._rule(request, selection)
+        if rule is None and self._guards_complaints(request.kind):
+            frozen[NO_COMPLAINTS] = True
         if rule is not None and not asker.is_person:
             raise token_refused(rule)
         order = LongActOrder(
@@ -132,7 +135,8 @@ class LongActs:
         return self.view(act_id)
 
     def _rule(self, request: LongActRequest, selection: Mapping[str, Any]) -> SecondPersonRule | None:
-        if request.kind is LongActKind.REQUEUE and request.state is EmailState.IN_DOUBT:
+        doubts = request.kind is LongActKind.REQUEUE and request.state is EmailState.IN_DOUBT
+        if doubts or request.settle_as is EmailState.FAILED:  # what has failed is requeued by one person
             rule, applies = SecondPersonRule.RESEND_DOUBTS, True
         elif request.kind is LongActKind.UNSUPPRESS:
             rule = SecondPersonRule.UNSUPPRESS_COMPLAINTS
@@ -140,6 +144,9 @@ class LongActs:
         else:
             return None
         return rule if applies and self._second.wants(rule) else None
+
+    def _guards_complaints(self, kind: LongActKind) -> bool:
+        return kind is LongActKind.UNSUPPRESS and self._second.wants(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
 
     def _has_complaints(self, selection: Mapping[str, Any]) -> bool:
         source = selection.get("source")
@@ -195,7 +202,7 @@ def _as_json(selection: LongActSelection) -> dict[str, Any]:
 
 def shown_selection(act: LongAct) -> dict[str, Any]:
     """A selection for people: without the ledger's own numbers, and without addresses."""
-    hidden = {"job_ids", "email_ids", "error_like", UNTIL_ASKED}
+    hidden = {"job_ids", "email_ids", "error_like", UNTIL_ASKED, NO_COMPLAINTS}
     found = {name: value for name, value in act.selection.items() if name not in hidden}
     if isinstance(found.get(ADDRESSES), list):
         found[ADDRESSES] = len(found[ADDRESSES])
