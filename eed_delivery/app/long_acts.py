@@ -11,15 +11,17 @@ from eed_delivery.app.operations import Operations
 from eed_delivery.config import Settings
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.long_acts.long_act import LongActKind
 from eed_delivery.operations.long_acts.runner import CHUNK, LongActHousekeeping, LongActRunner, Works
 
 
 @dataclass(frozen=True, slots=True)
 class LongActSteps:
-    """What does long acts: chunks, what is done in one go and may take minutes, and what is over."""
+    """What does long acts: chunks, reports that may take minutes, approved decisions, and what is over."""
 
     chunks: Callable[[], float]
     whole: Callable[[], float]
+    decisions: Callable[[], float]
     over: Callable[[], float]
 
 
@@ -32,9 +34,11 @@ def long_act_steps(settings: Settings, database: Database, chunk: int = CHUNK) -
         theirs = everyone.by(actor, approved=True)
         return {**theirs.chunked_works(), **theirs.whole_works(socket.gethostname())}
 
-    chunked, whole = list(everyone.chunked_works()), list(everyone.whole_works(""))
+    chunked, decisions = list(everyone.chunked_works()), [LongActKind.CANCEL, LongActKind.RESUME]
+    whole = [kind for kind in everyone.whole_works("") if kind not in decisions]
     return LongActSteps(
         chunks=LongActRunner(ledger, works, chunked, chunk).step,
         whole=LongActRunner(ledger, works, whole).step,
+        decisions=LongActRunner(ledger, works, decisions).step,
         over=LongActHousekeeping(ledger, everyone.report_files.clean).step,
     )

@@ -62,7 +62,7 @@ class Desk:
 
     def run(self) -> None:
         """All that can be done now."""
-        while self.steps.chunks() == 0.0 or self.steps.whole() == 0.0:
+        while 0.0 in (self.steps.chunks(), self.steps.whole(), self.steps.decisions()):
             pass
 
     def fail(self, *email_ids: int, detail: str = "550 no", at: str = PAST) -> None:
