@@ -18,6 +18,7 @@ from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, Particulars, new_operation, note
 from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.holds.held import UNMARKED
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_attempt, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
 from eed_delivery.model import EmailState, JobState, Verdict, content_key
@@ -108,7 +109,13 @@ WATCHED_ANEW = {
     eed_job.c.warned_of_bounces: False,
     eed_job.c.warned_of_complaints: False,
 }
-_OPEN_AGAIN = {eed_job.c.state: JobState.ACTIVE, eed_job.c.finished_at: None, eed_job.c.reason: None, **WATCHED_ANEW}
+_OPEN_AGAIN = {
+    eed_job.c.state: JobState.ACTIVE,
+    eed_job.c.finished_at: None,
+    eed_job.c.reason: None,
+    **WATCHED_ANEW,
+    **UNMARKED,
+}
 RESUME = _UNFINISHED.where(eed_job.c.state == JobState.PAUSED).values(
     {
         eed_job.c.state: JobState.ACTIVE,

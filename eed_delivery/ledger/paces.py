@@ -13,11 +13,14 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, is_noted, note
+from eed_delivery.ledger.duties import in_turn
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_pace, eed_worker
 
 TOGETHER = "*"
 """In place of a channel's name: all channels together."""
 WHO_LENGTH = 255
+DUTY = "paces"
+"""Under this lock paces are set."""
 ENDED = "the end of the pace has come"
 
 _p = eed_pace.c
@@ -63,6 +66,7 @@ class PaceLedger:
         act = _act(ActKind.PACE_SET, channel, reason, after)
 
         def work(c: Connection) -> None:
+            in_turn(c, DUTY)  # two first paces of a channel are no error
             if is_noted(c, act.operation):
                 return
             c.execute(delete(eed_pace).where(_p.channel == channel))
@@ -96,6 +100,10 @@ class PaceLedger:
             return ended
 
         return self._database.run(work)
+
+    def is_together(self) -> bool:
+        """Whether the pace of all channels lasts."""
+        return self._database.run(lambda c: bool(_read(c, LASTS & (_p.channel == TOGETHER))))
 
     def share(self, channel: str, configured: float | None, sharing: int, alive_seconds: float) -> float | None:
         """Emails a second that one of the `sharing` processes of a channel may send. None: there is no limit.

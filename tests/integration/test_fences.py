@@ -517,8 +517,10 @@ def test_nothing_of_a_held_channel_is_claimed_or_wired(world: World) -> None:
 
 
 def test_only_the_jobs_that_are_named_are_marked(world: World) -> None:
-    values = {"ids": [1], "until": datetime.fromisoformat("2100-01-01"), "domains": "@example.com "}
-    assert fits(world, Case(marking.MARK, values, {}, [])) == 1
+    put(world, "eed_job", {"channel": "default"})
+    copy = {"until": datetime.fromisoformat("2100-01-01"), "domains": "@example.com "}
+    assert fits(world, Case(marking.MARK, {"ids": [1], "of_channel": "letters", **copy}, {}, [])) == 0
+    assert fits(world, Case(marking.MARK, {"ids": [1], "of_channel": "default", **copy}, {}, [])) == 1
     assert world.execute("SELECT job_id, held_domains FROM eed_job WHERE held_until IS NOT NULL") == [
         (1, "@example.com ")
     ]
@@ -542,7 +544,7 @@ UNHELD = {"finished_at": None, "held_until": None, "held_domains": None, "channe
 def test_jobs_are_marked_that_are_held_and_those_that_are_marked(world: World) -> None:
     def hold(scope: str, subject: str = "", until_at: str | None = None) -> list[int]:
         holds_in(world, {"scope": scope, "subject": subject, "until_at": until_at})
-        return world.database.run(lambda c: list(c.execute(marking.MAY_BE_MARKED).scalars()))
+        return world.database.run(lambda c: list(c.execute(marking.MAY_BE_MARKED, {"after": 0}).scalars()))
 
     put(world, "eed_job", UNHELD)
     put(world, "eed_job", {"channel": "letters", "category": "advice"}, "WHERE job_id = 2")

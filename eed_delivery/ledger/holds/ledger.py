@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, sel
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
-from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, is_noted, note
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, is_noted, new_operation, note
+from eed_delivery.ledger.duties import in_turn
 from eed_delivery.ledger.holds.held import LASTS
-from eed_delivery.ledger.holds.marking import as_copied, mark
+from eed_delivery.ledger.holds.marking import DUTY, as_copied, mark
 from eed_delivery.ledger.holds.on_wire import OnWire, on_wire
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_hold
 from eed_delivery.model import HoldScope, HoldTarget
@@ -79,11 +80,13 @@ class HoldLedger:
         act = _act(target, reason, released=False)
 
         def work(c: Connection) -> None:
-            before = _one(c, _is(target))
+            in_turn(c, DUTY)
             if is_noted(c, act.operation):
                 return
+            before = _one(c, _is(target))
             domains = {hold.target.subject for hold in _all(c) if hold.target.scope is HoldScope.DOMAIN}
-            as_copied(domains | {target.subject} if target.scope is HoldScope.DOMAIN else domains)
+            if target.scope is HoldScope.DOMAIN and as_copied(domains | {target.subject}) is None:
+                raise ValueError("too many domains are held at once")
             c.execute(delete(eed_hold).where(_is(target)))
             kept = {} if before is None else {"hold_id": before.hold_id}
             c.execute(insert(eed_hold).values(**kept, **_row(target, reason, self._who.user, seconds)))
@@ -99,16 +102,19 @@ class HoldLedger:
 
     def release(self, hold_id: int) -> StoredHold | None:
         """End a hold. Returns it, or None if there is none of this number."""
+        operation = new_operation()
 
         def work(c: Connection) -> StoredHold | None:
+            in_turn(c, DUTY)
             before = _one(c, _h.hold_id == hold_id)
             gone = c.execute(delete(eed_hold).where(_h.hold_id == hold_id)).rowcount == 1
             if before is None or not gone:
                 return None
-            note(c, self._who, _with(_act(before.target, None, released=True), before, None))
+            act = replace(_act(before.target, None, released=True), operation=operation)
+            note(c, self._who, _with(act, before, None))
             return before
 
-        released = self._database.run(work)
+        released = self._database.did(work)
         self.mark()
         return released
 
@@ -120,6 +126,7 @@ class HoldLedger:
         """Delete the holds whose end has come, and return what they held. Emails leave without this already."""
 
         def work(c: Connection) -> list[HoldTarget]:
+            in_turn(c, DUTY)
             over = _read(c, _h.until_at <= utc_now())
             ended = [hold.target for hold in over if c.execute(END_HOLD, {"id": hold.hold_id}).rowcount == 1]
             for target in ended:

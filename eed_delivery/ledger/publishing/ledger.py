@@ -16,7 +16,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, is_noted, new_operation, note
-from eed_delivery.ledger.holds.held import DOMAIN_NOT_HELD, MAY_BE_PUBLISHED, is_held
+from eed_delivery.ledger.holds.held import DOMAIN_NOT_HELD, MAY_BE_PUBLISHED, UNMARKED, is_held
 from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_facts import with_ledger_facts
 from eed_delivery.ledger.operating import WATCHED_ANEW
@@ -85,6 +85,7 @@ NEXT_ROUND = (
         (eed_job.c.enlisted_at, None),
         (eed_job.c.finished_at, None),
         *WATCHED_ANEW.items(),
+        *UNMARKED.items(),
     )
 )
 

@@ -17,6 +17,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, Particulars, note
 from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.holds.held import UNMARKED
 from eed_delivery.ledger.operating import WATCHED_ANEW
 from eed_delivery.ledger.publishing.enlisting import LeasedJob
 from eed_delivery.ledger.publishing.ledger import LEASE, PublishingLedger
@@ -79,6 +80,7 @@ LATE_ROUND = (
             eed_job.c.enlisted_at: None,
             eed_job.c.finished_at: None,
             **WATCHED_ANEW,
+            **UNMARKED,
         }
     )
 )
