@@ -381,7 +381,7 @@ class Worker:
         observing.put("eed_breaker_open", float(self._breaker.open), parts.process.channel)
         if share is not None:
             observing.put("eed_pace_share", share, parts.process.channel)
-        if share is not None and sharing > 1 and not self._beats:
+        if share is not None and not self._beats and (sharing > 1 or parts.paces.is_together()):
             self._send_rate.hold_off(interval)  # the others learn of us with their next heartbeat
         if share != self._share:
             parts.workers.uses(parts.process, share)

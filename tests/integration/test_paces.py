@@ -1,14 +1,27 @@
 """Send rates that people set, and each worker's share of them."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from eed_delivery.app.operations import Operations
+from eed_delivery.config import EmlFolderSettings, RenderingSettings, TrackingSettings, WorkerSettings
+from eed_delivery.ledger.answers import AnswersLedger
+from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.paces import TOGETHER, PaceLedger
+from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.operations.paces import PaceRequest
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
+from eed_delivery.queue import Queue
+from eed_delivery.rendering import Renderer
+from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.runtime.loop import Pulse
+from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
+from eed_delivery.worker import Worker, WorkerParts
+from tests.faults.model.actors import Life
+from tests.faults.model.queue import DEAD_LETTER_URL, URL, Client, MemoryQueue
 from tests.operating import operations_over
 from tests.world import World
 
@@ -76,3 +89,47 @@ def test_what_is_no_pace_is_refused(operations: Operations) -> None:
         operations.paces.set(PaceRequest("letters", 1, "why"))
     with pytest.raises(WrongState, match="no pace of the channel default"):
         operations.paces.set(PaceRequest("default", None, "why"))
+
+
+class BeatingWorker(Worker):
+    """A worker that is asked for each heartbeat, and whose clock stands."""
+
+    def beat(self) -> float:
+        """Send a heartbeat. Returns the seconds until an email may leave."""
+        self._heartbeat()
+        return self._send_rate.turn()
+
+
+def worker_of(world: World, name: str, channel: str) -> BeatingWorker:
+    queue = Queue(Client(MemoryQueue(max_receives=3), Life(name)), URL, DEAD_LETTER_URL, tries=1)  # type: ignore[arg-type]
+    attachments = AttachmentStore(None, None, (), 1000)
+    parts = WorkerParts(
+        ledger=world.delivering,
+        operating=world.operating,
+        workers=world.workers,
+        paces=PaceLedger(world.database),
+        holds=DomainHolds(world.database),
+        dead=RefusedAddresses(world.database, TrackingSettings(suppress_hard_bounces=0)),
+        answers=AnswersLedger(world.database),
+        queue=queue,
+        renderer=Renderer(RenderingSettings(message_id_domain="bank.example"), attachments),
+        sends_emails=True,
+        make_transport=lambda: EmlFolderTransport(EmlFolderSettings(directory=Path("/nonexistent"))),
+        rate=lambda: None,
+        process=Process(name, "h", "worker", 1, channel),
+        send_lease_seconds=60,
+        wait_seconds=0,
+        visibility_seconds=60,
+    )
+    return BeatingWorker(parts, WorkerSettings(heartbeat_seconds=7), threading.Event(), Pulse(), lambda: 1000.0)
+
+
+def test_a_worker_that_starts_under_a_pace_of_all_lets_other_channels_lower_theirs_first(
+    world: World, operations: Operations
+) -> None:
+    assert worker_of(world, "a", "default").beat() == 0
+    PaceLedger(world.database).set("x", 30, "of one channel", None)
+    assert worker_of(world, "b", "x").beat() == 0, "it is the only one of its channel"
+    operations.paces.set(PaceRequest(TOGETHER, 30, "of all channels"))
+    newcomer = worker_of(world, "c", "y")
+    assert newcomer.beat() == 7
