@@ -29,7 +29,10 @@ SWEEPER = "sweeper"
 SETTLE_MANY = (
     update(eed_email)
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
-    .where(tuple_(eed_email.c.email_id, eed_email.c.gen).in_(bindparam("fences", expanding=True)))
+    .where(
+        # A doubt that a late 4xx has put back keeps its generation. Its next hand-over is another doubt.
+        tuple_(eed_email.c.email_id, eed_email.c.gen, eed_email.c.wire_at).in_(bindparam("fences", expanding=True))
+    )
     .where(eed_email.c.state == EmailState.IN_DOUBT)
     .values(state=bindparam("to_state"), token=bindparam("new_token"), detail=bindparam("reason"), changed_at=utc_now())
 )
@@ -70,10 +73,14 @@ class OnTheWire:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What has become of an email in doubt, in this generation: sent or failed. `evidence` says how that is known."""
+    """What has become of an email in doubt, of this generation and hand-over: sent or failed.
+
+    `evidence` says how that is known.
+    """
 
     email_id: int
     gen: int
+    wire_at: datetime | None
     state: EmailState
     evidence: str
 
@@ -195,7 +202,7 @@ class DoubtLedger:
     def _settle(
         self, wanted: dict[int, Settlement], reason: str, file_channels: frozenset[str], operation: str, c: Connection
     ) -> Counter[EmailState]:
-        rows = [row for row in self._held(c, sorted(wanted)) if row.gen == wanted[row.email_id].gen]
+        rows = [row for row in self._held(c, sorted(wanted)) if _is_same(row, wanted[row.email_id])]
         jobs = select(eed_job.c.job_id, eed_job.c.channel).where(eed_job.c.job_id.in_({row.job_id for row in rows}))
         of_files = {row.job_id for row in c.execute(jobs) if row.channel in file_channels}
         done = Counter[EmailState]()
@@ -211,14 +218,14 @@ class DoubtLedger:
     def _held(c: Connection, ids: Sequence[int]) -> Sequence[Any]:
         """Those in doubt, locked until they are settled."""
         e = eed_email.c
-        columns = (e.email_id, e.source_key, e.job_id, e.gen, e.attempts, e.message_id, e.resend_of)
+        columns = (e.email_id, e.source_key, e.job_id, e.gen, e.wire_at, e.attempts, e.message_id, e.resend_of)
         statement = select(*columns).where(e.email_id.in_(ids), e.state == EmailState.IN_DOUBT)
         return c.execute(statement.order_by(e.email_id).with_for_update()).all()
 
     def _write(
         self, c: Connection, rows: Sequence[Row[Any]], wanted: dict[int, Settlement], state: EmailState, reason: str
     ) -> None:
-        fences = [(row.email_id, row.gen) for row in rows]
+        fences = [(row.email_id, row.gen, row.wire_at) for row in rows]
         values = {"ids": [row.email_id for row in rows], "fences": fences, "to_state": state}
         token = {"new_token": new_token(), "reason": reason[:DETAIL_LENGTH]}
         if c.execute(SETTLE_MANY, {**values, **token}).rowcount != len(rows):
@@ -239,6 +246,10 @@ class DoubtLedger:
         for job_id, count in Counter(row.job_id for row in rows).items():
             act = Act(ActKind.SETTLE, job_id, None, reason, count, before=before, after=after, operation=operation)
             note(c, self._who, act)
+
+
+def _is_same(row: Row[Any], wanted: Settlement) -> bool:
+    return wanted.wire_at is not None and (row.gen, row.wire_at) == (wanted.gen, wanted.wire_at)
 
 
 def _attempt(row: Row[Any], evidence: str, verdict: Verdict, now: datetime) -> dict[str, object]:

@@ -84,6 +84,7 @@ REQUEUE = (
 SETTLE = (
     update(eed_email)
     .where(eed_email.c.email_id == bindparam("id"))
+    .where(eed_email.c.gen == bindparam("of_gen"))
     .where(eed_email.c.state == EmailState.IN_DOUBT)
     .values(
         state=bindparam("to_state"),
@@ -257,15 +258,20 @@ class OperatingLedger:
         if state is EmailState.SENT and file_channels:
             self.refuse_files(email_ids, file_channels)
         operation = new_operation()
-        return self._database.did(lambda c: self.settle_rows(email_ids, state, reason, operation, c))
+        # Read outside of the transaction that settles them, as in `requeue`.
+        doubts = self._database.run(partial(_doubts_of, email_ids))
+        return self._database.did(lambda c: self.settle_rows(doubts, state, reason, operation, c))
 
     def settle_rows(
-        self, email_ids: Sequence[int], state: EmailState, reason: str, operation: str, c: Connection
+        self, emails: Sequence[tuple[int, int]], state: EmailState, reason: str, operation: str, c: Connection
     ) -> list[int]:
-        """Settle those of the emails that are in doubt, in the caller's transaction. Returns their ids."""
+        """Settle those of the emails that are in doubt in this generation, in the caller's transaction.
+
+        `emails` are ids and generations. Returns the ids of those that are settled.
+        """
         before, after = {"state": EmailState.IN_DOUBT}, {"state": state}
         act = Act(ActKind.SETTLE, reason=reason, count=1, before=before, after=after, operation=operation)
-        return [i for i in email_ids if self._settle(c, i, state, reason, act)]
+        return [i for i, gen in emails if self._settle(c, i, gen, state, reason, act)]
 
     def refuse_files(self, email_ids: Sequence[int], file_channels: Collection[str]) -> None:
         """Raises `NotPossible` if one of these is on a channel that puts files."""
@@ -283,9 +289,10 @@ class OperatingLedger:
                 "whether they are there. Settle it as failed and requeue it: files that are there count as put."
             )
 
-    def _settle(self, c: Connection, email_id: int, state: EmailState, reason: str, act: Act) -> bool:
+    def _settle(self, c: Connection, email_id: int, gen: int, state: EmailState, reason: str, act: Act) -> bool:
         values = {
             "id": email_id,
+            "of_gen": gen,
             "to_state": state,
             "reason": reason[:DETAIL_LENGTH],
             "new_token": new_token(),
@@ -390,6 +397,14 @@ def reopen(c: Connection, source: Source, outbox: Outbox, job_id: int) -> bool:
         source.write_job(c, job.source_key, JobState.ACTIVE)
         outbox.put(c, [Notice(NoticeKind.JOB_REOPENED, job_id)])
     return True
+
+
+def _doubts_of(email_ids: Sequence[int], c: Connection) -> list[tuple[int, int]]:
+    """Those that are in doubt, each with its generation."""
+    e = eed_email.c
+    rows = c.execute(select(e.email_id, e.gen).where(e.email_id.in_(email_ids), e.state == EmailState.IN_DOUBT))
+    gens = {row.email_id: row.gen for row in rows}
+    return [(email_id, gens[email_id]) for email_id in email_ids if email_id in gens]
 
 
 def _is_another(known: str, now: str) -> bool:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.workers import Process
+from eed_delivery.model import Email, EmailState, Outcome, Verdict
 from tests.operators_site import Site
 from tests.world import World
 
@@ -258,6 +260,28 @@ def test_doubts_that_changed_since_the_log_was_read_are_not_settled_by_it(site: 
     assert [world.state(i) for i in (1000, 1001, 1002)] == ["in_doubt", "failed", "sent"]
     status, problem = site.problem("POST", "/api/v1/doubts/settle", {**body, "selection_etag": "0"})
     assert (status, problem["type"]) == (412, "urn:eed-delivery:problem:changed")
+
+
+def test_a_doubt_that_was_handed_over_again_is_not_settled_by_what_the_log_proved_before(site: Site) -> None:
+    world, later = site.world, Decision(EmailState.QUEUED, Outcome(Verdict.TEMPORARY, "later", 451), counted=True)
+    (again,) = world.add_job(["d@example.com"], job_id=3)
+    world.enlist(3)
+    email = world.claimed(again)
+    in_doubt(world, email, 1800)
+    log = log_of(world, {2002: "sent"})
+    found = match(site, log).json
+    assert world.delivering.record(email, later, 1)
+    in_doubt(world, world.claimed(again), 900)
+    assert world.state(again) == "in_doubt"
+    body = {"plan": found["plan"], "selection_etag": found["selection_etag"], **WHY}
+    assert site.json("POST", "/api/v1/doubts/settle", body) == {"sent": 0, "failed": 5, "left": 1}
+    assert world.state(again) == "in_doubt"
+
+
+def in_doubt(world: World, email: Email, seconds: float) -> None:
+    assert world.delivering.wire(email, 60) is None
+    world.lapse(email.email_id, seconds)
+    world.sweeping.settle_the_wire(resend_below=0)
 
 
 @pytest.mark.parametrize("changed", ["", "x", "gAAAAA", "\ud800"])

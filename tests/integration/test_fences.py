@@ -192,15 +192,21 @@ EMAILS = {
     ),
     "settle": Case(
         operating.SETTLE,
-        {"id": 1000, "to_state": "sent", "reason": "x", "new_token": 5},
-        {"state": "in_doubt"},
-        one_each(state="failed"),
+        {"id": 1000, "of_gen": 2, "to_state": "sent", "reason": "x", "new_token": 5},
+        {"state": "in_doubt", "gen": 2},
+        one_each(gen=3, state="failed"),
     ),
     "settle many": Case(
         doubts.SETTLE_MANY,
-        {"ids": [1000], "fences": [(1000, 2)], "to_state": "sent", "reason": "x", "new_token": 5},
-        {"state": "in_doubt", "gen": 2},
-        one_each(gen=3, state="failed"),
+        {
+            "ids": [1000],
+            "fences": [(1000, 2, datetime.fromisoformat(PAST))],
+            "to_state": "sent",
+            "reason": "x",
+            "new_token": 5,
+        },
+        {"state": "in_doubt", "gen": 2, "wire_at": PAST},
+        one_each(gen=3, state="failed", wire_at=FUTURE),
     ),
 }
 

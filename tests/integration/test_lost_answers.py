@@ -212,6 +212,28 @@ def test_settling_by_an_operators_word(world: World, cut: Cut) -> None:
     assert attempts(world, ids[0]) == ["in_doubt", "sent"]
 
 
+def test_settling_leaves_a_doubt_that_has_come_since(world: World, proxy: MySqlProxy) -> None:
+    email_id = ended(world, DOUBT)[0]
+    again: list[str] = []
+
+    def in_doubt_again(statement: str) -> None:
+        """By the second run it was requeued, and is in doubt again."""
+        if proxy.counts["cut after commit"] and not again:
+            again.append(statement)
+            other = World(proxy.url(world.url).replace(f":{proxy.port}/", f":{proxy.target_port}/"))
+            other.operating.requeue(Selection(emails=(email_id,)))
+            email = other.claimed(email_id, gen=1)
+            other.delivering.wire(email, 60)
+            other.delivering.record(email, DOUBT, 1)
+            other.close()
+
+    proxy.on_statement = in_doubt_again
+    proxy.cut_after_commit(1)
+    assert world.operating.settle([email_id], EmailState.FAILED, "not in the log") == [email_id]
+    assert again
+    assert (world.row(email_id)["state"], world.row(email_id)["gen"]) == ("in_doubt", 1)
+
+
 def test_pause_resume_and_cancel(world: World, cut: Cut) -> None:
     enlisted(world)
     assert cut(lambda: world.operating.pause(1, "wait")) is True

@@ -63,8 +63,9 @@ class SettleWork:
         if state is EmailState.SENT:
             self._operating.refuse_files(ids, self._file_channels())
         words = f"settled as {state} by an operator: {act.reason}"
+        doubts = [(row.email_id, row.gen) for row in rows]
         return LongActChunk(
-            str(ids[-1]), len(ids), lambda c: len(self._operating.settle_rows(ids, state, words, act.id, c))
+            str(ids[-1]), len(ids), lambda c: len(self._operating.settle_rows(doubts, state, words, act.id, c))
         )
 
 

@@ -47,7 +47,10 @@ class DoubtsMatched:
     def plan(self) -> DoubtsPlan:
         """What can be settled by it."""
         return DoubtsPlan(
-            tuple(ProvenDoubt(one.doubt.email_id, one.doubt.gen, one.verdict, one.evidence) for one in self.matches)
+            tuple(
+                ProvenDoubt(one.doubt.email_id, one.doubt.gen, one.doubt.wire_at, one.verdict, one.evidence)
+                for one in self.matches
+            )
         )
 
 

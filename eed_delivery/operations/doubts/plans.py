@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from eed_delivery.model import EmailState
 from eed_delivery.operations.refusals import InvalidRequest
@@ -26,10 +27,11 @@ LARGEST_PLAN = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ProvenDoubt:
-    """What is proven of an email in doubt, in this generation. `evidence` is the line that proves it."""
+    """What is proven of an email in doubt, of this generation and hand-over. `evidence` is the line that proves it."""
 
     email_id: int
     gen: int
+    wire_at: datetime | None
     verdict: LogVerdict
     evidence: str
 
@@ -43,7 +45,7 @@ class DoubtsPlan:
     @property
     def etag(self) -> str:
         """What changes with the doubts, and with what is proven of them."""
-        facts = sorted((one.email_id, one.gen, one.verdict.value) for one in self.proven)
+        facts = sorted((one.email_id, one.gen, _text(one.wire_at), one.verdict.value) for one in self.proven)
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     @property
@@ -62,11 +64,20 @@ class DoubtsPlan:
 
     def packed(self) -> bytes:
         """As bytes."""
-        rows = [(one.email_id, one.gen, one.verdict.value, one.evidence) for one in self.proven]
+        rows = [(one.email_id, one.gen, _text(one.wire_at), one.verdict.value, one.evidence) for one in self.proven]
         return zlib.compress(json.dumps(rows, ensure_ascii=False).encode("utf-8", "replace"))
 
     @classmethod
     def unpacked(cls, data: bytes) -> "DoubtsPlan":
         """Of `packed`. The bytes must be ours."""
         text = zlib.decompressobj().decompress(data, LARGEST_PLAN)
-        return cls(tuple(ProvenDoubt(i, gen, LogVerdict(verdict), line) for i, gen, verdict, line in json.loads(text)))
+        return cls(
+            tuple(
+                ProvenDoubt(i, gen, datetime.fromisoformat(at) if at else None, LogVerdict(verdict), line)
+                for i, gen, at, verdict, line in json.loads(text)
+            )
+        )
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""

@@ -113,7 +113,8 @@ class DoubtWorkbench:
     def settle(self, plan: DoubtsPlan, request: SettleDoubtsRequest) -> DoubtsSettled:
         """Settle the chosen doubts, each with its evidence beside it.
 
-        Those that are not in doubt any more are left. Raises `DoubtsChanged`, `InvalidRequest` and `NothingMatches`.
+        Those that are not in doubt any more, or were handed over again since then, are left. Raises `DoubtsChanged`,
+        `InvalidRequest` and `NothingMatches`.
         """
         if request.etag != plan.etag:
             raise DoubtsChanged("the doubts have changed since you looked at them. Match the log again, then decide")
@@ -121,8 +122,9 @@ class DoubtWorkbench:
         if not chosen:
             raise NothingMatches(f"the log has no doubt that is {' or '.join(request.verdicts)}")
         settlements = [
-            Settlement(one.email_id, one.gen, SETTLED_AS[one.verdict], self._stored(f"relay's log: {one.evidence}"))
+            Settlement(one.email_id, one.gen, one.wire_at, SETTLED_AS[one.verdict], self._stored(words))
             for one in chosen
+            if (words := f"relay's log: {one.evidence}")
         ]
         why = f"settled by an operator from the relay's log: {one_line(request.reason)}"
         done = self._ledger.settle(settlements, why, self._file_channels())
