@@ -16,7 +16,7 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.actor import SERVICE, Actor
-from eed_delivery.ledger.acts import Act, ActKind, Particulars, new_operation, note
+from eed_delivery.ledger.acts import Act, ActKind, Particulars, is_noted, new_operation, note
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.holds.held import UNMARKED
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_attempt, eed_email, eed_job
@@ -358,6 +358,8 @@ class OperatingLedger:
         self, statement: Update, values: Mapping[str, object], act: Act, notice: Notice, version: str | None
     ) -> bool:
         def work(c: Connection) -> bool:
+            if is_noted(c, act.operation):
+                return True  # it was committed, and its answer was lost: the version is another one by that itself
             standing = _standing(c, act.job_id)
             if version is not None and version != _version(standing):
                 raise JobChanged("the job has changed since you looked at it. Look again, then decide")

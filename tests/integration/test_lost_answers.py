@@ -241,3 +241,12 @@ def test_pause_resume_and_cancel(world: World, cut: Cut) -> None:
     assert cut(lambda: world.operating.cancel(1, "no more")) is True
     assert world.scalar("SELECT state FROM eed_job") == JobState.CANCELLED
     assert world.operating.cancel(1, "again") is False
+
+
+def test_a_decision_that_changes_the_version_which_was_seen(world: World, cut: Cut) -> None:
+    enlisted(world)
+    seen = world.operating.version(1)
+    assert cut(lambda: world.operating.pause(1, "wait", version=seen)) is True
+    seen = world.operating.version(1)
+    assert cut(lambda: world.operating.resume(1, version=seen)) is True
+    assert world.execute("SELECT act FROM eed_audit WHERE job_id = 1 ORDER BY act_id") == [("pause",), ("resume",)]
