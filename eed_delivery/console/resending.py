@@ -34,7 +34,7 @@ def add(routes: PageRoutes) -> None:
     )
     def resend_email(key: str) -> Response:
         def act(given: Mapping[str, str]) -> ActDone:
-            if given[VERSION] and given[VERSION] != str(len(operations_now().emails.view(key).resends)):
+            if given[VERSION] != str(len(operations_now().emails.view(key).resends)):
                 raise JobChanged("it was sent again meanwhile")
             address = given.get(ADDRESS.name) or None if is_admin else None
             despite = is_admin and given.get(DESPITE.name) == "yes"

@@ -157,6 +157,7 @@ def test_an_email_is_sent_again_by_a_page_that_asks_first(site: Site) -> None:
     assert (done.status_code, done.headers["Location"]) == (303, "/emails/1003~1")
     assert site.world.scalar("SELECT recipient FROM eed_email WHERE resend_of = 1003") == "dora@example.com"
     assert post(site, "/emails/1003/resend", "operator", **fields).status_code == 412
+    assert post(site, "/emails/1003/resend", "operator", reason="lost").status_code == 412  # without what was seen
     moved = post(site, "/emails/1003/resend", reason="moved", version="1", address="new@example.com")
     assert moved.status_code == 303
     assert "Another address" in site.ask("GET", "/emails/1003/resend").text
