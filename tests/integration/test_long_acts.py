@@ -245,7 +245,24 @@ def test_behind_the_first_ones_it_waits_for_a_person(desk: Desk) -> None:
     assert desk.site.problem("POST", f"{URL}/{act_id}/continue", why)[0] == 409
     desk.run()
     assert (desk.of(act_id)["state"], desk.gens()) == ("done", [1] * EMAILS)
-    assert desk.acts("operation_continue") == [("token admin", "api", "they have arrived", None, act_id)]
+    assert [act[:4] for act in desk.acts("operation_continue")] == [("token admin", "api", "they have arrived", None)]
+
+
+def test_a_continuation_whose_process_was_killed_is_answered_when_it_comes_again(desk: Desk) -> None:
+    act_id = desk.start({**REQUEUE, "canary": 3})
+    desk.run()
+    path, why = f"{URL}/{act_id}/continue", {"reason": "they have arrived"}
+
+    def kill(place: str) -> None:
+        if place == "operators.acted":
+            failpoints.hook(None)
+            raise RuntimeError("killed")
+
+    failpoints.hook(kill)
+    assert desk.site.ask("POST", path, why, Idempotency_Key="go").status_code == 500
+    desk.world.execute(f"UPDATE eed_idempotency_key SET lease_until = '{PAST}'")
+    assert desk.site.json("POST", path, why, Idempotency_Key="go")["state"] == "waiting"
+    assert len(desk.acts("operation_continue")) == 1
 
 
 def test_a_stopped_act_does_no_further_chunk(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import Actor
-from eed_delivery.ledger.acts import Act, ActKind, ActObject, note
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, new_operation, note
 from eed_delivery.ledger.long_acts import statements as sql
 from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_approval
@@ -74,6 +74,8 @@ class ApprovalLedger:
             "why": reason[:DETAIL_LENGTH] if reason else None,
         }
 
+        name = new_operation()  # by it a repeat finds that it was done
+
         def work(c: Connection) -> bool:
             if c.execute(sql.DECIDE, values).rowcount != 1:
                 return False
@@ -86,7 +88,7 @@ class ApprovalLedger:
             note(
                 c,
                 self._who,
-                Act(kind, None, None, reason, None, ActObject.OPERATION, operation, after=after, operation=operation),
+                Act(kind, None, None, reason, None, ActObject.OPERATION, operation, after=after, operation=name),
             )
             return True
 

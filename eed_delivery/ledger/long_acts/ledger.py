@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -197,11 +198,13 @@ class LongActLedger:
 
     def go_on(self, act_id: str, reason: str | None) -> bool:
         """Continue an act whose first ones are done. False if it does not wait for that."""
+        # By this call's own name a repeat finds that it was done.
+        act = replace(_about(act_id, ActKind.OPERATION_CONTINUE, reason), operation=new_operation())
 
         def work(c: Connection) -> bool:
             if c.execute(sql.GO_ON, {"id": act_id}).rowcount != 1:
                 return False
-            note(c, self._who, _about(act_id, ActKind.OPERATION_CONTINUE, reason))
+            note(c, self._who, act)
             return True
 
         return self._database.did(work)
