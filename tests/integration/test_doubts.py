@@ -203,6 +203,20 @@ def test_a_mail_servers_words_move_no_cursor_and_name_nobody(site: Site) -> None
     assert "\u202e" not in told
 
 
+@pytest.mark.parametrize("before", [" ", "<", '"', "("])
+def test_an_address_that_was_cut_at_the_end_of_the_evidence_names_nobody(site: Site, before: str) -> None:
+    log = log_of(site.world, {1000: "sent"})
+    start = next(one for one in log.splitlines() if "status=sent" in one).index("said the server")
+    said = "x" * (490 - start) + f"{before}anna.1000@example.com"
+    (evidence, *_) = (one["evidence"] for one in match(site, log.replace("said the server", said)).json["items"])
+    assert evidence.rstrip().endswith(f"xx{before}".rstrip())
+    token = site.token("operator", "operate", "see_recipients")
+    (whole, *_) = (
+        one["evidence"] for one in match(site, log.replace("said the server", said), token=token).json["items"]
+    )
+    assert whole.count("anna") == 1  # the recipient of the line
+
+
 # --- settling --------------------------------------------------------------------------------------------------------
 
 

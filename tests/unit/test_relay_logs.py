@@ -187,6 +187,9 @@ def test_the_line_that_says_it_best_is_the_evidence() -> None:
         ("Feb 30 12:00:00", UTC, None),
         ("Xyz 30 12:00:00", UTC, None),
         ("Nov 30 99:99:99", UTC, None),
+        ("0001-01-01T00:00:00+14:00", UTC, None),
+        ("9999-12-31T23:59:00-14:00", UTC, None),
+        ("9998-12-31T23:59:00-14:00", UTC, datetime(9999, 1, 1, 13, 59)),
     ],
 )  # fmt: skip
 def test_times_are_read_with_their_zone_and_year(stamp: str, zone: timezone, wanted: datetime | None) -> None:

@@ -1,5 +1,6 @@
 """What a relay's log proves of each doubt. That an email is not in it is proven by emails of ours that are in it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,12 +11,14 @@ from eed_delivery.operations.doubts.plans import DoubtsPlan, ProvenDoubt
 from eed_delivery.reports.moments import when
 from eed_delivery.tracking.relay_logs.reading import LogReading, Witness
 from eed_delivery.tracking.relay_logs.sightings import LogVerdict
-from eed_delivery.untrusted import clean
+from eed_delivery.untrusted import MAX_REPLY_CHARS, clean
 
 CLOCK_MINUTES = 2
 """How far the relay's clock may be from the database's."""
 WITNESS_MINUTES = 60
 """How far the hand-over of an email that is in the log may be from that of one that is not."""
+
+_LAST_WORD = re.compile(r"[^\s<>\"',;:()\[\]]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,18 @@ def _match(doubt: Doubt, reading: LogReading, absence: "_Absence") -> DoubtMatch
     seen = reading.sightings.get(doubt.email_id)
     if seen is not None:
         verdict, line = seen.proven()
-        return DoubtMatch(doubt, verdict, clean(line))
+        return DoubtMatch(doubt, verdict, _evidence(line))
     if absence.is_proven(doubt):
         span = f"{when(reading.span.first)} to {when(reading.span.last)}"
         return DoubtMatch(doubt, LogVerdict.NOT_THERE, f"not in the log from {span}")
     why = absence.problem or "the log does not cover its hand-over without a gap"
     return DoubtMatch(doubt, LogVerdict.NOT_COVERED, why)
+
+
+def _evidence(line: bytes) -> str:
+    """As it is shown and kept. Half an address at its end would not be masked, so it ends before its last word."""
+    text = clean(line)
+    return text if len(text) < MAX_REPLY_CHARS else _LAST_WORD.sub("", text)
 
 
 class _Absence:

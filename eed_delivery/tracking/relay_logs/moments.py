@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 _MONTHS = {name: n for n, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)}
+_YEAR_10000 = 253_402_300_800 // 60
+"""In minutes since 1970. A line of that time, or from before 1970, has no time."""
 _AHEAD = timedelta(days=1)
 """A clock may be ahead, or in a zone of the east. What is later than that is of last year."""
 
@@ -32,7 +34,8 @@ class LineTimes:
         try:
             moment = self._of_year(text) if text[:1].isalpha() else datetime.fromisoformat(text.decode("ascii"))
             offset = _offset(zone) if zone else self._zone
-            return int(moment.replace(tzinfo=offset).timestamp()) // 60
+            minute = int(moment.replace(tzinfo=offset).timestamp()) // 60
+            return minute if 0 <= minute < _YEAR_10000 else None
         except (ValueError, KeyError, OverflowError):
             return None
 

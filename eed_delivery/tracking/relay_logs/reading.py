@@ -17,6 +17,8 @@ LONGEST_LINE = 65_536
 """Bytes. What is behind them in a line is passed over."""
 SAMPLE_LINES = 2000
 """By so many lines it is decided which servers wrote the log. A line of another one is passed over later on."""
+LONGEST_TOKEN = 320
+"""Bytes of a Message-ID of ours before its domain. Without a limit, a long line would cost its square."""
 WITNESSES_A_MINUTE = 4
 """They may be of several channels."""
 _JSON_MINUTE = re.compile(
@@ -154,7 +156,8 @@ class _LogReader:
         """The first Message-ID of ours. A wanted one, if there is any."""
         first, at = b"", line.find(self._domain)
         while at >= 0:
-            begin = max(line.rfind(b'"', 0, at), line.rfind(b"<", 0, at)) + 1
+            least = max(0, at - LONGEST_TOKEN)
+            begin = max(line.rfind(b'"', least, at), line.rfind(b"<", least, at), least - 1) + 1
             token = line[begin : at + len(self._domain)]
             if token in self._ids:
                 return token

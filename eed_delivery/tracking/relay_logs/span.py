@@ -32,7 +32,7 @@ class LogSpan:
         """Whether it has no gap from just before this minute until long after it."""
         at = bisect_left(self._minutes, minute - QUIET_MINUTES)
         last = None
-        for one in self._minutes[at:]:
+        for one in self._minutes[at : bisect_left(self._minutes, minute + AFTER_MINUTES) + 1]:
             if last is None and one > minute - BEFORE_MINUTES:
                 return False
             if last is not None and one - last > QUIET_MINUTES:
