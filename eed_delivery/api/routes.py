@@ -17,9 +17,13 @@ from pydantic import BaseModel
 
 from eed_delivery.operators.problems import MEDIA_TYPE, HttpProblem
 from eed_delivery.operators.routes import COMMAND, LARGEST_BODY, OPEN, RouteRight, needs
+from eed_delivery.operators.server import MAX_BODY
 
 PREFIX = "/api/v1"
 View = TypeVar("View", bound=Callable[..., Response])
+MOST_VALUES = 10_000
+"""Limit: values of a large body of JSON, which take many times their size in memory. A long text is one value."""
+_BETWEEN_VALUES = (b",", b"[", b"{")
 
 _SCHEMA = {"$ref": "#/components/schemas/ProblemModel"}
 _PROBLEMS = {
@@ -185,8 +189,13 @@ class _Checks:
 def _check_json() -> None:
     if request.mimetype != "application/json":
         raise HttpProblem(415, "wrong_type", "The body must be JSON.", "Send Content-Type: application/json.")
+    text = request.get_data()
+    if len(text) > MAX_BODY and sum(map(text.count, _BETWEEN_VALUES)) > MOST_VALUES:
+        raise HttpProblem(
+            413, "too_large", f"A body of more than {MAX_BODY:,} bytes has {MOST_VALUES:,} values at most."
+        )
     try:
-        json.loads(request.get_data(), parse_constant=_no_number)
+        json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise HttpProblem(400, "malformed", f"The body is not JSON: {error}.") from error
 

@@ -27,6 +27,8 @@ from eed_delivery.untrusted import mask_addresses
 
 LARGEST_FILE = 2**26
 LARGEST_JOB = 2**20
+LARGEST_JSON = 2 * LARGEST_JOB
+"""Parsed at once, which takes many times its size in memory. Both templates fit."""
 _PIECE = 2**20
 _TEMPLATE = Field(default=None, max_length=LARGEST_JOB)
 
@@ -160,6 +162,7 @@ def _rows_told() -> Iterator[None]:
 def _uploaded() -> Iterator[tuple[UploadedJob, str]]:
     """The job of this request, and a digest of the request."""
     if request.mimetype == "application/json":
+        request.max_content_length = LARGEST_JSON
         text = request.get_data()
         body = JobInS3Body.model_validate_json(_json(text))
         place = body.recipients
@@ -173,16 +176,17 @@ def _uploaded() -> Iterator[tuple[UploadedJob, str]]:
 
 
 def _of_parts() -> tuple[UploadedJob, str]:
-    request.max_form_memory_size = 2 * LARGEST_JOB
-    given = request.form.getlist("job") + [file.read(LARGEST_JOB + 1).decode() for file in request.files.getlist("job")]
+    request.max_form_memory_size = LARGEST_JSON
+    given = [text.encode() for text in request.form.getlist("job")]
+    given += [file.read(LARGEST_JSON + 1) for file in request.files.getlist("job")]
     files = request.files.getlist("recipients")
     others = {*request.form, *request.files} - {"job", "recipients"}
     if len(given) != 1 or len(files) != 1 or others or "recipients" in request.form:
         what = "The body has exactly the parts job (JSON) and recipients (a file)."
         raise HttpProblem(422, "invalid", what, errors=[{"pointer": "/", "detail": what}])
-    body = JobBody.model_validate_json(_json(given[0].encode()))
+    body = JobBody.model_validate_json(_json(given[0]))
     stream = files[0].stream
-    digest = hashlib.sha256(given[0].encode())
+    digest = hashlib.sha256(given[0])
     while piece := stream.read(_PIECE):
         digest.update(piece)
     if stream.tell() > LARGEST_FILE:
@@ -192,6 +196,8 @@ def _of_parts() -> tuple[UploadedJob, str]:
 
 
 def _json(text: bytes) -> bytes:
+    if len(text) > LARGEST_JSON:
+        raise HttpProblem(413, "too_large", f"The job has more than {LARGEST_JSON:,} bytes.")
     try:
         json.loads(text)
     except (ValueError, RecursionError) as error:

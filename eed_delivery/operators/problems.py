@@ -38,6 +38,8 @@ from eed_delivery.untrusted import mask_accounts, mask_addresses
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:eed-delivery:problem:"
 RETRY_SECONDS = 5
+MOST_ERRORS = 100
+"""Limit: errors that one answer names."""
 
 
 @dataclass
@@ -144,12 +146,14 @@ def gone(error: Exception) -> HttpProblem:
 
 
 def invalid(error: ValidationError) -> HttpProblem:
-    """Where a request does not fit. What was given is not quoted: it may be personal data."""
+    """Where a request does not fit, MOST_ERRORS at most. What was given is not quoted: it may be personal data."""
+    named = error.errors(include_input=False, include_url=False, include_context=False)[:MOST_ERRORS]
     errors = [
-        {"pointer": "/" + "/".join(map(str, one["loc"])), "detail": _words(one["type"], one["msg"])}
-        for one in error.errors(include_input=False, include_url=False, include_context=False)
+        {"pointer": "/" + "/".join(map(str, one["loc"])), "detail": _words(one["type"], one["msg"])} for one in named
     ]
-    return HttpProblem(422, "invalid", "The request does not fit. See errors.", errors=errors)
+    total = error.error_count()
+    facts = {"errors_total": total} if total > MOST_ERRORS else {}
+    return HttpProblem(422, "invalid", "The request does not fit. See errors.", errors=errors, facts=facts)
 
 
 def _words(kind: str, message: str) -> str:

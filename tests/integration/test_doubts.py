@@ -304,6 +304,14 @@ def test_a_plan_that_is_not_ours_is_refused(site: Site, changed: str) -> None:
     assert site.problem("POST", "/api/v1/doubts/settle", body)[0] in (400, 422)
 
 
+def test_a_large_settlement_is_one_long_text_and_not_many_values(site: Site) -> None:
+    body = {"plan": "x" * 2**21, "selection_etag": "0", **WHY}
+    assert site.problem("POST", "/api/v1/doubts/settle", body)[0] == 422
+    many = {**body, "verdicts": [0] * 20_000}
+    status, problem = site.problem("POST", "/api/v1/doubts/settle", many)
+    assert (status, problem["type"]) == (413, "urn:eed-delivery:problem:too_large")
+
+
 def test_what_proves_nothing_settles_nothing(site: Site) -> None:
     log = log_of(site.world, {2002: "sent"}, around=(-20, 0))
     found = match(site, log).json

@@ -185,6 +185,23 @@ def test_other_parts_and_bodies_are_refused(site: Site) -> None:
     assert jobs(site) == []
 
 
+def test_what_is_parsed_is_bounded_and_so_are_the_errors_named(site: Site) -> None:
+    unknown = {f"name_{number}": 1 for number in range(150)}
+    status, problem = site.problem("POST", "/api/v1/jobs", unknown, Idempotency_Key="one")
+    assert (status, len(problem["errors"])) == (422, 100)
+    assert problem["errors_total"] > 150
+    large = json.dumps({"html": "x" * 2**21})
+    assert site.problem("POST", "/api/v1/jobs", large, Idempotency_Key="one")[0] == 413
+    assert submit(site, job=large).status_code == 413
+    file = (io.BytesIO(large.encode()), "job.json")
+    parts = {"job": file, "recipients": (io.BytesIO(CSV.encode()), "recipients.csv")}
+    headers = {"Authorization": f"Bearer {site.token('operator')}", "Idempotency-Key": "one"}
+    answer = Client(site.app).post(
+        "/api/v1/jobs", data=parts, headers=headers, environ_base={"REMOTE_ADDR": "127.0.0.1"}
+    )
+    assert answer.status_code == 413
+
+
 def test_a_file_beyond_the_limit_is_refused(site: Site) -> None:
     answer = submit(site, b"email\n" + b"x" * LARGEST)
     assert (answer.status_code, answer.json and answer.json["type"][-9:]) == (413, "too_large")
