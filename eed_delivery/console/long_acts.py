@@ -157,10 +157,23 @@ def _add_approvals(routes: PageRoutes) -> None:
 def _decision(operation: str, verb: str, then: str) -> Confirmation:
     view = operations_now().approvals.view(operation)
     act, one = view.act, view.approval
-    about = ", ".join(f"{name} {value}" for name, value in shown_selection(act).items())
-    what = [f"{one.asked_by} asks for it: {act.reason}.", f"It is about {act.total:,}: {about}." if act.total else ""]
+    addresses = act.selection.get("addresses", ())
+    what = [
+        f"{one.asked_by} asks for it: {act.reason}.",
+        f"The rule is {one.rule}.",
+        f"It is about {act.total:,}: {_listed(shown_selection(act))}." if act.total else "",
+        f"Addresses: {', '.join(map(str, addresses))}." if addresses else "",
+        f"Parameters: {_listed(act.parameters)}." if act.parameters else "",
+        "The job goes on unwatched, without its limits." if act.kind is LongActKind.RESUME else "",
+        f"It waits after the first {act.canary:,}." if act.canary else "It does not wait after the first ones.",
+        f"Up to {act.tolerance:,} more may match by then." if act.tolerance else "",
+    ]
     title = f"{verb} operation {operation} ({act.kind})?"
     return Confirmation(title, [*filter(None, what), then], verb, _back(operation))
+
+
+def _listed(facts: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def _add_requeue(routes: PageRoutes) -> None:

@@ -177,6 +177,9 @@ def test_a_job_is_resumed_unwatched_by_two_people(people: TwoPeople) -> None:
     asked = people.by("anna", "POST", "/api/v1/jobs/1/resume", body)
     assert asked.status_code == 202
     assert people.world.scalar("SELECT state FROM eed_job") == "paused"
+    page = people.by("bert", "GET", f"/operations/{asked.json['id']}/approve").text  # type: ignore[index]
+    assert "The rule is resume_unwatched." in page
+    assert "The job goes on unwatched" in page
     assert people.approve("bert", str(asked.json["id"])) == (200, "waiting")  # type: ignore[index]
     people.run()
     assert people.world.execute("SELECT state, watched FROM eed_job") == [("active", 0)]
@@ -190,7 +193,11 @@ def test_a_complaint_is_taken_off_the_list_by_two_people(people: TwoPeople) -> N
     assert (status, problem["type"]) == (409, "urn:eed-delivery:problem:second_person")
     people.site.json("POST", "/api/v1/suppressions/remove", {"addresses": ["b@example.com"]})
     order = {"kind": "unsuppress", "selection": {"addresses": ["a@example.com"]}, "reason": "she asked, in writing"}
-    act_id = people.ask(order=order)
+    act_id = people.ask(order={**order, "canary": 3, "tolerance": 4})
+    page = people.by("bert", "GET", f"/operations/{act_id}/approve").text
+    for text in ("***@example.com", "It waits after the first 3.", "Up to 4 more may match"):
+        assert text in page
+    assert "a@example.com" not in page, "an admin may not see recipients by the role alone"
     assert people.approve("bert", act_id) == (200, "waiting")
     people.run()
     assert people.world.scalar("SELECT COUNT(*) FROM eed_suppression") == 0
