@@ -248,9 +248,14 @@ def _keys(c: Connection, id_column: Any, key_column: Any, ids: set[int | None]) 
     return found
 
 
-def is_noted(c: Connection, operation: str) -> bool:
-    """Whether this call's own row is there. Then it was committed, and the answer was lost."""
+def is_noted(c: Connection, operation: str, kind: ActKind | None = None) -> bool:
+    """Whether this call's own row is there. Then it was committed, and the answer was lost.
+
+    With `kind`, only a row of it counts: a long act's start has the same operation.
+    """
     mine = select(eed_audit.c.act_id).where(eed_audit.c.operation == operation).limit(1)
+    if kind is not None:
+        mine = mine.where(eed_audit.c.act == kind)
     return c.execute(mine).first() is not None
 
 

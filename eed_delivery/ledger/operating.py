@@ -358,7 +358,7 @@ class OperatingLedger:
         self, statement: Update, values: Mapping[str, object], act: Act, notice: Notice, version: str | None
     ) -> bool:
         def work(c: Connection) -> bool:
-            if is_noted(c, act.operation):
+            if is_noted(c, act.operation, act.kind):
                 return True  # it was committed, and its answer was lost: the version is another one by that itself
             standing = _standing(c, act.job_id)
             if version is not None and version != _version(standing):
