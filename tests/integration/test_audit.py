@@ -743,7 +743,7 @@ EXEMPT: Mapping[str, str] = {
     "jobs.now": _COUNTS,
     "jobs.outcomes": _COUNTS,
     "processes.look": "processes, and no person",
-    "repeats.keep": _REPEAT,
+    "repeats.kept": _REPEAT,
     "submitting.registered_as": _REPEAT,
     "uploading.registered_as": _REPEAT,
     "uploading.checked": "reads the caller's own file",

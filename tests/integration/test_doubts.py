@@ -90,12 +90,13 @@ def test_doubts_of_all_jobs_are_listed_by_the_worker_that_fell_silent(site: Site
     world.execute("UPDATE eed_attempt SET worker = 'mail2:8:bb' WHERE email_id = 1002")
     found = site.json("GET", "/api/v1/doubts", role="viewer")
     assert found["count"] == 5
-    by_worker = {tuple(group["workers"]): group for group in found["groups"]}
-    keys = [one["key"] for one in by_worker["mail1:7:aa",]["doubts"]]
-    assert sorted(keys) == ["1000", "1001", "2000", "2001"]
-    assert by_worker["mail1:7:aa",]["jobs"] == ["1", "2"]
-    assert by_worker["mail2:8:bb",]["count"] == 1
-    assert by_worker["mail2:8:bb",]["doubts"][0]["message_id"] == f"1002.0@{DOMAIN}"
+    here, there = (
+        [group for group in found["groups"] if group["workers"] == [worker]] for worker in ("mail1:7:aa", "mail2:8:bb")
+    )  # of a worker there is a group for each minute, and the minute may have changed between the doubts
+    assert sorted(one["key"] for group in here for one in group["doubts"]) == ["1000", "1001", "2000", "2001"]
+    assert sorted({job for group in here for job in group["jobs"]}) == ["1", "2"]
+    assert [group["count"] for group in there] == [1]
+    assert there[0]["doubts"][0]["message_id"] == f"1002.0@{DOMAIN}"
     ids = site.cli.good("doubts", "list", "--message-ids").splitlines()
     assert sorted(ids) == [f"{key}.0@{DOMAIN}" for key in (1000, 1001, 1002, 2000, 2001)]
     told = site.cli.good("doubts", "list")

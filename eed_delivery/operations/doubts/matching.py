@@ -1,6 +1,5 @@
 """What a relay's log proves of each doubt. That an email is not in it is proven by emails of ours that are in it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ CLOCK_MINUTES = 2
 WITNESS_MINUTES = 60
 """How far the hand-over of an email that is in the log may be from that of one that is not."""
 
-_LAST_WORD = re.compile(r"[^\s<>\"',;:()\[\]]+\Z")
+_BETWEEN_WORDS = " \t<>\"',;:()[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _match(doubt: Doubt, reading: LogReading, absence: "_Absence") -> DoubtMatch
 def _evidence(line: bytes) -> str:
     """As it is shown and kept. Half an address at its end would not be masked, so it ends before its last word."""
     text = clean(line)
-    return text if len(text) < MAX_REPLY_CHARS else _LAST_WORD.sub("", text)
+    return text if len(text) < MAX_REPLY_CHARS else text[: 1 + max(map(text.rfind, _BETWEEN_WORDS))]
 
 
 class _Absence:
