@@ -65,7 +65,11 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # its sender was killed in the middle: it is no request
+            self.close_connection = True
+            return
         told = Told(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         self.server.receiver.hear(self, told)
 
