@@ -1,5 +1,6 @@
 """The migrations and `schema.py` say the same, on every database."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 
 from eed_delivery.ledger import migrations, revision
 from eed_delivery.ledger.schema import VERSION_TABLE, metadata
@@ -181,6 +182,38 @@ def test_a_migration_of_addresses_that_was_broken_off_is_taken_up_where_it_ended
             context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
             assert compare_metadata(context, metadata) == []
             go_back_before_addresses(connection)
+    engine.dispose()
+
+
+class BrokenOff(Exception):
+    """The connection was lost, right after a statement that the server commits by itself."""
+
+
+def test_migrations_that_are_broken_off_at_each_statement_end_at_the_same_schema(any_database_url: str) -> None:
+    """Each run makes one change of the schema, and is lost. The next has to go on from there."""
+    engine = create_engine(any_database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+    made: list[str] = []
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def breaks(_connection: Connection, _cursor: object, statement: str, *_others: object) -> None:
+        if engine.dialect.name != "sqlite" and statement.split()[0] in {"CREATE", "ALTER", "DROP"}:
+            made.append(statement)
+            raise BrokenOff
+
+    for _ in range(200):
+        with contextlib.suppress(BrokenOff):
+            migrations.upgrade(engine)
+            break
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert revision.current(connection) == revision.head()
+    assert len(made) == len(set(made))
     engine.dispose()
 
 

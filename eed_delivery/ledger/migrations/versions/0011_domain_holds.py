@@ -20,7 +20,9 @@ OPTIONS: dict[str, Any] = {
 
 
 def upgrade() -> None:
-    """One row a domain that is held."""
+    """One row a domain that is held. May be broken off and run again: the server commits the table by itself."""
+    if sa.inspect(op.get_bind()).has_table("eed_domain_hold"):
+        return
     domain = sa.String(255).with_variant(mysql.VARCHAR(255, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
     prose = sa.String(500).with_variant(mysql.VARCHAR(500, charset="utf8mb4"), "mysql", "mariadb")
     op.create_table(

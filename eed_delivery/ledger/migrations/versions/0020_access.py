@@ -18,18 +18,26 @@ OPTIONS: dict[str, Any] = {
     for dialect in ("mysql", "mariadb")
     for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "row_format": "DYNAMIC"}.items()
 }
+INDEXES = {
+    "eed_session_by_user": ("eed_session", ["user_name"]),
+    "eed_idempotency_key_by_time": ("eed_idempotency_key", ["made_at"]),
+}
 
 
 def upgrade() -> None:
     """May be broken off at any point and run again: MySQL and MariaDB commit each statement by itself."""
-    there = set(sa.inspect(op.get_bind()).get_table_names())
+    tables = set(sa.inspect(op.get_bind()).get_table_names())
     for name, columns in _tables().items():
-        if name not in there:
+        if name not in tables:
             op.create_table(name, *columns, **OPTIONS)
+    there = sa.inspect(op.get_bind())
+    for name, (table, indexed) in INDEXES.items():
+        if name not in {index["name"] for index in there.get_indexes(table)}:
+            op.create_index(name, table, indexed)
 
 
 def _tables() -> dict[str, list[Any]]:
-    """Their columns, and their indexes, which are made with them."""
+    """The columns of each."""
     return {
         "eed_user": [
             sa.Column("name", _key(191), primary_key=True),
@@ -57,7 +65,6 @@ def _tables() -> dict[str, list[Any]]:
             sa.Column("made_at", TIME, nullable=False),
             sa.Column("seen_at", TIME, nullable=False),
             sa.Column("ends_at", TIME, nullable=False),
-            sa.Index("eed_session_by_user", "user_name"),
         ],
         "eed_login_attempt": [
             sa.Column("subject", DIGEST, primary_key=True),
@@ -74,7 +81,6 @@ def _tables() -> dict[str, list[Any]]:
             sa.Column("status", sa.Integer()),
             sa.Column("answer", _prose(4000)),
             sa.Column("made_at", TIME, nullable=False),
-            sa.Index("eed_idempotency_key_by_time", "made_at"),
         ],
     }
 

@@ -16,6 +16,7 @@ OPTIONS: dict[str, Any] = {
     for dialect in ("mysql", "mariadb")
     for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "row_format": "DYNAMIC"}.items()
 }
+BY_TARGET = "eed_hold_by_target"
 
 
 def upgrade() -> None:
@@ -38,9 +39,10 @@ def upgrade() -> None:
             sa.Column("held_at", _time(), nullable=False),
             sa.Column("in_force_at", _time()),
             sa.Column("until_at", _time()),
-            sa.Index("eed_hold_by_target", "scope", "subject", unique=True),
             **OPTIONS,
         )
+    if BY_TARGET not in {index["name"] for index in sa.inspect(op.get_bind()).get_indexes("eed_hold")}:
+        op.create_index(BY_TARGET, "eed_hold", ["scope", "subject"], unique=True)
     if "per_second" not in {column["name"] for column in inspector.get_columns("eed_worker")}:
         op.add_column("eed_worker", sa.Column("per_second", sa.Double()))
     if "eed_pace" not in there:

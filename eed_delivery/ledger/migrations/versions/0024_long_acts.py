@@ -18,18 +18,27 @@ OPTIONS: dict[str, Any] = {
     for dialect in ("mysql", "mariadb")
     for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "row_format": "DYNAMIC"}.items()
 }
+INDEXES = {
+    "eed_operation_by_state": ("eed_operation", ["state", "moved_at"]),
+    "eed_operation_by_time": ("eed_operation", ["made_at"]),
+    "eed_approval_by_state": ("eed_approval", ["state", "asked_at"]),
+}
 
 
 def upgrade() -> None:
     """May be broken off at any point and run again: MySQL and MariaDB commit each statement by itself."""
-    there = set(sa.inspect(op.get_bind()).get_table_names())
+    tables = set(sa.inspect(op.get_bind()).get_table_names())
     for name, columns in _tables().items():
-        if name not in there:
+        if name not in tables:
             op.create_table(name, *columns, **OPTIONS)
+    there = sa.inspect(op.get_bind())
+    for name, (table, indexed) in INDEXES.items():
+        if name not in {index["name"] for index in there.get_indexes(table)}:
+            op.create_index(name, table, indexed)
 
 
 def _tables() -> dict[str, list[Any]]:
-    """Their columns, and their indexes, which are made with them."""
+    """The columns of each."""
     return {
         "eed_operation": [
             sa.Column("operation_id", _word(16), primary_key=True),
@@ -58,8 +67,6 @@ def _tables() -> dict[str, list[Any]]:
             sa.Column("started_at", TIME),
             sa.Column("moved_at", TIME, nullable=False),
             sa.Column("ended_at", TIME),
-            sa.Index("eed_operation_by_state", "state", "moved_at"),
-            sa.Index("eed_operation_by_time", "made_at"),
         ],
         "eed_approval": [
             sa.Column("operation_id", _word(16), primary_key=True),
@@ -73,7 +80,6 @@ def _tables() -> dict[str, list[Any]]:
             sa.Column("decided_subject", _prose(255)),
             sa.Column("decided_at", TIME),
             sa.Column("reason", _prose(500)),
-            sa.Index("eed_approval_by_state", "state", "asked_at"),
         ],
     }
 
