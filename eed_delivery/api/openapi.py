@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import cache
 from typing import Any, cast
 
 from flask import Response, current_app, request
@@ -59,19 +60,20 @@ def add_api(app: OpenAPI, parts: OperatorsParts) -> None:
     app.add_url_rule(f"{PREFIX}/openapi.json", "openapi", needs(OPEN)(_description))
 
 
-def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find) -> None:
+def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find, *, described: bool = False) -> None:
     cursors = Cursors(secret)
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
     alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
     others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors))
     for routes in (*subjects, *others, health.routes(look, find)):
-        app.register_api(routes.blueprint)
+        app.register_api(routes.blueprint(described=described))
 
 
+@cache
 def described() -> dict[str, Any]:
-    """The file that describes the API."""
+    """The file that describes the API. It is made when it is first asked for, because it takes a while."""
     app = new_application()
-    _add_routes(app, "", lambda: (), lambda *_: None)
+    _add_routes(app, "", lambda: (), lambda *_: None, described=True)
     return cast("dict[str, Any]", app.api_doc)
 
 
@@ -85,7 +87,7 @@ def _invalid(error: ValidationError) -> Response:
 
 
 def _description() -> Response:
-    return json_answer(cast("OpenAPI", current_app).api_doc, headers={"Cache-Control": "public, max-age=300"})
+    return json_answer(described(), headers={"Cache-Control": "public, max-age=300"})
 
 
 if __name__ == "__main__":

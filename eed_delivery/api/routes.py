@@ -65,13 +65,23 @@ class ApiRoutes:
     """The routes of one subject."""
 
     def __init__(self, name: str, description: str, prefix: str = PREFIX) -> None:
-        self.blueprint = APIBlueprint(
-            name,
+        self._tag = Tag(name=name, description=description)
+        self._prefix = prefix
+        self._declared: list[Callable[[APIBlueprint], object]] = []
+
+    def blueprint(self, *, described: bool) -> APIBlueprint:
+        """All of them, to be registered. To be `described` takes most of the time: a schema is made of each model."""
+        blueprint = APIBlueprint(
+            self._tag.name,
             __name__,
-            url_prefix=prefix,
-            abp_tags=[Tag(name=name, description=description)],
+            url_prefix=self._prefix,
+            abp_tags=[self._tag],
             operation_id_callback=_operation_id,
+            doc_ui=described,
         )
+        for declare in self._declared:
+            declare(blueprint)
+        return blueprint
 
     def get(
         self,
@@ -82,7 +92,7 @@ class ApiRoutes:
         errors: Sequence[str] = _OF_READS,
     ) -> Callable[[View], View]:
         """A route that reads."""
-        return self._route(self.blueprint.get, path, right, answer, command, errors)
+        return self._route("get", path, right, answer, command, errors)
 
     def post(
         self,
@@ -96,21 +106,21 @@ class ApiRoutes:
     ) -> Callable[[View], View]:
         """A route that acts. `accepted` is what it answers where the act is not done yet. `taken` describes a body that
         is larger than those of others, or of several kinds."""
-        return self._route(self.blueprint.post, path, right, answer, command, _OF_ACTS, accepted, taken)
+        return self._route("post", path, right, answer, command, _OF_ACTS, accepted, taken)
 
     def put(self, path: str, right: RouteRight, answer: type[BaseModel], command: str = "") -> Callable[[View], View]:
         """A route that sets something."""
-        return self._route(self.blueprint.put, path, right, answer, command, _OF_ACTS)
+        return self._route("put", path, right, answer, command, _OF_ACTS)
 
     def delete(
         self, path: str, right: RouteRight, answer: type[BaseModel], command: str = ""
     ) -> Callable[[View], View]:
         """A route that takes something away."""
-        return self._route(self.blueprint.delete, path, right, answer, command, _OF_ACTS)
+        return self._route("delete", path, right, answer, command, _OF_ACTS)
 
     def _route(
         self,
-        method: Callable[..., Any],
+        method: str,
         path: str,
         right: RouteRight,
         answer: type[BaseModel],
@@ -134,7 +144,11 @@ class ApiRoutes:
             if taken is not None:
                 further["openapi_extensions"]["requestBody"] = {"required": True, "content": taken.content}
                 setattr(checked, LARGEST_BODY, taken.largest)
-            method(path, responses=responses, security=security or None, **further)(checked)
+            self._declared.append(
+                lambda blueprint: getattr(blueprint, method)(
+                    path, responses=responses, security=security or None, **further
+                )(checked)
+            )
             return view
 
         return register
