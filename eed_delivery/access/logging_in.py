@@ -46,9 +46,13 @@ class LoggingIn:
             log.warning("login_refused", reason="wrong name or password")
             return LoginResult(None)
         self._attempts.succeeded(of_name, of_address)
+        return LoginResult(self.begin(Actor(name, "page", host, command="POST /login")))
+
+    def begin(self, who: Actor) -> str:
+        """Begin a session of a user who has shown who they are. Returns its id."""
         session_id = new_session_id()
-        self._sessions.begin(digest(session_id), Actor(name, "page", host, command="POST /login"))
-        return LoginResult(session_id)
+        self._sessions.begin(digest(session_id), who)
+        return session_id
 
     def log_out(self, session: bytes, who: Actor) -> None:
         """End a session."""

@@ -29,6 +29,7 @@ from eed_delivery.ledger.access.tokens import TokenLedger
 from eed_delivery.ledger.access.users import UserLedger
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.operations.readiness import Readiness
+from eed_delivery.operators.one_time_login import LoginLink, OneTimeLogin
 from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.routes import declared
 from eed_delivery.operators.server import serve
@@ -117,11 +118,13 @@ def check(settings: Settings) -> None:
         database.close()
 
 
-def run(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
-    """Answer until `stop` is set."""
+def run(settings: Settings, stop: threading.Event, pulse: Pulse, link: LoginLink | None = None) -> None:
+    """Answer until `stop` is set. Only the demo has a `link`."""
     ours = settings.operators
     database = open_database(settings.database, stop, connections=ours.threads + CONNECTIONS_BESIDE)
-    app = application(parts_of(settings, database))
+    parts = parts_of(settings, database)
+    flask = application(parts)
+    app = OneTimeLogin(flask, parts, link) if link is not None else flask
     steps = long_act_steps(settings, database)
     loops = [Loop("access", AccessHousekeeping(database).step, stop, pulse)]
     loops += [Loop("operations", steps.chunks, stop, pulse), Loop("operations-over", steps.over, stop, pulse)]

@@ -11,8 +11,9 @@
 - `checks`         compares the tables with the stored emails
 - `second_act`     the same statements by three channels, with `second_checks` of what has arrived
 - `partner`        the partner's SFTP server
+- `page`           the operators' page that stays open, which `page_process` runs
 - `report`         what it prints at its end
 
 The service itself is the real `eed-delivery run`. A SQLite file replaces MySQL, and ministack replaces SQS and S3. It
-needs the extra `demo`.
+needs the extra `demo`, and `operators` for the page.
 """

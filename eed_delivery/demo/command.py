@@ -2,12 +2,14 @@
 
 import importlib.util
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 FEWEST, MOST = 10, 20_000
 _EXTRA = ("aiosmtpd", "fpdf", "ministack", "paramiko")
+_OF_THE_PAGE = ("argon2", "flask", "flask_openapi3", "jwt")
 
 
 @click.command()
@@ -26,7 +28,7 @@ _EXTRA = ("aiosmtpd", "fpdf", "ministack", "paramiko")
     show_default=True,
     help="Write everything here. Emptied first, but only if an earlier demo made it.",
 )
-@click.option("--keep-running", is_flag=True, help="Keep the service running at the end, until Ctrl-C.")
+@click.option("--keep-running", is_flag=True, help="Keep the service and a page to look at it until Ctrl-C.")
 @click.pass_context
 def demo(ctx: click.Context, emails: int, directory: Path, keep_running: bool) -> None:
     """Send a batch of bank statements through the whole service, on this machine alone.
@@ -34,10 +36,12 @@ def demo(ctx: click.Context, emails: int, directory: Path, keep_running: bool) -
     A SQLite file replaces MySQL, ministack replaces SQS, and a mail server with faults on purpose replaces yours. A
     second act sends some statements by three channels: email, S3 and SFTP. Nothing leaves this machine. Exit code 0
     means that everything ended as it should.
+
+    With --keep-running the operators' page stays open on this machine. A link that works once logs you in.
     """
-    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        raise click.ClickException(f"the demo needs {', '.join(missing)}: pip install 'eed-delivery[demo]'")
+    _require(_EXTRA, "the demo", "demo")
+    if keep_running:
+        _require(_OF_THE_PAGE, "the page", "demo,operators")
     # Imported now, because an installation without the extra has the other commands all the same.
     from eed_delivery.demo.play import Demo, DemoFailed
 
@@ -50,3 +54,9 @@ def demo(ctx: click.Context, emails: int, directory: Path, keep_running: bool) -
     except DemoFailed as failure:
         raise click.ClickException(str(failure)) from failure
     ctx.exit(0 if passed else 1)
+
+
+def _require(packages: Sequence[str], what: str, extras: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(f"{what} needs {', '.join(missing)}: pip install 'eed-delivery[{extras}]'")

@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import sysconfig
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,9 +20,10 @@ from eed_delivery.demo.batch import JOB_ID, mishaps, register
 from eed_delivery.demo.checks import Check, all_checks
 from eed_delivery.demo.configuration import BUCKET, PARTNER, Endpoints, environment, write
 from eed_delivery.demo.mail_server import MailServer
+from eed_delivery.demo.page import OPEN_SECONDS, OperatorsPage
 from eed_delivery.demo.partner import USER, PartnerServer
 from eed_delivery.demo.people import customers
-from eed_delivery.demo.processes import QueueServer, Service, StackFailed
+from eed_delivery.demo.processes import ChildProcess, QueueServer, Service, StackFailed
 from eed_delivery.demo.progress import follow
 from eed_delivery.demo.second_act import SENDER as SECOND_SENDER
 from eed_delivery.demo.second_act import WAYS, ChannelJob, SecondAct
@@ -89,9 +91,11 @@ class Demo:
         say.balance(self._console, report)
         say.exceptions(self._console, ledger, self._cli)
         say.channels(self._console, jobs)
-        passed = self._tell(ledger, checks)
-        if self._keep_running:
-            _await_interrupt(service)
+        page = stack.enter_context(OperatorsPage(self._workspace, environment())) if self._keep_running else None
+        passed = self._tell(ledger, checks, page)
+        if page is not None:
+            _await_interrupt(service, page)
+            self._stop(page)
             self._stop(service)
         return passed
 
@@ -129,18 +133,22 @@ class Demo:
             raise DemoFailed(self._what_is_wrong(service, report))
         return report
 
-    def _stop(self, service: Service) -> None:
-        status = service.end()
+    def _stop(self, process: ChildProcess) -> None:
+        status = process.end()
         if status != 0:
-            raise DemoFailed(f"the service did not stop in order: exit status {status}. See {service.log}")
+            raise DemoFailed(f"{process.name} did not stop in order: exit status {status}. See {process.log}")
 
-    def _tell(self, ledger: ReportingLedger, checks: Sequence[Check]) -> bool:
+    def _tell(self, ledger: ReportingLedger, checks: Sequence[Check], page: OperatorsPage | None) -> bool:
         """Say what came of it. True if every check passed."""
         say.checks(self._console, checks)
         failed = [email.email_id for email in ledger.emails(JOB_ID, EmailState.FAILED)]
         commands = ["jobs", f"job {JOB_ID}", f"job {SecondAct.job_ids()[PARTNER]}"]
         commands += [f"emails {JOB_ID} --state failed", *(f"email {one}" for one in failed[:1])]
-        say.what_next(self._console, self._workspace, commands, self._cli, running=self._keep_running)
+        say.what_next(self._console, self._workspace, commands, self._cli)
+        if page is None:
+            say.how_to_look(self._console, self._cli)
+        else:
+            say.what_is_open(self._console, page.address, page.link, self._cli)
         return all(check.passed for check in checks)
 
     def _what_is_wrong(self, service: Service, report: JobReport | None) -> str:
@@ -159,10 +167,11 @@ class Demo:
         self._console.print(text, soft_wrap=True, markup=False)
 
 
-def _await_interrupt(service: Service) -> None:
-    """Return at Ctrl-C, or when the service has ended."""
+def _await_interrupt(service: Service, page: OperatorsPage) -> None:
+    """Return at Ctrl-C, when a process has ended, or after OPEN_SECONDS."""
+    until = time.monotonic() + OPEN_SECONDS
     try:
-        while service.wait(IDLE_SECONDS) is None:
+        while service.wait(IDLE_SECONDS) is None and page.wait(0) is None and time.monotonic() < until:
             pass
     except KeyboardInterrupt:
         return

@@ -26,7 +26,7 @@ READY_SECONDS = 30.0
 POLL_SECONDS = 0.05
 END_SECONDS = 30.0
 TAIL_CHARS = 2000
-_LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+LOCAL_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Connects to this machine directly, and ignores proxies."""
 
 
@@ -125,7 +125,7 @@ class QueueServer(ChildProcess):
 
     def _answers(self) -> bool:
         try:
-            with _LOCAL.open(f"{self.endpoint}/_ministack/health", timeout=5) as answer:
+            with LOCAL_OPENER.open(f"{self.endpoint}/_ministack/health", timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False

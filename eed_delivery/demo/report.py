@@ -101,7 +101,7 @@ def checks(console: Console, found: Iterable[Check]) -> None:
             _say(console, f"         and {len(check.problems) - SHOWN} more")
 
 
-def what_next(console: Console, workspace: Workspace, commands: Sequence[str], cli: Cli, *, running: bool) -> None:
+def what_next(console: Console, workspace: Workspace, commands: Sequence[str], cli: Cli) -> None:
     """Where everything lies, and what to try."""
     _say(console, f"\nEverything is in {workspace.directory}: the stored emails in mail/, the PDFs in statements/,")
     _say(
@@ -110,18 +110,24 @@ def what_next(console: Console, workspace: Workspace, commands: Sequence[str], c
     _say(console, "\nTry next (these read and write the database only, and work at any time):")
     for command in commands:
         _say(console, f"    {cli.line(command)}")
-    if running:
-        _say(
-            console,
-            "\nThe service runs on. In another terminal, send the failed one again: its mailbox has room by now.",
-        )
-        _say(console, f"    {cli.line(f'requeue --job {JOB_ID} --state failed --yes')}")
-        _say(console, "Ctrl-C ends the demo.")
-    else:
-        _say(
-            console,
-            "\nRequeued emails leave only while the service runs: `demo --keep-running` keeps it running to try that.",
-        )
+
+
+def how_to_look(console: Console, cli: Cli) -> None:
+    """For a demo that has ended."""
+    _say(
+        console,
+        f"\nThe service has stopped. To look at the operators' page of a demo: {cli.program} demo --keep-running",
+    )
+
+
+def what_is_open(console: Console, address: str, link: str, cli: Cli) -> None:
+    """For a demo that goes on: the page, and what else can be tried."""
+    _say(console, f"\nThe service runs on, and the operators' page is open at {address}")
+    _say(console, "This link logs you in. It works once, and for this demo only:")
+    _say(console, f"    {link}")
+    _say(console, "\nIn another terminal, send the failed one again: its mailbox has room by now.")
+    _say(console, f"    {cli.line(f'requeue --job {JOB_ID} --state failed --yes')}")
+    _say(console, "Ctrl-C ends the demo.")
 
 
 def _say(console: Console, text: str) -> None:

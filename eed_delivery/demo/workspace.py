@@ -26,6 +26,7 @@ class Workspace:
         self.second_mail = self.directory / "mail-of-second-act"
         self.partner = self.directory / "partner"
         self.service_log = self.directory / "service.log"
+        self.page_log = self.directory / "page.log"
         self.queue_log = self.directory / "ministack.log"
         self.scratch = self.directory / "scratch"
 

@@ -5,6 +5,7 @@
 - `routes`    the right that each route declares
 - `peers`     which hosts may connect, and who asks behind a proxy
 - `cookies`   the cookie of a session
+- `one_time_login`  the demo's link
 - `asking`    who asks for a long act, and whether they may
 - `problems`  errors as answers (RFC 9457)
 - `sealing`  facts that a caller carries for us, encrypted

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import BytesParser
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
 import pytest
 
@@ -54,6 +56,7 @@ def test_it_ends_well_and_balances(played: Played) -> None:
     assert f"{EMAILS} ended: balances" in played.said
     assert "  NO " not in played.said
     assert played.said.count("  yes  ") == 8
+    assert played.said.splitlines()[-1].endswith("eed-delivery demo --keep-running")
 
 
 def test_the_second_act_leaves_each_statement_with_the_partner_and_a_manifest_behind_them(played: Played) -> None:
@@ -158,6 +161,7 @@ def test_at_a_terminal_it_runs_on_and_sends_what_is_requeued(tmp_path: Path) -> 
     try:
         terminal.await_words("Ctrl-C ends the demo.")
         assert "10/10" in terminal.said  # the bar
+        _look_at_the_page(terminal.said)
         command = [str(PROGRAM), "--config", "demo-output/eed-delivery.toml"]
         requeued = _run([*command, "requeue", "--job", "1", "--state", "failed", "--yes"], tmp_path)
         assert requeued.returncode == 0, requeued.stderr
@@ -170,6 +174,28 @@ def test_at_a_terminal_it_runs_on_and_sends_what_is_requeued(tmp_path: Path) -> 
         status = terminal.interrupt()
     assert status == 0
     assert len(list((tmp_path / "demo-output" / "mail").glob("*.eml"))) == 10
+
+
+def _look_at_the_page(said: str) -> None:
+    """The link logs in once, and only by a visit."""
+    link = re.search(r"http://127\.0\.0\.1:\d+/once/\S+", said)
+    assert link is not None, said
+    address = link[0].partition("/once/")[0]
+    assert f"is open at {address}" in said
+    browser, other = (build_opener(ProxyHandler({}), HTTPCookieProcessor()) for _ in range(2))
+    with pytest.raises(HTTPError, match="405"):  # a mail program or a chat looks whether it is there
+        other.open(Request(link[0], method="HEAD"))
+    first = browser.open(link[0])
+    assert first.url == f"{address}/"
+    assert "<bdi>demo</bdi>, admin" in first.read().decode()
+    assert "Statements of December, 10 customers" in browser.open(f"{address}/jobs").read().decode()
+    for visitor in (browser, other):
+        with pytest.raises(HTTPError, match="403"):
+            visitor.open(link[0])
+    with pytest.raises(HTTPError, match="404"):
+        other.open(f"{address}/once/guessed")
+    assert other.open(f"{address}/jobs").url == f"{address}/login"
+    assert "Statements of December" in browser.open(f"{address}/jobs").read().decode(), "the session goes on"
 
 
 def _script(path: Path, text: str) -> Path:
