@@ -12,6 +12,7 @@ Its conventions, each in one place:
 
 Its endpoints:
 
+- `tonight`      whether all is well, as the page Tonight shows it
 - `jobs`         jobs, and decisions on them
 - `submitting`   jobs that callers register
 - `emails`       emails

@@ -17,7 +17,7 @@ from eed_delivery.api.masking import shown, shown_or_none
 from eed_delivery.api.routes import ApiRoutes
 from eed_delivery.api.schemas import Asked, Cursor, Moment, OneKey, PageSize, Reason, Told, Utc, as_json
 from eed_delivery.api.versions import tagged, version_wanted
-from eed_delivery.model import EmailState, JobState
+from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.operations.deciding import WAITS, ResumeRequest, StopRequest
 from eed_delivery.operations.emails import OUTCOMES, EmailsRequest
 from eed_delivery.operations.jobs import NAME_LENGTH, JobReport, JobsRequest, MadeBreakdown, WaitingJobView
@@ -207,16 +207,9 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
             created_before=_in_ledger(query.created_before),
         )
         page = operations_now().jobs.page(wanted)
-        waiting = [
-            ScheduledJobAnswer(
-                key=str(job.key), name=shown(job.name), category=job.category, channel=job.channel,
-                scheduled_for=job.scheduled_at,
-            )
-            for job in page.waiting
-        ]  # fmt: skip
         answer = JobsAnswer(
-            items=[_job(one.report, one.counted_at) for one in page.counted],
-            scheduled=waiting,
+            items=[job_answer(one.report, one.counted_at) for one in page.counted],
+            scheduled=[scheduled_job_answer(job) for job in page.waiting],
             scheduled_problem=shown_or_none(page.waiting_problem),
             next=cursors.next(page.next_after),
         )
@@ -258,7 +251,7 @@ def _add_one(r: ApiRoutes) -> None:
         counts = {name: getattr(outcomes, name) for name in outcomes.__dataclass_fields__}
         rate = round(recent.per_second, 1) if report.finished_at is None else None
         more = {"scheduled_for": None, "per_second": rate, "outcomes": counts}
-        return tagged({**as_json(_job(report)), **more}, version)
+        return tagged({**as_json(job_answer(report)), **more}, version)
 
     @r.get("/jobs/<path:key>/certificate", Right.VIEW, CertificateAnswer, "report {key}")
     def certify(path: OneKey) -> Response:
@@ -333,7 +326,19 @@ def _in_ledger(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=None)
 
 
-def _job(report: JobReport, counted_at: datetime | None = None) -> JobAnswer:
+def scheduled_job_answer(job: WaitingJob) -> ScheduledJobAnswer:
+    """A job that waits for its time as the API tells it."""
+    return ScheduledJobAnswer(
+        key=str(job.key),
+        name=shown(job.name),
+        category=job.category,
+        channel=job.channel,
+        scheduled_for=job.scheduled_at,
+    )
+
+
+def job_answer(report: JobReport, counted_at: datetime | None = None) -> JobAnswer:
+    """A job as the API tells it. `counted_at` None: just now, or when it finished."""
     return JobAnswer(
         counted_at=counted_at,
         key=report.key,

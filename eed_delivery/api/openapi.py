@@ -22,6 +22,7 @@ from eed_delivery.api import (
     paces,
     submitting,
     suppressions,
+    tonight,
 )
 from eed_delivery.api.cursors import Cursors
 from eed_delivery.api.routes import PREFIX, check_request
@@ -64,7 +65,7 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
     cursors = Cursors(secret)
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
     alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
-    others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors))
+    others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes())
     for routes in (*subjects, *others, health.routes(look, find)):
         app.register_api(routes.blueprint(described=described))
 

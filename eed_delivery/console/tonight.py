@@ -23,7 +23,7 @@ def add(routes: PageRoutes) -> None:
         Right.VIEW,
         section="Tonight",
         command=("jobs --unfinished", "processes", "check"),
-        call=("GET /api/v1/jobs?unfinished=true", "GET /api/v1/processes", "GET /readyz"),
+        call="GET /api/v1/tonight",
     )
     def tonight() -> Response:
         found = operations_now().tonight

@@ -86,6 +86,16 @@ class TonightView:
         """Jobs that do not go on by themselves."""
         return tuple(one for one in self.jobs if one.standing.needs_somebody)
 
+    @property
+    def missing(self) -> tuple[RoleView, ...]:
+        """Roles that are needed, and not there."""
+        return tuple(role for role in self.roles if role.is_missing)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing needs a person."""
+        return not (self.needing or self.missing or self.holds)
+
 
 class TonightQueries:
     """Looks, once for all who ask within two seconds. Each call raises `DatabaseGone`."""

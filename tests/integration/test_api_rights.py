@@ -33,6 +33,7 @@ BODIES = {
     "/suppressions/remove": {"addresses": ["a@example.com"]},
 }  # fmt: skip
 WANTED: dict[tuple[str, str], RouteRight] = {
+    ("GET", "/api/v1/tonight"): Right.VIEW,
     ("GET", "/api/v1/jobs"): Right.VIEW,
     ("POST", "/api/v1/jobs"): Right.SUBMIT,
     ("GET", "/api/v1/jobs/<path:key>"): Right.VIEW,
