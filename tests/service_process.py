@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.fork_server import ForkedProcess, the_fork_server
 from tests.servers import start
 from tests.timing import PROCESS_STOP, spending
 
@@ -20,14 +21,27 @@ class ServiceProcess:
     """`eed-delivery ROLE` on one host. Whoever starts it ends it: by `terminate`, `kill` or `end`.
 
     `within` is a command that runs another one, with its options (`nsenter --net=…`): the service is started by it.
+    `anew`: a new interpreter imports everything, where the tests else fork it from a process that has done so.
     """
 
     def __init__(
-        self, words: tuple[str, ...], config: Path, environ: Mapping[str, str], log: Path, within: Sequence[str] = ()
+        self,
+        words: tuple[str, ...],
+        config: Path,
+        environ: Mapping[str, str],
+        log: Path,
+        within: Sequence[str] = (),
+        *,
+        anew: bool = False,
     ) -> None:
         self.log = log
-        program = [sys.executable, "-c", "from eed_delivery.cli import main; main()"]
-        self._process = start([*within, *program, *words, "--config", str(config)], log, {**os.environ, **environ})
+        command, whole = [*words, "--config", str(config)], {**os.environ, **environ}
+        self._process: subprocess.Popen[bytes] | ForkedProcess
+        if anew or within:
+            program = [sys.executable, "-c", "from eed_delivery.cli import main; main()"]
+            self._process = start([*within, *program, *command], log, whole)
+        else:
+            self._process = the_fork_server().start(command, whole, log)
 
     @property
     def pid(self) -> int:

@@ -168,12 +168,16 @@ class Stack:
     # --- the service ---------------------------------------------------------------------------------------------
 
     def start(
-        self, *words: str, environ: Mapping[str, str] | None = None, within: Sequence[str] = ()
+        self,
+        *words: str,
+        environ: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
+        anew: bool = False,
     ) -> ServiceProcess:
-        """Start `eed-delivery` with these words, as on one more host; `environ` is that host's own, `within` as in
-        `ServiceProcess`."""
+        """Start `eed-delivery` with these words, as on one more host; `environ` is that host's own, `within` and `anew`
+        as in `ServiceProcess`."""
         log = self.directory / f"{len(self._services) + 1}-{words[0]}.log"
-        service = ServiceProcess(words, self.config, {**self.environ, **(environ or {})}, log, within)
+        service = ServiceProcess(words, self.config, {**self.environ, **(environ or {})}, log, within, anew=anew)
         self._services.append(service)
         return service
 

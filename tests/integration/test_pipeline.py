@@ -51,7 +51,7 @@ def test_a_thousand_emails_over_two_hosts_balance(new_stack: NewStack) -> None:
     for recipient in gone:
         mail.on("RCPT", Say("550 5.1.1 no such user"), recipient=recipient)
     mail.on("dot", Accept(then=Close()), recipient="customer200@example.com")
-    hosts = [stack.start("run"), stack.start("run")]
+    hosts = [stack.start("run", anew=True), stack.start("run")]
     stack.wait_finished(1, 2)
     books = stack.balance()
     assert books.counts == {"sent": 996, "failed": 3, "in_doubt": 1}
@@ -310,7 +310,7 @@ def test_sigterm_under_load_leaves_nothing_in_doubt(new_stack: NewStack) -> None
     stack = new_stack({"queue.wait_seconds": 5, "service.stop_seconds": 12})
     stack.mail_up(seconds=0.05)
     stack.add_job(people(500))
-    first = stack.start("run")
+    first = stack.start("run", anew=True)
     stack.wait_until(lambda: stack.counts()["sent"] >= 30, "it is under way")
     assert first.stop_seconds() < 10
     at_stop = stack.counts()
@@ -366,7 +366,7 @@ def test_kill_9_of_the_whole_service_loses_nothing(new_stack: NewStack) -> None:
         so_many = stack.counts()["sent"] + moments.randint(1, 150)
         stack.wait_until(lambda: stack.counts()["sent"] >= so_many, f"kill {n + 1} of seed {seed}")  # noqa: B023
         service.kill()
-    service = stack.start("run")
+    service = stack.start("run", anew=True)
     stack.wait_finished(1)
     books = stack.balance()
     assert books.counts["in_doubt"] <= kills * threads

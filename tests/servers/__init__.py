@@ -55,7 +55,9 @@ def memory_directory() -> Path | None:
     return _MEMORY if enough else None
 
 
-def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], log: Path, environ: Mapping[str, str], pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Start a server, with its output at the end of `log`. It dies with us, even if we are killed.
 
     It has a session of its own: Ctrl-C at the terminal must reach the tests, not the server beneath them.
@@ -68,6 +70,7 @@ def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subp
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
 
 
