@@ -87,9 +87,8 @@ class CommandLine:
 
     def terminal(self, *words: str) -> Terminal:
         """The same at a terminal, where it may ask."""
-        command = [sys.executable, "-c", "from eed_delivery.cli import main; main()", *words]
         environ = {**os.environ, **self.environ, "TERM": "dumb", "COLUMNS": "200"}
-        return Terminal([*command, "--config", str(self.config)], environ)
+        return Terminal([*words, "--config", str(self.config)], environ)
 
     def process(self, *words: str, stdin: Any = subprocess.DEVNULL, **pipes: Any) -> "subprocess.Popen[bytes]":
         """The same in a process of its own, in a group of its own."""

@@ -11,7 +11,7 @@ interpreter starts the service is shown where a test says `anew`, by test_cli_st
 """
 
 import contextlib
-import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -21,15 +21,16 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from multiprocessing import util
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from tests.servers import start
+from tests.servers import die_with_parent, start
 
 IMPORTED = (
     "eed_delivery.app.preload",
@@ -71,11 +72,15 @@ class ForkServer:
 
     def start(self, words: Sequence[str], environ: Mapping[str, str], log: Path) -> "ForkedProcess":
         """Start `eed-delivery` with these words, in this environment, with its output at the end of `log`."""
+        with open(os.devnull, "rb") as nothing, log.open("ab") as output:
+            return self.start_with(words, environ, [nothing.fileno(), output.fileno(), output.fileno()])
+
+    def start_with(self, words: Sequence[str], environ: Mapping[str, str], streams: Sequence[int]) -> "ForkedProcess":
+        """The same with these as its standard streams. Where the first is a terminal, it is the controlling one."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        log.touch()  # a test may read it before the process has begun
-        request = {"words": [*words], "environ": {**environ}, "log": str(log), "directory": os.getcwd()}
+        request = {"words": [*words], "environ": {**environ}, "directory": os.getcwd()}
         with theirs:
-            socket.send_fds(self._ours, [json.dumps(request).encode()], [theirs.fileno()])
+            socket.send_fds(self._ours, [json.dumps(request).encode()], [theirs.fileno(), *streams])
         return ForkedProcess(ours)
 
 
@@ -104,8 +109,16 @@ class ForkedProcess:
         return self.returncode
 
     def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, number)
 
     def _hear(self, timeout: float | None) -> bytes:
         self._told.settimeout(timeout)
@@ -145,14 +158,16 @@ def _fork_on_request(requests: socket.socket) -> list[str] | None:
                 _tell_of_the_dead(told_by_pid)
             if requests not in ready:
                 continue
-            message, descriptors, _, _ = socket.recv_fds(requests, BYTES, 1)
+            message, descriptors, _, _ = socket.recv_fds(requests, BYTES, 4)
             if not message:
                 return None
-            request, told = json.loads(message), socket.socket(fileno=descriptors[0])
+            request, told, streams = json.loads(message), socket.socket(fileno=descriptors[0]), descriptors[1:]
             pid = os.fork()
             if not pid:
-                _become(request)
+                _become(request, streams)
                 return list(request["words"])
+            for stream in streams:
+                os.close(stream)
             told_by_pid[pid] = told
             told.send(b"%d" % pid)
 
@@ -166,20 +181,24 @@ def _tell_of_the_dead(told_by_pid: dict[int, socket.socket]) -> None:
             told.close()
 
 
-def _become(request: dict[str, object]) -> None:
+def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
     """A session, signals, streams, a folder and an environment of its own, as a new interpreter would have."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    die_with_parent()
     os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     os.closerange(3, 1024)
-    log = os.open(str(request["log"]), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.close(log)
-    os.chdir(str(request["directory"]))
+    if os.isatty(0):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc] # noqa: SIM115
+    os.chdir(request["directory"])
     os.environ.clear()
-    os.environ.update(request["environ"])  # type: ignore[call-overload]
+    os.environ.update(request["environ"])
     time.tzset()
 
 

@@ -13,7 +13,6 @@ Whatever a test does and however it ends, every process that was started here is
 import itertools
 import json
 import os
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -189,10 +188,7 @@ class Stack:
 
     def terminal(self, *words: str) -> Terminal:
         """One command of the CLI at a terminal, where it may ask."""
-        program = [sys.executable, "-c", "from eed_delivery.cli import main; main()"]
-        return Terminal(
-            [*program, *words, "--config", str(self.config)], {**os.environ, **self.environ, "TERM": "dumb"}
-        )
+        return Terminal([*words, "--config", str(self.config)], {**os.environ, **self.environ, "TERM": "dumb"})
 
     # --- the source ----------------------------------------------------------------------------------------------
 

@@ -1,16 +1,14 @@
 """A person at a terminal: a command that asks on a real pseudo-terminal, and answers typed there."""
 
-import fcntl
 import os
 import pty
 import re
 import select
-import signal
-import subprocess
-import termios
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
+
+from tests.fork_server import the_fork_server
 
 SECONDS = 120
 INTERRUPT, ECHO = b"\x03", "^C"
@@ -19,19 +17,11 @@ _QUESTION = re.compile(r"(?:^|\n)([a-z][a-z0-9_.]*)(?: \(.*\))?(?: \[(.*)\])?: +
 
 
 class Terminal:
-    """Runs a command on a terminal of its own. `shown` is all that was on its screen, what was typed too."""
+    """Runs `eed-delivery` on a terminal of its own. `shown` is all that was on its screen, what was typed too."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:
         self._master, slave = pty.openpty()
-        self._process = subprocess.Popen(
-            command,
-            env=environ,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=_take_terminal,
-        )
+        self._process = the_fork_server().start_with(words, environ, [slave, slave, slave])
         os.close(slave)
         self.shown = ""
         self._read_to = 0
@@ -94,9 +84,3 @@ class Terminal:
             return False
         self.shown += read.decode(errors="replace").replace("\r\n", "\n")
         return bool(read)
-
-
-def _take_terminal() -> None:
-    """Make it the controlling terminal, from where Ctrl-C comes."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
