@@ -188,7 +188,7 @@ def templates(draw: st.DrawFn) -> str:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(source=templates(), name=st.sampled_from([TEXT, HTML]))
 def test_whatever_a_template_is_made_of_it_ends(child: BoundedChild, source: str, name: str) -> None:
     note(check(child, name, source, VARIABLES))
