@@ -38,7 +38,7 @@ def test_attempts_are_counted_although_workers_are_killed(new_stack: NewStack, t
     def attempts() -> float:
         return sum(map(float, re.findall(r"^eed_attempts_total\{.*\} (\S+)$", scraped(), re.MULTILINE)))
 
-    service = stack.start("run")
+    service = stack.start("run", anew=True)  # prometheus_client looks for its directory when it is imported
     stack.wait_until(answers, "the role operators answers")
     stack.add_job([f"c{n}@customers.example" for n in range(EMAILS)], 1)
     stack.wait_finished(1)
