@@ -1,6 +1,6 @@
 """ETag, If-None-Match and If-Match (RFC 9110, section 13).
 
-The ETag of a job begins with the version that decisions change.
+The ETag of a job or channel begins with the version that decisions change.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ def tagged(data: Any, version: str = "") -> Response:
 
 
 def version_wanted(*, required: bool = False) -> str | None:
-    """The version of a job that `If-Match` names. None: any. Raises `HttpProblem`."""
+    """The version of a job or channel that `If-Match` names. None: any. Raises `HttpProblem`."""
     given = request.headers.get("If-Match")
     if given is None and required:
-        what = "This needs the header If-Match, with the ETag of the job as you saw it."
-        raise HttpProblem(428, "if_match_needed", what, "Read the job, and decide on what you see.")
+        what = "This needs the header If-Match, with the ETag of what you saw."
+        raise HttpProblem(428, "if_match_needed", what, "Read it, and decide on what you see.")
     if given is None or given.strip() == "*":
         return None
     found = _TAG.fullmatch(given.strip())
     if found is None:
-        raise HttpProblem(412, "changed", "If-Match has no ETag of this job.", "Read the job again.")
+        raise HttpProblem(412, "changed", "If-Match has no ETag of it.", "Read it again.")
     return found[1]

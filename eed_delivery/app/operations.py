@@ -595,7 +595,9 @@ class Operations:
             return self._app.channel_directory(ledger)
 
         queues = ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
-        return ChannelOperations(self._app, directory, ledger, self.holds, workers, queues.make)
+        at_a_shell = self._actor.surface == "cli"
+        parts = (self._app, directory, ledger, self.holds, workers, queues.make)
+        return ChannelOperations(*parts, own_secrets=at_a_shell)
 
     @cached_property
     def holds(self) -> "HoldOperations":

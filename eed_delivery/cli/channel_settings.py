@@ -1,15 +1,14 @@
 """A channel's settings from the command line: from options, from JSON, or asked for at a terminal."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from eed_delivery.cli.text_input import opened_text
-
-_NESTED = "."
+from eed_delivery.operations.channel_fields import NESTED, ChannelField, fields_of, value_of
 
 
 def assigned(values: Sequence[str]) -> dict[str, Any]:
@@ -24,17 +23,15 @@ def assigned(values: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(pair: str, value: str) -> Any:
-    if not value.lstrip().startswith(("[", "{")):
-        return value
     try:
-        return json.loads(value)
+        return value_of(value)
     except ValueError as error:
         raise click.UsageError(f"--set {pair}: the value begins like JSON, and is none: {error}") from error
 
 
 def put(tree: dict[str, Any], key: str, value: Any) -> None:
     """Set a dotted key. None removes it, and a table that is empty then."""
-    name, nested, below = key.partition(_NESTED)
+    name, nested, below = key.partition(NESTED)
     if not nested:
         if value is None:
             tree.pop(name, None)
@@ -73,9 +70,9 @@ def from_file(path: Path) -> dict[str, Any]:
 def asked(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Ask for each setting of `schema` at the terminal, but for those that are `known`. Enter takes the default."""
     found: dict[str, Any] = merged(known, {})
-    for key, field, required in _fields(schema):
-        if _at(found, key) is None:
-            put(found, key, _ask(key, field, required=required))
+    for field in fields_of(schema):
+        if _at(found, field.key) is None:
+            put(found, field.key, _ask(field))
     return found
 
 
@@ -86,52 +83,26 @@ def asked_again(schema: Mapping[str, Any], known: Mapping[str, Any], wrong: Sequ
     and Enter takes the answer that was given before.
     """
     found: dict[str, Any] = merged(known, {})
-    fields = list(_fields(schema))
-    refused = [one for one in fields if any(f"{one[0]}.".startswith(f"{key}.") for key in wrong)]
-    for key, field, required in refused or fields:
-        before = None if refused else _at(found, key)
-        put(found, key, _ask(key, field, required=required, default=before))
+    fields = list(fields_of(schema))
+    refused = [one for one in fields if any(f"{one.key}.".startswith(f"{key}.") for key in wrong)]
+    for field in refused or fields:
+        before = None if refused else _at(found, field.key)
+        put(found, field.key, _ask(field, default=before))
     return found
 
 
-def _ask(key: str, field: Mapping[str, Any], *, required: bool, default: Any = None) -> Any:
-    standard = field.get("default") if default is None else default
-    hint = f" ({', '.join(map(str, field['enum']))})" if "enum" in field else ""
-    shown = None if required and standard is None else "" if standard is None else str(standard)
-    answer = click.prompt(f"{key}{hint}", default=shown, show_default=bool(shown), err=True)
+def _ask(field: ChannelField, *, default: Any = None) -> Any:
+    standard = field.default if default is None else default
+    hint = f" ({', '.join(field.choices)})" if field.choices else ""
+    shown = None if field.required and standard is None else "" if standard is None else str(standard)
+    answer = click.prompt(f"{field.key}{hint}", default=shown, show_default=bool(shown), err=True)
     if answer == "" or (standard is not None and str(answer) == str(standard) and default is None):
         return None  # the default is not written down: a later release may have a better one
-    return _value(f"{key}={answer}", str(answer))
-
-
-def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """Each setting by its dotted key, those that are required first."""
-    found = list(_walk(schema, schema, ""))
-    yield from (one for one in found if one[2])
-    yield from (one for one in found if not one[2])
-
-
-def _walk(
-    schema: Mapping[str, Any], root: Mapping[str, Any], above: str
-) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    required = set(schema.get("required", ()))
-    for name, field in schema.get("properties", {}).items():
-        target = _resolved(field, root)
-        if "const" in field:
-            continue
-        if target.get("type") == "object" and "properties" in target:
-            yield from _walk(target, root, f"{above}{name}{_NESTED}")
-        else:
-            yield f"{above}{name}", {**target, **field}, name in required
-
-
-def _resolved(field: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = field.get("$ref")
-    return field if reference is None else root["$defs"][reference.rpartition("/")[2]]
+    return _value(f"{field.key}={answer}", str(answer))
 
 
 def _at(tree: Mapping[str, Any], key: str) -> Any:
     found: Any = tree
-    for name in key.split(_NESTED):
+    for name in key.split(NESTED):
         found = found.get(name) if isinstance(found, dict) else None
     return found

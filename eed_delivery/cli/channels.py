@@ -17,6 +17,7 @@ from eed_delivery.cli.preparing import report
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import PAUSE
 from eed_delivery.errors import ConfigError
+from eed_delivery.operations.channel_fields import flat
 from eed_delivery.operations.channels import (
     ALL,
     ChannelEdit,
@@ -36,6 +37,7 @@ _SET = click.option(
 _SETTINGS = click.option(
     "--settings", "file", type=_JSON, metavar="FILE", help="Read settings as a JSON object from FILE, or - for stdin."
 )
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Check the settings, the queue and the way out. Save nothing.")
 
 
 @click.group()
@@ -105,11 +107,18 @@ def show(session: Session, name: str, as_json: bool) -> None:
 @click.option("--kind", help="Choose the kind. `channel kinds` lists them.")
 @_SET
 @_SETTINGS
+@_DRY_RUN
 @takes_json
 @takes_config
 @pass_session
 def create(
-    session: Session, name: str, kind: str | None, pairs: tuple[str, ...], file: Path | None, as_json: bool
+    session: Session,
+    name: str,
+    kind: str | None,
+    pairs: tuple[str, ...],
+    file: Path | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Create a channel while the service runs.
 
@@ -124,6 +133,9 @@ def create(
     channels = session.operations.channels
     given = merged(from_file(file) if file else {}, assigned(pairs))
     given = {**({"kind": kind} if kind else {}), **given}
+    if dry_run:
+        report(session.screen, channels.trial(NewChannel(name, given)), as_json)
+        return
     if pairs or file or not sys.stdin.isatty():
         created = channels.create(NewChannel(name, given))
     else:
@@ -160,6 +172,7 @@ def _schema(known: Mapping[str, ChannelKindView], kind: str) -> Mapping[str, Any
 @_SETTINGS
 @click.option("--version", type=int, metavar="N", help="Refuse the change if the channel has another version by now.")
 @click.option("--force", is_flag=True, help="Change its root, too, while jobs of it are under way.")
+@_DRY_RUN
 @takes_json
 @takes_config
 @pass_session
@@ -171,6 +184,7 @@ def edit(
     file: Path | None,
     version: int | None,
     force: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Change settings of a channel that was created here.
@@ -188,6 +202,9 @@ def edit(
     settings = merged(from_file(file) if file else seen.settings, assigned(pairs))
     for key in unset:
         put(settings, key, None)
+    if dry_run:
+        report(session.screen, channels.trial(NewChannel(name, settings)), as_json)
+        return
     change = ChannelEdit(name, settings, seen.version if version is None else version, force)
     _show(session, channels.edit(change), as_json)
 
@@ -325,14 +342,4 @@ def _show(session: Session, found: ChannelView, as_json: bool) -> None:
     if found.differing:
         screen.line(f"the workers on {', '.join(found.differing)} have different settings of it")
     screen.line()
-    screen.table(("setting", "value"), list(_flat(found.settings)), prose=("value",))
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            found += _flat(value, f"{above}{key}.")
-        elif value is not None:
-            found.append((f"{above}{key}", str(value)))
-    return found
+    screen.table(("setting", "value"), flat(found.settings), prose=("value",))

@@ -83,6 +83,13 @@ def without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]
     return {name: value for name, value in environ.items() if not name.startswith(ours) and name not in systemd}
 
 
+def is_own_secret(reference: str) -> bool:
+    """Whether a reference to a secret leads to one of the service itself."""
+    if reference.startswith("credential:"):
+        return reference.removeprefix("credential:") in CREDENTIALS
+    return reference.startswith(("env:EED_", "env:AWS_"))
+
+
 def same_modules(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a child process of ours, which finds the same modules as this one."""
     environ = os.environ if environ is None else environ

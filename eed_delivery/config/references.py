@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from eed_delivery.config.formats import mistake
 from eed_delivery.errors import ConfigError, Problem
@@ -32,7 +32,10 @@ def _reference(text: str) -> str:
     return text
 
 
-SecretReference = Annotated[str, AfterValidator(_reference)]
+FORMAT = "secret-reference"
+"""What the JSON Schema of a setting says that is one."""
+_SCHEMA = {"type": "string", "format": FORMAT, "pattern": f"^({_FORMS.pattern})$"}
+SecretReference = Annotated[str, AfterValidator(_reference), WithJsonSchema(_SCHEMA)]
 """Where a secret is."""
 
 

@@ -9,6 +9,7 @@ What they have in common:
 - `shown`          how words, times, numbers and states look
 - `asking`         what a page's address asks for
 - `acting`         confirmation pages, and what follows
+- `ends`           when something ends by itself
 - `problem_pages`  errors as pages
 
 The pages:
@@ -20,6 +21,9 @@ The pages:
 - `job_decisions`  pause, resume and cancel a job
 - `emails`         an email
 - `processes`      the processes of all hosts
+- `channels`       the channels, one of them, its check and its hold
+- `channel_changes`  create and change a channel
+- `channel_forms`  the form of a kind of channel
 - `audit`          who did what, and the end of its chain
 - `long_acts`      operations, with their progress, and approvals
 - `searching`      a customer's emails over all jobs

@@ -120,6 +120,8 @@ def form_errors(fields: Sequence[FormField], given: Mapping[str, str]) -> list[F
 
 
 def _wrong(field: FormField, value: str) -> str:
+    if value and field.choices and value not in [choice for choice, _ in field.choices]:
+        return f"{field.label}: choose one of the list."
     if field.must_be and value != field.must_be:
         return f"Type {field.must_be} to confirm."
     if field.required and not value:

@@ -8,6 +8,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from eed_delivery.access.rights import Right
 from eed_delivery.console import (
     audit,
+    channel_changes,
+    channels,
     doubts,
     emails,
     job_decisions,
@@ -40,7 +42,7 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
     routes = PageRoutes(blueprint)
     looks = (tonight, jobs, job_decisions, one_job, emails, searching, previewing, resending)
-    for subject in (*looks, processes, long_acts, audit):
+    for subject in (*looks, channels, channel_changes, processes, long_acts, audit):
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))
     app.register_blueprint(blueprint)

@@ -10,6 +10,7 @@ from eed_delivery.channels.channel import Channel, Origin
 from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, checked_apart, checked_name
 from eed_delivery.checks.findings import Finding
 from eed_delivery.config.channels import ChannelSettings
+from eed_delivery.config.environment import is_own_secret
 from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
@@ -32,12 +33,17 @@ from eed_delivery.operations.watching import DatabaseNews
 from eed_delivery.transports.kind import ChannelKind, kinds
 
 __all__ = [
-    "ALL", "ChannelEdit", "ChannelKindView", "ChannelOperations", "ChannelView", "NewChannel", "OnWire", "StoredHold",
+    "ALL", "ChannelChanged", "ChannelEdit", "ChannelKindView", "ChannelOperations", "ChannelView", "Finding",
+    "NewChannel", "OnWire", "StoredHold",
 ]  # fmt: skip
 
 ALL = "*"
 """In place of a name: every channel, those that come later too. No channel can be called this."""
 OF_FILE = "it is described in the configuration file, and is only read here"
+
+
+class ChannelChanged(WrongState):
+    """Another person has changed the channel since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ class ChannelView:
 
     `settings` are as they were given. Of a secret they have the place only. `queue_url` is None if the channel cannot
     be used here. `jobs` are unfinished ones. `workers` are processes of all hosts that are alive. `differing` are their
-    hosts, if not all of them have the same settings.
+    hosts, if not all of them have the same settings. `sending` is how many of them send, and `details` say why others
+    do not, as their breakers do. `rate_per_second` 0 is no limit. `archive` is where copies of its emails are kept.
     """
 
     name: str
@@ -72,6 +79,11 @@ class ChannelView:
     problem: str | None = None
     changed_by: str | None = None
     changed_at: datetime | None = None
+    made_by: str | None = None
+    rate_per_second: float | str | None = None
+    archive: str | None = None
+    sending: int = 0
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +118,12 @@ class ChannelOperations:
         holds: HoldOperations,
         workers: WorkerLedger,
         make_queues: Callable[[Channel], object],
+        *,
+        own_secrets: bool = True,
     ) -> None:
-        """`make_queues` makes those that a channel asks for."""
+        """`make_queues` makes those that a channel asks for. Not `own_secrets`: a channel must not refer to a secret of
+        the service, because its host would get it."""
+        self._own_secrets = own_secrets
         self._parts = parts
         self._settings = parts.settings
         self._make_directory = directory
@@ -145,6 +161,16 @@ class ChannelOperations:
             raise WrongState(f"another person has just created the channel {new.name}", which=f"channel {new.name}")
         return self.view(new.name)
 
+    def trial(self, new: NewChannel) -> tuple[Finding, ...]:
+        """Check settings that are not saved: those of a new channel, or new ones of a channel that is there.
+
+        It tries the queue and the way out as `check` does, and saves nothing. Raises `ConfigError`."""
+        channel = self._checked(new.name, new.settings, self._look().channels, 0)
+        way_out = _found(f"channel {new.name}", lambda: self._way_out(channel))
+        if channel.queue.create:
+            return (Finding("ok", queues.place(channel), "its queues are made when it is saved"), *way_out)
+        return (*(one for where, look in self._queue_looks(channel) for one in _found(where, look)), *way_out)
+
     def check_name(self, name: str) -> None:
         """Whether a channel of this name can be created, before its settings are asked for.
 
@@ -175,7 +201,7 @@ class ChannelOperations:
             raise _root_in_use(edit.name, moved)
         if change is ChannelChange.MISSED:
             what = f"the channel {edit.name} has changed since you read it"
-            raise WrongState(what, which=f"channel {edit.name}", do="Look at it again, then repeat your change.")
+            raise ChannelChanged(what, which=f"channel {edit.name}", do="Look at it again, then repeat your change.")
         return self.view(edit.name)
 
     def remove(self, name: str) -> tuple[str, ...]:
@@ -206,13 +232,16 @@ class ChannelOperations:
             return (Finding("error", f"channel {name}", str(found.unusable[name])),)
         if (channel := found.channels.get(name)) is None:
             raise unknown_channel(name, found.channels)
-        looks = (
-            (queues.place(channel), lambda: queues.queue(self._parts, channel)),
-            (f"{queues.place(channel)}.dead_letter_url", lambda: queues.dead_letters(self._parts, channel)),
-            (f"channel {name}", lambda: self._way_out(channel)),
-        )
+        looks = (*self._queue_looks(channel), (f"channel {name}", lambda: self._way_out(channel)))
         found_by_looks = tuple(finding for where, look in looks for finding in _found(where, look))
         return (*found_by_looks, *self._differences(name))
+
+    def _queue_looks(self, channel: Channel) -> "Sequence[_Look]":
+        place = queues.place(channel)
+        return (
+            (place, lambda: queues.queue(self._parts, channel)),
+            (f"{place}.dead_letter_url", lambda: queues.dead_letters(self._parts, channel)),
+        )
 
     def _differences(self, name: str) -> Iterator[Finding]:
         if hosts := _differing(self._alive().get(name, ())):
@@ -261,6 +290,9 @@ class ChannelOperations:
                 "Describe the channel in the configuration file. Here, a setting may name the place of a secret only."
             )
             raise ConfigError([Problem(f"channel.{name}", what, remedy)])
+        if not self._own_secrets and (keys := [key for key, text in _texts(settings) if is_own_secret(text)]):
+            what, remedy = "it is a secret of the service itself", "Use one of the channel's own, or the command line."
+            raise ConfigError([Problem(f"channel.{name}.{key}", what, remedy) for key in keys])
         return channel
 
     def _look(self) -> FoundChannels:
@@ -285,6 +317,7 @@ class ChannelOperations:
         channel = found.channels.get(name)
         of_ledger = stored if channel is None or channel.origin == "ledger" else None
         settings = of_ledger.settings if of_ledger is not None else _settings_of(channel, self._settings.transport.kind)
+        workers = alive.get(name, ())
         return ChannelView(
             name=name,
             kind=str(settings.get("kind")),
@@ -294,12 +327,29 @@ class ChannelOperations:
             queue_url=None if channel is None else channel.queue.url,
             hold=holds.get(_target(name)) or holds.get(EVERYTHING),
             jobs=self._ledger.unfinished_jobs(name),
-            workers=len(alive.get(name, ())),
-            differing=_differing(alive.get(name, ())),
+            workers=len(workers),
+            differing=_differing(workers),
             problem=str(found.unusable[name]) if name in found.unusable else None,
             changed_by=None if of_ledger is None else of_ledger.changed_by,
             changed_at=None if of_ledger is None else of_ledger.changed_at,
+            made_by=None if of_ledger is None else of_ledger.made_by,
+            rate_per_second=None if channel is None else channel.rate_per_second,
+            archive=None if channel is None else channel.archive.url,
+            sending=sum(one.sending for one in workers),
+            details=tuple(dict.fromkeys(one.detail for one in workers if one.detail and not one.sending)),
         )
+
+
+_Look = tuple[str, Callable[[], Iterator[Finding]]]
+
+
+def _texts(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Each setting that is a text, by its dotted key."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _texts(value, f"{above}{key}.")
+        elif isinstance(value, str):
+            yield f"{above}{key}", value
 
 
 def _differing(workers: Iterable[SeenProcess]) -> tuple[str, ...]:

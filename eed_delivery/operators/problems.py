@@ -18,6 +18,7 @@ from eed_delivery.errors import (
     QueueGone,
     RenderError,
 )
+from eed_delivery.operations.channels import ChannelChanged
 from eed_delivery.operations.deciding import JobChanged
 from eed_delivery.operations.doubts.workbench import DoubtsChanged
 from eed_delivery.operations.long_acts.approving import SamePerson
@@ -105,6 +106,7 @@ def _expected(error: Exception) -> HttpProblem | None:
 _RETRY = {"Retry-After": str(RETRY_SECONDS)}
 _STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
     (JobChanged, 412, "changed"),
+    (ChannelChanged, 412, "changed"),
     (SamePerson, 403, "same_person"),
     (PersonNeeded, 403, "person_needed"),
     (SecondPersonNeeded, 409, "second_person"),

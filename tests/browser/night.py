@@ -3,6 +3,7 @@
 The rows are written as the service would have left them. Nothing was sent.
 """
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Table, insert
 
 from eed_delivery.events import DeliveryOutcome, EventKind
 from eed_delivery.ledger.acts import ActKind, ActObject
-from eed_delivery.ledger.schema import eed_attempt, eed_audit, eed_email, eed_event, eed_job, eed_worker
+from eed_delivery.ledger.schema import eed_attempt, eed_audit, eed_channel, eed_email, eed_event, eed_job, eed_worker
 from eed_delivery.model import EmailState, JobState, Verdict
 from tests.world import World
 
@@ -54,6 +55,7 @@ def fill(world: World) -> None:
         _act(HOSTILE, ActKind.PAUSE, EVIL[:200], EVIL),
     )
     _put(world, eed_audit, *acts)
+    _put(world, eed_channel, _channel("letters", "anna", LETTERS), _channel("hostile", EVIL[:200], {"kind": LONG}))
     hosts = ("mail-1.example.com", "mail-2.example.com")
     roles = ("publisher", "sweeper", "worker", "worker")
     _put(world, eed_worker, *(_process(host, role, n) for host in hosts for n, role in enumerate(roles)))
@@ -119,6 +121,18 @@ def _event(email_id: int, detail: str = "delivered") -> dict[str, Any]:
 def _act(job_id: int, act: ActKind, who: str, reason: str) -> dict[str, Any]:
     about = {"job_id": job_id, "object_kind": ActObject.JOB, "object_key": str(job_id), "surface": "page"}
     return {**about, "act": act, "who": who, "reason": reason, "at": NOW - timedelta(minutes=12)}
+
+
+LETTERS: dict[str, Any] = {
+    "kind": "smtp", "host": "relay.example.com", "username": "mail", "password": "env:RELAY_PASSWORD",
+    "queue": {"url": "https://sqs.us-east-1.amazonaws.com/0/letters", "dead_letter_url": "https://127.0.0.1/0/l-dead"},
+}  # fmt: skip
+
+
+def _channel(name: str, who: str, settings: dict[str, Any]) -> dict[str, Any]:
+    who, at = who.replace("\0", ""), NOW - timedelta(days=2)
+    people = {"made_by": who, "made_at": at, "changed_by": who, "changed_at": at}
+    return {"name": name, "settings": json.dumps(settings), "version": 1, **people}
 
 
 def _process(host: str, role: str, n: int) -> dict[str, Any]:

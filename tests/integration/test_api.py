@@ -363,6 +363,14 @@ def test_a_token_makes_so_many_requests_a_minute(world: World, tmp_path: Path) -
 
 Act = tuple[str, tuple[str, ...], str, str, Any, dict[str, str]]
 HELD = "INSERT INTO eed_hold (hold_id, scope, subject, reason, who, held_at) VALUES (7, {}, 'x', 'x', '2026-01-01')"
+LETTERS = {
+    "kind": "smtp", "host": "127.0.0.1", "tls": "none",
+    "queue": {"url": "https://sqs.us-east-1.amazonaws.com/0/l", "dead_letter_url": "https://127.0.0.1/0/l-dead"},
+}  # fmt: skip
+STORED = (
+    "INSERT INTO eed_channel (name, settings, version, made_by, made_at, changed_by, changed_at) VALUES"
+    f" ('letters', '{json.dumps(LETTERS, sort_keys=True)}', 1, 'x', '2026-01-01', 'x', '2026-01-01')"
+).replace(":", r"\:")
 ACTS: dict[str, Act] = {
     # act: (sql before, command, method, path, body, headers)
     "pause": ("", ("pause", "1", "--reason", "r"), "POST", PAUSE, {"reason": "r"}, {}),
@@ -381,6 +389,17 @@ ACTS: dict[str, Act] = {
     "channel_release": (
         HELD.format("'channel', 'default'"),
         ("channel", "release", "default"), "DELETE", "/api/v1/channels/default/hold", None, {},
+    ),
+    "channel_create": (
+        "", ("channel", "create", "letters", "--settings", "-"),
+        "POST", "/api/v1/channels", {"name": "letters", "settings": LETTERS}, {},
+    ),
+    "channel_edit": (
+        STORED, ("channel", "edit", "letters", "--set", "host=localhost"),
+        "PUT", "/api/v1/channels/letters", {"settings": {**LETTERS, "host": "localhost"}}, {"If_Match": "*"},
+    ),
+    "channel_remove": (
+        STORED, ("channel", "remove", "letters"), "DELETE", "/api/v1/channels/letters", None, {},
     ),
     "domain_hold": (
         "", ("hold", "add", "--domain", "Example.NET", "--reason", "r", "--no-wait"),
@@ -419,6 +438,7 @@ RESULT = (
     "SELECT source_key, state, reason, watched, revision, finished_at IS NULL FROM eed_job ORDER BY 1",
     "SELECT scope, subject, reason FROM eed_hold ORDER BY 1",
     "SELECT channel, per_second, reason FROM eed_pace ORDER BY 1",
+    "SELECT name, settings, version FROM eed_channel ORDER BY 1",
     "SELECT address, category, reason, source FROM eed_suppression ORDER BY 1",
     "SELECT kind, job_id FROM eed_webhook ORDER BY 1",
 )
@@ -433,6 +453,7 @@ def outcome(site: Site, act: str, before: str, do: Callable[[], object]) -> tupl
         "eed_job",
         "eed_hold",
         "eed_pace",
+        "eed_channel",
         "eed_suppression",
         "eed_audit",
         "eed_idempotency_key",
@@ -449,7 +470,8 @@ def outcome(site: Site, act: str, before: str, do: Callable[[], object]) -> tupl
 def test_an_act_does_the_same_and_leaves_the_same_row_in_the_audit_from_each_surface(site: Site, act: str) -> None:
     before, words, method, path, body, headers = ACTS[act]
     site.token("admin")
-    by_command = outcome(site, act, before, lambda: site.cli.good(*words))
+    stdin = json.dumps(body["settings"]) if "-" in words else None
+    by_command = outcome(site, act, before, lambda: site.cli.good(*words, stdin=stdin))
     assert {row[0] for row in site.world.execute("SELECT surface FROM eed_audit WHERE act = :act", act=act)} == {"cli"}
     by_api = outcome(site, act, before, lambda: site.json(method, path, body, **headers))
     assert by_api == by_command

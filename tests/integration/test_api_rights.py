@@ -31,6 +31,7 @@ BODIES = {
     "/emails/search": {"key": "1000"}, "/suppressions/search": {"address": "a@example.com"},
     "/suppressions": {"addresses": ["a@example.com"], "reason": "x"},
     "/suppressions/remove": {"addresses": ["a@example.com"]},
+    "/check": {}, "/v1/channels": {"name": "x", "settings": {}}, "/channels/default": {"settings": {}},
 }  # fmt: skip
 WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/api/v1/tonight"): Right.VIEW,
@@ -55,6 +56,11 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/api/v1/audit"): Right.AUDIT,
     ("GET", "/api/v1/channels"): Right.VIEW,
     ("GET", "/api/v1/channels/<name>"): Right.VIEW,
+    ("POST", "/api/v1/channels"): Right.ADMIN,
+    ("PUT", "/api/v1/channels/<name>"): Right.ADMIN,
+    ("DELETE", "/api/v1/channels/<name>"): Right.ADMIN,
+    ("POST", "/api/v1/channels/<name>/check"): Right.OPERATE,
+    ("GET", "/api/v1/channel-kinds"): Right.VIEW,
     ("POST", "/api/v1/channels/<name>/hold"): Right.OPERATE,
     ("DELETE", "/api/v1/channels/<name>/hold"): Right.OPERATE,
     ("GET", "/api/v1/holds"): Right.VIEW,
@@ -111,6 +117,21 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("POST", "/jobs/<path:key>/cancel"): Right.ADMIN,
     ("GET", "/emails/<path:key>"): Right.VIEW,
     ("GET", "/processes"): Right.VIEW,
+    ("GET", "/channels"): Right.VIEW,
+    ("GET", "/channels/<name>"): Right.VIEW,
+    ("POST", "/channels/<name>/check"): Right.OPERATE,
+    ("GET", "/channel-kinds"): Right.ADMIN,
+    **{
+        (method, path): right
+        for method in ("GET", "POST")
+        for path, right in {
+            "/channel-kinds/<kind>/create": Right.ADMIN,
+            "/channels/<name>/edit": Right.ADMIN,
+            "/channels/<name>/hold": Right.OPERATE,
+            "/channels/<name>/release": Right.OPERATE,
+            "/channels/<name>/remove": Right.ADMIN,
+        }.items()
+    },
     ("GET", "/search"): Right.VIEW,
     ("POST", "/search"): Right.VIEW,
     ("GET", "/doubts"): Right.VIEW,
@@ -195,6 +216,7 @@ def test_each_route_lets_in_who_has_its_right_and_nobody_else(site: Site, caller
         where = (
             path.replace("<path:key>", "1")
             .replace("<name>", "default")
+            .replace("<kind>", "smtp")
             .replace("<path:name>", "style.css")
             .replace("<hold_id>", "1")
             .replace("<operation>", "0123456789abcdef")

@@ -74,7 +74,8 @@ class ChannelLedger:
 
     def create(self, name: str, settings: Mapping[str, Any]) -> bool:
         """Enter a channel. False: there is one of this name."""
-        act = Act(ActKind.CHANNEL_CREATE, object=ActObject.CHANNEL, key=name, after={"version": 1, **_flat(settings)})
+        given = dict(sorted(_flat(settings).items()))
+        act = Act(ActKind.CHANNEL_CREATE, object=ActObject.CHANNEL, key=name, after={"version": 1, **given})
         by = self._who.user[:WHO_LENGTH]
         row = {"name": name, "settings": stored(settings), "made_by": by, "changed_by": by}
 

@@ -1,0 +1,229 @@
+"""Channels by the pages and the API: listed, created from a form, checked, changed, held and removed."""
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from werkzeug.test import TestResponse
+
+from eed_delivery.console.channel_forms import ChannelForm
+from eed_delivery.operations.channels import ChannelKindView, schema_of
+from eed_delivery.transports.kind import kinds
+from tests.integration.test_api import ACTS, LETTERS, outcome
+from tests.operators_site import Site
+from tests.world import World
+
+pytestmark = [pytest.mark.also_on_sqlite]
+FORM = "application/x-www-form-urlencoded"
+CREATE = "/channel-kinds/smtp/create"
+QUEUE: dict[str, str] = LETTERS["queue"]  # type: ignore[assignment]
+TYPED = {
+    "name": "letters", "settings.host": "127.0.0.1", "settings.tls": "none", "do": "save",
+    **{f"settings.queue.{name}": url for name, url in QUEUE.items()},
+}  # fmt: skip
+SECRET = "hunter2-hunter2"
+
+
+@pytest.fixture
+def site(world: World, tmp_path: Path) -> Site:
+    world.add_job()
+    world.enlist()
+    return Site(world, tmp_path)
+
+
+def post(site: Site, path: str, role: str = "admin", **fields: str) -> TestResponse:
+    return site.ask("POST", path, urlencode(fields), media=FORM, role=role)
+
+
+def text_of(answer: TestResponse) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", answer.text))
+
+
+def stored(site: Site) -> Any:
+    found = site.world.execute("SELECT settings, version FROM eed_channel WHERE name = 'letters'")
+    return (json.loads(found[0][0]), found[0][1]) if found else None
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_channel_is_created_changed_held_released_and_removed_by_pages(site: Site) -> None:
+    assert f'href="{CREATE}"' in site.ask("GET", "/channel-kinds").text
+    assert 'name="settings.host"' in site.ask("GET", CREATE).text
+    done = post(site, CREATE, **TYPED)
+    assert (done.status_code, done.headers["Location"]) == (303, "/channels/letters")
+    assert stored(site) == (LETTERS, 1)
+    page = site.ask("GET", "/channels/letters", role="viewer")
+    assert "made by token admin" in text_of(page)
+    assert "queue.url" in page.text
+    assert "Change it" not in page.text
+
+    form = site.ask("GET", "/channels/letters/edit").text
+    assert 'name="version" value="1"' in form
+    assert 'value="127.0.0.1"' in form
+    changed = post(site, "/channels/letters/edit", version="1", **{**TYPED, "settings.threads": "3"})
+    assert changed.status_code == 303
+    assert stored(site) == ({**LETTERS, "threads": "3"}, 2)
+    late = post(site, "/channels/letters/edit", version="1", **{**TYPED, "settings.threads": "4"})
+    assert late.status_code == 412
+    assert "Another person has changed it" in late.text
+    assert 'name="version" value="2"' in late.text
+    assert 'name="settings.threads" value="4"' in late.text
+
+    held = post(site, "/channels/letters/hold", "operator", reason="their server moves", ends="3600")
+    assert held.status_code == 303
+    assert site.world.scalar("SELECT until_at IS NOT NULL FROM eed_hold")
+    assert "their server moves" in text_of(site.ask("GET", "/channels", role="viewer"))
+    assert "Release it" in site.ask("GET", "/channels/letters", role="operator").text
+    assert post(site, "/channels/letters/release", "operator").status_code == 303
+    assert post(site, "/channels/letters/release", "operator").status_code == 409
+
+    assert "Type letters to confirm." in post(site, "/channels/letters/remove", confirmation="no").text
+    assert post(site, "/channels/letters/remove", confirmation="letters").status_code == 303
+    assert stored(site) is None
+
+
+def test_each_mistake_stands_beside_its_field_and_what_was_typed_stays(site: Site) -> None:
+    wrong = {**TYPED, "settings.port": "ninety", "settings.helo_name": "mail.example.com"}
+    answer = post(site, CREATE, **wrong)
+    assert answer.status_code == 422
+    assert 'id="settings.port-error"' in answer.text
+    assert 'href="#settings.port"' in answer.text
+    assert 'name="settings.helo_name" value="mail.example.com"' in answer.text
+    assert stored(site) is None
+    for fields, where in (
+        ({"name": "Letters!"}, "name"),
+        ({"name": "default"}, "name"),
+        ({"settings.queue.url": ""}, "settings.queue.url"),
+        ({"settings.tls": "perhaps"}, "settings.tls"),
+        ({"settings.host": "[1,"}, "settings.host"),
+    ):
+        answer = post(site, CREATE, **{**TYPED, **fields})
+        assert answer.status_code == 422, fields
+        assert f'id="{where}-error"' in answer.text, fields
+
+
+def test_a_secret_that_was_typed_is_refused_and_is_on_no_page(site: Site) -> None:
+    answer = post(site, CREATE, **{**TYPED, "settings.password": SECRET, "settings.username": "mail"})
+    assert answer.status_code == 422
+    assert 'id="settings.password-error"' in answer.text
+    assert SECRET not in answer.text
+    status, problem = site.problem(
+        "POST", "/api/v1/channels", {"name": "x", "settings": {**LETTERS, "password": SECRET}}
+    )
+    assert status == 422
+    assert SECRET not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    "reference", ["env:EED_DATABASE__URL", "env:AWS_SECRET_ACCESS_KEY", "credential:smtp_password"]
+)
+def test_pages_and_api_let_no_channel_have_a_secret_of_the_service(site: Site, reference: str) -> None:
+    """Its host would get it."""
+    answer = post(site, CREATE, **{**TYPED, "settings.password": reference, "settings.username": "mail"})
+    assert answer.status_code == 422
+    assert "a secret of the service itself" in answer.text
+    settings = {**LETTERS, "username": "mail", "password": reference}
+    assert site.problem("POST", "/api/v1/channels", {"name": "x", "settings": settings})[0] == 422
+    assert site.problem("POST", "/api/v1/channels/x/check", {"settings": settings})[0] == 422
+    site.cli.good("channel", "create", "x", "--settings", "-", stdin=json.dumps(settings))
+
+
+def test_a_check_before_saving_saves_nothing(site: Site) -> None:
+    folder = {"kind": "eml_folder", "directory": str(site.cli.emails), "queue": {"create": "true"}}
+    typed = {
+        "name": "look", "do": "check", "settings.directory": folder["directory"], "settings.queue.create": "true",
+    }  # fmt: skip
+    answer = post(site, "/channel-kinds/eml_folder/create", **typed)
+    assert answer.status_code == 200
+    assert "files can be written to" in text_of(answer)
+    assert "its queues are made when it is saved" in text_of(answer)
+    assert "Nothing is saved yet." in answer.text
+    found = site.json("POST", "/api/v1/channels/look/check", {"settings": folder})["items"]
+    assert [one["level"] for one in found] == ["ok", "ok"]
+    assert site.problem("POST", "/api/v1/channels/look/check", {"settings": folder}, role="operator")[0] == 403
+    said = site.cli.good("channel", "create", "look", "--settings", "-", "--dry-run", stdin=json.dumps(folder))
+    assert "files can be written to" in said
+    assert site.world.execute("SELECT name FROM eed_channel") == []
+    assert site.world.execute("SELECT act FROM eed_audit WHERE act LIKE 'channel%'") == []
+
+
+def test_a_channel_of_the_file_is_only_read_and_one_with_jobs_is_not_removed(site: Site) -> None:
+    page = site.ask("GET", "/channels/default")
+    assert "the configuration file" in page.text
+    assert "Remove it" not in page.text
+    assert site.ask("GET", "/channels/default/edit").status_code == 409
+    assert site.problem("DELETE", "/api/v1/channels/default")[0] == 409
+    post(site, CREATE, **TYPED)
+    site.world.execute("UPDATE eed_job SET channel = 'letters'")
+    answer = post(site, "/channels/letters/remove", confirmation="letters")
+    assert answer.status_code == 409
+    assert "1 unfinished jobs name the channel letters" in answer.text
+    assert stored(site) is not None
+    assert site.ask("GET", "/channels/nowhere").status_code == 404
+    assert site.ask("GET", "/channel-kinds/pigeon/create").status_code == 404
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_form_has_each_setting_of_its_kind_and_gives_back_what_it_shows(kind: str) -> None:
+    found = kinds()[kind]
+    form = ChannelForm(ChannelKindView(kind, found.title, found.carries, schema_of(found)))
+    names = {field.name for field in form.fields}
+    assert {f"settings.{name}" for name in ("queue.url", "archive.url", "rate_per_second")} <= names
+    assert {f"settings.{name}" for name in found.settings.model_fields} <= names
+    settings = {"kind": kind, "queue": {"create": True}, "threads": 3, "archive": "s3://bucket/copies"}
+    back, errors = form.settings({**form.shown(settings), **{f.name: "x" for f in form.fields if f.required}})
+    assert errors == []
+    assert back["queue"] == {"create": "true"}
+    assert (back["threads"], back["archive"]) == ("3", {"url": "s3://bucket/copies"})
+
+
+# --- API -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_api_changes_a_channel_as_it_was_seen(site: Site) -> None:
+    path, body = "/api/v1/channels/letters", {"settings": {**LETTERS, "threads": 3}}
+    made = site.json("POST", "/api/v1/channels", {"name": "letters", "settings": LETTERS}, Idempotency_Key="k")
+    assert site.json("POST", "/api/v1/channels", {"name": "letters", "settings": LETTERS}, Idempotency_Key="k") == made
+    assert (made["settings"], made["made_by"], made["version"]) == (LETTERS, "token admin", 1)
+    assert site.problem("PUT", path, body)[0] == 428
+    seen = site.ask("GET", path).headers["ETag"]
+    assert site.json("PUT", path, body, If_Match=seen)["version"] == 2
+    for etag in (seen, '"7.0123456789abcdef"', f'"{"9" * 32}.0123456789abcdef"', '"x.0123456789abcdef"', "x"):
+        status, problem = site.problem("PUT", path, body, If_Match=etag)
+        assert (status, problem["type"]) == (412, "urn:eed-delivery:problem:changed"), etag
+    assert {one["name"] for one in site.json("GET", "/api/v1/channel-kinds")["items"]} == set(kinds())
+    assert site.json("DELETE", path)["queues"] == list(QUEUE.values())
+    assert site.problem("DELETE", path)[0] == 404
+
+
+# --- the same from each surface --------------------------------------------------------------------------------------
+
+BY_PAGE: dict[str, tuple[str, dict[str, str]]] = {
+    "channel_create": (CREATE, TYPED),
+    "channel_edit": ("/channels/letters/edit", {**TYPED, "settings.host": "localhost", "version": "1"}),
+    "channel_remove": ("/channels/letters/remove", {"confirmation": "letters"}),
+    "channel_hold": ("/channels/default/hold", {"reason": "r"}),
+    "channel_release": ("/channels/default/release", {}),
+}
+
+
+@pytest.mark.parametrize("act", BY_PAGE)
+def test_a_page_does_the_same_as_the_api_and_leaves_the_same_row_in_the_audit(site: Site, act: str) -> None:
+    before, _, method, path, body, headers = ACTS[act]
+    by_api = outcome(site, act, before, lambda: site.json(method, path, body, **headers))
+    page, fields = BY_PAGE[act]
+
+    def by_page() -> None:
+        answer = post(site, page, **fields)
+        assert answer.status_code == 303, answer.text
+
+    assert outcome(site, act, before, by_page) == by_api
+    assert len(by_api[1]) == 1
+    assert site.world.execute("SELECT surface, command FROM eed_audit WHERE act = :act", act=act) == [
+        ("page", f"POST {page}")
+    ]
