@@ -55,7 +55,8 @@ class SelectionBody(Asked):
 
 
 class OperationBody(Asked):
-    """What is to be done. `as` is for settle, `accept_duplicates` for a requeue of emails in doubt.
+    """What is to be done. `as` is for settle, `accept_duplicates` for a requeue of emails in doubt, and `evidence` for
+    unsuppress of what recipients asked for.
 
     `selection_etag` is what a dry run has said. After `canary` of them the operation waits for `continue`.
     """
@@ -67,6 +68,7 @@ class OperationBody(Asked):
     accept_duplicates: bool = False
     canary: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     tolerance: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    evidence: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     selection_etag: Annotated[str, Field(max_length=64)] | None = None
 
 
@@ -293,6 +295,7 @@ def request_of(body: OperationBody) -> LongActRequest:
         accept_duplicates=body.accept_duplicates,
         canary=body.canary,
         tolerance=body.tolerance,
+        evidence=body.evidence,
         selection_etag=body.selection_etag,
     )
 

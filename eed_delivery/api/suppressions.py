@@ -1,9 +1,11 @@
 """Addresses that are not mailed. An address is never in a URL, so searching and removing are POSTs."""
 
-from typing import Annotated, Any
+import io
+from typing import Annotated, Any, Self
 
-from flask import Response
-from pydantic import Field
+from flask import Response, request
+from flask_openapi3.models import RawModel
+from pydantic import Field, model_validator
 
 from eed_delivery.access.rights import Right
 from eed_delivery.api.cursors import Cursors
@@ -19,8 +21,12 @@ from eed_delivery.operations.suppression.listing import (
     SuppressionEntry,
     SuppressRequest,
 )
+from eed_delivery.operations.suppression.moving import LARGEST_UPLOAD, UploadedEntries
+from eed_delivery.operators.problems import HttpProblem
+from eed_delivery.operators.routes import takes_up_to
 from eed_delivery.operators.shell import json_answer, operations_now
 
+CSV_TYPES = ["text/csv", "text/plain", "application/octet-stream"]
 Address = Annotated[str, Field(min_length=3, max_length=320, description="An address, or *@domain.")]
 Addresses = Annotated[tuple[Address, ...], Field(min_length=1, max_length=1000)]
 
@@ -54,10 +60,17 @@ class EntriesAnswer(Told):
     next: str | None
 
 
-class AddressBody(Asked):
-    """The address to look for."""
+class SearchEntriesBody(Asked):
+    """What to look for: an address, a part of the reason, or both."""
 
-    address: Address
+    address: Address | None = None
+    reason_contains: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if self.address is None and self.reason_contains is None:
+            raise ValueError("name address or reason_contains")
+        return self
 
 
 class SuppressBody(Asked):
@@ -78,9 +91,12 @@ class SuppressedAnswer(Told):
 
 
 class RemoveBody(Asked):
-    """Addresses to take off the list. `category` null: all of their entries."""
+    """Addresses to take off the list. `category` null: all of their entries. `evidence` says where a recipient's wish
+    is kept. It is needed for what a complaint or an unsubscription has made."""
 
     addresses: Addresses
+    reason: Reason | None = None
+    evidence: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     category: Annotated[str, Field(max_length=191)] | None = EVERY_EMAIL
 
 
@@ -91,10 +107,52 @@ class RemovedAnswer(Told):
     without_entry: int
 
 
+class ImportQuery(Asked):
+    """What entries get for the columns that the file does not have. `dry_run`: only check it."""
+
+    category: Annotated[str, Field(max_length=191)] | None = None
+    reason: Reason | None = None
+    expires_at: Moment | None = None
+    encoding: Annotated[str, Field(max_length=40, description="Default: its BOM's, or UTF-8.")] | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    dry_run: bool = False
+
+
+class BadRowAnswer(Told):
+    """A row that cannot be entered, by the line where it begins."""
+
+    line: int
+    what: str
+
+
+class ImportedAnswer(Told):
+    """What became of the rows. `bad_rows` are the first 100 of them."""
+
+    read: int
+    good: int
+    bad: int
+    added: int
+    prolonged: int
+    bad_rows: list[BadRowAnswer]
+    hint: str | None
+
+
+class EntriesText(RawModel):
+    """A CSV whose first line names its columns, or an address a line. Up to 8 MiB."""
+
+    mimetypes: list[str] = CSV_TYPES
+
+
 def routes(cursors: Cursors) -> ApiRoutes:
     """The routes of this subject."""
     r = ApiRoutes("suppressions", "Addresses that are not mailed.")
+    _add_lists(r, cursors)
+    _add_changes(r)
+    _add_import(r)
+    return r
 
+
+def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
     @r.get("/suppressions", Right.VIEW, EntriesAnswer, "suppression list")
     def list_suppressions(query: EntriesQuery) -> Response:
         """List suppressed addresses. It is in the audit."""
@@ -103,11 +161,13 @@ def routes(cursors: Cursors) -> ApiRoutes:
         return _page(operations_now().suppression.page(wanted, query.limit), cursors)
 
     @r.post("/suppressions/search", Right.SEE_RECIPIENTS, EntriesAnswer, "suppression list --address ADDRESS")
-    def search_suppressions(body: AddressBody) -> Response:
-        """Find the entries of an address. It is in the audit."""
-        wanted = EntriesRequest(address=body.address, expired=None)
+    def search_suppressions(body: SearchEntriesBody) -> Response:
+        """Find the entries of an address, or by a part of their reason, up to 1,000. It is in the audit."""
+        wanted = EntriesRequest(address=body.address, expired=None, reason=body.reason_contains)
         return _page(operations_now().suppression.page(wanted, 1000), None)
 
+
+def _add_changes(r: ApiRoutes) -> None:
     @r.post("/suppressions", Right.OPERATE, SuppressedAnswer, "suppression add ADDRESS --reason WHY")
     def suppress(body: SuppressBody) -> Response:
         """Put addresses on the list. It needs an Idempotency-Key."""
@@ -125,7 +185,8 @@ def routes(cursors: Cursors) -> ApiRoutes:
     @r.post("/suppressions/remove", Right.ADMIN, RemovedAnswer, "suppression remove ADDRESS")
     def unsuppress(body: RemoveBody) -> Response:
         """Take addresses off the list."""
-        wanted, suppression = RemoveRequest(body.addresses, body.category), operations_now().suppression
+        wanted = RemoveRequest(body.addresses, body.category, body.reason, body.evidence)
+        suppression = operations_now().suppression
         counted = {"removed": 0, "without_entry": len(body.addresses)}
 
         def act() -> None:
@@ -135,7 +196,19 @@ def routes(cursors: Cursors) -> ApiRoutes:
 
         return once(act, lambda: as_json(RemovedAnswer(**counted)), again=True)
 
-    return r
+
+def _add_import(r: ApiRoutes) -> None:
+    @r.post("/suppressions/import", Right.OPERATE, ImportedAnswer, "suppression import FILE")
+    @takes_up_to(LARGEST_UPLOAD)
+    def import_suppressions(query: ImportQuery, raw: EntriesText) -> Response:  # noqa: ARG001 - it describes the body
+        """Enter the good rows of a file, and name the bad ones. A file may be sent again."""
+        if request.mimetype not in CSV_TYPES:
+            raise HttpProblem(415, "wrong_type", "The body is a CSV.", "Send Content-Type: text/csv.")
+        facts = (query.category, query.reason, query.expires_at, query.dry_run, query.encoding, query.delimiter)
+        done, bad = operations_now().suppression_moving.upload(UploadedEntries(io.BytesIO(request.get_data()), *facts))
+        rows = [BadRowAnswer(line=row.line, what=shown(row.what)) for row in bad]
+        counts = {name: getattr(done, name) for name in ("read", "good", "bad", "added", "prolonged", "hint")}
+        return json_answer(as_json(ImportedAnswer(bad_rows=rows, **counts)))
 
 
 def _page(page: EntriesPage, cursors: Cursors | None) -> Response:

@@ -40,6 +40,7 @@ def suppression() -> None:
 @click.option(
     "--source", metavar="WORD", help="List only this source: bounce, complaint, unsubscribe, operator, import."
 )
+@click.option("--reason-contains", metavar="TEXT", help="List only entries with this in their reason.")
 @click.option("--expired", is_flag=True, help="List expired entries instead of current ones.")
 @click.option("--after", help="Start after this address, for the next page.")
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -53,6 +54,7 @@ def list_entries(
     domain: str | None,
     category: str | None,
     source: str | None,
+    reason_contains: str | None,
     expired: bool,
     after: str | None,
     kind: str,
@@ -66,7 +68,7 @@ def list_entries(
     Example:
       eed-delivery suppression list --source complaint --domain example.com
     """
-    wanted = EntriesRequest(address, domain, category, source, expired, after)
+    wanted = EntriesRequest(address, domain, category, source, expired, after, reason_contains)
     entries = session.operations.suppression
     if kind == "json":
         session.screen.json_array(map(record, entries.page(wanted, limit).entries if limit else entries.each(wanted)))
@@ -132,16 +134,24 @@ def _end(entry: SuppressionEntry) -> str:
 @click.option("--category", type=values.category, default=EVERY_EMAIL, help="Remove only the entry for this category.")
 @click.option("--every-category", is_flag=True, help="Remove all entries, also those that recipients asked for.")
 @click.option("--reason", type=values.text, help="Say why. Kept in the audit.")
+@click.option(
+    "--evidence", type=values.text, help="Say where the recipient's wish is kept, for a complaint or unsubscription."
+)
 @takes_alone
 @takes_config
 @pass_session
 def remove(
-    session: Session, addresses: tuple[str, ...], category: str, every_category: bool, reason: str | None
+    session: Session,
+    addresses: tuple[str, ...],
+    category: str,
+    every_category: bool,
+    reason: str | None,
+    evidence: str | None,
 ) -> None:
     """Remove addresses from the list. The next job sends to them.
 
     Emails that a job has suppressed already stay so. Without --category, only the entry for every email is removed.
-    Those for single categories stay.
+    Those for single categories stay. What a complaint or an unsubscription has made goes with --evidence only.
 
     \b
     Example:
@@ -151,8 +161,8 @@ def remove(
         raise click.UsageError("--every-category removes all entries. Leave it out, or leave out --category.")
     if session.alone and not reason:
         raise click.UsageError("--alone needs --reason.")
-    request = RemoveRequest(addresses, None if every_category else category, reason)
     try:
+        request = RemoveRequest(addresses, None if every_category else category, reason, evidence)
         result = session.operations.suppression.remove(request)
     except InvalidRequest as error:
         raise click.BadParameter(str(error)) from error

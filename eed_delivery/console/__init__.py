@@ -24,6 +24,8 @@ The pages:
 - `channels`       the channels, one of them, its check and its hold
 - `channel_changes`  create and change a channel
 - `channel_forms`  the form of a kind of channel
+- `suppressions`   addresses that are not mailed
+- `unsuppressing`  take an address off that list
 - `audit`          who did what, and the end of its chain
 - `long_acts`      operations, with their progress, and approvals
 - `searching`      a customer's emails over all jobs

@@ -16,6 +16,8 @@ SOON = (
     (str(DAY), "in a day"),
 )
 
+LATER = (NEVER, *((str(days * DAY), f"in {days} days") for days in (1, 7, 30, 90, 180, 365)))
+
 
 def end_field(choices: Sequence[tuple[str, str]] = SOON, *, required: bool = False) -> FormField:
     """The field of a form."""

@@ -20,7 +20,9 @@ from eed_delivery.console import (
     processes,
     resending,
     searching,
+    suppressions,
     tonight,
+    unsuppressing,
 )
 from eed_delivery.console.login import LoginPages
 from eed_delivery.console.problem_pages import problem_page
@@ -45,6 +47,9 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     for subject in (*looks, channels, channel_changes, processes, long_acts, audit):
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))
+    entries = Seal(parts.secret, "suppressions")
+    suppressions.add(routes, entries)
+    unsuppressing.add(routes, entries)
     app.register_blueprint(blueprint)
     ConsoleFrame(app, parts)
     shell.as_page = problem_page

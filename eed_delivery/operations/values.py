@@ -7,6 +7,8 @@ from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.source.access import CATEGORY_LENGTH
 
 REASON_LENGTH = 400
+EVIDENCE_LENGTH = 200
+"""As long as a text of the audit's particulars."""
 
 
 def reason(value: str) -> str:
@@ -14,6 +16,15 @@ def reason(value: str) -> str:
     line = " ".join(value.split())
     if not line or not line.isprintable() or len(line) > REASON_LENGTH:
         raise InvalidRequest(f"give a reason of 1 to {REASON_LENGTH} printable characters", which="reason")
+    return line
+
+
+def evidence(value: str) -> str:
+    """Where a recipient's wish is kept, in one line. Raises `InvalidRequest`."""
+    line = " ".join(value.split())
+    if not line or not line.isprintable() or len(line) > EVIDENCE_LENGTH:
+        what = f"evidence has 1 to {EVIDENCE_LENGTH} printable characters, and says where the recipient's wish is kept"
+        raise InvalidRequest(what, which="evidence")
     return line
 
 

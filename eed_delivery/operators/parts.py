@@ -32,6 +32,7 @@ from eed_delivery.operations.resending import Resending
 from eed_delivery.operations.searching import Searching
 from eed_delivery.operations.submitting.uploading import Uploading
 from eed_delivery.operations.suppression.listing import Suppression
+from eed_delivery.operations.suppression.moving import SuppressionMoving
 from eed_delivery.operations.tonight import TonightQueries
 
 
@@ -66,6 +67,8 @@ class PersonsOperations(Protocol):
     def paces(self) -> PaceOperations: ...
     @property
     def suppression(self) -> Suppression: ...
+    @property
+    def suppression_moving(self) -> SuppressionMoving: ...
     @property
     def reporting(self) -> Reporting: ...
     @property

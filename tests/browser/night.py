@@ -11,7 +11,16 @@ from sqlalchemy import Table, insert
 
 from eed_delivery.events import DeliveryOutcome, EventKind
 from eed_delivery.ledger.acts import ActKind, ActObject
-from eed_delivery.ledger.schema import eed_attempt, eed_audit, eed_channel, eed_email, eed_event, eed_job, eed_worker
+from eed_delivery.ledger.schema import (
+    eed_attempt,
+    eed_audit,
+    eed_channel,
+    eed_email,
+    eed_event,
+    eed_job,
+    eed_suppression,
+    eed_worker,
+)
 from eed_delivery.model import EmailState, JobState, Verdict
 from tests.world import World
 
@@ -56,6 +65,7 @@ def fill(world: World) -> None:
     )
     _put(world, eed_audit, *acts)
     _put(world, eed_channel, _channel("letters", "anna", LETTERS), _channel("hostile", EVIL[:200], {"kind": LONG}))
+    _put(world, eed_suppression, *(_entry(n, source) for n, source in enumerate(SOURCES)), _entry(9, "bounce", EVIL))
     hosts = ("mail-1.example.com", "mail-2.example.com")
     roles = ("publisher", "sweeper", "worker", "worker")
     _put(world, eed_worker, *(_process(host, role, n) for host in hosts for n, role in enumerate(roles)))
@@ -127,6 +137,14 @@ LETTERS: dict[str, Any] = {
     "kind": "smtp", "host": "relay.example.com", "username": "mail", "password": "env:RELAY_PASSWORD",
     "queue": {"url": "https://sqs.us-east-1.amazonaws.com/0/letters", "dead_letter_url": "https://127.0.0.1/0/l-dead"},
 }  # fmt: skip
+
+
+SOURCES = ("bounce", "complaint", "unsubscribe", "operator", "import")
+
+
+def _entry(n: int, source: str, reason: str = "said so") -> dict[str, Any]:
+    address, at = f"{'x' * 60}{n}@example.com", NOW - timedelta(days=9)
+    return {"address": address, "category": "", "reason": reason[:200], "source": source, "created_at": at}
 
 
 def _channel(name: str, who: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("POST", "/api/v1/suppressions/search"): Right.SEE_RECIPIENTS,
     ("POST", "/api/v1/suppressions"): Right.OPERATE,
     ("POST", "/api/v1/suppressions/remove"): Right.ADMIN,
+    ("POST", "/api/v1/suppressions/import"): Right.OPERATE,
     ("GET", "/api/v1/operations"): Right.VIEW,
     ("POST", "/api/v1/operations"): Right.OPERATE,
     ("GET", "/api/v1/operations/<operation>"): Right.VIEW,
@@ -125,6 +126,10 @@ WANTED: dict[tuple[str, str], RouteRight] = {
         (method, path): right
         for method in ("GET", "POST")
         for path, right in {
+            "/suppressions": Right.VIEW,
+            "/suppressions/add": Right.OPERATE,
+            "/suppressions/import": Right.OPERATE,
+            "/suppressions/remove": Right.ADMIN,
             "/channel-kinds/<kind>/create": Right.ADMIN,
             "/channels/<name>/edit": Right.ADMIN,
             "/channels/<name>/hold": Right.OPERATE,

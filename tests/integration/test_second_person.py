@@ -193,14 +193,20 @@ def test_a_complaint_is_taken_off_the_list_by_two_people(people: TwoPeople) -> N
     assert (status, problem["type"]) == (409, "urn:eed-delivery:problem:second_person")
     people.site.json("POST", "/api/v1/suppressions/remove", {"addresses": ["b@example.com"]})
     order = {"kind": "unsuppress", "selection": {"addresses": ["a@example.com"]}, "reason": "she asked, in writing"}
+    etag = people.count(order)["selection_etag"]
+    answer = people.by("anna", "POST", URL, {**order, "selection_etag": etag}, Idempotency_Key=people.key())
+    assert (answer.status_code, "/evidence" in answer.text) == (422, True), answer.text
+    order["evidence"] = "ticket 4711"
     act_id = people.ask(order={**order, "canary": 3, "tolerance": 4})
     page = people.by("bert", "GET", f"/operations/{act_id}/approve").text
-    for text in ("***@example.com", "It waits after the first 3.", "Up to 4 more may match"):
+    for text in ("***@example.com", "evidence ticket 4711", "It waits after the first 3.", "Up to 4 more may match"):
         assert text in page
     assert "a@example.com" not in page, "an admin may not see recipients by the role alone"
     assert people.approve("bert", act_id) == (200, "waiting")
     people.run()
     assert people.world.scalar("SELECT COUNT(*) FROM eed_suppression") == 0
+    found = people.world.execute("SELECT who, reason, state_after FROM eed_audit WHERE act = 'suppression_remove'")
+    assert found[-1] == ("anna@bank.example (anna)", "she asked, in writing", '{"evidence": "ticket 4711"}')
 
 
 def test_what_complained_since_the_start_is_not_taken_off_the_list_by_one_person(people: TwoPeople) -> None:

@@ -328,7 +328,8 @@ def test_a_wish_is_among_the_events_of_its_email_once_and_says_nothing_else(worl
 def test_a_wish_that_comes_again_counts_after_an_operator_has_taken_the_first_away(world: World, one: int) -> None:
     unsubscribing = UnsubscribeLedger(world.database)
     unsubscribing.store(one, 0, "", "form", NOON)
-    assert suppression(world).remove("a@example.com", "") == 1
+    assert suppression(world).remove("a@example.com", "") == 0, "without evidence"
+    assert suppression(world).remove("a@example.com", "", evidence="ticket 4711") == 1
     assert unsubscribing.store(one, 0, "", "form", NOON)
     assert len(stands(world)) == 1
 

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, func, select
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import Actor
 from eed_delivery.ledger.acts import Act, ActKind, note
-from eed_delivery.ledger.long_acts.long_act import ADDRESSES, NO_COMPLAINTS, LongAct, LongActChunk
+from eed_delivery.ledger.long_acts.long_act import ADDRESSES, EVIDENCE, NO_COMPLAINTS, LongAct, LongActChunk
 from eed_delivery.ledger.long_acts.selections import RETRY_NOW, emails_of, entries_of, moment, waiting_of
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.schema import eed_email
 from eed_delivery.ledger.suppression.listing import SuppressionEntry, SuppressionFilter, SuppressionList, as_listed
-from eed_delivery.ledger.suppression.statements import COMPLAINT
+from eed_delivery.ledger.suppression.statements import ASKED_FOR, COMPLAINT
 from eed_delivery.model import EmailState
 
 Json = Mapping[str, Any]
@@ -118,11 +118,14 @@ class UnsuppressWork:
             return None
         until = moment(act.selection, "until")
         old = [one for one in chosen if until is None or one.created_at is None or one.created_at <= until]
+        evidence = act.parameters.get(EVIDENCE)
         if act.selection.get(NO_COMPLAINTS):  # nobody has approved the removal of one that came since
             old = [one for one in old if one.source != COMPLAINT]
+        if evidence is None:
+            old = [one for one in old if one.source not in ASKED_FOR]
 
         def work(c: Connection) -> int:
-            return self._entries.remove_entries(c, old, act.reason, act.id)
+            return self._entries.remove_entries(c, old, act.reason, act.id, evidence)
 
         return LongActChunk(after, len(chosen), work)
 

@@ -15,6 +15,8 @@ ADDRESSES = "addresses"
 """What of a selection is personal. It goes when the act ends."""
 NO_COMPLAINTS = "no_complaints"
 """In a selection: entries of complaints are left, because nobody has approved that they go."""
+EVIDENCE = "evidence"
+"""In the parameters: where the wish of recipients is kept whose own entries go."""
 
 
 class LongActKind(StrEnum):

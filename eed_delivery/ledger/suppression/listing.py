@@ -67,6 +67,8 @@ class SuppressionFilter:
     category: str | None = None
     source: str | None = None
     expired: bool | None = None
+    reason: str | None = None
+    """A part of it."""
 
 
 class SuppressionList:
@@ -132,24 +134,33 @@ class SuppressionList:
         ]
         return c.execute(self._insert, rows).rowcount
 
-    def remove(self, address: str, category: str | None, reason: str | None = None) -> int:
-        """Take an address off the list for a category, or with None for all. Returns how many entries went."""
+    def remove(self, address: str, category: str | None, reason: str | None = None, evidence: str | None = None) -> int:
+        """Take an address off the list for a category, or with None for all. Returns how many entries went.
+
+        Without `evidence` those stay that their recipient asked for."""
 
         def work(c: Connection) -> int:
             which: list[ColumnElement[bool]] = [eed_suppression.c.address.in_(self._forms(address))]
             if category is not None:
                 which.append(eed_suppression.c.category == category)
+            if evidence is None:
+                which.append(eed_suppression.c.source.not_in(sql.ASKED_FOR))
             going = select(eed_suppression).where(*which).with_for_update()
             there = [SuppressionEntry(**row._mapping) for row in c.execute(going)]
             gone = c.execute(delete(eed_suppression).where(*which)).rowcount
             if gone:
-                note(c, self._who, replace(_removal(address, gone, there), reason=reason))
+                note(c, self._who, replace(_removal(address, gone, there, evidence), reason=reason))
             return gone
 
         return self._database.did(work)
 
     def remove_entries(
-        self, c: Connection, entries: Sequence[SuppressionEntry], reason: str | None, operation: str
+        self,
+        c: Connection,
+        entries: Sequence[SuppressionEntry],
+        reason: str | None,
+        operation: str,
+        evidence: str | None = None,
     ) -> int:
         """Take these off the list in the caller's transaction. Returns how many were still as they were seen."""
         gone = 0
@@ -158,7 +169,7 @@ class SuppressionList:
             which = (columns.address == entry.address, columns.category == entry.category)
             if c.execute(delete(eed_suppression).where(*which, columns.source == entry.source)).rowcount != 1:
                 continue
-            act = replace(_removal(shown(entry.address), 1, [entry]), reason=reason, operation=operation)
+            act = replace(_removal(shown(entry.address), 1, [entry], evidence), reason=reason, operation=operation)
             note(c, self._who, act)
             gone += 1
         return gone
@@ -212,6 +223,8 @@ class SuppressionList:
             terms.append(columns.source == wanted.source)
         if wanted.expired is not None:
             terms.append(columns.expires_at <= utc_now() if wanted.expired else sql.in_force())
+        if wanted.reason is not None:
+            terms.append(columns.reason.icontains(wanted.reason, autoescape=True))
         return terms
 
 
@@ -227,11 +240,12 @@ def _with_change(
     return replace(act, before=_stated(there[key]) if key in there else None, after=_stated(entry))
 
 
-def _removal(address: str, gone: int, there: Sequence[SuppressionEntry]) -> Act:
+def _removal(address: str, gone: int, there: Sequence[SuppressionEntry], evidence: str | None) -> Act:
     """The act. One that was erased stays erased: its pseudonym names it."""
     before: Particulars = _stated(there[0]) if len(there) == 1 else {"entries": gone}
     key = next((entry.address for entry in there if is_pseudonym(entry.address)), audited(address))
-    return Act(ActKind.SUPPRESSION_REMOVE, object=ActObject.ADDRESS, key=key, count=gone, before=before)
+    after: Particulars | None = None if evidence is None else {"evidence": evidence}
+    return Act(ActKind.SUPPRESSION_REMOVE, object=ActObject.ADDRESS, key=key, count=gone, before=before, after=after)
 
 
 def _stated(entry: SuppressionEntry) -> Particulars:

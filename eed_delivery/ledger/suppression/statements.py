@@ -47,6 +47,10 @@ _ONE = (
 )
 COMPLAINT = "complaint"
 """The source of an entry whose person has complained. No other source replaces it."""
+UNSUBSCRIBE = "unsubscribe"
+"""The source of an entry whose person has unsubscribed."""
+ASKED_FOR = frozenset({COMPLAINT, UNSUBSCRIBE})
+"""Entries that their own recipients asked for. They go only with evidence that these want emails again."""
 _SOURCE = case((eed_suppression.c.source == COMPLAINT, COMPLAINT), else_=bindparam("by"))
 _WHY: dict[str, Any] = {"reason": bindparam("why"), "source": _SOURCE}
 _UNTIL = bindparam("until", type_=DateTime())

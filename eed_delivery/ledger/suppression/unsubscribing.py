@@ -16,7 +16,7 @@ from eed_delivery.ledger.suppression import statements as sql
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.notices import Notice, NoticeKind
 
-SOURCE = "unsubscribe"
+SOURCE = sql.UNSUBSCRIBE
 REASON = "unsubscribed"
 
 # A wish of an older generation counts. A generation that never was is not of this ledger.

@@ -9,7 +9,7 @@ from eed_delivery.access.rights import Right
 from eed_delivery.ledger.long_acts.long_act import LongActKind
 from eed_delivery.model import EmailState
 from eed_delivery.operations.refusals import InvalidRequest
-from eed_delivery.operations.values import category, domain, listed_address, reason
+from eed_delivery.operations.values import category, domain, evidence, listed_address, reason
 
 __all__ = ["KINDS", "LongActKind", "LongActRequest", "LongActSelection", "right_of"]
 
@@ -78,7 +78,8 @@ class LongActRequest:
     """A long act. Raises `InvalidRequest`.
 
     `settle_as` is for `settle`. `accept_duplicates` is needed for a requeue of `in_doubt`. After `canary` of them the
-    act waits for a person. It is refused if more than `tolerance` have come since `selection_etag`.
+    act waits for a person. It is refused if more than `tolerance` have come since `selection_etag`. `evidence` is for
+    `unsuppress`, as of `RemoveRequest`.
     """
 
     kind: LongActKind
@@ -89,6 +90,7 @@ class LongActRequest:
     canary: int | None = None
     tolerance: int = 0
     selection_etag: str | None = None
+    evidence: str | None = None
     parameters: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +109,10 @@ class LongActRequest:
         return self.selection.state or KINDS[self.kind].state
 
     def _check_parameters(self) -> None:
+        if self.evidence is not None:
+            if self.kind is not LongActKind.UNSUPPRESS:
+                raise InvalidRequest("it is for unsuppress alone", which="evidence")
+            object.__setattr__(self, "evidence", evidence(self.evidence))
         if (self.kind is LongActKind.SETTLE) != (self.settle_as is not None):
             raise InvalidRequest("it says what an email in doubt is settled as, and is for settle alone", which="as")
         if self.settle_as not in (None, EmailState.SENT, EmailState.FAILED):

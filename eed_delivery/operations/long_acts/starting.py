@@ -1,6 +1,6 @@
 """Counts what a long act would change, starts it, and says how far it has come."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.long_acts.long_act import (
     ADDRESSES,
+    EVIDENCE,
     NO_COMPLAINTS,
     ChunkedWork,
     LongAct,
@@ -23,7 +24,7 @@ from eed_delivery.operations.long_acts.requests import LongActRequest, LongActSe
 from eed_delivery.operations.long_acts.second_person import SecondPerson, SecondPersonRule
 from eed_delivery.operations.refusals import InvalidRequest, NothingMatches, UnknownKey, WrongState
 from eed_delivery.operations.requeueing import contains
-from eed_delivery.operations.suppression.listing import COMPLAINT
+from eed_delivery.operations.suppression.listing import ASKED_FOR, COMPLAINT, evidence_needed
 from eed_delivery.operations.values import reason
 
 __all__ = ["Asker", "CountedSelection", "LongAct", "LongActKind", "LongActState", "LongActs", "LongActsPage"]
@@ -84,10 +85,14 @@ class LongActs:
             frozen[NO_COMPLAINTS] = True
         if rule is not None and not asker.is_person:
             raise token_refused(rule)
+        unsuppress = request.kind is LongActKind.UNSUPPRESS
+        if unsuppress and request.evidence is None and self._has(ASKED_FOR, selection):
+            raise evidence_needed()
+        evidence = {} if request.evidence is None else {EVIDENCE: request.evidence}
         order = LongActOrder(
             kind=request.kind,
             selection=frozen,
-            parameters=request.parameters,
+            parameters={**request.parameters, **evidence},
             reason=reason(request.reason),
             total=total,
             selection_etag=seen.etag,
@@ -140,7 +145,7 @@ class LongActs:
             rule, applies = SecondPersonRule.RESEND_DOUBTS, True
         elif request.kind is LongActKind.UNSUPPRESS:
             rule = SecondPersonRule.UNSUPPRESS_COMPLAINTS
-            applies = self._second.wants(rule) and self._has_complaints(selection)
+            applies = self._second.wants(rule) and self._has({COMPLAINT}, selection)
         else:
             return None
         return rule if applies and self._second.wants(rule) else None
@@ -148,11 +153,11 @@ class LongActs:
     def _guards_complaints(self, kind: LongActKind) -> bool:
         return kind is LongActKind.UNSUPPRESS and self._second.wants(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
 
-    def _has_complaints(self, selection: Mapping[str, Any]) -> bool:
-        source = selection.get("source")
-        if source not in (None, COMPLAINT):
-            return False
-        return self._works[LongActKind.UNSUPPRESS].count({**selection, "source": COMPLAINT}, None) > 0
+    def _has(self, sources: Collection[str], selection: Mapping[str, Any]) -> bool:
+        """Whether a selection of entries has any of these sources."""
+        work, given = self._works[LongActKind.UNSUPPRESS], selection.get("source")
+        asked = [source for source in sources if given in (None, source)]
+        return any(work.count({**selection, "source": source}, None) for source in asked)
 
     def _resolved(self, request: LongActRequest) -> dict[str, Any]:
         """A selection as the ledger keeps it. Raises `OperationRefused` for a key that is none."""

@@ -15,16 +15,19 @@ from eed_delivery.ledger.suppression.listing import (
     SuppressionList,
     audited,
 )
-from eed_delivery.ledger.suppression.statements import EVERY_EMAIL
+from eed_delivery.ledger.suppression.statements import ASKED_FOR, COMPLAINT, EVERY_EMAIL
 from eed_delivery.operations.long_acts.second_person import NOBODY_ELSE, SecondPerson, SecondPersonRule
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
-from eed_delivery.operations.values import category, listed_address, moment_after, reason
+from eed_delivery.operations.values import category, evidence, listed_address, moment_after, reason
 
 __all__ = [
+    "ASKED_FOR",
+    "COMPLAINT",
     "EVERY_EMAIL",
     "EntriesPage",
     "EntriesRequest",
     "EntryPast",
+    "EvidenceNeeded",
     "RemoveRequest",
     "RemoveResult",
     "RemovedAddress",
@@ -36,8 +39,10 @@ __all__ = [
 ]  # fmt: skip
 
 SOURCE = "operator"
-COMPLAINT = "complaint"
-"""The source of an entry that a recipient's complaint made."""
+
+
+class EvidenceNeeded(InvalidRequest):
+    """An entry that its recipient asked for goes with evidence only."""
 
 
 class EntryPast(InvalidRequest):
@@ -47,7 +52,7 @@ class EntryPast(InvalidRequest):
 @dataclass(frozen=True, slots=True)
 class EntriesRequest:
     """Which entries, in the order of their addresses. None does not narrow it. `expired` selects those whose time is
-    over, or those that count, or with None both. `after` means only addresses beyond this one."""
+    over, or those that count, or with None both. `reason` is a part of it. `after`: only addresses beyond this one."""
 
     address: str | None = None
     domain: str | None = None
@@ -55,6 +60,7 @@ class EntriesRequest:
     source: str | None = None
     expired: bool | None = None
     after: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +105,19 @@ class SuppressedAddress:
 
 @dataclass(frozen=True, slots=True)
 class RemoveRequest:
-    """Addresses to take off the list, with their entry for a category, or with None all of their entries."""
+    """Addresses to take off the list, with their entry for a category, or with None all of their entries.
+
+    `evidence` says where a recipient's wish is kept. It is needed for what a complaint or an unsubscription has made.
+    Raises `InvalidRequest`."""
 
     addresses: tuple[str, ...]
     category: str | None = EVERY_EMAIL
     reason: str | None = None
+    evidence: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.evidence is not None:
+            object.__setattr__(self, "evidence", evidence(self.evidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +168,8 @@ class Suppression:
             yield replace(entry, address=shown(entry.address))
 
     def _found(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
-        wanted = SuppressionFilter(request.address, request.domain, request.category, request.source, request.expired)
+        filters = (request.address, request.domain, request.category, request.source, request.expired)
+        wanted = SuppressionFilter(*filters, reason=request.reason)
         return self._entries.entries(wanted, request.after or "")
 
     def page(self, request: EntriesRequest, limit: int) -> EntriesPage:
@@ -180,20 +195,40 @@ class Suppression:
 
     def remove(self, request: RemoveRequest) -> RemoveResult:
         """Take addresses off the list. What is suppressed in a job already stays so. Raises `InvalidRequest` for one
-        that is none and has no entry."""
-        for each in request.addresses:
-            there = self._entries.of(each)
-            if not there:  # an earlier release may have taken what can be no address
-                listed_address(each)
-            if any(one.source == COMPLAINT and request.category in (None, one.category) for one in there):
-                self._second.demand(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
+        that is none and has no entry, and `EvidenceNeeded`."""
+        sources = self._sources(request)
+        if COMPLAINT in sources:
+            self._second.demand(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
+        if request.evidence is None and sources & ASKED_FOR:
+            raise evidence_needed()
         removed = tuple(self._remove(each, request) for each in request.addresses)
         missing = [each.address for each in removed if not each.gone]
         return RemoveResult(removed, _no_entry(missing, request.category) if missing else None)
 
+    def needs_another(self, request: RemoveRequest) -> bool:
+        """Whether another person has to approve it."""
+        wanted = self._second.wants(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
+        return wanted and COMPLAINT in self._sources(request)
+
+    def _sources(self, request: RemoveRequest) -> set[str]:
+        """What has made the entries that would go."""
+        found: set[str] = set()
+        for each in request.addresses:
+            there = self._entries.of(each)
+            if not there:  # an earlier release may have taken what can be no address
+                listed_address(each)
+            found.update(one.source for one in there if request.category in (None, one.category))
+        return found
+
     def _remove(self, address: str, request: RemoveRequest) -> RemovedAddress:
-        gone = self._entries.remove(address, request.category, request.reason)
+        gone = self._entries.remove(address, request.category, request.reason, request.evidence)
         return RemovedAddress(address, gone, tuple(self._entries.of(address)))
+
+
+def evidence_needed() -> EvidenceNeeded:
+    """The error."""
+    what = "an entry that its recipient asked for, by a complaint or an unsubscription, goes with evidence only"
+    return EvidenceNeeded(what, which="evidence", do="Say where their wish to get emails is kept, like a ticket.")
 
 
 def _no_entry(missing: list[str], category: str | None) -> UnknownKey:

@@ -1,9 +1,11 @@
 """The suppression list from a file and as a file. Both go an entry at a time, a million too."""
 
+import io
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import IO, cast
 
 from eed_delivery.ledger.acts import Act, ActKind, ActObject
 from eed_delivery.ledger.auditing import AuditLedger
@@ -15,10 +17,15 @@ from eed_delivery.operations.suppression.file import Defaults, read_entries
 from eed_delivery.operations.suppression.listing import entry_end
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.lines import BadRow, FileLines, Sums
-from eed_delivery.operations.text_files.reading import TextFile
+from eed_delivery.operations.text_files.reading import TextFile, encoding_name, read_text
+from eed_delivery.operations.values import category, reason
 from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms, is_pseudonym, key_id_of
 
 CHUNK = 1000
+LARGEST_UPLOAD = 2**23
+"""Bytes of a file that comes by the pages or the API. The command line takes any."""
+BAD_ROWS_NAMED = 100
+"""Limit: bad rows that a page or an answer names."""
 IMPORTED = "imported"
 OF_ANOTHER_KEY = "it is a hashed address, and neither privacy.secret nor privacy.former_secrets has its key"
 
@@ -36,6 +43,19 @@ class ImportRequest:
     reason: str | None = None
     expires: float | datetime | None = None
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedEntries:
+    """A file of entries that a caller sends. `encoding` None: that of the file's mark (BOM), else UTF-8."""
+
+    file: IO[bytes]
+    category: str | None = None
+    reason: str | None = None
+    expires: float | datetime | None = None
+    dry_run: bool = False
+    encoding: str | None = None
+    delimiter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +111,21 @@ class SuppressionMoving:
             added, prolonged = added + entered.added, prolonged + entered.prolonged
         lines = reading.lines
         return ImportResult(reading.read, added, prolonged, reading.bad, lines.sums(), lines.read_as, lines.hint)
+
+    def upload(self, uploaded: UploadedEntries) -> tuple[ImportResult, tuple[BadRow, ...]]:
+        """As `enter`, with the first bad rows."""
+        encoding = None if uploaded.encoding is None else encoding_name(uploaded.encoding)
+        if uploaded.category is not None:
+            category(uploaded.category)
+        text = read_text(cast("io.BufferedReader", uploaded.file), "the file", encoding)
+        facts = (uploaded.category, uploaded.reason and reason(uploaded.reason), uploaded.expires, uploaded.dry_run)
+        bad: list[BadRow] = []
+
+        def name(row: BadRow) -> None:
+            if len(bad) < BAD_ROWS_NAMED:
+                bad.append(row)
+
+        return self.enter(ImportRequest(text, Form(uploaded.delimiter), *facts), name), tuple(bad)
 
     def written(self) -> Iterator[bytes]:
         """The whole list as our CSV, with what has expired. `enter` takes it back unchanged."""
