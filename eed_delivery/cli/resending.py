@@ -17,7 +17,7 @@ from eed_delivery.operations.resending import ResendRequest
 @takes_config
 @pass_session
 def resend(session: Session, key: str, to: str | None, reason: str, despite_suppression: bool, as_json: bool) -> None:
-    """Send a sent email again, as a new email of the same job.
+    """Send a sent or suppressed email again, as a new email of the same job.
 
     Prints the new email's key. The first email stays unchanged, and its history shows who sent it again and why. The
     new one has the content and the address that the source has when it is sent. --to replaces the address.

@@ -9,6 +9,7 @@ from eed_delivery.console.acting import REASON, VERSION, ActDone, Confirmation, 
 from eed_delivery.console.previewing import email_path
 from eed_delivery.console.rendering import Crumb
 from eed_delivery.console.routes import PageRoutes
+from eed_delivery.model import EmailState
 from eed_delivery.operations.deciding import JobChanged
 from eed_delivery.operations.resending import ResendRequest
 from eed_delivery.operators.shell import caller_now, operations_now
@@ -47,12 +48,13 @@ def add(routes: PageRoutes) -> None:
 
 def _asking(key: str, *, is_admin: bool) -> Confirmation:
     view = operations_now().emails.view(key)
-    where = f"It went to {view.report.recipient}. "
+    went = view.report.state == EmailState.SENT
+    where = f"It went to {view.report.recipient}." if went else "It was suppressed, and never left."
     return Confirmation(
         title=f"Send email {key} again?",
         what=(
-            f"{where}The new email has a key of its own, and the content that the source has when it is sent.",
-            "The customer may get it twice. The first email stays as it is.",
+            f"{where} The new email has a key of its own, and the content that the source has when it is sent.",
+            f"{'The customer may get it twice. ' if went else ''}The first email stays as it is.",
         ),
         button="Send it again",
         back=Crumb(f"Email {key}", email_path(key)),

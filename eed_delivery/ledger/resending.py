@@ -102,8 +102,9 @@ class ResendLedger:
 
     def _plan(self, c: Connection, wanted: Resend, unlisted: Collection[str]) -> _Plan:
         sent = _email(c, wanted.email_id)
-        if sent.state != EmailState.SENT:
-            raise NotPossible(f"only a sent email is sent once more, and {_key(sent)} is {sent.state}. {_INSTEAD}")
+        if sent.state not in _ENDED:
+            what = f"only a sent or suppressed email is sent once more, and {_key(sent)} is {sent.state}."
+            raise NotPossible(f"{what} {_INSTEAD}")
         original = sent if sent.resend_of is None else _email(c, sent.resend_of)
         key = next_key(c, _key(original))
         if len(key) > KEY_LENGTH:
@@ -139,6 +140,8 @@ class ResendLedger:
         note(c, self._who, act)
 
 
+_ENDED = (EmailState.SENT, EmailState.SUPPRESSED)
+"""A suppressed one never left: its address was on the list, perhaps by mistake."""
 _INSTEAD = "A failed one is requeued, one in doubt is settled first, and one that is open goes out by itself."
 
 

@@ -142,6 +142,21 @@ def test_an_address_that_is_suppressed_before_the_claim_keeps_a_resend_back(worl
     assert (world.state(new), world.source_status(sent)) == ("suppressed", "sent")
 
 
+def test_an_email_that_was_suppressed_by_mistake_is_sent_once_its_address_is_off_the_list(world: World) -> None:
+    (email_id,) = world.add_job(["anna@example.com"])
+    world.enlist()
+    suppressions = SuppressionList(world.database)
+    suppressions.enter([SuppressionEntry("anna@example.com", "", "a wrong file", "operator")])
+    assert world.claim(email_id).emails == ()
+    with pytest.raises(NotPossible, match="on the suppression list"):
+        resend(world, email_id)
+    assert suppressions.remove("anna@example.com", "") == 1
+    new = number(world, resend(world, email_id).key)
+    tried(world, world.claimed(new), YES)
+    assert (world.state(email_id), world.state(new)) == ("suppressed", "sent")
+    assert world.source_status(email_id) == "suppressed"
+
+
 @pytest.mark.parametrize("category", ["news", ""])
 def test_only_entries_for_the_jobs_category_count(world: World, sent: int, category: str) -> None:
     world.execute("UPDATE eed_job SET category = :c", c=category)
