@@ -4,5 +4,6 @@
 - `night`    what is in its ledger
 - `pages`    the table of all pages. A new page gets one line there
 - `viewer`   a person at a browser: logged in, with what the browser's console says
+- `steps`    what a person does for a task, counted
 - `axe`      rules of accessibility
 """
