@@ -25,7 +25,7 @@ from eed_delivery.model import EmailState, JobState, Verdict
 from tests.world import World
 
 NOW = datetime.now(UTC).replace(tzinfo=None)
-RUNS, PAUSED, ENDED, HOSTILE, HUGE, SCHEDULED = 42, 43, 41, 666, 500, 900
+RUNS, PAUSED, ENDED, HOSTILE, HUGE, EMPTY = 42, 43, 41, 666, 500, 44
 HUGE_EMAILS = 500_000
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)> \u202edrawkcab \u0000\u0007 😀🏴‍☠️ "
 LONG = "0123456789" * 25
@@ -51,6 +51,7 @@ def fill(world: World) -> None:
         _job(PAUSED, "Newsletter", JobState.PAUSED, len(_OPEN), reason="wrong interest rate in the template"),
         _job(ENDED, "Reminders", JobState.FINISHED, 10, finished_at=NOW, final_counts='{"sent":9,"failed":1}'),
         _job(HOSTILE, f"{EVIL}{LONG}"[:255], JobState.PAUSED, len(_STATES), reason=f"{EVIL}{LONG}{LONG}"[:500]),
+        _job(EMPTY, "", JobState.ACTIVE, 0),
         _job(HUGE, "Yearly statements", JobState.ACTIVE, HUGE_EMAILS),
     )
     _put(world, eed_job, *jobs)

@@ -5,7 +5,7 @@ A new page gets one line here. Where it needs something to show, that is in `nig
 
 from dataclasses import dataclass
 
-from tests.browser.night import HOSTILE, HUGE, PAUSED, RUNS
+from tests.browser.night import EMPTY, HOSTILE, HUGE, PAUSED, RUNS
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ PAGES = (
     ConsolePage("hostile job", f"/jobs/{HOSTILE}"),
     ConsolePage("huge job", f"/jobs/{HUGE}"),
     ConsolePage("failures", f"/jobs/{RUNS}/failures"),
+    ConsolePage("job without emails", f"/jobs/{EMPTY}"),
+    ConsolePage("failures of a job without emails", f"/jobs/{EMPTY}/failures"),
+    ConsolePage("emails of a job without emails", f"/jobs/{EMPTY}/emails"),
     ConsolePage("emails of a hostile job", f"/jobs/{HOSTILE}/emails"),
     ConsolePage("doubts", f"/jobs/{RUNS}/doubts"),
     ConsolePage("domains", f"/jobs/{RUNS}/domains"),
@@ -52,6 +55,8 @@ PAGES = (
     ConsolePage("processes", "/processes", empty=True),
     ConsolePage("audit", "/audit", empty=True),
     ConsolePage("operations", "/operations", empty=True),
+    ConsolePage("requeue", f"/operations/requeue?job={RUNS}"),
+    ConsolePage("write a report", f"/operations/report?job={RUNS}"),
     ConsolePage("search", "/search", empty=True),
     ConsolePage("doubts", "/doubts", empty=True),
     ConsolePage("send again", "/emails/42000/resend"),
