@@ -23,7 +23,7 @@ WayIn = Literal["token", "session", "proxy"]
 class Caller:
     """Who asks, by which way in, and what it may do. `name` is for the audit. `session` is its digest, if it is one.
 
-    `subject` is the same for all names that a proxy gives a person.
+    `subject` is the same for all names that a proxy gives a person. `session_left`: seconds until the session ends.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Caller:
     granted: GrantedRights
     session: bytes | None = None
     subject: str = ""
+    session_left: float | None = None
 
     def may(self, right: Right) -> bool:
         """Whether it has a right."""
@@ -83,9 +84,10 @@ class Callers:
     def _by_session(self, session_id: str, by_person: bool) -> Caller | None:
         key = digest(session_id)
         found = self._sessions.use(key, by_person=by_person)
-        return (
-            None if found is None else Caller(found.name, "session", granted(found.role, found.rights), key, found.name)
-        )
+        if found is None:
+            return None
+        rights = granted(found.role, found.rights)
+        return Caller(found.name, "session", rights, key, found.name, found.left)
 
     def _by_header(self, signed: SignedHeader, header: str) -> Caller:
         try:

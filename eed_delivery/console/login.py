@@ -35,6 +35,10 @@ class LoginPages:
         self._shell.cookie.give(answer, result.session_id)  # type: ignore[arg-type]
         return answer
 
+    def session(self) -> AnyResponse:
+        """Say in a header how long the session lasts. A POST makes it last longer, as each request of a person does."""
+        return Response(status=204)
+
     def log_out(self) -> AnyResponse:
         """End the session."""
         caller = caller_now()

@@ -58,6 +58,8 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
 def _add_login(blueprint: Blueprint, login: LoginPages) -> None:
     blueprint.add_url_rule(LOGIN, "ask", needs(OPEN)(_as_function(login.ask)))
     blueprint.add_url_rule(LOGIN, "log_in", needs(OPEN)(_as_function(login.log_in)), methods=["POST"])
+    session = needs(Right.VIEW)(_as_function(login.session))
+    blueprint.add_url_rule("/session", "session", session, methods=["GET", "POST"])
     blueprint.add_url_rule("/logout", "log_out", needs(Right.VIEW)(_as_function(login.log_out)), methods=["POST"])
 
 

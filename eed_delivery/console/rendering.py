@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -53,6 +54,7 @@ class ConsoleFrame:
             "commands": [f"eed-delivery {command}" for command in facts.commands],
             "calls": facts.calls,
             "message": self._message(),
+            "session_ends": _session_ends(caller),
             "host": self._parts.host,
             "version": self._parts.version,
         }
@@ -69,6 +71,13 @@ class ConsoleFrame:
             return str(self._signer.loads(request.cookies.get(MESSAGE_COOKIE, ""), max_age=MESSAGE_SECONDS))
         except BadSignature:
             return ""
+
+
+def _session_ends(caller: Caller | None) -> datetime | None:
+    """When the caller's session ends, by this host's clock."""
+    if caller is None or caller.session_left is None:
+        return None
+    return datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=caller.session_left)
 
 
 def page(template: str, *, title: str, crumbs: Sequence[Crumb] = (), status: int = 200, **facts: Any) -> Response:

@@ -31,6 +31,8 @@ API = "/api/"
 METRICS = "/metrics"
 KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 LOGIN = "/login"
+SESSION_SECONDS = "X-Session-Seconds"
+"""The header that says in how many seconds a session ends."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 HEADERS = {
     "Content-Security-Policy": (
@@ -138,6 +140,9 @@ class Shell:
         method = request.method if request.method in KNOWN_METHODS else "(other)"
         observing.count("eed_http_requests_total", route, method, str(response.status_code))
         observing.observe("eed_http_seconds", time.perf_counter() - g.get("began", time.perf_counter()))
+        caller: Caller | None = g.get("caller")
+        if caller is not None and caller.session_left is not None:
+            response.headers[SESSION_SECONDS] = str(int(caller.session_left))
         rate: RateState | None = g.get("rate")
         if rate is not None:  # https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
             response.headers["RateLimit-Policy"] = f'"token";q={self._parts.rates.per_minute};w=60'

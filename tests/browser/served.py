@@ -1,6 +1,8 @@
 """The application behind its HTTP server, in a thread of this process, at a free port."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +10,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from sqlalchemy import event
+from sqlalchemy.exc import InterfaceError
 
 from eed_delivery.link_server.server import HttpLimits, WebServer
 from tests.operators_site import PASSWORD, Site
@@ -38,6 +43,19 @@ class ServedConsole:
     ) -> None:
         self._stop.set()
         self._thread.join()
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """Meanwhile each statement of its fails, as one does whose server has gone away."""
+
+        def fail(*_: object) -> None:
+            raise InterfaceError("the server has gone away", None, OSError("it has gone away"))
+
+        event.listen(self.world.database.engine, "before_cursor_execute", fail)
+        try:
+            yield
+        finally:
+            event.remove(self.world.database.engine, "before_cursor_execute", fail)
 
     def cookies(self, role: str = "admin", *rights: str) -> list[dict[str, Any]]:
         """Those of a person with this role, who has logged in once."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import waiting
+from tests.browser.axe import violations
 from tests.browser.conftest import NewViewer
 from tests.browser.night import EVIL, HOSTILE, HUGE, RUNS
 from tests.browser.served import ServedConsole
@@ -13,7 +14,7 @@ from tests.browser.viewer import Viewer
 from tests.waiting import until
 
 _numbers = itertools.count(7000)
-OTHER_FIGURES = "document.getElementById('figures').dataset.seen = 'before'"
+RED = "rgb(179, 18, 29)"
 
 
 @pytest.fixture
@@ -163,6 +164,66 @@ def test_figures_say_that_they_are_old_when_the_server_does_not_answer(new_viewe
     assert "The server does not answer" in viewer.page.inner_text("#status")
     viewer.page.context.set_offline(False)
     waiting.until(lambda: viewer.page.inner_text("#stale") == "")
+
+
+@pytest.mark.parametrize("path", ["/", f"/jobs/{RUNS}"])
+def test_a_page_says_in_red_and_in_words_that_the_database_is_gone_and_recovers_by_itself(
+    new_viewer: NewViewer, console: ServedConsole, path: str
+) -> None:
+    viewer = new_viewer("viewer")
+    viewer.open(path)
+    with console.without_database():
+        until(lambda: "s old: the database or the queue does not answer" in viewer.page.inner_text("#stale"))
+        assert "The database or the queue does not answer" in viewer.page.inner_text("#status")
+        assert viewer.page.locator("#stale").evaluate("one => getComputedStyle(one).color") == RED
+        assert viewer.page.locator("#figures.old").count() == 1
+        assert viewer.page.inner_text("#figures"), "they are still there"
+    until(lambda: viewer.page.inner_text("#stale") == "")
+    assert viewer.page.locator("#figures.old").count() == 0
+
+
+def test_without_a_script_a_page_is_clear_about_a_database_that_is_gone(
+    new_viewer: NewViewer, console: ServedConsole
+) -> None:
+    viewer = new_viewer("viewer", script=False)
+    with console.without_database():
+        assert viewer.open("/processes") == 503
+        assert viewer.page.inner_text("h1") == "The service cannot answer now"
+        assert "The database or the queue does not answer" in viewer.page.inner_text("main")
+    until(lambda: viewer.page.click("#try-again") or viewer.page.inner_text("h1") == "Processes")
+
+
+def test_a_page_says_two_minutes_ahead_that_the_session_ends_and_prolongs_it(
+    new_viewer: NewViewer, console: ServedConsole, job: int
+) -> None:
+    """By the browser's clock, which the test turns. Nobody else has this session."""
+    viewer = new_viewer("operator", "see_content")
+    page, words = viewer.page, viewer.page.locator("#session")
+    page.clock.install()
+    viewer.open(f"/jobs/{job}/pause")
+    page.fill("#reason", "a long reason")
+    page.clock.run_for(700_000)
+    assert words.inner_text() == ""
+    _idle(console, 790)
+    page.clock.run_for(90_000)
+    until(lambda: "Your session ends in 2 minutes." in words.inner_text())
+    assert violations(page) == []
+    page.click("#stay")
+    until(lambda: words.inner_text() == "")
+    _idle(console, 890)
+    page.clock.run_for(790_000)
+    until(lambda: "Your session ends in 1 minute." in words.inner_text())
+    _idle(console, 910)
+    page.clock.run_for(60_000)
+    until(lambda: "Your session has ended." in words.inner_text())
+    assert page.get_attribute("#session-login", "target") == "_blank"
+    assert page.input_value("#reason") == "a long reason"
+
+
+def _idle(console: ServedConsole, seconds: int) -> None:
+    """Nothing was asked for in the session for so long."""
+    ago = f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '-{seconds} seconds')"
+    console.world.execute(f"UPDATE eed_session SET seen_at = {ago} WHERE user_name = 'operator-see_content'")
 
 
 def test_a_page_whose_session_has_ended_says_so_and_stops_asking(new_viewer: NewViewer) -> None:

@@ -117,6 +117,8 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/jobs/<path:key>/cancel"): Right.ADMIN,
     ("POST", "/jobs/<path:key>/cancel"): Right.ADMIN,
     ("GET", "/emails/<path:key>"): Right.VIEW,
+    ("GET", "/session"): Right.VIEW,
+    ("POST", "/session"): Right.VIEW,
     ("GET", "/processes"): Right.VIEW,
     ("GET", "/channels"): Right.VIEW,
     ("GET", "/channels/<name>"): Right.VIEW,

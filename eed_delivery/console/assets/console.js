@@ -26,6 +26,66 @@
     }
   }
   localTimes(document);
+
+  // Two minutes ahead it is said that the session ends (WCAG 2.2.1), and how to go on. Another tab may have prolonged it
+  // meanwhile, so the server is asked first. To ask so keeps no session alive.
+  const SAID_AHEAD_SECONDS = 120;
+  const ASKED_EVERY_SECONDS = 15;
+  const session = document.getElementById("session");
+  let endsAt = session ? Date.now() + 1000 * Number(session.dataset.seconds) : 0;
+  let askedAt = 0;
+  let prolonged = false;
+
+  function left() { return (endsAt - Date.now()) / 1000; }
+  async function askSession(method) {
+    askedAt = Date.now();
+    let answer;
+    try { answer = await fetch("/session", { method: method, headers: { "HX-Request": "true" } }); } catch { return; }
+    if (answer.status === 401) { sayEnded(); return; }
+    const seconds = answer.headers.get("X-Session-Seconds");
+    if (!answer.ok || seconds === null) { return; }
+    endsAt = Date.now() + 1000 * Number(seconds);
+    if (left() > SAID_AHEAD_SECONDS) { session.replaceChildren(); } else { sayItEnds(); }
+  }
+  function loginLink() {
+    const link = document.createElement("a");
+    link.href = "/login";
+    link.target = "_blank";
+    link.rel = "noopener";
+    link.id = "session-login";
+    link.textContent = "Log in (in a new tab)";
+    return link;
+  }
+  function sayItEnds() {
+    if (session.childElementCount && !prolonged) { return; }
+    const minutes = Math.max(1, Math.round(left() / 60));
+    const words = `Your session ends in ${minutes} minute${minutes === 1 ? "" : "s"}. What you typed stays on this page. `;
+    if (prolonged) {  // it has lasted as long as a session may
+      session.replaceChildren(words, "It cannot last longer. ", loginLink());
+      return;
+    }
+    const button = document.createElement("button");
+    button.id = "stay";
+    button.type = "button";
+    button.className = "plain";
+    button.textContent = "Stay logged in";
+    button.addEventListener("click", async function () {
+      prolonged = true;
+      await askSession("POST");
+      prolonged = false;
+    });
+    session.replaceChildren(words, button);
+  }
+  function sayEnded() {
+    endsAt = Infinity;
+    session.replaceChildren("Your session has ended. What you typed stays on this page. ", loginLink());
+  }
+  if (session) {
+    setInterval(function () {
+      if (left() <= SAID_AHEAD_SECONDS && Date.now() - askedAt >= 1000 * ASKED_EVERY_SECONDS) { askSession("GET"); }
+    }, 1000);
+  }
+
   if (!figures) { return; }
 
   const stale = document.getElementById("stale");
@@ -68,13 +128,18 @@
     if (news.length) { status.textContent = news.join(" "); }
     before = now;
   });
-  function failed() {
-    if (!failing) { status.textContent = "The server does not answer. The figures on this page are old."; }
+  const SILENT = "the server does not answer";
+  let why = SILENT;
+  function failed(reason) {
+    if (!failing || why !== reason) {
+      status.textContent = `${reason[0].toUpperCase()}${reason.slice(1)}. The figures on this page are old.`;
+    }
+    why = reason;
     failing = true;
     tell();
   }
-  figures.addEventListener("htmx:sendError", failed);
-  figures.addEventListener("htmx:timeout", failed);
+  figures.addEventListener("htmx:sendError", function () { failed(SILENT); });
+  figures.addEventListener("htmx:timeout", function () { failed(SILENT); });
   figures.addEventListener("htmx:responseError", function (event) {
     if (event.detail.xhr.status === 401) {
       sessionEnded = true;
@@ -84,13 +149,15 @@
       link.textContent = "Log in again";
       stale.replaceChildren("Your session has ended, and these figures are old. ", link);
       figures.classList.add("old");
-    } else { failed(); }
+    } else if (event.detail.xhr.status === 503) {
+      failed("the database or the queue does not answer");
+    } else { failed(`the server answers with an error (${event.detail.xhr.status})`); }
   });
   function tell() {
     if (sessionEnded || stopped || document.hidden) { return; }
     const seconds = Math.round((Date.now() - lastAnswer) / 1000);
     if (failing || seconds >= OLD_AFTER_SECONDS) {
-      stale.textContent = `These figures are ${seconds} s old: the server does not answer.`;
+      stale.textContent = `These figures are ${seconds} s old: ${failing ? why : SILENT}.`;
       figures.classList.add("old");
     }
   }

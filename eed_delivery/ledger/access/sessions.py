@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from eed_delivery.database.clock import utc_in, utc_now
+from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, is_noted, note
@@ -20,14 +20,18 @@ SEEN = (
     .values(seen_at=utc_now())
 )
 
+_TIMES = (seconds_until(eed_session.c.seen_at).label("seen"), seconds_until(eed_session.c.ends_at).label("most"))
+
 
 @dataclass(frozen=True, slots=True)
 class SessionUser:
-    """The user of a session that lasts, with the present role and the rights beyond it."""
+    """The user of a session that lasts, with the present role and the rights beyond it. `left`: seconds until it ends,
+    if nothing is asked for any more."""
 
     name: str
     role: str
     rights: tuple[str, ...]
+    left: float
 
 
 class SessionLedger:
@@ -60,7 +64,7 @@ class SessionLedger:
         stale = (s.seen_at < utc_in(-SEEN_EVERY_SECONDS)).label("stale")
         lasts = (s.ends_at > utc_now(), s.seen_at > utc_in(-self._idle_seconds), u.revoked_at.is_(None))
         statement = (
-            select(u.name, u.role, u.rights, stale)
+            select(u.name, u.role, u.rights, stale, *_TIMES)
             .select_from(eed_session.join(eed_user, s.user_name == u.name))
             .where(s.digest == digest, *lasts)
         )
@@ -69,9 +73,12 @@ class SessionLedger:
             row = c.execute(statement).one_or_none()
             if row is None:
                 return None
+            seen = float(row.seen)
             if row.stale and by_person:
                 c.execute(SEEN, {"its_digest": digest})
-            return SessionUser(row.name, row.role, tuple(row.rights.split()))
+                seen = 0.0
+            left = min(self._idle_seconds + seen, float(row.most))
+            return SessionUser(row.name, row.role, tuple(row.rights.split()), left)
 
         return self._database.run(work)
 
