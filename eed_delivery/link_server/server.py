@@ -13,7 +13,7 @@ import structlog
 from waitress import wasyncore
 from waitress.server import create_server
 
-from eed_delivery.link_server.connections import MOST, SPARE, TimedChannel, tidy
+from eed_delivery.link_server.connections import LARGE_BYTES, MOST, SMALL, SPARE, ConnectionLimits, TimedChannel, tidy
 
 log = structlog.get_logger(__name__)
 # It says with each request how many others wait: a flood of requests would be a flood of lines.
@@ -27,11 +27,13 @@ MAX_HEADER, MAX_BODY = 16_384, 8_192
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """What a server bears: requests at the same time, and bytes of a request's header and of its body."""
+    """What a server bears: requests at the same time, and bytes of a request's header and of its body. `large_bytes`
+    is of the connections (`ConnectionLimits`)."""
 
     threads: int = THREADS
     header: int = MAX_HEADER
     body: int = MAX_BODY
+    large_bytes: int = LARGE_BYTES
 
 
 LINKS = HttpLimits()
@@ -47,7 +49,7 @@ class WebServer:
 
     Waitress answers what is no HTTP, or too large, by itself (400, 413, 431). A connection that sends nothing for
     IDLE_SECONDS is closed, and so is one whose request does not come to its end. When there are too many connections
-    the slowest are closed (`connections`).
+    the slowest are closed, and so they are when their bodies fill too much (`connections`).
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class WebServer:
     ) -> None:
         """`keep_proxy_headers`: the application itself knows whose `X-Forwarded-For` counts."""
         self._sockets: dict[int, Any] = {}
+        self._connections = ConnectionLimits(large_bytes=limits.large_bytes)
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = listening.getsockname()[1]
         server: Any = create_server(
@@ -73,6 +76,7 @@ class WebServer:
             cleanup_interval=IDLE_SECONDS // 2,
             max_request_header_size=limits.header,
             max_request_body_size=limits.body,
+            inbuf_overflow=SMALL,
             ident=None,
             log_socket_errors=False,  # they would put readers' IP addresses into the log
             clear_untrusted_proxy_headers=not keep_proxy_headers,
@@ -87,7 +91,7 @@ class WebServer:
             while not stop.is_set():
                 beat()
                 wasyncore.loop(timeout=LOOK_UP_SECONDS, use_poll=True, map=self._sockets, count=1)
-                tidy(list(self._server.active_channels.values()), time.monotonic())
+                tidy(list(self._server.active_channels.values()), time.monotonic(), self._connections)
         finally:
             self._server.task_dispatcher.shutdown(timeout=IDLE_SECONDS)
             wasyncore.close_all(self._sockets)

@@ -15,6 +15,8 @@ MAX_HEADER = 65_536
 MAX_BODY = 1_048_576
 LARGEST_BODY = 2**26 + 2**22
 """Bytes, of the routes that take files. All others take MAX_BODY."""
+LARGE_BYTES = 4 * LARGEST_BODY
+"""Bytes of large requests together, which wait in files of the temporary directory until their callers are known."""
 
 
 def serve(
@@ -27,7 +29,7 @@ def serve(
 ) -> None:
     """Answer at host and port until `stop` is set. A port that cannot be bound is tried again."""
     host, port = place
-    limits = HttpLimits(threads, MAX_HEADER, LARGEST_BODY)
+    limits = HttpLimits(threads, MAX_HEADER, LARGEST_BODY, LARGE_BYTES)
     while not stop.is_set():
         beat()
         try:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import pytest
+
 from eed_delivery.access.rights import OperatorRole
 from eed_delivery.app.operations import Operations
 from eed_delivery.operations.access import NewTokenRequest
@@ -127,7 +129,10 @@ def test_a_requeue_goes_on_although_its_process_is_killed_behind_each_chunk_whil
 
 def test_connections_that_trickle_do_not_stop_it(new_stack: NewStack) -> None:
     with running(new_stack, "operators") as service, ExitStack() as open_ones:
-        for _ in range(505):
+        for n in range(505):
             one = open_ones.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=30))
-            one.sendall(b"GET /healthz HT")
+            one.sendall(b"GET /healthz HT" if n % 2 else b"POST /login HTTP/1.1\r\nContent-Length: 900\r\n\r\nname=")
         service.stack.wait_until(service.answers, "it answers")
+        login = urllib.request.Request(f"http://127.0.0.1:{service.port}/login", b"name=anna&password=wrong")
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(login, timeout=60)

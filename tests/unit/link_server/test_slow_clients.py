@@ -4,13 +4,14 @@ import http.client
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from eed_delivery.events import EventKind, TrackingEvent
 from eed_delivery.link_server import connections
-from eed_delivery.link_server.connections import tidy
+from eed_delivery.link_server.connections import ConnectionLimits, tidy
 from eed_delivery.link_server.endpoint import LinkEndpoint
 from eed_delivery.link_server.health import STALLED_SECONDS, Health
 from eed_delivery.link_server.intake import Intake
@@ -24,10 +25,11 @@ NOBODY: Any = lambda _: None  # noqa: E731
 
 
 @contextmanager
-def answering() -> Iterator[int]:
-    """A server that answers the links. Gives its port."""
+def answering(application: Any = None, limits: HttpLimits | None = None) -> Iterator[int]:
+    """A server that answers the links, if it is not told otherwise. Gives its port."""
     stop = threading.Event()
-    server = WebServer(LinkEndpoint(LINKS, NOBODY, NOBODY, NOBODY), "127.0.0.1", 0)
+    application = application or LinkEndpoint(LINKS, NOBODY, NOBODY, NOBODY)
+    server = WebServer(application, "127.0.0.1", 0, limits or HttpLimits())
     work = threading.Thread(target=server.run, args=(stop,))
     work.start()
     try:
@@ -60,12 +62,52 @@ def test_505_that_trickle_do_not_keep_an_honest_client_waiting() -> None:
         assert slow[-1].recv(12) == b"HTTP/1.1 200"
 
 
+SIZE = 400_000
+BODIES = HttpLimits(threads=2, body=2**24, large_bytes=2**20)
+
+
+def lengths(environ: Any, start_response: Any) -> list[bytes]:
+    """An application that says how long a body is."""
+    start_response("200 OK", [])
+    return [str(len(environ["wsgi.input"].read())).encode()]
+
+
+def posted(port: int, body: bytes) -> bytes:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("POST", "/", body)
+        return connection.getresponse().read()
+
+
+def in_files() -> int:
+    """Bytes of files of this process that have no name, as bodies are kept in."""
+    found = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += link.stat().st_size if str(link.readlink()).endswith("(deleted)") else 0
+    return found
+
+
+def test_half_bodies_fill_so_much_at_most_and_whole_ones_pass() -> None:
+    before = in_files()
+    with answering(lengths, BODIES) as port, ExitStack() as stack:
+        most = 0
+        for _ in range(30):
+            one = stack.enter_context(closing(socket.create_connection(("127.0.0.1", port), 30)))
+            with suppress(OSError):  # it was closed meanwhile
+                one.sendall(b"POST / HTTP/1.1\r\nHost: l\r\nContent-Length: 9000000\r\n\r\n" + bytes(SIZE))
+            most = max(most, in_files() - before)
+        assert posted(port, b"name=anna") == b"9"
+        assert posted(port, bytes(SIZE)) == str(SIZE).encode()
+        assert SIZE < most < 2 * BODIES.large_bytes < 30 * SIZE
+
+
 class Channel:
     """What `tidy` looks at of a connection."""
 
     def __init__(
-        self, awaited_since: float, address: str = "127.0.0.1", *, busy: bool = False, begun: bool = True
+        self, awaited_since: float, address: str = "127.0.0.1", *, busy: bool = False, begun: bool = True, held: int = 0
     ) -> None:
+        self.bytes_held = held
         self.awaited_since, self.addr, self.is_busy, self.has_begun = awaited_since, (address, 1), busy, begun
         self.will_close, self.allowed_seconds = False, connections.REQUEST_SECONDS
 
@@ -74,7 +116,7 @@ class Channel:
 
 
 def closed(channels: list[Any], **limits: int) -> list[int]:
-    tidy(channels, NOW_SECONDS, **limits)
+    tidy(channels, NOW_SECONDS, ConnectionLimits(**limits))
     return [n for n, channel in enumerate(channels) if channel.will_close]
 
 
@@ -95,6 +137,14 @@ def test_one_address_of_the_internet_has_its_share_and_a_proxy_all() -> None:
         Channel(NOW_SECONDS - 1, address) for address in ("127.0.0.1", "10.0.0.7", "::1", "fd00::1") for _ in range(4)
     ]
     assert closed([*proxy, *theirs], most_of_an_address=3) == [len(proxy) + n for n in range(6, 12)]
+
+
+def test_the_slowest_of_large_requests_give_way_until_the_others_hold_little_enough() -> None:
+    large = connections.SMALL + 1
+    channels = [Channel(NOW_SECONDS - n, held=large, busy=n == 4) for n in range(1, 6)]
+    channels += [Channel(NOW_SECONDS - 9, held=connections.SMALL)]
+    assert closed(channels, large_bytes=5 * large) == []
+    assert closed(channels, large_bytes=3 * large) == [2, 4]
 
 
 def test_health_at_its_own_port_says_whether_links_are_answered() -> None:
