@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +18,7 @@ from eed_delivery.model import Ticket
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_sqs.literals import MessageSystemAttributeNameType
 
     from eed_delivery.aws.calls import SqsCalls
 
@@ -29,18 +30,27 @@ MAX_BATCH = 10  # entries of any batch request, and messages of one receive
 MAX_VISIBILITY_SECONDS = 12 * 3600
 MAX_DELAY_SECONDS = 900
 MAX_WAIT_SECONDS = 20
+SENT: Final = "SentTimestamp"
+FIRST_RECEIVED: Final = "ApproximateFirstReceiveTimestamp"
+"""Milliseconds of the queue's own clock."""
+ATTRIBUTES: "list[MessageSystemAttributeNameType]" = ["ApproximateReceiveCount", "MessageGroupId", SENT, FIRST_RECEIVED]
 _TROUBLE = (BotoCoreError, ClientError)
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message in our hand. `ticket` is None when it is none of ours. `problem` then says what is wrong with it."""
+    """A message in our hand. `ticket` is None when it is none of ours. `problem` then says what is wrong with it.
+
+    `waited_seconds` is how long it was in the queue before it was received first, by the queue's clock. None: it was
+    received before, or it is not known.
+    """
 
     sqs_id: str
     receipt: str
     receive_count: int
     ticket: Ticket | None
     problem: str = ""
+    waited_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +166,7 @@ class Queue:
                 MaxNumberOfMessages=min(MAX_BATCH, limit),
                 WaitTimeSeconds=min(MAX_WAIT_SECONDS, round(wait)),
                 VisibilityTimeout=round(visibility),
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
+                MessageSystemAttributeNames=ATTRIBUTES,
             )
         )
         return list(answer.get("Messages", []))
@@ -231,7 +241,16 @@ def _received(message: Any) -> Received:
         ticket, problem = replace(read(message["Body"]), group=facts.get("MessageGroupId", "")), ""
     except ValueError as error:
         ticket, problem = None, str(error)
-    return Received(message["MessageId"], message["ReceiptHandle"], _count(message), ticket, problem)
+    count = _count(message)
+    waited = _waited(facts) if count == 1 else None
+    return Received(message["MessageId"], message["ReceiptHandle"], count, ticket, problem, waited)
+
+
+def _waited(facts: Any) -> float | None:
+    try:
+        return max(0, int(facts[FIRST_RECEIVED]) - int(facts[SENT])) / 1000
+    except (KeyError, ValueError):
+        return None
 
 
 def _count(message: Any) -> int:

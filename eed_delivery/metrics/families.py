@@ -6,6 +6,7 @@ from typing import Literal
 Kind = Literal["counter", "histogram", "gauge"]
 SECONDS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 QUICK = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0, 10.0)
+WAITS = (0.05, 0.2, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 LATE = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
 
@@ -29,6 +30,10 @@ FAMILIES = (
         "eed_attempt_seconds", "histogram", "Seconds from the hand-over to the answer.", ("transport",), SECONDS
     ),
     MetricFamily("eed_render_seconds", "histogram", "Seconds that rendering one email took.", (), QUICK),
+    MetricFamily(
+        "eed_queue_wait_seconds", "histogram",
+        "Seconds from when a message was published to when it was received first.", (), WAITS,
+    ),
     MetricFamily("eed_wire_wait_seconds", "histogram", "Seconds from an email's claim to the wire.", (), SECONDS),
     MetricFamily("eed_throttled_total", "counter", "Answers that said that this service sends too fast."),
     MetricFamily(

@@ -26,7 +26,7 @@ from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.metrics import observing
 from eed_delivery.model import Concerns, Email, Outcome, Verdict
-from eed_delivery.queue import MAX_BATCH, Queue
+from eed_delivery.queue import MAX_BATCH, Queue, Received
 from eed_delivery.rendering import MessageMaker
 from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.runtime import failpoints
@@ -230,6 +230,7 @@ class Worker:
             messages = self._parts.queue.receive(MAX_BATCH, self._parts.wait_seconds, self._parts.visibility_seconds)
             if messages:
                 failpoints.reach("worker.received")
+                _observe_waits(messages)
                 with self._keeper.holding(messages) as hold:
                     Batch(messages, hands, hold).work()
         except DatabaseGone:
@@ -410,6 +411,12 @@ class CompiledJobs:
             while len(self._jobs) > COMPILED_JOBS:
                 self._jobs.popitem(last=False)
             return known[1]
+
+
+def _observe_waits(messages: list[Received]) -> None:
+    for message in messages:
+        if message.waited_seconds is not None:
+            observing.observe_later("eed_queue_wait_seconds", message.waited_seconds)
 
 
 def _start(loop: Loop, transport: Transport) -> threading.Thread:

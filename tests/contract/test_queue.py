@@ -19,6 +19,7 @@ from eed_delivery.errors import QueueGone
 from eed_delivery.model import Ticket
 from eed_delivery.queue import Published, Queue, Received, read, write
 from tests.servers import free_port
+from tests.waiting import until
 
 _names = itertools.count(1)
 
@@ -72,6 +73,14 @@ def tickets(number: int) -> list[Ticket]:
 
 def ids(messages: list[Received]) -> set[int]:
     return {message.ticket.email_id for message in messages if message.ticket}
+
+
+def test_a_message_says_how_long_it_was_in_the_queue_before_it_came_first(queue: Queue) -> None:
+    queue.publish(tickets(1))
+    (first,) = queue.receive(10, 1, 0)
+    assert first.waited_seconds is not None
+    assert 0 <= first.waited_seconds < 60
+    until(lambda: [one.waited_seconds for one in queue.receive(10, 1, 60)] == [None])
 
 
 def test_what_is_published_is_received_once_and_gone_after_its_ack(queue: Queue) -> None:

@@ -56,6 +56,7 @@ def test_attempts_are_counted_although_workers_are_killed(new_stack: NewStack, t
         *("publisher", "sweeper", "worker", "channels", "operators")
     }
     assert re.search(r'^eed_attempt_seconds_count\{transport="smtp"\} ', text, re.MULTILINE)
+    assert re.search(r"^eed_queue_wait_seconds_count ", text, re.MULTILINE)
     assert re.search(r'^eed_http_requests_total\{method="GET",route="/metrics",status="200"\} ', text, re.MULTILINE)
     assert "customers.example" not in text
     assert service.terminate() == 0

@@ -81,11 +81,38 @@ def test_processes_of_a_host_are_summed_and_the_dead_still_count(tmp_path: Path)
     again = samples(exposed(tmp_path))
     assert again["eed_attempts_total", ("smtp", "sent")] == 16
     assert ("eed_breaker_open", ("default",)) not in again, "nobody says so any more"
-    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["counter_dead.db", "histogram_dead.db"]
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["counter_dead4.db", "histogram_dead4.db"]
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     prepare(tmp_path, wipe=False)
     assert samples(exposed(tmp_path)) == again, "a role that starts alone leaves what others have counted"
     prepare(tmp_path, wipe=True)
     assert samples(exposed(tmp_path)) == {}
+
+
+def test_a_merge_that_is_killed_anywhere_counts_nothing_twice(tmp_path: Path) -> None:
+    """The directory as it is between any two steps of a merge."""
+    prepare(tmp_path, wipe=True)
+    work(tmp_path, 3)
+    dead = {path.name: path.read_bytes() for path in tmp_path.glob("counter_*.db")}
+    wanted = samples(exposed(tmp_path))
+    assert wanted["eed_attempts_total", ("smtp", "sent")] == 3
+    ((file, content),) = dead.items()
+    merged, batch = tmp_path / "counter_dead1.db", tmp_path / "counter-1"
+
+    batch.mkdir()
+    (batch / file).write_bytes(content)
+    assert samples(exposed(tmp_path)) == wanted, "it has its file, and what that includes is still there"
+    merged.unlink()
+    batch.mkdir()
+    (batch / file).write_bytes(content)
+    (tmp_path / "counter_dead1.new").write_bytes(b"half of it")
+    assert samples(exposed(tmp_path)) == wanted, "all is moved, and half is written"
+    merged.unlink()
+    batch.mkdir()
+    (tmp_path / file).write_bytes(content)
+    assert samples(exposed(tmp_path)) == wanted, "nothing is moved"
+    (tmp_path / "counter_dead0.db").write_bytes(merged.read_bytes())
+    assert samples(exposed(tmp_path)) == wanted, "the merge before is still there"
 
 
 def test_what_is_added_later_is_what_would_have_been_added_at_once() -> None:
