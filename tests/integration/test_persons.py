@@ -319,6 +319,9 @@ def test_entries_keep_their_category_and_end(world: World, desk: Operations) -> 
     assert [(e.category, e.expires_at) for e in SuppressionList(world.database, pseudonyms=PSEUDONYMS).of(ANNA)] == [
         ("news", None)
     ]
+    entries.enter([SuppressionEntry(ANNA, "news", "spam", "complaint")])
+    erase(desk)
+    assert [e.source for e in SuppressionList(world.database, pseudonyms=PSEUDONYMS).of(ANNA)] == ["complaint"]
 
 
 def test_suppress_puts_the_hash_on_the_list(world: World, desk: Operations) -> None:

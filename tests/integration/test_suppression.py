@@ -181,6 +181,17 @@ def test_an_entry_is_prolonged_and_never_shortened(
     assert kept.created_at == PAST
 
 
+def test_a_complaint_marks_what_stands_for_ever_and_nothing_replaces_it(world: World) -> None:
+    suppression(world).enter([entry(), entry("b@example.com", expires_at=SOON)])
+    theirs = [entry(source="complaint", reason="spam"), entry("b@example.com", source="complaint", expires_at=LATER)]
+    assert suppression(world).enter(theirs) == Entered(0, 1, 1)
+    assert suppression(world).enter(theirs) == Entered(0, 0, 0)
+    assert suppression(world).enter([entry(source="operator")]) == Entered(0, 0, 0)
+    found = [(one.address, one.source) for one in suppression(world).entries(SuppressionFilter())]
+    assert found == [("a@example.com", "complaint"), ("b@example.com", "complaint")]
+    assert world.scalar("SELECT COUNT(*) FROM eed_audit WHERE counts LIKE '%marked%'") == 1
+
+
 def test_what_stands_already_costs_one_question_however_many_there_are(world: World) -> None:
     many = [entry(f"{n}@example.com", expires_at=SOON) for n in range(100)]
     suppression(world).enter(many)

@@ -49,13 +49,14 @@ class SuppressionEntry:
 @dataclass(frozen=True, slots=True)
 class Entered:
     """What became of entries. It is how many are new, and how many last longer now. All others existed already,
-    and are as they were."""
+    and are as they were, but for those that are `marked`: they are complaints now."""
 
     added: int = 0
     prolonged: int = 0
+    marked: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.prolonged)
+        return bool(self.added or self.prolonged or self.marked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class SuppressionList:
         added = self._add(c, new)
         if added < len(new):  # another process was faster with one of these
             longer += new
-        entered = Entered(added, sum(_prolong(c, entry) for entry in longer))
+        marked = sum(_marked(c, entry, there) for _, entry in sorted(wanted.items()))
+        entered = Entered(added, sum(_prolong(c, entry) for entry in longer), marked)
         if entered:
             note(c, self._who, _with_change(act, entered, wanted, there))
         return entered
@@ -233,6 +235,8 @@ def _with_change(
 ) -> Act:
     """The act with its counts, and for a single entry with what stood there before and stands there now."""
     counts = {"added": entered.added, "prolonged": entered.prolonged}
+    if entered.marked:
+        counts["marked"] = entered.marked
     act = replace(act, count=entered.added + entered.prolonged, counts=counts)
     if act.object is not ActObject.ADDRESS:
         return act
@@ -291,6 +295,13 @@ def _longest(entries: Iterable[SuppressionEntry]) -> dict[_Key, SuppressionEntry
 
 def _outlasts(entry: SuppressionEntry, other: SuppressionEntry) -> bool:
     return other.expires_at is not None and (entry.expires_at is None or entry.expires_at > other.expires_at)
+
+
+def _marked(c: Connection, entry: SuppressionEntry, there: Mapping[_Key, SuppressionEntry]) -> bool:
+    """A complaint marks what stands there already, so that no one person takes it off the list."""
+    if entry.source != sql.COMPLAINT or entry.key not in there or _outlasts(entry, there[entry.key]):
+        return False
+    return sql.mark_complaint(c, entry.address, entry.category, entry.reason)
 
 
 def _prolong(c: Connection, entry: SuppressionEntry) -> bool:

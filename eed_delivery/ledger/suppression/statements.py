@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import DateTime, and_, bindparam, case, exists, literal, or_, update
+from sqlalchemy import Connection, DateTime, and_, bindparam, case, exists, literal, or_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import utc_in, utc_now
@@ -63,3 +63,9 @@ PROLONG_UNTIL = _ONE.where(eed_suppression.c.expires_at < _UNTIL).values(**_WHY,
 FOR_EVER = _ONE.where(eed_suppression.c.expires_at.is_not(None)).values(**_WHY, expires_at=None)
 # A complaint marks what stands there already, however long that lasts.
 COMPLAINED = _ONE.where(eed_suppression.c.source != COMPLAINT).values(reason=bindparam("why"), source=bindparam("by"))
+
+
+def mark_complaint(c: Connection, address: str, category: str, reason: str) -> bool:
+    """Let the entry that stands there be one of a complaint. False if it is one."""
+    values = {"its_address": address, "its_category": category, "why": reason, "by": COMPLAINT}
+    return c.execute(COMPLAINED, values).rowcount == 1

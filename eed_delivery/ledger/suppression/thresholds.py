@@ -69,7 +69,7 @@ class Suppressor:
     def _prolong(self, c: Connection, address: str, reason: str, source: str) -> bool:
         values = {"its_address": address, "its_category": sql.EVERY_EMAIL, "why": reason, "by": source}
         if source == sql.COMPLAINT:
-            c.execute(sql.COMPLAINED, values)
+            sql.mark_complaint(c, address, sql.EVERY_EMAIL, reason)
         if self._lasting:
             return c.execute(sql.PROLONG, {**values, "lasting": self._lasting}).rowcount == 1
         return c.execute(sql.FOR_EVER, values).rowcount == 1
