@@ -23,6 +23,7 @@ from eed_delivery.operations.doubts.workbench import (
     SettleDoubtsRequest,
     log_zone,
 )
+from eed_delivery.operators.asking import asker_now
 from eed_delivery.operators.problems import HttpProblem
 from eed_delivery.operators.routes import takes_up_to
 from eed_delivery.operators.sealing import Seal
@@ -155,9 +156,9 @@ def routes(seal: Seal) -> ApiRoutes:
     @takes_up_to(LARGEST_UPLOAD)
     def settle_doubts(body: SettleDoubtsBody) -> Response:
         """Settle the emails in doubt by what the log has proven, each with its evidence beside it."""
-        packed = seal.opened(body.plan)
+        packed = seal.opened(body.plan, asker_now().subject)
         if packed is None:
-            errors = [{"pointer": "/plan", "detail": "It is none of ours, or is older than a day."}]
+            errors = [{"pointer": "/plan", "detail": "It was not given to you, or is older than a day."}]
             raise HttpProblem(422, "invalid", "The plan cannot be used.", "Match the log again.", errors=errors)
         plan, doubts = DoubtsPlan.unpacked(packed), operations_now().doubts
         wanted = SettleDoubtsRequest(body.reason, body.selection_etag, tuple(body.verdicts))
@@ -199,5 +200,5 @@ def _matched(found: DoubtsMatched, seal: Seal) -> DoubtsMatchedAnswer:
         counts={verdict.value: count for verdict, count in plan.counts.items()},
         items=items,
         selection_etag=plan.etag,
-        plan=seal.sealed(plan.packed()),
+        plan=seal.sealed(plan.packed(), asker_now().subject),
     )

@@ -49,7 +49,7 @@ def routes(look: Look, find: Find) -> ApiRoutes:
         """Say that this process answers."""
         return json_answer(as_json(AliveAnswer(status="alive")))
 
-    @r.get("/readyz", OPEN, ReadyAnswer, errors=())
+    @r.get("/readyz", OPEN, ReadyAnswer, errors=(), away=ReadyAnswer)
     def is_ready() -> Response:
         """Say whether the service is ready: database, tables, publisher and sweeper."""
         found = look()

@@ -90,9 +90,11 @@ class ApiRoutes:
         answer: type[BaseModel],
         command: str = "",
         errors: Sequence[str] = _OF_READS,
+        *,
+        away: type[BaseModel] | None = None,
     ) -> Callable[[View], View]:
-        """A route that reads."""
-        return self._route("get", path, right, answer, command, errors)
+        """A route that reads. `away` is what it answers with 503, if that is no problem."""
+        return self._route("get", path, right, answer, command, errors, away=away)
 
     def post(
         self,
@@ -128,12 +130,15 @@ class ApiRoutes:
         errors: Sequence[str],
         accepted: type[BaseModel] | None = None,
         taken: LargeBody | None = None,
+        away: type[BaseModel] | None = None,
     ) -> Callable[[View], View]:
         """`command` is the command line that does the same, with the names of the path in braces."""
         security: list[dict[str, list[str]]] = [] if right is OPEN else [{"token": []}]
         later: dict[str, Any] = {} if accepted is None else {"202": accepted}
         made: dict[str, Any] = {} if taken is None else {"201": answer}
         responses: dict[str, Any] = {"200": answer, **made, **later, **problem_answers(errors)}
+        if away is not None:
+            responses["503"] = away
 
         def register(view: View) -> View:
             further: dict[str, Any] = (

@@ -330,7 +330,7 @@ class Operations:
         """Send failed emails again."""
         from eed_delivery.operations.requeueing import Requeueing
 
-        return Requeueing(self.keys, self._reporting, self._operating, self._second)
+        return Requeueing(self.keys, self._reporting, self._operating, self._audit, self._second)
 
     @cached_property
     def deciding(self) -> "Deciding":
@@ -458,7 +458,7 @@ class Operations:
         """Start long acts, follow, stop and continue them."""
         from eed_delivery.operations.long_acts.starting import LongActs
 
-        return LongActs(self.keys, self.long_act_ledger, self.chunked_works(), self._second)
+        return LongActs(self.keys, self.long_act_ledger, self.chunked_works(), self._second, self._audit)
 
     @cached_property
     def report_orders(self) -> "ReportOrders":

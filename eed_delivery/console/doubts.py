@@ -21,6 +21,7 @@ from eed_delivery.operations.doubts.workbench import (
     log_zone,
 )
 from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operators.asking import asker_now
 from eed_delivery.operators.problems import HttpProblem, sentence
 from eed_delivery.operators.routes import takes_up_to
 from eed_delivery.operators.sealing import Seal
@@ -74,7 +75,7 @@ def add(routes: PageRoutes, seal: Seal) -> None:
         except NotPossible as error:
             wrong = "zone" if isinstance(error, InvalidRequest) else "lines"
             return _all([FormError(wrong, sentence(str(error)))], 422)
-        return _matched(found.plan, seal.sealed(found.plan.packed()), found=found)
+        return _matched(found.plan, seal.sealed(found.plan.packed(), asker_now().subject), found=found)
 
     @routes.page(
         "/doubts/settle",
@@ -91,9 +92,14 @@ def add(routes: PageRoutes, seal: Seal) -> None:
 
 def _settle(seal: Seal) -> Response:
     sealed = request.form.get("plan", "")
-    packed = seal.opened(sealed)
+    packed = seal.opened(sealed, asker_now().subject)
     if packed is None:
-        raise HttpProblem(422, "invalid", "What the log has proven is older than a day.", "Match the log again.")
+        raise HttpProblem(
+            422,
+            "invalid",
+            "What the log has proven is older than a day, or was shown to another person.",
+            "Match the log again.",
+        )
     plan = DoubtsPlan.unpacked(packed)
     reason = request.form.get("reason", "").strip()
     chosen = tuple(verdict for verdict in SETTLED_AS if request.form.get(verdict.value) == "yes")

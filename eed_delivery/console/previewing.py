@@ -1,8 +1,9 @@
 """An email as its customer would get it, in a frame that runs nothing, loads nothing and leads nowhere."""
 
+from typing import cast
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, redirect, request
 
 from eed_delivery.access.rights import Right
 from eed_delivery.console.rendering import Crumb, page
@@ -17,6 +18,7 @@ WITHIN = (
     "form-action 'none'; frame-ancestors 'self'"
 )
 """An email's own styles, and nothing that is loaded or run."""
+IN_A_FRAME = "iframe"
 SAME = {"command": "preview {key}", "call": "GET /api/v1/emails/{key}/preview"}
 
 
@@ -34,6 +36,8 @@ def add(routes: PageRoutes) -> None:
 
     @routes.page("/emails/<path:key>/preview/html", Right.SEE_CONTENT, section="Jobs", **SAME)
     def preview_html(key: str) -> Response:
+        if request.headers.get("Sec-Fetch-Dest", IN_A_FRAME) != IN_A_FRAME:
+            return cast("Response", redirect(f"{email_path(key)}/preview", 303))  # by itself, a link would lead away
         found = operations_now().previewing.preview(key)
         return Response(found.html or "", 200, {POLICY: WITHIN}, mimetype="text/html")
 

@@ -74,9 +74,15 @@ class AuditLedger:
         """Write an act that is no change of the database, before it is done."""
         self._database.run(lambda c: self._record(c, act))
 
-    def _record(self, c: Connection, act: Act) -> None:
-        if not is_noted(c, act.operation):  # else the commit went through, and its answer was lost
-            note(c, self._who, act)
+    def record_all(self, acts: Sequence[Act]) -> None:
+        """Write the acts of one call, which have one operation, as `record` does."""
+        if acts:
+            self._database.run(lambda c: self._record(c, *acts))
+
+    def _record(self, c: Connection, *acts: Act) -> None:
+        if not is_noted(c, acts[0].operation):  # else the commit went through, and its answer was lost
+            for act in acts:
+                note(c, self._who, act)
 
     def has(self, operation: str, kind: ActKind) -> bool:
         """Whether a call of this name has done such an act."""

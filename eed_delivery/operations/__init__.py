@@ -9,6 +9,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `job_counts`, `snapshots`       figures that all viewers share
 - `searching`                     a customer's emails over all jobs
 - `previewing`                    an email as its customer gets it
+- `looks`                         what a count looks for, for the audit
 - `keys`                          which job or email a key of the source names, and why none
 - `watching`                      follow a job until it has finished
 - `requeueing`, `resending`       send again what has failed, or was sent

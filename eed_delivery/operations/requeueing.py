@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.model import EmailState
 from eed_delivery.operations.keys import Keys
 from eed_delivery.operations.long_acts.second_person import NOBODY_ELSE, SecondPerson, SecondPersonRule
+from eed_delivery.operations.looks import looks
 from eed_delivery.operations.refusals import InvalidRequest, NothingMatches
 from eed_delivery.operations.values import seconds_before
 
@@ -62,18 +64,23 @@ class Requeueing:
         keys: Keys,
         reporting: ReportingLedger,
         operating: OperatingLedger,
+        audit: AuditLedger,
         second: SecondPerson = NOBODY_ELSE,
     ) -> None:
         """`second` says what another person has to approve."""
         self._second = second
+        self._audit = audit
         self._keys = keys
         self._reporting = reporting
         self._operating = operating
 
     def preview(self, request: RequeueRequest) -> RequeuePreview:
-        """Count what matches, and change nothing. Raises `OperationRefused` for a key that is none, and where emails
-        are named and none of them matches."""
+        """Count what matches, and change nothing. What it looks for is in the audit.
+
+        Raises `OperationRefused` for a key that is none, and where emails are named and none of them matches.
+        """
         selection = self._selection(request)
+        self._audit.record_all(looks(request.reason_contains))
         count = self._operating.count(selection)
         readdressed = self._operating.readdressed(selection) if count else 0
         if selection.emails and not count:

@@ -22,6 +22,7 @@ from eed_delivery.operations.channels import ChannelChanged
 from eed_delivery.operations.deciding import JobChanged
 from eed_delivery.operations.doubts.workbench import DoubtsChanged
 from eed_delivery.operations.long_acts.approving import SamePerson
+from eed_delivery.operations.long_acts.crowds import TooManyLongActs
 from eed_delivery.operations.long_acts.second_person import SecondPersonNeeded
 from eed_delivery.operations.long_acts.starting import PersonNeeded
 from eed_delivery.operations.nudging import NudgeRefusal
@@ -104,6 +105,7 @@ def _expected(error: Exception) -> HttpProblem | None:
 
 
 _RETRY = {"Retry-After": str(RETRY_SECONDS)}
+_LATER = {"Retry-After": "60"}
 _STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
     (JobChanged, 412, "changed"),
     (ChannelChanged, 412, "changed"),
@@ -111,6 +113,7 @@ _STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
     (PersonNeeded, 403, "person_needed"),
     (SecondPersonNeeded, 409, "second_person"),
     (DoubtsChanged, 412, "changed"),
+    (TooManyLongActs, 429, "too_many"),
     (InvalidRequest, 422, "invalid"),
     (UnknownKey, 404, "unknown"),
     (JobWaits, 409, "scheduled"),
@@ -132,7 +135,10 @@ def _refused(error: EedError) -> HttpProblem | None:
     if not isinstance(error, OperationRefused):
         return HttpProblem(status, kind, sentence(str(error)))
     errors = [{"pointer": f"/{error.which}", "detail": error.what}] if status == 422 else []
-    return HttpProblem(status, kind, sentence(error.what), error.do, errors=errors, facts=_facts(error))
+    headers = _LATER if status == 429 else {}
+    return HttpProblem(
+        status, kind, sentence(error.what), error.do, errors=errors, facts=_facts(error), headers=headers
+    )
 
 
 def _facts(error: EedError) -> Mapping[str, Any]:

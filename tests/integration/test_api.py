@@ -212,6 +212,8 @@ def test_a_list_that_has_not_changed_is_not_sent_again(site: Site) -> None:
     again = site.ask("GET", "/api/v1/jobs", If_None_Match=tag)
     assert (again.status_code, again.text) == (304, "")
     assert again.headers["Cache-Control"] == "private, no-cache"
+    sees = site.ask("GET", "/api/v1/jobs", token=site.token("admin", "view", "see_recipients"))
+    assert (sees.headers["Cache-Control"], "ETag" in sees.headers) == ("no-store", True), "it may have addresses"
     site.cli.good("pause", "1", "--reason", "x")
     assert site.ask("GET", "/api/v1/jobs", If_None_Match=tag).status_code == 200
 

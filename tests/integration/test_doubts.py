@@ -305,6 +305,14 @@ def test_a_plan_that_is_not_ours_is_refused(site: Site, changed: str) -> None:
     assert site.problem("POST", "/api/v1/doubts/settle", body)[0] in (400, 422)
 
 
+def test_a_plan_is_of_the_person_who_got_it(site: Site) -> None:
+    found = match(site, log_of(site.world, {1000: "sent", 2002: "sent"})).json
+    body = {"plan": found["plan"], "selection_etag": found["selection_etag"], **WHY}
+    status, problem = site.problem("POST", "/api/v1/doubts/settle", body, role="operator")
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/plan")
+    assert site.ask("POST", "/api/v1/doubts/settle", body).status_code == 200
+
+
 def test_a_large_settlement_is_one_long_text_and_not_many_values(site: Site) -> None:
     body = {"plan": "x" * 2**21, "selection_etag": "0", **WHY}
     assert site.problem("POST", "/api/v1/doubts/settle", body)[0] == 422

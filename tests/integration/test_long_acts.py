@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Update
+from werkzeug.test import TestResponse
 
 from eed_delivery.access.signing_keys import Fetch
 from eed_delivery.app.long_acts import LongActSteps, long_act_steps
@@ -550,6 +551,48 @@ def test_what_waits_for_its_retry_is_published_now(desk: Desk) -> None:
     assert {(desk.world.state(n), desk.world.row(n)["not_before"]) for n in range(1000, 1003)} == {("pending", None)}
     assert [desk.world.state(n) for n in (1003, 1004)] == ["sending", "queued"]
     assert desk.acts("retry_now") == [("token admin", "api", "mended", 3, act_id)]
+
+
+def looked_for(desk: Desk) -> list[tuple[Any, ...]]:
+    which = "act IN ('emails', 'suppression_list') ORDER BY act_id"
+    return list(desk.world.execute(f"SELECT act, object_kind, object_key FROM eed_audit WHERE {which}"))
+
+
+def test_who_counts_by_a_reason_or_an_address_has_searched_and_is_in_the_audit(desk: Desk) -> None:
+    desk.count(REQUEUE)
+    assert looked_for(desk) == [], "it looks for nobody"
+    desk.count({**REQUEUE, "selection": {"every": True, "reason_contains": "Anna@Example.COM"}})
+    desk.count({**REQUEUE, "selection": {"jobs": ["1"], "reason_contains": "full"}})
+    found = [("emails", "address", "anna@example.com"), ("emails", "email", "full")]
+    assert looked_for(desk) == found
+    listed = {"kind": "unsuppress", "selection": {"addresses": ["A@example.com", "b@example.com"]}, "reason": "x"}
+    desk.count(listed)
+    theirs = [("suppression_list", "address", "a@example.com"), ("suppression_list", "address", "b@example.com")]
+    assert looked_for(desk) == found + theirs
+    forged = {**listed, "selection_etag": f"0-20010101T000000000000-{'0' * 16}"}
+    assert desk.site.problem("POST", URL, forged, Idempotency_Key=desk.key())[0] == 422
+    assert looked_for(desk) == found + theirs * 2, "a refusal may say how many match"
+    desk.site.cli.good("requeue", "--job", "1", "--error-like", "gone", "--dry-run")
+    assert looked_for(desk)[-1] == ("emails", "email", "gone")
+
+
+def test_what_one_caller_has_waiting_is_bounded(desk: Desk) -> None:
+    def order(role: str) -> TestResponse:
+        body = {"format": "html"}
+        return desk.site.ask("POST", "/api/v1/jobs/1/reports", body, role=role, Idempotency_Key=desk.key())
+
+    desk.start(REQUEUE)
+    assert {order("admin").status_code for _ in range(5)} == {202}
+    refused = order("admin")
+    assert refused.status_code == 429, refused.text
+    problem = refused.json or {}
+    assert problem["type"] == "urn:eed-delivery:problem:too_many"
+    assert problem["detail"].startswith("5 reports of yours have not ended")
+    assert problem["do"] == "Wait until one has ended, or stop one."
+    assert refused.headers["Retry-After"] == "60"
+    assert order("operator").status_code == 202, "another caller"
+    desk.run()
+    assert order("admin").status_code == 202
 
 
 def test_entries_are_taken_off_the_suppression_list(desk: Desk) -> None:

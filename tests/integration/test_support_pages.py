@@ -143,6 +143,10 @@ def test_an_email_is_shown_in_a_frame_that_runs_and_loads_nothing(site: Site) ->
     assert "script" not in policy
     assert "allow-" not in policy
     assert "Dear C1000" in within.text
+    alone = site.ask("GET", "/emails/1000/preview/html", token=token, Sec_Fetch_Dest="document")
+    assert (alone.status_code, alone.location) == (303, "/emails/1000/preview"), "its links would lead away"
+    framed = site.ask("GET", "/emails/1000/preview/html", token=token, Sec_Fetch_Dest="iframe")
+    assert framed.status_code == 200
 
 
 # --- send again ------------------------------------------------------------------------------------------------------

@@ -78,6 +78,12 @@ class LongActLedger:
 
         return self._database.run(work)
 
+    def unfinished(self, most: int, *, reports: bool) -> int:
+        """How many acts of this caller have not ended, counted up to `most`: reports, or all others."""
+        of_kind = _o.kind == LongActKind.REPORT if reports else _o.kind != LongActKind.REPORT
+        mine = select(_o.operation_id).where(_o.who == _who(self._who), _o.state.not_in(sorted(ENDED)), of_kind)
+        return self._database.run(lambda c: len(c.execute(mine.limit(most)).all()))
+
     def of(self, act_id: str) -> LongAct | None:
         """One act."""
         row = self._database.run(lambda c: c.execute(select(eed_operation).where(_o.operation_id == act_id)).first())
@@ -243,13 +249,17 @@ def _values(order: LongActOrder, who: Actor) -> dict[str, Any]:
         "tolerance": order.tolerance,
         "canary": order.canary,
         "reason": order.reason[:DETAIL_LENGTH] if order.reason else None,
-        "who": who.user[:WHO_LENGTH],
+        "who": _who(who),
         "host": who.host[:WHO_LENGTH],
         "surface": who.surface,
         "command": shortened(who.command, COMMAND_LENGTH),
         "total": order.total,
         "errors": "[]",
     }
+
+
+def _who(who: Actor) -> str:
+    return who.user[:WHO_LENGTH]
 
 
 def _asked(operation: str, order: LongActOrder, who: Actor) -> dict[str, Any]:

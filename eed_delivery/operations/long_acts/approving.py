@@ -7,6 +7,7 @@ from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.long_acts.long_act import LongAct, LongActKind, LongActOrder
 from eed_delivery.operations.deciding import Deciding, JobChanged, ResumeRequest, StopRequest
 from eed_delivery.operations.long_acts.confirming import confirmed
+from eed_delivery.operations.long_acts.crowds import refuse_crowd
 from eed_delivery.operations.long_acts.second_person import SecondPerson, SecondPersonRule
 from eed_delivery.operations.long_acts.starting import Asker, LongActs, as_asked, token_refused
 from eed_delivery.operations.refusals import OperationRefused, UnknownKey, WrongState
@@ -69,6 +70,7 @@ class Approvals:
         name, entered = self._ledger.named()
         if entered is not None:
             return entered
+        refuse_crowd(self._ledger, kind)
         seen = self._deciding.version(job)
         if version is not None and version != seen:
             raise JobChanged("the job has changed since you looked at it. Look again, then decide")

@@ -9,6 +9,7 @@ from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.long_acts.long_act import LongAct, LongActKind, LongActOrder, LongActState
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.operations.keys import Keys
+from eed_delivery.operations.long_acts.crowds import refuse_crowd
 from eed_delivery.operations.long_acts.report_files import ReportFiles
 from eed_delivery.operations.long_acts.whole_works import EXTENSIONS, file_name
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
@@ -64,6 +65,7 @@ class ReportOrders:
         name, entered = self._ledger.named()
         if entered is not None:
             return entered
+        refuse_crowd(self._ledger, LongActKind.REPORT)
         job_id = self._keys.job_id(order.job)
         self._files.check()
         job = self._reporting.job(job_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.long_acts.long_act import (
     ADDRESSES,
@@ -20,8 +21,10 @@ from eed_delivery.ledger.long_acts.long_act import (
 from eed_delivery.model import EmailState
 from eed_delivery.operations.keys import Keys
 from eed_delivery.operations.long_acts.confirming import CountedSelection, confirmed, digest_of, refuse_grown
+from eed_delivery.operations.long_acts.crowds import refuse_crowd
 from eed_delivery.operations.long_acts.requests import LongActRequest, LongActSelection
 from eed_delivery.operations.long_acts.second_person import SecondPerson, SecondPersonRule
+from eed_delivery.operations.looks import looks
 from eed_delivery.operations.refusals import InvalidRequest, NothingMatches, UnknownKey, WrongState
 from eed_delivery.operations.requeueing import contains
 from eed_delivery.operations.suppression.listing import ASKED_FOR, COMPLAINT, evidence_needed
@@ -53,15 +56,18 @@ class LongActs:
         ledger: LongActLedger,
         works: Mapping[LongActKind, ChunkedWork],
         second: SecondPerson,
+        audit: AuditLedger,
     ) -> None:
+        self._audit = audit
         self._keys = keys
         self._ledger = ledger
         self._works = works
         self._second = second
 
     def preview(self, request: LongActRequest) -> CountedSelection:
-        """Count what matches, and change nothing. Its tag starts the act."""
+        """Count what matches, and change nothing. Its tag starts the act. What it looks for is in the audit."""
         selection = self._resolved(request)
+        self._record(request)
         at = self._ledger.now()
         count = self._works[request.kind].count(selection, None)
         return CountedSelection(count, at, digest_of(request.kind, selection, request.parameters))
@@ -71,7 +77,9 @@ class LongActs:
         name, entered = self._ledger.named()
         if entered is not None:
             return entered
+        refuse_crowd(self._ledger, request.kind)
         selection = self._resolved(request)
+        self._record(request)  # a refusal says how many match
         seen = confirmed(request.selection_etag, digest_of(request.kind, selection, request.parameters))
         now = self._ledger.now()
         if seen.at > now:
@@ -138,6 +146,9 @@ class LongActs:
                 which=f"operation {act_id}",
             )
         return self.view(act_id)
+
+    def _record(self, request: LongActRequest) -> None:
+        self._audit.record_all(looks(request.selection.reason_contains, request.selection.addresses))
 
     def _rule(self, request: LongActRequest, selection: Mapping[str, Any]) -> SecondPersonRule | None:
         doubts = request.kind is LongActKind.REQUEUE and request.state is EmailState.IN_DOUBT
