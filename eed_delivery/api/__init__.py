@@ -22,6 +22,7 @@ Its endpoints:
 - `holds`        what is held
 - `paces`        send rates that people set
 - `suppressions` addresses that are not mailed
+- `access`       users, API tokens and sessions
 - `metrics`      metrics for Prometheus
 - `long_acts`    operations that are done by the side, reports and approvals
 - `health`       whether this process answers, and whether the service is ready

@@ -27,12 +27,15 @@ def once(
     again: bool = False,
     needed: bool = False,
     status: int = 200,
+    kept: Callable[[], Any] | None = None,
+    body: str | None = None,
 ) -> Response:
     """Do `act`, then give `answer` as JSON. With a key, a repeat does not act.
 
     `again`: the act may be done again, and comes to the same end. `needed`: a request without a key is refused.
+    `kept` is what a repeat gets, where the answer has a secret. `body` stands for the body, where that has one.
     """
-    keyed = _keyed(needed=needed)
+    keyed = _keyed(needed=needed, body=body)
     if keyed is None:
         act()
         return json_answer(answer(), status)
@@ -42,7 +45,7 @@ def once(
         repeats.act(state, lambda: void(act), again=again)
         failpoints.reach("operators.acted")
         text = json_text(answer(), default=str)
-        repeats.answered(state, status, text)
+        repeats.answered(state, status, text if kept is None else json_text(kept(), default=str))
         return Response(text, status, mimetype="application/json")
     if isinstance(state, KeyAnswered):
         text = state.answer or json_text(answer(), default=str)

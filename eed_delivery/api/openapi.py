@@ -11,6 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
 from eed_delivery.api import (
+    access,
     channels,
     doubts,
     emails,
@@ -65,7 +66,7 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
     cursors = Cursors(secret)
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
     alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
-    others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes())
+    others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes(), access.routes())
     for routes in (*subjects, *others, health.routes(look, find)):
         app.register_api(routes.blueprint(described=described))
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from eed_delivery.ledger.tracking.outcomes import OutcomeLedger
     from eed_delivery.ledger.webhooks.listing import WebhookList
     from eed_delivery.ledger.webhooks.outbox import Outbox
-    from eed_delivery.operations.access import TokenOperations, UserOperations
+    from eed_delivery.operations.access import SessionOperations, TokenOperations, UserOperations
     from eed_delivery.operations.alerting import Alerting
     from eed_delivery.operations.auditing import AuditQueries
     from eed_delivery.operations.bounces import Bounces
@@ -633,7 +633,18 @@ class Operations:
         from eed_delivery.ledger.access.users import UserLedger
         from eed_delivery.operations.access import UserOperations
 
-        return UserOperations(UserLedger(self._database, self._actor))
+        alone = self._actor.surface == "cli" or not self.settings.operators.second_person
+        return UserOperations(UserLedger(self._database, self._actor), may_add_admins=alone)
+
+    @cached_property
+    def sessions(self) -> "SessionOperations":
+        """List and end sessions of users."""
+        from eed_delivery.ledger.access.sessions import SessionLedger
+        from eed_delivery.operations.access import SessionOperations
+
+        ours = self.settings.operators
+        sessions = SessionLedger(self._database, ours.session_idle_seconds, ours.session_max_seconds)
+        return SessionOperations(sessions, self._actor)
 
     @cached_property
     def tokens(self) -> "TokenOperations":

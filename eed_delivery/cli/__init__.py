@@ -28,6 +28,7 @@ commands:
 - `alerting`            alerts list, alerts test
 - `webhooks`            webhooks run, list, retry, test
 - `access`              user add, list, revoke, and token add, list, revoke
+- `login_sessions`      session list, revoke
 - `auditing`            audit, audit check, export
 - `long_acts`           operations list, show, stop, continue, and approvals list, approve, refuse
 
@@ -127,6 +128,7 @@ COMMANDS = {
     "webhooks": "webhooks:webhooks",
     "user": "access:user",
     "token": "access:token",
+    "session": "login_sessions:session",
     "audit": "auditing:audit",
     "operations": "long_acts:operations",
     "approvals": "long_acts:approvals",

@@ -26,6 +26,8 @@ The pages:
 - `channel_forms`  the form of a kind of channel
 - `suppressions`   addresses that are not mailed
 - `unsuppressing`  take an address off that list
+- `settings`       the pace, and what is held
+- `people`         users, API tokens and sessions
 - `audit`          who did what, and the end of its chain
 - `long_acts`      operations, with their progress, and approvals
 - `searching`      a customer's emails over all jobs

@@ -16,10 +16,12 @@ from eed_delivery.console import (
     jobs,
     long_acts,
     one_job,
+    people,
     previewing,
     processes,
     resending,
     searching,
+    settings,
     suppressions,
     tonight,
     unsuppressing,
@@ -44,7 +46,7 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
     routes = PageRoutes(blueprint)
     looks = (tonight, jobs, job_decisions, one_job, emails, searching, previewing, resending)
-    for subject in (*looks, channels, channel_changes, processes, long_acts, audit):
+    for subject in (*looks, channels, channel_changes, processes, long_acts, audit, settings, people):
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))
     entries = Seal(parts.secret, "suppressions")

@@ -20,6 +20,7 @@ TITLES = {
     503: "The service cannot answer now",
 }
 OTHER_TITLE = "This did not work"
+SECRET = "password"  # noqa: S105 - the beginning of a field's name, which is on no page again
 
 
 def problem_page(problem: HttpProblem) -> Response:
@@ -33,7 +34,7 @@ def problem_page(problem: HttpProblem) -> Response:
         status=problem.status,
         problem=problem,
         request_id=g.get("request_id", ""),
-        again=list(request.form.items(multi=True)) if lost else [],
+        again=[pair for pair in request.form.items(multi=True) if lost and not pair[0].startswith(SECRET)],
         path=request.full_path.rstrip("?"),
         is_get=request.method == "GET",
     )

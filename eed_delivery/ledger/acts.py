@@ -97,6 +97,7 @@ class ActKind(StrEnum):
     TOKEN_REVOKE = "token_revoke"  # noqa: S105 - likewise
     LOGIN = "login"
     LOGOUT = "logout"
+    SESSION_REVOKE = "session_revoke"  # by an admin
     # Personal data was read:
     REPORT = "report"
     EMAILS = "emails"

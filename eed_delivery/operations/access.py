@@ -1,4 +1,4 @@
-"""Users who log in with a password, and API tokens: who may use the pages and the API. Each act is in the audit."""
+"""Users who log in with a password, their sessions, and API tokens. Each act is in the audit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,16 +7,17 @@ from datetime import datetime
 from eed_delivery.access.rights import EXTRA_RIGHTS, RIGHTS_OF, OperatorRole, Right
 from eed_delivery.access.secrets import LONGEST_PASSWORD, SHORTEST_PASSWORD, digest, new_api_token
 from eed_delivery.database.clock import DAY_SECONDS
+from eed_delivery.ledger.access.sessions import SessionLedger, StoredSession
 from eed_delivery.ledger.access.tokens import StoredToken, TokenLedger
 from eed_delivery.ledger.access.users import StoredUser, UserLedger
-from eed_delivery.ledger.actor import SERVICE
+from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.model import KEY_LENGTH
 from eed_delivery.operations.refusals import InvalidRequest, OperationRefused, UnknownKey, WrongState
 from eed_delivery.operations.values import seconds_until_moment
 
 __all__ = [
-    "EXTRA_RIGHTS", "NewToken", "NewTokenRequest", "NewUserRequest", "OperatorRole", "Right", "StoredToken",
-    "StoredUser", "TokenOperations", "UserOperations",
+    "EXTRA_RIGHTS", "NewToken", "NewTokenRequest", "NewUserRequest", "OperatorRole", "Right", "SessionOperations",
+    "StoredSession", "StoredToken", "StoredUser", "TokenOperations", "UserOperations",
 ]  # fmt: skip
 
 LONGEST_DAYS = 365
@@ -94,8 +95,10 @@ class NewToken:
 class UserOperations:
     """Adds, lists and revokes users. Each call raises `DatabaseGone`, or `OperationRefused`."""
 
-    def __init__(self, users: UserLedger) -> None:
+    def __init__(self, users: UserLedger, *, may_add_admins: bool = True) -> None:
+        """Not `may_add_admins`: who added one could be the second person of their own act."""
         self._users = users
+        self._may_add_admins = may_add_admins
 
     def all(self) -> tuple[StoredUser, ...]:
         """All users by name, the revoked ones too."""
@@ -103,6 +106,9 @@ class UserOperations:
 
     def add(self, new: NewUserRequest) -> None:
         """Add a user. A revoked one of this name is replaced."""
+        if not self._may_add_admins and Right.ADMIN in RIGHTS_OF[new.role]:
+            what = "operators.second_person is set, and another admin could approve what you ask for"
+            raise OperationRefused(what, which="role", do="Add an admin on the command line.")
         try:
             from eed_delivery.access.passwords import hashed  # of the extra `operators`
         except ModuleNotFoundError as error:
@@ -146,3 +152,20 @@ class TokenOperations:
         """End a token at once."""
         if not self._tokens.revoke(name):
             raise UnknownKey(f"there is no token {name} that is not revoked", which=f"token {name}")
+
+
+class SessionOperations:
+    """Lists and ends sessions, as `UserOperations` does users."""
+
+    def __init__(self, sessions: SessionLedger, who: Actor) -> None:
+        self._sessions = sessions
+        self._who = who
+
+    def all(self) -> tuple[StoredSession, ...]:
+        """The sessions that last, the latest first."""
+        return tuple(self._sessions.all())
+
+    def revoke(self, session: str) -> None:
+        """End a session at once."""
+        if not self._sessions.revoke(session, self._who):
+            raise UnknownKey(f"there is no session {session}", which=f"session {session}")

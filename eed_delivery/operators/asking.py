@@ -1,5 +1,7 @@
 """Who asks for a long act, and whether they may."""
 
+from collections.abc import Collection
+
 from eed_delivery.access.rights import Right
 from eed_delivery.model import EmailState
 from eed_delivery.operations.long_acts.requests import KINDS
@@ -19,6 +21,13 @@ def require(right: Right, what: str) -> None:
     if not caller_now().may(right):
         detail = f"{what} needs the right {right.value}."
         raise HttpProblem(403, "no_right", detail, "Ask an admin for it.", facts={"right": right.value})
+
+
+def refuse_beyond(rights: Collection[Right]) -> None:
+    """Nobody gives a right that they do not have. Raises `HttpProblem`."""
+    if beyond := sorted(right.value for right in rights if not caller_now().may(right)):
+        what = f"You do not have the right {' and '.join(beyond)}, and cannot give it."
+        raise HttpProblem(403, "no_right", what, "Ask an admin who has it.", facts={"right": beyond[0]})
 
 
 def require_for(act: LongAct) -> None:

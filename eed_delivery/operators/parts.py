@@ -9,6 +9,7 @@ from eed_delivery.access.callers import Callers
 from eed_delivery.access.logging_in import LoggingIn
 from eed_delivery.access.request_rates import RequestRates
 from eed_delivery.config import OperatorsSettings
+from eed_delivery.operations.access import SessionOperations, TokenOperations, UserOperations
 from eed_delivery.operations.actor import Actor
 from eed_delivery.operations.auditing import AuditQueries
 from eed_delivery.operations.channels import ChannelOperations
@@ -81,6 +82,12 @@ class PersonsOperations(Protocol):
     def approvals(self) -> Approvals: ...
     @property
     def tonight(self) -> TonightQueries: ...
+    @property
+    def users(self) -> UserOperations: ...
+    @property
+    def tokens(self) -> TokenOperations: ...
+    @property
+    def sessions(self) -> SessionOperations: ...
     @property
     def repeats(self) -> Repeats: ...
 

@@ -59,10 +59,10 @@ def right_of(app: Flask, endpoint: str) -> RouteRight:
     return found
 
 
-def command_of(app: Flask, endpoint: str, given: Mapping[str, str]) -> str:
+def command_of(app: Flask, endpoint: str, given: Mapping[str, Any]) -> str:
     """The command line that does the same as a route with these names in its path. "" where there is none."""
     command = getattr(app.view_functions.get(endpoint), COMMAND, "")
-    quoted = {name: shlex.quote(value) for name, value in given.items()}
+    quoted = {name: shlex.quote(str(value)) for name, value in given.items()}
     return f"eed-delivery {command.format_map(quoted)}" if command else ""
 
 

@@ -5,6 +5,7 @@ The rows are written as the service would have left them. Nothing was sent.
 
 import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Table, insert
@@ -12,11 +13,13 @@ from sqlalchemy import Table, insert
 from eed_delivery.events import DeliveryOutcome, EventKind
 from eed_delivery.ledger.acts import ActKind, ActObject
 from eed_delivery.ledger.schema import (
+    eed_api_token,
     eed_attempt,
     eed_audit,
     eed_channel,
     eed_email,
     eed_event,
+    eed_hold,
     eed_job,
     eed_suppression,
     eed_worker,
@@ -67,6 +70,8 @@ def fill(world: World) -> None:
     _put(world, eed_audit, *acts)
     _put(world, eed_channel, _channel("letters", "anna", LETTERS), _channel("hostile", EVIL[:200], {"kind": LONG}))
     _put(world, eed_suppression, *(_entry(n, source) for n, source in enumerate(SOURCES)), _entry(9, "bounce", EVIL))
+    _put(world, eed_hold, _hold(7, "example.net", "their server moves"))
+    _put(world, eed_api_token, _token("old server"), _token(f"{LONG}"[:180]))
     hosts = ("mail-1.example.com", "mail-2.example.com")
     roles = ("publisher", "sweeper", "worker", "worker")
     _put(world, eed_worker, *(_process(host, role, n) for host in hosts for n, role in enumerate(roles)))
@@ -146,6 +151,17 @@ SOURCES = ("bounce", "complaint", "unsubscribe", "operator", "import")
 def _entry(n: int, source: str, reason: str = "said so") -> dict[str, Any]:
     address, at = f"{'x' * 60}{n}@example.com", NOW - timedelta(days=9)
     return {"address": address, "category": "", "reason": reason[:200], "source": source, "created_at": at}
+
+
+def _hold(hold_id: int, domain: str, reason: str) -> dict[str, Any]:
+    facts = {"hold_id": hold_id, "scope": "domain", "subject": domain, "reason": reason, "who": "anna"}
+    return {**facts, "held_at": NOW, "in_force_at": NOW}
+
+
+def _token(name: str) -> dict[str, Any]:
+    times = {"made_at": NOW, "expires_at": NOW + timedelta(days=30)}
+    facts = {"name": name, "digest": sha256(name.encode()).digest(), "role": "operator", "scopes": "nudge view"}
+    return {**facts, "made_by": "anna", **times}
 
 
 def _channel(name: str, who: str, settings: dict[str, Any]) -> dict[str, Any]:

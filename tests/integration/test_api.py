@@ -403,6 +403,25 @@ ACTS: dict[str, Act] = {
     "channel_remove": (
         STORED, ("channel", "remove", "letters"), "DELETE", "/api/v1/channels/letters", None, {},
     ),
+    "user_add": (
+        "", ("user", "add", "anna", "--role", "operator", "--password-stdin"),
+        "POST", "/api/v1/users", {"name": "anna", "password": "correct horse battery", "role": "operator"}, {},
+    ),
+    "user_revoke": (
+        "INSERT INTO eed_user (name, password_hash, role, rights, made_by, made_at)"
+        " VALUES ('anna', 'x', 'operator', '', 'x', '2026-01-01')",
+        ("user", "revoke", "anna"), "DELETE", "/api/v1/users/anna", None, {},
+    ),
+    "token_revoke": (
+        "INSERT INTO eed_api_token (name, digest, role, scopes, made_by, made_at, expires_at)"
+        f" VALUES ('old/one', X'{'00' * 32}', 'operator', '', 'x', '2026-01-01', '2999-01-01')",
+        ("token", "revoke", "old/one"), "DELETE", "/api/v1/tokens/old/one", None, {},
+    ),
+    "session_revoke": (
+        f"INSERT INTO eed_session (digest, user_name, made_at, seen_at, ends_at) VALUES (X'{'ab' * 32}', 'anna',"
+        " '2026-01-01', '2998-01-01', '2999-01-01')",
+        ("session", "revoke", "ab" * 8), "DELETE", f"/api/v1/sessions/{'ab' * 8}", None, {},
+    ),
     "domain_hold": (
         "", ("hold", "add", "--domain", "Example.NET", "--reason", "r", "--no-wait"),
         "POST", "/api/v1/holds", {"scope": "domain", "subject": "Example.NET", "reason": "r"}, {},
@@ -445,6 +464,9 @@ RESULT = (
     "SELECT scope, subject, reason FROM eed_hold ORDER BY 1",
     "SELECT channel, per_second, reason FROM eed_pace ORDER BY 1",
     "SELECT name, settings, version FROM eed_channel ORDER BY 1",
+    "SELECT name, role, rights, revoked_at IS NULL FROM eed_user ORDER BY 1",
+    "SELECT name, role, scopes, revoked_at IS NULL FROM eed_api_token WHERE name <> 'admin' ORDER BY 1",
+    "SELECT user_name FROM eed_session",
     "SELECT address, category, reason, source FROM eed_suppression ORDER BY 1",
     "SELECT kind, job_id FROM eed_webhook ORDER BY 1",
 )
@@ -460,11 +482,14 @@ def outcome(site: Site, act: str, before: str, do: Callable[[], object]) -> tupl
         "eed_hold",
         "eed_pace",
         "eed_channel",
+        "eed_session",
+        "eed_user",
         "eed_suppression",
         "eed_audit",
         "eed_idempotency_key",
     ):
         site.world.execute(f"DELETE FROM {table}")
+    site.world.execute("DELETE FROM eed_api_token WHERE name = 'old/one'")
     site.world.enlist()
     if before:
         site.world.execute(before)
@@ -472,12 +497,20 @@ def outcome(site: Site, act: str, before: str, do: Callable[[], object]) -> tupl
     return [site.world.execute(query) for query in RESULT], site.world.execute(AUDIT, act=act)
 
 
+def stdin_of(words: tuple[str, ...], body: Any) -> str | None:
+    """What the command reads of what the API gets as a body."""
+    if "--password-stdin" in words:
+        return str(body["password"])
+    if "-" in words:
+        return body if isinstance(body, str) else json.dumps(body["settings"])
+    return None
+
+
 @pytest.mark.parametrize("act", ACTS)
 def test_an_act_does_the_same_and_leaves_the_same_row_in_the_audit_from_each_surface(site: Site, act: str) -> None:
     before, words, method, path, body, headers = ACTS[act]
     site.token("admin")
-    stdin = body if isinstance(body, str) else json.dumps(body["settings"]) if "-" in words else None
-    by_command = outcome(site, act, before, lambda: site.cli.good(*words, stdin=stdin))
+    by_command = outcome(site, act, before, lambda: site.cli.good(*words, stdin=stdin_of(words, body)))
     assert {row[0] for row in site.world.execute("SELECT surface FROM eed_audit WHERE act = :act", act=act)} == {"cli"}
     by_api = outcome(site, act, before, lambda: site.json(method, path, body, **headers))
     assert by_api == by_command

@@ -31,6 +31,8 @@ BODIES = {
     "/emails/search": {"key": "1000"}, "/suppressions/search": {"address": "a@example.com"},
     "/suppressions": {"addresses": ["a@example.com"], "reason": "x"},
     "/suppressions/remove": {"addresses": ["a@example.com"]},
+    "/v1/users": {"name": "anna", "password": "x", "role": "viewer"},
+    "/v1/tokens": {"name": "anna", "role": "viewer", "expires_at": "2001-01-01T00:00:00Z"},
     "/check": {}, "/v1/channels": {"name": "x", "settings": {}}, "/channels/default": {"settings": {}},
 }  # fmt: skip
 WANTED: dict[tuple[str, str], RouteRight] = {
@@ -63,6 +65,14 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/api/v1/channel-kinds"): Right.VIEW,
     ("POST", "/api/v1/channels/<name>/hold"): Right.OPERATE,
     ("DELETE", "/api/v1/channels/<name>/hold"): Right.OPERATE,
+    ("GET", "/api/v1/users"): Right.ADMIN,
+    ("POST", "/api/v1/users"): Right.ADMIN,
+    ("DELETE", "/api/v1/users/<path:name>"): Right.ADMIN,
+    ("GET", "/api/v1/tokens"): Right.ADMIN,
+    ("POST", "/api/v1/tokens"): Right.ADMIN,
+    ("DELETE", "/api/v1/tokens/<path:name>"): Right.ADMIN,
+    ("GET", "/api/v1/sessions"): Right.ADMIN,
+    ("DELETE", "/api/v1/sessions/<session>"): Right.ADMIN,
     ("GET", "/api/v1/holds"): Right.VIEW,
     ("GET", "/api/v1/holds/<hold_id>"): Right.VIEW,
     ("POST", "/api/v1/holds"): Right.OPERATE,
@@ -120,6 +130,8 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/session"): Right.VIEW,
     ("POST", "/session"): Right.VIEW,
     ("GET", "/processes"): Right.VIEW,
+    ("GET", "/settings"): Right.VIEW,
+    ("GET", "/holds/<int:hold_id>"): Right.VIEW,
     ("GET", "/channels"): Right.VIEW,
     ("GET", "/channels/<name>"): Right.VIEW,
     ("POST", "/channels/<name>/check"): Right.OPERATE,
@@ -128,6 +140,14 @@ WANTED: dict[tuple[str, str], RouteRight] = {
         (method, path): right
         for method in ("GET", "POST")
         for path, right in {
+            "/holds/add": Right.OPERATE,
+            "/holds/<int:hold_id>/release": Right.OPERATE,
+            "/settings/pace": Right.ADMIN,
+            "/settings/users/add": Right.ADMIN,
+            "/settings/users/<path:name>/revoke": Right.ADMIN,
+            "/settings/tokens/add": Right.ADMIN,
+            "/settings/tokens/<path:name>/revoke": Right.ADMIN,
+            "/settings/sessions/<session>/revoke": Right.ADMIN,
             "/suppressions": Right.VIEW,
             "/suppressions/add": Right.OPERATE,
             "/suppressions/import": Right.OPERATE,
@@ -224,6 +244,8 @@ def test_each_route_lets_in_who_has_its_right_and_nobody_else(site: Site, caller
             path.replace("<path:key>", "1")
             .replace("<name>", "default")
             .replace("<kind>", "smtp")
+            .replace("<int:hold_id>", "1")
+            .replace("<session>", "0123456789abcdef")
             .replace("<path:name>", "style.css")
             .replace("<hold_id>", "1")
             .replace("<operation>", "0123456789abcdef")

@@ -17,6 +17,7 @@ from eed_delivery.app import operations as composition
 from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.app.operations import Operations
 from eed_delivery.cli.given import command_line
+from eed_delivery.ledger.access.sessions import SessionLedger
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject
 from eed_delivery.ledger.auditing import AuditEntry, AuditFilter, AuditLedger
@@ -43,7 +44,7 @@ from eed_delivery.operations.resending import ResendRequest
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.sifting import SiftRequest
 from eed_delivery.operations.suppression.listing import EntriesRequest, RemoveRequest, SuppressRequest
-from eed_delivery.operations.suppression.moving import ImportRequest
+from eed_delivery.operations.suppression.moving import ImportRequest, UploadedEntries
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.reading import TextFile, read_text
 from eed_delivery.pseudonyms import Pseudonyms
@@ -350,6 +351,20 @@ def revoke_user(place: Place) -> Callable[[], object]:
     return lambda: place.operations.users.revoke("bert")
 
 
+SESSION = bytes(range(32))
+
+
+def revoke_session(place: Place) -> Callable[[], object]:
+    SessionLedger(place.world.database, 900, 3600).begin(SESSION, Actor("bert", "page"))
+    place.forget()
+    return lambda: place.operations.sessions.revoke(SESSION.hex()[:16])
+
+
+def upload_list(place: Place) -> Callable[[], object]:
+    content = b"a1@example.com\na2@example.com"
+    return lambda: place.operations.suppression_moving.upload(UploadedEntries(io.BytesIO(content), reason="found"))
+
+
 def revoke_token(place: Place) -> Callable[[], object]:
     place.operations.tokens.add(NEW_TOKEN)
     place.forget()
@@ -453,6 +468,9 @@ ACTS: Mapping[str, Case] = {
         {"after": {"role": "operator", "rights": "see_recipients"}},
     ),
     "users.revoke": Case(ActKind.USER_REVOKE, revoke_user, ActObject.USER, "bert", {}),
+    "sessions.revoke": Case(
+        ActKind.SESSION_REVOKE, revoke_session, ActObject.USER, "bert", {"after": {"session": SESSION.hex()[:16]}}
+    ),
     "tokens.add": Case(
         ActKind.TOKEN_ADD,
         lambda place: lambda: place.operations.tokens.add(NEW_TOKEN),
@@ -535,6 +553,13 @@ ACTS: Mapping[str, Case] = {
         None,
         {"reason": "of the old service", "count": 2001, "counts": {"added": 2001, "prolonged": 0}},
         rows=3,
+    ),
+    "suppression_moving.upload": Case(
+        ActKind.SUPPRESSION_IMPORT,
+        upload_list,
+        ActObject.SUPPRESSION_LIST,
+        None,
+        {"reason": "found", "count": 2, "counts": {"added": 2, "prolonged": 0}},
     ),
     "persons.erase": Case(
         ActKind.PERSON_ERASE,
@@ -786,6 +811,7 @@ EXEMPT: Mapping[str, str] = {
     "jobs.progress": "counts and speeds",
     "reporting.certificate": "counts and digests",
     "users.all": "operators, and no recipient",
+    "sessions.all": "operators, and no recipient",
     "tokens.all": "names of tokens",
     "repeats.take": _REPEAT,
     "repeats.act": _REPEAT,
@@ -819,6 +845,8 @@ EXEMPT: Mapping[str, str] = {
     "channels.all": "settings, and places of secrets",
     "channels.view": "settings, and places of secrets",
     "channels.check": _CHECK,
+    "channels.trial": _CHECK,
+    "suppression.needs_another": _COUNTS,
     "channels.on_wire": "counts and times",
     "channels.leaving": "counts and times",
     "channels.check_name": "whether a name can be had",

@@ -1,6 +1,7 @@
 """Sessions of logged-in users, by the SHA-256 of the id in their cookie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -21,6 +22,21 @@ SEEN = (
 )
 
 _TIMES = (seconds_until(eed_session.c.seen_at).label("seen"), seconds_until(eed_session.c.ends_at).label("most"))
+
+
+ID_LENGTH = 16
+"""Characters of a session's id for people. It is the beginning of a hash, and lets nobody in."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session that lasts. Times are UTC."""
+
+    id: str
+    user: str
+    made_at: datetime
+    seen_at: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,34 @@ class SessionLedger:
 
         return self._database.run(work)
 
+    def all(self) -> list[StoredSession]:
+        """The sessions that last, the latest first."""
+        s = eed_session.c
+        lasts = (s.ends_at > utc_now(), s.seen_at > utc_in(-self._idle_seconds))
+        statement = select(eed_session).where(*lasts).order_by(s.made_at.desc(), s.digest)
+
+        def read(c: Connection) -> list[StoredSession]:
+            return [
+                StoredSession(_id(row.digest), row.user_name, row.made_at, row.seen_at, row.ends_at)
+                for row in c.execute(statement)
+            ]
+
+        return self._database.run(read)
+
+    def revoke(self, session: str, who: Actor) -> bool:
+        """End a session by its id for people. False: there is none."""
+        s, act = eed_session.c, Act(ActKind.SESSION_REVOKE, object=ActObject.USER)
+
+        def work(c: Connection) -> bool:
+            rows = c.execute(select(s.digest, s.user_name)).all()
+            found = next((row for row in rows if _id(row.digest) == session), None)
+            if found is None or c.execute(delete(eed_session).where(s.digest == found.digest)).rowcount != 1:
+                return False
+            note(c, who, replace(act, key=found.user_name, after={"session": session}))
+            return True
+
+        return self._database.did(work)
+
     def end(self, digest: bytes, who: Actor = SERVICE) -> bool:
         """End a session. False: there is none."""
 
@@ -92,3 +136,7 @@ class SessionLedger:
             return True
 
         return self._database.did(work)
+
+
+def _id(digest: bytes) -> str:
+    return bytes(digest).hex()[:ID_LENGTH]
