@@ -14,6 +14,7 @@ from eed_delivery.config.environment import is_own_secret
 from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
+from eed_delivery.ledger.channels.listing import stored as as_stored
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
 from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts
@@ -293,6 +294,10 @@ class ChannelOperations:
         if not self._own_secrets and (keys := [key for key, text in _texts(settings) if is_own_secret(text)]):
             what, remedy = "it is a secret of the service itself", "Use one of the channel's own, or the command line."
             raise ConfigError([Problem(f"channel.{name}.{key}", what, remedy) for key in keys])
+        try:
+            as_stored(settings)
+        except ValueError as error:
+            raise ConfigError([Problem(f"channel.{name}", str(error), "Shorten them.")]) from error
         return channel
 
     def _look(self) -> FoundChannels:

@@ -133,6 +133,12 @@ def test_pages_and_api_let_no_channel_have_a_secret_of_the_service(site: Site, r
     site.cli.good("channel", "create", "x", "--settings", "-", stdin=json.dumps(settings))
 
 
+def test_settings_that_are_too_long_are_refused(site: Site) -> None:
+    settings = {**LETTERS, "username": "x" * 100_000, "password": "env:RELAY_PASSWORD"}
+    status, problem = site.problem("POST", "/api/v1/channels", {"name": "x", "settings": settings})
+    assert (status, "longer than" in str(problem)) == (422, True)
+
+
 def test_a_check_before_saving_saves_nothing(site: Site) -> None:
     folder = {"kind": "eml_folder", "directory": str(site.cli.emails), "queue": {"create": "true"}}
     typed = {
