@@ -4,6 +4,7 @@
 # make coverage       make test, and which lines it runs
 # make faults  try to break it: every fault scenario, a table of what came of it
 # make faults-long    the same for a release (hours); with SERVER=mysql on MySQL in place of MariaDB
+# make fuzz-api    Schemathesis asks every operation of the API; more with EXAMPLES=1000
 # make bench   how fast it is, beside Celery and others: a table
 # make bench-500k     500,000 emails with a 60 KB attachment each, ours alone
 # make lint    style, types, which module may import which, and the messages of new commits
@@ -18,6 +19,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH := $(VENV)/.installed-bench
+FUZZ := $(VENV)/.installed-fuzz
+EXAMPLES ?= 100
 LOCKS := requirements
 # Each package by the hash of its file, and none beside: the locks are complete, so there is nothing to resolve.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
@@ -28,7 +31,7 @@ COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-quick coverage faults faults-long bench bench-500k lint lock clean
+.PHONY: demo test test-quick coverage faults faults-long fuzz-api bench bench-500k lint lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
@@ -37,7 +40,7 @@ demo: $(INSTALLED)
 # build/tests.xml says where the time went: python -m tests.durations build/tests.xml. Coverage costs more CPU, so it is
 # measured where CI is set.
 WORKERS ?= 4
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --junitxml=build/tests.xml
+PYTEST := $(BIN)/pytest -p no:schemathesis -n $(WORKERS) --dist worksteal --junitxml=build/tests.xml
 COVERAGE = $(if $(CI),--cov --cov-report=term --cov-fail-under=90)
 DATABASE ?= sqlite
 
@@ -61,6 +64,10 @@ faults: $(INSTALLED)
 faults-long: $(INSTALLED)
 	$(BIN)/python -m tests.servers.install
 	$(BIN)/python -m tests.faults --size long --database $(SERVER)
+
+# It is no package of the tests: it brings six, and would be loaded by each pytest.
+fuzz-api: $(FUZZ)
+	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES)
 
 # Nothing else should run on the machine meanwhile.
 bench: $(BENCH)
@@ -96,6 +103,10 @@ $(BENCH): $(INSTALLED) $(LOCKS)/bench.txt
 	$(PIP_INSTALL) --require-hashes -r $(LOCKS)/bench.txt
 	touch $(BENCH)
 
+$(FUZZ): $(INSTALLED) $(LOCKS)/fuzz.txt
+	$(PIP_INSTALL) --require-hashes -r $(LOCKS)/fuzz.txt
+	touch $(FUZZ)
+
 # The largest first: what it settles on holds for the others.
 lock:
 	$(PYTHON) -m venv build/lock
@@ -107,6 +118,7 @@ lock:
 	$(COMPILE) setup.cfg --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/run.txt
 	$(COMPILE) setup.cfg --extra sftp --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/sftp.txt
 	$(COMPILE) setup.cfg --extra operators --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/operators.txt
+	echo 'schemathesis >= 4.32' | $(COMPILE) - --constraints $(LOCKS)/tests.txt --output-file $(LOCKS)/fuzz.txt
 	echo uv | $(COMPILE) - --output-file $(LOCKS)/lock.txt
 
 clean:
