@@ -1,13 +1,11 @@
 """The steps of a person who does something at the pages, counted by the browser, and filmed on demand.
 
-A step is a page that is read, a form that is sent, or a call of the API. To open a form is none of its own. With
+A step is a page that is read, or a form that is sent. To open a form is none of its own. With
 TESTS_FILM=build/film in the environment there is a picture of each step in a folder of the task's name.
 """
 
 import os
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 from playwright.sync_api import Request
 
@@ -15,7 +13,7 @@ from tests.browser.served import ServedConsole
 from tests.browser.viewer import Viewer
 
 FILM = "TESTS_FILM"
-READ, SEND, CALL = "read", "send", "call"
+READ, SEND = "read", "send"
 
 
 class TaskSteps:
@@ -48,12 +46,6 @@ class TaskSteps:
         assert self._sent == before + 1, "one form"
         self._note(SEND)
         return self.page.inner_text("main")
-
-    def call(self, method: str, path: str, body: Any) -> Any:
-        """Make one call of the API, as an admin."""
-        answer = self.console.site.json(method, path, body, Idempotency_Key=str(uuid4()))
-        self._note(CALL)
-        return answer
 
     def end(self) -> None:
         """The task is done: nothing was sent beside what was counted."""

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 from eed_delivery.app.long_acts import long_act_steps
 from tests.browser.night import PAUSED
 from tests.browser.served import ServedConsole
-from tests.browser.steps import CALL, READ, SEND, TaskSteps
+from tests.browser.steps import READ, SEND, TaskSteps
 from tests.browser.viewer import Viewer
 from tests.waiting import until
 
@@ -102,18 +102,28 @@ def send_what_failed_again_with_a_canary(night: TaskSteps) -> None:
 
 
 def stop_everything(night: TaskSteps) -> None:
-    held = night.call("POST", "/api/v1/holds", {"scope": "all", "reason": "wrong letter"})
-    assert held["in_force_at"]
-    until(lambda: "Everything is held by token admin" in (night.open_form("/") or night.page.inner_text("main")))
-    night.console.site.json("DELETE", f"/api/v1/holds/{held['hold_id']}")
+    night.open_form("/holds/add")
+    night.page.fill("#reason", "wrong letter")
+    words = night.send("#act")
+    number = night.page.url.rpartition("/")[2]
+    try:
+        assert "Everything is held by admin" in words
+        assert "Last email let go" in words
+        until(lambda: "Everything is held by admin" in (night.open_form("/") or night.page.inner_text("main")))
+    finally:
+        night.console.site.cli.good("hold", "release", number)
 
 
 def slow_down(night: TaskSteps) -> None:
-    body = {"per_second": 5, "channel": "default", "reason": "the relay complains"}
-    assert night.call("PUT", "/api/v1/pace", body)
-    found = night.console.site.json("GET", "/api/v1/pace")
-    assert [(one["channel"], one["per_second"]) for one in found["paces"]] == [("default", 5.0)]
-    night.console.site.json("PUT", "/api/v1/pace", {**body, "per_second": None})
+    night.open_form("/settings/pace")
+    night.page.fill("#per_second", "5")
+    night.page.fill("#reason", "the relay complains")
+    words = night.send("#act")
+    try:
+        assert "The pace is 5 a second." in words
+        assert "the relay complains" in words
+    finally:
+        night.console.site.cli.good("pace", "clear", "--reason", "over")
 
 
 def send_to_one_who_was_suppressed_wrongly(night: TaskSteps) -> None:
@@ -144,8 +154,8 @@ TASKS = (
     NightTask("settle the doubts of the night", (READ, SEND, SEND), settle_the_doubts_of_the_night),
     NightTask("see the mended template and go on", (READ, SEND), see_the_mended_template_and_go_on),
     NightTask("send what failed again", (SEND,), send_what_failed_again_with_a_canary),
-    NightTask("stop everything", (CALL,), stop_everything),
-    NightTask("slow down", (CALL,), slow_down),
+    NightTask("stop everything", (SEND,), stop_everything),
+    NightTask("slow down", (SEND,), slow_down),
     NightTask("suppressed wrongly", (SEND, SEND), send_to_one_who_was_suppressed_wrongly),
     NightTask("who has paused it", (READ,), who_has_paused_it),
 )
