@@ -42,7 +42,7 @@ def main() -> None:
 
 def measure(stack: Stack, service: Service) -> None:
     stack.mail_up()
-    stack.start("run")
+    stack.start("run", anew=True)
     stack.wait_until(lambda: service.answers() and service.ask("GET", "/readyz")[0] == 200, "the service is ready")
     pause, took = threading.Event(), []
     for job_id in range(1, NUDGES + 1):

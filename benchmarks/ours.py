@@ -57,7 +57,7 @@ class Ours:
                 Stack(ground.url, ground.arena.sqs, ground.directory / "ours", {**SETTINGS, **places, **self.settings})
             )
             opened.callback(self._remove_queues)
-            self._services = [self._on(host) for host in self._hosts] or [self.stack.start(self._role)]
+            self._services = [self._on(host) for host in self._hosts] or [self.stack.start(self._role, anew=True)]
             self.stack.wait_until(lambda: all(s.log_events("ready") for s in self._services), "the service is ready")
             self._at_the_end = opened.pop_all()
         return self
@@ -94,7 +94,7 @@ class Ours:
         ground = self._ground
         ports = (ground.arena.database.port, ground.arena.sqs.port, ground.smtp_port)
         environ = environ_at(ground.url, *(host.reach(CABLE, port) for port in ports))
-        return self.stack.start(self._role, environ=environ, within=host.within)
+        return self.stack.start(self._role, environ=environ, within=host.within, anew=True)
 
     def _remove_queues(self) -> None:
         for url in (self.stack.queue_url, self.stack.dead_letter_url):
