@@ -68,16 +68,14 @@ def _chosen(seal: Seal) -> ChosenEntry | None:
 
 
 def _asking(chosen: ChosenEntry | None) -> Confirmation:
-    what = ("The next job sends to it. Emails that a job has suppressed already stay so.",)
+    what = ("The next job sends to it. Emails that a job has suppressed stay so, until each is sent again.",)
     if chosen is None:
         fields = (ADDRESS, CATEGORY, EVERY, REASON, EVIDENCE)
         return Confirmation("Take an address off the suppression list", what, "Take it off", LIST, fields)
-    scope = (
-        f"Its entry for the category {chosen.category} goes." if chosen.category else "Its entry for every email goes."
-    )
+    scope = f"the category {chosen.category}" if chosen.category else "every email"
     return Confirmation(
         title=f"Take {chosen.address} off the suppression list?",
-        what=(f"Its entry for {scope} goes.", *what),
+        what=(f"Its entry for {scope} is removed.", *what),
         button="Take it off",
         back=LIST,
         fields=(REASON, EVIDENCE),
