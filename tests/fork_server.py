@@ -16,12 +16,14 @@ import gc
 import importlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -30,7 +32,7 @@ from multiprocessing import util
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.servers import die_with_parent, start
+from tests.servers import die_with_parent, start, temporary_directory
 
 IMPORTED = (
     "eed_delivery.app.preload",
@@ -46,7 +48,6 @@ IMPORTED = (
 BYTES = 1 << 18
 """The largest request. An environment may have as many."""
 PROGRAM = "from tests.fork_server import serve; serve()"
-GONE = -signal.SIGKILL
 
 
 @cache
@@ -62,12 +63,9 @@ class ForkServer:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BYTES)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("EED_", "AWS_"))}
-        self._process = start(
-            [sys.executable, "-c", PROGRAM, str(theirs.fileno())],
-            Path(os.devnull),
-            environ,
-            pass_fds=[theirs.fileno()],
-        )
+        self._log = temporary_directory("fork-server") / "log"
+        command = [sys.executable, "-c", PROGRAM, str(theirs.fileno())]
+        self._process = start(command, self._log, environ, pass_fds=[theirs.fileno()])
         theirs.close()
 
     def start(self, words: Sequence[str], environ: Mapping[str, str], log: Path) -> "ForkedProcess":
@@ -81,16 +79,20 @@ class ForkServer:
         request = {"words": [*words], "environ": {**environ}, "directory": os.getcwd()}
         with theirs:
             socket.send_fds(self._ours, [json.dumps(request).encode()], [theirs.fileno(), *streams])
-        return ForkedProcess(ours)
+        return ForkedProcess(ours, self._log)
 
 
 class ForkedProcess:
     """A process that the fork server has started, with what `subprocess.Popen` offers of it."""
 
-    def __init__(self, told: socket.socket) -> None:
+    def __init__(self, told: socket.socket, log: Path) -> None:
         self._told = told
-        self.pid = int(self._hear(None))
+        self._lock = threading.Lock()  # a test may wait in one thread and ask in another one, as with Popen
         self.returncode: int | None = None
+        first = self._told.recv(BYTES)
+        if not first:
+            raise RuntimeError(f"the fork server has ended. Its log ends:\n{log.read_text(errors='replace')[-3000:]}")
+        self.pid = int(first)
 
     def poll(self) -> int | None:
         """Its exit code, as Popen gives it, or None while it runs."""
@@ -100,13 +102,14 @@ class ForkedProcess:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its exit code. Raises `subprocess.TimeoutExpired`."""
-        if self.returncode is None:
-            try:
-                self.returncode = int(self._hear(timeout))
-            except (TimeoutError, BlockingIOError):
-                raise subprocess.TimeoutExpired("eed-delivery", timeout or 0) from None
-            self._told.close()
-        return self.returncode
+        with self._lock:
+            if self.returncode is None:
+                if not select.select([self._told], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired("eed-delivery", timeout or 0)
+                # Without an answer the fork server is gone, and its children with it.
+                self.returncode = int(self._told.recv(BYTES) or -signal.SIGKILL)
+                self._told.close()
+            return self.returncode
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -119,10 +122,6 @@ class ForkedProcess:
     def _signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
-
-    def _hear(self, timeout: float | None) -> bytes:
-        self._told.settimeout(timeout)
-        return self._told.recv(BYTES) or b"%d" % GONE  # the fork server is gone, and its children with it
 
 
 def serve() -> None:
@@ -164,12 +163,11 @@ def _fork_on_request(requests: socket.socket) -> list[str] | None:
             request, told, streams = json.loads(message), socket.socket(fileno=descriptors[0]), descriptors[1:]
             pid = os.fork()
             if not pid:
-                _become(request, streams)
+                _become(request, streams, told)
                 return list(request["words"])
             for stream in streams:
                 os.close(stream)
             told_by_pid[pid] = told
-            told.send(b"%d" % pid)
 
 
 def _tell_of_the_dead(told_by_pid: dict[int, socket.socket]) -> None:
@@ -181,7 +179,7 @@ def _tell_of_the_dead(told_by_pid: dict[int, socket.socket]) -> None:
             told.close()
 
 
-def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
+def _become(request: dict[str, Any], streams: Sequence[int], told: socket.socket) -> None:
     """A session, signals, streams, a folder and an environment of its own, as a new interpreter would have."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -190,9 +188,11 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
     os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    os.closerange(3, 1024)
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    told.send(b"%d" % os.getpid())  # its session is there: whoever knows the pid may end the group
+    told.detach()
+    os.closerange(3, 1024)
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: SIM115
     sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc] # noqa: SIM115

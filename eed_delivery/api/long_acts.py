@@ -308,7 +308,7 @@ def operation_answer(act: LongAct) -> OperationAnswer:
         kind=act.kind,
         state=act.state,
         selection=selection,
-        parameters=dict(act.parameters),
+        parameters={name: shown(one) if isinstance(one, str) else one for name, one in act.parameters.items()},
         reason=shown_or_none(act.reason),
         who=act.who.name,
         total=act.total,

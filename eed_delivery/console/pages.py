@@ -50,7 +50,7 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))
     entries = Seal(parts.secret, "suppressions")
-    suppressions.add(routes, entries)
+    suppressions.add(routes, entries, Seal(parts.secret, "suppressions-after"))
     unsuppressing.add(routes, entries)
     app.register_blueprint(blueprint)
     ConsoleFrame(app, parts)

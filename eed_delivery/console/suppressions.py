@@ -48,14 +48,14 @@ FILE = (
 )
 
 
-def add(routes: PageRoutes, seal: Seal) -> None:
-    """The routes of this subject."""
-    _add_list(routes, seal)
+def add(routes: PageRoutes, entries: Seal, places: Seal) -> None:
+    """The routes of this subject. `entries` seals what can be removed, `places` where the next page begins."""
+    _add_list(routes, entries, places)
     _add_entry(routes)
     _add_import(routes)
 
 
-def _add_list(routes: PageRoutes, seal: Seal) -> None:
+def _add_list(routes: PageRoutes, entries: Seal, places: Seal) -> None:
     @routes.page(
         "/suppressions",
         Right.VIEW,
@@ -70,15 +70,15 @@ def _add_list(routes: PageRoutes, seal: Seal) -> None:
         errors = form_errors(FILTERS, given)
         if not caller_now().may(Right.SEE_RECIPIENTS):
             errors += [FormError(name, NO_RIGHT) for name in PERSONAL if given[name]]
-        found = None if errors else operations_now().suppression.page(_wanted(given, seal), SHOWN)
+        found = None if errors else operations_now().suppression.page(_wanted(given, places), SHOWN)
         forbidden = any(error.what is NO_RIGHT for error in errors)
-        facts: dict[str, Any] = {"fields": FILTERS, "given": given, "errors": errors, **_shown(found, seal)}
+        facts: dict[str, Any] = {"fields": FILTERS, "given": given, "errors": errors, **_shown(found, entries, places)}
         status = 403 if forbidden else 422 if errors else 200
         return page("suppressions.html", title="Suppressed addresses", status=status, **facts)
 
 
-def _wanted(given: Mapping[str, str], seal: Seal) -> EntriesRequest:
-    after = seal.opened(request.form.get("after", ""))
+def _wanted(given: Mapping[str, str], places: Seal) -> EntriesRequest:
+    after = places.opened(request.form.get("after", ""))
     return EntriesRequest(
         address=given["address"] or None,
         domain=given["domain"] or None,
@@ -90,13 +90,13 @@ def _wanted(given: Mapping[str, str], seal: Seal) -> EntriesRequest:
     )
 
 
-def _shown(found: EntriesPage | None, seal: Seal) -> dict[str, Any]:
+def _shown(found: EntriesPage | None, entries: Seal, places: Seal) -> dict[str, Any]:
     """The entries, each with what the page needs to ask about its removal."""
     if found is None:
         return {"entries": None, "next": ""}
-    after = "" if found.next_after is None else seal.sealed(found.next_after.encode())
-    entries = [(one, seal.sealed(json.dumps([one.address, one.category]).encode())) for one in found.entries]
-    return {"entries": entries, "next": after}
+    after = "" if found.next_after is None else places.sealed(found.next_after.encode())
+    sealed = [(one, entries.sealed(json.dumps([one.address, one.category]).encode())) for one in found.entries]
+    return {"entries": sealed, "next": after}
 
 
 def _add_entry(routes: PageRoutes) -> None:

@@ -68,7 +68,9 @@ def _chosen(seal: Seal) -> ChosenEntry | None:
 
 
 def _asking(chosen: ChosenEntry | None) -> Confirmation:
-    what = ("The next job sends to it. Emails that a job has suppressed stay so, until each is sent again.",)
+    what = (
+        "The next job sends to it. Emails that a job has suppressed stay so. Each can be sent again as a new email.",
+    )
     if chosen is None:
         fields = (ADDRESS, CATEGORY, EVERY, REASON, EVIDENCE)
         return Confirmation("Take an address off the suppression list", what, "Take it off", LIST, fields)

@@ -204,13 +204,13 @@ def test_a_page_says_two_minutes_ahead_that_the_session_ends_and_prolongs_it(
     page.fill("#reason", "a long reason")
     page.clock.run_for(700_000)
     assert words.inner_text() == ""
-    _idle(console, 790)
+    _idle(console, 782)
     page.clock.run_for(90_000)
     until(lambda: "Your session ends in 2 minutes." in words.inner_text())
     assert violations(page) == []
     page.click("#stay")
     until(lambda: words.inner_text() == "")
-    _idle(console, 890)
+    _idle(console, 850)
     page.clock.run_for(790_000)
     until(lambda: "Your session ends in 1 minute." in words.inner_text())
     _idle(console, 910)

@@ -441,7 +441,7 @@ def test_the_counts_of_a_chunk_are_added_and_the_lease_begins_anew(world: World)
     assert str(world.scalar("SELECT lease_until FROM eed_job WHERE job_id = 1")) < FUTURE
 
 
-WITH_TESTS_OF_THEIR_OWN = (enlisting.REGENERATE, worker.WENT_BEFORE, suppression.COMPLAINED)
+WITH_TESTS_OF_THEIR_OWN = (enlisting.REGENERATE, worker.WENT_BEFORE, suppression.WISHED)
 
 LISTED = {"address": "a@example.com", "category": "news", "expires_at": FUTURE}
 WHO = {"its_address": "a@example.com", "its_category": "news", "why": "x", "by": "test"}
@@ -754,7 +754,7 @@ def test_only_tries_of_this_email_without_an_address_are_said_to_have_gone_to_th
 def test_a_complaint_marks_the_entry_it_is_about_and_no_other_source_replaces_it(world: World) -> None:
     others = [{**LISTED, "category": ""}, {**LISTED, "address": "b@example.com"}]
     listed(world, {**LISTED, "expires_at": None}, *others)
-    complained = Case(suppression.COMPLAINED, {**WHO, "by": "complaint"}, {}, [])
+    complained = Case(suppression.WISHED, {**WHO, "by": "complaint"}, {}, [])
     assert (fits(world, complained), fits(world, complained)) == (1, 0)
     source = "SELECT address, category FROM eed_suppression WHERE source = 'complaint'"
     assert world.execute(source) == [("a@example.com", "news")]

@@ -214,6 +214,7 @@ def test_migrations_that_are_broken_off_at_each_statement_end_at_the_same_schema
         assert compare_metadata(context, metadata) == []
         assert revision.current(connection) == revision.head()
     assert len(made) == len(set(made))
+    assert bool(made) == (engine.dialect.name != "sqlite"), "SQLite takes back what was broken off"
     engine.dispose()
 
 

@@ -190,6 +190,38 @@ def test_a_complaint_marks_what_stands_for_ever_and_nothing_replaces_it(world: W
     found = [(one.address, one.source) for one in suppression(world).entries(SuppressionFilter())]
     assert found == [("a@example.com", "complaint"), ("b@example.com", "complaint")]
     assert world.scalar("SELECT COUNT(*) FROM eed_audit WHERE counts LIKE '%marked%'") == 1
+    of_one = "SELECT state_before, state_after FROM eed_audit WHERE object_key = 'a@example.com'"
+    ((before, after),) = world.execute(of_one)
+    assert ("asked" in before, "spam" in after) == (True, True)
+
+
+@pytest.mark.parametrize("first", ["operator", "bounce", "unsubscribe", "complaint"])
+@pytest.mark.parametrize("until", [None, SOON])
+def test_the_wish_of_a_recipient_marks_what_stands_and_a_complaint_weighs_more(
+    world: World, first: str, until: datetime | None
+) -> None:
+    (one,) = world.add_job(["a@example.com"])
+    world.enlist()
+    suppression(world).enter([entry(source=first, expires_at=until)])
+    assert UnsubscribeLedger(world.database).store(one, 0, "", "one_click", NOON)
+    wish = "complaint" if first == "complaint" else "unsubscribe"
+    assert [(kept.source, kept.expires_at) for kept in suppression(world).of("a@example.com")] == [(wish, None)]
+    suppression(world).enter([entry(source="operator")])
+    assert [kept.source for kept in suppression(world).of("a@example.com")] == [wish]
+    suppression(world).enter([entry(source="complaint")])
+    assert [kept.source for kept in suppression(world).of("a@example.com")] == ["complaint"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("operator", "complaint"), ("complaint", "operator")])
+@pytest.mark.parametrize(("one", "other"), [(None, None), (SOON, LATER), (LATER, SOON)])
+def test_of_two_rows_for_one_address_the_complaint_counts_and_the_longer_time(
+    world: World, first: str, second: str, one: datetime | None, other: datetime | None
+) -> None:
+    suppression(world).enter([entry(source=first, expires_at=one), entry(source=second, expires_at=other)])
+    longer = None if one is None else LATER
+    assert [(kept.source, kept.expires_at) for kept in suppression(world).of("a@example.com")] == [
+        ("complaint", longer)
+    ]
 
 
 def test_what_stands_already_costs_one_question_however_many_there_are(world: World) -> None:

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
+from eed_delivery.operators.sealing import Seal
 from tests.integration.test_api import ACTS, outcome
-from tests.operators_site import Site
+from tests.operators_site import SECRET, Site
 from tests.world import World
 
 pytestmark = [pytest.mark.also_on_sqlite]
@@ -184,6 +185,8 @@ def test_an_admin_takes_off_what_they_see_masked(site: Site) -> None:
     gone = post(site, "/suppressions/remove", version=first, reason="she asked")
     assert gone.status_code == 422
     assert post(site, "/suppressions/remove", entry="forged").status_code == 422
+    place = Seal(SECRET, "suppressions-after").sealed(b"anna@example.com")
+    assert post(site, "/suppressions/remove", entry=place).status_code == 422
     assert post(site, "/suppressions/remove", "operator", entry=first).status_code == 403
 
 
@@ -224,6 +227,13 @@ def test_what_a_recipient_asked_for_goes_with_evidence_only_from_each_surface(
         values = {f"v{n}": value for n, value in enumerate(stored)}
         site.world.execute(f"INSERT INTO eed_suppression VALUES ({marks})", **values)
     assert rows == [(address, "wants them again", '{"evidence": "ticket 4711"}')] * 3
+
+
+def test_a_refusal_that_tells_who_asked_for_it_is_in_the_audit(site: Site) -> None:
+    body = {"addresses": ["anna@example.com", "bert@example.com"], "reason": "r"}
+    assert site.problem("POST", "/api/v1/suppressions/remove", body)[0] == 422
+    looks = "SELECT object_key FROM eed_audit WHERE act = 'suppression_list' ORDER BY object_key"
+    assert [row[0] for row in site.world.execute(looks)] == ["anna@example.com", "bert@example.com"]
 
 
 @pytest.mark.parametrize("evidence", ["", " ", "x" * 201, "a\x1b[2J"])

@@ -124,8 +124,7 @@ class ErasingLedger:
             return True
         one = {"its_address": values["address"], "its_category": values["category"]}
         one |= {"why": values["reason"], "by": values["source"]}
-        if values["source"] == sql.COMPLAINT:
-            sql.mark_complaint(c, values["address"], values["category"], values["reason"])
+        sql.mark_wish(c, values["address"], values["category"], values["reason"], values["source"])
         if values["expires_at"] is None:
             return c.execute(sql.FOR_EVER, one).rowcount == 1
         return c.execute(sql.PROLONG_UNTIL, {**one, "until": values["expires_at"]}).rowcount == 1

@@ -1,7 +1,7 @@
 """The suppression list for people. Entries are made, removed, and read a page at a time. Works while the service runs.
 An entry counts from the next claim on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from eed_delivery.database.insert import unless_there
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import NotPossible
 from eed_delivery.ledger.actor import SERVICE, Actor
-from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, note
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, new_operation, note
 from eed_delivery.ledger.schema import eed_suppression
 from eed_delivery.ledger.suppression import statements as sql
 from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms, is_pseudonym
@@ -49,7 +49,7 @@ class SuppressionEntry:
 @dataclass(frozen=True, slots=True)
 class Entered:
     """What became of entries. It is how many are new, and how many last longer now. All others existed already,
-    and are as they were, but for those that are `marked`: they are complaints now."""
+    and are as they were, but for those that are `marked`: they are complaints or unsubscriptions now."""
 
     added: int = 0
     prolonged: int = 0
@@ -108,10 +108,15 @@ class SuppressionList:
         added = self._add(c, new)
         if added < len(new):  # another process was faster with one of these
             longer += new
-        marked = sum(_marked(c, entry, there) for _, entry in sorted(wanted.items()))
-        entered = Entered(added, sum(_prolong(c, entry) for entry in longer), marked)
+        prolonged = sum(_prolong(c, entry) for entry in longer)
+        # A recipient's wish marks what stands there already, whoever has entered it meanwhile.
+        marked = [entry for _, entry in sorted(wanted.items()) if _mark_wish(c, entry)]
+        entered = Entered(added, prolonged, len(marked))
         if entered:
+            act = replace(act, operation=act.operation or new_operation())
             note(c, self._who, _with_change(act, entered, wanted, there))
+            for entry in marked if act.object is not ActObject.ADDRESS else ():
+                note(c, self._who, _mark(entry, there.get(entry.key), act))
         return entered
 
     def _there(self, c: Connection, wanted: Mapping[_Key, SuppressionEntry]) -> dict[_Key, SuppressionEntry]:
@@ -136,17 +141,26 @@ class SuppressionList:
         ]
         return c.execute(self._insert, rows).rowcount
 
-    def remove(self, address: str, category: str | None, reason: str | None = None, evidence: str | None = None) -> int:
+    def remove(
+        self,
+        address: str,
+        category: str | None,
+        reason: str | None = None,
+        evidence: str | None = None,
+        *,
+        spares: Collection[str] = (),
+    ) -> int:
         """Take an address off the list for a category, or with None for all. Returns how many entries went.
 
-        Without `evidence` those stay that their recipient asked for."""
+        Without `evidence` those stay that their recipient asked for. Those of the sources in `spares` stay anyway."""
+        kept = {*spares, *(sql.ASKED_FOR if evidence is None else ())}
 
         def work(c: Connection) -> int:
             which: list[ColumnElement[bool]] = [eed_suppression.c.address.in_(self._forms(address))]
             if category is not None:
                 which.append(eed_suppression.c.category == category)
-            if evidence is None:
-                which.append(eed_suppression.c.source.not_in(sql.ASKED_FOR))
+            if kept:
+                which.append(eed_suppression.c.source.not_in(sorted(kept)))
             going = select(eed_suppression).where(*which).with_for_update()
             there = [SuppressionEntry(**row._mapping) for row in c.execute(going)]
             gone = c.execute(delete(eed_suppression).where(*which)).rowcount
@@ -285,23 +299,38 @@ def _beyond(last: SuppressionEntry) -> ColumnElement[bool]:
 
 
 def _longest(entries: Iterable[SuppressionEntry]) -> dict[_Key, SuppressionEntry]:
-    """Each once. Of two the first, unless the other lasts longer."""
+    """Each once. Of two the first, unless the other lasts longer, by the wish of its recipient if one of them is."""
     found: dict[_Key, SuppressionEntry] = {}
     for entry in entries:
-        if entry.key not in found or _outlasts(entry, found[entry.key]):
-            found[entry.key] = entry
+        first = found.setdefault(entry.key, entry)
+        longer = entry if _outlasts(entry, first) else first
+        why = max((first, entry), key=lambda one: _WEIGHTS.get(one.source, 0))
+        found[entry.key] = replace(longer, reason=why.reason, source=why.source) if _is_wish(why) else longer
     return found
+
+
+_WEIGHTS = {sql.UNSUBSCRIBE: 1, sql.COMPLAINT: 2}
+
+
+def _is_wish(entry: SuppressionEntry) -> bool:
+    return entry.source in sql.ASKED_FOR
 
 
 def _outlasts(entry: SuppressionEntry, other: SuppressionEntry) -> bool:
     return other.expires_at is not None and (entry.expires_at is None or entry.expires_at > other.expires_at)
 
 
-def _marked(c: Connection, entry: SuppressionEntry, there: Mapping[_Key, SuppressionEntry]) -> bool:
-    """A complaint marks what stands there already, so that no one person takes it off the list."""
-    if entry.source != sql.COMPLAINT or entry.key not in there or _outlasts(entry, there[entry.key]):
-        return False
-    return sql.mark_complaint(c, entry.address, entry.category, entry.reason)
+def _mark_wish(c: Connection, entry: SuppressionEntry) -> bool:
+    return sql.mark_wish(c, entry.address, entry.category, entry.reason, entry.source)
+
+
+def _mark(entry: SuppressionEntry, before: SuppressionEntry | None, act: Act) -> Act:
+    """What a file has made of one entry: its reason and its source are other ones now."""
+    after = replace(before or entry, reason=entry.reason, source=entry.source)
+    was = None if before is None else _stated(before)
+    key = audited(shown(entry.address))
+    of_entry = Act(ActKind.SUPPRESSION_ADD, object=ActObject.ADDRESS, key=key, operation=act.operation)
+    return replace(of_entry, before=was, after=_stated(after))
 
 
 def _prolong(c: Connection, entry: SuppressionEntry) -> bool:

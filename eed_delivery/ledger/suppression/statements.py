@@ -48,10 +48,14 @@ _ONE = (
 COMPLAINT = "complaint"
 """The source of an entry whose person has complained. No other source replaces it."""
 UNSUBSCRIBE = "unsubscribe"
-"""The source of an entry whose person has unsubscribed."""
+"""The source of an entry whose person has unsubscribed. None but a complaint replaces it."""
 ASKED_FOR = frozenset({COMPLAINT, UNSUBSCRIBE})
 """Entries that their own recipients asked for. They go only with evidence that these want emails again."""
-_SOURCE = case((eed_suppression.c.source == COMPLAINT, COMPLAINT), else_=bindparam("by"))
+_IS_WEAKER = or_(
+    eed_suppression.c.source.not_in(sorted(ASKED_FOR)),
+    and_(eed_suppression.c.source == UNSUBSCRIBE, bindparam("by") == COMPLAINT),
+)
+_SOURCE = case((_IS_WEAKER, bindparam("by")), else_=eed_suppression.c.source)
 _WHY: dict[str, Any] = {"reason": bindparam("why"), "source": _SOURCE}
 _UNTIL = bindparam("until", type_=DateTime())
 
@@ -61,11 +65,14 @@ PROLONG = _ONE.where(eed_suppression.c.expires_at < utc_in(bindparam("lasting"))
 )
 PROLONG_UNTIL = _ONE.where(eed_suppression.c.expires_at < _UNTIL).values(**_WHY, expires_at=_UNTIL)
 FOR_EVER = _ONE.where(eed_suppression.c.expires_at.is_not(None)).values(**_WHY, expires_at=None)
-# A complaint marks what stands there already, however long that lasts.
-COMPLAINED = _ONE.where(eed_suppression.c.source != COMPLAINT).values(reason=bindparam("why"), source=bindparam("by"))
+# A recipient's wish marks what stands there already, however long that lasts.
+WISHED = _ONE.where(_IS_WEAKER).values(reason=bindparam("why"), source=bindparam("by"))
 
 
-def mark_complaint(c: Connection, address: str, category: str, reason: str) -> bool:
-    """Let the entry that stands there be one of a complaint. False if it is one."""
-    values = {"its_address": address, "its_category": category, "why": reason, "by": COMPLAINT}
-    return c.execute(COMPLAINED, values).rowcount == 1
+def mark_wish(c: Connection, address: str, category: str, reason: str, source: str) -> bool:
+    """Let the entry that stands there be one of a complaint or of an unsubscription. False if it is one of as much, or
+    if `source` is neither."""
+    if source not in ASKED_FOR:
+        return False
+    values = {"its_address": address, "its_category": category, "why": reason, "by": source}
+    return c.execute(WISHED, values).rowcount == 1

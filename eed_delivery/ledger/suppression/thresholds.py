@@ -68,8 +68,7 @@ class Suppressor:
 
     def _prolong(self, c: Connection, address: str, reason: str, source: str) -> bool:
         values = {"its_address": address, "its_category": sql.EVERY_EMAIL, "why": reason, "by": source}
-        if source == sql.COMPLAINT:
-            sql.mark_complaint(c, address, sql.EVERY_EMAIL, reason)
+        sql.mark_wish(c, address, sql.EVERY_EMAIL, reason, source)
         if self._lasting:
             return c.execute(sql.PROLONG, {**values, "lasting": self._lasting}).rowcount == 1
         return c.execute(sql.FOR_EVER, values).rowcount == 1

@@ -79,6 +79,7 @@ class UnsubscribeLedger:
     def _suppress(self, c: Connection, address: str, category: str, reason: str) -> None:
         entry = {"address": address, "category": category, "reason": reason, "source": SOURCE}
         if c.execute(self._insert.values(**entry, created_at=utc_now(), expires_at=None)).rowcount != 1:
+            sql.mark_wish(c, address, category, reason, SOURCE)
             values = {"its_address": address, "its_category": category, "why": reason, "by": SOURCE}
             c.execute(sql.FOR_EVER, values)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from eed_delivery.addresses import shown
-from eed_delivery.ledger.acts import Act, ActKind, ActObject
+from eed_delivery.errors import NotPossible
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, new_operation
 from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.suppression.listing import (
@@ -17,6 +18,7 @@ from eed_delivery.ledger.suppression.listing import (
 )
 from eed_delivery.ledger.suppression.statements import ASKED_FOR, COMPLAINT, EVERY_EMAIL
 from eed_delivery.operations.long_acts.second_person import NOBODY_ELSE, SecondPerson, SecondPersonRule
+from eed_delivery.operations.looks import looks
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey
 from eed_delivery.operations.values import category, evidence, listed_address, moment_after, reason
 
@@ -116,6 +118,8 @@ class RemoveRequest:
     evidence: str | None = None
 
     def __post_init__(self) -> None:
+        if self.category is not None:
+            object.__setattr__(self, "category", category(self.category))
         if self.evidence is not None:
             object.__setattr__(self, "evidence", evidence(self.evidence))
 
@@ -161,7 +165,9 @@ class Suppression:
     def _record(self, request: EntriesRequest) -> None:
         about = ActObject.ADDRESS if request.address else ActObject.SUPPRESSION_LIST
         key = audited(request.address) if request.address else None
-        self._audit.record(Act(ActKind.SUPPRESSION_LIST, object=about, key=key))
+        looked = Act(ActKind.SUPPRESSION_LIST, object=about, key=key, operation=new_operation())
+        searched = [] if request.reason is None else looks(request.reason)
+        self._audit.record_all([looked, *(replace(one, operation=looked.operation) for one in searched)])
 
     def _each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
         for entry in self._found(request):
@@ -197,13 +203,22 @@ class Suppression:
         """Take addresses off the list. What is suppressed in a job already stays so. Raises `InvalidRequest` for one
         that is none and has no entry, and `EvidenceNeeded`."""
         sources = self._sources(request)
-        if COMPLAINT in sources:
-            self._second.demand(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
-        if request.evidence is None and sources & ASKED_FOR:
-            raise evidence_needed()
+        if sources & ASKED_FOR:
+            self._about_wishes(request, sources)
         removed = tuple(self._remove(each, request) for each in request.addresses)
         missing = [each.address for each in removed if not each.gone]
         return RemoveResult(removed, _no_entry(missing, request.category) if missing else None)
+
+    def _about_wishes(self, request: RemoveRequest, sources: set[str]) -> None:
+        """Whoever is refused has learned who asked for it, and so it is in the audit."""
+        try:
+            if COMPLAINT in sources:
+                self._second.demand(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
+            if request.evidence is None:
+                raise evidence_needed()
+        except NotPossible:
+            self._audit.record_all(looks(None, request.addresses))
+            raise
 
     def needs_another(self, request: RemoveRequest) -> bool:
         """Whether another person has to approve it."""
@@ -221,7 +236,9 @@ class Suppression:
         return found
 
     def _remove(self, address: str, request: RemoveRequest) -> RemovedAddress:
-        gone = self._entries.remove(address, request.category, request.reason, request.evidence)
+        # Between the look and this, a complaint may have come.
+        spares = {COMPLAINT} if self._second.wants(SecondPersonRule.UNSUPPRESS_COMPLAINTS) else ()
+        gone = self._entries.remove(address, request.category, request.reason, request.evidence, spares=spares)
         return RemovedAddress(address, gone, tuple(self._entries.of(address)))
 
 
