@@ -13,6 +13,7 @@ from eed_delivery.config.channels import ChannelSettings
 from eed_delivery.config.environment import is_own_secret
 from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
+from eed_delivery.ledger.acts import new_operation
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
 from eed_delivery.ledger.channels.listing import stored as as_stored
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
@@ -157,8 +158,10 @@ class ChannelOperations:
         Raises `ConfigError` for its settings, and `QueueGone` where queues cannot be made.
         """
         found = self._free(new.name)
-        self._make_queues(self._checked(new.name, new.settings, found.channels, 1))
-        if not self._ledger.create(new.name, new.settings):
+        channel = self._checked(new.name, new.settings, found.channels, 1)
+        operation = new_operation()  # before the queues' own, or a repeat would take made queues for the whole
+        self._make_queues(channel)
+        if not self._ledger.create(new.name, new.settings, operation):
             raise WrongState(f"another person has just created the channel {new.name}", which=f"channel {new.name}")
         return self.view(new.name)
 
@@ -196,8 +199,9 @@ class ChannelOperations:
         moved = () if edit.force else _moved_root(found.channels.get(edit.name), stored.settings, channel)
         if moved and self._ledger.is_in_use(edit.name):
             raise _root_in_use(edit.name, moved)
+        operation = new_operation()  # as in `create`
         self._make_queues(channel)
-        change = self._ledger.change(edit.name, edit.settings, edit.version, only_unused=bool(moved))
+        change = self._ledger.change(edit.name, edit.settings, edit.version, operation, only_unused=bool(moved))
         if change is ChannelChange.IN_USE:
             raise _root_in_use(edit.name, moved)
         if change is ChannelChange.MISSED:

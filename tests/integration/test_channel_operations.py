@@ -11,7 +11,7 @@ from eed_delivery.app.operations import Operations
 from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
 from eed_delivery.config import load
-from eed_delivery.errors import ConfigError
+from eed_delivery.errors import ConfigError, QueueGone
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger
 from eed_delivery.ledger.delivering.claims import Standing, new_token
 from eed_delivery.ledger.delivering.recording import Decision
@@ -26,9 +26,11 @@ from eed_delivery.operations.channels import (
     OnWire,
 )
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
+from eed_delivery.operations.repeats import KeyedRequest, KeyTaken
 from eed_delivery.runtime.supervisor import PULSE_SECONDS
 from tests.command_line import CommandLine
-from tests.operating import operations_over
+from tests.operating import ANNA, operations_over
+from tests.servers.scripted_http import ScriptedHttp, answer, ok
 from tests.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -38,6 +40,7 @@ QUEUE = {
     "dead_letter_url": "https://sqs.us-east-1.amazonaws.com/0/l-dead",
 }
 LETTERS: dict[str, Any] = {"kind": "smtp", "host": "127.0.0.1", "tls": "none", "queue": QUEUE}
+NO_QUEUE = answer(400, b'{"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "there is none"}')
 OF_FILE = """
 [channel.of_file]
 kind = "eml_folder"
@@ -63,6 +66,40 @@ def test_a_channel_is_created_changed_and_removed(operations: Operations) -> Non
     channels.remove("letters")
     with pytest.raises(UnknownKey, match=r"there is no channel letters\. The channels are default, of_file"):
         channels.view("letters")
+
+
+@pytest.mark.parametrize("act", ["create", "edit"])
+def test_a_repeat_of_what_failed_after_its_queues_were_begun_does_all_of_it(
+    world: World, tmp_path: Path, act: str
+) -> None:
+    """The row of the queues is in the audit by then."""
+    there = ok(b'{"Attributes": {"QueueArn": "arn:aws:sqs:us-east-1:0:mail"}}')
+    with ScriptedHttp([NO_QUEUE, NO_QUEUE, answer(400, b'{"__type": "x#Sick", "message": "no"}'), there, there]) as sqs:
+        queue = f"{sqs.url}/0/mail"
+        eed = CommandLine(tmp_path, world.url, (queue, f"{queue}-dead"), sqs.url)
+        operations = Operations(load(eed.config, eed.environ), ANNA, world.database)
+        repeats, channels = operations.repeats, operations.channels
+        wanted = {**LETTERS, "threads": 3, "queue": {"create": True}}
+        if act == "edit":
+            channels.create(NewChannel("letters", LETTERS))
+
+        def work() -> None:
+            if act == "create":
+                channels.create(NewChannel("letters", wanted))
+            else:
+                channels.edit(ChannelEdit("letters", wanted, 1))
+
+        request = KeyedRequest("anna", "one", "PUT", "/channels", act)
+        taken = repeats.take(request)
+        assert isinstance(taken, KeyTaken)
+        with pytest.raises(QueueGone):
+            repeats.act(taken, work)
+        assert world.scalar("SELECT COUNT(*) FROM eed_audit WHERE act = 'queue_init'") == 1
+        world.execute("UPDATE eed_idempotency_key SET lease_until = '2001-01-01 00:00:00.000000'")
+        taken = repeats.take(request)
+        assert isinstance(taken, KeyTaken)
+        repeats.act(taken, work)
+        assert channels.view("letters").settings == wanted
 
 
 def test_of_two_people_who_change_a_channel_one_is_refused(operations: Operations) -> None:

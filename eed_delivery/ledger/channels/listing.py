@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from eed_delivery.database.clock import utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
-from eed_delivery.ledger.acts import Act, ActKind, ActObject, is_noted, note
+from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, is_noted, new_operation, note
 from eed_delivery.ledger.manifests import outstanding
 from eed_delivery.ledger.schema import CHANNEL_SETTINGS_LENGTH, eed_channel, eed_hold, eed_job
 from eed_delivery.model import HoldScope
@@ -72,10 +72,12 @@ class ChannelLedger:
             row.name: StoredChannel(**{**row._mapping, "settings": json.loads(row.settings)}) for row in found
         }  # fmt: skip
 
-    def create(self, name: str, settings: Mapping[str, Any]) -> bool:
-        """Enter a channel. False: there is one of this name."""
+    def create(self, name: str, settings: Mapping[str, Any], operation: str | None = None) -> bool:
+        """Enter a channel. False: there is one of this name. `operation` is the name that the act has in the audit."""
         given = dict(sorted(_flat(settings).items()))
-        act = Act(ActKind.CHANNEL_CREATE, object=ActObject.CHANNEL, key=name, after={"version": 1, **given})
+        after: Particulars = {"version": 1, **given}
+        operation = operation or new_operation()
+        act = Act(ActKind.CHANNEL_CREATE, object=ActObject.CHANNEL, key=name, after=after, operation=operation)
         by = self._who.user[:WHO_LENGTH]
         row = {"name": name, "settings": stored(settings), "made_by": by, "changed_by": by}
 
@@ -91,15 +93,24 @@ class ChannelLedger:
         except IntegrityError:
             return False
 
-    def change(self, name: str, settings: Mapping[str, Any], seen: int, *, only_unused: bool = False) -> ChannelChange:
-        """Replace the settings of a channel whose version is `seen`. `only_unused`: not while an unfinished job names
-        it, or a manifest is outstanding."""
+    def change(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        seen: int,
+        operation: str | None = None,
+        *,
+        only_unused: bool = False,
+    ) -> ChannelChange:
+        """Replace the settings of a channel whose version is `seen`. `operation` is as in `create`. `only_unused`: not
+        while an unfinished job names it, or a manifest is outstanding."""
         before = self.all().get(name)
         old, new = _flat(before.settings if before is not None else {}), _flat(settings)
         differs = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
         was = {"version": seen, **{key: old.get(key) for key in differs}}
         now = {"version": seen + 1, **{key: new.get(key) for key in differs}}
-        act = Act(ActKind.CHANNEL_EDIT, object=ActObject.CHANNEL, key=name, before=was, after=now)
+        operation = operation or new_operation()
+        act = Act(ActKind.CHANNEL_EDIT, object=ActObject.CHANNEL, key=name, before=was, after=now, operation=operation)
         values = {"its_name": name, "seen": seen, "its_settings": stored(settings), "by": self._who.user[:WHO_LENGTH]}
 
         def work(c: Connection) -> ChannelChange:
