@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, request
 
 from eed_delivery.access.rights import Right
-from eed_delivery.console.acting import FormError, FormField, form_errors
+from eed_delivery.console.acting import VERSION, FormError, FormField, form_errors
 from eed_delivery.console.channel_forms import NAME, ChannelForm
 from eed_delivery.console.channels import BOTH, CALL, CHANNELS, SECTION, channel_crumb, channel_path
 from eed_delivery.console.rendering import Crumb, page, see_other
@@ -85,7 +85,7 @@ def _asked(
     beside: Sequence[FormField] = (),
     status: int = 200,
     findings: Sequence[Finding] = (),
-    version: int = 0,
+    version: str = "",
 ) -> Response:
     return page(
         "channel_form.html",
@@ -118,7 +118,7 @@ def _done(
     except ConfigError as error:
         return again(given, form.errors(error, name), status=422)
     except ChannelChanged:
-        return again(given, [FormError("", CHANGED)], status=412)
+        return again({**given, VERSION: ""}, [FormError("", CHANGED)], status=412)
     return see_other(channel_path(name), f"Channel {name} is saved. Its workers begin within seconds.")
 
 
@@ -171,15 +171,15 @@ class _Change:
         if request.method != "POST":
             return self._again(self._form.shown(self._channel.settings))
         given, name, channels = _given(), self._channel.name, operations_now().channels
-        seen, force = given.get("version", ""), given.get("force") == "yes"
+        seen, force = given.get(VERSION, ""), given.get("force") == "yes"
         version = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 10 else -1
         return _done(
             self._form, given, name, self._again, lambda s: channels.edit(ChannelEdit(name, s, version, force))
         )
 
     def _again(self, given: Mapping[str, str], errors: Sequence[FormError] = (), **more: Any) -> Response:
-        name, version = self._channel.name, self._channel.version
-        where = channel_crumb(name)
+        name, where = self._channel.name, channel_crumb(self._channel.name)
+        version = given.get(VERSION) or str(self._channel.version)  # a look in between is not the person's
         return _asked(
             self._form, f"Change channel {name}", where, given, errors, beside=self._beside, version=version, **more
         )
