@@ -6,7 +6,7 @@ from typing import Any
 
 from eed_delivery.console.acting import FormError, FormField, form_errors
 from eed_delivery.errors import ConfigError
-from eed_delivery.operations.channel_fields import ChannelField, fields_of, settings_of, text_of, value_of
+from eed_delivery.operations.channel_fields import ChannelField, fields_of, settings_of, text_of
 from eed_delivery.operations.channels import ChannelKindView
 from eed_delivery.operators.problems import sentence
 
@@ -41,7 +41,7 @@ class ChannelForm:
             text = given.get(PREFIX + one.key, "")
             try:
                 if text:
-                    found[one.key] = value_of(text)
+                    found[one.key] = one.value_of(text)
             except ValueError:
                 errors.append(FormError(PREFIX + one.key, "It begins like JSON, and is none."))
         return settings_of(found), errors

@@ -35,6 +35,11 @@ class ChannelField:
         return self.schema.get("type") == "boolean"
 
     @property
+    def takes_json(self) -> bool:
+        """Whether it is a list or a table, which a person writes as JSON."""
+        return any(one.get("type") in ("array", "object") for one in self._forms())
+
+    @property
     def is_secret(self) -> bool:
         """Whether it says where a secret is."""
         return any(one.get("format") == FORMAT for one in self._forms())
@@ -43,6 +48,10 @@ class ChannelField:
     def pattern(self) -> str:
         """What its text must look like, or ""."""
         return next((str(one["pattern"]) for one in self._forms() if "pattern" in one), "")
+
+    def value_of(self, text: str) -> Any:
+        """The setting as a person writes it. Raises ValueError for what should be JSON, and is none."""
+        return value_of(text) if self.takes_json else text
 
     def _forms(self) -> list[Mapping[str, Any]]:
         return list(self.schema.get("anyOf", [self.schema]))
@@ -74,7 +83,12 @@ def _resolved(field: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str,
 
 def value_of(text: str) -> Any:
     """A setting as a person writes it. What begins with [ or { is JSON. Raises ValueError."""
-    return json.loads(text) if text.lstrip().startswith(("[", "{")) else text
+    if not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def text_of(settings: Mapping[str, Any], key: str) -> str:

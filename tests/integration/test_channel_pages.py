@@ -100,11 +100,39 @@ def test_each_mistake_stands_beside_its_field_and_what_was_typed_stays(site: Sit
         ({"name": "default"}, "name"),
         ({"settings.queue.url": ""}, "settings.queue.url"),
         ({"settings.tls": "perhaps"}, "settings.tls"),
-        ({"settings.host": "[1,"}, "settings.host"),
     ):
         answer = post(site, CREATE, **{**TYPED, **fields})
         assert answer.status_code == 422, fields
         assert f'id="{where}-error"' in answer.text, fields
+
+
+@pytest.mark.parametrize("text", ["[1,", "[" * 3000], ids=["cut off", "too deep"])
+def test_what_begins_like_json_and_is_none_is_refused_beside_its_field(site: Site, text: str) -> None:
+    answer = post(site, "/channel-kinds/s3/create", name="files", do="save", **{"settings.tags": text})
+    assert answer.status_code == 422
+    assert 'id="settings.tags-error"' in answer.text
+    assert "It begins like JSON, and is none." in answer.text
+
+
+def test_a_template_is_a_text_also_where_it_begins_with_a_brace(site: Site) -> None:
+    template = "{{ job }}/{{ filename }}.pdf"
+    typed = {"bucket": "copies", "region": "us-east-1", "path": template}
+    typed |= {f"queue.{name}": url for name, url in QUEUE.items()}
+    fields = {f"settings.{name}": text for name, text in typed.items()}
+    assert post(site, "/channel-kinds/s3/create", name="letters", do="save", **fields).status_code == 303
+    assert stored(site)[0]["path"] == template
+
+
+def test_a_form_that_comes_back_keeps_the_version_that_was_seen(site: Site) -> None:
+    """Another person's change in between is not replaced unseen."""
+    path, theirs = "/channels/letters/edit", {**TYPED, "settings.threads": "3"}
+    assert post(site, CREATE, **TYPED).status_code == 303
+    assert post(site, path, **theirs, version="1").status_code == 303
+    for fields in ({"do": "check"}, {"settings.port": "ninety"}):
+        answer = post(site, path, **{**TYPED, **fields}, version="1")
+        assert 'name="version" value="1"' in answer.text, fields
+    assert post(site, path, **TYPED, version="1").status_code == 412
+    assert stored(site) == ({**LETTERS, "threads": "3"}, 2)
 
 
 def test_a_secret_that_was_typed_is_refused_and_is_on_no_page(site: Site) -> None:
