@@ -20,7 +20,8 @@ TITLES = {
     503: "The service cannot answer now",
 }
 OTHER_TITLE = "This did not work"
-SECRET = "password"  # noqa: S105 - the beginning of a field's name, which is on no page again
+SECRETS = ("password", "private_key", "passphrase")
+"""Fields with such a name are on no page again. A channel's have `settings.` before it."""
 
 
 def problem_page(problem: HttpProblem) -> Response:
@@ -34,9 +35,13 @@ def problem_page(problem: HttpProblem) -> Response:
         status=problem.status,
         problem=problem,
         request_id=g.get("request_id", ""),
-        again=[pair for pair in request.form.items(multi=True) if lost and not pair[0].startswith(SECRET)],
+        again=[pair for pair in request.form.items(multi=True) if lost and not _is_secret(pair[0])],
         path=request.full_path.rstrip("?"),
         is_get=request.method == "GET",
     )
     answer.headers.update(problem.headers)
     return answer
+
+
+def _is_secret(field: str) -> bool:
+    return any(word in field.lower() for word in SECRETS)

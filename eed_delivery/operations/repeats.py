@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from eed_delivery.errors import DeliveryFailure, NotPossible
+from eed_delivery.errors import ConfigError, DeliveryFailure, NotPossible
 from eed_delivery.ledger.access.idempotency import (
     IdempotencyLedger,
     KeyAnswered,
@@ -58,7 +58,7 @@ class Repeats:
         try:
             with operations_named(taken.operation):
                 act()
-        except (NotPossible, DeliveryFailure):
+        except (NotPossible, DeliveryFailure, ConfigError):
             self._keys.let_go(taken)
             raise
 

@@ -219,6 +219,13 @@ def test_a_form_has_each_setting_of_its_kind_and_gives_back_what_it_shows(kind: 
 # --- API -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_key_is_free_again_after_settings_that_were_wrong(site: Site) -> None:
+    wrong = {"name": "letters", "settings": {**LETTERS, "threads": "many"}}
+    assert site.problem("POST", "/api/v1/channels", wrong, Idempotency_Key="k")[0] == 422
+    right = {"name": "letters", "settings": LETTERS}
+    assert site.json("POST", "/api/v1/channels", right, Idempotency_Key="k")["version"] == 1
+
+
 def test_the_api_changes_a_channel_as_it_was_seen(site: Site) -> None:
     path, body = "/api/v1/channels/letters", {"settings": {**LETTERS, "threads": 3}}
     made = site.json("POST", "/api/v1/channels", {"name": "letters", "settings": LETTERS}, Idempotency_Key="k")

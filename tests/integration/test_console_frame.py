@@ -52,6 +52,15 @@ def test_what_was_typed_is_kept_when_the_session_has_ended(site: Site) -> None:
     assert '<input type="hidden" name="reason" value="wrong &lt;rate&gt;">' in answer.text
 
 
+@pytest.mark.parametrize("field", ["password", "settings.password", "settings.private_key_passphrase"])
+def test_a_secret_that_was_typed_is_on_no_page_that_asks_again(site: Site, field: str) -> None:
+    form = {"settings.host": "relay.example", field: PASSWORD}
+    answer = site.browser().post("/channel-kinds/smtp/create", data=form, headers=HTML, environ_base=HERE)
+    assert answer.status_code == 401
+    assert "relay.example" in answer.text
+    assert PASSWORD not in answer.text
+
+
 def test_a_password_is_on_no_page(site: Site) -> None:
     form = {"name": "nobody", "password": PASSWORD}
     answer = site.browser().post("/login", data=form, headers=HTML, environ_base=HERE)
