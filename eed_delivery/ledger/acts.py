@@ -75,6 +75,7 @@ class ActKind(StrEnum):
     CHANNEL_CREATE = "channel_create"
     CHANNEL_EDIT = "channel_edit"
     CHANNEL_REMOVE = "channel_remove"
+    CHANNEL_TRIAL = "channel_trial"  # settings that are not saved: their host was connected to, with their secrets
     CHANNEL_HOLD = "channel_hold"
     CHANNEL_RELEASE = "channel_release"
     CATEGORY_HOLD = "category_hold"

@@ -168,8 +168,10 @@ class ChannelOperations:
     def trial(self, new: NewChannel) -> tuple[Finding, ...]:
         """Check settings that are not saved: those of a new channel, or new ones of a channel that is there.
 
-        It tries the queue and the way out as `check` does, and saves nothing. Raises `ConfigError`."""
+        It tries the queue and the way out as `check` does, and saves nothing. It is in the audit before anything is
+        connected to. Raises `ConfigError`."""
         channel = self._checked(new.name, new.settings, self._look().channels, 0)
+        self._ledger.note_trial(new.name, new.settings)
         way_out = _found(f"channel {new.name}", lambda: self._way_out(channel))
         if channel.queue.create:
             return (Finding("ok", queues.place(channel), "its queues are made when it is saved"), *way_out)

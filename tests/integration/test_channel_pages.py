@@ -183,7 +183,7 @@ def test_a_check_before_saving_saves_nothing(site: Site) -> None:
     said = site.cli.good("channel", "create", "look", "--settings", "-", "--dry-run", stdin=json.dumps(folder))
     assert "files can be written to" in said
     assert site.world.execute("SELECT name FROM eed_channel") == []
-    assert site.world.execute("SELECT act FROM eed_audit WHERE act LIKE 'channel%'") == []
+    assert site.world.execute("SELECT act FROM eed_audit WHERE act LIKE 'channel%'") == [("channel_trial",)] * 3
 
 
 def test_a_channel_of_the_file_is_only_read_and_one_with_jobs_is_not_removed(site: Site) -> None:

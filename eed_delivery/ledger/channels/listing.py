@@ -125,6 +125,12 @@ class ChannelLedger:
 
         return self._database.run(work)
 
+    def note_trial(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Write down that settings are tried which may never be saved."""
+        given = dict(sorted(_flat(settings).items()))
+        act = Act(ActKind.CHANNEL_TRIAL, object=ActObject.CHANNEL, key=name, after=given)
+        self._database.did(lambda c: note(c, self._who, act))
+
     def remove(self, name: str) -> ChannelChange:
         """Remove a channel that no unfinished job names and that has put all manifests, and its hold."""
         act = Act(ActKind.CHANNEL_REMOVE, object=ActObject.CHANNEL, key=name)
