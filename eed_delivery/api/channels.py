@@ -13,12 +13,9 @@ from eed_delivery.api.masking import shown, shown_or_none
 from eed_delivery.api.routes import ApiRoutes
 from eed_delivery.api.schemas import Asked, Told, Utc, as_json
 from eed_delivery.api.versions import tagged, version_wanted
-from eed_delivery.operations.channels import ChannelEdit, ChannelView, Finding, NewChannel
+from eed_delivery.operations.channels import ChannelEdit, ChannelView, Finding, NewChannel, version_of
 from eed_delivery.operators.asking import require
 from eed_delivery.operators.shell import json_answer, operations_now
-
-LONGEST_VERSION = 10
-"""Digits."""
 
 
 class ChannelPath(Asked):
@@ -178,7 +175,7 @@ def _add_changes(r: ApiRoutes) -> None:
     def edit_channel(path: ChannelPath, body: ChannelEditBody) -> Response:
         """Change a channel, if it is as it was seen with the ETag in If-Match."""
         channels, wanted = operations_now().channels, version_wanted(required=True)
-        seen = channels.view(path.name).version if wanted is None else _number(wanted)
+        seen = channels.view(path.name).version if wanted is None else version_of(wanted)
         edit = ChannelEdit(path.name, body.settings, seen, body.force)
         return once(lambda: channels.edit(edit), lambda: as_json(_channel(channels.view(path.name))))
 
@@ -201,11 +198,6 @@ def _add_holds(r: ApiRoutes) -> None:
         """Release a channel."""
         channels = operations_now().channels
         return once(lambda: channels.release(path.name), lambda: _held(path.name))
-
-
-def _number(version: str) -> int:
-    """What is no version of a channel is that of none."""
-    return int(version) if version.isdecimal() and len(version) < LONGEST_VERSION else -1
 
 
 def _told(view: ChannelView) -> Response:

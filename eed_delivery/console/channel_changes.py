@@ -8,9 +8,9 @@ from flask import Response, request
 from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import VERSION, FormError, FormField, form_errors
 from eed_delivery.console.channel_forms import NAME, ChannelForm
-from eed_delivery.console.channels import BOTH, CALL, CHANNELS, SECTION, channel_crumb, channel_path
+from eed_delivery.console.channels import CALL, CHANNELS, SECTION, channel_crumb, channel_path
 from eed_delivery.console.rendering import Crumb, page, see_other
-from eed_delivery.console.routes import PageRoutes
+from eed_delivery.console.routes import BOTH, PageRoutes
 from eed_delivery.errors import ConfigError
 from eed_delivery.operations.channels import (
     OF_FILE,
@@ -20,6 +20,7 @@ from eed_delivery.operations.channels import (
     ChannelView,
     Finding,
     NewChannel,
+    version_of,
 )
 from eed_delivery.operations.refusals import UnknownKey, WrongState
 from eed_delivery.operators.shell import operations_now
@@ -172,7 +173,7 @@ class _Change:
             return self._again(self._form.shown(self._channel.settings))
         given, name, channels = _given(), self._channel.name, operations_now().channels
         seen, force = given.get(VERSION, ""), given.get("force") == "yes"
-        version = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 10 else -1
+        version = version_of(seen)
         return _done(
             self._form, given, name, self._again, lambda s: channels.edit(ChannelEdit(name, s, version, force))
         )

@@ -9,7 +9,7 @@ from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import REASON, ActDone, Confirmation, FormField, confirmed
 from eed_delivery.console.ends import end_field, seconds_until_end
 from eed_delivery.console.rendering import Crumb, page
-from eed_delivery.console.routes import PageRoutes
+from eed_delivery.console.routes import BOTH, PageRoutes
 from eed_delivery.operations.channel_fields import flat
 from eed_delivery.operations.channels import ChannelView
 from eed_delivery.operations.holds import called
@@ -19,7 +19,6 @@ from eed_delivery.operators.shell import operations_now
 SECTION = "Channels"
 CHANNELS = Crumb(SECTION, "/channels")
 CALL = "/api/v1/channels/{name}"
-BOTH = ("GET", "POST")
 
 
 def channel_path(name: str) -> str:

@@ -9,8 +9,8 @@ from eed_delivery.access.secrets import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from eed_delivery.console.acting import ActDone, Confirmation, FormField, confirmed
 from eed_delivery.console.ends import LATER, NEVER, end_field, seconds_until_end
 from eed_delivery.console.rendering import page
-from eed_delivery.console.routes import PageRoutes
-from eed_delivery.console.settings import BOTH, SECTION, SETTINGS
+from eed_delivery.console.routes import BOTH, PageRoutes
+from eed_delivery.console.settings import SECTION, SETTINGS
 from eed_delivery.operations.access import (
     EXTRA_RIGHTS,
     NewToken,

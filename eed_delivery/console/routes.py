@@ -11,6 +11,8 @@ from flask import Blueprint, current_app, request
 from eed_delivery.operators.routes import RouteRight, needs
 
 PageView = TypeVar("PageView", bound=Callable[..., Any])
+BOTH = ("GET", "POST")
+"""The methods of a page that asks, and then acts."""
 _FACTS = "page_facts"
 
 

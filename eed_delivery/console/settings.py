@@ -9,7 +9,7 @@ from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import REASON, ActDone, Confirmation, FormField, confirmed
 from eed_delivery.console.ends import end_field, seconds_until_end
 from eed_delivery.console.rendering import Crumb, page
-from eed_delivery.console.routes import PageRoutes
+from eed_delivery.console.routes import BOTH, PageRoutes
 from eed_delivery.operations.holds import HoldRequest, HoldScope, called, hold_target
 from eed_delivery.operations.paces import FASTEST, TOGETHER, PaceRequest
 from eed_delivery.operations.refusals import InvalidRequest
@@ -17,7 +17,6 @@ from eed_delivery.operators.shell import caller_now, operations_now
 
 SECTION = "Settings"
 SETTINGS = Crumb(SECTION, "/settings")
-BOTH = ("GET", "POST")
 SCOPES = (
     (HoldScope.ALL.value, "everything"),
     (HoldScope.CHANNEL.value, "a channel"),

@@ -10,7 +10,7 @@ from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import REASON, ActDone, Confirmation, FormError, FormField, confirmed, form_errors
 from eed_delivery.console.ends import LATER, end_field, seconds_until_end
 from eed_delivery.console.rendering import Crumb, page
-from eed_delivery.console.routes import PageRoutes
+from eed_delivery.console.routes import BOTH, PageRoutes
 from eed_delivery.errors import NotPossible
 from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.suppression.listing import EntriesPage, EntriesRequest, SuppressRequest
@@ -22,7 +22,6 @@ from eed_delivery.operators.shell import caller_now, operations_now
 
 SECTION = "Suppressions"
 LIST = Crumb(SECTION, "/suppressions")
-BOTH = ("GET", "POST")
 SHOWN = 100
 MOST_ADDRESSES = 1000
 SOURCES = ("bounce", "complaint", "unsubscribe", "operator", "import")

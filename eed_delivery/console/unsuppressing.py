@@ -8,8 +8,8 @@ from flask import Response, request
 
 from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import REASON, VERSION, ActDone, Confirmation, FormField, asked, confirmed
-from eed_delivery.console.routes import PageRoutes
-from eed_delivery.console.suppressions import BOTH, CATEGORY, LIST, SECTION
+from eed_delivery.console.routes import BOTH, PageRoutes
+from eed_delivery.console.suppressions import CATEGORY, LIST, SECTION
 from eed_delivery.operations.long_acts.requests import LongActKind, LongActRequest, LongActSelection
 from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.suppression.listing import RemoveRequest

@@ -41,6 +41,8 @@ __all__ = [
 
 ALL = "*"
 """In place of a name: every channel, those that come later too. No channel can be called this."""
+LONGEST_VERSION = 10
+"""Digits."""
 OF_FILE = "it is described in the configuration file, and is only read here"
 
 
@@ -107,6 +109,11 @@ class ChannelEdit:
     settings: Mapping[str, Any]
     version: int
     force: bool = False
+
+
+def version_of(text: str) -> int:
+    """A channel's version as a person's request brings it back. What is none is that of no channel."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < LONGEST_VERSION else -1
 
 
 class ChannelOperations:

@@ -9,12 +9,27 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 
 from eed_delivery.ledger import migrations, revision
 from eed_delivery.ledger.schema import VERSION_TABLE, metadata
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.also_on_sqlite]  # each has DDL of its own
+
+
+def its_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    return config
+
+
+def upgraded(url: str, version: str) -> Engine:
+    """A database as an earlier release has left it."""
+    engine, config = create_engine(url), its_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    return engine
 
 
 def test_the_migrations_build_what_the_schema_says(any_database_url: str) -> None:
@@ -38,18 +53,13 @@ def test_a_migration_has_the_number_of_its_file(version: Path) -> None:
 
 
 def test_the_wanted_revision_is_the_one_that_alembic_ends_at() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config = its_config()
     assert ScriptDirectory.from_config(config).get_current_head() == revision.head()
 
 
 def test_what_was_suppressed_counts_for_every_category(any_database_url: str) -> None:
-    engine = create_engine(any_database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = upgraded(any_database_url, "0002")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
         connection.exec_driver_sql(
             "INSERT INTO eed_suppression VALUES ('a@example.com', 'gone', 'bounce', '2026-01-01', '2026-02-01')"
         )
@@ -147,12 +157,8 @@ def has_been_brought_to_one_form(connection: Connection) -> None:
 
 
 def test_addresses_are_brought_to_one_form(any_database_url: str) -> None:
-    engine = create_engine(any_database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = upgraded(any_database_url, "0009")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0009")
         fill(connection)
     migrations.upgrade(engine)
     with engine.begin() as connection:
@@ -191,12 +197,7 @@ class BrokenOff(Exception):
 
 def test_migrations_that_are_broken_off_at_each_statement_end_at_the_same_schema(any_database_url: str) -> None:
     """Each run makes one change of the schema, and is lost. The next has to go on from there."""
-    engine = create_engine(any_database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0009")
+    engine = upgraded(any_database_url, "0009")
     made: list[str] = []
 
     @event.listens_for(engine, "after_cursor_execute")
@@ -219,12 +220,8 @@ def test_migrations_that_are_broken_off_at_each_statement_end_at_the_same_schema
 
 
 def test_where_emails_went_before_is_written_down(any_database_url: str) -> None:
-    engine = create_engine(any_database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = upgraded(any_database_url, "0013")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0013")
         emails = {1: "anna@example.com", 2: "bob@xn--bcher-kva.example", 3: None}
         for number, address in emails.items():
             connection.execute(
