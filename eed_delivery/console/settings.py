@@ -90,9 +90,7 @@ def _asking_pace() -> Confirmation:
     channels = [(TOGETHER, "all together"), *((one.name, one.name) for one in operations_now().channels.all())]
     which = FormField("channel", "Channel", kind="select", choices=channels, value=TOGETHER)
     what = ("It counts in place of the configured rate, for all workers of all hosts together.",)
-    return Confirmation(
-        "Set the pace", what, "Set it", SETTINGS, (which, PER_SECOND, REASON, end_field()), crumbs=()
-    )  # fmt: skip
+    return Confirmation("Set the pace", what, "Set it", SETTINGS, (which, PER_SECOND, REASON, end_field()))
 
 
 def _add_holds(routes: PageRoutes) -> None:

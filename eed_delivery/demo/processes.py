@@ -1,4 +1,4 @@
-"""The demo's two child processes, ministack for the queue and the service itself. Each is ended by its own id."""
+"""The demo's child processes: ministack for the queue, and the service itself. Each is ended by its own id."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import boto3
 from botocore.config import Config
@@ -26,7 +26,7 @@ READY_SECONDS = 30.0
 POLL_SECONDS = 0.05
 END_SECONDS = 30.0
 TAIL_CHARS = 2000
-LOCAL_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Connects to this machine directly, and ignores proxies."""
 
 
@@ -90,22 +90,13 @@ class ChildProcess:
         return self.log.read_text(encoding="utf-8", errors="replace")[-TAIL_CHARS:] if self.log.exists() else ""
 
 
-class QueueServer(ChildProcess):
-    """ministack, which speaks the protocols of SQS and S3, in memory."""
+class AnsweringProcess(ChildProcess):
+    """A process that answers at an address. It is there when it has said 200 once."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.endpoint = f"http://127.0.0.1:{(port := free_port())}"
-        environment = {
-            **without_settings(),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "LOG_LEVEL": "ERROR",
-            "TMPDIR": str(workspace.scratch),  # its pid file
-            "S3_DATA_DIR": str(workspace.scratch / "s3"),
-        }
-        super().__init__("ministack", [sys.executable, "-m", "ministack"], environment, workspace.queue_log)
+    health: str
+    """The URL that is asked."""
 
-    def __enter__(self) -> "QueueServer":
+    def __enter__(self) -> Self:
         """Start it, and return when it answers. Raises StackFailed."""
         self.start()
         try:
@@ -121,14 +112,31 @@ class QueueServer(ChildProcess):
                 break
             if self._answers():
                 return
-        raise StackFailed(f"ministack did not start. Its log ({self.log}) ends:\n{self.tail()}")
+        raise StackFailed(f"{self.name} did not start. Its log ({self.log}) ends:\n{self.tail()}")
 
     def _answers(self) -> bool:
         try:
-            with LOCAL_OPENER.open(f"{self.endpoint}/_ministack/health", timeout=5) as answer:
+            with _LOCAL.open(self.health, timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
+
+
+class QueueServer(AnsweringProcess):
+    """ministack, which speaks the protocols of SQS and S3, in memory."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.endpoint = f"http://127.0.0.1:{(port := free_port())}"
+        self.health = f"{self.endpoint}/_ministack/health"
+        environment = {
+            **without_settings(),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "LOG_LEVEL": "ERROR",
+            "TMPDIR": str(workspace.scratch),  # its pid file
+            "S3_DATA_DIR": str(workspace.scratch / "s3"),
+        }
+        super().__init__("ministack", [sys.executable, "-m", "ministack"], environment, workspace.queue_log)
 
     def make_queues(self, name: str) -> tuple[str, str]:
         """The URLs of a new queue and of its dead-letter queue."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.transactions import Database
@@ -22,7 +22,6 @@ SEEN = (
 )
 
 _TIMES = (seconds_until(eed_session.c.seen_at).label("seen"), seconds_until(eed_session.c.ends_at).label("most"))
-
 
 ID_LENGTH = 16
 """Characters of a session's id for people. It is the beginning of a hash, and lets nobody in."""
@@ -78,11 +77,10 @@ class SessionLedger:
         Not `by_person`: an open page asks by itself, and the session grows idle all the same."""
         s, u = eed_session.c, eed_user.c
         stale = (s.seen_at < utc_in(-SEEN_EVERY_SECONDS)).label("stale")
-        lasts = (s.ends_at > utc_now(), s.seen_at > utc_in(-self._idle_seconds), u.revoked_at.is_(None))
         statement = (
             select(u.name, u.role, u.rights, stale, *_TIMES)
             .select_from(eed_session.join(eed_user, s.user_name == u.name))
-            .where(s.digest == digest, *lasts)
+            .where(s.digest == digest, u.revoked_at.is_(None), *self._lasting())
         )
 
         def work(c: Connection) -> SessionUser | None:
@@ -98,11 +96,14 @@ class SessionLedger:
 
         return self._database.run(work)
 
+    def _lasting(self) -> tuple[ColumnElement[bool], ...]:
+        s = eed_session.c
+        return s.ends_at > utc_now(), s.seen_at > utc_in(-self._idle_seconds)
+
     def all(self) -> list[StoredSession]:
         """The sessions that last, the latest first."""
         s = eed_session.c
-        lasts = (s.ends_at > utc_now(), s.seen_at > utc_in(-self._idle_seconds))
-        statement = select(eed_session).where(*lasts).order_by(s.made_at.desc(), s.digest)
+        statement = select(eed_session).where(*self._lasting()).order_by(s.made_at.desc(), s.digest)
 
         def read(c: Connection) -> list[StoredSession]:
             return [
