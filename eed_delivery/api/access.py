@@ -26,7 +26,7 @@ class NamePath(Asked):
 
 
 class SessionPath(Asked):
-    """The id of a session in a path. It is no secret, and lets nobody in."""
+    """The id of a session in a path. It cannot be used to log in."""
 
     session: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 

@@ -16,7 +16,7 @@ from eed_delivery.untrusted import json_text
 
 _TAG = re.compile(r'"([a-z0-9]{1,32})\.[0-9a-f]{16}"')
 PRIVATE = {"Cache-Control": "private, no-cache"}
-"""For who sees masked addresses only. Whoever sees them in full stores nothing, as with all other answers."""
+"""For callers who see masked addresses only. Answers with full addresses are not stored, like all others."""
 
 
 def tagged(data: Any, version: str = "") -> Response:

@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _add_user(settings: Settings) -> None:
-    """With all rights, so that everything can be tried. Nobody knows the password."""
+    """With all rights, so that everything can be tried. The password is random, and is not kept."""
     users = Operations(settings, SERVICE).users
     users.add(NewUserRequest(USER, secrets.token_urlsafe(32), OperatorRole.ADMIN, tuple(EXTRA_RIGHTS)))
 

@@ -15,7 +15,7 @@ from eed_delivery.reports.moments import when
 
 
 class StandingKind(StrEnum):
-    """How a job stands. Only MOVES and WAITS need nobody."""
+    """How a job stands. For MOVES and WAITS there is nothing to do."""
 
     MOVES = "moves"
     PAUSED = "paused"

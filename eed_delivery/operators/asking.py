@@ -24,7 +24,7 @@ def require(right: Right, what: str) -> None:
 
 
 def refuse_beyond(rights: Collection[Right]) -> None:
-    """Nobody gives a right that they do not have. Raises `HttpProblem`."""
+    """A person can give only rights that they have. Raises `HttpProblem`."""
     if beyond := sorted(right.value for right in rights if not caller_now().may(right)):
         what = f"You do not have the right {' and '.join(beyond)}, and cannot give it."
         raise HttpProblem(403, "no_right", what, "Ask an admin who has it.", facts={"right": beyond[0]})

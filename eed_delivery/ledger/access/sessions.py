@@ -24,7 +24,7 @@ SEEN = (
 _TIMES = (seconds_until(eed_session.c.seen_at).label("seen"), seconds_until(eed_session.c.ends_at).label("most"))
 
 ID_LENGTH = 16
-"""Characters of a session's id for people. It is the beginning of a hash, and lets nobody in."""
+"""Characters of a session's id for people. It is the beginning of a hash, and cannot be used to log in."""
 
 
 @dataclass(frozen=True, slots=True)

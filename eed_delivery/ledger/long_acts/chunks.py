@@ -119,7 +119,7 @@ class UnsuppressWork:
         until = moment(act.selection, "until")
         old = [one for one in chosen if until is None or one.created_at is None or one.created_at <= until]
         evidence = act.parameters.get(EVIDENCE)
-        if act.selection.get(NO_COMPLAINTS):  # nobody has approved the removal of one that came since
+        if act.selection.get(NO_COMPLAINTS):  # the removal of one that came since is not approved
             old = [one for one in old if one.source != COMPLAINT]
         if evidence is None:
             old = [one for one in old if one.source not in ASKED_FOR]
