@@ -1,6 +1,6 @@
 # make demo    the whole service on this machine, with a mail server that misbehaves
 # make test    every test, with real servers
-# make test-quick     the tests that need no server, in two minutes; on MariaDB with DATABASE=mariadb
+# make test-quick     the tests that need no server; on MariaDB with DATABASE=mariadb
 # make coverage       make test, and which lines it runs
 # make faults  try to break it: every fault scenario, a table of what came of it
 # make faults-long    the same for a release (hours); with SERVER=mysql on MySQL in place of MariaDB
