@@ -17,6 +17,7 @@ class NoticeKind(StrEnum):
     EMAIL_UNSUBSCRIBED = "email.unsubscribed"
     EMAIL_FAILED = "email.failed"
     EMAIL_IN_DOUBT = "email.in_doubt"
+    JOB_REGISTERED = "job.registered"
     JOB_PAUSED = "job.paused"
     JOB_RESUMED = "job.resumed"
     JOB_HELD = "job.held"

@@ -199,7 +199,11 @@ def test_a_job_of_an_unknown_channel_is_held_and_goes_on_by_itself_once_it_is_th
     assert client.count("statments") == 2
     acts = world.execute("SELECT act, who, reason FROM eed_audit ORDER BY act_id")
     assert acts == [("hold", "service", why), ("release", "service", "the channel statments is there")]
-    assert world.execute("SELECT kind FROM eed_webhook ORDER BY webhook_id") == [("job.held",), ("job.released",)]
+    assert world.execute("SELECT kind FROM eed_webhook ORDER BY webhook_id") == [
+        ("job.registered",),
+        ("job.held",),
+        ("job.released",),
+    ]
 
 
 def test_a_person_pauses_a_held_job_and_it_stays_paused_when_its_channel_comes(

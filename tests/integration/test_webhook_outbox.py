@@ -16,7 +16,7 @@ from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger, Selection
-from eed_delivery.ledger.publishing.ledger import PublishingLedger
+from eed_delivery.ledger.publishing.ledger import EXPIRED_BEFORE, PublishingLedger
 from eed_delivery.ledger.suppression.unsubscribing import UnsubscribeLedger
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
@@ -131,6 +131,23 @@ def test_an_operators_words_are_told_where_they_change_something(world: World, o
     ]
 
 
+def test_a_registered_job_is_told_once_by_the_publisher_that_was_first(world: World) -> None:
+    """Two publishers see the same jobs, and the commit of one is answered by nobody."""
+    for job_id in (1, 2, 3):
+        world.add_job(job_id=job_id)
+    world.execute("UPDATE delivery_job SET expires_at = '2020-01-01' WHERE id = 3")
+    first, second = (PublishingLedger(world.database, world.source, ALL) for _ in range(2))
+    seen = first.new_jobs(10)
+    second.register(seen[:1])
+    first.register(seen)
+    first.register(seen)
+    assert sorted(waiting(world)) == [
+        ("job.registered", 1, None, None, {"state": "active"}),
+        ("job.registered", 2, None, None, {"state": "active"}),
+        ("job.registered", 3, None, None, {"state": "cancelled", "reason": EXPIRED_BEFORE}),
+    ]
+
+
 def test_a_job_that_a_requeue_opens_again_is_told_once(world: World) -> None:
     ids = world.add_job(["a@example.com", "b@example.com"])
     world.enlist()
@@ -161,6 +178,7 @@ def test_a_job_that_cannot_start_is_told(world: World) -> None:
     world.add_job()
     registry = PublishingLedger(world.database, world.source, ALL)
     registry.register(registry.new_jobs(10))
+    world.execute("DELETE FROM eed_webhook")
     (job,) = registry.lease(new_token(), 60, 10, 0)
     for _ in range(2):
         registry.fail(job, RenderError("the template does not compile"))

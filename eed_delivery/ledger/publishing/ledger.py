@@ -16,6 +16,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, is_noted, new_operation, note
+from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.holds.held import DOMAIN_NOT_HELD, MAY_BE_PUBLISHED, UNMARKED, is_held
 from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_facts import with_ledger_facts
@@ -99,6 +100,7 @@ _INSERT_JOB = insert(eed_job).values(
     reason=bindparam("why"),
     expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
     created_at=utc_now(),
+    token=bindparam("our_token"),  # says which of many rows this statement has inserted
 )
 
 MARK_QUEUED = (
@@ -221,12 +223,16 @@ class PublishingLedger:
 
     def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> dict[str, int]:
         """The ledger's ids by the source's keys."""
-        c.execute(self._insert_job, [_new_job(job) for job in jobs])
+        ours = new_token()
+        c.execute(self._insert_job, [{**_new_job(job), "our_token": ours} for job in jobs])
         keys = [str(job.key) for job in jobs]
-        found = c.execute(select(eed_job.c.source_key, eed_job.c.job_id).where(eed_job.c.source_key.in_(keys)))
+        columns = (eed_job.c.source_key, eed_job.c.job_id, eed_job.c.token, eed_job.c.state, eed_job.c.reason)
+        found = c.execute(select(*columns).where(eed_job.c.source_key.in_(keys))).all()
         there = {row.source_key: int(row.job_id) for row in found}
         if lost := [key for key in keys if key not in there]:
             raise Miscounted(f"{len(lost)} of {len(keys)} jobs were not entered, {lost[0]!r} for one")
+        # Others' rows are there where another publisher was faster, or an earlier run's commit was answered by nobody.
+        self._outbox.put(c, (_registered(row) for row in found if row.token == ours))
         alone = [job for job in jobs if job.recipient is not None]
         if alone:
             self._enlist_alone(c, alone)
@@ -411,6 +417,10 @@ class PublishingLedger:
 
         if tickets:
             self._database.run(work)
+
+
+def _registered(row: Row[*tuple[Any, ...]]) -> Notice:
+    return Notice(NoticeKind.JOB_REGISTERED, row.job_id, facts=with_reason(row.reason, state=row.state))
 
 
 def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
