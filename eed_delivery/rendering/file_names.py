@@ -9,6 +9,7 @@ slash does not, because programs take what is before it for a directory, and dro
 """
 
 import re
+from functools import lru_cache
 from mimetypes import MimeTypes
 from posixpath import splitext
 
@@ -69,8 +70,11 @@ def display_name(given: str, location: str) -> str:
 def type_of(name: str) -> str | None:
     """The media type of a name's extension. None where it has none. `12.2026` has none."""
     extension = _known_extension(name)
-    if not extension:
-        return None
+    return _type_of_extension(extension) if extension else None
+
+
+@lru_cache(maxsize=64)  # the same few, for every attachment
+def _type_of_extension(extension: str) -> str | None:
     kind, encoding = _TYPES.guess_type(f"a{extension}", strict=True)
     if encoding:
         return "application/gzip" if encoding == "gzip" else UNKNOWN_TYPE
