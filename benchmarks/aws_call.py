@@ -82,7 +82,8 @@ def _measure(port: int, body: bytes, rounds: int) -> None:
 
 
 def _ours(port: int, body: bytes) -> Callable[[], None]:
-    connections = Connections(f"http://127.0.0.1:{port}", HttpSettings((5, 5), {}, verify=True, max_pool_connections=1))
+    settings = HttpSettings((5, 5), {}, verify=True, max_pool_connections=1)
+    connections = Connections(f"http://127.0.0.1:{port}", settings, max_idle_seconds=5)
     head = "".join(f"{name}: {value}\r\n" for name, value in _fields(port).items())
     request = f"POST {PATH} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

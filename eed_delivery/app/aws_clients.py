@@ -74,7 +74,8 @@ class AwsClients:
         """A quick client for the threads of a process."""
         within = core(self._settings.aws)
         client = self._ses(boto3.Session(botocore_session=within), ses, threads)
-        return quick_ses(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
+        ca_bundle = within.get_config_variable("ca_bundle")
+        return quick_ses(client, within.get_credentials(), ca_bundle, ses.max_idle_seconds)
 
     def _ses(self, boto: boto3.Session, ses: SesSettings, threads: int) -> "SESV2Client":
         """A client that never tries twice: a second try would be a second email (docs/design.md#guarantees)."""

@@ -3,5 +3,6 @@
 - `sessions`  sessions, with the credentials that the settings name
 - `calls`     the quick calls of SQS and SES that go with every email
 - `s3`        a bucket, for files and for copies of emails
+- `kept_connections` a limit on idle connections of boto3's clients
 - `unanswered` calls that got no answer
 """

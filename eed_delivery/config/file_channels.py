@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from eed_delivery.config.formats import MailHost, Seconds, is_loopback, mistake
+from eed_delivery.config.formats import MailHost, Seconds, SecondsOrNone, is_loopback, mistake
 from eed_delivery.config.section import Section
 
 Document = Literal["attachments", "html", "eml"]
@@ -57,6 +57,7 @@ class FolderChannelSettings(FileChannelSettings):
     make_directories: bool = True
     verify: Verify = "size"
     answer_timeout_seconds: Seconds = 30
+    max_idle_seconds: SecondsOrNone = 60
 
 
 def refuse_clear_text(host: str, what: str, remedy: str, *, allowed: bool) -> None:

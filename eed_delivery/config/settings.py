@@ -189,6 +189,7 @@ class SmtpServer(Section):
     command_timeout_seconds: Seconds = 60
     data_timeout_seconds: Seconds = 600  # 4.5.3.2.6: a shorter one turns slow acceptance into doubt
     max_messages_per_connection: Annotated[int, Field(ge=1)] = 500
+    max_idle_seconds: SecondsOrNone = 60
 
     PASSWORD_IS_GIVEN: ClassVar[str] = "as a reference, like credential:NAME"  # noqa: S105 - says how, and is none
 
@@ -220,6 +221,7 @@ class SesSettings(Section):
     endpoint_url: HttpUrl | None = None
     connect_timeout_seconds: Seconds = 5
     read_timeout_seconds: Seconds = 60
+    max_idle_seconds: SecondsOrNone = 5
 
 
 class EmlFolderSettings(Section):

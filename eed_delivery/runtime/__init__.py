@@ -6,5 +6,6 @@
 - `renders`        which email each thread renders, for the supervisor
 - `defects`        logs a repeated defect once a minute
 - `sd_notify`      reports to systemd
+- `idle_time`      how long a kept connection has not been used
 - `failpoints`     where a test may kill or freeze a process
 """

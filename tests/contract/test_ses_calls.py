@@ -36,7 +36,7 @@ client = partial(boto_client, "sesv2")
 
 
 def calls(made: Any, credentials: Credentials | None = None) -> SesCalls:
-    quicker = quick_ses(made, credentials or Credentials("AKID", "secret"), None)
+    quicker = quick_ses(made, credentials or Credentials("AKID", "secret"), None, 5)
     assert isinstance(quicker, SesCalls)
     return quicker
 
@@ -90,8 +90,8 @@ def test_each_send_is_one_post_and_learning_is_none() -> None:
 def test_through_a_proxy_boto3_makes_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     far, near = client(None), client("http://127.0.0.1:1")
-    assert quick_ses(far, Credentials("a", "b"), None) is far
-    assert isinstance(quick_ses(near, Credentials("a", "b"), None), SesCalls), "that proxy is for https"
+    assert quick_ses(far, Credentials("a", "b"), None, 5) is far
+    assert isinstance(quick_ses(near, Credentials("a", "b"), None, 5), SesCalls), "that proxy is for https"
 
 
 @pytest.mark.parametrize(

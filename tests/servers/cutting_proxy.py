@@ -1,9 +1,10 @@
-"""A TCP proxy that cuts connections: after so many bytes, or when an answer is about to come back.
+"""A TCP proxy that cuts or forgets connections: after so many bytes, or when an answer is about to come back.
 
     with CuttingProxy(server.port) as proxy:
         proxy.cut_after(100_000)          # bytes that clients have sent from now on
         proxy.lose_answer(after=2)        # two more answers come through, and the next one is lost
         proxy.lose_answer(beginning=b"HTTP/1.1 200")
+        proxy.forget()                    # what is open now, as a NAT gateway does
 
 It knows no protocol, so it works for encrypted ones too: an answer is what a server sends at once.
 """
@@ -24,9 +25,13 @@ class CuttingProxy:
         self._answers_left: int | None = None
         self._beginning = b""
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._forgotten: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.cuts = 0
+        self.accepted = 0
+        self.dropped = 0
+        """Bytes of connections that were forgotten, but for the end of a connection."""
 
     def __enter__(self) -> "CuttingProxy":
         threading.Thread(target=self._accept, daemon=True).start()
@@ -51,6 +56,10 @@ class CuttingProxy:
         with self._lock:
             self._answers_left, self._beginning = after, beginning
 
+    def forget(self) -> None:
+        """Drop what comes over the connections that are open now. Neither end is told, and new ones work."""
+        self._forgotten.update(end for pair in self._pairs for end in pair)
+
     def cut(self) -> None:
         """Cut all connections now."""
         for pair in self._pairs:
@@ -72,6 +81,7 @@ class CuttingProxy:
                 continue
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.accepted += 1
             self._pairs.append((client, server))
             for source, sink, answers in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pump, args=(source, sink, answers), daemon=True).start()
@@ -79,10 +89,15 @@ class CuttingProxy:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
+                if source in self._forgotten:
+                    self.dropped += len(data)
+                    continue
                 if self._is_to_be_cut(data, answers):
                     self.cuts += 1
                     break
                 sink.sendall(data)
+            if source in self._forgotten:
+                return
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -23,12 +23,16 @@ from eed_delivery.aws.calls.learned import http_settings
 from eed_delivery.aws.calls.posts import Posts
 from eed_delivery.aws.calls.ses import SesCalls
 from eed_delivery.aws.calls.sqs import SqsCalls
+from eed_delivery.aws.kept_connections import limit_idle_time
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client
     from mypy_boto3_sqs.client import SQSClient
 
 __all__ = ["SesCalls", "SqsCalls", "quick_ses", "quick_sqs"]
+
+SQS_IDLE_SECONDS = 60.0
+"""A call of SQS on a connection that nobody knows any more is made again, and costs the time until it is given up."""
 
 
 def quick_sqs(client: "SQSClient", credentials: Credentials | None, ca_bundle: str | None) -> "SqsCalls | SQSClient":
@@ -38,13 +42,16 @@ def quick_sqs(client: "SQSClient", credentials: Credentials | None, ca_bundle: s
     """
     settings = http_settings(client, ca_bundle)
     direct = settings.direct(client.meta.endpoint_url)
-    return SqsCalls(client, Posts(client, credentials, settings)) if direct else client
+    return SqsCalls(client, Posts(client, credentials, settings, SQS_IDLE_SECONDS)) if direct else client
 
 
 def quick_ses(
-    client: "SESV2Client", credentials: Credentials | None, ca_bundle: str | None
+    client: "SESV2Client", credentials: Credentials | None, ca_bundle: str | None, max_idle_seconds: float
 ) -> "SesCalls | SESV2Client":
-    """The same for SES."""
+    """The same for SES. No connection that was idle for longer than `max_idle_seconds` is used, on either way."""
     settings = http_settings(client, ca_bundle)
     direct = settings.direct(client.meta.endpoint_url)
-    return SesCalls(client, Posts(client, credentials, settings)) if direct else client
+    if direct:
+        return SesCalls(client, Posts(client, credentials, settings, max_idle_seconds))
+    limit_idle_time(client, max_idle_seconds)
+    return client

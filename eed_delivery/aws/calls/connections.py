@@ -24,6 +24,7 @@ from botocore.exceptions import (
 from botocore.httpsession import get_cert_path
 
 from eed_delivery.aws.calls.http_answers import HttpAnswer, UnreadableAnswer, read_answer
+from eed_delivery.runtime.idle_time import IdleTime
 
 PORTS = {"http": 80, "https": 443}
 
@@ -56,14 +57,18 @@ class HttpSettings:
 
 
 class Connections:
-    """One connection for each exchange at a time. Up to `max_pool_connections` of them stay open."""
+    """One connection for each exchange at a time. Up to `max_pool_connections` of them stay open.
 
-    def __init__(self, url: str, settings: HttpSettings) -> None:
+    One that was idle for longer than `max_idle_seconds` is not used again (`runtime.idle_time` says why).
+    """
+
+    def __init__(self, url: str, settings: HttpSettings, max_idle_seconds: float) -> None:
         parts = urlsplit(url)
         self._url = url
         self._host, self._port = parts.hostname or "", parts.port or PORTS[parts.scheme]
         self._connect_timeout, self._read_timeout = settings.timeout
         self._kept = settings.max_pool_connections
+        self._max_idle_seconds = max_idle_seconds
         self._context = _context(settings.verify) if parts.scheme == "https" else None
         self._idle: list[_Connection] = []  # the last one used is the first one taken; append and pop are atomic
 
@@ -87,18 +92,19 @@ class Connections:
             raise ConnectionClosedError(endpoint_url=self._url, error=error) from error
         finally:
             if stays:
+                connection.idle.used()
                 self._idle.append(connection)
             else:
                 connection.close()
 
     def _take(self) -> "_Connection | None":
-        """One that is still open."""
+        """One that is still open, as far as can be known."""
         while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 return None
-            if connection.silent():
+            if connection.silent() and not connection.idle.exceeds(self._max_idle_seconds):
                 return connection
             connection.close()
 
@@ -127,6 +133,7 @@ class _Connection:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self.idle = IdleTime()
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
 

@@ -19,13 +19,16 @@ from eed_delivery.aws.calls.signing import RequestSigner
 class Posts:
     """The POSTs of one boto3 client. Nothing is tried twice. It is safe for many threads.
 
-    `credentials` are those of the client.
+    `credentials` are those of the client. `max_idle_seconds` is as in `Connections`.
     """
 
-    def __init__(self, client: BaseClient, credentials: Credentials | None, settings: HttpSettings) -> None:
+    def __init__(
+        self, client: BaseClient, credentials: Credentials | None, settings: HttpSettings, max_idle_seconds: float
+    ) -> None:
         self._client = client
         self._credentials = credentials
         self._settings = settings
+        self._max_idle_seconds = max_idle_seconds
         self._learning = threading.Lock()
         self._forms: dict[str, _Form] = {}
         self._connections: Connections | None = None
@@ -58,7 +61,9 @@ class Posts:
                 learned = learn(self._client, action, wanted)
                 assert self._credentials is not None, "botocore has signed without"  # noqa: S101 - for mypy
                 # All actions of a service go to one host.
-                self._connections = self._connections or Connections(learned.endpoint.url, self._settings)
+                self._connections = self._connections or Connections(
+                    learned.endpoint.url, self._settings, self._max_idle_seconds
+                )
                 self._forms[action] = _Form(learned, self._credentials, self._connections)
             return self._forms[action]
 

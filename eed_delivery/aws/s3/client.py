@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from eed_delivery.aws.kept_connections import limit_idle_time
+
+MAX_IDLE_SECONDS = 5.0
+"""A PUT over a connection that nobody knows any more is in doubt, and then asked for."""
+
 
 def bucket_client(
     make: Callable[..., Any],
@@ -11,6 +16,7 @@ def bucket_client(
     endpoint_url: str | None,
     connect_timeout: float,
     read_timeout: float,
+    max_idle_seconds: float = MAX_IDLE_SECONDS,
 ) -> Any:
     """The client, for all threads. `make` is as `Surroundings.aws`. Another store than AWS has its buckets in paths."""
     client = make(
@@ -22,6 +28,7 @@ def bucket_client(
         parameter_validation=False,  # a tenth of the CPU of a call
         s3={"addressing_style": "path" if endpoint_url else "auto"},
     )
+    limit_idle_time(client, max_idle_seconds)
     client.meta.events.register("before-call.s3", _stay)
     return client
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from eed_delivery.config.file_channels import FolderChannelSettings
 from eed_delivery.errors import DeliveryFailure, InDoubt, InfrastructureFailure, OtherBytes, TransientFailure
 from eed_delivery.model import Accepted, File, Files
+from eed_delivery.runtime.idle_time import IdleTime
 from eed_delivery.transports import Grant, file_stores
 from eed_delivery.transports.file_stores import time_limits
 from eed_delivery.transports.file_stores.folder import FolderConnectionLost, NameTaken, RemoteFolder
@@ -60,6 +61,7 @@ class FolderTransport:
         self._connect = connect
         self._clock = clock
         self._folder: RemoteFolder | None = None
+        self._idle = IdleTime()
         self._left_behind: list[str] = []
         self._limit = TimeLimit()
 
@@ -113,15 +115,20 @@ class FolderTransport:
             self._folder = None
 
     def _connected(self, work: Callable[[RemoteFolder], _T], seconds: float = math.inf) -> tuple[RemoteFolder, _T]:
-        """Does `work` without a grant. A kept connection that turns out to be dead is replaced once. `seconds`: from
-        the connection on."""
+        """Does `work` without a grant. A kept connection that turns out to be dead is replaced once. One that was idle
+        for long is replaced at once, because to ask over it may take its whole timeout. `seconds`: from the
+        connection on."""
+        if self._idle.exceeds(self._settings.max_idle_seconds):
+            self.close()
         kept = self._folder is not None
         try:
             folder = self._folder = self._folder or RemoteFolder(self._connect(), self._settings)
             with self._within(seconds):
                 while self._left_behind and not self._limit.over():
                     _remove(folder, self._left_behind.pop())
-                return folder, work(folder)
+                found = work(folder)
+            self._idle.used()
+            return folder, found
         except FolderConnectionLost as error:
             self._lose([])
             if kept:

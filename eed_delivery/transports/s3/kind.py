@@ -18,6 +18,7 @@ def bucket(settings: S3Settings, surroundings: Surroundings) -> S3Bucket:
         endpoint_url=settings.endpoint_url,
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
+        max_idle_seconds=settings.max_idle_seconds,
     )
     options = ObjectOptions(
         kms_key=settings.kms_key,

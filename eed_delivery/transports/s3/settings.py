@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from eed_delivery.config.file_channels import Directory, FileChannelSettings, refuse_clear_text
-from eed_delivery.config.formats import HttpUrl, Region, Seconds, mistake
+from eed_delivery.config.formats import HttpUrl, Region, Seconds, SecondsOrNone, mistake
 
 _MAX_TAGS, _MAX_TAG_NAME, _MAX_TAG_VALUE = 10, 128, 256
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
@@ -29,6 +29,7 @@ class S3Settings(FileChannelSettings):
     object_lock_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     connect_timeout_seconds: Seconds = 5
     read_timeout_seconds: Seconds = 30
+    max_idle_seconds: SecondsOrNone = 5
 
     @property
     def answer_seconds(self) -> float:

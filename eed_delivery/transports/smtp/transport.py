@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import time
 from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ from eed_delivery.errors import (
     Throttled,
 )
 from eed_delivery.model import Accepted, Rendered
+from eed_delivery.runtime.idle_time import IdleTime
 from eed_delivery.transports import Grant
 from eed_delivery.transports.smtp.content import on_the_wire
 from eed_delivery.transports.smtp.replies import Phase, Reply, failure
@@ -24,10 +24,6 @@ from eed_delivery.transports.smtp.session import Closed, ConnectionLost, SmtpSes
 
 QUIT_SECONDS = 2  # for sending QUIT, and again for its answer; `close` must not hold up a shutdown
 EARLY_REPLY_SECONDS = 1
-IDLE_SECONDS = 60
-"""A connection idle for longer is replaced. Firewalls forget idle connections without a word, and the
-first command would then wait for its whole timeout. Servers close them themselves after 5 minutes (RFC
-5321, 4.5.3.2.7)."""
 
 _NO_EHLO = frozenset({500, 502, 504})
 """What a server says that does not know EHLO (RFC 5321, 3.2, 4.2.4 and 4.3.2). Others, such as 550, are about us."""
@@ -61,7 +57,7 @@ class SmtpTransport:
         self._session: SmtpSession | None = None
         self._clean = True  # no transaction has been begun on the session and not ended by a 250
         self._used = 0
-        self._last_use = 0.0
+        self._idle = IdleTime()
         self.wire_seconds = wire_seconds(settings)
 
     def send(self, message: Rendered, grant: Grant) -> Accepted:
@@ -123,12 +119,21 @@ class SmtpTransport:
         return commands[at][0], answer
 
     def _kept(self) -> SmtpSession | None:
-        """The open session, if it can take another transaction."""
+        """The open session, if it can take another transaction.
+
+        An idle one was perhaps forgotten on its way. That would put no email in doubt, because MAIL and RCPT are
+        answered before the grant. But MAIL would wait for its whole timeout. Servers close idle connections
+        themselves after 5 minutes (RFC 5321, 4.5.3.2.7).
+        """
         session = self._session
         if session is None:
             return None
         spent = self._used >= self._settings.max_messages_per_connection
-        if spent or not session.in_step or time.monotonic() - self._last_use > IDLE_SECONDS:
+        if self._idle.exceeds(self._settings.max_idle_seconds):
+            session.quit(0)  # its answer is not waited for, because a forgotten connection brings none
+            self._session = None
+            return None
+        if spent or not session.in_step:
             self.close()
             return None
         return session
@@ -164,7 +169,7 @@ class SmtpTransport:
         except (InfrastructureFailure, _EhloDropped):
             self._drop()
             raise
-        self._last_use = time.monotonic()
+        self._idle.used()
         return session
 
     def _introduce(self, session: SmtpSession, extended: bool) -> None:
@@ -270,7 +275,8 @@ class SmtpTransport:
             self._drop()
             problem = f"{self._where}: neither an acceptance nor a refusal after the final dot: {reply.text}"
             raise InDoubt(problem, code=reply.code)
-        self._clean, self._last_use = True, time.monotonic()
+        self._clean = True
+        self._idle.used()
         self._used += 1
         return Accepted(reply.text, reply.code, reply.queue_id() or message.message_id)
 
@@ -297,7 +303,7 @@ class SmtpTransport:
     def _refuse(self, reply: Reply, phase: Phase) -> NoReturn:
         if reply.code == 421 or not reply.negative:  # it is closing the connection, or it is confused
             self._drop()
-        self._last_use = time.monotonic()
+        self._idle.used()
         raise failure(reply, phase)
 
     def _require(self, reply: Reply, codes: set[int], step: str) -> None:
