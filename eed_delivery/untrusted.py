@@ -45,7 +45,7 @@ _MAY_BE_CODED = re.compile("[%=+&\\\\(\\[{<\uff20\ufe6b]")
 # A part is tried where none goes on, and gives nothing back, so that no text, however long, takes quadratic time.
 _LOCAL = r"[^\s@<>\"(),:;\[\]\\]"
 _HEX = re.compile("[0-9A-Fa-f]{2}")
-LOCAL_PART = re.compile(rf"(?:(?<![\\\"])\"(?:[^\"\\\r\n]|\\.)*+\"|(?<!{_LOCAL}){_LOCAL}++)@")
+LOCAL_PART = re.compile(rf"(?:(?<![\\\"])\"(?>(?:[^\"\\\r\n]|\\.)*)\"|(?<!{_LOCAL}){_LOCAL}++)@")
 
 
 def visible(text: str) -> str:
@@ -105,7 +105,7 @@ def clean(text: str | bytes) -> str:
 
 _ATTACHMENT = re.compile(r"\b(?:attachments?|documents?) ['\"]")
 _S3_KEY = re.compile(r"(s3://[^/\s'\"]+/)[^\s'\"]+")
-_QUOTED = re.compile(r"""(?<!\\)'(?:[^'\\]|\\.)*+'|(?<!\\)"(?:[^"\\]|\\.)*+\"""")
+_QUOTED = re.compile(r"""(?<!\\)'(?>(?:[^'\\]|\\.)*)'|(?<!\\)"(?>(?:[^"\\]|\\.)*)\"""")
 
 
 def mask_locations(text: str) -> str:

@@ -19,7 +19,7 @@ WHERE = "database rights"
 
 _NAME = r"(?:`(?:[^`]|``)*`|[^`\s.]+)"
 _GRANT = re.compile(rf"GRANT (?P<rights>.+?) ON (?:TABLE )?(?P<place>{_NAME}\.{_NAME}) TO (?P<rest>.*)", re.DOTALL)
-_RIGHT = re.compile(r"\s*+(?P<name>[A-Z_]++(?: [A-Z_]++)*+)\s*+(?:\((?P<columns>[^)]*+)\))?\s*+(?:,|$)")
+_RIGHT = re.compile(r"\s*+(?P<name>[A-Z_]++(?>(?: [A-Z_]++)*))\s*+(?:\((?P<columns>[^)]*+)\))?\s*+(?:,|$)")
 _HARMLESS = frozenset({"USAGE"})
 _OF_SUBMIT = frozenset({"INSERT"})
 """On the source's tables: `submit` needs it."""

@@ -115,7 +115,7 @@ def _without(starts: frozenset[str], ends: frozenset[str]) -> re.Pattern[str]:
         rf"<{slash}(?!(?:{'|'.join(sorted(names))})[{_SPACE}/>])[A-Za-z][^{_SPACE}/>]*+{_ATTRIBUTES}[{_SPACE}/]*+>"
         for slash, names in matters.items()
     ]
-    return re.compile(rf"(?:[^<]++|{'|'.join(others)})*+", re.IGNORECASE | re.ASCII)
+    return re.compile(rf"(?>(?:[^<]++|{'|'.join(others)})*)", re.IGNORECASE | re.ASCII)
 
 
 def _end(pattern: re.Pattern[str], text: str, position: int) -> int:

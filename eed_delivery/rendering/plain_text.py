@@ -28,7 +28,7 @@ _MAX_SPAN = 1000  # HTML 4.9.11
 _INLINE_BLOCKS = frozenset({"inline-block", "inline-flex", "inline-grid", "inline-table"})
 """Boxes in a line: a reader sees them apart, as buttons are."""
 _INLINES = _INLINE_BLOCKS | {"contents", "inline", "ruby"}
-_DOCTYPE = re.compile(r"(?:\s|<!--.*?-->)*+<!doctype", re.IGNORECASE | re.DOTALL)
+_DOCTYPE = re.compile(r"(?>(?:\s|<!--.*?-->)*)<!doctype", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"\s*\+?([0-9]{1,6})")
 _TRIMMED = "".join(map(chr, range(0x21)))
 _REMOVED = {**dict.fromkeys(map(ord, "\t\n\r")), ord(" "): "%20"}

@@ -18,7 +18,7 @@ SUBJECT, HTML, TEXT, LIST_UNSUBSCRIBE = "subject template", "html template", "te
 
 PIECES_AT_ONCE = 100
 HIDDEN = "***"
-_QUOTED = re.compile(r"""(?<!\\)'(?:[^'\\]|\\.)*+'|(?<!\\)"(?:[^"\\]|\\.)*+"|\d{4,}""")
+_QUOTED = re.compile(r"""(?<!\\)'(?>(?:[^'\\]|\\.)*)'|(?<!\\)"(?>(?:[^"\\]|\\.)*)"|\d{4,}""")
 """What an error quotes as Python's repr does, and long numbers, which it does not quote."""
 
 _TOLD_ERRORS = (TemplateError, ArithmeticError, TypeError)

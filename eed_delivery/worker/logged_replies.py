@@ -24,7 +24,7 @@ NO_NAMES = frozenset(
 )
 """Local parts that name a role (RFC 2142) or stand for anybody. Masked, they would take the sense from a reply."""
 
-_WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*+)++")  # with the accents of decomposed letters
+_WORD = re.compile(r"(?>(?:[^\W_][\u0300-\u036f]*+)+)")  # with the accents of decomposed letters
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae", "œ": "oe", "ß": "ss"})
 
 

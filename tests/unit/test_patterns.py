@@ -226,3 +226,34 @@ def test_long_texts_take_no_quadratic_time(of: Callable[[str], object], begin: s
 def test_a_quadratic_pattern_is_found(pattern: str | bytes, search: bool) -> None:
     quadratic: re.Pattern[Any] = re.compile(pattern)
     assert slow(quadratic, search)
+
+
+CLASS_OR_ESCAPED = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+GROUP_POSSESSIVELY = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+")
+
+
+def repeats_a_group_possessively(text: str) -> bool:
+    return GROUP_POSSESSIVELY.search(CLASS_OR_ESCAPED.sub("x", text)) is not None
+
+
+def test_no_group_is_repeated_possessively() -> None:
+    """Before Python 3.11.5 such a repeat backtracks into the group (https://github.com/python/cpython/issues/106052).
+    An atomic group around an ordinary repeat says the same, and holds in every release."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and repeats_a_group_possessively(node.value)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (r"(?:ab?c)*+", True), (r"(a|b)++", True), (r"(?:\[x])?+", True), (r"([)])*+", True), (r"(a){2,3}+", True),
+        (r"(?>(?:ab?c)*)", False), (r"[^)*+]", False), (r"\)*+", False), (r"[a-z]*+", False), (r"[](*)+]+", False),
+    ],
+)  # fmt: skip
+def test_a_possessive_repeat_of_a_group_is_seen(text: str, is_one: bool) -> None:
+    assert repeats_a_group_possessively(text) is is_one

@@ -174,5 +174,5 @@ def _is_row(line: str, header: Header) -> bool:
 def _rfc4180(separator: str) -> re.Pattern[str]:
     """A record as RFC 4180, section 2, has it. Its fields are quoted, with their quotes doubled, or have no quotes."""
     between = re.escape(separator)
-    field = rf'(?:"(?:[^"]|"")*+"|[^"\r\n{between}]*+)'
-    return re.compile(rf"{field}(?:{between}{field})*+[\r\n]*")
+    field = rf'(?:"(?>(?:[^"]|"")*)"|[^"\r\n{between}]*+)'
+    return re.compile(rf"{field}(?>(?:{between}{field})*)[\r\n]*")
