@@ -77,9 +77,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """All tests are there from now on, with what they have imported. The garbage collector need not look through them
-    again: each full collection would take it up to half a second, and some tests cause several."""
+    again: each full collection would take it up to half a second, and some tests cause several. As in the service's own
+    processes (`eed_delivery.app.preload`), few objects wait for it at all."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
