@@ -48,9 +48,13 @@ JOB = Job(
 
 @pytest.fixture
 def traced() -> Iterator[None]:
-    """The test starts tracemalloc when its own preparations are done; here it ends."""
+    """The test starts tracemalloc when its own preparations are done; here it ends. What waits for the garbage
+    collector would count too, so meanwhile it waits for no more objects than Python would have it."""
+    usual = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
     yield
     tracemalloc.stop()
+    gc.set_threshold(*usual)
 
 
 class Willing:

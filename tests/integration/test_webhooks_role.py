@@ -176,8 +176,9 @@ def test_run_tells_what_becomes_of_a_job(new_stack: NewStack, receiver: Receiver
     _, second = stack.add_job(["a@example.com", "b@example.com"])
     service = stack.start("run")
     until(lambda: "job.finished" in receiver.types(), service.tail)
-    until(lambda: len(receiver.told) == 2)
+    until(lambda: len(receiver.told) == 3)
     by_type = {told.type: told.said["data"] for told in receiver.told}
+    assert by_type.keys() == {"job.registered", "email.failed", "job.finished"}
     assert by_type["email.failed"] == {"job": "1", "email": str(second), "gen": 0, "code": 550, "enhanced": "5.1.1"}
     assert by_type["job.finished"] == {
         "job": "1",

@@ -75,7 +75,7 @@ class Partner:
 def s3(site: Site) -> Iterator[Partner]:
     """A bucket that keeps versions, in ministack."""
     server = site.ministack
-    client, bucket = s3_client(server.endpoint_url), site.directory.name.lower().replace("_", "-")
+    client, bucket = s3_client(server.endpoint_url), f"{site.directory.name.lower().replace('_', '-')}-bucket"
     client.create_bucket(Bucket=bucket)
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
