@@ -59,7 +59,7 @@ def once_by(
     found: Callable[[str], Done | None],
     answer: Callable[[Done], Any],
     *,
-    status: int,
+    status: Callable[[Done], int],
 ) -> Response:
     """As `once`, for a request whose body is too large to be kept in memory: `digest` stands for it. A key is needed.
 
@@ -75,8 +75,9 @@ def once_by(
         failpoints.reach("operators.registered")
         result = done[0] if done else found(state.operation)
         text = json_text(answer(cast("Done", result)), default=str)
-        repeats.answered(state, status, text)
-        return Response(text, status, mimetype="application/json")
+        code = status(cast("Done", result))
+        repeats.answered(state, code, text)
+        return Response(text, code, mimetype="application/json")
     if isinstance(state, KeyAnswered):
         return Response(state.answer, state.status, {"Idempotent-Replayed": "true"}, mimetype="application/json")
     raise _refused(state)

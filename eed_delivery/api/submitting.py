@@ -14,8 +14,10 @@ from pydantic import Field
 
 from eed_delivery.access.rights import Right
 from eed_delivery.api.keyed import once_by
+from eed_delivery.api.long_acts import OperationAnswer, operation_answer
 from eed_delivery.api.routes import PREFIX, ApiRoutes, LargeBody
 from eed_delivery.api.schemas import Asked, Moment, Told, as_json
+from eed_delivery.operations.long_acts.starting import LongAct
 from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.s3_recipients import S3Reference
@@ -105,9 +107,14 @@ def routes() -> ApiRoutes:
     """The routes of this subject."""
     r = ApiRoutes("submitting", "Jobs that callers register, in the reference schema.")
 
-    @r.post("/jobs", Right.SUBMIT, SubmittedAnswer, "submit --name NAME --recipients FILE …", taken=_TAKEN)
+    command = "submit --name NAME --recipients FILE …"
+
+    @r.post("/jobs", Right.SUBMIT, SubmittedAnswer, command, OperationAnswer, taken=_TAKEN)
     def submit_job(query: SubmitQuery) -> Response:
-        """Register a job with its recipients. It needs an Idempotency-Key, and is kept through a crash."""
+        """Register a job with its recipients. It needs an Idempotency-Key, and is kept through a crash.
+
+        A file with more than 10,000 rows is registered by an operation, with the answer 202.
+        """
         with _rows_told(), _uploaded() as (uploaded, digest):
             if query.dry_run:
                 return _checked_only(uploaded)
@@ -132,18 +139,27 @@ def _checked_only(uploaded: UploadedJob) -> Response:
 
 
 def _registered(uploaded: UploadedJob, digest: str) -> Response:
-    uploading = operations_now().uploading
+    uploading, orders = operations_now().uploading, operations_now().submission_orders
 
-    def act(key: KeptKey) -> RegisteredJob:
+    def act(key: KeptKey) -> RegisteredJob | LongAct:
+        long = orders.too_long(uploaded, key.keep)
+        if long is not None:
+            return orders.start(long, key.keep)
         with uploading.checked(uploaded, key.keep) as checked:
             return uploading.register(checked, key)
 
-    def answer(done: RegisteredJob) -> dict[str, Any]:
+    def found(operation: str) -> RegisteredJob | LongAct | None:
+        return orders.entered_as(operation) or uploading.registered_as(operation)
+
+    def answer(done: RegisteredJob | LongAct) -> dict[str, Any]:
+        if isinstance(done, LongAct):
+            return as_json(operation_answer(done))
         return as_json(SubmittedAnswer(key=done.key, emails=done.emails))
 
-    response = once_by(digest, act, uploading.registered_as, answer, status=201)
-    key = (response.get_json() or {}).get("key")
-    response.headers["Location"] = f"{PREFIX}/jobs/{key}"
+    response = once_by(digest, act, found, answer, status=lambda done: 202 if isinstance(done, LongAct) else 201)
+    told = response.get_json() or {}
+    where = f"jobs/{told.get('key')}" if response.status_code == 201 else f"operations/{told.get('id')}"
+    response.headers["Location"] = f"{PREFIX}/{where}"
     return response
 
 

@@ -17,9 +17,10 @@ from eed_delivery.operations.long_acts.runner import CHUNK, LongActHousekeeping,
 
 @dataclass(frozen=True, slots=True)
 class LongActSteps:
-    """What does long acts: chunks, reports that may take minutes, approved decisions, and what is over."""
+    """What does long acts: chunks, jobs and reports that may take minutes, approved decisions, and what is over."""
 
     chunks: Callable[[], float]
+    submissions: Callable[[], float]
     whole: Callable[[], float]
     decisions: Callable[[], float]
     over: Callable[[], float]
@@ -32,13 +33,14 @@ def long_act_steps(settings: Settings, database: Database, chunk: int = CHUNK) -
 
     def works(actor: Actor) -> Works:
         theirs = everyone.by(actor, approved=True)
-        return {**theirs.chunked_works(), **theirs.whole_works(socket.gethostname())}
+        return {**theirs.chunked_works(), **theirs.steady_works(), **theirs.whole_works(socket.gethostname())}
 
     chunked, decisions = list(everyone.chunked_works()), [LongActKind.CANCEL, LongActKind.RESUME]
     whole = [kind for kind in everyone.whole_works("") if kind not in decisions]
     return LongActSteps(
         chunks=LongActRunner(ledger, works, chunked, chunk).step,
+        submissions=LongActRunner(ledger, works, [LongActKind.SUBMIT]).step,
         whole=LongActRunner(ledger, works, whole).step,
         decisions=LongActRunner(ledger, works, decisions).step,
-        over=LongActHousekeeping(ledger, everyone.report_files.clean).step,
+        over=LongActHousekeeping(ledger, everyone.clean_long_acts).step,
     )

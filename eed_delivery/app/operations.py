@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from eed_delivery.ledger.job_lists import JobListLedger
     from eed_delivery.ledger.long_acts.ledger import LongActLedger
     from eed_delivery.ledger.long_acts.long_act import ChunkedWork, LongActKind
+    from eed_delivery.ledger.long_acts.parts import SubmittedParts
     from eed_delivery.ledger.manifests import ManifestLedger
     from eed_delivery.ledger.operating import OperatingLedger
     from eed_delivery.ledger.proofs import ProofLedger
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.long_acts.approving import Approvals
     from eed_delivery.operations.long_acts.report_files import ReportFiles
     from eed_delivery.operations.long_acts.report_orders import ReportOrders
-    from eed_delivery.operations.long_acts.runner import WholeWork
+    from eed_delivery.operations.long_acts.runner import SteadyWork, WholeWork
     from eed_delivery.operations.long_acts.second_person import SecondPerson
     from eed_delivery.operations.long_acts.starting import LongActs
     from eed_delivery.operations.nudging import Nudging
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.requeueing import Requeueing
     from eed_delivery.operations.resending import Resending
     from eed_delivery.operations.searching import Searching
+    from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
     from eed_delivery.operations.submitting.submission import Submitting
     from eed_delivery.operations.submitting.uploading import Uploading
     from eed_delivery.operations.suppression.listing import Suppression
@@ -440,6 +442,32 @@ class Operations:
 
         ours = self.settings.operators
         return ReportFiles(ours.reports_directory, ours.reports_max_bytes)
+
+    @cached_property
+    def _submitted_parts(self) -> "SubmittedParts":
+        from eed_delivery.ledger.long_acts.parts import SubmittedParts
+
+        return SubmittedParts(self._database)
+
+    @cached_property
+    def submission_orders(self) -> "SubmissionOrders":
+        """Have a job with many recipients registered by the side."""
+        from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
+
+        return SubmissionOrders(self.uploading, self.long_act_ledger, self._submitted_parts)
+
+    def steady_works(self) -> "Mapping[LongActKind, SteadyWork]":
+        """How long acts are done whose chunks one process does to the end, in this person's name."""
+        from eed_delivery.ledger.long_acts.long_act import LongActKind
+        from eed_delivery.operations.submitting.by_the_side import SubmissionWork
+
+        parts = (self.uploading, self._submitted_parts, self._actor)
+        return {LongActKind.SUBMIT: SubmissionWork(self._database, self.settings.source, *parts)}
+
+    def clean_long_acts(self) -> None:
+        """Delete what long acts have left, and nobody asks for any more."""
+        self.report_files.clean()
+        self._submitted_parts.clean()
 
     def whole_works(self, host: str) -> "Mapping[LongActKind, WholeWork]":
         """How long acts are done that have no chunks, in this person's name."""

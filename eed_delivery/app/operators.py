@@ -39,7 +39,7 @@ from eed_delivery.runtime.loop import Loop, Pulse
 NAME = "operators"
 READY_SECONDS = {"connect_timeout_seconds": 1.0, "read_timeout_seconds": 1.0}
 """Whoever asks whether the service is ready wants to know within seconds."""
-CONNECTIONS_BESIDE = 5
+CONNECTIONS_BESIDE = 6
 """Of the loops beside the HTTP server."""
 LAST_CHUNK_SECONDS = 5.0
 """Seconds that the role waits at its end for a chunk. One that is left is rolled back, and done by another process."""
@@ -130,6 +130,7 @@ def run(settings: Settings, stop: threading.Event, pulse: Pulse, link: LoginLink
     loops += [Loop("operations", steps.chunks, stop, pulse), Loop("operations-over", steps.over, stop, pulse)]
     loops += [Loop("decisions", steps.decisions, stop, pulse)]  # an approved cancel waits for no report
     loops += [Loop("reports", steps.whole, stop, Pulse())]  # one of 500,000 emails takes longer than a watchdog waits
+    loops += [Loop("submissions", steps.submissions, stop, Pulse())]  # likewise
     beside = [loop.start() for loop in loops]
     serve(app, ours.place(), ours.threads, stop, lambda: pulse.beat(NAME))
     pulse.forget(NAME)

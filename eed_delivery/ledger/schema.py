@@ -575,6 +575,16 @@ eed_operation = Table(  # acts that take a while, each done in chunks by the rol
     **_OPTIONS,
 )
 
+eed_submitted_part = Table(  # a job that an operation registers, and its file of recipients, until the operation ends
+    "eed_submitted_part",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 0: the job itself
+    Column("content", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb"), nullable=False),  # zlib
+    Column("made_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
 eed_approval = Table(  # what a second person has to decide
     "eed_approval",
     metadata,
@@ -612,6 +622,7 @@ _FEWER: Mapping[str, tuple[str, ...]] = {
     "eed_audit_head": ("SELECT", "INSERT", "UPDATE"),
     "eed_duty": ("SELECT", "INSERT", "UPDATE"),
     "eed_file": ("SELECT", "INSERT", "UPDATE"),
+    "eed_submitted_part": ("SELECT", "INSERT", "DELETE"),
     "eed_webhook_endpoint": ("SELECT", "INSERT", "UPDATE"),
 }
 

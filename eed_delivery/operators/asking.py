@@ -34,6 +34,9 @@ def require_for(act: LongAct) -> None:
     """Who stops or continues an operation must be allowed to start it. Raises `HttpProblem`."""
     if act.kind is LongActKind.REPORT:
         return
+    if act.kind is LongActKind.SUBMIT:
+        require(Right.SUBMIT, "This operation")
+        return
     kind = KINDS.get(act.kind)
     doubts = act.selection.get("state") == EmailState.IN_DOUBT and act.kind is LongActKind.REQUEUE
     require(Right.ADMIN if doubts or kind is None else kind.right, "This operation")

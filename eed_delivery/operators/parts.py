@@ -31,6 +31,7 @@ from eed_delivery.operations.repeats import Repeats
 from eed_delivery.operations.reporting import Reporting
 from eed_delivery.operations.resending import Resending
 from eed_delivery.operations.searching import Searching
+from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
 from eed_delivery.operations.submitting.uploading import Uploading
 from eed_delivery.operations.suppression.listing import Suppression
 from eed_delivery.operations.suppression.moving import SuppressionMoving
@@ -64,6 +65,8 @@ class PersonsOperations(Protocol):
     def holds(self) -> HoldOperations: ...
     @property
     def uploading(self) -> Uploading: ...
+    @property
+    def submission_orders(self) -> SubmissionOrders: ...
     @property
     def paces(self) -> PaceOperations: ...
     @property

@@ -463,7 +463,7 @@ ROW = {"state": "running", "token": 77, "lease_until": PAST, "after_key": "5"}
 VALUES = {
     "id": "one", "our_token": 77, "new_token": 78, "lease": 9, "from_key": "5", "to_key": "9", "more_done": 1,
     "more_skipped": 0, "to_state": "running", "its_done": 1, "its_errors": "[]", "its_result": None,
-    "its_selection": "{}",
+    "its_selection": "{}", "its_total": None,
 }  # fmt: skip
 OURS = [{"token": 78}, {"state": "stopped"}]
 CASES: dict[str, tuple[Update, dict[str, Any], list[dict[str, Any]]]] = {

@@ -6,4 +6,5 @@
 - `approvals`   what a second person has to decide
 - `selections`  which emails or entries an act is about
 - `chunks`      the chunks of each kind
+- `parts`       jobs and files of recipients that wait to be registered
 """

@@ -27,7 +27,14 @@ from eed_delivery.ledger.long_acts.long_act import (
     NotOursAnyMore,
     TakenAct,
 )
-from eed_delivery.ledger.schema import COMMAND_LENGTH, DETAIL_LENGTH, LONG_ACT_LENGTH, eed_approval, eed_operation
+from eed_delivery.ledger.schema import (
+    COMMAND_LENGTH,
+    DETAIL_LENGTH,
+    LONG_ACT_LENGTH,
+    eed_approval,
+    eed_operation,
+    eed_submitted_part,
+)
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.runtime import failpoints
@@ -118,14 +125,18 @@ class LongActLedger:
 
         return self._database.run(work)
 
-    def advance(self, taken: TakenAct, chunk: LongActChunk) -> None:
-        """Do a chunk. Raises `NotOursAnyMore`, and nothing of it is done then."""
-        self._database.run(lambda c: self._advance(c, taken, chunk))
+    def advance(self, taken: TakenAct, chunk: LongActChunk, *, keep: bool = False) -> TakenAct:
+        """Do a chunk. Raises `NotOursAnyMore`, and nothing of it is done then.
 
-    def _advance(self, c: Connection, taken: TakenAct, chunk: LongActChunk) -> None:
+        `keep`: the act stays ours. Returns it as it is now.
+        """
+        self._database.run(lambda c: self._advance(c, taken, chunk, LEASE_SECONDS if keep else None))
+        return replace(taken, act=replace(taken.act, after=chunk.after, done=taken.act.done + chunk.seen))
+
+    def _advance(self, c: Connection, taken: TakenAct, chunk: LongActChunk, lease: float | None) -> None:
         before = _locked(c, taken.act.id)
         ours = before.token == taken.token
-        if ours and before.after_key == chunk.after and before.lease_until is None:
+        if ours and before.after_key == chunk.after:
             return  # it is done, and the answer was lost
         if not ours or before.state != LongActState.RUNNING:
             raise NotOursAnyMore(taken.act.id)
@@ -139,6 +150,9 @@ class LongActLedger:
             "more_done": done,
             "more_skipped": chunk.seen - done,
             "to_state": LongActState.CANARY if rests else LongActState.RUNNING,
+            "its_total": chunk.total,
+            "its_result": None if chunk.result is None else _json(chunk.result()),
+            "lease": lease,
         }
         if c.execute(sql.ADVANCE, values).rowcount != 1:
             raise NotOursAnyMore(taken.act.id)
@@ -167,6 +181,7 @@ class LongActLedger:
                 "its_selection": _json(_without_persons(taken.act.selection)),
             }
             if c.execute(sql.END, values).rowcount == 1:
+                _forget_parts(c, taken.act.id)
                 self._tell(c, taken.act.id)
 
         self._database.run(work)
@@ -199,6 +214,7 @@ class LongActLedger:
         values = {"id": act_id, "its_selection": _json(_without_persons(act.selection))}
         if c.execute(sql.STOP, values).rowcount != 1:
             return None
+        _forget_parts(c, act_id)
         self._tell(c, act_id)
         return act
 
@@ -277,6 +293,10 @@ def _asked(operation: str, order: LongActOrder, who: Actor) -> dict[str, Any]:
 def _neglected() -> ColumnElement[bool]:
     late = (_o.state == LongActState.CANARY) & (_o.moved_at < utc_in(-UNDECIDED_SECONDS))
     return late | (_o.state == LongActState.UNAPPROVED) & (_o.made_at < utc_in(-APPROVAL_SECONDS))
+
+
+def _forget_parts(c: Connection, act_id: str) -> None:
+    c.execute(delete(eed_submitted_part).where(eed_submitted_part.c.operation_id == act_id))
 
 
 def _fence(taken: TakenAct) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class LongActKind(StrEnum):
     REPORT = "report"
     CANCEL = "cancel"  # short, and here where a second person has to approve it
     RESUME = "resume"  # likewise, without its watch
+    SUBMIT = "submit"  # a job with many recipients is registered
 
 
 class LongActState(StrEnum):
@@ -128,11 +129,14 @@ class LongActChunk:
     """The next part of an act: `seen` of its things, up to the cursor `after`.
 
     `work` changes them in the caller's transaction, and returns how many. It may run again, and then for the same ones.
+    `total` is the act's, once it is known. `result` is asked for behind `work`.
     """
 
     after: str
     seen: int
     work: Callable[[Connection], int]
+    total: int | None = None
+    result: Callable[[], Mapping[str, Any]] | None = None
 
 
 @runtime_checkable

@@ -29,14 +29,16 @@ ADVANCE = _OURS.where(_o.after_key == bindparam("from_key")).values(
     skipped=_o.skipped + bindparam("more_skipped"),
     state=bindparam("to_state"),
     tries=0,
-    lease_until=None,
+    total=func.coalesce(bindparam("its_total"), _o.total),
+    result=func.coalesce(bindparam("its_result"), _o.result),
+    lease_until=utc_in(bindparam("lease")),  # NULL in, NULL out: any process may do the next chunk
     moved_at=utc_now(),
 )
 RENEW = _OURS.values(lease_until=utc_in(bindparam("lease")), done=bindparam("its_done"), moved_at=utc_now())
 END = _OURS.values(
     state=bindparam("to_state"),
     errors=bindparam("its_errors"),
-    result=bindparam("its_result"),
+    result=func.coalesce(bindparam("its_result"), _o.result),
     selection=bindparam("its_selection"),
     lease_until=None,
     moved_at=utc_now(),

@@ -139,6 +139,8 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         " command total done skipped after_key errors result token lease_until tries made_at started_at moved_at"
         " ended_at"
     ),
+    # A file of recipients, until its operation ends. docs/privacy.md says so.
+    "eed_submitted_part": _table(other="operation_id number content made_at"),
     "eed_approval": _table(
         other="operation_id rule state asked_by asked_subject asked_at until_at decided_by decided_subject decided_at"
         " reason"

@@ -1,31 +1,38 @@
 """Does the chunks of long acts, one a step. Several hosts may have one: a lease says whose a chunk is."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+import time
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
-from eed_delivery.errors import NotPossible
+from eed_delivery.errors import InfrastructureFailure, NotPossible
 from eed_delivery.ledger.actor import Actor
 from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.long_acts.long_act import (
     ChunkedWork,
     LongAct,
+    LongActChunk,
     LongActKind,
     LongActState,
     NotOursAnyMore,
     TakenAct,
 )
+from eed_delivery.operations.refusals import OperationRefused
 from eed_delivery.runtime import failpoints
 
 log = structlog.get_logger(__name__)
 
 CHUNK = 1000
 IDLE_SECONDS = 1.0
+KEEP_SECONDS = 5.0
+"""How often a lease is renewed before the first chunk."""
 MOST_TRIES = 5
 """A chunk that breaks off so often would do so again."""
 
 
+@runtime_checkable
 class WholeWork(Protocol):
     """Work in one go. `progress` says how far it is, and raises `NotOursAnyMore` if the act was stopped."""
 
@@ -33,7 +40,29 @@ class WholeWork(Protocol):
         """Do it. It may have been begun before. Returns the result."""
 
 
-Works = Mapping[LongActKind, ChunkedWork | WholeWork]
+LongActSteps = Generator[LongActChunk, None, Mapping[str, Any]]
+"""Chunks, each of which is done before the next one is asked for, and at last the result."""
+
+
+class SteadyWork(Protocol):
+    """Work in chunks that one process does one after the other, because it has to get ready for them first."""
+
+    def steps(self, act: LongAct, keep: Callable[[], None]) -> LongActSteps:
+        """The chunks behind the act's cursor. `keep` says that it is at work, and raises `NotOursAnyMore`.
+
+        Raises `InfrastructureFailure` for what passes by itself.
+        """
+
+
+class SeveralErrors(OperationRefused):
+    """Why an act has failed, in more than one text."""
+
+    def __init__(self, what: str, others: Sequence[str]) -> None:
+        super().__init__(what)
+        self.others = tuple(others)
+
+
+Works = Mapping[LongActKind, ChunkedWork | WholeWork | SteadyWork]
 
 
 class LongActRunner:
@@ -61,8 +90,11 @@ class LongActRunner:
             self._continue(taken)
         except NotOursAnyMore:
             log.info("operation_let_go", operation=taken.act.id, kind=taken.act.kind)
+        except InfrastructureFailure as error:  # its lease ends, and it is tried again
+            log.warning("operation_waits", operation=taken.act.id, kind=taken.act.kind, reason=str(error))
         except NotPossible as error:
-            self._end(taken, LongActState.FAILED, errors=(str(error),))
+            others = error.others if isinstance(error, SeveralErrors) else ()
+            self._end(taken, LongActState.FAILED, errors=(str(error), *others))
         return 0.0
 
     def _continue(self, taken: TakenAct) -> None:
@@ -75,8 +107,11 @@ class LongActRunner:
         if isinstance(work, ChunkedWork):
             self._chunked(taken, work)
             return
-        result = work.do(act, lambda done: self._ledger.renew(taken, done))
-        self._end(taken, LongActState.DONE, result=result)
+        if isinstance(work, WholeWork):
+            result = work.do(act, lambda done: self._ledger.renew(taken, done))
+            self._end(taken, LongActState.DONE, result=result)
+            return
+        self._steady(taken, work)
 
     def _chunked(self, taken: TakenAct, work: ChunkedWork) -> None:
         act = taken.act
@@ -88,6 +123,19 @@ class LongActRunner:
         self._ledger.advance(taken, chunk)
         failpoints.reach("operations.advanced")
 
+    def _steady(self, taken: TakenAct, work: SteadyWork) -> None:
+        keep = _Keeping(lambda: self._ledger.renew(taken, taken.act.done))
+        with closing(work.steps(taken.act, keep)) as steps:
+            while True:
+                try:
+                    chunk = next(steps)
+                except StopIteration as end:
+                    result = end.value
+                    break
+                taken = self._ledger.advance(taken, chunk, keep=True)
+                failpoints.reach("operations.advanced")
+        self._end(taken, LongActState.DONE, result=result)
+
     def _end(
         self,
         taken: TakenAct,
@@ -97,6 +145,20 @@ class LongActRunner:
     ) -> None:
         self._ledger.end(taken, state, errors, result)
         log.info("operation_ended", operation=taken.act.id, kind=taken.act.kind, state=state, done=taken.act.done)
+
+
+class _Keeping:
+    """Renews the lease, however often it is called."""
+
+    def __init__(self, renew: Callable[[], None]) -> None:
+        self._renew = renew
+        self._kept_at = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._kept_at > KEEP_SECONDS:
+            self._renew()
+            self._kept_at = now
 
 
 class LongActHousekeeping:

@@ -9,4 +9,5 @@
 - `repeated`    recipients that it has more than once
 - `attachments` the files that the emails name
 - `registering` the rows that are written
+- `by_the_side` jobs with many recipients, which an operation registers
 """

@@ -1,7 +1,7 @@
 """The job that a caller wants to register, and what of it cannot be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +65,19 @@ class JobDraft:
                 raise TooLate("not every database can store a time after 2038-01-19", which=name)
         if self.expires is not None and self.schedule is not None and self.expires <= self.schedule:
             raise ExpiresFirst("expires must be later than schedule", which="expires")
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON can keep it."""
+        times = {
+            name: time and time.isoformat() for name, time in (("schedule", self.schedule), ("expires", self.expires))
+        }
+        return {**asdict(self), **times}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "JobDraft":
+        """What `as_json` gave."""
+        times = {name: kept[name] and datetime.fromisoformat(kept[name]) for name in ("schedule", "expires")}
+        return cls(**{**kept, **times, "attachments": tuple(kept["attachments"])})
 
     def check_expiry(self, now: datetime) -> None:
         """Raises `ExpiresPast`. `now` is the database's clock."""

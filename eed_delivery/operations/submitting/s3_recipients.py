@@ -1,8 +1,9 @@
 """A file of recipients in S3, only below the prefixes that the configuration allows."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,16 +20,19 @@ _PIECE = 2**20
 _ITS_OWN_FAULT = frozenset(
     {"NoSuchKey", "NoSuchVersion", "404", "403", "AccessDenied", "InvalidArgument", "MethodNotAllowed"}
 )
+_CHANGED = frozenset({"PreconditionFailed", "412"})
 WHICH = "recipients"
 
 
 @dataclass(frozen=True, slots=True)
 class S3Reference:
-    """A file in S3. `version_id` and `sha256` say which content is meant. None: whatever is there."""
+    """A file in S3. `version_id` and `sha256` say which content is meant. None: whatever is there. `etag` is that of
+    a file that was looked at before, and must be there still."""
 
     location: str
     version_id: str | None = None
     sha256: str | None = None
+    etag: str | None = None
 
 
 class S3Recipients:
@@ -42,20 +46,41 @@ class S3Recipients:
         """Write a file into another. `each` is called after each piece.
 
         Raises `OperationRefused` for what is wrong with it, and `InfrastructureFailure` when S3 is."""
+        with self._opened(wanted) as answer:
+            digest = _copied(answer["Body"], into, each)  # botocore raises if it ends before its ContentLength
+        if wanted.sha256 is not None and digest != wanted.sha256.lower():
+            what = "the file in S3 is not the one that is meant: it has another sha256"
+            raise WrongState(what, which=WHICH, do="Nothing was registered. Name the version, or the new sha256.")
+
+    def longer_than(self, wanted: S3Reference, lines: int, each: Callable[[], None]) -> S3Reference | None:
+        """The file as it is now, if it has more lines. It is read no further. Raises as `fetch` does."""
+        with self._opened(wanted) as answer:
+            body, left = answer["Body"], lines
+            try:
+                while piece := body.read(_PIECE):
+                    each()
+                    left -= line_ends(piece)
+                    if left < 0:
+                        return replace(wanted, etag=answer["ETag"])
+            finally:
+                body.close()
+        return None
+
+    @contextmanager
+    def _opened(self, wanted: S3Reference) -> Iterator[Any]:
         bucket, key = self._place(wanted.location)
-        version: Any = {"VersionId": wanted.version_id} if wanted.version_id is not None else {}
+        given: Any = {"VersionId": wanted.version_id} if wanted.version_id is not None else {}
+        if wanted.etag is not None:
+            given["IfMatch"] = wanted.etag
         try:
-            answer = self._client().get_object(Bucket=bucket, Key=key, **version)
+            answer = self._client().get_object(Bucket=bucket, Key=key, **given)
             if answer["ContentLength"] > LARGEST:
                 raise InvalidRequest(f"the file in S3 has more than {LARGEST:,} bytes", which=WHICH)
-            digest = _copied(answer["Body"], into, each)  # botocore raises if it ends before its ContentLength
+            yield answer
         except ClientError as error:
             raise _failure(error) from error
         except BotoCoreError as error:
             raise InfrastructureFailure(f"S3 cannot be reached: {type(error).__name__}") from error
-        if wanted.sha256 is not None and digest != wanted.sha256.lower():
-            what = "the file in S3 is not the one that is meant: it has another sha256"
-            raise WrongState(what, which=WHICH, do="Nothing was registered. Name the version, or the new sha256.")
 
     def _place(self, location: str) -> tuple[str, str]:
         bucket, _, key = location.removeprefix("s3://").partition("/")
@@ -64,6 +89,11 @@ class S3Recipients:
             what = "the file is not below one of the prefixes of operators.submit_s3"
             raise InvalidRequest(what, which=WHICH, do="Put it there, or allow its prefix.")
         return bucket, key
+
+
+def line_ends(piece: bytes) -> int:
+    """How many lines end in a piece of a file, by its line feeds, or by its carriage returns if it has no others."""
+    return piece.count(b"\n") or piece.count(b"\r")
 
 
 def _copied(body: Any, into: IO[bytes], each: Callable[[], None]) -> str:
@@ -80,6 +110,9 @@ def _copied(body: Any, into: IO[bytes], each: Callable[[], None]) -> str:
 
 def _failure(error: ClientError) -> Exception:
     code = str(error.response.get("Error", {}).get("Code", ""))
+    if code in _CHANGED:
+        what = "the file in S3 has changed since the request"
+        return WrongState(what, which=WHICH, do="Nothing was registered. Send the request again.")
     if code in _ITS_OWN_FAULT:
         what = f"there is no such file in S3, or this service may not read it ({code})"
         return WrongState(what, which=WHICH, do="Check its key and version, and s3:GetObject and s3:GetObjectVersion.")

@@ -141,7 +141,7 @@ class Submitting:
                 registration.add(chunk)
                 if key is not None:
                     key.keep()
-            act = _submission(job_id, job, sifted)
+            act = submission(job_id, job, sifted)
             failpoints.reach("submit.added")
 
             def released(c: Connection) -> None:
@@ -161,7 +161,8 @@ class Submitting:
         return None if found is None else RegisteredJob(found.key, found.count, 0)
 
 
-def _submission(job_id: int, job: PreparedJob, sifted: Sifted) -> Act:
+def submission(job_id: int, job: PreparedJob, sifted: Sifted) -> Act:
+    """A job that is registered, for the audit."""
     counts = {"emails": sifted.good, "skipped": sifted.refused}
     after = {"name": job.row["name"], "subject": job.row["subject"]}
     return Act(

@@ -4,7 +4,7 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, cast
 
 from eed_delivery.operations.refusals import InvalidRequest
@@ -41,6 +41,10 @@ class UploadedJob:
     encoding: str | None = None
     delimiter: str | None = None
 
+    def of(self, place: S3Reference) -> "UploadedJob":
+        """The same with another place in S3."""
+        return replace(self, recipients=place)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedJob:
@@ -57,6 +61,17 @@ class Uploading:
     def __init__(self, submitting: Submitting, in_s3: S3Recipients) -> None:
         self._submitting = submitting
         self._in_s3 = in_s3
+
+    def prepare(self, uploaded: UploadedJob) -> None:
+        """Check all but the recipients. Raises as `checked` does."""
+        self._submitting.check_source()
+        if uploaded.encoding is not None:
+            encoding_name(uploaded.encoding)
+        self._submitting.prepare(uploaded.draft)
+
+    def longer_in_s3(self, place: S3Reference, lines: int, each: Callable[[], None]) -> S3Reference | None:
+        """As `S3Recipients.longer_than`."""
+        return self._in_s3.longer_than(place, lines, each)
 
     @contextmanager
     def checked(self, uploaded: UploadedJob, each: Callable[[], None] = lambda: None) -> Iterator[CheckedJob]:
