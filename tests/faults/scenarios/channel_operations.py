@@ -105,9 +105,13 @@ class _Operator:
         self._wait(lambda: _starts(self._stack, WORKER) == 3, "a worker with the new settings starts")
 
     def remove(self) -> None:
-        """Its workers end."""
+        """Its workers end. Until its last manifest is put, which a loaded machine does late, this is refused."""
+        self._wait(lambda: self._outstanding() == 0, "its manifests are put")
         self._stack.command("channel", "remove", PARTNER)
         self._wait(lambda: _stops(self._stack, WORKER) == 3, "its worker ends for good")
+
+    def _outstanding(self) -> object:
+        return self._stack.world.scalar("SELECT COUNT(*) FROM eed_manifest WHERE put_at IS NULL")
 
     def put(self) -> list[Taken]:
         """What the partner has, as a mail server would note it."""
