@@ -8,6 +8,7 @@
 - `keeper`            extends visibility timeouts and leases
 - `breaker`           stops receiving while the way out is broken
 - `send_rate`         this process's share of the send rate
+- `reactions`         what one email's outcome means for all the others
 - `refusals`          refusals that concern a domain, a job or all emails
 - `deferrals`         temporary answers that many recipients share
 - `temporary_answers` what a temporary answer costs its email, and when it may fail it

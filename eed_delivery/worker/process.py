@@ -6,59 +6,46 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from eed_delivery.addresses import domain_of
 from eed_delivery.archive.copies import Copies
 from eed_delivery.config import WorkerSettings
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering.claims import JobRef
-from eed_delivery.ledger.delivering.domain_holds import DomainHold, DomainHolds
+from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.metrics import observing
-from eed_delivery.model import Concerns, Email, Outcome, Verdict
 from eed_delivery.queue import MAX_BATCH, Queue, Received
 from eed_delivery.rendering import MessageMaker
 from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import AGAIN_SECONDS, Defects
 from eed_delivery.runtime.loop import Loop, Pulse
-from eed_delivery.tracking.bounces.diagnosis import diagnose
 from eed_delivery.transports import Transport
-from eed_delivery.transports.replies.kinds import kind_of
-from eed_delivery.untrusted import mask_addresses, masked_reply
+from eed_delivery.untrusted import masked_reply
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
-from eed_delivery.worker.deferrals import SharedDeferrals
 from eed_delivery.worker.delivery import Delivery, RetryRules
 from eed_delivery.worker.isolated_renders import IsolatedRenders
-from eed_delivery.worker.job_refusals import SameAnswers, Suspects
 from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
-from eed_delivery.worker.logged_replies import of_many
 from eed_delivery.worker.missing_values import MissingValues
-from eed_delivery.worker.refusals import Consequences, Refusals
+from eed_delivery.worker.reactions import ReactionLedgers, Reactions
 from eed_delivery.worker.render_process import RenderProcess
 from eed_delivery.worker.send_rate import SendRate
 from eed_delivery.worker.stuck_renders import StuckRenders
-from eed_delivery.worker.temporary_answers import TemporaryAnswers
 
 log = structlog.get_logger(__name__)
 
 COMPILED_JOBS = 50
-DEAD_AT_ONCE = frozenset({"no_mailbox", "no_domain", "bad_address", "moved"})
-"""Of replies that say that the address does not exist. Not of a mailbox that is switched off: an operator may requeue
-it once that is mended."""
-_COUNTED = frozenset({Verdict.PERMANENT, Verdict.TEMPORARY})
 SHUT_SECONDS = 0.5
 """How long a thread waits before it asks the breaker again."""
 LAST_WORDS_SECONDS = 6.0
@@ -119,19 +106,19 @@ class Worker:
         self._probe = parts.make_transport()
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
-        self._refusals = Refusals(
-            Consequences(self._breaker.trip, self._hold_domain, self._pause_for, self._send_rate.slow_down)
+        self._reactions = Reactions(
+            ReactionLedgers(parts.operating, parts.holds, parts.dead, parts.answers),
+            settings,
+            self._breaker,
+            self._send_rate,
+            parts.stored_reply,
+            sends_emails=parts.sends_emails,
+            clock=clock,
         )
-        self._temporary = TemporaryAnswers(
-            SharedDeferrals(parts.answers, clock), self._refusals.are_everybodys, settings.max_attempts
-        )
-        self._suspects = Suspects(self._answers_to_others, clock=clock)
-        self._held: dict[str, DomainHold] = {}  # those of all hosts, as of the last heartbeat, and our own since
-        self._same = SameAnswers(settings.same_answer_limit, settings.same_answer_window)
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._missing = MissingValues()
         self._defects = Defects()
-        self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._pause_job)
+        self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._reactions.pause_job)
         self._isolated = self._isolated_renders(parts, pulse)
         self._beats = 0
         self._share: float | None = None  # as we have told it
@@ -147,7 +134,7 @@ class Worker:
         if parts.start_rendering is None:
             return None
         return IsolatedRenders(
-            parts.start_rendering, parts.ledger.job, self._pause_job, parts.render_seconds, pulse.died
+            parts.start_rendering, parts.ledger.job, self._reactions.pause_job, parts.render_seconds, pulse.died
         )
 
     def run(self, grace_seconds: float) -> None:
@@ -203,7 +190,7 @@ class Worker:
                 journal,
                 self._rules,
                 await_turn,
-                self._judge,
+                self._reactions.judge,
                 self._missing.add,
                 self._defects,
                 partial(renders.of, number) if renders is not None else lambda _: nullcontext(),
@@ -215,8 +202,8 @@ class Worker:
             lease_seconds=self._settings.lease_seconds,
             visibility_seconds=self._parts.visibility_seconds,
             may_go_on=lambda: self._may_go_on(name),
-            react=self._react,
-            held=self._hold_of if self._parts.sends_emails else lambda _: None,
+            react=self._reactions.react,
+            held=self._reactions.hold_of,
             isolated=self._isolated,
             beat=beat,
         )
@@ -251,116 +238,6 @@ class Worker:
         self._pulse.beat(name)
         return not (self._stop.is_set() or self._breaker.open)
 
-    def _judge(self, email: Email, outcome: Outcome) -> Outcome:
-        """The outcome to decide on. A domain that is held, or on trial, and says the same again to another
-        recipient means neither of them."""
-        hold = self._held.get(domain_of(email.recipient)) if outcome.verdict in _COUNTED else None
-        if hold is not None and outcome.code is not None and kind_of(outcome.reply) == kind_of(hold.reason):
-            outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=Concerns.OTHERS)
-        elif outcome.verdict is Verdict.TEMPORARY and outcome.code is not None:
-            concerns = self._temporary.whose(email, outcome)
-            if concerns is not None:
-                outcome = replace(outcome, verdict=Verdict.INFRASTRUCTURE, concerns=concerns)
-        return self._suspects.judge(email, outcome)
-
-    def _react(self, email: Email, outcome: Outcome) -> None:
-        """What one email's outcome means for all the others."""
-        of_others = outcome.concerns is not Concerns.RECIPIENT or outcome.code is None
-        if outcome.verdict is Verdict.INFRASTRUCTURE and of_others:
-            self._react_to_trouble(email, outcome)
-        elif outcome.verdict is Verdict.THROTTLED:
-            self._react_to_throttling(email, outcome)
-        else:
-            self._react_to_answer(email, outcome)
-
-    def _react_to_answer(self, email: Email, outcome: Outcome) -> None:
-        if outcome.verdict is Verdict.SENT:
-            self._send_rate.accepted()
-        if outcome.verdict is Verdict.IN_DOUBT:
-            self._breaker.doubted(of_many(outcome.reply, email))
-        elif outcome.code is not None:  # without a code it was not the mail server who spoke
-            self._breaker.answered()
-            self._refusals.answered(email)
-            self._release_domain(domain_of(email.recipient))
-            self._note_answer(email, outcome)
-        same = self._same.seen(email.job_id, outcome)
-        if same is not None:
-            limit, window = self._settings.same_answer_limit, self._settings.same_answer_window
-            self._pause_for(email, f"more than {limit} of the last {window} emails were refused alike", outcome)
-
-    def _note_answer(self, email: Email, outcome: Outcome) -> None:
-        match outcome.verdict:
-            case Verdict.SENT:
-                self._refusals.sent(email)
-            case Verdict.TEMPORARY:
-                self._refusals.deferred(email, outcome)
-            case Verdict.PERMANENT:
-                self._note_dead_address(email, outcome)
-
-    def _note_dead_address(self, email: Email, outcome: Outcome) -> None:
-        """A reply that the address does not exist counts as a hard bounce, which says it later. A store of files knows
-        nothing of addresses."""
-        if not self._parts.sends_emails:
-            return
-        cause = diagnose(outcome.enhanced or "", outcome.reply).cause
-        if cause.outcome is not DeliveryOutcome.HARD_BOUNCED or cause.sub_type not in DEAD_AT_ONCE:
-            return
-        try:
-            listed = self._parts.dead.enter(email, outcome, cause.sub_type, mask_addresses(outcome.reply))
-        except DatabaseGone as gone:  # the email's own outcome waits for the database; this may be said once more
-            log.warning("dead_address_not_kept", **email.log_facts(), reason=str(gone))
-            return
-        if listed:
-            log.info("address_suppressed", **email.log_facts(), cause=cause.sub_type)
-
-    def _react_to_trouble(self, email: Email, outcome: Outcome) -> None:
-        lost = outcome.for_all or outcome.code is None  # no connection, or a lost one
-        certain = lost or self._refusals.are_everybodys(outcome)
-        # While the way out is on trial, a refusal that is not the job's says that it does not work yet.
-        if certain or (self._breaker.reason and outcome.concerns is not Concerns.JOB):
-            self._breaker.trip(of_many(outcome.reply, email))
-        else:
-            self._refusals.refused(email, outcome)
-
-    def _react_to_throttling(self, email: Email, outcome: Outcome) -> None:
-        if outcome.concerns is Concerns.OTHERS and not outcome.for_all:
-            self._refusals.refused(email, outcome)
-        else:
-            self._send_rate.slow_down()
-        observing.count("eed_throttled_total")
-
-    def _pause_for(self, email: Email, what: str, outcome: Outcome) -> None:
-        """A webhook gets the codes of the refusal, and not the mail server's words."""
-        codes = " ".join(str(code) for code in (outcome.code, outcome.enhanced) if code)
-        self._pause_job(email, f"{what}: {self._parts.stored_reply(outcome.reply)}", f"{what}: {codes}")
-
-    def _pause_job(self, email: Email, reason: str, notice_reason: str | None = None) -> None:
-        if self._parts.operating.pause(email.job_id, reason, notice_reason=notice_reason):
-            log.error("job_paused", job=email.job_key, job_id=email.job_id, reason=of_many(reason, email))
-
-    def _answers_to_others(self, email: Email, outcome: Outcome) -> int:
-        """Where a domain may be meant, only what it says to others distinguishes this email from it."""
-        everybody = outcome.concerns is Concerns.EVERYBODY
-        return self._breaker.answers if everybody else self._refusals.answers(email)
-
-    def _hold_of(self, email: Email) -> DomainHold | None:
-        hold = self._held.get(domain_of(email.recipient)) if self._held else None
-        return hold if hold is not None and hold.seconds > 0 else None
-
-    def _hold_domain(self, domain: str, reason: str) -> None:
-        if not self._parts.sends_emails:
-            return
-        hold = self._parts.holds.hold(domain, self._parts.stored_reply(reason))
-        if hold is not None:
-            self._held = {**self._held, domain: hold}
-            log.warning("domain_held", domain=domain, seconds=round(hold.seconds), reason=of_many(reason))
-
-    def _release_domain(self, domain: str) -> None:
-        if domain in self._held:
-            self._held = {name: hold for name, hold in self._held.items() if name != domain}
-            if self._parts.holds.release(domain):
-                log.info("domain_released", domain=domain)
-
     def _count_defects(self) -> float:
         for kind, count in self._defects.left().items():
             log.error("defect_again", kind=kind, count=count)
@@ -375,7 +252,7 @@ class Worker:
             detail=self._breaker.reason,
             alive_seconds=HEARTBEATS * interval,
         )
-        self._held = {hold.domain: hold for hold in self._parts.holds.all()}
+        self._reactions.learn_holds()
         parts = self._parts
         share = parts.paces.share(parts.process.channel, parts.rate(), sharing, HEARTBEATS * interval)
         self._send_rate.set_share(share)
