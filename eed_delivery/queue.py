@@ -157,7 +157,7 @@ class Queue:
         return self._receive(self.dead_letter_url, limit, 0, visibility_seconds)
 
     def _receive(self, url: str, limit: int, wait: float, visibility: float) -> list[Received]:
-        return [_received(message) for message in self._messages(url, limit, wait, visibility)]
+        return [received_from(message) for message in self._messages(url, limit, wait, visibility)]
 
     def _messages(self, url: str, limit: int, wait: float, visibility: float) -> list[Any]:
         answer = self._call(
@@ -235,7 +235,8 @@ def _entry(entry_id: str, ticket: Ticket, delay: int) -> dict[str, object]:
     return entry
 
 
-def _received(message: Any) -> Received:
+def received_from(message: Any) -> Received:
+    """A message in our hand, of one as ReceiveMessage gives it."""
     facts = message.get("Attributes", {})
     try:
         ticket, problem = replace(read(message["Body"]), group=facts.get("MessageGroupId", "")), ""

@@ -15,6 +15,7 @@
 - `operators`  the role of the pages and the API
 - `long_acts`  what does long acts in that role
 - `roles`      what each process of the service runs
+- `sending_function` what a function of AWS Lambda sends with, and `function_secrets` its secrets
 - `isolated_render` a process that renders emails which may end it
 - `startup`    what is checked before the service starts
 - `preload`    what all processes need, loaded before they are forked

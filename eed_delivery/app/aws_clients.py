@@ -7,6 +7,7 @@ from botocore.config import Config
 
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.aws.sessions import core, session
+from eed_delivery.aws.untraced import send_no_trace
 from eed_delivery.config import SesSettings, Settings
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class AwsClients:
             connect_timeout=5,
             read_timeout=self._settings.queue.wait_seconds + 10,
         )
-        return boto.client("sqs", endpoint_url=self._settings.queue.endpoint_url, config=config)
+        client = boto.client("sqs", endpoint_url=self._settings.queue.endpoint_url, config=config)
+        send_no_trace(client)
+        return client
 
     def ses(self, ses: SesSettings, threads: int) -> "SESV2Client":
         """boto3's client, for what is asked now and then."""

@@ -40,6 +40,7 @@ from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.delivering.taken_paths import TakenPathsHousekeeping
 from eed_delivery.ledger.duties import DutyLedger
+from eed_delivery.ledger.gates import Gate
 from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
@@ -50,6 +51,7 @@ from eed_delivery.ledger.publishing.served_channels import ServedChannels
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
+from eed_delivery.ledger.send_turns import SendTurns
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking.forgetting import ForgettingLedger
@@ -439,6 +441,8 @@ class App:
             render_seconds=self.settings.service.render_seconds,
             stored_reply=self.stored_reply(),
             copies=self.archives.copies(name, database),
+            turns=SendTurns(database) if settings.coordination == "ledger" else None,
+            gate=Gate(database, name) if settings.coordination == "ledger" else None,
         )
         return Worker(parts, settings, stop, pulse)
 

@@ -4,5 +4,6 @@
 - `calls`     the quick calls of SQS and SES that go with every email
 - `s3`        a bucket, for files and for copies of emails
 - `kept_connections` a limit on idle connections of boto3's clients
+- `untraced`  messages without Lambda's trace header
 - `unanswered` calls that got no answer
 """

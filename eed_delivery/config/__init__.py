@@ -11,6 +11,7 @@
 - `file_channels`     what channels that put files have in common
 - `archive`           the archive of a channel
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
+- `lambda_checks`     whether they suit a function of AWS Lambda
 - `formats`           checks of single values
 - `digest`            a digest of all of them, by which hosts that differ are seen
 - `load`              reads the file, credentials and variables
@@ -38,6 +39,7 @@ from eed_delivery.config.load import load
 from eed_delivery.config.operators import GrantSettings, OperatorsSettings, SignOnSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.settings import (
+    AwsLambdaSettings,
     AwsSettings,
     BouncesSettings,
     DatabaseSettings,
@@ -73,6 +75,7 @@ __all__ = [
     "AlertRule",
     "AlertsSettings",
     "AttachmentSource",
+    "AwsLambdaSettings",
     "AwsSettings",
     "BouncesSettings",
     "Caution",

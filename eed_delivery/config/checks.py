@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from eed_delivery.config.alert_checks import alert_clashes
 from eed_delivery.config.clear_text import clear_text_clashes
 from eed_delivery.config.formats import is_loopback, region_of_queue
+from eed_delivery.config.lambda_checks import lambda_clashes
 from eed_delivery.config.problems import Clash
 from eed_delivery.config.settings import Settings
 from eed_delivery.config.source_checks import source_clashes
@@ -21,6 +22,7 @@ def clashes(settings: Settings) -> Iterator[Clash]:
     for check in checks:
         yield from check(settings)
     yield from alert_clashes(settings)
+    yield from lambda_clashes(settings)
     yield from clear_text_clashes(settings)
     yield from source_clashes(settings.source)
 

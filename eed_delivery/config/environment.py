@@ -101,6 +101,21 @@ def share_metrics(directory: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
+def variables() -> dict[str, str]:
+    """The environment as it is now."""
+    return dict(os.environ)
+
+
+def sandbox_name(environ: Mapping[str, str] | None = None) -> str:
+    """What a sandbox of AWS Lambda is called in the ledger: the end of its log stream's name, which is its own.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    stream = (os.environ if environ is None else environ).get("AWS_LAMBDA_LOG_STREAM_NAME", "")
+    own = "".join(letter for letter in stream if letter.isascii() and letter.isalnum())
+    return f"lambda:{own[-32:] or os.getpid()}"
+
+
 def failpoints_wanted(environ: Mapping[str, str] | None = None) -> str:
     """The faults that the fault tests want in this process. Empty everywhere else."""
     return (os.environ if environ is None else environ).get(failpoints.VARIABLE, "")

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 
 from eed_delivery.config.alert_settings import AlertsSettings
 from eed_delivery.config.archive import NO_ARCHIVE, Archive
-from eed_delivery.config.channels import ChannelName, ChannelSettings
+from eed_delivery.config.channels import DEFAULT, ChannelName, ChannelSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
 from eed_delivery.config.formats import (
@@ -150,6 +150,7 @@ class WorkerSettings(Section):
     same_answer_limit: Annotated[int, Field(ge=1)] = 100
     same_answer_window: Annotated[int, Field(ge=1)] = 200
     probe_seconds: Seconds = 10
+    coordination: Literal["heartbeats", "ledger"] = "heartbeats"
 
 
 class SweeperSettings(Section):
@@ -228,6 +229,16 @@ class EmlFolderSettings(Section):
     """The transport that writes .eml files instead of sending."""
 
     directory: Path = Path("eml_folder")
+
+
+class AwsLambdaSettings(Section):
+    """The function that sends, if there is one. `timeout_seconds` is the function's own timeout.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    """
+
+    timeout_seconds: Annotated[int, Field(ge=1, le=900)] | None = None
+    channel: ChannelName = DEFAULT
 
 
 class RenderingSettings(Section):
@@ -418,6 +429,7 @@ class Settings(BaseSettings):
     ses: SesSettings = SesSettings()
     eml_folder: EmlFolderSettings = EmlFolderSettings()
     channel: dict[ChannelName, ChannelSettings] = {}
+    aws_lambda: AwsLambdaSettings = AwsLambdaSettings()
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
     watch: WatchSettings = WatchSettings()

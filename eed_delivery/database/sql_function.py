@@ -8,7 +8,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class SqlFunction(FunctionElement[Any]):
-    """A subclass has its SQL, with {0} for its argument. It is named like SQL's own functions."""
+    """A subclass has its SQL, with {0} and {1} for its arguments. It is named like SQL's own functions."""
 
     mysql: ClassVar[str]
     sqlite: ClassVar[str]
@@ -17,9 +17,9 @@ class SqlFunction(FunctionElement[Any]):
 
 @compiles(SqlFunction)
 def _mysql(element: SqlFunction, compiler: SQLCompiler, **kw: Any) -> str:
-    return element.mysql.format(compiler.process(element.clauses, **kw))
+    return element.mysql.format(*(compiler.process(one, **kw) for one in element.clauses))
 
 
 @compiles(SqlFunction, "sqlite")
 def _sqlite(element: SqlFunction, compiler: SQLCompiler, **kw: Any) -> str:
-    return element.sqlite.format(compiler.process(element.clauses, **kw))
+    return element.sqlite.format(*(compiler.process(one, **kw) for one in element.clauses))

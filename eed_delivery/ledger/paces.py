@@ -105,6 +105,15 @@ class PaceLedger:
         """Whether the pace of all channels lasts."""
         return self._database.run(lambda c: bool(_read(c, LASTS & (_p.channel == TOGETHER))))
 
+    def limits(self, channel: str, configured: float | None) -> dict[str, float]:
+        """Emails a second that all processes of a channel may send together, and all of all channels (`TOGETHER`).
+        What is not limited is left out."""
+        paces = {
+            pace.channel: pace.per_second
+            for pace in self._database.run(lambda c: _read(c, LASTS & _p.channel.in_([channel, TOGETHER])))
+        }
+        return paces if configured is None else {channel: configured} | paces
+
     def share(self, channel: str, configured: float | None, sharing: int, alive_seconds: float) -> float | None:
         """Emails a second that one of the `sharing` processes of a channel may send. None: there is no limit.
 

@@ -419,6 +419,30 @@ eed_pace = Table(  # send rates that people have set in place of the configured 
     **_OPTIONS,
 )
 
+eed_gate = Table(  # whether a channel's way out works, for all hosts and functions together
+    "eed_gate",
+    metadata,
+    Column("channel", word(CHANNEL_LENGTH), primary_key=True),
+    Column("reason", prose(DETAIL_LENGTH)),  # NULL: it is open
+    Column("shut_at", Time),
+    Column("shut_until", Time, nullable=False),  # then one at a time tries
+    Column("pause_seconds", Double, nullable=False),  # of the next time
+    Column("trial_token", BigInteger),  # of the one that tries
+    Column("trial_until", Time),
+    **_OPTIONS,
+)
+
+eed_send_rate = Table(  # one queue of turns to send, from which all hosts and functions take
+    "eed_send_rate",
+    metadata,
+    Column("channel", word(CHANNEL_LENGTH), primary_key=True),  # "*": all channels together
+    Column("next_at", Time, nullable=False),  # the first turn that is free
+    Column("pause_seconds", Double, nullable=False),  # after the next answer that we are too fast
+    Column("slowed_at", Time),
+    Column("factor", Double, nullable=False),  # of the limit, at slowed_at
+    **_OPTIONS,
+)
+
 eed_worker = Table(
     "eed_worker",
     metadata,

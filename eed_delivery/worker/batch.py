@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -14,7 +15,7 @@ from eed_delivery.ledger.delivering.domain_holds import IS_HELD, DomainHold
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.metrics import observing
 from eed_delivery.model import Email, Outcome, Ticket
-from eed_delivery.queue import Queue, Received
+from eed_delivery.queue import Message, Published, Received
 from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.runtime import failpoints
 from eed_delivery.worker.delivery import Delivery, Draft, try_number
@@ -32,12 +33,28 @@ UNKNOWN_AGAIN_SECONDS = 30
 """A message that is not ours is never deleted: it comes again until the queue's own maxReceiveCount moves it."""
 
 
+class BatchQueue(Protocol):
+    """What a batch does with its messages: `Queue`, or what an invocation of a function has instead."""
+
+    def ack(self, messages: Sequence[Message]) -> None:
+        """Delete messages whose work is done."""
+        ...
+
+    def later(self, messages: Sequence[Message], seconds: float) -> None:
+        """Make messages visible again after a delay."""
+        ...
+
+    def publish(self, tickets: Sequence[Ticket], delay_seconds: float = 0) -> Published:
+        """Send up to ten fresh messages."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What a thread works with."""
 
     ledger: DeliveryLedger
-    queue: Queue
+    queue: BatchQueue
     delivery: Delivery
     journal: Journal
     compiled: Callable[[JobRef], CompiledContent]
@@ -50,6 +67,8 @@ class Hands:
     isolated: IsolatedRenders | None = None
     """Renders emails that may end the process that renders them."""
     beat: Callable[[], None] = lambda: None
+    neutral_delay: Callable[[], float] = lambda: NEUTRAL_DELAY_SECONDS
+    """After how many seconds what was not sent may come again."""
 
 
 class Batch:
@@ -96,6 +115,11 @@ class Batch:
             finally:
                 self._hand_back(waiting)
                 observing.flush()
+
+    def put_off(self) -> None:
+        """Have every message come again later, unclaimed. Raises `QueueGone`."""
+        self._set_aside(self._foreign, "not_our_message")
+        self._copy_all_without_ledger()
 
     def _claim(self) -> Claim:
         tickets = [_ticket(messages[0]) for messages in self._messages.values()]
@@ -272,7 +296,7 @@ class Batch:
     def _replace(self, tickets: Sequence[Ticket], seconds: float = 0) -> None:
         if not tickets:
             return
-        published = self._hands.queue.publish(tickets, max(NEUTRAL_DELAY_SECONDS, seconds + 1))
+        published = self._hands.queue.publish(tickets, max(self._hands.neutral_delay(), seconds + 1))
         failpoints.reach("worker.copied")
         self._ack([m for t in published.accepted for m in self._messages[t.email_id]])
         if published.refused:

@@ -63,12 +63,15 @@ class Journal:
         send_lease_seconds: float,
         give_up: threading.Event,
         beat: Callable[[], None] = lambda: None,
+        before_wire: Callable[[], None] = lambda: None,
     ) -> None:
-        """`beat` is called while waiting, because an outage of the database is no stall."""
+        """`beat` is called while waiting, because an outage of the database is no stall. `before_wire` may raise
+        `Stopping` when it is too late for a send."""
         self._ledger = ledger
         self._send_lease = send_lease_seconds
         self._give_up = give_up
         self._beat = beat
+        self._before_wire = before_wire
         self._unrecorded: list[JournalEntry] = []
         self._settled: list[Settled] = []
         self._on_wire: Email | None = None
@@ -79,7 +82,8 @@ class Journal:
 
     def wire(self, email: Email, paths: Sequence[str] = ()) -> None:
         """Return when the wire is granted, and with it the `paths` of its files. Raises `NoGrant` when it is not,
-        `DatabaseGone` when the database does not answer."""
+        `DatabaseGone` when the database does not answer, `Stopping` when it is too late."""
+        self._before_wire()
         failpoints.reach("worker.before_wire")
         try:
             refusal = self._record_and_wire(email, paths)

@@ -18,8 +18,10 @@ from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering.claims import JobRef
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.ledger.gates import Gate
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.paces import PaceLedger
+from eed_delivery.ledger.send_turns import SendTurns
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.metrics import observing
@@ -41,6 +43,8 @@ from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.reactions import ReactionLedgers, Reactions
 from eed_delivery.worker.render_process import RenderProcess
 from eed_delivery.worker.send_rate import SendRate
+from eed_delivery.worker.shared_gate import SharedGate
+from eed_delivery.worker.shared_rate import SharedSendRate
 from eed_delivery.worker.stuck_renders import StuckRenders
 
 log = structlog.get_logger(__name__)
@@ -83,6 +87,9 @@ class WorkerParts:
     """A mail server's reply as it is stored."""
     copies: Copies | None = None
     """Keeps a copy of each email, if an archive is set."""
+    turns: SendTurns | None = None
+    gate: Gate | None = None
+    """Both are set where hosts and functions share rate and breaker by the ledger."""
 
 
 class Worker:
@@ -102,9 +109,14 @@ class Worker:
         self._pulse = pulse
         self._give_up = threading.Event()
         self._database_away = threading.Event()
-        self._send_rate = SendRate(stop, clock)
+        self._send_rate: SendRate | SharedSendRate
+        if parts.turns is None:
+            self._send_rate = SendRate(stop, clock)
+        else:
+            self._send_rate = SharedSendRate(parts.turns, parts.process.channel, stop, clock)
         self._probe = parts.make_transport()
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
+        self._shared_gate = SharedGate(parts.gate, self._breaker) if parts.gate is not None else None
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
         self._reactions = Reactions(
             ReactionLedgers(parts.operating, parts.holds, parts.dead, parts.answers),
@@ -254,13 +266,19 @@ class Worker:
         )
         self._reactions.learn_holds()
         parts = self._parts
-        share = parts.paces.share(parts.process.channel, parts.rate(), sharing, HEARTBEATS * interval)
-        self._send_rate.set_share(share)
+        channel, limit = parts.process.channel, parts.rate()
+        share = parts.paces.share(channel, limit, sharing, HEARTBEATS * interval)
+        if isinstance(self._send_rate, SharedSendRate):
+            self._send_rate.set_limits(parts.paces.limits(channel, limit))
+        else:
+            self._send_rate.set_share(share)
+            if share is not None and not self._beats and (sharing > 1 or parts.paces.is_together()):
+                self._send_rate.hold_off(interval)  # the others learn of us with their next heartbeat
+        if self._shared_gate is not None:
+            self._shared_gate.step()
         observing.put("eed_breaker_open", float(self._breaker.open), parts.process.channel)
         if share is not None:
             observing.put("eed_pace_share", share, parts.process.channel)
-        if share is not None and not self._beats and (sharing > 1 or parts.paces.is_together()):
-            self._send_rate.hold_off(interval)  # the others learn of us with their next heartbeat
         if share != self._share:
             parts.workers.uses(parts.process, share)
             self._share = share

@@ -176,6 +176,17 @@ def test_an_email_that_is_delivered(new_counted: NewCounted) -> None:
     assert verbs == {"EHLO": 1, "MAIL": EMAILS, "RCPT": EMAILS, "DATA": EMAILS, "QUIT": 1}
 
 
+def test_a_rate_that_functions_share_costs_a_tenth_of_a_commit(new_counted: NewCounted) -> None:
+    """Ten turns are taken at a time. Without a limit none are taken, and without functions nothing is asked."""
+    counted = new_counted({"worker.coordination": "ledger", "transport.rate_per_second": 100_000})
+    counted.add_job(EMAILS)
+    counted.publish(EMAILS)
+    spent = counted.spent(lambda: counted.work(EMAILS))
+    assert dict(counted.stack.counts()) == {"sent": EMAILS}
+    within(spent, EMAILS, {"commits": 1.43, "requests": 3.35, "statements": 6.75, "selects": 0.55, "calls": 0.22})
+    assert spent["connections"] <= 4
+
+
 def test_a_big_job_makes_no_email_dearer(new_counted: NewCounted) -> None:
     """Rows read are what would grow: with the emails of a job that were sent before, or wait behind this one."""
     counted = new_counted()

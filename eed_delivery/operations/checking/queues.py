@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from eed_delivery.channels.channel import Channel
 from eed_delivery.checks.findings import Finding
+from eed_delivery.config.lambda_checks import VISIBILITY_FACTOR
 from eed_delivery.operations.checking.parts import CheckedParts
 from eed_delivery.queue import Queue
 
@@ -25,10 +26,20 @@ def queue(parts: CheckedParts, channel: Channel | None = None) -> Iterator[Findi
             f"its own visibility timeout is {facts.get('VisibilityTimeout')} s, and the service asks for {visibility}"
         )
         yield Finding("ok", where, what)
+    yield from _long_enough_for_a_function(parts, int(facts.get("VisibilityTimeout", "30")), where)
     retention = int(facts.get("MessageRetentionPeriod", "0"))
     if retention < SHORT_RETENTION_SECONDS:
         what = f"it drops messages after {retention / 86_400:.1f} days"
         yield Finding("warning", where, what, "Set its MessageRetentionPeriod to 1209600 (14 days).")
+
+
+def _long_enough_for_a_function(parts: CheckedParts, own: int, where: str) -> Iterator[Finding]:
+    """Lambda's poller receives with the queue's own timeout."""
+    timeout = parts.settings.aws_lambda.timeout_seconds
+    if timeout is not None and own < VISIBILITY_FACTOR * timeout:
+        what = f"its own visibility timeout is {own} s, less than {VISIBILITY_FACTOR} times the function's {timeout} s"
+        remedy = f"Set its VisibilityTimeout to {VISIBILITY_FACTOR * timeout}, or a batch comes again while it is sent."
+        yield Finding("error", where, what, remedy)
 
 
 def place(channel: Channel | None) -> str:

@@ -1,0 +1,145 @@
+"""What a function of AWS Lambda sends with. It is made in the function's INIT phase, and opens no connection."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from eed_delivery import logs
+from eed_delivery.app.function_secrets import with_secrets
+from eed_delivery.app.parts import LEASE_MARGIN_SECONDS, App
+from eed_delivery.channels.channel import Channel
+from eed_delivery.config import Settings, WorkerSettings, load
+from eed_delivery.config.environment import sandbox_name, variables
+from eed_delivery.config.lambda_checks import LAST_SECONDS
+from eed_delivery.database.transactions import Database
+from eed_delivery.errors import ConfigError, Problem
+from eed_delivery.ledger.answers import AnswersLedger
+from eed_delivery.ledger.delivering.domain_holds import DomainHolds
+from eed_delivery.ledger.delivering.ledger import DeliveryLedger
+from eed_delivery.ledger.gates import Gate
+from eed_delivery.ledger.paces import PaceLedger
+from eed_delivery.ledger.send_turns import SendTurns
+from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
+from eed_delivery.queue import Queue
+from eed_delivery.rendering import MessageMaker
+from eed_delivery.transports import Transport
+from eed_delivery.worker.delivery import RetryRules
+from eed_delivery.worker.reactions import ReactionLedgers
+
+MAX_IDLE_SECONDS = 3.0
+"""Limit: seconds for which a sandbox keeps an idle connection. It may have been frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingParts:
+    """What the composition root hands to a sandbox. `rate` gives the whole channel's limit, or None."""
+
+    settings: WorkerSettings
+    channel: str
+    sends_emails: bool
+    database: Database
+    ledger: DeliveryLedger
+    queue: Queue
+    renderer: MessageMaker
+    make_transport: Callable[[], Transport]
+    rules: RetryRules
+    rate: Callable[[], float | None]
+    gate: Gate
+    turns: SendTurns
+    paces: PaceLedger
+    reaction_ledgers: ReactionLedgers
+    stored_reply: Callable[[str], str]
+    send_lease_seconds: float
+    visibility_seconds: float
+    stop: threading.Event
+
+
+def start(environ: Mapping[str, str] | None = None) -> SendingParts:
+    """The parts, by variables and the file that EED_CONFIG names. Raises `ConfigError` with every mistake."""
+    environ = with_secrets(variables() if environ is None else environ)
+    settings = load(None, environ)
+    logs.configure(settings.logs, role="lambda")
+    return sending_parts(settings, sandbox_name(environ))
+
+
+def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
+    """The parts for one sandbox, which `sandbox` names in the ledger. Raises `ConfigError`."""
+    settings = _without_idle_connections(settings)
+    app = App(settings, threading.Event())
+    channel = _channel(app)
+    database = app.database(connections=1, multi_statements=True)
+    make_transport = app.transport_factory(channel)
+    wire_seconds = make_transport().wire_seconds
+    if problems := _problems(settings, wire_seconds, channel):
+        raise ConfigError(problems)
+    worker = settings.worker
+    emails, name = not channel.carries_files, channel.name
+    return SendingParts(
+        settings=worker,
+        channel=name,
+        sends_emails=emails,
+        database=database,
+        ledger=DeliveryLedger(
+            database, app.source, sandbox, app.outbox, app.pseudonyms, channel=name, sends_emails=emails
+        ),
+        queue=app.queue(1, channel),
+        renderer=app.message_maker(channel),
+        make_transport=make_transport,
+        rules=RetryRules(
+            worker.max_attempts,
+            worker.retry_delay_seconds,
+            worker.retry_growth,
+            worker.retry_max_delay_seconds,
+            worker.doubt,
+        ),
+        rate=app.rate(channel),
+        gate=Gate(database, name),
+        turns=SendTurns(database),
+        paces=PaceLedger(database),
+        reaction_ledgers=ReactionLedgers(
+            app.operating(database),
+            DomainHolds(database, name),
+            RefusedAddresses(database, settings.tracking),
+            AnswersLedger(database, name),
+        ),
+        stored_reply=app.stored_reply(),
+        send_lease_seconds=worker.send_lease_seconds or wire_seconds + LEASE_MARGIN_SECONDS,
+        visibility_seconds=settings.queue.visibility_timeout_seconds,
+        stop=threading.Event(),
+    )
+
+
+def _channel(app: App) -> Channel:
+    name = app.settings.aws_lambda.channel
+    if name not in app.channels:
+        remedy = "Give it a section in the function's file. Channels of the ledger are for hosts."
+        raise ConfigError([Problem("aws_lambda.channel", f"the file has no channel {name}", remedy)])
+    return app.channels[name]
+
+
+def _problems(settings: Settings, wire_seconds: float, channel: Channel) -> list[Problem]:
+    """What only a function must not have. `config.lambda_checks` has what all hosts can check."""
+    found = []
+    if settings.aws.credentials != "environment":
+        what = "a function has no instance role. Lambda gives it credentials in its environment"
+        found.append(Problem("aws.credentials", what, 'Set aws.credentials = "environment".'))
+    timeout = settings.aws_lambda.timeout_seconds
+    if timeout is None:
+        what = "it is not set, and so it is not known whether a send fits into an invocation"
+        found.append(Problem("aws_lambda.timeout_seconds", what, "Set it to the function's timeout."))
+    elif wire_seconds + LAST_SECONDS >= timeout:
+        what = f"a send may take {wire_seconds:g} seconds, and {LAST_SECONDS:g} more are needed"
+        found.append(Problem("aws_lambda.timeout_seconds", what, "Lower the timeouts, or raise the function's."))
+    if channel.archive.url:
+        what = "copies of emails wait on the disk for the archive, and a function's disk does not last"
+        found.append(Problem(f"channel {channel.name}", what, "Send from hosts, or without an archive."))
+    return found
+
+
+def _without_idle_connections(settings: Settings) -> Settings:
+    """A sandbox that was frozen trusts no connection."""
+    shorter = {
+        name: section.model_copy(update={"max_idle_seconds": min(section.max_idle_seconds, MAX_IDLE_SECONDS)})
+        for name, section in (("smtp", settings.smtp), ("ses", settings.ses))
+    }
+    return settings.model_copy(update=shorter)

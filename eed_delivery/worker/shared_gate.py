@@ -1,0 +1,39 @@
+"""A process's breaker, and the channel's gate that it shares with functions."""
+
+from datetime import datetime
+
+from eed_delivery.ledger.gates import Gate
+from eed_delivery.worker.breaker import Breaker
+
+
+class SharedGate:
+    """Tells either of the other, once a heartbeat. The path of an email has no part in it.
+
+    A process that probes finds sooner that the way out works again than a function, which only tries it.
+    """
+
+    def __init__(self, gate: Gate, breaker: Breaker) -> None:
+        self._gate = gate
+        self._breaker = breaker
+        self._ours = False  # the gate was shut because of our breaker, or our breaker tripped because of the gate
+        self._known: datetime | str | None = None
+
+    def step(self) -> None:
+        """Raises `DatabaseGone`."""
+        reason = self._breaker.reason
+        if reason is not None:
+            if self._breaker.open:
+                self._gate.shut(reason)
+            self._known, self._ours = self._gate.look().shut_at, True
+        elif self._ours:
+            self._gate.open_proven(self._known)
+            self._ours = False
+        else:
+            self._heed()
+
+    def _heed(self) -> None:
+        """Trip once for each time that the gate is shut. What we then find out ourselves counts."""
+        seen = self._gate.look()
+        if seen.seconds > 0 and seen.reason is not None and seen.shut_at != self._known:
+            self._known, self._ours = seen.shut_at, True
+            self._breaker.trip(seen.reason)

@@ -1,0 +1,175 @@
+"""The breaker and the send rate that hosts and functions share: rows of the ledger."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import make_url
+
+from eed_delivery.database.engine import make_engine
+from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.gates import FIRST_SECONDS, LONGEST_SECONDS, Gate
+from eed_delivery.ledger.send_turns import NotDue, SendTurns
+from tests.world import World
+
+pytestmark = pytest.mark.both_databases
+
+A, B = 11, 12
+TRIAL = 60.0
+
+
+@pytest.fixture
+def gate(world: World) -> Gate:
+    return Gate(world.database, "default")
+
+
+def later(world: World, seconds: float) -> None:
+    """Let so much time pass for gates and turns, by moving their times back."""
+    for table, columns in {
+        "eed_gate": ("shut_at", "shut_until", "trial_until"),
+        "eed_send_rate": ("next_at", "slowed_at"),
+    }.items():
+        moved = ", ".join(f"{column} = {world.earlier(column, seconds)}" for column in columns)
+        world.execute(f"UPDATE {table} SET {moved}")
+
+
+def test_a_gate_that_was_never_shut_has_no_row(world: World, gate: Gate) -> None:
+    entry = gate.enter(A, TRIAL)
+    assert (entry.seconds, entry.reason) == (0.0, None)
+    assert world.execute("SELECT * FROM eed_gate") == []
+    assert not gate.open()
+
+
+def test_it_is_shut_once_and_then_tried_by_one(world: World, gate: Gate) -> None:
+    assert gate.shut("no connection")
+    assert not gate.shut("no connection either")
+    entry = gate.enter(A, TRIAL)
+    assert 0 < entry.seconds <= FIRST_SECONDS
+    assert entry.reason == "no connection"
+    assert not gate.open(), "an answer that was on its way says nothing new"
+    later(world, FIRST_SECONDS)
+    assert gate.enter(A, TRIAL).seconds == 0
+    waits = gate.enter(B, TRIAL)
+    assert FIRST_SECONDS < waits.seconds <= TRIAL
+    gate.leave(B)
+    assert gate.enter(B, TRIAL).seconds > 0, "only the one who tries may leave"
+    gate.leave(A)
+    assert gate.enter(B, TRIAL).seconds == 0
+    assert gate.open()
+    assert not gate.open()
+    assert gate.enter(A, TRIAL).reason is None
+
+
+def test_a_trial_that_died_is_followed_by_another(world: World, gate: Gate) -> None:
+    gate.shut("away")
+    later(world, FIRST_SECONDS)
+    assert gate.enter(A, TRIAL).seconds == 0
+    later(world, TRIAL)
+    assert gate.enter(B, TRIAL).seconds == 0
+
+
+def test_its_pauses_double_up_to_a_limit_and_start_small_again(world: World, gate: Gate) -> None:
+    pauses = []
+    for _ in range(9):
+        assert gate.shut("away")
+        pauses.append(gate.enter(A, TRIAL).seconds)
+        later(world, LONGEST_SECONDS)
+    meant = [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert all(full / 2 < pause <= full for pause, full in zip(pauses, meant, strict=True)), pauses
+    assert gate.open()
+    gate.shut("away")
+    assert gate.enter(A, TRIAL).seconds <= FIRST_SECONDS
+
+
+def test_each_channel_has_its_own(world: World, gate: Gate) -> None:
+    gate.shut("away")
+    other = Gate(world.database, "statements")
+    assert other.enter(A, TRIAL).reason is None
+    other.shut("away too")
+    later(world, FIRST_SECONDS)
+    assert other.open()
+    assert gate.enter(A, TRIAL).reason == "away"
+
+
+# --- turns -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def turns(world: World) -> SendTurns:
+    return SendTurns(world.database)
+
+
+def test_turns_follow_each_other_at_the_limit(turns: SendTurns) -> None:
+    first, gap = turns.take({"default": 0.5}, 4, 1e6)
+    assert gap == pytest.approx(2.0)
+    assert -1 < first <= 0.01
+    second, _ = turns.take({"default": 0.5}, 2, 1e6)
+    third, _ = turns.take({"default": 0.5}, 1, 1e6)
+    assert 6 < second <= 8.01
+    assert third - second == pytest.approx(4.0, abs=1.5)
+
+
+def test_a_turn_that_is_too_far_is_not_taken(world: World, turns: SendTurns) -> None:
+    turns.take({"default": 1.0}, 100, 2.0)
+    before = world.execute("SELECT next_at FROM eed_send_rate")
+    with pytest.raises(NotDue) as raised:
+        turns.take({"default": 1.0}, 10, 2.0)
+    assert 90 < raised.value.seconds <= 100
+    assert world.execute("SELECT next_at FROM eed_send_rate") == before
+
+
+def test_of_two_limits_the_slower_counts_and_neither_is_taken_without_the_other(world: World, turns: SendTurns) -> None:
+    _, gap = turns.take({"default": 10.0, "*": 1.0}, 10, 2.0)
+    assert gap == pytest.approx(1.0)
+    before = world.execute("SELECT channel, next_at FROM eed_send_rate ORDER BY channel")
+    with pytest.raises(NotDue):
+        turns.take({"default": 10.0, "*": 1.0}, 10, 2.0)
+    assert world.execute("SELECT channel, next_at FROM eed_send_rate ORDER BY channel") == before
+
+
+def test_what_was_not_taken_is_not_saved_up(world: World, turns: SendTurns) -> None:
+    turns.take({"default": 10.0}, 10, 2.0)
+    later(world, 3600)
+    first, _ = turns.take({"default": 10.0}, 10, 2.0)
+    assert first > -1, "an hour without an email allows no crowd"
+
+
+def test_too_fast_makes_a_pause_that_doubles_and_a_slower_rate_that_recovers(world: World, turns: SendTurns) -> None:
+    turns.slow_down("default")
+    turns.slow_down("default")  # of the same crowd
+    first, gap = turns.take({"default": 10.0}, 1, 60)
+    assert 0.3 < first <= 1.01
+    assert 0.1 < gap <= 0.2
+    later(world, 1)
+    turns.slow_down("default")
+    first, gap = turns.take({"default": 10.0}, 1, 60)
+    assert 1 < first <= 2.5
+    assert 0.25 < gap <= 0.4
+    turns.recover("default")
+    later(world, 60)
+    turns.slow_down("default")
+    first, gap = turns.take({"default": 10.0}, 1, 60)
+    assert 0.3 < first <= 1.01
+    assert 0.1 < gap <= 0.2
+    later(world, 60)
+    assert turns.take({"default": 10.0}, 1, 60)[1] == pytest.approx(0.1)
+
+
+def test_many_who_take_turns_keep_one_limit(world: World, turns: SendTurns) -> None:
+    """No matter how fast the machine is: the turns are taken far ahead, and not waited for."""
+    limit, takers, times, each = 10.0, 8, 20, 5
+    meant = takers * times * each / limit
+    began = time.monotonic()
+
+    def take(_: int) -> None:
+        own = Database(make_engine(make_url(world.url), connections=1))
+        for _ in range(times):
+            SendTurns(own).take({"default": limit}, each, 1e6)
+        own.close()
+
+    with ThreadPoolExecutor(takers) as pool:
+        assert len(list(pool.map(take, range(takers)))) == takers
+    with pytest.raises(NotDue) as raised:
+        turns.take({"default": limit}, 1, 0)
+    until = raised.value.seconds + time.monotonic() - began
+    assert meant * 0.98 <= until <= meant * 1.02
