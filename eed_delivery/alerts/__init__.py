@@ -6,5 +6,6 @@
 - `alert`     one alert, as data, text and JSON
 - `receivers`  email, SNS and webhook
 - `outgoing`  a thread for each receiver, so that one that hangs delays only itself
+- `metric_filters` rules as patterns of CloudWatch Logs
 - `facts`     the numbers that are checked periodically
 """

@@ -25,7 +25,7 @@ commands:
 - `suppression`         suppression list, add, remove
 - `suppression_moving`  suppression import, export
 - `persons`             person show, erase
-- `alerting`            alerts list, alerts test
+- `alerting`            alerts list, alerts test, alerts terraform
 - `webhooks`            webhooks run, list, retry, test
 - `access`              user add, list, revoke, and token add, list, revoke
 - `login_sessions`      session list, revoke

@@ -1,4 +1,6 @@
-"""`eed-delivery alerts`: list the alert rules, and test their receivers."""
+"""`eed-delivery alerts`: list the alert rules, test their receivers, and hand the rules to Terraform."""
+
+import json
 
 import click
 
@@ -15,7 +17,7 @@ COLUMNS = ("rule", "looks for", "level", "audience", "last alert", "since then")
 
 @click.group()
 def alerts() -> None:
-    """List alert rules, and test whether their alerts arrive."""
+    """List alert rules, test whether their alerts arrive, and hand the rules to Terraform."""
 
 
 @alerts.command("list")
@@ -87,3 +89,25 @@ def test_rule(session: Session, rule: str, as_json: bool) -> None:
     failed = sum(1 for one in tried if one.problem)
     if failed:
         raise Failure(f"error: {failed} of {len(tried)} receivers did not accept the test alert.")
+
+
+@alerts.command("terraform")
+@click.option("--leave-out", is_flag=True, help="Leave out rules that CloudWatch has no pattern for.")
+@takes_config
+@pass_session
+def print_terraform(session: Session, leave_out: bool) -> None:
+    """Print the rules about log lines as a variable of the Terraform module `observability`.
+
+    CloudWatch then counts the lines by metric filters, and has an alarm for each rule.
+
+    \b
+    Example:
+      eed-delivery alerts terraform > rules.auto.tfvars.json
+    """
+    found = session.operations.alerting.metric_filters()
+    level = "warning" if leave_out else "error"
+    for rule, reason in found.left_out.items():
+        click.echo(f"{level}: CloudWatch has no pattern for rule {rule}: {reason}", err=True)
+    if found.left_out and not leave_out:
+        raise Failure("error: nothing is printed. Change these rules, or use --leave-out.")
+    click.echo(json.dumps({"alert_rules": {name: record(one) for name, one in found.filters.items()}}, indent=2))

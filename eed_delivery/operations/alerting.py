@@ -1,11 +1,12 @@
 """The alert rules with their last alerts, and tests of their receivers."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from eed_delivery.alerts.alert import Alert
+from eed_delivery.alerts.metric_filters import MetricFilter, NoPattern, metric_filter
 from eed_delivery.alerts.receivers import AlertReceiver, NotHandedOver, host_name
 from eed_delivery.config import AlertFact, AlertRule, AlertsSettings
 from eed_delivery.errors import DatabaseGone
@@ -40,6 +41,14 @@ class TriedReceiver:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class MetricFilters:
+    """Rules for CloudWatch by their names, and why it cannot have the others."""
+
+    filters: Mapping[str, MetricFilter]
+    left_out: Mapping[str, str]
+
+
 class Alerting:
     """Lists rules and tries them. `receivers_of` gives the ways of the rule that is called so."""
 
@@ -65,6 +74,16 @@ class Alerting:
         except DatabaseGone as error:
             problem = str(error)
         return AlertRules(tuple(_view(rule, told.get(rule.name)) for rule in rules), problem)
+
+    def metric_filters(self) -> MetricFilters:
+        """The rules about log lines, for CloudWatch. Facts are figures there already (`metrics.emf`)."""
+        filters, left_out = {}, {}
+        for rule in self._settings.rule:
+            try:
+                filters[rule.name] = metric_filter(rule)
+            except NoPattern as reason:
+                left_out[rule.name] = str(reason)
+        return MetricFilters(filters, left_out)
 
     def test(self, rule: str) -> tuple[TriedReceiver, ...]:
         """Send an alert that says that it is a test, by each way of a rule. Raises `UnknownKey`.

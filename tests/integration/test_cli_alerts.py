@@ -172,3 +172,15 @@ def test_through_ses_no_event_about_an_alert_comes_back_as_one_about_an_email(ee
 def test_in_a_rehearsal_an_alert_is_a_file(eed: CommandLine) -> None:
     eed.good("alerts", "test", "slow")
     assert len(list(eed.emails.glob("*.eml"))) == 2
+
+
+def test_rules_are_printed_for_terraform_and_what_cloudwatch_cannot_find_is_said(eed: CommandLine) -> None:
+    refused = eed("alerts", "terraform")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "error: CloudWatch has no pattern for rule slow: its regex is more than members" in refused.stderr
+    printed = eed("alerts", "terraform", "--leave-out")
+    assert printed.exit_code == 0
+    assert printed.stderr.startswith("warning: CloudWatch has no pattern for rule slow")
+    (rule,) = json.loads(printed.stdout)["alert_rules"].items()
+    assert (rule[0], rule[1]["audience"], rule[1]["count"]) == ("breaker", ["dev", "devops"], 1)
+    assert rule[1]["pattern"].startswith('"breaker_open" -')
