@@ -5,6 +5,7 @@
 # make faults  try to break it: every fault scenario, a table of what came of it
 # make faults-long    the same for a release (hours); with SERVER=mysql on MySQL in place of MariaDB
 # make fuzz-api    Schemathesis asks every operation of the API; more with EXAMPLES=1000
+# make scan    cfn-lint and checkov over the CloudFormation templates and the Terraform modules
 # make bench   how fast it is, beside Celery and others: a table
 # make bench-500k     500,000 emails with a 60 KB attachment each, ours alone
 # make lint    style, types, which module may import which, and the messages of new commits
@@ -23,6 +24,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH := $(VENV)/.installed-bench
 FUZZ := $(VENV)/.installed-fuzz
+SCAN := build/scan/.installed
 EXAMPLES ?= 100
 LOCKS := requirements
 # Each package by the hash of its file, and none beside: the locks are complete, so there is nothing to resolve.
@@ -34,7 +36,7 @@ COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-quick coverage faults faults-long fuzz-api bench bench-500k lint lock clean
+.PHONY: demo test test-quick coverage faults faults-long fuzz-api scan bench bench-500k lint lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
@@ -71,6 +73,11 @@ faults-long: $(INSTALLED)
 # It is no package of the tests: it brings six, and would be loaded by each pytest.
 fuzz-api: $(FUZZ)
 	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES)
+
+# 418 MB of packages, some of them older than ours: they have an environment of their own.
+scan: $(SCAN)
+	build/scan/bin/cfn-lint config/queue.yaml config/events.yaml
+	build/scan/bin/checkov --skip-download --config-file deploy/terraform/.checkov.yaml --directory deploy/terraform
 
 # Nothing else should run on the machine meanwhile.
 bench: $(BENCH)
@@ -110,6 +117,11 @@ $(FUZZ): $(INSTALLED) $(LOCKS)/fuzz.txt
 	$(PIP_INSTALL) --require-hashes -r $(LOCKS)/fuzz.txt
 	touch $(FUZZ)
 
+$(SCAN): $(LOCKS)/scan.txt
+	$(PYTHON) -m venv build/scan
+	build/scan/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCKS)/scan.txt
+	touch $(SCAN)
+
 # The largest first: what it settles on holds for the others.
 lock:
 	$(PYTHON) -m venv build/lock
@@ -122,6 +134,8 @@ lock:
 	$(COMPILE) setup.cfg --extra sftp --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/sftp.txt
 	$(COMPILE) setup.cfg --extra operators --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/operators.txt
 	echo 'schemathesis >= 4.32' | $(COMPILE) - --constraints $(LOCKS)/tests.txt --output-file $(LOCKS)/fuzz.txt
+	echo 'cdktn-provider-aws >= 25' | $(COMPILE) - --no-deps --output-file $(LOCKS)/terraform.txt
+	printf 'cfn-lint >= 1.58\ncheckov >= 3.3\n' | $(COMPILE) - --output-file $(LOCKS)/scan.txt
 	echo uv | $(COMPILE) - --output-file $(LOCKS)/lock.txt
 
 clean:

@@ -3,12 +3,14 @@
 MariaDB is needed. MySQL is fetched where it can be had (`mysql_binaries`); where it cannot, its tests are skipped, or
 with TESTS_REQUIRE_MYSQL=1 this is an error. OpenSSH's sshd is installed where that may be, else its tests are skipped.
 So are Chromium, for the tests of the pages, and Prometheus's promtool. With TESTS_REQUIRE_CHROMIUM=1 or
-TESTS_REQUIRE_PROMTOOL=1 it is an error if it cannot be had.
+TESTS_REQUIRE_PROMTOOL=1 it is an error if it cannot be had. Terraform is not installed. Where it is there, the schema
+of its AWS provider is fetched: 71 MB, once.
 """
 
 import os
 import sys
 
+from tests.deploy import terraform
 from tests.servers import chromium, mariadb, mysql_binaries, openssh, promtool
 
 
@@ -42,6 +44,11 @@ def main() -> None:
         if promtool.is_required():
             sys.exit(f"{promtool.REQUIRED} is set, and: {error}")
         print(f"The tests of Prometheus's rules will be skipped. {error}", file=sys.stderr)
+    reason = terraform.missing()
+    if reason is not None:
+        if terraform.is_required():
+            sys.exit(f"{terraform.REQUIRED} is set, and: {reason}")
+        print(f"The tests of deploy/terraform will be skipped. {reason}", file=sys.stderr)
 
 
 if __name__ == "__main__":

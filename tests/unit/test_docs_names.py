@@ -17,7 +17,8 @@ from tests.unit.test_readme import commands
 FOLDERS = ("eed_delivery", "tests", "benchmarks", "config", "systemd", "docs", ".ci")
 SETTINGS = {".".join(key) for key in ALL}
 SECTIONS = {".".join(key[:n]) for key in ALL for n in range(1, len(key))}
-SURROUNDINGS = [*ROOT.glob("config/*"), *ROOT.glob("systemd/*"), *ROOT.glob("*.toml"), ROOT / "Makefile"]
+DEPLOY = [path for ending in ("tf", "hcl", "sh") for path in (ROOT / "deploy").rglob(f"*.{ending}")]
+SURROUNDINGS = [*ROOT.glob("config/*"), *ROOT.glob("systemd/*"), *ROOT.glob("*.toml"), ROOT / "Makefile", *DEPLOY]
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 PROSE = {name: FENCE.sub("", text) for name, text in DOCUMENTS.items() if name != "CHANGELOG.md"}
 

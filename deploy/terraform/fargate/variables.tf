@@ -1,0 +1,100 @@
+variable "name" {
+  description = "Name of the cluster, the service and their roles."
+  type        = string
+  default     = "eed-delivery-tasks"
+}
+
+variable "image_uri" {
+  description = "The image of deploy/lambda/Dockerfile in ECR, by its digest."
+  type        = string
+  validation {
+    condition     = can(regex("@sha256:[0-9a-f]{64}$", var.image_uri))
+    error_message = "image_uri ends with @sha256: and the digest, so that a plan says which image will run."
+  }
+}
+
+variable "repository_arn" {
+  description = "The ECR repository of the image."
+  type        = string
+}
+
+variable "entry_point" {
+  description = "What the image runs in place of a Lambda handler."
+  type        = list(string)
+  default     = ["python3", "-m", "eed_delivery"]
+}
+
+variable "commands" {
+  description = "Containers of each task, by name, with their command. The small form runs publisher and sweeper, and functions send."
+  type        = map(list(string))
+  default     = { publisher = ["publisher"], sweeper = ["sweeper"] }
+}
+
+variable "tasks" {
+  description = "How many tasks run. Two of publisher and sweeper share the work by leases."
+  type        = number
+  default     = 2
+}
+
+variable "cpu" {
+  description = "CPU of a task: 1,024 is one core."
+  type        = number
+  default     = 512
+}
+
+variable "memory_mb" {
+  description = "Memory of a task."
+  type        = number
+  default     = 1024
+}
+
+variable "architecture" {
+  description = "ARM64 or X86_64: what the image was built for."
+  type        = string
+  default     = "ARM64"
+}
+
+variable "environment" {
+  description = "EED_ variables. No secrets: those go by ARN."
+  type        = map(string)
+  default     = {}
+}
+
+variable "secrets" {
+  description = "EED_ variables whose values are secrets, with the ARN of each secret."
+  type        = map(string)
+  default     = {}
+}
+
+variable "policies" {
+  description = "IAM policies of the tasks' role: those of the module rights."
+  type        = map(string)
+}
+
+variable "task_role_arn" {
+  description = "A role that exists already. null: one is made, with policies."
+  type        = string
+  default     = null
+}
+
+variable "subnet_ids" {
+  description = "Private subnets."
+  type        = list(string)
+}
+
+variable "security_group_ids" {
+  description = "Security groups of the tasks."
+  type        = list(string)
+}
+
+variable "kms_key_arn" {
+  description = "Customer-managed key for logs and secrets. Its policy must let logs.REGION.amazonaws.com use it."
+  type        = string
+  default     = null
+}
+
+variable "log_retention_days" {
+  description = "Days that log lines are kept."
+  type        = number
+  default     = 90
+}

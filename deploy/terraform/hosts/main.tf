@@ -1,0 +1,173 @@
+# Hosts in an Auto Scaling group. Each installs the bundle and runs the systemd unit, as docs/installing.md says.
+
+data "aws_partition" "here" {}
+data "aws_region" "here" {}
+
+locals {
+  role_name = var.role_name == null ? aws_iam_role.hosts[0].name : var.role_name
+}
+
+resource "aws_iam_role" "hosts" {
+  count = var.role_name == null ? 1 : 0
+  name  = var.name
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ec2.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "given" {
+  for_each = var.role_name == null ? var.policies : {}
+  name     = each.key
+  role     = local.role_name
+  policy   = each.value
+}
+
+# What a host needs before the service runs, and for its log.
+resource "aws_iam_role_policy" "host" {
+  count = var.role_name == null ? 1 : 0
+  name  = "host"
+  role  = local.role_name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [
+        {
+          Sid      = "ReadBundle"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject"]
+          Resource = ["arn:${data.aws_partition.here.partition}:s3:::${var.bundle.bucket}/${var.bundle.key}"]
+        },
+        {
+          Sid      = "WriteLogs"
+          Effect   = "Allow"
+          Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+          Resource = ["${var.log_group.arn}:*"]
+        },
+      ],
+      length(var.secrets) == 0 ? [] : [{
+        Sid      = "ReadSecrets"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue"]
+        Resource = values(var.secrets)
+      }],
+      var.kms_key_arn == null ? [] : [{
+        Sid      = "Decrypt"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt"]
+        Resource = [var.kms_key_arn]
+      }],
+    )
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "session_manager" {
+  count      = var.role_name == null && var.session_manager ? 1 : 0
+  role       = local.role_name
+  policy_arn = "arn:${data.aws_partition.here.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
+}
+
+resource "aws_iam_instance_profile" "hosts" {
+  name = var.name
+  role = local.role_name
+}
+
+resource "aws_launch_template" "hosts" {
+  name                   = var.name
+  image_id               = var.image_id
+  instance_type          = var.instance_type
+  vpc_security_group_ids = var.security_group_ids
+  update_default_version = true
+  user_data = base64encode(templatefile("${path.module}/user_data.sh", {
+    bundle        = "s3://${var.bundle.bucket}/${var.bundle.key}"
+    configuration = base64encode(var.configuration)
+    log_group     = var.log_group.name
+    region        = data.aws_region.here.region
+    secrets       = var.secrets
+    sha256        = var.bundle.sha256
+  }))
+
+  iam_instance_profile {
+    arn = aws_iam_instance_profile.hosts.arn
+  }
+
+  # IMDSv2 alone: a request that was forged by a server-side mistake gets no credentials.
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  block_device_mappings {
+    device_name = "/dev/xvda"
+    ebs {
+      volume_size           = var.disk_gb
+      volume_type           = "gp3"
+      encrypted             = true
+      kms_key_id            = var.kms_key_arn
+      delete_on_termination = true
+    }
+  }
+
+  monitoring {
+    enabled = true
+  }
+
+  tag_specifications {
+    resource_type = "instance"
+    tags          = { Name = var.name }
+  }
+}
+
+resource "aws_autoscaling_group" "hosts" {
+  name                      = var.name
+  min_size                  = var.hosts.min
+  desired_capacity          = var.hosts.desired
+  max_size                  = var.hosts.max
+  vpc_zone_identifier       = var.subnet_ids
+  health_check_type         = "EC2"
+  health_check_grace_period = 300
+  default_instance_warmup   = 180
+
+  launch_template {
+    id      = aws_launch_template.hosts.id
+    version = aws_launch_template.hosts.latest_version
+  }
+
+  # A new release or configuration replaces hosts one after the other. An old host finishes its emails within 90 seconds.
+  instance_refresh {
+    strategy = "Rolling"
+    preferences {
+      min_healthy_percentage = 50
+      auto_rollback          = true
+    }
+  }
+
+  tag {
+    key                 = "Name"
+    value               = var.name
+    propagate_at_launch = true
+  }
+
+  # What a schedule or a person has changed stays.
+  lifecycle {
+    ignore_changes = [desired_capacity]
+  }
+
+  depends_on = [aws_iam_role_policy.given, aws_iam_role_policy.host]
+}
+
+resource "aws_autoscaling_schedule" "schedule" {
+  for_each               = var.schedules
+  scheduled_action_name  = each.key
+  autoscaling_group_name = aws_autoscaling_group.hosts.name
+  recurrence             = each.value.recurrence
+  time_zone              = each.value.time_zone
+  min_size               = each.value.min
+  desired_capacity       = each.value.desired
+  max_size               = each.value.max
+}

@@ -1,0 +1,9 @@
+output "autoscaling_group_name" {
+  description = "Name of the Auto Scaling group."
+  value       = aws_autoscaling_group.hosts.name
+}
+
+output "role_name" {
+  description = "Name of the hosts' role."
+  value       = local.role_name
+}

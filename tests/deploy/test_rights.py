@@ -1,0 +1,181 @@
+"""The policies of the module `rights` allow what each role calls, and nothing that none of them calls."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from eed_delivery.app.operations import Operations
+from eed_delivery.cli import cli
+from eed_delivery.config.load import load
+from eed_delivery.operations.actor import Actor
+from tests.deploy.aws_recorder import AwsRecorder
+from tests.deploy.policies import allowed
+from tests.deploy.stub_provider import ACCOUNT, REGION
+from tests.deploy.terraform import Terraform
+from tests.integration.conftest import NewStack
+from tests.servers.ministack import MiniStack
+from tests.servers.ses_stub import Refuse, SesStub
+from tests.stack import Stack
+from tests.unit.tracking.ses_examples import Json, delivery
+
+SERVICES = ("publisher", "worker", "sweeper", "events")
+NOT_BY_A_CALL = {
+    "kms:Decrypt": "SQS, S3 and Secrets Manager call KMS in the caller's name",
+    "kms:GenerateDataKey": "the same",
+    "ses:SendRawEmail": "SESv2's SendEmail needs it for a raw message",
+    "sns:Publish": "each role alerts about its own lines",
+}
+"""Allowed and not seen, and why."""
+NOT_SEEN = {
+    ("s3:ListBucket", "statements"),  # no call needs it: without it a missing file looks like a forbidden one
+    ("s3:GetObject", "copies"),  # HeadObject, only where a copy is there already
+}
+
+
+@pytest.fixture(scope="module")
+def ses() -> Iterator[SesStub]:
+    with SesStub() as ses:
+        yield ses
+
+
+def test_each_role_may_do_what_it_does_and_no_more(
+    new_stack: NewStack,
+    ministack: MiniStack,
+    ses: SesStub,
+    terraform: Terraform,
+    tmp_path: Path,
+) -> None:
+    with AwsRecorder(ministack.endpoint_url) as recorder, AwsRecorder(ses.endpoint_url) as of_ses:
+        stack = installation(new_stack, ministack, recorder, of_ses, tmp_path / "spool")
+        work(stack, ses, ministack)
+        ask(stack)
+        check(stack)
+        calls = {
+            role: frozenset(recorder.actions[role] | of_ses.actions[role]) for role in (*SERVICES, "operators", "check")
+        }
+    policies = {role: allowed_by_name(policy) for role, policy in rights(terraform, stack).items()}
+    policies["worker"] |= policies["archive"]  # it runs beside the workers
+    problems = []
+    for role in (*SERVICES, "operators"):
+        lacking = calls[role] - policies[role]
+        problems += [f"{role} calls {action} on {on}, and may not" for action, on in sorted(lacking)]
+        unused = policies[role] - calls[role] - calls["check"] - NOT_SEEN
+        unused = {(action, on) for action, on in unused if action not in NOT_BY_A_CALL}
+        problems += [f"{role} may call {action} on {on}, and never does" for action, on in sorted(unused)]
+    assert problems == [], "\n".join(problems)
+
+
+def installation(
+    new_stack: NewStack, ministack: MiniStack, recorder: AwsRecorder, of_ses: AwsRecorder, spool: Path
+) -> Stack:
+    s3 = ministack.client("s3")
+    for bucket in ("statements", "copies"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket="statements", Key="terms.pdf", Body=b"%PDF-1.4 terms")
+    events = ministack.client("sqs").create_queue(QueueName="rights-events")["QueueUrl"]
+    topic = ministack.client("sns").create_topic(Name="rights-alerts")["TopicArn"]
+    settings: dict[str, Any] = {
+        "queue.endpoint_url": recorder.url,
+        "transport.kind": "ses",
+        "transport.rate_per_second": "ses",
+        "ses.endpoint_url": of_ses.url,
+        "transport.archive.url": "s3://copies/emails",
+        "transport.archive.endpoint_url": recorder.url,
+        "transport.archive.spool": str(spool),
+        "rendering.s3_endpoint_url": recorder.url,
+        "rendering.attachments_s3": ["s3://statements"],
+        "tracking.events_queue_url": events,
+        "alerts.sns_endpoint_url": recorder.url,
+        "alerts.audience": {"devops": {"sns": [topic]}},
+        "alerts.fact": [{"name": "letters", "fact": "dead_letters", "at_least": 1, "audience": "devops"}],
+        "metrics.emf": True,
+    }
+    return new_stack(settings)
+
+
+def work(stack: Stack, ses: SesStub, ministack: MiniStack) -> None:
+    """All that makes a role call AWS: an email goes, one is put off, one bounces, and a letter dies."""
+    first, second = stack.add_job(
+        ["a@example.com", "b@example.com"], attachments=[{"location": "s3://statements/terms.pdf"}]
+    )
+    ses.on_send(Refuse(429, "TooManyRequestsException", "slow down"), times=1, recipient="b@example.com")
+    for role in SERVICES:
+        stack.start(role, environ={"AWS_ACCESS_KEY_ID": role})
+    stack.wait_finished(1)
+    sqs, events = ministack.client("sqs"), stack.settings.tracking.events_queue_url
+    sqs.send_message(QueueUrl=stack.queue_url, MessageBody=message(first, gen=7))  # of no generation that there is
+    sqs.send_message(QueueUrl=stack.dead_letter_url, MessageBody=message(first))
+    sqs.send_message(QueueUrl=events, MessageBody=json.dumps(delivered(first)))
+    sqs.send_message(QueueUrl=events, MessageBody=json.dumps(delivered(second + 1)))
+    stack.wait_until(lambda: stack.depth(dead=True) == 0, "the dead letter is settled")
+    stack.wait_until(lambda: bool(stack.log_events("unknown_email")), "the foreign message is set aside")
+    stack.wait_until(lambda: bool(stack.log_events("figures")), "the figures are logged")
+    stack.wait_until(lambda: bool(stack.log_events("events_wait_for_their_email")), "one event waits")
+    stack.wait_until(lambda: "delivered" in outcomes(stack), "the other is taken")
+
+
+def ask(stack: Stack) -> None:
+    """What people ask for makes calls, too: the figures, and an email as it would be sent."""
+    settings = load(stack.config, {**stack.environ, "AWS_ACCESS_KEY_ID": "operators"})
+    operations = Operations(settings, Actor("root", "api"), stack.world.database)
+    operations.figures.now()
+    operations.previewing.preview("100001")
+
+
+def check(stack: Stack) -> None:
+    """`eed-delivery check` on a host looks at all queues, whatever the host's role is."""
+    environ = {**stack.environ, "AWS_ACCESS_KEY_ID": "check"}
+    CliRunner().invoke(cli, ["check", "--config", str(stack.config)], env=environ)
+
+
+def message(email_id: int, gen: int = 0) -> str:
+    return json.dumps({"v": 1, "email_id": email_id, "gen": gen, "base": 0})
+
+
+def delivered(email_id: int) -> Json:
+    """As SES says it, now."""
+    event = delivery()
+    event["mail"]["tags"] |= {"eed_email": [str(email_id)], "eed_gen": ["0"]}
+    event["mail"]["timestamp"] = event["delivery"]["timestamp"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return event
+
+
+def outcomes(stack: Stack) -> set[str]:
+    return {row[0] for row in stack.world.execute("SELECT outcome FROM eed_email")}
+
+
+def rights(terraform: Terraform, stack: Stack) -> dict[str, str]:
+    """The policies for the queues, buckets and topic of the installation."""
+
+    def arn(service: str, url: str) -> str:
+        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}"
+
+    given = {
+        "queue_arn": arn("sqs", stack.queue_url),
+        "dead_letter_queue_arn": arn("sqs", stack.dead_letter_url),
+        "events_queue_arn": arn("sqs", str(stack.settings.tracking.events_queue_url)),
+        "ses_identity_arns": ["*"],
+        "attachments": {"statements": ""},
+        "archive": {"copies": "emails/"},
+        "alert_topic_arns": [arn("sns", "rights-alerts")],
+        "kms_key_arns": ["arn:aws:kms:eu-central-1:123456789012:key/a"],
+    }
+    (terraform.root / "rights" / "test.auto.tfvars.json").write_text(json.dumps(given))
+    terraform.init("rights")
+    terraform.run("rights", "apply", "-no-color", "-auto-approve")
+    policies = json.loads(terraform.run("rights", "output", "-json", "policies").stdout)
+    return {role: policy for role, policy in policies.items() if policy}
+
+
+def allowed_by_name(policy: str) -> frozenset[tuple[str, str]]:
+    return frozenset((action, name_of(resource)) for action, resource in allowed([policy]))
+
+
+def name_of(arn: str) -> str:
+    """As the recorder names it: a queue, a topic, a bucket, or `*`."""
+    return arn.rpartition(":")[2].partition("/")[0]

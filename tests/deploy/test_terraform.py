@@ -1,0 +1,223 @@
+"""deploy/terraform: it is valid, it makes what it should, and what it makes fits together."""
+
+import base64
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eed_delivery.config.environment import CREDENTIALS
+from eed_delivery.operations.figures import FIGURES
+from tests.deploy.examples import CONFIGURATION, CRITICAL, EXAMPLES, KEY, PASSWORD, RULES, WARNING, variables
+from tests.deploy.policies import allowed, listed, statements
+from tests.deploy.terraform import SOURCES, State, Terraform, program
+
+ROOT = SOURCES.parents[1]
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+HANDLERS = {"eed-delivery-send": "sending", "eed-delivery-api": "api", "eed-delivery-tick": "tick"}
+MODULES = sorted(path.parent for path in SOURCES.rglob("main.tf"))
+EVERYWHERE = pytest.mark.parametrize("example", EXAMPLES)
+ON_ALL_RESOURCES = {"ecr:GetAuthorizationToken", "ses:GetAccount"}
+"""Actions that IAM cannot limit to a resource."""
+
+
+def anchors() -> set[str]:
+    headings = re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9_ -]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def inner(value: list[dict[str, Any]]) -> dict[str, Any]:
+    """The block of which there is one."""
+    (one,) = value
+    return one
+
+
+def test_all_files_are_formatted(terraform_here: None) -> None:
+    done = subprocess.run([program(), "fmt", "-check", "-recursive"], cwd=SOURCES, capture_output=True, text=True)
+    assert done.returncode == 0, f"terraform fmt -recursive would change {done.stdout}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(SOURCES)))
+def test_each_variable_and_output_says_what_it_is(module: Path) -> None:
+    text = "\n".join(path.read_text() for path in module.glob("*.tf"))
+    blocks = re.findall(r'^(?:variable|output) "(\w+)" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL)
+    assert [name for name, body in blocks if not re.search(r'^  description = ".+\."$', body, re.MULTILINE)] == []
+
+
+@EVERYWHERE
+def test_a_queue_loses_nothing_and_is_encrypted(states: dict[str, State], example: str) -> None:
+    for queue in states[example].of("aws_sqs_queue").values():
+        assert queue["message_retention_seconds"] == 1_209_600
+        if example == "both":
+            assert (queue["kms_master_key_id"], queue["sqs_managed_sse_enabled"]) == (KEY, None)
+        else:
+            assert (queue["kms_master_key_id"], queue["sqs_managed_sse_enabled"]) == (None, True)
+
+
+@EVERYWHERE
+def test_each_queue_refuses_clear_text(states: dict[str, State], example: str) -> None:
+    policies = states[example].of("aws_sqs_queue_policy").values()
+    assert len(policies) == len(states[example].of("aws_sqs_queue"))
+    for policy in policies:
+        (deny,) = [one for one in statements(policy["policy"]) if one["Effect"] == "Deny"]
+        assert (deny["Principal"], deny["Action"]) == ("*", "sqs:*")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize("example", ["lambda_only", "both"])
+def test_the_queue_calls_the_function_as_its_code_expects(states: dict[str, State], example: str) -> None:
+    state = states[example]
+    function = state.one("module.sending_function.module.function.aws_lambda_function.function")
+    mapping = state.one("module.sending_function.aws_lambda_event_source_mapping.queue")
+    queue = state.one("module.queues.aws_sqs_queue.emails")
+    assert mapping["event_source_arn"] == queue["arn"]
+    assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
+    assert queue["visibility_timeout_seconds"] >= 6 * function["timeout"]
+    assert inner(mapping["scaling_config"])["maximum_concurrency"] <= function["reserved_concurrent_executions"]
+    loop = state.one("module.sending_function.aws_lambda_function_recursion_config.allow")
+    assert (loop["function_name"], loop["recursive_loop"]) == (function["function_name"], "Allow")
+    assert json.loads(queue["redrive_policy"])["maxReceiveCount"] >= 10
+
+
+@pytest.mark.parametrize("example", ["lambda_only", "both"])
+def test_each_function_runs_its_handler_with_settings_that_exist(states: dict[str, State], example: str) -> None:
+    for function in states[example].of("aws_lambda_function").values():
+        command = inner(function["image_config"])["command"]
+        assert command == [f"eed_delivery.aws_lambda.{HANDLERS[function['function_name']]}.handler"]
+        assert function["kms_key_arn"] == (KEY if example == "both" else None)
+        settings = inner(function["environment"])["variables"]
+        assert settings["EED_QUEUE__URL"].endswith("/eed-delivery")
+        assert settings["EED_QUEUE__DEAD_LETTER_URL"].endswith("/eed-delivery-dead")
+
+
+@EVERYWHERE
+def test_only_actions_without_a_resource_are_allowed_on_all(states: dict[str, State], example: str) -> None:
+    for policy in states[example].of("aws_iam_role_policy").values():
+        for action, resource in allowed([policy["policy"]]):
+            assert "*" not in action
+            assert resource != "*" or action in ON_ALL_RESOURCES, (policy["name"], action)
+
+
+@EVERYWHERE
+def test_each_part_has_a_role_of_its_own_for_one_service(states: dict[str, State], example: str) -> None:
+    state = states[example]
+    for role in state.of("aws_iam_role").values():
+        (trust,) = statements(role["assume_role_policy"])
+        assert trust["Action"] == "sts:AssumeRole"
+        assert len(listed(trust["Principal"]["Service"])) == 1
+    functions = state.of("aws_lambda_function").values()
+    assert len({function["role"] for function in functions}) == len(functions)
+
+
+@EVERYWHERE
+def test_every_log_is_kept_for_a_time_and_encrypted(states: dict[str, State], example: str) -> None:
+    groups = states[example].of("aws_cloudwatch_log_group").values()
+    assert groups
+    for group in groups:
+        assert group["retention_in_days"] == 90
+        assert group["kms_key_id"] == (KEY if example == "both" else None)
+
+
+@EVERYWHERE
+def test_an_alarm_has_a_severity_and_a_section_of_the_runbook(states: dict[str, State], example: str) -> None:
+    alarms = states[example].of("aws_cloudwatch_metric_alarm").values()
+    topics = {"warning": WARNING, "critical": CRITICAL}
+    named = {f"eed_{name}" for name in ("silence_seconds", "oldest_queued_seconds", "in_doubt", "ses_quota_used_ratio")}
+    figures = {figure.name for figure in FIGURES if figure.unit}
+    assert named <= figures
+    for alarm in alarms:
+        said, _, section = alarm["alarm_description"].partition(" See docs/runbook.md#")
+        assert said.endswith(".") or "-rule-" in alarm["alarm_name"]
+        assert section in anchors(), alarm["alarm_name"]
+        severity = alarm["alarm_name"].rpartition("-")[2] if "-rule-" not in alarm["alarm_name"] else "warning"
+        assert alarm["alarm_actions"] == alarm["ok_actions"] == [topics[severity]]
+        if alarm["metric_name"].startswith("eed_"):
+            assert any(alarm["metric_name"].startswith(figure) for figure in figures), alarm["metric_name"]
+        long = alarm["period"] * alarm["evaluation_periods"] > 86_400
+        assert not long, "CloudWatch looks back one day at most"
+    names = {alarm["alarm_name"] for alarm in alarms}
+    assert len(names) == len(alarms)
+
+
+@EVERYWHERE
+def test_the_dashboard_shows_all_alarms_and_what_is_there(states: dict[str, State], example: str) -> None:
+    state = states[example]
+    widgets = json.loads(inner(list(state.of("aws_cloudwatch_dashboard").values()))["dashboard_body"])["widgets"]
+    assert len(widgets[0]["properties"]["alarms"]) == len(state.of("aws_cloudwatch_metric_alarm"))
+    places = [(one["x"], one["y"]) for one in widgets]
+    assert len(set(places)) == len(places)
+    lambdas = {one["function_name"] for one in state.of("aws_lambda_function").values()}
+    shown = json.dumps(widgets)
+    assert all(name in shown for name in lambdas - {"eed-delivery-tick"})
+
+
+def test_logins_are_watched(states: dict[str, State]) -> None:
+    filters = states["both"].of("aws_cloudwatch_log_metric_filter").values()
+    by_group: dict[str, set[str]] = {}
+    for one in filters:
+        by_group.setdefault(one["log_group_name"], set()).add(one["name"])
+    assert by_group.pop("trail") == {"ConsoleLoginFailures", "ConsoleLoginsWithoutMfa", "RootUse"}
+    groups = {one["name"] for one in states["both"].of("aws_cloudwatch_log_group").values()}
+    assert set(by_group) == {name for name in groups if not name.startswith("/aws/apigateway/")}
+    assert all(names == {"operator-logins-refused", *(rule.name for rule in RULES)} for names in by_group.values())
+
+
+def test_a_host_has_imdsv2_an_encrypted_disk_and_no_secret_in_its_user_data(states: dict[str, State]) -> None:
+    template = states["both"].one("module.hosts.aws_launch_template.hosts")
+    metadata = inner(template["metadata_options"])
+    assert (metadata["http_tokens"], metadata["http_put_response_hop_limit"]) == ("required", 1)
+    disk = inner(inner(template["block_device_mappings"])["ebs"])
+    assert (str(disk["encrypted"]).lower(), disk["kms_key_id"]) == ("true", KEY)
+    assert inner(states["both"].one("module.hosts.aws_autoscaling_group.hosts")["instance_refresh"])
+
+
+def test_the_user_data_installs_the_service_as_the_document_says(states: dict[str, State], tmp_path: Path) -> None:
+    script = base64.b64decode(states["both"].one("module.hosts.aws_launch_template.hosts")["user_data"]).decode()
+    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
+    assert "${" not in re.sub(r"\$\{work\}", "", script), "Terraform has filled in all"
+    assert len(script) < 16_384, "EC2 takes no more"
+    assert f'--secret-id "{PASSWORD}"' in script
+    assert "> /etc/credstore/eed-delivery.database_password" in script
+    (coded,) = re.findall(r'^echo "([\w+/=]+)" \| base64 --decode', script, re.MULTILINE)
+    assert base64.b64decode(coded).decode() == CONFIGURATION
+    for file in re.findall(r"^ +-r (requirements/\S+)|systemd/\S+\.service", script, re.MULTILINE):
+        assert not file or (ROOT / file).exists()
+    document = (ROOT / "docs" / "installing.md").read_text()
+    (user,) = re.findall(r"useradd .*", document)[:1]
+    assert user.strip("` ") in script
+
+
+def test_the_secrets_of_the_example_are_credentials_of_the_unit() -> None:
+    assert variables("hosts_only")["secrets"].keys() <= CREDENTIALS.keys()
+
+
+def test_no_queue_is_without_prevent_destroy() -> None:
+    text = "\n".join(path.read_text() for path in SOURCES.rglob("*.tf"))
+    queues = re.findall(r'^resource "aws_sqs_queue" "\w+" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL)
+    assert len(queues) == 4
+    assert all("prevent_destroy = true" in queue for queue in queues)
+
+
+def test_the_queues_cannot_be_destroyed(terraform: Terraform) -> None:
+    """By Terraform: a plan that would is refused."""
+    folder = "queues"
+    terraform.init(folder)
+    terraform.apply(folder, {})
+    done = terraform.run(folder, "plan", "-destroy", "-no-color", check=False)
+    assert done.returncode == 1
+    assert "Instance cannot be destroyed" in done.stderr
+    (terraform.root / folder / "test.auto.tfvars.json").write_text('{"visibility_timeout_seconds": 1800}')
+    assert terraform.run(folder, "plan", "-no-color", "-detailed-exitcode", check=False).returncode == 2, (
+        "a change is no end"
+    )
+
+
+@pytest.mark.parametrize("module", ["sending_function", "observability"])
+def test_what_a_module_refuses(terraform: Terraform, module: str) -> None:
+    terraform.init(module)
+    done = terraform.run(module, "test", "-no-color", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 failed" in done.stdout
