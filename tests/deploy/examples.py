@@ -39,8 +39,7 @@ _GIVEN: dict[str, Any] = {
     "secrets": {"database_password": PASSWORD},
     "image_uri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/eed@sha256:{'0' * 64}",
     "repository_arn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/eed",
-    "task_secrets": {"EED_DATABASE__PASSWORD": PASSWORD},
-    "secret_arns": [PASSWORD],
+    "secret_variables": {"EED_DATABASE__PASSWORD": f"{PASSWORD}:password::"},
     "alert_rules": {rule.name: asdict(metric_filter(rule)) for rule in RULES},
 }
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from eed_delivery.cli import COMMANDS
+from eed_delivery.config import Settings
 from eed_delivery.config.environment import CREDENTIALS
 from eed_delivery.operations.figures import FIGURES
 from tests.deploy.examples import CONFIGURATION, CRITICAL, EXAMPLES, KEY, PASSWORD, RULES, WARNING, variables
@@ -91,6 +93,7 @@ def test_each_function_runs_its_handler_with_settings_that_exist(states: dict[st
         settings = inner(function["environment"])["variables"]
         assert settings["EED_QUEUE__URL"].endswith("/eed-delivery")
         assert settings["EED_QUEUE__DEAD_LETTER_URL"].endswith("/eed-delivery-dead")
+        assert settings["EED_DATABASE__PASSWORD"] == f"aws-secret:{PASSWORD}:password::"
 
 
 @EVERYWHERE
@@ -110,6 +113,30 @@ def test_each_part_has_a_role_of_its_own_for_one_service(states: dict[str, State
         assert len(listed(trust["Principal"]["Service"])) == 1
     functions = state.of("aws_lambda_function").values()
     assert len({function["role"] for function in functions}) == len(functions)
+
+
+def test_a_secret_is_read_by_those_that_need_it_and_by_no_other(states: dict[str, State]) -> None:
+    state = states["lambda_only"]
+    (container, *_) = json.loads(state.one("module.fargate.aws_ecs_task_definition.task")["container_definitions"])
+    assert container["secrets"] == [{"name": "EED_DATABASE__PASSWORD", "valueFrom": f"{PASSWORD}:password::"}]
+    readers = {
+        where.partition(".aws_iam")[0]: policy["name"]
+        for where, policy in state.of("aws_iam_role_policy").items()
+        if ("secretsmanager:GetSecretValue", PASSWORD) in allowed([policy["policy"]])
+    }
+    functions = {f"module.{name}.module.function": "secrets" for name in ("api", "sending_function", "tick")}
+    assert readers == {**functions, "module.fargate": "start"}
+
+
+def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
+    task = states["lambda_only"].one("module.fargate.aws_ecs_task_definition.task")
+    containers = json.loads(task["container_definitions"])
+    assert {one["name"] for one in containers} == {"publisher", "sweeper", "events"}
+    for one in containers:
+        assert one["entryPoint"][-2:] == ["-m", "eed_delivery"]
+        assert set(one["command"]) <= COMMANDS.keys()
+        assert one["readonlyRootFilesystem"]
+        assert one["stopTimeout"] > Settings.model_fields["service"].default.stop_seconds
 
 
 @EVERYWHERE

@@ -3,6 +3,8 @@
 data "aws_region" "here" {}
 
 locals {
+  # without the key of its JSON that may follow
+  secret_arns = distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7))])
   trust = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -61,7 +63,7 @@ resource "aws_iam_role_policy" "execution" {
         },
       ],
       length(var.secrets) == 0 ? [] : [
-        { Sid = "ReadSecrets", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = values(var.secrets) },
+        { Sid = "ReadSecrets", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = local.secret_arns },
       ],
       var.kms_key_arn == null ? [] : [
         { Sid = "Decrypt", Effect = "Allow", Action = ["kms:Decrypt"], Resource = [var.kms_key_arn] },

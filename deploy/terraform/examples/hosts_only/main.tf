@@ -29,7 +29,6 @@ module "rights" {
   ses_identity_arns     = [var.ses_identity_arn]
   configuration_set_arn = local.configuration_set_arn
   attachments           = var.attachments
-  secret_arns           = []
   kms_key_arns          = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 }
 

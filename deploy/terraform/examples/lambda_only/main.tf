@@ -5,6 +5,10 @@ data "aws_partition" "here" {}
 
 locals {
   configuration_set_arn = "arn:${data.aws_partition.here.partition}:ses:${var.region}:${data.aws_caller_identity.here.account_id}:configuration-set/${var.configuration_set_name}"
+  # A function reads a secret at its start, by the ARN in a variable. Fargate puts the value into the variable.
+  of_functions = merge(local.environment, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
+  secret_arns  = distinct([for arn in values(var.secret_variables) : join(":", slice(split(":", arn), 0, 7))])
+  secrets      = length(local.secret_arns) == 0 ? {} : { secrets = module.rights.secrets_policy }
   environment = merge(var.environment, {
     EED_AWS__CREDENTIALS                  = "environment"
     EED_AWS__REGION                       = var.region
@@ -16,7 +20,6 @@ locals {
     EED_TRACKING__EVENTS_QUEUE_URL        = module.ses_events.queue_url
     EED_TRANSPORT__KIND                   = "ses"
   })
-  secrets = length(var.secret_arns) == 0 ? {} : { secrets = module.rights.secrets_policy }
 }
 
 module "queues" {
@@ -42,7 +45,7 @@ module "rights" {
   ses_identity_arns     = [var.ses_identity_arn]
   configuration_set_arn = local.configuration_set_arn
   attachments           = var.attachments
-  secret_arns           = var.secret_arns
+  secret_arns           = local.secret_arns
   kms_key_arns          = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 }
 
@@ -59,7 +62,7 @@ module "sending_function" {
   source = "../../sending_function"
 
   image_uri                        = var.image_uri
-  environment                      = local.environment
+  environment                      = local.of_functions
   policies                         = merge({ worker = module.rights.policies["worker"], poller = module.rights.poller_policy }, local.secrets)
   queue_arn                        = module.queues.queue_arn
   queue_visibility_timeout_seconds = module.queues.visibility_timeout_seconds
@@ -73,7 +76,7 @@ module "api" {
   source = "../../api"
 
   image_uri          = var.image_uri
-  environment        = local.environment
+  environment        = local.of_functions
   policies           = merge({ for role in ["operators", "publisher"] : role => module.rights.policies[role] }, local.secrets)
   kms_key_arn        = var.kms_key_arn
   subnet_ids         = var.subnet_ids
@@ -89,7 +92,7 @@ module "fargate" {
   repository_arn     = var.repository_arn
   commands           = { publisher = ["publisher"], sweeper = ["sweeper"], events = ["events"] }
   environment        = local.environment
-  secrets            = var.task_secrets
+  secrets            = var.secret_variables
   policies           = { for role in ["publisher", "sweeper", "events"] : role => module.rights.policies[role] }
   kms_key_arn        = var.kms_key_arn
   subnet_ids         = var.subnet_ids
@@ -101,7 +104,7 @@ module "tick" {
 
   image_uri          = var.image_uri
   enabled            = false # module.fargate does its work
-  environment        = local.environment
+  environment        = local.of_functions
   policies           = merge({ for role in ["publisher", "sweeper"] : role => module.rights.policies[role] }, local.secrets)
   kms_key_arn        = var.kms_key_arn
   subnet_ids         = var.subnet_ids

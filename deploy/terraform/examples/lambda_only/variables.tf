@@ -83,16 +83,9 @@ variable "environment" {
   default     = {}
 }
 
-variable "task_secrets" {
-  description = "EED_ variables of tasks whose values are secrets, with the ARN of each secret."
+variable "secret_variables" {
+  description = "EED_ variables of functions and tasks whose values are secrets, with the ARN of each. ARN:KEY:: is a key of its JSON."
   type        = map(string)
-  default     = {}
-}
-
-variable "secret_arns" {
-  description = "Secrets that functions read themselves."
-  type        = list(string)
-  default     = []
 }
 
 variable "max_concurrency" {
