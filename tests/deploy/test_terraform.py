@@ -4,11 +4,13 @@ import base64
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from eed_delivery import __version__
 from eed_delivery.cli import COMMANDS
 from eed_delivery.config import Settings
 from eed_delivery.config.environment import CREDENTIALS
@@ -132,8 +134,10 @@ def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
     task = states["lambda_only"].one("module.fargate.aws_ecs_task_definition.task")
     containers = json.loads(task["container_definitions"])
     assert {one["name"] for one in containers} == {"publisher", "sweeper", "events"}
+    (entry,) = {tuple(one["entryPoint"]) for one in containers}
+    said = subprocess.run([sys.executable, *entry[1:], "--version"], cwd=ROOT, capture_output=True, text=True)
+    assert __version__ in said.stdout
     for one in containers:
-        assert one["entryPoint"][-2:] == ["-m", "eed_delivery"]
         assert set(one["command"]) <= COMMANDS.keys()
         assert one["readonlyRootFilesystem"]
         assert one["stopTimeout"] > Settings.model_fields["service"].default.stop_seconds

@@ -21,7 +21,7 @@ variable "repository_arn" {
 variable "entry_point" {
   description = "What the image runs in place of a Lambda handler."
   type        = list(string)
-  default     = ["python3", "-m", "eed_delivery"]
+  default     = ["python3", "-c", "from eed_delivery.cli import main; main()"]
 }
 
 variable "commands" {
