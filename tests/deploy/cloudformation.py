@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.deploy.stub_provider import ACCOUNT, REGION
+from tests.deploy.account import ACCOUNT, REGION
 
 PSEUDO = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT}
 NOTHING = object()

@@ -7,7 +7,7 @@ from typing import Any
 
 from eed_delivery.alerts.metric_filters import metric_filter
 from eed_delivery.config import AlertRule
-from tests.deploy.stub_provider import ACCOUNT, REGION
+from tests.deploy.account import ACCOUNT, REGION
 from tests.deploy.terraform import SOURCES
 from tests.unit.alerts.test_document import SET
 

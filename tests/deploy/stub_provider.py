@@ -21,8 +21,8 @@ from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
 from tf.gen import tfplugin_pb2 as pb
 from tf.gen import tfplugin_pb2_grpc as rpc
 
-SCHEMA = "EED_STUB_PROVIDER_SCHEMA"
-ACCOUNT, REGION = "123456789012", "eu-central-1"
+from tests.deploy.account import ACCOUNT, REGION, SCHEMA
+
 SERVICES = {"cloudwatch": "logs", "db": "rds", "launch": "ec2", "security": "ec2", "vpc": "ec2", "sesv2": "ses"}
 DATA = {
     "aws_caller_identity": {"account_id": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/test"},

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.deploy import bindings, stub_provider
+from tests.deploy import bindings
+from tests.deploy.account import SCHEMA
 
 REQUIRED = "TESTS_REQUIRE_TERRAFORM"
 SOURCES = bindings.ROOT / "deploy" / "terraform"
@@ -76,7 +77,7 @@ class Terraform:
         plugin.chmod(0o755)
         self._environment = {
             **os.environ,
-            stub_provider.SCHEMA: str(schema),
+            SCHEMA: str(schema),
             "PYTHONPATH": str(bindings.ROOT),
             "TF_DISABLE_PLUGIN_TLS": "1",
             "TF_IN_AUTOMATION": "1",

@@ -13,9 +13,9 @@ from eed_delivery.app.operations import Operations
 from eed_delivery.cli import cli
 from eed_delivery.config.load import load
 from eed_delivery.operations.actor import Actor
+from tests.deploy.account import ACCOUNT, REGION
 from tests.deploy.aws_recorder import AwsRecorder
 from tests.deploy.policies import allowed
-from tests.deploy.stub_provider import ACCOUNT, REGION
 from tests.deploy.terraform import Terraform
 from tests.integration.conftest import NewStack
 from tests.servers.ministack import MiniStack

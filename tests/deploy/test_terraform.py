@@ -252,3 +252,15 @@ def test_what_a_module_refuses(terraform: Terraform, module: str) -> None:
     done = terraform.run(module, "test", "-no-color", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 failed" in done.stdout
+
+
+def test_the_bundle_has_what_a_host_installs(states: dict[str, State]) -> None:
+    """Each file and folder that the script puts in is there, and the user data takes no other."""
+    script = (ROOT / "deploy" / "bundle.sh").read_text()
+    assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0
+    (packed,) = re.findall(r"^git archive HEAD (.*?) \|", script, re.MULTILINE)
+    assert [name for name in packed.split() if not (ROOT / name).exists()] == []
+    template = states["hosts_only"].one("module.hosts.aws_launch_template.hosts")
+    installed = base64.b64decode(template["user_data"]).decode()
+    locks = re.findall(r"-r (requirements/\w+\.txt)", script)
+    assert locks == re.findall(r"-r (requirements/\w+\.txt)", installed)
