@@ -14,6 +14,8 @@ from eed_delivery import __version__
 from eed_delivery.cli import COMMANDS
 from eed_delivery.config import Settings
 from eed_delivery.config.environment import CREDENTIALS
+from eed_delivery.config.lambda_checks import lambda_clashes
+from eed_delivery.config.load import load
 from eed_delivery.operations.figures import FIGURES
 from tests.deploy.examples import CONFIGURATION, CRITICAL, EXAMPLES, KEY, PASSWORD, RULES, WARNING, variables
 from tests.deploy.policies import allowed, listed, statements
@@ -24,6 +26,13 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 HANDLERS = {"eed-delivery-send": "sending", "eed-delivery-api": "api", "eed-delivery-tick": "tick"}
 MODULES = sorted(path.parent for path in SOURCES.rglob("main.tf"))
 EVERYWHERE = pytest.mark.parametrize("example", EXAMPLES)
+OF_FILE = {
+    "EED_DATABASE__URL": "mysql+pymysql://eed@db.example.com/delivery",
+    "EED_RENDERING__MESSAGE_ID_DOMAIN": "mail.example.com",
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SECRET_ACCESS_KEY": "b",
+}
+"""What the file in the image, and Lambda, add to the variables of Terraform."""
 ON_ALL_RESOURCES = {"ecr:GetAuthorizationToken", "ses:GetAccount"}
 """Actions that IAM cannot limit to a resource."""
 
@@ -96,6 +105,9 @@ def test_each_function_runs_its_handler_with_settings_that_exist(states: dict[st
         assert settings["EED_QUEUE__URL"].endswith("/eed-delivery")
         assert settings["EED_QUEUE__DEAD_LETTER_URL"].endswith("/eed-delivery-dead")
         assert settings["EED_DATABASE__PASSWORD"] == f"aws-secret:{PASSWORD}:password::"
+        if function["function_name"] == "eed-delivery-send":
+            assert list(lambda_clashes(load(None, {**settings, "EED_DATABASE__PASSWORD": "secret", **OF_FILE}))) == []
+            assert settings["EED_AWS_LAMBDA__TIMEOUT_SECONDS"] == str(function["timeout"])
 
 
 @EVERYWHERE

@@ -10,7 +10,7 @@ module "function" {
   timeout_seconds      = var.timeout_seconds
   memory_mb            = var.memory_mb
   reserved_concurrency = var.max_concurrency # not fewer: a call that is throttled costs a receive
-  environment          = var.environment
+  environment          = merge(var.environment, { EED_AWS_LAMBDA__TIMEOUT_SECONDS = tostring(var.timeout_seconds) })
   policies             = var.policies
   role_arn             = var.role_arn
   kms_key_arn          = var.kms_key_arn

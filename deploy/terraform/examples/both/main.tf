@@ -19,6 +19,7 @@ locals {
     EED_SES__CONFIGURATION_SET            = var.configuration_set_name
     EED_TRACKING__EVENTS_QUEUE_URL        = module.ses_events.queue_url
     EED_TRANSPORT__KIND                   = "ses"
+    EED_WORKER__COORDINATION              = "ledger"
   })
 }
 
