@@ -7,7 +7,7 @@ before. A row is never changed and never deleted. A long act has a row for each 
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -42,6 +42,7 @@ VALUE_LENGTH = 200
 ONE_ACT_SECONDS = 60.0
 """Equal acts on emails that follow each other so closely are one to people: one command, say."""
 PAGE = 1000
+LAST_PAGE = 200
 
 Particulars = Mapping[str, str | int | bool | None]
 """Counts, or a state before or after an act: a few short values."""
@@ -310,20 +311,37 @@ class ActLedger:
         """What was done to a job and its emails, in order."""
         return merged(self._read(eed_audit.c.job_id == job_id))
 
+    def last_of_job(self, job_id: int, most: int) -> tuple[list[ActReport], bool]:
+        """The last acts on a job and its emails, in order, and whether there are more before. Read from the end."""
+        rows: list[tuple[int, ActReport]] = []
+        acts: list[ActReport] = []
+        while len(acts) <= most:
+            earlier = [eed_audit.c.act_id < rows[0][0]] if rows else []
+            found = self._page([eed_audit.c.job_id == job_id, *earlier], LAST_PAGE, newest=True)
+            rows = found[::-1] + rows
+            acts = list(merged(act for _, act in rows))
+            if len(found) < LAST_PAGE:
+                break
+        return acts[-most:], len(acts) > most
+
     def of_email(self, email_id: int) -> list[ActReport]:
         """What was done to one email by its key."""
         return list(self._read(eed_audit.c.email_id == email_id))
 
     def _read(self, which: ColumnElement[bool]) -> Iterator[ActReport]:
         after = 0
-        while rows := self._page(which, after):
+        while rows := self._page([which, eed_audit.c.act_id > after], PAGE):
             yield from (act for _, act in rows)
             after = rows[-1][0]
 
-    def _page(self, which: ColumnElement[bool], after: int) -> list[tuple[int, ActReport]]:
+    def _page(
+        self, which: Sequence[ColumnElement[bool]], limit: int, *, newest: bool = False
+    ) -> list[tuple[int, ActReport]]:
+        """The oldest of these acts, or the newest, each in its order."""
         a = eed_audit.c
+        order = a.act_id.desc() if newest else a.act_id
         statement = select(a.act_id, a.at, a.act, a.who, a.sudo_user, a.count, a.reason)
-        statement = statement.where(which, a.act_id > after, a.act.not_in(READS)).order_by(a.act_id).limit(PAGE)
+        statement = statement.where(*which, a.act.not_in(READS)).order_by(order).limit(limit)
         return self._database.run(
             lambda c: [
                 (i, ActReport(at, ActKind(act), shown_name(who, sudo), *rest))

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, select, union
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import utc_in
@@ -90,37 +90,54 @@ class AuditLedger:
         one = select(a.act_id).where(a.operation == operation, a.act == kind).limit(1)
         return self._database.run(lambda c: c.execute(one).first() is not None)
 
-    def entries(self, wanted: AuditFilter) -> Iterator[AuditEntry]:
-        """The acts, the newest first. The chunks of one act are one entry, its first row with the sums of all."""
-        for operation, group in groupby(self._rows(wanted), key=lambda entry: entry.operation):
+    def entries(self, wanted: AuditFilter, page: int = PAGE) -> Iterator[AuditEntry]:
+        """The acts, the newest first. The chunks of one act are one entry, its first row with the sums of all.
+
+        `page` rows are read at once."""
+        for operation, group in groupby(self._rows(wanted, page), key=lambda entry: entry.operation):
             rows = list(group)
             yield from rows if operation is None else _summed(rows)
 
-    def _rows(self, wanted: AuditFilter) -> Iterator[AuditEntry]:
-        terms, before_id = _terms(wanted), wanted.before_id
-        while rows := self._page(terms, before_id):
+    def _rows(self, wanted: AuditFilter, page: int) -> Iterator[AuditEntry]:
+        before_id = wanted.before_id
+        while rows := self._page(wanted, before_id, page):
             yield from rows
             before_id = rows[-1].act_id
 
-    def _page(self, terms: list[ColumnElement[bool]], before_id: int | None) -> list[AuditEntry]:
-        statement = select(eed_audit).where(*terms).order_by(eed_audit.c.act_id.desc()).limit(PAGE)
-        if before_id is not None:
-            statement = statement.where(eed_audit.c.act_id < before_id)
+    def _page(self, wanted: AuditFilter, before_id: int | None, page: int) -> list[AuditEntry]:
+        """The newest rows of each of the ways are found by its index, and the newest of all of them are the page."""
+        a = eed_audit.c
+        terms = _terms(wanted) if before_id is None else [*_terms(wanted), a.act_id < before_id]
+        ids = [
+            select(a.act_id).where(*way, *terms).order_by(a.act_id.desc()).limit(page).subquery()
+            for way in product(*_ways(wanted))
+        ]
+        found = union(*(select(one.c.act_id) for one in ids)).subquery()
+        newest = select(found.c.act_id).order_by(found.c.act_id.desc()).limit(page).subquery()
+        statement = select(eed_audit).join(newest, newest.c.act_id == a.act_id).order_by(a.act_id.desc())
         return self._database.run(lambda c: [_entry(row) for row in c.execute(statement)])
+
+
+def _ways(wanted: AuditFilter) -> list[list[ColumnElement[bool]]]:
+    """For each filter that an act may fit in several ways, these ways. Each has an index."""
+    a = eed_audit.c
+    ways: list[list[ColumnElement[bool]]] = []
+    if wanted.job is not None:
+        by_key = (a.object_kind == ActObject.JOB) & (a.object_key == wanted.job)
+        ways.append([by_key, *_by_id(a.job_id, wanted.job_id)])
+    if wanted.email is not None:
+        by_key = (a.object_kind == ActObject.EMAIL) & (a.object_key == wanted.email)
+        ways.append([by_key, *_by_id(a.email_id, wanted.email_id)])
+    if wanted.person is not None:
+        # Earlier releases wrote "anna as eed" into one column.
+        by_sudo = a.who.startswith(f"{wanted.person} as ", autoescape=True)
+        ways.append([a.who == wanted.person, a.sudo_user == wanted.person, by_sudo])
+    return ways
 
 
 def _terms(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     a = eed_audit.c
     terms: list[ColumnElement[bool]] = []
-    if wanted.job is not None:
-        terms.append(or_((a.object_kind == ActObject.JOB) & (a.object_key == wanted.job), _is(a.job_id, wanted.job_id)))
-    if wanted.email is not None:
-        by_key = (a.object_kind == ActObject.EMAIL) & (a.object_key == wanted.email)
-        terms.append(or_(by_key, _is(a.email_id, wanted.email_id)))
-    if wanted.person is not None:
-        # Earlier releases wrote "anna as eed" into one column.
-        by_sudo = a.who.startswith(f"{wanted.person} as ", autoescape=True)
-        terms.append(or_(a.who == wanted.person, a.sudo_user == wanted.person, by_sudo))
     if wanted.kind is not None:
         terms.append(a.act == wanted.kind)
     if wanted.since is not None:
@@ -130,8 +147,8 @@ def _terms(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     return terms
 
 
-def _is(column: ColumnElement[int], found: int | None) -> ColumnElement[bool]:
-    return column == found if found is not None else column.in_(())
+def _by_id(column: ColumnElement[int], found: int | None) -> list[ColumnElement[bool]]:
+    return [] if found is None else [column == found]
 
 
 def _moment(moment: float | datetime) -> Any:

@@ -20,6 +20,7 @@ from eed_delivery.ledger.reporting import DURATIONS, JobReport, job_report
 from eed_delivery.ledger.schema import eed_audit, eed_email, eed_job
 from eed_delivery.model import EmailState, JobState
 
+_NOT_SENT = sorted(frozenset(EmailState) - {EmailState.SENT})
 STOPS = (ActKind.PAUSE, ActKind.CANCEL, ActKind.HOLD, ActKind.FAIL)
 
 
@@ -64,17 +65,26 @@ class JobListLedger:
         statement = statement.order_by(j.created_at.desc(), j.job_id.desc()).limit(limit)
         return self._database.run(lambda c: [_listed(row) for row in c.execute(statement)])
 
-    def counts(self, job_ids: Collection[int]) -> dict[int, dict[str, int]]:
-        """The emails of these jobs by state, counted now."""
+    def counts(self, jobs: Collection[ListedJob]) -> dict[int, dict[str, int]]:
+        """The emails of these jobs by state, counted now.
+
+        Of a job that has finished, those that were sent are what is left of its total, because they are most of it."""
+        ended = {job.report.job_id: job.report.total for job in jobs if job.report.finished_at is not None}
+        running = [job.report.job_id for job in jobs if job.report.finished_at is None]
         e = eed_email.c
-        statement = select(e.job_id, e.state, func.count()).where(e.job_id.in_(job_ids)).group_by(e.job_id, e.state)
-        found: dict[int, dict[str, int]] = {job_id: {} for job_id in job_ids}
+        counted = select(e.job_id, e.state, func.count()).group_by(e.job_id, e.state)
+        statements = [counted.where(e.job_id.in_(running))] if running else []
+        statements += [counted.where(e.job_id.in_(ended), e.state.in_(_NOT_SENT))] if ended else []
+        found: dict[int, dict[str, int]] = {job.report.job_id: {} for job in jobs}
 
         def read(c: Connection) -> None:
-            for job_id, state, count in c.execute(statement):
-                found[job_id][state] = count
+            for statement in statements:
+                for job_id, state, count in c.execute(statement):
+                    found[job_id][state] = count
 
         self._database.run(read)
+        for job_id, total in ended.items():
+            found[job_id][EmailState.SENT] = max(0, total - sum(found[job_id].values()))
         return found
 
     def last_stops(self, job_ids: Collection[int]) -> dict[int, ActReport]:

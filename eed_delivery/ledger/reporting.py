@@ -1,11 +1,11 @@
 """Reads for people what became of a job, where an email stands, and what the mail server said."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, union_all
 
 from eed_delivery.addresses import NotAnAddress, canonical, wire_form
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
@@ -23,6 +23,7 @@ NOT_SENT = (EmailState.FAILED, EmailState.IN_DOUBT, EmailState.SUPPRESSED, Email
 """How an email ends that its recipient did not get, as far as we know."""
 NO_WORD_YET = "no_word_yet"
 """Sent, without a delivery event so far."""
+_BY_STATE, _BY_OUTCOME = "eed_email_by_job_state", "eed_email_by_job_outcome"
 RECENT_SECONDS = 60.0
 TRIES_LOOKED_AT = 20_000
 _RUNNING = -seconds_until(eed_job.c.created_at)
@@ -197,6 +198,12 @@ class ReportingLedger:
         statement = select(eed_job.c.job_id, eed_job.c.source_key).where(eed_job.c.job_id.in_(job_ids))
         return self._database.run(lambda c: {row.job_id: row.source_key for row in c.execute(statement)})
 
+    def key_and_channel(self, job_id: int) -> tuple[str, str] | None:
+        """What the source calls a job, and its channel. To count its emails for this would take too long."""
+        statement = select(eed_job.c.source_key, eed_job.c.channel).where(eed_job.c.job_id == job_id)
+        row = self._database.run(lambda c: c.execute(statement).one_or_none())
+        return None if row is None else (row.source_key, row.channel)
+
     def job(self, job_id: int) -> JobReport | None:
         """One job with its counts, taken in one transaction."""
         facts = select(eed_job, *DURATIONS).where(eed_job.c.job_id == job_id)
@@ -218,7 +225,9 @@ class ReportingLedger:
             form = canonical(wire_form(address))
         except NotAnAddress as error:
             raise NotPossible(f"{address!r} is not an address: {error}") from error
-        return self._pages([eed_email.c.address == form], page, after)
+        e = eed_email.c
+        statement = select(eed_email).where(e.address == form).order_by(e.email_id).limit(page)
+        return self._pages(lambda after: statement.where(e.email_id > after), after)
 
     def recent_rate(self, job: JobReport, most: int = TRIES_LOOKED_AT) -> RecentRate:
         """By the tries of the last minute, of which the newest `most` of all jobs are read. Where there are more, or
@@ -255,23 +264,27 @@ class ReportingLedger:
 
         `outcome` is a `DeliveryOutcome`, or `NO_WORD_YET` for those without one, which only what was sent can be.
         """
-        wanted = [eed_email.c.job_id == job_id]
-        if state is not None:
-            wanted.append(eed_email.c.state == state)
+        e = eed_email.c
+        wanted = [e.job_id == job_id]
         if outcome == NO_WORD_YET:
-            wanted += [eed_email.c.state == EmailState.SENT, eed_email.c.outcome.is_(None)]
+            state = EmailState.SENT if state is None else state
+            wanted += [e.state == EmailState.SENT, e.outcome.is_(None)]
         elif outcome is not None:
-            wanted.append(eed_email.c.outcome == outcome)
-        yield from self._pages(wanted, page, after)
+            wanted.append(e.outcome == outcome)
+        if state is not None:
+            wanted.append(e.state == state)
+        index = _BY_OUTCOME if state is None else _BY_STATE
+        if state is None and outcome is None:
+            yield from self._pages(lambda after: _next_of_job(job_id, after, page), after)
+        else:
+            yield from self._pages(lambda after: _along(index, select(eed_email), wanted, after, page), after)
 
-    def _pages(self, wanted: Sequence[ColumnElement[bool]], page: int, after: int) -> Iterator[EmailReport]:
-        while rows := self._page(wanted, after, page):
+    def _pages(self, behind: Callable[[int], Select[Any]], after: int) -> Iterator[EmailReport]:
+        while rows := self._page(behind(after)):
             yield from rows
             after = rows[-1].email_id
 
-    def _page(self, wanted: Sequence[ColumnElement[bool]], after: int, page: int) -> list[EmailReport]:
-        statement = select(eed_email).where(*wanted, eed_email.c.email_id > after)
-        statement = statement.order_by(eed_email.c.email_id).limit(page)
+    def _page(self, statement: Select[Any]) -> list[EmailReport]:
         return self._database.run(lambda c: [_email(row) for row in c.execute(statement)])
 
     def email(self, email_id: int) -> EmailReport | None:
@@ -345,6 +358,29 @@ class ReportingLedger:
             .limit(page)
         )
         return self._database.run(lambda c: [(email_id, detail) for email_id, detail in c.execute(found)])
+
+
+def _along(index: str, asked: Select[Any], wanted: Sequence[ColumnElement[bool]], after: int, page: int) -> Select[Any]:
+    """The next emails that are wanted, along an index that begins with the job and has them in order.
+
+    Where the job lies late in the table, MariaDB and MySQL else read the primary key from its beginning.
+    """
+    e = eed_email.c
+    for dialect in ("mysql", "mariadb"):
+        asked = asked.with_hint(eed_email, f"FORCE INDEX ({index})", dialect)
+    return asked.where(*wanted, e.email_id > after).order_by(e.email_id).limit(page)
+
+
+def _next_of_job(job_id: int, after: int, page: int) -> Select[Any]:
+    """The next emails of a job, whatever their state. They are the first among the next ones of each state."""
+    e = eed_email.c
+    of_states = [
+        _along(_BY_STATE, select(e.email_id), [e.job_id == job_id, e.state == state], after, page).subquery()
+        for state in EmailState
+    ]
+    found = union_all(*(select(one.c.email_id) for one in of_states)).subquery()
+    first = select(found.c.email_id).order_by(found.c.email_id).limit(page).subquery()
+    return select(eed_email).join(first, first.c.email_id == e.email_id).order_by(e.email_id)
 
 
 def job_report(row: Row[*tuple[Any, ...]], counts: Mapping[str, int]) -> JobReport:

@@ -359,6 +359,10 @@ eed_audit = Table(
     Index("eed_audit_by_object", "object_key"),
     Index("eed_audit_by_time", "at"),
     Index("eed_audit_by_operation", "operation"),
+    # For the filters of the page.
+    Index("eed_audit_by_act", "act"),
+    Index("eed_audit_by_who", "who"),
+    Index("eed_audit_by_sudo", "sudo_user"),
     **_OPTIONS,
 )
 

@@ -21,6 +21,7 @@ __all__ = [
     "Particulars",
 ]
 
+READ_AT_ONCE = 1000
 KINDS = tuple(kind.value for kind in ActKind)
 
 
@@ -67,6 +68,9 @@ class AuditQueries:
 
     def each(self, request: AuditRequest) -> Iterator[AuditEntry]:
         """All of them, read a page at a time. The row about this very look is not among them."""
+        return self._each(request, READ_AT_ONCE)
+
+    def _each(self, request: AuditRequest, page: int) -> Iterator[AuditEntry]:
         wanted = AuditFilter(
             job=request.job,
             job_id=None if request.job is None else self._reporting.job_id(request.job),
@@ -80,12 +84,12 @@ class AuditQueries:
         )
         act = Act(ActKind.AUDIT, object=ActObject.AUDIT, after=_terms(request))
         self._audit.record(act)
-        return (entry for entry in self._audit.entries(wanted) if entry.operation != act.operation)
+        return (entry for entry in self._audit.entries(wanted, page) if entry.operation != act.operation)
 
     def page(self, request: AuditRequest, limit: int) -> AuditPage:
         """About `limit` of them. The acts of one call are never on two pages."""
         found: list[AuditEntry] = []
-        for entry in self.each(request):
+        for entry in self._each(request, limit + 2):  # one is of this look, and one is behind the page
             same = bool(found) and entry.operation is not None and entry.operation == found[-1].operation
             if len(found) >= limit and not same:
                 return AuditPage(tuple(found), str(min(one.act_id for one in found)), self._chain.head())

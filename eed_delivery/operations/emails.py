@@ -24,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 WEBHOOKS_SHOWN = 50
+READ_AT_ONCE = 1000
 OUTCOMES = (*(outcome.value for outcome in DeliveryOutcome), NO_WORD_YET)
 
 
@@ -106,14 +107,17 @@ class EmailQueries:
 
     def each(self, request: EmailsRequest) -> Iterator[EmailReport]:
         """All of them, read a page at a time, so that half a million never stand in memory at once."""
+        return self._each(request, READ_AT_ONCE)
+
+    def _each(self, request: EmailsRequest, page: int) -> Iterator[EmailReport]:
         after = int(request.after or 0)
         if request.to is not None:
             key = canonical(request.to) or request.to
             self._audit.record(Act(ActKind.EMAILS, object=ActObject.ADDRESS, key=key))
-            return self._reporting.emails_to(request.to, after=after)
+            return self._reporting.emails_to(request.to, page, after)
         job_id = self._keys.job_id(str(request.job))
         self._audit.record(Act(ActKind.EMAILS, job_id))
-        return self._reporting.emails(job_id, request.state, request.outcome, after=after)
+        return self._reporting.emails(job_id, request.state, request.outcome, page, after)
 
     def with_engagement(self, emails: Iterable[EmailReport]) -> Iterator[tuple[EmailReport, Engagement]]:
         """Each with its opens and clicks."""
@@ -121,7 +125,7 @@ class EmailQueries:
 
     def page(self, request: EmailsRequest, limit: int) -> EmailsPage:
         """At most `limit` of them."""
-        found = self.each(request)
+        found = self._each(request, limit + 1)
         shown = tuple(islice(found, limit))
         more = next(found, None) is not None
         keys = self._reporting.job_keys({email.job_id for email in shown})
@@ -134,14 +138,14 @@ class EmailQueries:
         if report is None:
             raise UnknownKey(f"there is no email {key} in the ledger.", which=f"email {key}")
         self._audit.record(Act(ActKind.EMAIL, report.job_id, email_id))
-        job = self._reporting.job(report.job_id)
+        job_key, channel = self._reporting.key_and_channel(report.job_id) or (str(report.job_id), "")
         events = tuple(self._outcomes.events_of(email_id))
         proof = self._proofs.of_email(report)
         archived_as = archive_key(report.job_id, email_id, report.gen) if proof.archived_at else None
         return EmailView(
             report=report,
-            job_key=job.key if job else str(report.job_id),
-            header_id=f"<{self._message_id(report.email_id, report.gen, job.channel if job else '')}>",
+            job_key=job_key,
+            header_id=f"<{self._message_id(report.email_id, report.gen, channel)}>",
             resends=tuple(resend.key for resend in self._reporting.resends(report)),
             engagement=self._engagement.of_email(report),
             proof=proof,

@@ -70,7 +70,7 @@ class JobCounts:
 
     def _count(self, due: Sequence[ListedJob]) -> None:
         began = self._clock()
-        counts = self._lists.counts([job.report.job_id for job in due])
+        counts = self._lists.counts(due)
         at, now = self._now(), self._clock()
         until = now + max(SECONDS, COST_FACTOR * (now - began))
         for job in due:

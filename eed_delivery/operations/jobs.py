@@ -1,6 +1,5 @@
 """A list of jobs, and one job with all that is known of it."""
 
-from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
@@ -291,9 +290,8 @@ class JobQueries:
         return tuple(ReasonCount(*each) for each in listed), others
 
     def _last_acts(self, job_id: int, most: int | None) -> tuple[tuple[ActReport, ...], bool]:
-        acts = list(deque(self._acts.of_job(job_id), None if most is None else most + 1))
-        more = most is not None and len(acts) > most
-        return tuple(acts[1:] if more else acts), more
+        acts, more = (list(self._acts.of_job(job_id)), False) if most is None else self._acts.last_of_job(job_id, most)
+        return tuple(acts), more
 
     def _doubts(self, report: JobReport, most: int) -> tuple[EmailReport, ...]:
         if not report.counts[EmailState.IN_DOUBT]:

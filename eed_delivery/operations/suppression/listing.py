@@ -41,6 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 SOURCE = "operator"
+READ_AT_ONCE = 1000
 
 
 class EvidenceNeeded(InvalidRequest):
@@ -160,7 +161,7 @@ class Suppression:
     def each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
         """All of them, read a page at a time, so that a million never stand in memory at once."""
         self._record(request)
-        return self._each(request)
+        return self._each(request, READ_AT_ONCE)
 
     def _record(self, request: EntriesRequest) -> None:
         about = ActObject.ADDRESS if request.address else ActObject.SUPPRESSION_LIST
@@ -169,20 +170,20 @@ class Suppression:
         searched = [] if request.reason is None else looks(request.reason)
         self._audit.record_all([looked, *(replace(one, operation=looked.operation) for one in searched)])
 
-    def _each(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
-        for entry in self._found(request):
+    def _each(self, request: EntriesRequest, page: int) -> Iterator[SuppressionEntry]:
+        for entry in self._found(request, page):
             yield replace(entry, address=shown(entry.address))
 
-    def _found(self, request: EntriesRequest) -> Iterator[SuppressionEntry]:
+    def _found(self, request: EntriesRequest, page: int) -> Iterator[SuppressionEntry]:
         filters = (request.address, request.domain, request.category, request.source, request.expired)
         wanted = SuppressionFilter(*filters, reason=request.reason)
-        return self._entries.entries(wanted, request.after or "")
+        return self._entries.entries(wanted, request.after or "", page)
 
     def page(self, request: EntriesRequest, limit: int) -> EntriesPage:
         """About `limit` of them. The entries of one address are never on two pages."""
         self._record(request)
         found: list[SuppressionEntry] = []
-        for entry in self._each(request):
+        for entry in self._each(request, limit + 1):
             if len(found) >= limit and entry.address != found[-1].address:
                 return EntriesPage(tuple(found), found[-1].address)
             found.append(entry)
