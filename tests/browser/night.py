@@ -68,6 +68,12 @@ def fill(world: World) -> None:
         _act(HOSTILE, ActKind.PAUSE, EVIL[:200], EVIL),
     )
     _put(world, eed_audit, *acts)
+    fill_surroundings(world)
+    world.execute(_HUGE, n=HUGE_EMAILS, job=HUGE, day=NOW.date().isoformat())
+
+
+def fill_surroundings(world: World) -> None:
+    """What there is beside jobs: channels, entries of the list, a hold, tokens, and processes of two hosts."""
     _put(world, eed_channel, _channel("letters", "anna", LETTERS), _channel("hostile", EVIL[:200], {"kind": LONG}))
     _put(world, eed_suppression, *(_entry(n, source) for n, source in enumerate(SOURCES)), _entry(9, "bounce", EVIL))
     _put(world, eed_hold, _hold(7, "example.net", "their server moves"))
@@ -75,7 +81,6 @@ def fill(world: World) -> None:
     hosts = ("mail-1.example.com", "mail-2.example.com")
     roles = ("publisher", "sweeper", "worker", "worker")
     _put(world, eed_worker, *(_process(host, role, n) for host in hosts for n, role in enumerate(roles)))
-    world.execute(_HUGE, n=HUGE_EMAILS, job=HUGE, day=NOW.date().isoformat())
 
 
 _HUGE = """
