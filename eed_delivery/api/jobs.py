@@ -317,7 +317,7 @@ def _domains(made: SideFigures[MadeBreakdown]) -> DomainsAnswer:
         counting=made.is_running,
         problem=made.problem or None,
         items=items,
-        other_domains=0 if found is None else len(found.domains) - len(items),
+        other_domains=0 if found is None else found.further + len(found.domains) - len(items),
     )
 
 

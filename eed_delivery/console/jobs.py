@@ -9,7 +9,7 @@ from flask import Response, request
 from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import FormError, FormField
 from eed_delivery.console.asking import address_of, asked_for, day
-from eed_delivery.console.rendering import fragment, is_renewal, page
+from eed_delivery.console.rendering import is_renewal, page, shared_fragment
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.model import JobState
 from eed_delivery.operations.jobs import NAME_LENGTH, JobsPage, JobsRequest
@@ -34,18 +34,21 @@ def add(routes: PageRoutes) -> None:
     def list_jobs() -> Response:
         given = asked_for(_NAMES)
         wanted, errors = _wanted(given)
-        found = operations_now().jobs.page(wanted) if wanted else JobsPage((), (), None, None)
-        facts: dict[str, Any] = {
-            "found": found,
-            "at": max((one.counted_at for one in found.counted if one.counted_at), default=None),
-            "scheduled": [(job, scheduled_words(job.scheduled_at)) for job in found.waiting],
-            "next": found.next_after and address_of("/jobs", {**given, "after": found.next_after}),
-            "path": request.full_path,
-        }
         if is_renewal():
-            return fragment("jobs_figures.html", **facts)
-        status = 422 if errors else 200
+            return shared_fragment("jobs_figures.html", lambda: _facts(given, wanted))
+        status, facts = 422 if errors else 200, _facts(given, wanted)
         return page("jobs.html", title="Jobs", status=status, fields=FILTERS, given=given, errors=errors, **facts)
+
+
+def _facts(given: Mapping[str, str], wanted: JobsRequest | None) -> dict[str, Any]:
+    found = operations_now().jobs.page(wanted) if wanted else JobsPage((), (), None, None)
+    return {
+        "found": found,
+        "at": max((one.counted_at for one in found.counted if one.counted_at), default=None),
+        "scheduled": [(job, scheduled_words(job.scheduled_at)) for job in found.waiting],
+        "next": found.next_after and address_of("/jobs", {**given, "after": found.next_after}),
+        "path": request.full_path,
+    }
 
 
 def _wanted(given: Mapping[str, str]) -> tuple[JobsRequest | None, list[FormError]]:

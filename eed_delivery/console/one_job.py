@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from eed_delivery.access.rights import Right
 from eed_delivery.console.asking import address_of, asked_for
-from eed_delivery.console.rendering import Crumb, fragment, is_renewal, page
+from eed_delivery.console.rendering import Crumb, is_renewal, page, shared_fragment
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.model import EmailState
 from eed_delivery.operations.emails import OUTCOMES, EmailsRequest
@@ -55,15 +55,14 @@ def add(routes: PageRoutes) -> None:
 
 def show_job(key: str) -> Response:
     """An overview with figures that renew, or what is known of a job that waits for its time."""
+    if is_renewal():
+        return shared_fragment("job_figures.html", lambda: {"key": key, **_overview(key)})
     jobs = operations_now().jobs
     waiting = jobs.waiting(key)
     if waiting is not None:
         return page("job_waits.html", title=f"Job {key}", crumbs=(JOBS,), view=waiting, key=key)
-    counted = jobs.counted(key)
-    facts = _overview(key, counted)
-    if is_renewal():
-        return fragment("job_figures.html", key=key, **facts)
-    return _page("job.html", key, counted, "show_job", **facts)
+    facts = _overview(key)
+    return _page("job.html", key, facts["job"], "show_job", **facts)
 
 
 def show_failures(key: str) -> Response:
@@ -104,8 +103,9 @@ def show_history(key: str) -> Response:
     return _page("job_history.html", key, counted, "show_history", acts=acts, more=more)
 
 
-def _overview(key: str, counted: CountedJob) -> dict[str, Any]:
+def _overview(key: str) -> dict[str, Any]:
     operations = operations_now()
+    counted = operations.jobs.counted(key)
     made = operations.jobs.breakdown(key)
     minutes = None if made.value is None else made.value.breakdown.minutes
     outcomes = operations.jobs.outcomes(counted.report.job_id).value

@@ -3,7 +3,7 @@
 from flask import Response
 
 from eed_delivery.access.rights import Right
-from eed_delivery.console.rendering import fragment, is_renewal, page
+from eed_delivery.console.rendering import is_renewal, page, shared_fragment
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.operators.shell import operations_now
 
@@ -13,7 +13,6 @@ def add(routes: PageRoutes) -> None:
 
     @routes.page("/processes", Right.VIEW, section="Processes", command="processes", call="GET /api/v1/processes")
     def list_processes() -> Response:
-        found = operations_now().processes.look()
         if is_renewal():
-            return fragment("processes_figures.html", found=found)
-        return page("processes.html", title="Processes", found=found)
+            return shared_fragment("processes_figures.html", lambda: {"found": operations_now().processes.look()})
+        return page("processes.html", title="Processes", found=operations_now().processes.look())

@@ -1,7 +1,9 @@
 """A page in its frame: navigation, breadcrumbs, the message of the act before, and the same by command line and API."""
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -16,11 +18,13 @@ from eed_delivery.access.rights import Right
 from eed_delivery.console.navigation import entries
 from eed_delivery.console.routes import facts_now
 from eed_delivery.console.shown import FILTERS
+from eed_delivery.operations.snapshots import SharedFigures
 from eed_delivery.operators.parts import OperatorsParts
 
 ASSETS = Path(__file__).parent / "assets"
 MESSAGE_COOKIE = "eed_message"
 MESSAGE_SECONDS = 60
+FRAGMENTS_KEPT = 100
 _FRAME = "console_frame"
 
 
@@ -39,6 +43,8 @@ class ConsoleFrame:
         self._parts = parts
         self._signer = URLSafeTimedSerializer(parts.secret, salt="message")
         self._secure = parts.settings.origin.startswith("https://")
+        self._fragments: OrderedDict[Hashable, SharedFigures[str]] = OrderedDict()
+        self._fragments_lock = threading.Lock()
         app.extensions[_FRAME] = self
         app.jinja_env.filters.update(FILTERS)
         app.jinja_env.globals.update(asset=asset_address, may=_may)
@@ -58,6 +64,15 @@ class ConsoleFrame:
             "host": self._parts.host,
             "version": self._parts.version,
         }
+
+    def shared(self, key: Hashable, make: Callable[[], str]) -> str:
+        """A fragment that was made within two seconds. `make` is that of who asked first, and asks for who asks now."""
+        with self._fragments_lock:
+            figures = self._fragments.pop(key, None) or SharedFigures(make)
+            self._fragments[key] = figures
+            while len(self._fragments) > FRAGMENTS_KEPT:
+                self._fragments.popitem(last=False)
+        return figures.get()
 
     def keep(self, answer: Response, message: str) -> None:
         """Have the next page say this. It is signed, and is shown once."""
@@ -93,6 +108,15 @@ def page(template: str, *, title: str, crumbs: Sequence[Crumb] = (), status: int
 def fragment(template: str, **facts: Any) -> Response:
     """A part of a page, without the frame."""
     return Response(render_template(template, **facts))
+
+
+def shared_fragment(template: str, facts: Callable[[], dict[str, Any]]) -> Response:
+    """A part of a page that all viewers with the same rights share for two seconds. `facts` are asked only where it is
+    made anew."""
+    frame = cast("ConsoleFrame", current_app.extensions[_FRAME])
+    caller: Caller | None = g.get("caller")
+    key = (request.full_path, frozenset(caller.granted.rights) if caller else None)
+    return Response(frame.shared(key, lambda: render_template(template, **facts())))
 
 
 def see_other(path: str, message: str = "") -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from eed_delivery.access.rights import Right
-from eed_delivery.console.rendering import fragment, is_renewal, page
+from eed_delivery.console.rendering import is_renewal, page, shared_fragment
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.operations.holds import called
 from eed_delivery.operations.standing import scheduled_words
@@ -26,16 +26,18 @@ def add(routes: PageRoutes) -> None:
         call="GET /api/v1/tonight",
     )
     def tonight() -> Response:
-        found = operations_now().tonight
-        night = found.look()
-        scheduled = [(job, scheduled_words(job.scheduled_at)) for job in night.scheduled]
-        facts: dict[str, Any] = {
-            "night": night,
-            "queues": found.queues(),
-            "scheduled": scheduled,
-            "old": OLD_SECONDS,
-            "called": called,
-        }
         if is_renewal():
-            return fragment("tonight_figures.html", **facts)
-        return page("tonight.html", title="Tonight", **facts)
+            return shared_fragment("tonight_figures.html", _facts)
+        return page("tonight.html", title="Tonight", **_facts())
+
+
+def _facts() -> dict[str, Any]:
+    found = operations_now().tonight
+    night = found.look()
+    return {
+        "night": night,
+        "queues": found.queues(),
+        "scheduled": [(job, scheduled_words(job.scheduled_at)) for job in night.scheduled],
+        "old": OLD_SECONDS,
+        "called": called,
+    }

@@ -15,6 +15,8 @@ PIECE = 10_000
 """Emails that one statement reads."""
 DOMAINS_KEPT = 5000
 """Limit: domains that are counted apart. The rarest beyond it are counted together."""
+DOMAINS_SHOWN = 100
+"""Limit: domains of a job that stay in memory for its viewers."""
 MINUTE = 16
 """Characters of a time down to its minute: 2026-11-30 02:14"""
 
@@ -23,16 +25,18 @@ DomainStates = dict[str, Counter[EmailState]]
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """`domains` are the commonest ones with their emails by state, `others` are all others together. "" is the domain
-    of what is no address. `minutes` are how many were sent in each minute, in UTC."""
+    """`domains` are the commonest ones with their emails by state. `further` is how many others were counted, and
+    `others` are the emails of those that were too rare for it. "" is the domain of what is no address. `minutes` are
+    how many were sent in each minute, in UTC."""
 
     domains: DomainStates
+    further: int
     others: Counter[EmailState]
     minutes: Counter[datetime]
 
     def commonest(self, most: int) -> list[tuple[str, Counter[EmailState]]]:
         """The domains with the most emails."""
-        return sorted(self.domains.items(), key=lambda one: (-one[1].total(), one[0]))[:most]
+        return _commonest(self.domains, most)
 
 
 class BreakdownLedger:
@@ -53,7 +57,8 @@ class BreakdownLedger:
                 after = self._add(job_id, state, after, domains, minutes)
                 _limit(domains, others)
                 between()
-        return Breakdown(domains, others, minutes)
+        kept = dict(_commonest(domains, DOMAINS_SHOWN))
+        return Breakdown(kept, len(domains) - len(kept), others, minutes)
 
     def _add(
         self, job_id: int, state: EmailState, after: int, domains: DomainStates, minutes: Counter[datetime]
@@ -92,6 +97,10 @@ def _add_minutes(c: Connection, piece: Subquery, minutes: Counter[datetime]) -> 
     for text, count in c.execute(select(minute, func.count()).group_by(minute)):
         if text:
             minutes[datetime.fromisoformat(text)] += count
+
+
+def _commonest(domains: DomainStates, most: int) -> list[tuple[str, Counter[EmailState]]]:
+    return sorted(domains.items(), key=lambda one: (-one[1].total(), one[0]))[:most]
 
 
 def _limit(domains: DomainStates, others: Counter[EmailState]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from eed_delivery.app.operations import Operations
 from eed_delivery.errors import DatabaseGone
+from eed_delivery.ledger.job_breakdown import DOMAINS_SHOWN
 from eed_delivery.model import EmailState
 from eed_delivery.operations.actor import Actor
 from eed_delivery.operations.jobs import JobsRequest
@@ -114,6 +115,33 @@ def test_domains_are_counted_by_the_side(site: Site) -> None:
     assert counted == {"example.com": 2, "example.org": 1, "": 1}
     assert answer["as_of"].endswith("Z")
     assert site.ask("GET", "/api/v1/jobs/99/domains").status_code == 404
+
+
+def test_no_more_domains_stay_in_memory_than_are_shown(site: Site) -> None:
+    site.world.add_job([f"a@{n}.example.com" for n in range(DOMAINS_SHOWN + 5)])
+    site.world.enlist()
+    assert waiting_for(site)["other_domains"] == DOMAINS_SHOWN + 5 - 20
+    made = site.operations.jobs.breakdown("1", wait=60).value
+    assert made is not None
+    assert (len(made.breakdown.domains), made.breakdown.further) == (DOMAINS_SHOWN, 5)
+
+
+def test_viewers_share_renewed_figures_but_not_their_rights(site: Site, statements: list[str]) -> None:
+    site.world.add_job()
+    site.world.enlist()
+    site.cli.good("pause", "1", "--reason", "ask anna@example.com")
+    few, many = site.token("viewer"), site.token("viewer", "view", "see_recipients")
+
+    def figures(token: str) -> str:
+        return site.ask("GET", "/", token=token, HX_Request="true").text
+
+    first, of_others = figures(few), figures(many)
+    assert "anna@" in of_others
+    assert "Paused" in first
+    assert "anna@" not in first
+    statements.clear()
+    assert (figures(few), figures(many)) == (first, of_others)
+    assert reads(statements) == []
 
 
 def waiting_for(site: Site) -> dict[str, Any]:
