@@ -5,6 +5,7 @@ have ended. One late job has a few emails behind all others.
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,8 +19,11 @@ JOBS = 20
 OPEN_JOBS = (PAUSED, HOSTILE, HUGE, RUNS)
 LATE = 5000
 LATE_EMAILS = 20
+TRIED_JOBS = 6
+"""The newest jobs, whose emails have tries and events. Those of the others are forgotten."""
 FIRST_EMAIL = 2_000_000
 CHUNK = 500_000
+CONNECTIONS = 2
 AUDIT_ROWS = 200_000
 OPERATIONS = 1000
 INDEX = "eed_email_by_address"
@@ -33,9 +37,9 @@ _STATE = """CASE WHEN n MOD 5000 = 7 THEN 'in_doubt' WHEN n MOD 100 < 2 THEN 'fa
  WHEN n MOD 200 = 5 THEN 'suppressed' WHEN n MOD 250 = 6 THEN 'cancelled' ELSE 'sent' END"""
 _OPEN_STATE = f"""CASE WHEN n MOD 1000 >= {_ENDED_SHARE} THEN CASE WHEN n MOD 100 < 95 THEN 'pending'
  WHEN n MOD 100000 = 99999 THEN 'sending' ELSE 'queued' END ELSE {_STATE} END"""
-_DETAIL = """CASE state WHEN 'failed' THEN ELT(1 + (email_id DIV 100) MOD 6,
+_DETAIL = """CASE state WHEN 'failed' THEN ELT(1 + (n DIV 100) MOD 6,
  '550 5.1.1 no such user', '550 5.7.1 refused by policy', '552 5.2.2 mailbox full', 'not an address',
- CONCAT('550 5.4.1 [queue ', email_id, '] access denied'), 'expired: its job had to end') WHEN 'in_doubt' THEN
+ CONCAT('550 5.4.1 [queue ', n, '] access denied'), 'expired: its job had to end') WHEN 'in_doubt' THEN
  'no answer to the final dot' WHEN 'suppressed' THEN 'hard bounce: 550 5.1.1 no such mailbox here' END"""
 _DOMAIN = """CASE WHEN n MOD 10 < 6 THEN ELT(1 + n MOD 10, 'gmail.example', 'gmx.example', 'web.example', 't.example',
  'outlook.example', 'yahoo.example') ELSE CONCAT('d', (n * 7919) MOD 20000, '.example') END"""
@@ -64,14 +68,23 @@ def fill(world: World, emails: int) -> LargeLedger:
         world.add_job((), job)
     world.add_job(("scheduled@example.com",), 7000, scheduled_for=datetime.now(UTC) + timedelta(days=1))
     world.execute(f"ALTER TABLE eed_email DROP INDEX {INDEX}")
-    for job, ids in of_job.items():
-        _put_emails(world, job, ids, _STATE if job in ended else _OPEN_STATE)
-        print(f"job {job}: {len(ids):,} emails", flush=True)
+
+    def put(job: int) -> None:
+        _put_emails(world, job, of_job[job], _STATE if job in ended else _OPEN_STATE)
+        if job in jobs[-TRIED_JOBS:]:
+            _put_tries(world, of_job[job])
+        print(f"job {job}: {size:,} emails", flush=True)
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(put, jobs))
     last = FIRST_EMAIL + JOBS * size
-    _put_emails(world, LATE, range(last, last + LATE_EMAILS), _STATE)
+    late = range(last, last + LATE_EMAILS)
+    _put_emails(world, LATE, late, _STATE)
+    _put_tries(world, late)
     world.execute(f"ALTER TABLE eed_email ADD INDEX {INDEX} (address), ALGORITHM=INPLACE, LOCK=NONE")
     for job in (RUNS, HOSTILE):  # the emails that the pages are about
         _put_emails(world, job, range(1000 * job, 1000 * job + 1), "'sent'")
+        _put_tries(world, range(1000 * job, 1000 * job + 1))
     now = datetime.now(UTC).replace(tzinfo=None)
     for n, job in enumerate([*ended, LATE, *OPEN_JOBS]):
         _put_job(world, job, now - timedelta(days=JOBS - n), is_finished=job not in OPEN_JOBS)
@@ -83,25 +96,28 @@ def fill(world: World, emails: int) -> LargeLedger:
 
 
 def _put_emails(world: World, job: int, ids: range, state: str) -> None:
-    """Emails of one job, with their tries and events."""
+    """Emails of one job."""
     for first in range(ids.start, ids.stop, CHUNK):
         last = min(first + CHUNK, ids.stop) - 1
-        within = f"email_id BETWEEN {first} AND {last}"
         world.execute(
             "INSERT INTO eed_email (email_id, job_id, recipient, address, state, attempts, changed_at, queued_at,"
-            " wire_at, lease_until, message_id, outcome, outcome_at)"
+            " wire_at, lease_until, message_id, outcome, outcome_at, detail)"
             " SELECT n, :job, address, address, state, state NOT IN ('pending', 'queued'), at, at,"
             " IF(state IN ('sent', 'in_doubt', 'sending'), at, NULL), IF(state = 'sending', at + INTERVAL 1 DAY, NULL),"
             " IF(state = 'sent', CONCAT('4CXn', n), NULL),"
             " IF(state = 'sent' AND n MOD 2, IF(n MOD 67 = 0, 'hard_bounced', 'delivered'), NULL),"
-            " IF(state = 'sent' AND n MOD 2, at, NULL)"
+            f" IF(state = 'sent' AND n MOD 2, at, NULL), {_DETAIL}"
             f" FROM (SELECT n, CONCAT('c', LEFT(MD5(n), 12), '@', {_DOMAIN}) AS address, {state} AS state,"
             f" UTC_TIMESTAMP(6) - INTERVAL ({last + 60} - n) DIV 200 SECOND AS at"
             f" FROM (SELECT seq AS n FROM seq_{first}_to_{last}) AS numbers) AS made",
             job=job,
         )  # fmt: skip
-        world.execute(f"UPDATE eed_email SET detail = {_DETAIL} WHERE {within} AND job_id = :job"
-                      " AND state IN ('failed', 'in_doubt', 'suppressed')", job=job)  # fmt: skip
+
+
+def _put_tries(world: World, ids: range) -> None:
+    """Tries and events of emails."""
+    for first in range(ids.start, ids.stop, CHUNK):
+        within = f"email_id BETWEEN {first} AND {min(first + CHUNK, ids.stop) - 1}"
         tried = f"FROM eed_email WHERE {within} AND state IN ('sent', 'failed', 'in_doubt')"
         columns = (
             "email_id, gen, attempt, verdict, counted, code, reply, message_id, worker, took_ms, ended_at, recipient"

@@ -42,9 +42,15 @@ class Ours:
     name = "ours"
 
     def __init__(
-        self, ground: Ground, settings: Mapping[str, Any], role: str = "run", hosts: Sequence[Host] = ()
+        self,
+        ground: Ground,
+        settings: Mapping[str, Any],
+        role: str = "run",
+        hosts: Sequence[Host] = (),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = dict(settings)
+        self._environ = environ
         self._ground = ground
         self._role = role
         self._hosts = hosts
@@ -54,8 +60,11 @@ class Ours:
         places = {"smtp.port": ground.smtp_port, "rendering.attachments_root": str(ground.files)}
         with ExitStack() as opened:
             self.stack = opened.enter_context(
-                Stack(ground.url, ground.arena.sqs, ground.directory / "ours", {**SETTINGS, **places, **self.settings})
-            )
+                Stack(
+                    ground.url, ground.arena.sqs, ground.directory / "ours", {**SETTINGS, **places, **self.settings},
+                    environ=self._environ,
+                )
+            )  # fmt: skip
             opened.callback(self._remove_queues)
             self._services = [self._on(host) for host in self._hosts] or [self.stack.start(self._role, anew=True)]
             self.stack.wait_until(lambda: all(s.log_events("ready") for s in self._services), "the service is ready")
