@@ -10,13 +10,17 @@ import pytest
 from click.testing import CliRunner
 
 from eed_delivery.app.operations import Operations
+from eed_delivery.app.sending_function import sending_parts
+from eed_delivery.aws_lambda.sandbox import SendingSandbox
 from eed_delivery.cli import cli
+from eed_delivery.config.archive import NO_ARCHIVE
 from eed_delivery.config.load import load
 from eed_delivery.operations.actor import Actor
 from tests.deploy.account import ACCOUNT, REGION
 from tests.deploy.aws_recorder import AwsRecorder
 from tests.deploy.policies import allowed
 from tests.deploy.terraform import Terraform
+from tests.event_source import EventSource
 from tests.integration.conftest import NewStack
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
@@ -31,6 +35,7 @@ NOT_BY_A_CALL = {
     "sns:Publish": "each role alerts about its own lines",
 }
 """Allowed and not seen, and why."""
+TERMS = {"location": "s3://statements/terms.pdf"}
 NOT_SEEN = {
     ("s3:ListBucket", "statements"),  # no call needs it: without it a missing file looks like a forbidden one
     ("s3:GetObject", "copies"),  # HeadObject, only where a copy is there already
@@ -53,15 +58,18 @@ def test_each_role_may_do_what_it_does_and_no_more(
     with AwsRecorder(ministack.endpoint_url) as recorder, AwsRecorder(ses.endpoint_url) as of_ses:
         stack = installation(new_stack, ministack, recorder, of_ses, tmp_path / "spool")
         work(stack, ses, ministack)
+        invoke(stack, ses)
         ask(stack)
         check(stack)
-        calls = {
-            role: frozenset(recorder.actions[role] | of_ses.actions[role]) for role in (*SERVICES, "operators", "check")
-        }
+        roles = (*SERVICES, "operators", "function", "check")
+        calls = {role: frozenset(recorder.actions[role] | of_ses.actions[role]) for role in roles}
     policies = {role: allowed_by_name(policy) for role, policy in rights(terraform, stack).items()}
+    # Lambda's poller receives and deletes by the function's role.
+    policies["function"] = policies["worker"] | policies["poller"]
+    calls["function"] |= policies["poller"]
     policies["worker"] |= policies["archive"]  # it runs beside the workers
     problems = []
-    for role in (*SERVICES, "operators"):
+    for role in (*SERVICES, "operators", "function"):
         lacking = calls[role] - policies[role]
         problems += [f"{role} calls {action} on {on}, and may not" for action, on in sorted(lacking)]
         unused = policies[role] - calls[role] - calls["check"] - NOT_SEEN
@@ -100,12 +108,9 @@ def installation(
 
 def work(stack: Stack, ses: SesStub, ministack: MiniStack) -> None:
     """All that makes a role call AWS: an email goes, one is put off, one bounces, and a letter dies."""
-    first, second = stack.add_job(
-        ["a@example.com", "b@example.com"], attachments=[{"location": "s3://statements/terms.pdf"}]
-    )
+    first, second = stack.add_job(["a@example.com", "b@example.com"], attachments=[TERMS])
     ses.on_send(Refuse(429, "TooManyRequestsException", "slow down"), times=1, recipient="b@example.com")
-    for role in SERVICES:
-        stack.start(role, environ={"AWS_ACCESS_KEY_ID": role})
+    services = {role: stack.start(role, environ={"AWS_ACCESS_KEY_ID": role}) for role in SERVICES}
     stack.wait_finished(1)
     sqs, events = ministack.client("sqs"), stack.settings.tracking.events_queue_url
     sqs.send_message(QueueUrl=stack.queue_url, MessageBody=message(first, gen=7))  # of no generation that there is
@@ -117,6 +122,28 @@ def work(stack: Stack, ses: SesStub, ministack: MiniStack) -> None:
     stack.wait_until(lambda: bool(stack.log_events("figures")), "the figures are logged")
     stack.wait_until(lambda: bool(stack.log_events("events_wait_for_their_email")), "one event waits")
     stack.wait_until(lambda: "delivered" in outcomes(stack), "the other is taken")
+    assert services["worker"].terminate() == 0
+
+
+def invoke(stack: Stack, ses: SesStub) -> None:
+    """The same by the sending function, while no worker runs."""
+    first, _ = stack.add_job(["c@example.com", "d@example.com"], 2, attachments=[TERMS])
+    ses.on_send(Refuse(429, "TooManyRequestsException", "slow down"), times=1, recipient="d@example.com")
+    stack.sqs.send_message(QueueUrl=stack.queue_url, MessageBody=message(first, gen=7))
+    settings = load(stack.config, {**stack.environ, "AWS_ACCESS_KEY_ID": "function"})
+    changed = {
+        "transport": settings.transport.model_copy(update={"archive": NO_ARCHIVE}),
+        "aws_lambda": settings.aws_lambda.model_copy(update={"timeout_seconds": 300}),
+        "worker": settings.worker.model_copy(update={"coordination": "ledger"}),
+    }
+    sandbox = SendingSandbox(sending_parts(settings.model_copy(update=changed), "lambda:test"))
+    poller = EventSource(stack.sqs, stack.queue_url)
+
+    def done() -> bool:
+        poller.poll(sandbox.invoke)
+        return stack.finished(2) and any(result["batchItemFailures"] for result in poller.results)
+
+    stack.wait_until(done, "the function has sent, and set the foreign message aside")
 
 
 def ask(stack: Stack) -> None:
@@ -168,8 +195,8 @@ def rights(terraform: Terraform, stack: Stack) -> dict[str, str]:
     (terraform.root / "rights" / "test.auto.tfvars.json").write_text(json.dumps(given))
     terraform.init("rights")
     terraform.run("rights", "apply", "-no-color", "-auto-approve")
-    policies = json.loads(terraform.run("rights", "output", "-json", "policies").stdout)
-    return {role: policy for role, policy in policies.items() if policy}
+    printed = json.loads(terraform.run("rights", "output", "-json").stdout)
+    return {**printed["policies"]["value"], "poller": printed["poller_policy"]["value"]}
 
 
 def allowed_by_name(policy: str) -> frozenset[tuple[str, str]]:
