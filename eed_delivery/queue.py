@@ -6,6 +6,7 @@ Quotas: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -64,6 +65,15 @@ class Letter:
 
 
 Message = Received | Letter
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message from the dead-letter queue, with its body. `sent_at` is UTC, by the queue's clock."""
+
+    message: Received
+    body: str
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +151,7 @@ class Queue:
 
     def receive(self, limit: int, wait_seconds: float, visibility_seconds: float) -> list[Received]:
         """Long-poll for up to `limit` messages."""
-        return self._receive(self.url, limit, wait_seconds, visibility_seconds)
+        return [received_from(message) for message in self._messages(self.url, limit, wait_seconds, visibility_seconds)]
 
     def letters(self, limit: int, wait_seconds: float, visibility_seconds: float) -> list[Letter]:
         """Long-poll a queue whose messages are not ours, for up to `limit` of them."""
@@ -150,14 +160,12 @@ class Queue:
             for message in self._messages(self.url, limit, wait_seconds, visibility_seconds)
         ]
 
-    def receive_dead(self, limit: int, visibility_seconds: float) -> list[Received]:
+    def receive_dead(self, limit: int, visibility_seconds: float) -> list[DeadLetter]:
         """Receive from the dead-letter queue. Nothing if none is configured."""
         if self.dead_letter_url is None:
             return []
-        return self._receive(self.dead_letter_url, limit, 0, visibility_seconds)
-
-    def _receive(self, url: str, limit: int, wait: float, visibility: float) -> list[Received]:
-        return [received_from(message) for message in self._messages(url, limit, wait, visibility)]
+        found = self._messages(self.dead_letter_url, limit, 0, visibility_seconds)
+        return [DeadLetter(received_from(message), message["Body"], _sent_at(message)) for message in found]
 
     def _messages(self, url: str, limit: int, wait: float, visibility: float) -> list[Any]:
         answer = self._call(
@@ -251,6 +259,13 @@ def _waited(facts: Any) -> float | None:
     try:
         return max(0, int(facts[FIRST_RECEIVED]) - int(facts[SENT])) / 1000
     except (KeyError, ValueError):
+        return None
+
+
+def _sent_at(message: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(message["Attributes"][SENT]) / 1000, UTC).replace(tzinfo=None)
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

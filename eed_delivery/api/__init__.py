@@ -17,6 +17,7 @@ Its endpoints:
 - `submitting`   jobs that callers register
 - `emails`       emails
 - `doubts`       emails in doubt, and what a relay's log proves of them
+- `dead_letters` messages in dead-letter queues that are none of ours
 - `lists`        processes, and the audit
 - `channels`     channels and their holds
 - `holds`        what is held

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from eed_delivery.api import (
     access,
     channels,
+    dead_letters,
     doubts,
     emails,
     health,
@@ -67,6 +68,7 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
     alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
     others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes(), access.routes())
+    others = (*others, dead_letters.routes(cursors))
     for routes in (*subjects, *others, health.routes(look, find)):
         app.register_api(routes.blueprint(described=described))
 

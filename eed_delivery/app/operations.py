@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.bounces import Bounces
     from eed_delivery.operations.channels import ChannelOperations
     from eed_delivery.operations.checking.service import ServiceCheck
+    from eed_delivery.operations.dead_letters import DeadLetters
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.doubts.workbench import DoubtWorkbench
     from eed_delivery.operations.emails import EmailQueries
@@ -301,6 +302,14 @@ class Operations:
             waiting = 0 if alive is None else alive.visible + alive.delayed
             found.append(QueueView(channel, waiting, 0 if alive is None else alive.in_flight, letters))
         return found
+
+    @cached_property
+    def dead_letters(self) -> "DeadLetters":
+        """List and delete dead letters that name no email of ours."""
+        from eed_delivery.ledger.dead_letters import DeadLetterLedger
+        from eed_delivery.operations.dead_letters import DeadLetters
+
+        return DeadLetters(DeadLetterLedger(self._database, self._actor))
 
     @cached_property
     def emails(self) -> "EmailQueries":

@@ -29,6 +29,7 @@ commands:
 - `webhooks`            webhooks run, list, retry, test
 - `access`              user add, list, revoke, and token add, list, revoke
 - `login_sessions`      session list, revoke
+- `dead_letters`        dead-letters list, show, delete
 - `auditing`            audit, audit check, export
 - `long_acts`           operations list, show, stop, continue, and approvals list, approve, refuse
 
@@ -119,6 +120,7 @@ COMMANDS = {
     "pause": "deciding:pause",
     "resume": "deciding:resume",
     "cancel": "deciding:cancel",
+    "dead-letters": "dead_letters:dead_letters",
     "channel": "channels:channel",
     "hold": "holding:hold",
     "pace": "pacing:pace",

@@ -20,6 +20,7 @@ The pages:
 - `one_job`        a job, its failures, emails, doubts, domains and history
 - `job_decisions`  pause, resume and cancel a job
 - `emails`         an email
+- `dead_letters`   messages in dead-letter queues that are none of ours
 - `processes`      the processes of all hosts
 - `channels`       the channels, one of them, its check and its hold
 - `channel_changes`  create and change a channel

@@ -10,6 +10,7 @@ from eed_delivery.console import (
     audit,
     channel_changes,
     channels,
+    dead_letters,
     doubts,
     emails,
     job_decisions,
@@ -46,7 +47,7 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
     routes = PageRoutes(blueprint)
     looks = (tonight, jobs, job_decisions, one_job, emails, searching, previewing, resending)
-    for subject in (*looks, channels, channel_changes, processes, long_acts, audit, settings, people):
+    for subject in (*looks, channels, channel_changes, dead_letters, processes, long_acts, audit, settings, people):
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))
     entries = Seal(parts.secret, "suppressions")

@@ -3,6 +3,7 @@
 - `publishing`   the publisher: jobs are registered, leased and enlisted
 - `delivering`   the worker: claim, wire, record, release
 - `sweeping`     the sweeper: recover, settle, finish
+- `dead_letters` messages in dead-letter queues that are none of ours
 - `operating`    the operator: requeue, settle, pause, resume, cancel
 - `doubts`       the operator: all emails in doubt, and the settlement of many at once
 - `resending`    the operator: sends a sent email once more. `resends` knows which emails are resends

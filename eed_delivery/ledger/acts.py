@@ -86,6 +86,7 @@ class ActKind(StrEnum):
     PACE_SET = "pace_set"
     PACE_CLEAR = "pace_clear"
     MANIFEST_PUT = "manifest_put"  # by the service
+    DEAD_LETTER_DELETE = "dead_letter_delete"  # a message that names no email of ours
     OPERATION_START = "operation_start"  # its chunks have rows of what they did, with the same operation
     OPERATION_STOP = "operation_stop"
     OPERATION_CONTINUE = "operation_continue"  # behind its first ones
@@ -145,6 +146,7 @@ class ActObject(StrEnum):
     TOKEN = "token"  # noqa: S105 - as above
     AUDIT = "audit"
     OPERATION = "operation"
+    DEAD_LETTER = "dead letter"
 
 
 _given: ContextVar[Iterator[str] | None] = ContextVar("operations", default=None)

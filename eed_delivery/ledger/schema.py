@@ -77,6 +77,7 @@ PARTICULARS_LENGTH = 1000
 ANSWER_LENGTH = 4000
 LONG_ACT_LENGTH = 2000
 COUNTS_LENGTH = 250
+LETTER_LENGTH = 4000
 
 eed_job = Table(
     "eed_job",
@@ -610,6 +611,24 @@ eed_submitted_part = Table(  # a job that an operation registers, and its file o
     Column("number", Integer, primary_key=True, autoincrement=False),  # 0: the job itself
     Column("content", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb"), nullable=False),  # zlib
     Column("made_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
+eed_dead_letter = Table(  # messages in dead-letter queues that name no email of ours, as the sweeper saw them last
+    "eed_dead_letter",
+    metadata,
+    Column("letter_id", Id, primary_key=True, autoincrement=True),
+    Column("sqs_id", word(100), nullable=False, unique=True),
+    Column("channel", word(CHANNEL_LENGTH), nullable=False),
+    Column("receipt", word(2000)),  # SQS deletes it by this. NULL: it was asked to
+    Column("receives", Integer, nullable=False),
+    Column("problem", prose(DETAIL_LENGTH), nullable=False),
+    Column("body", document(), nullable=False),  # its beginning, with addresses masked
+    Column("size", Integer, nullable=False),
+    Column("sent_at", Time),
+    Column("found_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("deleted_at", Time),  # when a person wanted it deleted
     **_OPTIONS,
 )
 

@@ -21,6 +21,7 @@ from eed_delivery.errors import Miscounted
 from eed_delivery.ledger import manifests
 from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.acts import Act, ActKind, note
+from eed_delivery.ledger.dead_letters import DeadLetterLedger
 from eed_delivery.ledger.job_lists import as_counts
 from eed_delivery.ledger.keys import JOBS_A_QUERY, email_key, job_keys
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
@@ -165,6 +166,8 @@ class SweepLedger:
         self._outbox = outbox
         self._chunk = chunk
         self._reconcile_seconds = reconcile_seconds
+        self.dead_letters = DeadLetterLedger(database)
+        """Those that name no email of ours."""
 
     def put_again(self, file_channels: Collection[str]) -> int:
         """Emails of these channels whose worker died after the wire go to `pending`. Files that are there count as put,

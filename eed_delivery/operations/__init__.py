@@ -15,6 +15,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `requeueing`, `resending`       send again what has failed, or was sent
 - `deciding`                      settle, pause, resume, cancel
 - `doubts`                        emails in doubt of all jobs, settled from a relay's log
+- `dead_letters`                  messages in dead-letter queues that are none of ours
 - `reconciling`                   the source against the ledger
 - `reporting`                     a job's report and certificate
 - `submitting`                    register a job, in the reference schema (`reference_schema`)

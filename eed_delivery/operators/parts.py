@@ -13,6 +13,7 @@ from eed_delivery.operations.access import SessionOperations, TokenOperations, U
 from eed_delivery.operations.actor import Actor
 from eed_delivery.operations.auditing import AuditQueries
 from eed_delivery.operations.channels import ChannelOperations
+from eed_delivery.operations.dead_letters import DeadLetters
 from eed_delivery.operations.deciding import Deciding
 from eed_delivery.operations.doubts.workbench import DoubtWorkbench
 from eed_delivery.operations.emails import EmailQueries
@@ -65,6 +66,8 @@ class PersonsOperations(Protocol):
     def holds(self) -> HoldOperations: ...
     @property
     def uploading(self) -> Uploading: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
     @property
     def submission_orders(self) -> SubmissionOrders: ...
     @property

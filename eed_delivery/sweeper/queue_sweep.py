@@ -4,8 +4,9 @@ import time
 
 import structlog
 
+from eed_delivery.ledger.dead_letters import ForeignLetter
 from eed_delivery.ledger.sweeping import SweepLedger
-from eed_delivery.queue import MAX_BATCH, Queue, Received
+from eed_delivery.queue import MAX_BATCH, DeadLetter, Queue, Received
 from eed_delivery.runtime import failpoints
 
 log = structlog.get_logger(__name__)
@@ -60,20 +61,36 @@ class QueueSweep:
     def bury_dead_letters(self) -> None:
         """End the emails of dead letters."""
         for _ in range(0, DEAD_LETTERS_A_STEP, MAX_BATCH):
-            messages = self.queue.receive_dead(MAX_BATCH, FOREIGN_VISIBILITY_SECONDS)
+            letters = self.queue.receive_dead(MAX_BATCH, FOREIGN_VISIBILITY_SECONDS)
             failpoints.reach("sweeper.dead_received")
-            if not messages:
+            if not letters:
                 return
-            self.queue.ack_dead([message for message in messages if self._bury(message)])
+            self.queue.ack_dead([letter.message for letter in letters if self._bury(letter)])
             failpoints.reach("sweeper.dead_acked")
 
-    def _bury(self, message: Received) -> bool:
+    def delete_foreign(self) -> None:
+        """Delete the letters that people want deleted."""
+        letters = self._ledger.dead_letters.to_delete(self._channel)
+        if letters:
+            self.queue.ack_dead([Received(letter.sqs_id, letter.receipt, 0, None) for letter in letters])
+            self._ledger.dead_letters.asked(letters)
+
+    def _bury(self, letter: DeadLetter) -> bool:
         """End the email of a dead letter. False when the letter is not ours and must stay."""
+        message = letter.message
         if message.ticket is None or not self._ledger.knows(message.ticket):
-            log.error("foreign_dead_letter", sqs_message_id=message.sqs_id, problem=message.problem or "unknown email")
-            return False
+            return self._keep(letter, message.problem or "unknown email")
         if self._ledger.bury(message.ticket):
             ticket = message.ticket
             log.error("buried", email=self._ledger.email_key(ticket.email_id), email_id=ticket.email_id, gen=ticket.gen)
         failpoints.reach("sweeper.buried")
         return True
+
+    def _keep(self, letter: DeadLetter, problem: str) -> bool:
+        """Show a letter to people. True when one of them wants it deleted."""
+        message = letter.message
+        of = (self._channel, message.sqs_id, message.receipt, message.receive_count)
+        deleted = self._ledger.dead_letters.saw(ForeignLetter(*of, letter.body, problem, letter.sent_at))
+        if not deleted:
+            log.error("foreign_dead_letter", sqs_message_id=message.sqs_id, problem=problem)
+        return deleted

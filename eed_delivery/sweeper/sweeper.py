@@ -133,7 +133,9 @@ class Sweeper:
             log.error("died_on_the_wire", count=settled, policy="resend" if self._rules.resend_below else "hold")
 
     def _bury_dead_letters(self) -> None:
+        self._of_each_queue(QueueSweep.delete_foreign)
         self._of_each_queue(QueueSweep.bury_dead_letters)
+        self._ledger.dead_letters.forget()
 
     def _put_back_queued(self) -> None:
         _say("put_back", sum(self._of_each_queue(QueueSweep.put_back_queued)))

@@ -109,8 +109,9 @@ def test_after_too_many_receives_a_message_is_a_dead_letter(queue: Queue) -> Non
         queue.later(queue.receive(10, 0, 60), 0)
     assert queue.receive(10, 0, 60) == []
     (dead,) = queue.receive_dead(10, 60)
-    assert ids([dead]) == {1}
-    queue.ack_dead([dead])
+    assert ids([dead.message]) == {1}
+    assert dead.body == write(dead.message.ticket) and dead.sent_at is not None
+    queue.ack_dead([dead.message])
     depth = queue.depth(dead=True)
     assert depth is not None and depth.empty
 

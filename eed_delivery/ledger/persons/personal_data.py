@@ -144,6 +144,10 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     ),
     # A file of recipients, until its operation ends. docs/privacy.md says so.
     "eed_submitted_part": _table(other="operation_id number content made_at"),
+    # Others' messages. Addresses in the body are masked before it is kept, and a letter goes with its message.
+    "eed_dead_letter": _table(
+        other="letter_id sqs_id channel receipt receives problem body size sent_at found_at seen_at deleted_at"
+    ),
     "eed_approval": _table(
         other="operation_id rule state asked_by asked_subject asked_at until_at decided_by decided_subject decided_at"
         " reason"
