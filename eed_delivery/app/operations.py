@@ -390,7 +390,7 @@ class Operations:
 
         who, outbox, pseudonyms = self._actor, self._outbox, self._pseudonyms
         resends = ResendLedger(self._database, self._source, who, outbox, pseudonyms, self._file_channels)
-        return Resending(self.keys, resends, self._reporting)
+        return Resending(self.keys, resends, self._reporting, self._second)
 
     @cached_property
     def searching(self) -> "Searching":

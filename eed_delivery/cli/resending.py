@@ -13,6 +13,7 @@ from eed_delivery.operations.resending import ResendRequest
 @click.option("--to", metavar="ADDRESS", type=values.address, help="Send it to this address instead of the source's.")
 @click.option("--reason", required=True, type=values.text, help="Say why. Kept in the audit.")
 @click.option("--despite-suppression", is_flag=True, help="Send it even if the address is on the suppression list.")
+@options.takes_alone
 @takes_json
 @takes_config
 @pass_session

@@ -3,7 +3,7 @@
 It is a new email of the same job, linked to the first one.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,13 +43,14 @@ SUPPRESSING = (
 class Resend:
     """What an operator wants. `recipient` is where it goes. None means where the source says when it is sent.
 
-    `despite_list` means to a suppressed address, too.
+    `despite_list` means to a suppressed address, too. Not `despite_complaint`: unless its recipient has complained.
     """
 
     email_id: int
     reason: str
     recipient: str | None = None
     despite_list: bool = False
+    despite_complaint: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class ResendLedger:
             ) from error
         if not wanted.despite_list and c.execute(_ITS_CHANNEL, {"id": original.job_id}).scalar_one() not in unlisted:
             _refuse_suppressed(c, original.job_id, wire, self._pseudonyms)
+        if not wanted.despite_complaint:
+            _refuse_complainer(c, original.job_id, wire, self._pseudonyms)
         return _Plan(original, key, wire)
 
     def _enter(self, c: Connection, wanted: Resend, plan: _Plan, operation: str) -> None:
@@ -157,14 +160,27 @@ def _email(c: Connection, email_id: int) -> Row[Any]:
 
 
 def _refuse_suppressed(c: Connection, job_id: int, wire: str, pseudonyms: Pseudonyms) -> None:
-    form = canonical(wire) or wire
-    forms = [form, f"@{wire.rpartition('@')[2]}", *pseudonyms.all_of(form)]
-    entry = c.execute(SUPPRESSING, {"id": job_id, "forms": forms}).first()
+    entry = next(iter(_entries(c, job_id, wire, pseudonyms)), None)
     if entry is not None:
         raise NotPossible(
             f"{wire} is on the suppression list ({shown(entry.address)}, {entry.source}: {entry.reason}). "
             "Give another address by --to, or send it all the same with --despite-suppression."
         )
+
+
+def _refuse_complainer(c: Connection, job_id: int, wire: str, pseudonyms: Pseudonyms) -> None:
+    if any(entry.source == suppression_sql.COMPLAINT for entry in _entries(c, job_id, wire, pseudonyms)):
+        raise NotPossible(
+            f"the recipient at {wire} has complained, and operators.second_person names unsuppress_complaints. "
+            "Take the address off the suppression list, which another person has to approve. Then send it again."
+        )
+
+
+def _entries(c: Connection, job_id: int, wire: str, pseudonyms: Pseudonyms) -> Sequence[Row[Any]]:
+    """What of the suppression list keeps an address from this job's emails."""
+    form = canonical(wire) or wire
+    forms = [form, f"@{wire.rpartition('@')[2]}", *pseudonyms.all_of(form)]
+    return c.execute(SUPPRESSING, {"id": job_id, "forms": forms}).all()
 
 
 def _inserted(c: Connection, wanted: Resend, plan: _Plan) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.resending import Resend, ResendLedger, Resent
 from eed_delivery.operations.keys import Keys
+from eed_delivery.operations.long_acts.second_person import SecondPerson, SecondPersonRule
 from eed_delivery.operations.refusals import UnknownKey
 from eed_delivery.operations.values import address, reason
 
@@ -32,7 +33,9 @@ class ResendRequest:
 class Resending:
     """Enters resends. Raises `NotPossible`, with what to do instead, or `DatabaseGone`."""
 
-    def __init__(self, keys: Keys, resends: ResendLedger, reporting: ReportingLedger) -> None:
+    def __init__(self, keys: Keys, resends: ResendLedger, reporting: ReportingLedger, second: SecondPerson) -> None:
+        """`second` says whether one person alone may write to somebody who has complained."""
+        self._second = second
         self._keys = keys
         self._resends = resends
         self._reporting = reporting
@@ -40,9 +43,9 @@ class Resending:
     def resend(self, request: ResendRequest) -> Resent:
         """Enter a new email of the same job. The service sends it by itself. Returns its key and where it goes."""
         email_id = self._keys.email_id(request.email)
-        return self._resends.resend(
-            Resend(email_id, request.reason, request.recipient, request.despite_suppression),
-        )
+        complained = not self._second.wants(SecondPersonRule.UNSUPPRESS_COMPLAINTS)
+        to, despite = request.recipient, request.despite_suppression
+        return self._resends.resend(Resend(email_id, request.reason, to, despite, complained))
 
     def newest(self, key: str) -> str:
         """The key of the newest resend of an email. Raises `UnknownKey`."""

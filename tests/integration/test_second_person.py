@@ -250,3 +250,23 @@ def test_on_the_command_line_only_root_acts_alone(people: TwoPeople) -> None:
     cli.good("cancel", "1", "--reason", "the fund was closed", "--alone")
     command = people.world.scalar("SELECT command FROM eed_audit WHERE act = 'cancel'")
     assert "--alone" in str(command)
+
+
+def test_one_admin_alone_resends_nothing_to_somebody_who_has_complained(people: TwoPeople) -> None:
+    people.world.execute("UPDATE eed_email SET state = 'sent'")
+    entry = "INSERT INTO eed_suppression (address, category, reason, source, created_at)"
+    for address, source in (("a3@example.com", "complaint"), ("a4@example.com", "bounce")):
+        people.world.execute(
+            f"{entry} VALUES (:address, '', 'x', :source, :at)", address=address, source=source, at=PAST
+        )
+
+    def resend(email: int, **more: Any) -> int:
+        body = {"reason": "she asks for it", "despite_suppression": True, **more}
+        answer = people.by("anna", "POST", f"/api/v1/emails/{email}/resend", body, Idempotency_Key=people.key())
+        return answer.status_code
+
+    assert resend(1004) == 200
+    assert resend(1003) == 422, "she has complained"
+    assert resend(1000, recipient="A3@example.com") == 422, "that is the same customer"
+    people.world.execute("DELETE FROM eed_suppression WHERE source = 'complaint'")
+    assert resend(1003) == 200
