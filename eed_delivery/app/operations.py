@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.bounces import Bounces
     from eed_delivery.operations.channels import ChannelOperations
     from eed_delivery.operations.checking.service import ServiceCheck
+    from eed_delivery.operations.checks_at_once import ChecksAtOnce
     from eed_delivery.operations.dead_letters import DeadLetters
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.doubts.workbench import DoubtWorkbench
@@ -227,7 +228,8 @@ class Operations:
     def by(self, actor: Actor, *, approved: bool = False) -> "Operations":
         """The same for another person, over the same connections."""
         other = Operations(self.settings, actor, self._database, approved=approved)
-        names = ("_app", "_source", "_outbox", "_pseudonyms", "_message_ids", "_shared_figures", "processes", "tonight")
+        names = ["_app", "_source", "_outbox", "_pseudonyms", "_message_ids", "_shared_figures", "processes", "tonight"]
+        names += ["_channel_checks"]
         other.__dict__.update({name: getattr(self, name) for name in names})
         return other
 
@@ -634,7 +636,13 @@ class Operations:
         queues = ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
         at_a_shell = self._actor.surface == "cli"
         parts = (self._app, directory, ledger, self.holds, workers, queues.make)
-        return ChannelOperations(*parts, own_secrets=at_a_shell)
+        return ChannelOperations(*parts, own_secrets=at_a_shell, checks=self._channel_checks)
+
+    @cached_property
+    def _channel_checks(self) -> "ChecksAtOnce":
+        from eed_delivery.operations.checks_at_once import MOST_CHECKS, ChecksAtOnce
+
+        return ChecksAtOnce(MOST_CHECKS)
 
     @cached_property
     def holds(self) -> "HoldOperations":

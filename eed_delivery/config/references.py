@@ -39,6 +39,11 @@ SecretReference = Annotated[str, AfterValidator(_reference), WithJsonSchema(_SCH
 """Where a secret is."""
 
 
+def is_reference(text: str) -> bool:
+    """Whether a text says where a secret is."""
+    return _FORMS.fullmatch(text) is not None
+
+
 def resolve(
     reference: str,
     setting: str,

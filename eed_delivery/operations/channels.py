@@ -12,6 +12,7 @@ from eed_delivery.checks.findings import Finding
 from eed_delivery.config.channels import ChannelSettings
 from eed_delivery.config.environment import is_own_secret
 from eed_delivery.config.file_channels import FileChannelSettings
+from eed_delivery.config.references import is_reference
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
 from eed_delivery.ledger.acts import new_operation
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
@@ -19,6 +20,7 @@ from eed_delivery.ledger.channels.listing import stored as as_stored
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
 from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts
+from eed_delivery.operations.checks_at_once import MOST_CHECKS, ChecksAtOnce
 from eed_delivery.operations.holds import (
     EVERYTHING,
     HoldOperations,
@@ -129,10 +131,13 @@ class ChannelOperations:
         make_queues: Callable[[Channel], object],
         *,
         own_secrets: bool = True,
+        checks: ChecksAtOnce | None = None,
     ) -> None:
         """`make_queues` makes those that a channel asks for. Not `own_secrets`: a channel must not refer to a secret of
-        the service, because its host would get it."""
+        the service, or of a channel of the file, because its host would get it. `checks` limits those of all callers.
+        """
         self._own_secrets = own_secrets
+        self._checks = checks or ChecksAtOnce(MOST_CHECKS)
         self._parts = parts
         self._settings = parts.settings
         self._make_directory = directory
@@ -178,11 +183,12 @@ class ChannelOperations:
         It tries the queue and the way out as `check` does, and saves nothing. It is in the audit before anything is
         connected to. Raises `ConfigError`."""
         channel = self._checked(new.name, new.settings, self._look().channels, 0)
-        self._ledger.note_trial(new.name, new.settings)
-        way_out = _found(f"channel {new.name}", lambda: self._way_out(channel))
-        if channel.queue.create:
-            return (Finding("ok", queues.place(channel), "its queues are made when it is saved"), *way_out)
-        return (*(one for where, look in self._queue_looks(channel) for one in _found(where, look)), *way_out)
+        with self._checks.one():
+            self._ledger.note_trial(new.name, new.settings)
+            way_out = _found(f"channel {new.name}", lambda: self._way_out(channel))
+            if channel.queue.create:
+                return (Finding("ok", queues.place(channel), "its queues are made when it is saved"), *way_out)
+            return (*(one for where, look in self._queue_looks(channel) for one in _found(where, look)), *way_out)
 
     def check_name(self, name: str) -> None:
         """Whether a channel of this name can be created, before its settings are asked for.
@@ -247,7 +253,8 @@ class ChannelOperations:
         if (channel := found.channels.get(name)) is None:
             raise unknown_channel(name, found.channels)
         looks = (*self._queue_looks(channel), (f"channel {name}", lambda: self._way_out(channel)))
-        found_by_looks = tuple(finding for where, look in looks for finding in _found(where, look))
+        with self._checks.one():
+            found_by_looks = tuple(finding for where, look in looks for finding in _found(where, look))
         return (*found_by_looks, *self._differences(name))
 
     def _queue_looks(self, channel: Channel) -> "Sequence[_Look]":
@@ -304,14 +311,22 @@ class ChannelOperations:
                 "Describe the channel in the configuration file. Here, a setting may name the place of a secret only."
             )
             raise ConfigError([Problem(f"channel.{name}", what, remedy)])
-        if not self._own_secrets and (keys := [key for key, text in _texts(settings) if is_own_secret(text)]):
-            what, remedy = "it is a secret of the service itself", "Use one of the channel's own, or the command line."
+        if not self._own_secrets and (keys := [key for key, text in _texts(settings) if self._is_anothers(text)]):
+            what = "it is a secret of the service itself, or of a channel of the file"
+            remedy = "Use one of the channel's own, or the command line."
             raise ConfigError([Problem(f"channel.{name}.{key}", what, remedy) for key in keys])
         try:
             as_stored(settings)
         except ValueError as error:
             raise ConfigError([Problem(f"channel.{name}", str(error), "Shorten them.")]) from error
         return channel
+
+    def _is_anothers(self, text: str) -> bool:
+        """Whether a text is a reference to a secret that is not this channel's own."""
+        if is_own_secret(text):
+            return True
+        of_file = (one.of_kind for one in self._settings.channel.values())
+        return is_reference(text) and any(text == other for given in of_file for _, other in _texts(given))
 
     def _look(self) -> FoundChannels:
         return self._make_directory().look()

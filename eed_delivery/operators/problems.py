@@ -19,6 +19,7 @@ from eed_delivery.errors import (
     RenderError,
 )
 from eed_delivery.operations.channels import ChannelChanged
+from eed_delivery.operations.checks_at_once import TooManyChecks
 from eed_delivery.operations.deciding import JobChanged
 from eed_delivery.operations.doubts.workbench import DoubtsChanged
 from eed_delivery.operations.long_acts.approving import SamePerson
@@ -114,6 +115,7 @@ _STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
     (SecondPersonNeeded, 409, "second_person"),
     (DoubtsChanged, 412, "changed"),
     (TooManyLongActs, 429, "too_many"),
+    (TooManyChecks, 429, "too_many"),
     (InvalidRequest, 422, "invalid"),
     (UnknownKey, 404, "unknown"),
     (JobWaits, 409, "scheduled"),

@@ -655,6 +655,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: with_channel(place, lambda: place.operations.channels.remove("letters")),
         ActObject.CHANNEL,
         "letters",
+        {"before": {"version": 1}},
     ),
     "channels.hold": Case(
         ActKind.CHANNEL_HOLD,

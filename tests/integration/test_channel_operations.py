@@ -64,6 +64,10 @@ def test_a_channel_is_created_changed_and_removed(operations: Operations) -> Non
         ("default", "file"), ("of_file", "file"), ("letters", "ledger")
     ]  # fmt: skip
     channels.remove("letters")
+    assert channels.create(NewChannel("letters", LETTERS)).version == 3, "whoever saw 2 changes nothing of this one"
+    with pytest.raises(WrongState, match="has changed since you read it"):
+        channels.edit(ChannelEdit("letters", LETTERS, version=2))
+    channels.remove("letters")
     with pytest.raises(UnknownKey, match=r"there is no channel letters\. The channels are default, of_file"):
         channels.view("letters")
 

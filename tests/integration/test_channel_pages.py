@@ -12,9 +12,10 @@ from werkzeug.test import TestResponse
 
 from eed_delivery.console.channel_forms import ChannelForm
 from eed_delivery.operations.channels import ChannelKindView, schema_of
+from eed_delivery.operations.checks_at_once import TooManyChecks
 from eed_delivery.transports.kind import kinds
 from tests.integration.test_api import ACTS, LETTERS, outcome
-from tests.operators_site import Site
+from tests.operators_site import ROOT, Site
 from tests.world import World
 
 pytestmark = [pytest.mark.also_on_sqlite]
@@ -159,6 +160,32 @@ def test_pages_and_api_let_no_channel_have_a_secret_of_the_service(site: Site, r
     assert site.problem("POST", "/api/v1/channels", {"name": "x", "settings": settings})[0] == 422
     assert site.problem("POST", "/api/v1/channels/x/check", {"settings": settings})[0] == 422
     site.cli.good("channel", "create", "x", "--settings", "-", stdin=json.dumps(settings))
+
+
+def test_pages_and_api_let_no_channel_have_a_secret_of_a_channel_of_the_file(world: World, tmp_path: Path) -> None:
+    queue = '{ url = "https://sqs.us-east-1.amazonaws.com/0/f", dead_letter_url = "https://127.0.0.1/0/f-dead" }'
+    more = f"""[channel.partner]
+kind = "smtp"
+host = "127.0.0.1"
+username = "mail"
+password = "env:PARTNER_PASSWORD"
+tls = "none"
+queue = {queue}
+"""
+    site = Site(world, tmp_path, more)
+    for name, status in (("env:PARTNER_PASSWORD", 422), ("env:PARTNER_PASSWORD2", 200)):
+        settings = {**LETTERS, "username": "mail", "password": name}
+        answer = site.ask("POST", "/api/v1/channels", {"name": "x", "settings": settings}, Idempotency_Key=name)
+        assert answer.status_code == status, answer.text
+
+
+def test_no_more_than_two_channels_are_checked_at_once_by_all_callers(site: Site) -> None:
+    site.json("POST", "/api/v1/channels", {"name": "x", "settings": LETTERS})
+    shared = site.operations.by(ROOT)._channel_checks
+    assert shared is site.operations._channel_checks
+    with shared.one(), shared.one(), pytest.raises(TooManyChecks, match="Try again"):
+        site.operations.channels.check("x")
+    assert site.operations.channels.check("x")
 
 
 def test_settings_that_are_too_long_are_refused(site: Site) -> None:

@@ -5,7 +5,7 @@ A change names the version that it saw, so that of two people who change a chann
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -18,7 +18,7 @@ from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, Particulars, is_noted, new_operation, note
 from eed_delivery.ledger.manifests import outstanding
-from eed_delivery.ledger.schema import CHANNEL_SETTINGS_LENGTH, eed_channel, eed_hold, eed_job
+from eed_delivery.ledger.schema import CHANNEL_SETTINGS_LENGTH, eed_audit, eed_channel, eed_hold, eed_job
 from eed_delivery.model import HoldScope
 
 WHO_LENGTH = 255
@@ -75,16 +75,17 @@ class ChannelLedger:
     def create(self, name: str, settings: Mapping[str, Any], operation: str | None = None) -> bool:
         """Enter a channel. False: there is one of this name. `operation` is the name that the act has in the audit."""
         given = dict(sorted(_flat(settings).items()))
-        after: Particulars = {"version": 1, **given}
         operation = operation or new_operation()
-        act = Act(ActKind.CHANNEL_CREATE, object=ActObject.CHANNEL, key=name, after=after, operation=operation)
         by = self._who.user[:WHO_LENGTH]
         row = {"name": name, "settings": stored(settings), "made_by": by, "changed_by": by}
 
         def work(c: Connection) -> bool:
-            if is_noted(c, act.operation):
+            if is_noted(c, operation):
                 return True
-            c.execute(insert(eed_channel).values(**row, made_at=utc_now(), changed_at=utc_now()))
+            version = _first_version(c, name)
+            c.execute(insert(eed_channel).values(**row, version=version, made_at=utc_now(), changed_at=utc_now()))
+            after: Particulars = {"version": version, **given}
+            act = Act(ActKind.CHANNEL_CREATE, object=ActObject.CHANNEL, key=name, after=after, operation=operation)
             note(c, self._who, act)
             return True
 
@@ -138,6 +139,7 @@ class ChannelLedger:
         def work(c: Connection) -> ChannelChange:
             if is_noted(c, act.operation):
                 return ChannelChange.DONE
+            version = c.execute(select(eed_channel.c.version).where(eed_channel.c.name == name)).scalar_one_or_none()
             if c.execute(delete(eed_channel).where(eed_channel.c.name == name)).rowcount != 1:
                 return ChannelChange.MISSED
             if _in_use(c, name):
@@ -145,7 +147,7 @@ class ChannelLedger:
                 return ChannelChange.IN_USE
             its_hold = (eed_hold.c.scope == HoldScope.CHANNEL) & (eed_hold.c.subject == name)
             c.execute(delete(eed_hold).where(its_hold))
-            note(c, self._who, act)
+            note(c, self._who, replace(act, before={"version": version}))
             return ChannelChange.DONE
 
         return self._database.run(work)
@@ -157,6 +159,19 @@ class ChannelLedger:
     def unfinished_jobs(self, name: str) -> int:
         """How many jobs that have not finished name a channel."""
         return self._database.run(lambda c: _unfinished(c, name))
+
+
+def _first_version(c: Connection, name: str) -> int:
+    """Behind the last version of a removed channel of this name. Who still sees that one changes nothing of this."""
+    removals = (
+        select(eed_audit.c.state_before)
+        .where(eed_audit.c.act == ActKind.CHANNEL_REMOVE)
+        .where(eed_audit.c.object_kind == ActObject.CHANNEL, eed_audit.c.object_key == name)
+        .order_by(eed_audit.c.act_id.desc())
+        .limit(1)
+    )
+    last = json.loads(c.execute(removals).scalar() or "{}").get("version")
+    return last + 1 if isinstance(last, int) else 1
 
 
 def _in_use(c: Connection, name: str) -> int:
