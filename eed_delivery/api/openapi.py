@@ -68,8 +68,8 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
     alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
     others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes(), access.routes())
-    others = (*others, dead_letters.routes(cursors))
-    for routes in (*subjects, *others, health.routes(look, find)):
+    last = (dead_letters.routes(cursors), health.routes(look, find))
+    for routes in (*subjects, *others, *last):
         app.register_api(routes.blueprint(described=described))
 
 

@@ -1,6 +1,7 @@
 """Addresses that are not mailed. An address is never in a URL, so searching and removing are POSTs."""
 
 import io
+from hashlib import sha256
 from typing import Annotated, Any, Self
 
 from flask import Response, request
@@ -201,14 +202,29 @@ def _add_import(r: ApiRoutes) -> None:
     @r.post("/suppressions/import", Right.OPERATE, ImportedAnswer, "suppression import FILE")
     @takes_up_to(LARGEST_UPLOAD)
     def import_suppressions(query: ImportQuery, raw: EntriesText) -> Response:  # noqa: ARG001 - it describes the body
-        """Enter the good rows of a file, and name the bad ones. A file may be sent again."""
+        """Enter the good rows of a file, and name the bad ones. A file may be sent again.
+
+        With an Idempotency-Key, a repeat is answered as the first was.
+        """
         if request.mimetype not in CSV_TYPES:
             raise HttpProblem(415, "wrong_type", "The body is a CSV.", "Send Content-Type: text/csv.")
         facts = (query.category, query.reason, query.expires_at, query.dry_run, query.encoding, query.delimiter)
-        done, bad = operations_now().suppression_moving.upload(UploadedEntries(io.BytesIO(request.get_data()), *facts))
-        rows = [BadRowAnswer(line=row.line, what=shown(row.what)) for row in bad]
-        counts = {name: getattr(done, name) for name in ("read", "good", "bad", "added", "prolonged", "hint")}
-        return json_answer(as_json(ImportedAnswer(bad_rows=rows, **counts)))
+        moving, content = operations_now().suppression_moving, request.get_data()
+        told: list[dict[str, Any]] = []
+
+        def act() -> None:
+            done, bad = moving.upload(UploadedEntries(io.BytesIO(content), *facts))
+            rows = [BadRowAnswer(line=row.line, what=shown(row.what)) for row in bad]
+            counts = {name: getattr(done, name) for name in ("read", "good", "bad", "added", "prolonged", "hint")}
+            told[:] = [as_json(ImportedAnswer(bad_rows=rows, **counts))]
+
+        digest = sha256(content).hexdigest()
+        return once(act, lambda: told[0], again=True, kept=lambda: _without_rows(told[0]), body=digest)
+
+
+def _without_rows(answer: dict[str, Any]) -> dict[str, Any]:
+    """For a repeat. Bad rows may name persons, and are too long to be kept."""
+    return {**answer, "bad_rows": []}
 
 
 def _page(page: EntriesPage, cursors: Cursors | None) -> Response:

@@ -4,7 +4,7 @@ The queue hides a message for an hour from all others. So it is shown from here,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -128,8 +128,8 @@ class DeadLetterLedger:
                 return False
             row = c.execute(select(eed_dead_letter).where(_l.letter_id == letter_id)).one()
             before = {"channel": row.channel, "sqs_id": row.sqs_id, "problem": row.problem}
-            facts = {"object": ActObject.DEAD_LETTER, "key": str(letter_id), "operation": operation}
-            note(c, self._who, Act(ActKind.DEAD_LETTER_DELETE, reason=reason, before=before, **facts))
+            act = Act(ActKind.DEAD_LETTER_DELETE, reason=reason, before=before, operation=operation)
+            note(c, self._who, replace(act, object=ActObject.DEAD_LETTER, key=str(letter_id)))
             return True
 
         return self._database.run(work)

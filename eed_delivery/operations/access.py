@@ -168,4 +168,4 @@ class SessionOperations:
     def revoke(self, session: str) -> None:
         """End a session at once."""
         if not self._sessions.revoke(session, self._who):
-            raise UnknownKey(f"there is no session {session}", which=f"session {session}")
+            raise UnknownKey(f"there is no session {session}, or it has ended", which=f"session {session}")

@@ -81,9 +81,13 @@ def _resolved(field: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str,
     return field if reference is None else root["$defs"][reference.rpartition("/")[2]]
 
 
+TEMPLATES = ("{{", "{%", "{#")
+"""How a template begins, and no JSON."""
+
+
 def value_of(text: str) -> Any:
-    """A setting as a person writes it. What begins with [ or { is JSON. Raises ValueError."""
-    if not text.lstrip().startswith(("[", "{")):
+    """A setting as a person writes it. What begins with [ or { is JSON, unless a template begins. Raises ValueError."""
+    if not text.lstrip().startswith(("[", "{")) or text.lstrip().startswith(TEMPLATES):
         return text
     try:
         return json.loads(text)

@@ -17,6 +17,7 @@ from eed_delivery.ledger.schema import (
     eed_attempt,
     eed_audit,
     eed_channel,
+    eed_dead_letter,
     eed_email,
     eed_event,
     eed_hold,
@@ -77,6 +78,7 @@ def fill_surroundings(world: World) -> None:
     _put(world, eed_channel, _channel("letters", "anna", LETTERS), _channel("hostile", EVIL[:200], {"kind": LONG}))
     _put(world, eed_suppression, *(_entry(n, source) for n, source in enumerate(SOURCES)), _entry(9, "bounce", EVIL))
     _put(world, eed_hold, _hold(7, "example.net", "their server moves"))
+    _put(world, eed_dead_letter, _letter(7))
     _put(world, eed_api_token, _token("old server"), _token(f"{LONG}"[:180]))
     hosts = ("mail-1.example.com", "mail-2.example.com")
     roles = ("publisher", "sweeper", "worker", "worker")
@@ -161,6 +163,12 @@ def _entry(n: int, source: str, reason: str = "said so") -> dict[str, Any]:
 def _hold(hold_id: int, domain: str, reason: str) -> dict[str, Any]:
     facts = {"hold_id": hold_id, "scope": "domain", "subject": domain, "reason": reason, "who": "anna"}
     return {**facts, "held_at": NOW, "in_force_at": NOW}
+
+
+def _letter(letter_id: int) -> dict[str, Any]:
+    facts = {"letter_id": letter_id, "sqs_id": "0d6b3b5e", "channel": "default", "receives": 3, "size": 9000}
+    body = f"{EVIL}{LONG}".replace("\0", "")
+    return {**facts, "problem": body[:500], "body": body, "found_at": NOW, "seen_at": NOW}
 
 
 def _token(name: str) -> dict[str, Any]:

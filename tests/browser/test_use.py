@@ -208,6 +208,11 @@ def test_a_page_says_two_minutes_ahead_that_the_session_ends_and_prolongs_it(
     page.clock.run_for(90_000)
     until(lambda: "Your session ends in 2 minutes." in words.inner_text())
     assert violations(page) == []
+    page.focus("#stay")
+    _idle(console, 850)
+    page.clock.run_for(30_000)
+    until(lambda: "Your session ends in 1 minute." in words.inner_text())
+    assert page.evaluate("document.activeElement.id") == "stay"
     page.click("#stay")
     until(lambda: words.inner_text() == "")
     _idle(console, 850)

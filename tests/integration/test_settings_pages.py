@@ -91,6 +91,10 @@ def test_a_user_is_added_logs_in_and_is_revoked_with_all_sessions(site: Site) ->
     assert post(site, f"/settings/sessions/{session['id']}/revoke").status_code == 303
     assert browser.get("/jobs", environ_base=HERE).status_code == 303
     assert post(site, f"/settings/sessions/{session['id']}/revoke").status_code == 404
+    browser.post("/login", data={"name": "anna", "password": PASSWORD}, environ_base=HERE)
+    (session,) = site.json("GET", "/api/v1/sessions")["items"]
+    site.world.execute("UPDATE eed_session SET seen_at = '2001-01-01 00:00:00.000000'")
+    assert "or it has ended" in site.cli.refused("session", "revoke", session["id"])
     assert post(site, "/settings/users/anna/revoke").status_code == 303
     assert post(site, "/settings/users/anna/revoke").status_code == 404
 

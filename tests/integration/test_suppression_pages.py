@@ -263,3 +263,15 @@ def test_a_page_does_the_same_as_the_api_and_leaves_the_same_row_in_the_audit(si
 
     assert outcome(site, act, before, by_page) == by_api
     assert len(by_api[1]) == 1
+
+
+def test_a_repeated_import_is_answered_as_the_first_was(site: Site) -> None:
+    path = "/api/v1/suppressions/import?reason=moved"
+    first = site.ask("POST", path, "a@example.com\nnobody\n", media="text/csv", Idempotency_Key="k")
+    assert (first.status_code, first.json and first.json["added"]) == (200, 1), first.text
+    site.world.execute("DELETE FROM eed_suppression")
+    again = site.ask("POST", path, "a@example.com\nnobody\n", media="text/csv", Idempotency_Key="k")
+    assert (again.json and again.json["added"], again.headers["Idempotent-Replayed"]) == (1, "true")
+    assert site.world.scalar("SELECT COUNT(*) FROM eed_suppression") == 0, "it was not done again"
+    other = site.ask("POST", path, "b@example.com\n", media="text/csv", Idempotency_Key="k")
+    assert other.status_code == 422, "the key came with another file"

@@ -57,9 +57,14 @@
     return link;
   }
   function sayItEnds() {
-    if (session.childElementCount && !prolonged) { return; }
-    const minutes = Math.max(1, Math.round(left() / 60));
-    const words = `Your session ends in ${minutes} minute${minutes === 1 ? "" : "s"}. What you typed stays on this page. `;
+    // The server is asked each 15 seconds, and the words are renewed then. The button stays, and with it the focus.
+    const minutes = Math.round(left() / 60);
+    const when = minutes > 1 ? `in ${minutes} minutes` : minutes === 1 ? "in 1 minute" : "in less than a minute";
+    const words = `Your session ends ${when}. What you typed stays on this page. `;
+    if (session.childElementCount && !prolonged) {
+      if (session.firstChild.data !== words) { session.firstChild.data = words; }
+      return;
+    }
     if (prolonged) {  // it has lasted as long as a session may
       session.replaceChildren(words, "It cannot last longer. ", loginLink());
       return;

@@ -114,11 +114,11 @@ class SessionLedger:
         return self._database.run(read)
 
     def revoke(self, session: str, who: Actor) -> bool:
-        """End a session by its id for people. False: there is none."""
+        """End a session by its id for people. False: there is none, or it has ended."""
         s, act = eed_session.c, Act(ActKind.SESSION_REVOKE, object=ActObject.USER)
 
         def work(c: Connection) -> bool:
-            rows = c.execute(select(s.digest, s.user_name)).all()
+            rows = c.execute(select(s.digest, s.user_name).where(*self._lasting())).all()
             found = next((row for row in rows if _id(row.digest) == session), None)
             if found is None or c.execute(delete(eed_session).where(s.digest == found.digest)).rowcount != 1:
                 return False
