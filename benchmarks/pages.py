@@ -59,7 +59,8 @@ class Question:
     name: str
     path: str
     form: Mapping[str, str] | None = None
-    json: str | None = None
+    renews: bool = False
+    """As the script of an open page asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,9 @@ class Asker:
             headers |= {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         else:
             headers |= {"Cookie": self._cookie, "Content-Type": "application/x-www-form-urlencoded"}
-        body = question.json if question.form is None else urlencode(question.form)
+        if question.renews:
+            headers["HX-Request"] = "true"
+        body = None if question.form is None else urlencode(question.form)
         self._connection.request("GET" if body is None else "POST", question.path, body, headers)
         answer = self._connection.getresponse()
         answer.read()
@@ -203,6 +206,8 @@ def questions(stack: Stack, ledger: LargeLedger) -> Iterator[Question]:
     """All pages, some with filters, all searches, and all reads of the API."""
     for page in PAGES:
         yield Question(f"{page.name} {page.path}", page.path)
+    for path in ("/", "/jobs", f"/jobs/{RUNS}", "/processes"):
+        yield Question(f"renewal of {path}", path, renews=True)
     yield from _more_pages(stack.world, ledger)
     for rule in sorted(_rules(stack)):
         if not rule.startswith(("/api/", "/metrics", "/readyz", "/healthz")) or rule in LONG:

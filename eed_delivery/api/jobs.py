@@ -246,12 +246,11 @@ def _add_one(r: ApiRoutes) -> None:
         if waiting is not None:
             return tagged(as_json(_scheduled(waiting)), WAITS)
         version = operations.deciding.version(path.key)  # first: what is decided meanwhile must not pass for seen
-        report = operations.jobs.report(path.key)
-        recent, outcomes = operations.jobs.progress(report)
+        counted = operations.jobs.counted(path.key)
+        rate, outcomes = operations.jobs.progress(counted.report)
         counts = {name: getattr(outcomes, name) for name in outcomes.__dataclass_fields__}
-        rate = round(recent.per_second, 1) if report.finished_at is None else None
-        more = {"scheduled_for": None, "per_second": rate, "outcomes": counts}
-        return tagged({**as_json(job_answer(report)), **more}, version)
+        more = {"scheduled_for": None, "per_second": None if rate is None else round(rate, 1), "outcomes": counts}
+        return tagged({**as_json(job_answer(counted.report, counted.counted_at)), **more}, version)
 
     @r.get("/jobs/<path:key>/certificate", Right.VIEW, CertificateAnswer, "report {key}")
     def certify(path: OneKey) -> Response:

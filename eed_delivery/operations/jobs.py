@@ -252,9 +252,11 @@ class JobQueries:
         """The commonest reasons why emails were not sent and rows refused, and how many have another one."""
         return self._reasons(report, most)
 
-    def progress(self, report: JobReport) -> tuple[RecentRate, OutcomeReport]:
-        """How fast a job is now, and what became of its sent emails."""
-        return self._reporting.recent_rate(report), self._outcomes.of_job(report.job_id)
+    def progress(self, report: JobReport) -> tuple[float | None, OutcomeReport]:
+        """How many emails of a job have ended a second of late, and what became of its sent ones. None: it has
+        finished."""
+        rate = self._reporting.recent_rate(report).per_second if report.finished_at is None else None
+        return rate, self._outcomes.of_job(report.job_id)
 
     def view(self, report: JobReport, request: JobRequest | None = None) -> JobView:
         """All that is known of a job that was just read."""
