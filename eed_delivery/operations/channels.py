@@ -1,23 +1,28 @@
 """Channels are listed, created, changed, checked, held and removed. Those of the configuration file are only read."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from eed_delivery.channels.channel import Channel, Origin
 from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, checked_apart, checked_name
 from eed_delivery.checks.findings import Finding
-from eed_delivery.config.channels import ChannelSettings
 from eed_delivery.config.environment import is_own_secret
-from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.config.references import is_reference
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
 from eed_delivery.ledger.acts import new_operation
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
 from eed_delivery.ledger.channels.listing import stored as as_stored
 from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
+from eed_delivery.operations.channel_settings import (
+    holds_secrets,
+    moved_root,
+    root_in_use,
+    schema_of,
+    shown_settings,
+    texts_of,
+)
 from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts
 from eed_delivery.operations.checks_at_once import MOST_CHECKS, ChecksAtOnce
@@ -34,7 +39,7 @@ from eed_delivery.operations.holds import (
 )
 from eed_delivery.operations.refusals import UnknownKey, WrongState
 from eed_delivery.operations.watching import DatabaseNews
-from eed_delivery.transports.kind import ChannelKind, kinds
+from eed_delivery.transports.kind import kinds
 
 __all__ = [
     "ALL", "ChannelChanged", "ChannelEdit", "ChannelKindView", "ChannelOperations", "ChannelView", "Finding",
@@ -211,14 +216,14 @@ class ChannelOperations:
         """
         stored, found = self._of_ledger(edit.name), self._look()
         channel = self._checked(edit.name, edit.settings, found.channels, edit.version + 1)
-        moved = () if edit.force else _moved_root(found.channels.get(edit.name), stored.settings, channel)
+        moved = () if edit.force else moved_root(found.channels.get(edit.name), stored.settings, channel)
         if moved and self._ledger.is_in_use(edit.name):
-            raise _root_in_use(edit.name, moved)
+            raise root_in_use(edit.name, moved)
         operation = new_operation()  # as in `create`
         self._make_queues(channel)
         change = self._ledger.change(edit.name, edit.settings, edit.version, operation, only_unused=bool(moved))
         if change is ChannelChange.IN_USE:
-            raise _root_in_use(edit.name, moved)
+            raise root_in_use(edit.name, moved)
         if change is ChannelChange.MISSED:
             what = f"the channel {edit.name} has changed since you read it"
             raise ChannelChanged(what, which=f"channel {edit.name}", do="Look at it again, then repeat your change.")
@@ -305,13 +310,13 @@ class ChannelOperations:
     def _checked(self, name: str, settings: Mapping[str, Any], others: Mapping[str, Channel], version: int) -> Channel:
         """The channel of these settings. Raises `ConfigError`."""
         channel = checked_apart(name, settings, self._settings, others, version)
-        if channel.kind is not None and _holds_secrets(channel.kind):
+        if channel.kind is not None and holds_secrets(channel.kind):
             what = f"the kind {channel.kind.name} has a secret itself among its settings"
             remedy = (
                 "Describe the channel in the configuration file. Here, a setting may name the place of a secret only."
             )
             raise ConfigError([Problem(f"channel.{name}", what, remedy)])
-        if not self._own_secrets and (keys := [key for key, text in _texts(settings) if self._is_anothers(text)]):
+        if not self._own_secrets and (keys := [key for key, text in texts_of(settings) if self._is_anothers(text)]):
             what = "it is a secret of the service itself, or of a channel of the file"
             remedy = "Use one of the channel's own, or the command line."
             raise ConfigError([Problem(f"channel.{name}.{key}", what, remedy) for key in keys])
@@ -326,7 +331,7 @@ class ChannelOperations:
         if is_own_secret(text):
             return True
         of_file = (one.of_kind for one in self._settings.channel.values())
-        return is_reference(text) and any(text == other for given in of_file for _, other in _texts(given))
+        return is_reference(text) and any(text == other for given in of_file for _, other in texts_of(given))
 
     def _look(self) -> FoundChannels:
         return self._make_directory().look()
@@ -349,7 +354,9 @@ class ChannelOperations:
     ) -> ChannelView:
         channel = found.channels.get(name)
         of_ledger = stored if channel is None or channel.origin == "ledger" else None
-        settings = of_ledger.settings if of_ledger is not None else _settings_of(channel, self._settings.transport.kind)
+        settings = (
+            of_ledger.settings if of_ledger is not None else shown_settings(channel, self._settings.transport.kind)
+        )
         workers = alive.get(name, ())
         return ChannelView(
             name=name,
@@ -376,15 +383,6 @@ class ChannelOperations:
 _Look = tuple[str, Callable[[], Iterator[Finding]]]
 
 
-def _texts(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Each setting that is a text, by its dotted key."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _texts(value, f"{above}{key}.")
-        elif isinstance(value, str):
-            yield f"{above}{key}", value
-
-
 def _differing(workers: Iterable[SeenProcess]) -> tuple[str, ...]:
     """The hosts of workers, if not all of these have the same settings of their channel."""
     hosts: dict[str | None, set[str]] = {}
@@ -395,59 +393,6 @@ def _differing(workers: Iterable[SeenProcess]) -> tuple[str, ...]:
 
 def _target(channel: str) -> HoldTarget:
     return EVERYTHING if channel == ALL else HoldTarget(HoldScope.CHANNEL, channel)
-
-
-def _moved_root(before: Channel | None, given: Mapping[str, Any], after: Channel) -> tuple[str, ...]:
-    """The settings by which a change gives a channel of files another root. `given` are those before the change. They
-    count as they are where the channel cannot be used here, and `before` is None."""
-    own = after.settings
-    carries_files = after.carries_files or (before is not None and before.carries_files)
-    if not carries_files:
-        return ()
-    if after.kind is None or given.get("kind") != after.kind.name:
-        return ("kind",)
-    names = own.ROOT if isinstance(own, FileChannelSettings) else ()
-    if before is None:
-        return tuple(name for name in names if name in given and given[name] != getattr(own, name))
-    return tuple(name for name in names if getattr(before.settings, name) != getattr(own, name))
-
-
-def _root_in_use(name: str, moved: Sequence[str]) -> WrongState:
-    what = f"{' and '.join(moved)}: the channel {name} would put files elsewhere while its jobs are under way"
-    do = "Wait until they have ended, or create another channel. With --force their files lie in two places."
-    return WrongState(what, which=f"channel {name}", do=do)
-
-
-def schema_of(kind: ChannelKind) -> Mapping[str, Any]:
-    """The JSON Schema (draft 2020-12) of a channel of this kind: what every channel has, and what the kind adds."""
-    shared, own = ChannelSettings.model_json_schema(), kind.settings.model_json_schema()
-    return {
-        "$defs": {**shared.get("$defs", {}), **own.get("$defs", {})},
-        "type": "object",
-        "title": kind.title,
-        "properties": {
-            **shared["properties"],
-            "kind": {"const": kind.name},
-            **own.get("properties", {}),
-        },
-        "required": [*shared.get("required", ()), *own.get("required", ())],
-        "additionalProperties": False,
-    }
-
-
-def _holds_secrets(kind: ChannelKind) -> bool:
-    """Whether a setting is a secret itself, which pydantic marks as write-only."""
-    return '"writeOnly": true' in json.dumps(kind.settings.model_json_schema())
-
-
-def _settings_of(channel: Channel | None, default_kind: str) -> dict[str, Any]:
-    """A channel of the file as its table has it, with the defaults. Secrets are stars."""
-    if channel is None:
-        return {}
-    kind = default_kind if channel.kind is None else channel.kind.name
-    own = channel.settings.model_dump(mode="json")
-    shared = {"processes": channel.processes, "threads": channel.threads, "rate_per_second": channel.rate_per_second}
-    return {"kind": kind, "queue": asdict(channel.queue), **shared, **own}
 
 
 def _found(where: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:

@@ -11,7 +11,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from eed_delivery.console.channel_forms import ChannelForm
-from eed_delivery.operations.channels import ChannelKindView, schema_of
+from eed_delivery.operations.channel_settings import schema_of
+from eed_delivery.operations.channels import ChannelKindView
 from eed_delivery.operations.checks_at_once import TooManyChecks
 from eed_delivery.transports.kind import kinds
 from tests.integration.test_api import ACTS, LETTERS, outcome
