@@ -1,4 +1,4 @@
-"""Each example of deploy/terraform, made once in a run by a provider that makes up what AWS would answer."""
+"""Each example of deploy/terraform, and the bucket of its state, made once in a run without AWS."""
 
 import fcntl
 import json
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.account import REGION
 from tests.deploy.examples import EXAMPLES, variables
 from tests.deploy.terraform import REQUIRED, State, Terraform, is_required, missing
 from tests.integration.conftest import new_stack as new_stack  # a fixture
@@ -46,4 +47,6 @@ def _made(folder: Path) -> dict[str, State]:
     for name in EXAMPLES:
         terraform.init(f"examples/{name}")
         made[name] = terraform.apply(f"examples/{name}", variables(name))
+    terraform.init("state")
+    made["state"] = terraform.apply("state", {"region": REGION, "bucket": "bank-terraform-state"})
     return made

@@ -18,6 +18,7 @@ from eed_delivery.config.lambda_checks import lambda_clashes
 from eed_delivery.config.load import load
 from eed_delivery.operations.figures import FIGURES
 from tests.deploy.examples import CONFIGURATION, CRITICAL, EXAMPLES, KEY, PASSWORD, RULES, WARNING, variables
+from tests.deploy.filter_patterns import matches
 from tests.deploy.policies import allowed, listed, statements
 from tests.deploy.terraform import SOURCES, State, Terraform, program
 
@@ -205,7 +206,58 @@ def test_logins_are_watched(states: dict[str, State]) -> None:
     assert by_group.pop("trail") == {"ConsoleLoginFailures", "ConsoleLoginsWithoutMfa", "RootUse"}
     groups = {one["name"] for one in states["both"].of("aws_cloudwatch_log_group").values()}
     assert set(by_group) == {name for name in groups if not name.startswith("/aws/apigateway/")}
-    assert all(names == {"operator-logins-refused", *(rule.name for rule in RULES)} for names in by_group.values())
+    assert all(
+        names == {"way-out-broken", "operator-logins-refused", *(rule.name for rule in RULES)}
+        for names in by_group.values()
+    )
+
+
+ROOT_LOGIN = {"userIdentity": {"type": "Root"}, "eventType": "AwsConsoleSignIn", "eventName": "ConsoleLogin"}
+ANNA = {"type": "IAMUser", "userName": "anna"}
+NO_MFA = {
+    "userIdentity": ANNA,
+    "eventName": "ConsoleLogin",
+    "additionalEventData": {"MFAUsed": "No"},
+    "responseElements": {"ConsoleLogin": "Success"},
+}
+COUNTED: list[tuple[dict[str, Any], set[str]]] = [
+    ({"event": "breaker_open", "level": "error"}, {"way-out-broken"}),
+    ({"event": "gate_shut", "level": "error"}, {"way-out-broken"}),
+    ({"event": "breaker_closed", "level": "info"}, set()),
+    ({"event": "login_refused", "level": "warning"}, {"operator-logins-refused"}),
+    (ROOT_LOGIN, {"RootUse"}),
+    ({**ROOT_LOGIN, "eventType": "AwsServiceEvent"}, set()),
+    ({**ROOT_LOGIN, "userIdentity": {"type": "Root", "invokedBy": "support.amazonaws.com"}}, set()),
+    (
+        {"eventName": "ConsoleLogin", "errorMessage": "Failed authentication", "userIdentity": ANNA},
+        {"ConsoleLoginFailures"},
+    ),
+    (NO_MFA, {"ConsoleLoginsWithoutMfa"}),
+    ({**NO_MFA, "additionalEventData": {"MFAUsed": "Yes"}}, set()),
+]
+"""Lines of the log and records of CloudTrail, and which filters count them.
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html"""
+
+
+@pytest.mark.parametrize(("line", "names"), COUNTED)
+def test_the_filters_count_what_they_should(states: dict[str, State], line: dict[str, Any], names: set[str]) -> None:
+    filters = states["both"].of("aws_cloudwatch_log_metric_filter").values()
+    ours = {one["name"]: one["pattern"] for one in filters if one["name"] not in {rule.name for rule in RULES}}
+    assert {name for name, pattern in ours.items() if matches(pattern, json.dumps(line))} == names
+
+
+def test_the_state_is_kept_with_all_its_versions(states: dict[str, State]) -> None:
+    state = states["state"]
+    assert inner(state.one("aws_s3_bucket_versioning.state")["versioning_configuration"])["status"] == "Enabled"
+    blocked = state.one("aws_s3_bucket_public_access_block.state")
+    assert all(
+        blocked[f"{what}_public_{of}"] for what, of in (("block", "acls"), ("block", "policy"), ("ignore", "acls"))
+    )
+    (deny,) = statements(state.one("aws_s3_bucket_policy.state")["policy"])
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    for example in EXAMPLES:
+        backend = (SOURCES / "examples" / example / "backend.tf").read_text()
+        assert all(line in backend for line in ("encrypt      = true", "use_lockfile = true"))
 
 
 def test_a_host_has_imdsv2_an_encrypted_disk_and_no_secret_in_its_user_data(states: dict[str, State]) -> None:

@@ -19,6 +19,10 @@ locals {
     "figures-critical" = merge(local.of_figures, { metric = "eed_silence_seconds", statistic = "SampleCount", operator = "LessThanThreshold", threshold = 1, periods = 10, missing = "breaching", runbook = "the-database-is-gone", what = "No figures have come for 10 minutes: no sweeper is alive, the database is away, or metrics.emf is off." })
   }
 
+  log_alarms = length(local.log_groups) == 0 ? {} : {
+    "way-out-critical" = merge(local.of_figures, { namespace = "${var.name}/alerts", metric = "WayOutBroken", statistic = "Sum", threshold = 1, period = 300, periods = 2, runbook = "nothing-is-sent-the-breaker-is-open", what = "No email can be sent for 5 minutes or more: the mail server, SES or the account refuses all." })
+  }
+
   worker_alarms = var.has_workers ? {
     "workers-critical" = merge(local.of_figures, { metric = "eed_processes_worker_alive", operator = "LessThanThreshold", threshold = 1, periods = 5, missing = "breaching", runbook = "the-service-restarts-or-was-killed", what = "No worker is alive on any host." })
   } : {}
@@ -108,7 +112,7 @@ locals {
   }
 
   alarms = merge(
-    local.ledger_alarms, local.worker_alarms, local.queue_alarms, local.events_alarms, local.ses_alarms, local.function_alarms,
+    local.ledger_alarms, local.log_alarms, local.worker_alarms, local.queue_alarms, local.events_alarms, local.ses_alarms, local.function_alarms,
     local.api_alarms, local.database_alarms, local.rule_alarms,
     { for name, alarm in local.login_alarms : name => merge(local.of_figures, alarm, { namespace = "${var.name}/logins", statistic = "Sum", periods = 1, runbook = "someone-tries-to-log-in" }) },
   )

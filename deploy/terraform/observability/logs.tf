@@ -28,6 +28,21 @@ resource "aws_cloudwatch_log_metric_filter" "rule" {
   }
 }
 
+# A host says so once and then each time that it has tried in vain, a function each time that it shuts the gate.
+resource "aws_cloudwatch_log_metric_filter" "way_out" {
+  for_each       = toset(local.log_groups)
+  name           = "way-out-broken"
+  log_group_name = each.value
+  pattern        = "{ ($.event = \"breaker_open\") || ($.event = \"still_broken\") || ($.event = \"gate_shut\") }"
+
+  metric_transformation {
+    namespace = "${var.name}/alerts"
+    name      = "WayOutBroken"
+    value     = "1"
+    unit      = "Count"
+  }
+}
+
 resource "aws_cloudwatch_log_metric_filter" "operator_logins" {
   for_each       = toset(local.log_groups)
   name           = "operator-logins-refused"
