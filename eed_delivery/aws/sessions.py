@@ -4,7 +4,7 @@ from functools import cache
 
 import boto3
 import botocore.session
-from botocore.credentials import CredentialResolver, InstanceMetadataProvider
+from botocore.credentials import ContainerProvider, CredentialResolver, InstanceMetadataProvider
 from botocore.loaders import Loader, create_loader
 from botocore.utils import InstanceMetadataFetcher
 
@@ -34,7 +34,12 @@ def core(settings: AwsSettings) -> botocore.session.Session:
                 key.get_secret_value(), secret.get_secret_value(), token.get_secret_value() if token else None
             )
         return made
-    role = InstanceMetadataProvider(InstanceMetadataFetcher(timeout=2, num_attempts=3))
+    role = (
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+        ContainerProvider()
+        if settings.credentials == "container"
+        else InstanceMetadataProvider(InstanceMetadataFetcher(timeout=2, num_attempts=3))
+    )
     made.register_component("credential_provider", CredentialResolver([role]))
     return made
 

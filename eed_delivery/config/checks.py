@@ -168,10 +168,10 @@ def _aws(settings: Settings) -> Iterator[Clash]:
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the systemd credentials aws_access_key_id and "
             'aws_secret_access_key, or choose credentials = "instance-role".',
         )
-    if aws.credentials == "instance-role" and (any(given) or aws.session_token):
+    if aws.credentials != "environment" and (any(given) or aws.session_token):
         yield Clash.of(
             ("aws.credentials", *keys),
-            "keys are set, although the instance's role is used",
+            f"keys are set, although the {aws.credentials.partition('-')[0]}'s role is used",
             'Remove the keys, or choose credentials = "environment".',
         )
 

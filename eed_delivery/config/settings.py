@@ -103,7 +103,7 @@ class AwsSettings(Section):
     """Where and as whom we talk to AWS. The keys are used only with `credentials = "environment"`."""
 
     region: Region
-    credentials: Literal["environment", "instance-role"] = "instance-role"
+    credentials: Literal["container", "environment", "instance-role"] = "instance-role"
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None

@@ -68,7 +68,10 @@ def fetch() -> Path:
     folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder()) as fresh:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--dest", fresh]
-        done = subprocess.run([*pip, "-r", LOCK], capture_output=True, text=True, timeout=FETCH_SECONDS)
+        try:
+            done = subprocess.run([*pip, "-r", LOCK], capture_output=True, text=True, timeout=FETCH_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise NoBindings(f"pip has not fetched what {LOCK.name} names in {FETCH_SECONDS} s") from error
         if done.returncode:
             raise NoBindings(f"pip cannot fetch what {LOCK.name} names: {done.stderr.strip()[-300:]}")
         (wheel,) = Path(fresh).glob("*.whl")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.deploy.cloudformation import Template
 from tests.deploy.examples import IDENTITY, KEY
-from tests.deploy.policies import Allowed, allowed, statements
+from tests.deploy.policies import Allowed, allowed, listed, statements
 from tests.deploy.terraform import SOURCES, State
 
 CONFIG = SOURCES.parents[1] / "config"
@@ -134,6 +134,24 @@ def test_the_roles_have_the_same_rights(states: dict[str, State], example: str) 
     assert made.keys() == declared.keys() == {"publisher", "worker", "sweeper", "events"}
     for role, rights in made.items():
         assert rights == declared[role], role
+
+
+def test_keys_are_used_under_the_same_condition(states: dict[str, State]) -> None:
+    declared = [
+        one["Condition"]
+        for file in ("queue.yaml", "events.yaml")
+        for policy in template(file, "both").resources("AWS::IAM::ManagedPolicy").values()
+        for one in statements(policy["PolicyDocument"])
+        if "kms:Decrypt" in listed(one["Action"])
+    ]
+    (policy,) = [
+        one
+        for where, one in states["both"].of("aws_iam_role_policy").items()
+        if where == 'module.hosts.aws_iam_role_policy.given["worker"]'
+    ]
+    (made,) = [one["Condition"] for one in statements(policy["policy"]) if "kms:Decrypt" in listed(one["Action"])]
+    assert len(declared) == 4
+    assert all(one == made for one in declared)
 
 
 def declared_rights(example: str) -> dict[str, Allowed]:

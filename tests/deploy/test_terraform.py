@@ -1,10 +1,12 @@
 """deploy/terraform: it is valid, it makes what it should, and what it makes fits together."""
 
 import base64
+import hashlib
 import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,6 @@ from tests.deploy.terraform import SOURCES, State, Terraform, program
 
 ROOT = SOURCES.parents[1]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
-HANDLERS = {"eed-delivery-send": "sending", "eed-delivery-api": "api", "eed-delivery-tick": "tick"}
 MODULES = sorted(path.parent for path in SOURCES.rglob("main.tf"))
 EVERYWHERE = pytest.mark.parametrize("example", EXAMPLES)
 OF_FILE = {
@@ -99,16 +100,16 @@ def test_the_queue_calls_the_function_as_its_code_expects(states: dict[str, Stat
 @pytest.mark.parametrize("example", ["lambda_only", "both"])
 def test_each_function_runs_its_handler_with_settings_that_exist(states: dict[str, State], example: str) -> None:
     for function in states[example].of("aws_lambda_function").values():
-        command = inner(function["image_config"])["command"]
-        assert command == [f"eed_delivery.aws_lambda.{HANDLERS[function['function_name']]}.handler"]
+        (handler,) = inner(function["image_config"])["command"]
+        module, _, name = handler.rpartition(".")
+        assert (find_spec(module) is not None, name) == (True, "handler")
         assert function["kms_key_arn"] == (KEY if example == "both" else None)
         settings = inner(function["environment"])["variables"]
         assert settings["EED_QUEUE__URL"].endswith("/eed-delivery")
         assert settings["EED_QUEUE__DEAD_LETTER_URL"].endswith("/eed-delivery-dead")
         assert settings["EED_DATABASE__PASSWORD"] == f"aws-secret:{PASSWORD}:password::"
-        if function["function_name"] == "eed-delivery-send":
-            assert list(lambda_clashes(load(None, {**settings, "EED_DATABASE__PASSWORD": "secret", **OF_FILE}))) == []
-            assert settings["EED_AWS_LAMBDA__TIMEOUT_SECONDS"] == str(function["timeout"])
+        assert list(lambda_clashes(load(None, {**settings, "EED_DATABASE__PASSWORD": "secret", **OF_FILE}))) == []
+        assert settings["EED_AWS_LAMBDA__TIMEOUT_SECONDS"] == str(function["timeout"])
 
 
 @EVERYWHERE
@@ -117,6 +118,17 @@ def test_only_actions_without_a_resource_are_allowed_on_all(states: dict[str, St
         for action, resource in allowed([policy["policy"]]):
             assert "*" not in action
             assert resource != "*" or action in ON_ALL_RESOURCES, (policy["name"], action)
+
+
+@EVERYWHERE
+def test_a_key_is_used_by_the_service_that_is_named_alone(states: dict[str, State], example: str) -> None:
+    for policy in states[example].of("aws_iam_role_policy").values():
+        granted = [one for one in statements(policy["policy"]) if "kms:Decrypt" in listed(one["Action"])]
+        assert all(one["Condition"]["StringEquals"]["kms:ViaService"] for one in granted)
+        actions = {action for action, _ in allowed([policy["policy"]])}
+        assert ("kms:GenerateDataKey" in actions) == (
+            bool(granted) and bool(actions & {"sqs:SendMessage", "s3:PutObject"})
+        )
 
 
 @EVERYWHERE
@@ -132,20 +144,21 @@ def test_each_part_has_a_role_of_its_own_for_one_service(states: dict[str, State
 
 def test_a_secret_is_read_by_those_that_need_it_and_by_no_other(states: dict[str, State]) -> None:
     state = states["lambda_only"]
-    (container, *_) = json.loads(state.one("module.fargate.aws_ecs_task_definition.task")["container_definitions"])
+    (_, container, *_) = json.loads(state.one("module.fargate.aws_ecs_task_definition.task")["container_definitions"])
     assert container["secrets"] == [{"name": "EED_DATABASE__PASSWORD", "valueFrom": f"{PASSWORD}:password::"}]
     readers = {
         where.partition(".aws_iam")[0]: policy["name"]
         for where, policy in state.of("aws_iam_role_policy").items()
         if ("secretsmanager:GetSecretValue", PASSWORD) in allowed([policy["policy"]])
     }
-    functions = {f"module.{name}.module.function": "secrets" for name in ("api", "sending_function", "tick")}
-    assert readers == {**functions, "module.fargate": "start"}
+    assert readers == {"module.sending_function.module.function": "secrets", "module.fargate": "start"}
 
 
 def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
     task = states["lambda_only"].one("module.fargate.aws_ecs_task_definition.task")
-    containers = json.loads(task["container_definitions"])
+    scratch, *containers = json.loads(task["container_definitions"])
+    assert scratch["user"] == "0"
+    assert not scratch["essential"]
     assert {one["name"] for one in containers} == {"publisher", "sweeper", "events"}
     (entry,) = {tuple(one["entryPoint"]) for one in containers}
     said = subprocess.run([sys.executable, *entry[1:], "--version"], cwd=ROOT, capture_output=True, text=True)
@@ -153,6 +166,10 @@ def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
     for one in containers:
         assert set(one["command"]) <= COMMANDS.keys()
         assert one["readonlyRootFilesystem"]
+        assert one["dependsOn"] == [{"containerName": "scratch", "condition": "SUCCESS"}]
+        given = {**{v["name"]: v["value"] for v in one["environment"]}, "EED_DATABASE__PASSWORD": "secret"}
+        file = {name: value for name, value in OF_FILE.items() if name.startswith("EED_")}
+        assert load(None, {**given, **file}).aws.credentials == "container"
         assert one["stopTimeout"] > Settings.model_fields["service"].default.stop_seconds
 
 
@@ -195,7 +212,7 @@ def test_the_dashboard_shows_all_alarms_and_what_is_there(states: dict[str, Stat
     assert len(set(places)) == len(places)
     lambdas = {one["function_name"] for one in state.of("aws_lambda_function").values()}
     shown = json.dumps(widgets)
-    assert all(name in shown for name in lambdas - {"eed-delivery-tick"})
+    assert all(name in shown for name in lambdas)
 
 
 def test_logins_are_watched(states: dict[str, State]) -> None:
@@ -205,7 +222,7 @@ def test_logins_are_watched(states: dict[str, State]) -> None:
         by_group.setdefault(one["log_group_name"], set()).add(one["name"])
     assert by_group.pop("trail") == {"ConsoleLoginFailures", "ConsoleLoginsWithoutMfa", "RootUse"}
     groups = {one["name"] for one in states["both"].of("aws_cloudwatch_log_group").values()}
-    assert set(by_group) == {name for name in groups if not name.startswith("/aws/apigateway/")}
+    assert set(by_group) == groups
     assert all(
         names == {"way-out-broken", "operator-logins-refused", *(rule.name for rule in RULES)}
         for names in by_group.values()
@@ -276,8 +293,13 @@ def test_the_user_data_installs_the_service_as_the_document_says(states: dict[st
     assert len(script) < 16_384, "EC2 takes no more"
     assert f'--secret-id "{PASSWORD}"' in script
     assert "> /etc/credstore/eed-delivery.database_password" in script
-    (coded,) = re.findall(r'^echo "([\w+/=]+)" \| base64 --decode', script, re.MULTILINE)
-    assert base64.b64decode(coded).decode() == CONFIGURATION
+    file = states["both"].one("module.hosts.aws_s3_object.configuration")
+    assert file["content"] == CONFIGURATION
+    assert f'aws s3 cp --only-show-errors "s3://{file["bucket"]}/{file["key"]}"' in script
+    assert f'echo "{hashlib.sha256(CONFIGURATION.encode()).hexdigest()}  ' in script
+    hook = inner(states["both"].one("module.hosts.aws_autoscaling_group.hosts")["initial_lifecycle_hook"])
+    assert hook["default_result"] == "ABANDON"
+    assert script.index("enable --now eed-delivery.service") < script.index(f"--lifecycle-hook-name {hook['name']}")
     for file in re.findall(r"^ +-r (requirements/\S+)|systemd/\S+\.service", script, re.MULTILINE):
         assert not file or (ROOT / file).exists()
     document = (ROOT / "docs" / "installing.md").read_text()

@@ -156,7 +156,9 @@ def test_both_queues_are_standard_encrypted_and_keep_messages_14_days(queue_temp
         assert resource["DeletionPolicy"] == "Retain"
         properties = resource["Properties"]
         assert "FifoQueue" not in properties
-        assert properties["SqsManagedSseEnabled"] is True
+        no_value = {"Ref": "AWS::NoValue"}
+        assert properties["SqsManagedSseEnabled"] == {"Fn::If": ["UsesOwnKey", no_value, True]}
+        assert properties["KmsMasterKeyId"] == {"Fn::If": ["UsesOwnKey", {"Ref": "KmsKeyArn"}, no_value]}
         assert properties["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
@@ -170,7 +172,9 @@ def test_no_policy_allows_more_than_it_needs(queue_template: dict[str, Any]) -> 
             assert statement["Effect"] == "Allow"
             assert statement["Resource"] != "*" or actions == ["ses:GetAccount"]
     assert not any("*" in action for actions in allowed.values() for action in actions)
-    assert allowed["Publisher"] == {"sqs:SendMessage", "sqs:GetQueueAttributes"}
+    key = {"kms:Decrypt", "kms:GenerateDataKey"}  # of the customer, where there is one
+    assert allowed["Publisher"] - key == {"sqs:SendMessage", "sqs:GetQueueAttributes"}
+    assert "kms:GenerateDataKey" not in allowed["Sweeper"]
     assert "sqs:DeleteMessage" not in allowed["Publisher"]
     assert "sqs:SendMessage" not in allowed["Sweeper"]
 
@@ -189,8 +193,9 @@ def test_the_queue_of_events_takes_the_topics_word_alone(events_template: dict[s
     assert deny["Effect"] == "Deny"
     (publish,) = resources["SesMayPublish"]["Properties"]["PolicyDocument"]["Statement"]
     assert set(publish["Condition"]["StringEquals"]) == {"AWS:SourceAccount", "AWS:SourceArn"}
-    (reader,) = resources["EventsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    reader, key = resources["EventsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert "sqs:SendMessage" not in reader["Action"]
+    assert key["Fn::If"][1]["Action"] == "kms:Decrypt"
 
 
 def test_opens_and_clicks_are_not_published_unless_they_are_asked_for(events_template: dict[str, Any]) -> None:

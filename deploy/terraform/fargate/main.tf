@@ -3,6 +3,17 @@
 data "aws_region" "here" {}
 
 locals {
+  # Fargate gives a volume to root alone. This container lets the service's user write there, and ends.
+  scratch = {
+    name                   = "scratch"
+    image                  = var.image_uri
+    essential              = false
+    entryPoint             = ["python3", "-c", "import os; os.chmod('/tmp', 0o1777)"]
+    command                = []
+    user                   = "0"
+    readonlyRootFilesystem = true
+    mountPoints            = [{ sourceVolume = "scratch", containerPath = "/tmp", readOnly = false }]
+  }
   # without the key of its JSON that may follow
   secret_arns = distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7))])
   trust = jsonencode({
@@ -66,7 +77,7 @@ resource "aws_iam_role_policy" "execution" {
         { Sid = "ReadSecrets", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = local.secret_arns },
       ],
       var.kms_key_arn == null ? [] : [
-        { Sid = "Decrypt", Effect = "Allow", Action = ["kms:Decrypt"], Resource = [var.kms_key_arn] },
+        { Sid = "Decrypt", Effect = "Allow", Action = ["kms:Decrypt"], Resource = [var.kms_key_arn], Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${data.aws_region.here.region}.amazonaws.com" } } },
       ],
     )
   })
@@ -99,8 +110,9 @@ resource "aws_ecs_task_definition" "task" {
     name = "scratch"
   }
 
-  container_definitions = jsonencode([
+  container_definitions = jsonencode(concat([local.scratch], [
     for name, command in var.commands : {
+      dependsOn              = [{ containerName = local.scratch.name, condition = "SUCCESS" }]
       name                   = name
       image                  = var.image_uri
       essential              = true
@@ -122,7 +134,7 @@ resource "aws_ecs_task_definition" "task" {
         }
       }
     }
-  ])
+  ]))
 }
 
 resource "aws_ecs_service" "service" {

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "image_uri" {
-  description = "The image of deploy/lambda/Dockerfile in ECR, by its digest."
+  description = "An image with the package in ECR, by its digest (docs/aws.md)."
   type        = string
   validation {
     condition     = can(regex("@sha256:[0-9a-f]{64}$", var.image_uri))

@@ -2,6 +2,7 @@
 
 data "aws_partition" "here" {}
 data "aws_region" "here" {}
+data "aws_caller_identity" "here" {}
 
 locals {
   role_name = var.role_name == null ? aws_iam_role.hosts[0].name : var.role_name
@@ -40,7 +41,13 @@ resource "aws_iam_role_policy" "host" {
           Sid      = "ReadBundle"
           Effect   = "Allow"
           Action   = ["s3:GetObject"]
-          Resource = ["arn:${data.aws_partition.here.partition}:s3:::${var.bundle.bucket}/${var.bundle.key}"]
+          Resource = [for key in [var.bundle.key, "configuration/${var.name}/*"] : "arn:${data.aws_partition.here.partition}:s3:::${var.bundle.bucket}/${key}"]
+        },
+        {
+          Sid      = "SayReady"
+          Effect   = "Allow"
+          Action   = ["autoscaling:CompleteLifecycleAction"]
+          Resource = ["arn:${data.aws_partition.here.partition}:autoscaling:${data.aws_region.here.region}:${data.aws_caller_identity.here.account_id}:autoScalingGroup:*:autoScalingGroupName/${var.name}"]
         },
         {
           Sid      = "WriteLogs"
@@ -60,6 +67,9 @@ resource "aws_iam_role_policy" "host" {
         Effect   = "Allow"
         Action   = ["kms:Decrypt"]
         Resource = [var.kms_key_arn]
+        Condition = {
+          StringEquals = { "kms:ViaService" = [for service in ["s3", "secretsmanager"] : "${service}.${data.aws_region.here.region}.amazonaws.com"] }
+        }
       }],
     )
   })
@@ -76,6 +86,15 @@ resource "aws_iam_instance_profile" "hosts" {
   role = local.role_name
 }
 
+# Beside the bundle, because user data may have 16 KB and no more. A host that starts again later still finds its own.
+resource "aws_s3_object" "configuration" {
+  bucket       = var.bundle.bucket
+  key          = "configuration/${var.name}/${sha256(var.configuration)}.toml"
+  content      = var.configuration
+  content_type = "application/toml"
+  kms_key_id   = var.kms_key_arn
+}
+
 resource "aws_launch_template" "hosts" {
   name                   = var.name
   image_id               = var.image_id
@@ -84,7 +103,9 @@ resource "aws_launch_template" "hosts" {
   update_default_version = true
   user_data = base64encode(templatefile("${path.module}/user_data.sh", {
     bundle        = "s3://${var.bundle.bucket}/${var.bundle.key}"
-    configuration = base64encode(var.configuration)
+    autoscaling   = var.name
+    configuration = "s3://${aws_s3_object.configuration.bucket}/${aws_s3_object.configuration.key}"
+    config_sha256 = sha256(var.configuration)
     log_group     = var.log_group.name
     region        = data.aws_region.here.region
     secrets       = var.secrets
@@ -136,6 +157,14 @@ resource "aws_autoscaling_group" "hosts" {
   launch_template {
     id      = aws_launch_template.hosts.id
     version = aws_launch_template.hosts.latest_version
+  }
+
+  # A host counts when its service runs. One whose installation failed is ended.
+  initial_lifecycle_hook {
+    name                 = "installed"
+    lifecycle_transition = "autoscaling:EC2_INSTANCE_LAUNCHING"
+    default_result       = "ABANDON"
+    heartbeat_timeout    = 900
   }
 
   # A new release or configuration replaces hosts one after the other. An old host finishes its emails within 90 seconds.

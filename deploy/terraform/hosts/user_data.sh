@@ -26,7 +26,8 @@ install -d -m 0755 /opt/eed-delivery
 )
 
 install -d -m 0755 /etc/eed-delivery
-echo "${configuration}" | base64 --decode > "$work/eed-delivery.toml"
+aws s3 cp --only-show-errors "${configuration}" "$work/eed-delivery.toml"
+echo "${config_sha256}  $work/eed-delivery.toml" | sha256sum --check --quiet
 install -m 0640 -g eed-delivery "$work/eed-delivery.toml" /etc/eed-delivery/eed-delivery.toml
 
 install -d -m 0700 /etc/credstore
@@ -66,3 +67,9 @@ AGENT
 rm -rf "$work"
 systemctl daemon-reload
 systemctl enable --now eed-delivery.service
+
+# The unit says when every process works. Until here the Auto Scaling group waits, and gives up after 15 minutes.
+token=$(curl --silent --fail --request PUT --header "X-aws-ec2-metadata-token-ttl-seconds: 60" http://169.254.169.254/latest/api/token)
+instance=$(curl --silent --fail --header "X-aws-ec2-metadata-token: $token" http://169.254.169.254/latest/meta-data/instance-id)
+aws autoscaling complete-lifecycle-action --lifecycle-action-result CONTINUE --lifecycle-hook-name installed \
+  --auto-scaling-group-name "${autoscaling}" --instance-id "$instance"

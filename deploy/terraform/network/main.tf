@@ -2,6 +2,10 @@
 
 data "aws_region" "here" {}
 
+data "aws_vpc" "here" {
+  id = var.vpc_id
+}
+
 resource "aws_security_group" "service" {
   name        = "${var.name}-service"
   description = "Hosts, tasks and functions of eed-delivery"
@@ -41,7 +45,7 @@ resource "aws_vpc_security_group_egress_rule" "s3" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
-  prefix_list_id    = aws_vpc_endpoint.s3.prefix_list_id
+  prefix_list_id    = var.s3_prefix_list_id == null ? aws_vpc_endpoint.s3[0].prefix_list_id : var.s3_prefix_list_id
 }
 
 resource "aws_vpc_security_group_egress_rule" "internet" {
@@ -80,13 +84,14 @@ resource "aws_security_group" "endpoints" {
   vpc_id      = var.vpc_id
 }
 
+# Private DNS leads everything in the VPC to these endpoints, so everything may come.
 resource "aws_vpc_security_group_ingress_rule" "endpoints" {
-  security_group_id            = aws_security_group.endpoints.id
-  description                  = "eed-delivery"
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
-  referenced_security_group_id = aws_security_group.service.id
+  security_group_id = aws_security_group.endpoints.id
+  description       = "The VPC"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = data.aws_vpc.here.cidr_block
 }
 
 resource "aws_vpc_endpoint" "interface" {
@@ -100,6 +105,7 @@ resource "aws_vpc_endpoint" "interface" {
 }
 
 resource "aws_vpc_endpoint" "s3" {
+  count             = var.s3_prefix_list_id == null ? 1 : 0
   vpc_id            = var.vpc_id
   service_name      = "com.amazonaws.${data.aws_region.here.region}.s3"
   vpc_endpoint_type = "Gateway"

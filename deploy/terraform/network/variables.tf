@@ -19,6 +19,12 @@ variable "route_table_ids" {
   type        = list(string)
 }
 
+variable "s3_prefix_list_id" {
+  description = "Prefix list of S3, if the route tables have a gateway endpoint already: they take no second one. null: one is made."
+  type        = string
+  default     = null
+}
+
 variable "database_security_group_id" {
   description = "The security group of the database. It gets a rule that lets the service in."
   type        = string

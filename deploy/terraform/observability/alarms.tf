@@ -65,13 +65,6 @@ locals {
     })
   ]...)
 
-  api_alarms = var.api == null ? {} : {
-    for key, alarm in {
-      "api-errors-warning"  = { threshold = 1, what = "The API answered with a 5xx." }
-      "api-errors-critical" = { threshold = 20, what = "The API answered with 20 or more 5xx in 5 minutes." }
-    } : key => merge(local.of_figures, alarm, { namespace = "AWS/ApiGateway", dimensions = { ApiId = var.api.id }, metric = "5xx", statistic = "Sum", period = 300, periods = 1, runbook = "the-api-answers-with-errors" })
-  }
-
   database_alarms = var.database == null ? {} : {
     for key, alarm in {
       "connections-warning"  = { share = 0.8, what = "80 % of the database's connections are in use." }
@@ -113,7 +106,7 @@ locals {
 
   alarms = merge(
     local.ledger_alarms, local.log_alarms, local.worker_alarms, local.queue_alarms, local.events_alarms, local.ses_alarms, local.function_alarms,
-    local.api_alarms, local.database_alarms, local.rule_alarms,
+    local.database_alarms, local.rule_alarms,
     { for name, alarm in local.login_alarms : name => merge(local.of_figures, alarm, { namespace = "${var.name}/logins", statistic = "Sum", periods = 1, runbook = "someone-tries-to-log-in" }) },
   )
 

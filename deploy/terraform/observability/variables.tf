@@ -83,12 +83,6 @@ variable "functions" {
   default     = {}
 }
 
-variable "api" {
-  description = "The API Gateway to watch, by its id, which is known only after it is made. null: there is none."
-  type        = object({ id = string })
-  default     = null
-}
-
 variable "database" {
   description = "The RDS instance or Aurora cluster to watch, and its max_connections. null: it is watched elsewhere."
   type        = object({ identifier = string, max_connections = number, cluster = optional(bool, false) })

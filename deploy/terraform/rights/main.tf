@@ -2,11 +2,15 @@
 # these policies with the calls that each role makes.
 
 locals {
+  # of the queue, in which everything is
+  partition = split(":", var.queue_arn)[1]
+  region    = split(":", var.queue_arn)[3]
+
   of_bucket = {
     for name, buckets in { attachments = var.attachments, submissions = var.submissions, archive = var.archive } :
     name => {
-      buckets = [for bucket, prefix in buckets : "arn:aws:s3:::${bucket}"]
-      objects = [for bucket, prefix in buckets : "arn:aws:s3:::${bucket}/${prefix}*"]
+      buckets = [for bucket, prefix in buckets : "arn:${local.partition}:s3:::${bucket}"]
+      objects = [for bucket, prefix in buckets : "arn:${local.partition}:s3:::${bucket}/${prefix}*"]
     }
   }
 
@@ -97,19 +101,24 @@ locals {
     length(var.alert_topic_arns) == 0 ? [] : [
       { Sid = "Alert", Effect = "Allow", Action = ["sns:Publish"], Resource = var.alert_topic_arns },
     ],
-    # The services call KMS in the caller's name.
-    length(var.kms_key_arns) == 0 ? [] : [
-      { Sid = "UseKeys", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = var.kms_key_arns },
-    ],
   )
 
+  # SQS and S3 call KMS in the caller's name, and no one else may.
+  via = { StringEquals = { "kms:ViaService" = [for service in ["sqs", "s3"] : "${service}.${local.region}.amazonaws.com"] } }
+  read_encrypted = length(var.kms_key_arns) == 0 ? [] : [
+    { Sid = "Decrypt", Effect = "Allow", Action = ["kms:Decrypt"], Resource = var.kms_key_arns, Condition = local.via },
+  ]
+  write_encrypted = length(var.kms_key_arns) == 0 ? [] : [
+    { Sid = "Encrypt", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = var.kms_key_arns, Condition = local.via },
+  ]
+
   statements = {
-    publisher = concat(local.publish, local.see_queue, local.everywhere)
-    worker    = concat(local.work, local.see_queue, local.send, local.read_quota, local.read_attachments, local.everywhere)
-    sweeper   = concat(local.see_queue, local.see_dead_letters, local.settle_dead_letters, local.read_quota, local.everywhere)
-    events    = concat(local.take_events, local.see_events, local.everywhere)
-    archive   = concat(local.keep_copies, local.everywhere)
-    operators = concat(local.see_queue, local.see_dead_letters, local.read_quota, local.read_submissions, local.read_attachments, local.everywhere)
+    publisher = concat(local.publish, local.see_queue, local.write_encrypted, local.everywhere)
+    worker    = concat(local.work, local.see_queue, local.send, local.read_quota, local.read_attachments, local.write_encrypted, local.everywhere)
+    sweeper   = concat(local.see_queue, local.see_dead_letters, local.settle_dead_letters, local.read_quota, local.read_encrypted, local.everywhere)
+    events    = concat(local.take_events, local.see_events, local.read_encrypted, local.everywhere)
+    archive   = concat(local.keep_copies, local.write_encrypted, local.everywhere)
+    operators = concat(local.see_queue, local.see_dead_letters, local.read_quota, local.read_submissions, local.read_attachments, local.read_encrypted, local.everywhere)
   }
 
   # What a function reads at its start. A host and a task get secrets by other roles and ways.
@@ -118,6 +127,13 @@ locals {
     Effect   = "Allow"
     Action   = ["secretsmanager:GetSecretValue"]
     Resource = var.secret_arns
+  }]
+  decrypt_secrets = length(var.kms_key_arns) == 0 ? [] : [{
+    Sid       = "DecryptSecrets"
+    Effect    = "Allow"
+    Action    = ["kms:Decrypt"]
+    Resource  = var.kms_key_arns
+    Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
   }]
 
   # Lambda's poller receives and deletes for the sending function, by the function's role.

@@ -13,5 +13,5 @@ output "poller_policy" {
 
 output "secrets_policy" {
   description = "What reads secret_arns. null: there are none."
-  value       = length(var.secret_arns) == 0 ? null : jsonencode({ Version = "2012-10-17", Statement = local.read_secrets })
+  value       = length(var.secret_arns) == 0 ? null : jsonencode({ Version = "2012-10-17", Statement = concat(local.read_secrets, local.decrypt_secrets) })
 }

@@ -28,16 +28,18 @@ resource "aws_lambda_function_recursion_config" "allow" {
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
-  event_source_arn        = var.queue_arn
-  function_name           = module.function.arn
-  batch_size              = var.batch_size
-  function_response_types = ["ReportBatchItemFailures"]
+  event_source_arn = var.queue_arn
+  function_name    = module.function.arn
+  batch_size       = var.batch_size
+  # Fuller batches. While the gate is shut they are what an outage costs.
+  maximum_batching_window_in_seconds = 1
+  function_response_types            = ["ReportBatchItemFailures"]
 
   scaling_config {
     maximum_concurrency = var.max_concurrency
   }
 
-  # The service turns it off while nothing can be sent.
+  # A person who has turned it off wants it so.
   lifecycle {
     ignore_changes = [enabled]
   }

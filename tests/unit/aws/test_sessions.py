@@ -1,5 +1,8 @@
 """Where the clients of AWS lead: only the settings say it."""
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,35 @@ def test_neither_environment_nor_a_shared_file_leads_elsewhere(
 def test_a_setting_does() -> None:
     endpoint = "https://test.example"
     assert session(SETTINGS).client("sqs", endpoint_url=endpoint).meta.endpoint_url == endpoint
+
+
+class Task(BaseHTTPRequestHandler):
+    """What ECS tells a container about its task's role."""
+
+    def do_GET(self) -> None:
+        body = {
+            "AccessKeyId": "of-the-task",
+            "SecretAccessKey": "b",
+            "Token": "c",
+            "Expiration": "2099-01-01T00:00:00Z",
+        }
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *args: object) -> None: ...
+
+
+def test_a_task_has_the_credentials_of_its_role_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = AwsSettings(region="us-east-2", credentials="container")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-somebody-else")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert session(settings).get_credentials() is None
+    with HTTPServer(("127.0.0.1", 0), Task) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/role")
+        found = session(settings).get_credentials()
+        thread.join()
+    assert found is not None
+    assert found.access_key == "of-the-task"

@@ -1,4 +1,4 @@
-# Hosts send, and functions send beside them from the same queue. The API is behind API Gateway.
+# Hosts send, and functions send beside them from the same queue.
 
 data "aws_caller_identity" "here" {}
 data "aws_partition" "here" {}
@@ -6,11 +6,10 @@ data "aws_partition" "here" {}
 locals {
   configuration_set_arn = "arn:${data.aws_partition.here.partition}:ses:${var.region}:${data.aws_caller_identity.here.account_id}:configuration-set/${var.configuration_set_name}"
   # A function reads a secret at its start, by the ARN in a variable. Fargate puts the value into the variable.
-  of_functions = merge(local.environment, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
+  of_functions = merge(local.environment, { EED_AWS__CREDENTIALS = "environment" }, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
   secret_arns  = distinct([for arn in values(var.secret_variables) : join(":", slice(split(":", arn), 0, 7))])
   secrets      = length(local.secret_arns) == 0 ? {} : { secrets = module.rights.secrets_policy }
   environment = merge(var.environment, {
-    EED_AWS__CREDENTIALS                  = "environment"
     EED_AWS__REGION                       = var.region
     EED_METRICS__EMF                      = "true"
     EED_QUEUE__DEAD_LETTER_URL            = module.queues.dead_letter_queue_url
@@ -87,17 +86,6 @@ module "sending_function" {
   security_group_ids               = [module.network.security_group_id]
 }
 
-module "api" {
-  source = "../../api"
-
-  image_uri          = var.image_uri
-  environment        = local.of_functions
-  policies           = merge({ for role in ["operators", "publisher"] : role => module.rights.policies[role] }, local.secrets)
-  kms_key_arn        = var.kms_key_arn
-  subnet_ids         = var.subnet_ids
-  security_group_ids = [module.network.security_group_id]
-}
-
 module "observability" {
   source = "../../observability"
 
@@ -115,8 +103,6 @@ module "observability" {
 
   functions = {
     (module.sending_function.function_name) = { timeout_seconds = module.sending_function.timeout_seconds, max_concurrency = var.max_concurrency }
-    (module.api.function_name)              = { timeout_seconds = 29 }
   }
-  api              = { id = module.api.api_id }
-  other_log_groups = [module.sending_function.log_group_name, module.api.log_group_name]
+  other_log_groups = [module.sending_function.log_group_name]
 }

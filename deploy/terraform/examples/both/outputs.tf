@@ -12,8 +12,3 @@ output "events_queue_url" {
   description = "tracking.events_queue_url of the configuration."
   value       = module.ses_events.queue_url
 }
-
-output "api_url" {
-  description = "Where the API answers."
-  value       = module.api.url
-}

@@ -1,4 +1,4 @@
-# No host at all: functions send, tasks publish and sweep, and the API is behind API Gateway.
+# No host at all: functions send, and tasks publish and sweep.
 
 data "aws_caller_identity" "here" {}
 data "aws_partition" "here" {}
@@ -6,11 +6,10 @@ data "aws_partition" "here" {}
 locals {
   configuration_set_arn = "arn:${data.aws_partition.here.partition}:ses:${var.region}:${data.aws_caller_identity.here.account_id}:configuration-set/${var.configuration_set_name}"
   # A function reads a secret at its start, by the ARN in a variable. Fargate puts the value into the variable.
-  of_functions = merge(local.environment, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
+  of_functions = merge(local.environment, { EED_AWS__CREDENTIALS = "environment" }, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
   secret_arns  = distinct([for arn in values(var.secret_variables) : join(":", slice(split(":", arn), 0, 7))])
   secrets      = length(local.secret_arns) == 0 ? {} : { secrets = module.rights.secrets_policy }
   environment = merge(var.environment, {
-    EED_AWS__CREDENTIALS                  = "environment"
     EED_AWS__REGION                       = var.region
     EED_METRICS__EMF                      = "true"
     EED_QUEUE__DEAD_LETTER_URL            = module.queues.dead_letter_queue_url
@@ -73,40 +72,16 @@ module "sending_function" {
   security_group_ids               = [module.network.security_group_id]
 }
 
-module "api" {
-  source = "../../api"
-
-  image_uri          = var.image_uri
-  environment        = local.of_functions
-  policies           = merge({ for role in ["operators", "publisher"] : role => module.rights.policies[role] }, local.secrets)
-  kms_key_arn        = var.kms_key_arn
-  subnet_ids         = var.subnet_ids
-  security_group_ids = [module.network.security_group_id]
-}
-
-# Publisher, sweeper and the reader of SES's events as two small tasks. The clock's function `tick` is the other way: it
-# runs publisher and sweeper each minute, and no task at all.
+# Publisher, sweeper and the reader of SES's events, each in its container.
 module "fargate" {
   source = "../../fargate"
 
   image_uri          = var.image_uri
   repository_arn     = var.repository_arn
   commands           = { publisher = ["publisher"], sweeper = ["sweeper"], events = ["events"] }
-  environment        = local.environment
+  environment        = merge(local.environment, { EED_AWS__CREDENTIALS = "container" })
   secrets            = var.secret_variables
   policies           = { for role in ["publisher", "sweeper", "events"] : role => module.rights.policies[role] }
-  kms_key_arn        = var.kms_key_arn
-  subnet_ids         = var.subnet_ids
-  security_group_ids = [module.network.security_group_id]
-}
-
-module "tick" {
-  source = "../../tick"
-
-  image_uri          = var.image_uri
-  enabled            = false # module.fargate does its work
-  environment        = local.of_functions
-  policies           = merge({ for role in ["publisher", "sweeper"] : role => module.rights.policies[role] }, local.secrets)
   kms_key_arn        = var.kms_key_arn
   subnet_ids         = var.subnet_ids
   security_group_ids = [module.network.security_group_id]
@@ -128,8 +103,6 @@ module "observability" {
 
   functions = {
     (module.sending_function.function_name) = { timeout_seconds = module.sending_function.timeout_seconds, max_concurrency = var.max_concurrency }
-    (module.api.function_name)              = { timeout_seconds = 29 }
   }
-  api              = { id = module.api.api_id }
-  other_log_groups = [module.sending_function.log_group_name, module.api.log_group_name, module.fargate.log_group_name]
+  other_log_groups = [module.sending_function.log_group_name, module.fargate.log_group_name]
 }

@@ -68,7 +68,7 @@ variable "alert_rules" {
 }
 
 variable "image_uri" {
-  description = "The image of deploy/lambda/Dockerfile in ECR, by its digest."
+  description = "An image with the package in ECR, by its digest (docs/aws.md)."
   type        = string
 }
 
