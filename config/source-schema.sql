@@ -14,6 +14,7 @@ CREATE TABLE delivery_job (
     expires_at DATETIME(6),
     category VARCHAR(191),
     channel VARCHAR(32),
+    send_window VARCHAR(2000),
     created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4;

@@ -78,6 +78,23 @@ class HoldTarget:
     subject: str = ""
 
 
+class WindowScope(StrEnum):
+    """What a person opens for a while although its send windows are shut."""
+
+    ALL = "all"
+    CHANNEL = "channel"
+    CATEGORY = "category"
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTarget:
+    """What is opened: everything, or the channel, category or job that `subject` names."""
+
+    scope: WindowScope
+    subject: str = ""
+
+
 class Verdict(StrEnum):
     """The class of an answer (docs/design.md#the-answers-table). It decides what happens next."""
 
@@ -326,7 +343,7 @@ class ReadyJob:
 
     `key` is an int where the source has integer keys. `expires_in_seconds` is counted by the source's own clock, so
     that time zones don't matter. None means that it never expires. `recipient` is known where the job's row is its one
-    email. `again` means that the ledger has finished it before.
+    email. `again` means that the ledger has finished it before. `send_window` is its own windows, in JSON.
     """
 
     key: int | str
@@ -336,6 +353,7 @@ class ReadyJob:
     category: str = ""
     again: bool = False
     channel: str = DEFAULT_CHANNEL
+    send_window: str | None = None
 
     @property
     def expired(self) -> bool:
@@ -354,6 +372,7 @@ class WaitingJob:
     scheduled_at: datetime | None
     expires_in_seconds: float | None
     channel: str = DEFAULT_CHANNEL
+    send_window: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

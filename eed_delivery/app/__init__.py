@@ -10,6 +10,7 @@
 - `message_ids` the Message-IDs of emails, for people
 - `previews`   renders one email for people
 - `manifests`  what puts the manifests of a channel's jobs
+- `send_windows` which send windows are configured
 - `metrics`    has a process keep its metrics
 - `heartbeats` heartbeats of roles that send nothing
 - `operators`  the role of the pages and the API

@@ -19,6 +19,7 @@ from eed_delivery.app.aws_clients import AwsClients
 from eed_delivery.app.channel_surroundings import ChannelSurroundings, SesRate
 from eed_delivery.app.database import open_database
 from eed_delivery.app.manifests import has_manifests, note_unusable, putter
+from eed_delivery.app.send_windows import has_windows, plan_of
 from eed_delivery.channels.channel import Channel
 from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.of_file import channels_of
@@ -58,6 +59,8 @@ from eed_delivery.ledger.tracking.forgetting import ForgettingLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.ledger.webhooks.listing import WebhookList
 from eed_delivery.ledger.webhooks.outbox import Outbox
+from eed_delivery.ledger.windows.marking import WindowMarking
+from eed_delivery.ledger.windows.overrides import OverrideLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.links import of_job
 from eed_delivery.links.tokens import Links
@@ -71,6 +74,7 @@ from eed_delivery.rendering import MessageMaker, Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.rendering.files import FileRenderer
 from eed_delivery.runtime.loop import Pulse
+from eed_delivery.send_windows.plan import WindowPlan
 from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
 from eed_delivery.sweeper.answers_alike import AnswersAlike
@@ -79,6 +83,7 @@ from eed_delivery.sweeper.job_watch import JobWatch, limits
 from eed_delivery.sweeper.recipients import RecipientRetention
 from eed_delivery.sweeper.reconciliation import Reconciler, ReconcileSweep
 from eed_delivery.sweeper.retention import Retention
+from eed_delivery.sweeper.send_windows import WindowSweep
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
 from eed_delivery.tracking.bounces.intake import BounceIntake
 from eed_delivery.tracking.bounces.verp import Verp
@@ -281,7 +286,8 @@ class App:
         """The publisher of the channel `default`, which registers the jobs of all. `others` are those of the others."""
         others = others or self.channel_publishers(Pulse())
         settings = self.settings.publisher
-        ledger = PublishingLedger(self.database(), self.source, self.outbox)
+        database = self.database()
+        ledger = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
         registrar = Registrar(ledger, settings, known=others.known, file_channels=others.file_channels)
         queue = self.queue(settings.connections)
         return Publisher(ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default)
@@ -289,7 +295,7 @@ class App:
     def _publisher_of(self, channel: Channel, queue: Queue) -> Publisher:
         self.make_queues(channel)
         database = self.database()
-        ledger = PublishingLedger(database, self.source, self.outbox)
+        ledger = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
         served = ServedChannels(channel.name)
         renderer = self.message_maker(channel)
         return Publisher(
@@ -335,6 +341,18 @@ class App:
             return None
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
         return Retention(ledger, self.settings.sweeper.interval_seconds)
+
+    def window_marking(self, database: Database) -> WindowMarking:
+        """What writes into jobs when they may leave."""
+        directory = self.channel_directory(ChannelLedger(database))
+        plan = partial(_plan, self.settings, directory)
+        return WindowMarking(database, plan, is_configured=has_windows(self.settings))
+
+    def window_sweep(self) -> WindowSweep:
+        """What keeps the spans of jobs up to date."""
+        database = self.database(connections=1)
+        marking = self.window_marking(database)
+        return WindowSweep(marking, OverrideLedger(database, marking), self.settings.sweeper.interval_seconds)
 
     def taken_paths(self) -> TakenPathsHousekeeping:
         """What deletes old rows of paths that emails took for their files."""
@@ -516,6 +534,10 @@ class App:
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)
+
+
+def _plan(settings: Settings, directory: ChannelDirectory) -> WindowPlan:
+    return plan_of(settings, directory.now())
 
 
 def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:

@@ -134,6 +134,7 @@ def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None
     beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
     beside += [Loop("retention", retention.step, stop, pulse)] if retention else []
     beside += [Loop("paths", app.taken_paths().step, stop, pulse)]
+    beside += [Loop("windows", app.window_sweep().step, stop, pulse)]
     recipients = app.recipient_retention()
     beside += [Loop("recipients", recipients.step, stop, pulse)] if recipients else []
     reconciling = app.reconcile_sweep()

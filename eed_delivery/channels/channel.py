@@ -10,6 +10,7 @@ from eed_delivery.config.archive import NO_ARCHIVE, ArchiveSettings
 from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.formats import Rate
 from eed_delivery.config.section import Section
+from eed_delivery.config.send_windows import NO_WINDOWS, WindowSettings
 from eed_delivery.transports.kind import ChannelKind
 
 Origin = Literal["file", "ledger"]
@@ -25,6 +26,7 @@ class Channel:
     - `rate_per_second`: for all workers of all hosts together. 0: no limit.
     - `origin`: the configuration file, where it is only read, or the ledger.
     - `archive`: where copies of its emails are kept.
+    - `send_windows`: when emails may leave by it.
     - `version`: how often the ledger's channel was changed. 0 for those of the file.
     """
 
@@ -38,6 +40,7 @@ class Channel:
     origin: Origin = "file"
     version: int = 0
     archive: ArchiveSettings = NO_ARCHIVE
+    send_windows: WindowSettings = NO_WINDOWS
 
     @property
     def mark(self) -> str:

@@ -32,8 +32,19 @@ def checked(
         raise ConfigError(problems)
     queue = queue_urls(name, given.queue, settings.queue.url)
     rate = given.rate_per_second
-    archive = given.archive
-    return Channel(name, kind, made, queue, given.processes, given.threads, rate, origin, version, archive)
+    return Channel(
+        name,
+        kind,
+        made,
+        queue,
+        given.processes,
+        given.threads,
+        rate,
+        origin,
+        version,
+        given.archive,
+        given.send_windows,
+    )
 
 
 def kind_named(name: str, setting: str) -> ChannelKind:

@@ -32,5 +32,7 @@ def default_of(settings: Settings) -> Channel:
     queue = QueueUrls(settings.queue.url, settings.queue.dead_letter_url)
     worker, transport = settings.worker, settings.transport
     made, rate = sections[transport.kind], transport.rate_per_second
-    archive = transport.archive
-    return Channel(DEFAULT, None, made, queue, worker.processes, worker.threads, rate, archive=archive)
+    return Channel(
+        DEFAULT, None, made, queue, worker.processes, worker.threads, rate, archive=transport.archive,
+        send_windows=transport.send_windows,
+    )  # fmt: skip

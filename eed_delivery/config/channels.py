@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from eed_delivery.config.archive import NO_ARCHIVE, Archive
 from eed_delivery.config.formats import QueueUrl, Rate, mistake
 from eed_delivery.config.section import Section
+from eed_delivery.config.send_windows import NO_WINDOWS, WindowSettings
 from eed_delivery.model import DEFAULT_CHANNEL
 
 DEFAULT = DEFAULT_CHANNEL
@@ -47,6 +48,7 @@ class ChannelSettings(Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 16
     rate_per_second: Rate = 0.0
     archive: Archive = NO_ARCHIVE
+    send_windows: WindowSettings = NO_WINDOWS
 
     @property
     def of_kind(self) -> dict[str, Any]:

@@ -35,6 +35,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "path_type": ("{got} is not a path", "Give a path in quotes."),
     "string_pattern_mismatch": ("{got} has a form that is not allowed", "It must match {pattern}."),
     "tuple_type": ("{got} is not a list", 'Give a list, like ["a", "b"], also for one value.'),
+    "too_short": ("{got} has too few values", "Give {min_length} or more."),
+    "too_long": ("{got} has too many values", "Give {max_length} at most."),
     "dict_type": ("{got} is not a table", "Give a table of keys and values."),
     "model_type": ("{got} is not a section", "Write it as a [section] with its settings below."),
     "mistake": ("{what}", "{remedy}"),

@@ -41,6 +41,7 @@ from eed_delivery.config.metrics import MetricsSettings
 from eed_delivery.config.operators import OperatorsSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.section import Section
+from eed_delivery.config.send_windows import NO_WINDOWS, SendWindowsSettings, WindowSettings
 from eed_delivery.config.source_mapping import SourceSettings
 from eed_delivery.config.webhooks import WebhooksSettings
 
@@ -170,11 +171,12 @@ class ServiceSettings(Section):
 
 
 class TransportSettings(Section):
-    """How emails leave, how many a second for all workers of all hosts together, and where copies of them are kept."""
+    """How emails leave, how many a second for all workers of all hosts together, when, and where copies are kept."""
 
     kind: Literal["smtp", "ses", "eml_folder"] = "smtp"
     rate_per_second: Rate = 0.0
     archive: Archive = NO_ARCHIVE
+    send_windows: WindowSettings = NO_WINDOWS
 
 
 class SmtpServer(Section):
@@ -430,6 +432,7 @@ class Settings(BaseSettings):
     eml_folder: EmlFolderSettings = EmlFolderSettings()
     channel: dict[ChannelName, ChannelSettings] = {}
     aws_lambda: AwsLambdaSettings = AwsLambdaSettings()
+    send_windows: SendWindowsSettings = SendWindowsSettings()
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
     watch: WatchSettings = WatchSettings()

@@ -53,6 +53,7 @@ class JobSource(Section):
     expires_at: OptionalColumn = "expires_at"
     category: OptionalColumn = ""  # what a recipient may want no more of
     channel: OptionalColumn = ""  # the name of its way out
+    send_window: OptionalColumn = ""  # when it may leave, in JSON
     track_opens: OptionalColumn = ""  # both are personal data: off unless they are asked for
     track_clicks: OptionalColumn = ""
     sender_value: str | None = None

@@ -34,6 +34,7 @@
 - `holds`        what people hold, and copies of that in jobs
 - `gates`        a breaker that hosts and functions share
 - `send_turns`   turns to send, which hosts and functions take
+- `windows`      send windows: when jobs may leave
 - `paces`        send rates that people set, and each worker's share
 - `access`       users, tokens, sessions, login attempts and idempotency keys
 - `long_acts`    acts that are done in chunks, and what a second person has to decide

@@ -85,6 +85,8 @@ class ActKind(StrEnum):
     DOMAIN_RELEASE = "domain_release"
     PACE_SET = "pace_set"
     PACE_CLEAR = "pace_clear"
+    WINDOW_OVERRIDE = "window_override"  # send windows are opened for a while
+    WINDOW_END = "window_end"  # they count again
     MANIFEST_PUT = "manifest_put"  # by the service
     DEAD_LETTER_DELETE = "dead_letter_delete"  # a message that names no email of ours
     OPERATION_START = "operation_start"  # its chunks have rows of what they did, with the same operation

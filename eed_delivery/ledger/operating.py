@@ -21,6 +21,7 @@ from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.holds.held import UNMARKED
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_attempt, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
+from eed_delivery.ledger.windows.is_open import SHUT
 from eed_delivery.model import EmailState, JobState, Verdict, content_key
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Source
@@ -116,6 +117,7 @@ _OPEN_AGAIN = {
     eed_job.c.reason: None,
     **WATCHED_ANEW,
     **UNMARKED,
+    **SHUT,
 }
 RESUME = _UNFINISHED.where(eed_job.c.state == JobState.PAUSED).values(
     {

@@ -73,6 +73,7 @@ OBJECT_LENGTH = ADDRESS_LENGTH
 COMMAND_LENGTH = 1000
 PATH_LENGTH = 1024  # S3's limit of a key, in bytes
 HELD_DOMAINS_LENGTH = 2000
+SEND_WINDOW_LENGTH = 2000
 PARTICULARS_LENGTH = 1000
 ANSWER_LENGTH = 4000
 LONG_ACT_LENGTH = 2000
@@ -123,6 +124,13 @@ eed_job = Table(
     Column("archive", Boolean, nullable=False, server_default="0"),  # copies of its emails are to be kept
     Column("held_domains", key(HELD_DOMAINS_LENGTH)),  # "@a.example @b.example "; NULL: no domain is held anywhere
     Column("final_counts", word(COUNTS_LENGTH)),  # its emails by state when it finished last; JSON
+    # When it may leave: two spans, of which the first is open or opens next. NULL: no windows are configured. The
+    # database's clock alone decides. Where nobody writes the next spans, it stays shut.
+    Column("window_from", Time),
+    Column("window_until", Time),
+    Column("next_window_from", Time),
+    Column("next_window_until", Time),
+    Column("send_window", prose(SEND_WINDOW_LENGTH)),  # its own windows, in JSON, as the source has them
     Index("eed_job_unfinished", "finished_at", "job_id"),
     Index("eed_job_by_created", "created_at"),  # lists begin with the newest; it grows at its end
     **_OPTIONS,
@@ -445,6 +453,20 @@ eed_send_rate = Table(  # one queue of turns to send, from which all hosts and f
     Column("pause_seconds", Double, nullable=False),  # after the next answer that we are too fast
     Column("slowed_at", Time),
     Column("factor", Double, nullable=False),  # of the limit, at slowed_at
+    **_OPTIONS,
+)
+
+eed_window_override = Table(  # what people have opened for a while, whatever its windows say
+    "eed_window_override",
+    metadata,
+    Column("override_id", Id, primary_key=True, autoincrement=True),
+    Column("scope", word(16), nullable=False),
+    Column("subject", key(255), nullable=False, server_default=""),  # "": everything
+    Column("reason", prose(DETAIL_LENGTH), nullable=False),
+    Column("who", prose(255), nullable=False),
+    Column("set_at", Time, nullable=False),
+    Column("until_at", Time, nullable=False),
+    Index("eed_window_override_by_target", "scope", "subject", unique=True),
     **_OPTIONS,
 )
 

@@ -68,6 +68,7 @@ class Registrar:
             changed = self._ledger.compare_channels(known, ALIVE_SECONDS)
             for target in self._ledger.look_at_holds(self._file_channels):
                 log.info("hold_ended", scope=target.scope, subject=target.subject)
+            self._ledger.look_at_windows()
             for name in self._ledger.end_paces():
                 log.info("pace_ended", channel=name)
         for job in changed:

@@ -124,6 +124,7 @@ class Source:
                 t.job(job.name).label("name"),
                 t.job(job.category).label("category"),
                 t.job(job.channel).label("channel"),
+                t.job(job.send_window).label("send_window"),
                 self._expiry(job.expires_at).label("left"),
                 recipient.label("recipient"),
                 known.c.finished_at.is_not(None).label("again"),
@@ -148,6 +149,7 @@ class Source:
                 _category(job.category_value, _text(row.category)),
                 bool(row.again),
                 channel_of(job.channel_value, _text(row.channel)),
+                (_text(row.send_window) or "").strip() or None,
             )
             for row in c.execute(statement)
         ]
@@ -170,6 +172,7 @@ class Source:
                 t.job(job.name).label("name"),
                 t.job(job.category).label("category"),
                 t.job(job.channel).label("channel"),
+                t.job(job.send_window).label("send_window"),
                 self._expiry(job.expires_at).label("left"),
                 seconds_left(scheduled).label("starts_in"),
                 utc_now().label("now"),
@@ -191,6 +194,7 @@ class Source:
                 _moment(row.now, _until(row.starts_in)),
                 _until(row.left),
                 channel_of(job.channel_value, _text(row.channel)),
+                (_text(row.send_window) or "").strip() or None,
             )
             for row in c.execute(statement)
         ]

@@ -52,6 +52,7 @@ delivery_job = Table(
     Column("expires_at", _Time),
     Column("category", String(191)),
     Column("channel", String(32)),
+    Column("send_window", String(2000)),
     Column("created_at", DateTime(), nullable=False, server_default=_NOW),
     Index("delivery_job_by_status", "status", "scheduled_for"),
     **_OPTIONS,

@@ -6,6 +6,7 @@
 - `answers_alike`   returns emails that failed by a refusal which many recipients got
 - `reconciliation`  compares source and ledger
 - `audit_head`      logs the end of the audit's chain
+- `send_windows`    writes into jobs when they may leave
 - `retention`       deletes old events
 - `recipients`      replaces the recipients of old jobs
 """

@@ -34,6 +34,8 @@ from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
+from eed_delivery.ledger.windows import marking as windows
+from eed_delivery.ledger.windows import overrides
 from tests.servers.database_server import CHEAP_COMMITS
 from tests.servers.databases import KINDS, RUNNING, new_database
 
@@ -57,6 +59,8 @@ MODULES = (
     channel_listing,
     marking,
     holds,
+    windows,
+    overrides,
     manifests,
     duties,
 )

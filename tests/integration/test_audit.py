@@ -600,7 +600,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0030"}, "after": {"revision": "0030", "with_source": True}},
+        {"before": {"revision": "0031"}, "after": {"revision": "0031", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,

@@ -23,6 +23,8 @@ from eed_delivery.ledger.publishing import enlisting, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
+from eed_delivery.ledger.windows import marking as windows
+from eed_delivery.ledger.windows import overrides
 from eed_delivery.pseudonyms import PREFIX
 from tests.world import World
 
@@ -224,7 +226,7 @@ JOBS = {
     "taken over": Case(enlisting.TAKEN_OVER, {"id": 1}, JOB, []),
     "next round": Case(
         publishing.NEXT_ROUND,
-        {"key": "1", "to_state": "active", "why": None, "left": None, "of_channel": "default"},
+        {"key": "1", "to_state": "active", "why": None, "left": None, "of_channel": "default", "own_window": None},
         {**JOB, "finished_at": PAST},
         one_each(finished_at=None),
     ),
@@ -520,6 +522,72 @@ def test_nothing_of_a_held_channel_is_claimed_or_wired(world: World) -> None:
     assert stands(FUTURE) == ([2000], True, 0)
     assert stands(PAST) == ([1000, 1001, 2000], False, 1)
     assert stands(None) == ([1000, 1001, 2000], False, 1)
+
+
+@pytest.mark.parametrize(
+    ("spans", "is_open"),
+    [
+        ({}, True),
+        ({"window_from": PAST, "window_until": FUTURE}, True),
+        ({"window_from": FUTURE, "window_until": FUTURE}, False),
+        ({"window_from": PAST, "window_until": PAST}, False),
+        ({"window_until": FUTURE, "next_window_from": PAST, "next_window_until": FUTURE}, True),
+        ({"window_until": FUTURE, "next_window_from": FUTURE, "next_window_until": FUTURE}, False),
+        ({"window_until": PAST, "next_window_from": PAST, "next_window_until": PAST}, False),
+    ],
+)
+def test_nothing_is_claimed_or_wired_outside_of_a_window(world: World, spans: dict[str, str], is_open: bool) -> None:
+    case = EMAILS["wire"]
+    put(world, "eed_job", {"state": "active", "expires_at": None, "channel": "default", "held_until": None})
+    put(world, "eed_job", {**NO_SPANS, **spans}, "WHERE job_id = 1")
+    put(world, "eed_email", {**FRESH, **case.row})
+    held = world.database.run(lambda c: c.execute(worker.STANDING, {"ids": [1000]}).one().is_held)
+    found = (goes_on(world), bool(held), fits(world, case))
+    assert found == (([1000, 1001, 2000], False, 1) if is_open else ([2000], True, 0))
+    put(world, "eed_job", NO_SPANS)
+
+
+NO_SPANS = dict.fromkeys(("window_from", "window_until", "next_window_from", "next_window_until"))
+
+
+def test_spans_are_written_into_the_jobs_that_are_named_and_of_the_channel_that_was_seen(world: World) -> None:
+    put(world, "eed_job", {"channel": "default"})
+    moment = datetime.fromisoformat("2100-01-01")
+    values = dict.fromkeys(("begin", "end", "next_begin", "next_end"), moment)
+    assert fits(world, Case(windows.MARK, {"ids": [1], "of_channel": "letters", **values}, {}, [])) == 0
+    assert fits(world, Case(windows.MARK, {"ids": [1], "of_channel": "default", **values}, {}, [])) == 1
+    assert world.execute("SELECT job_id FROM eed_job WHERE next_window_until IS NOT NULL") == [(1,)]
+    put(world, "eed_job", NO_SPANS)
+
+
+def test_jobs_are_looked_at_that_have_no_span_or_one_that_is_over(world: World) -> None:
+    def found(statement: Any, after: int = 0) -> list[int]:
+        return world.database.run(lambda c: list(c.execute(statement, {"after": after}).scalars()))
+
+    put(world, "eed_job", {"finished_at": None, **NO_SPANS})
+    assert found(windows.DUE) == [1, 2] and found(windows.DUE, 1) == [2]
+    assert found(windows.WITH_SPANS) == []
+    put(world, "eed_job", {"window_until": FUTURE}, "WHERE job_id = 1")
+    assert found(windows.DUE) == [2] and found(windows.WITH_SPANS) == [1]
+    put(world, "eed_job", {"window_until": PAST})
+    assert found(windows.DUE) == found(windows.WITH_SPANS) == [1, 2]
+    put(world, "eed_job", {"finished_at": PAST})
+    assert found(windows.DUE) == found(windows.WITH_SPANS) == []
+    put(world, "eed_job", {"finished_at": None, **NO_SPANS})
+
+
+def test_an_override_ends_only_when_its_end_has_come(world: World) -> None:
+    for scope, until in (("all", FUTURE), ("channel", PAST)):
+        world.execute(
+            "INSERT INTO eed_window_override (scope, subject, reason, who, set_at, until_at)"
+            " VALUES (:scope, '', 'r', 'w', '2001-01-01 00:00:00', :until)",
+            scope=scope, until=until,
+        )  # fmt: skip
+    first, second = (n for (n,) in world.execute("SELECT override_id FROM eed_window_override ORDER BY scope"))
+    assert fits(world, Case(overrides.END_OVERRIDE, {"id": first}, {}, [])) == 0  # type: ignore[arg-type]
+    assert fits(world, Case(overrides.END_OVERRIDE, {"id": first + second}, {}, [])) == 0  # type: ignore[arg-type]
+    assert fits(world, Case(overrides.END_OVERRIDE, {"id": second}, {}, [])) == 1  # type: ignore[arg-type]
+    world.execute("DELETE FROM eed_window_override")
 
 
 def test_only_the_jobs_that_are_named_are_marked(world: World) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, 
 from eed_delivery.database.clock import seconds_until, utc_in
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_manifest
+from eed_delivery.ledger.windows.is_open import OPENED_AT, WINDOW_IS_OPEN
 from eed_delivery.model import EmailState, JobState, Verdict
 
 ATTEMPTS_LOOKED_AT = 10_000
@@ -71,11 +72,13 @@ def _waits(state: EmailState) -> Select[tuple[float]]:
     since = func.coalesce(eed_email.c.queued_at, eed_email.c.changed_at, eed_job.c.created_at)
     if state is EmailState.PENDING:  # a requeued one has the time of its former message
         since = func.coalesce(eed_email.c.changed_at, eed_job.c.created_at)
-    due = case((eed_email.c.not_before > since, eed_email.c.not_before), else_=since)
+    wanted = case((eed_email.c.not_before > since, eed_email.c.not_before), else_=since)
+    due = case((wanted < OPENED_AT, OPENED_AT), else_=wanted)
     emails = (
         select(due.label("due"))
         .select_from(eed_job.join(eed_email, eed_email.c.job_id == eed_job.c.job_id))
         .where(eed_job.c.finished_at.is_(None), eed_job.c.state == JobState.ACTIVE, eed_email.c.state == state)
+        .where(WINDOW_IS_OPEN)
         .limit(EMAILS_LOOKED_AT)
         .subquery()
     )

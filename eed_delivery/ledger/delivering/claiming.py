@@ -225,7 +225,7 @@ def _of_its_job(row: Row[*tuple[Any, ...]], channel: str) -> tuple[EmailState, s
     if row.expired:
         return EmailState.CANCELLED, "its job had expired before it could be sent"
     if row.channel != channel or row.is_held:
-        return EmailState.PENDING, None  # the publisher of its job's channel publishes it again, once nothing holds it
+        return EmailState.PENDING, None  # its job's publisher publishes it again, once nothing holds it and it is open
     return None
 
 

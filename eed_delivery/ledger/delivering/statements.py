@@ -19,6 +19,7 @@ from eed_delivery.ledger.schema import (
 )
 from eed_delivery.ledger.suppression.erased import HAS_PSEUDONYMS
 from eed_delivery.ledger.suppression.statements import ENTRY_OF_DOMAIN, ENTRY_OF_EMAIL, OF_DOMAIN, SUPPRESSED
+from eed_delivery.ledger.windows.is_open import WINDOW_IS_OPEN
 from eed_delivery.model import EmailState, JobState
 
 _BY_ITSELF = frozenset({"attempt_id", "ended_at"})
@@ -92,6 +93,7 @@ _IS_HELD_BY_US = (
     *_ITS_JOB_MAY_SEND,
     eed_job.c.channel == bindparam("of_channel"),
     JOB_NOT_HELD,
+    WINDOW_IS_OPEN,
     DOMAIN_NOT_HELD,
 )
 HELD = (
@@ -126,7 +128,7 @@ STANDING = (
         eed_job.c.state.label("job_state"),
         eed_job.c.reason.label("job_reason"),
         eed_job.c.channel,
-        case((JOB_NOT_HELD & DOMAIN_NOT_HELD, False), else_=True).label("is_held"),
+        case((JOB_NOT_HELD & WINDOW_IS_OPEN & DOMAIN_NOT_HELD, False), else_=True).label("is_held"),
         eed_job.c.source_key.label("job_key"),
         eed_job.c.revision,
         case((eed_job.c.expires_at <= utc_now(), True), else_=False).label("expired"),
@@ -148,7 +150,8 @@ WIRE = (
     .where(eed_email.c.lease_until > utc_now())
     .where(
         exists()
-        .where(eed_job.c.job_id == eed_email.c.job_id, *_ITS_JOB_MAY_SEND, JOB_NOT_HELD, DOMAIN_NOT_HELD)
+        .where(eed_job.c.job_id == eed_email.c.job_id, *_ITS_JOB_MAY_SEND)
+        .where(JOB_NOT_HELD, WINDOW_IS_OPEN, DOMAIN_NOT_HELD)
         .correlate(eed_email)
     )
     .values(

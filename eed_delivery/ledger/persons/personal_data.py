@@ -87,7 +87,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         other="revision total not_enlisted enlist_after enlisted_at expires_at token lease_until finished_at watched"
         " watched_from sent_before warned_of_bounces warned_of_complaints rounds found refused regenerated moved"
         " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at channel held_until archive"
-        " held_domains final_counts",
+        " held_domains final_counts window_from window_until next_window_from next_window_until send_window",
     ),
     "eed_refusal": _table("by the email's key", kept="refusal_id job_id job_key source_key reason round refused_at"),
     "eed_domain_hold": _table(
@@ -130,6 +130,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     "eed_channel": _table(other="name settings version made_by made_at changed_by changed_at"),
     "eed_pace": _table(other="channel per_second reason who set_at until_at"),
     "eed_hold": _table(other="hold_id scope subject reason who held_at in_force_at until_at"),
+    "eed_window_override": _table(other="override_id scope subject reason who set_at until_at"),
     "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),
     # Operators, and no recipients.
     "eed_user": _table(other="name password_hash role rights made_by made_at revoked_at"),

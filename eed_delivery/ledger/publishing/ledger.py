@@ -27,6 +27,8 @@ from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK
 from eed_delivery.ledger.publishing.served_channels import DEFAULT_ALONE, ChangedJob, JobHoldLedger, ServedChannels
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
+from eed_delivery.ledger.windows.is_open import HAS_SPANS, SHUT, WINDOW_IS_OPEN
+from eed_delivery.ledger.windows.marking import WindowMarking, kept_window
 from eed_delivery.model import KEY_LENGTH, EmailState, HoldTarget, Job, JobState, ReadyJob, Ticket
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Source
@@ -87,6 +89,8 @@ NEXT_ROUND = (
         (eed_job.c.finished_at, None),
         *WATCHED_ANEW.items(),
         *UNMARKED.items(),
+        (eed_job.c.send_window, bindparam("own_window")),
+        *SHUT.items(),
     )
 )
 
@@ -96,6 +100,7 @@ _INSERT_JOB = insert(eed_job).values(
     name=bindparam("label"),
     category=bindparam("of_category"),
     channel=bindparam("of_channel"),
+    send_window=bindparam("own_window"),
     state=bindparam("new_state"),
     reason=bindparam("why"),
     expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
@@ -117,18 +122,23 @@ MARK_QUEUED = (
 _IS_NOT_HELD = ~is_held(eed_job.c.channel, eed_job.c.category) & MAY_BE_PUBLISHED
 
 
-def _has_work(channels: ServedChannels) -> ColumnElement[bool]:
+def _is_open(windows_count: bool) -> ColumnElement[bool]:
+    """Whether a job's send window is open. Where windows are configured, a job without spans gets them first."""
+    return HAS_SPANS & WINDOW_IS_OPEN if windows_count else WINDOW_IS_OPEN
+
+
+def _has_work(channels: ServedChannels, windows_count: bool) -> ColumnElement[bool]:
     """A cancelled job is enlisted to its last email too, so that it balances; only an active one is published. What no
     publisher publishes is enlisted by that of the default channel."""
     its_channel = eed_job.c.channel == channels.published
     enlisted_here = eed_job.c.channel.not_in(channels.others) if channels.others is not None else its_channel
     unenlisted = eed_job.c.enlisted_at.is_(None) & enlisted_here
-    may_publish = (eed_job.c.state == JobState.ACTIVE) & its_channel & _IS_NOT_HELD
+    may_publish = (eed_job.c.state == JobState.ACTIVE) & its_channel & _IS_NOT_HELD & _is_open(windows_count)
     return or_(unenlisted, may_publish & _HAS_PENDING)
 
 
 @lru_cache(maxsize=128)
-def _free_jobs(channels: ServedChannels) -> tuple[Select[Any], Select[Any]]:
+def _free_jobs(channels: ServedChannels, windows_count: bool) -> tuple[Select[Any], Select[Any]]:
     """Jobs that wait for a publisher of these channels, by their ids: those behind `beyond`, and the others. Each is
     read along the index, and not further than needed.
 
@@ -136,7 +146,7 @@ def _free_jobs(channels: ServedChannels) -> tuple[Select[Any], Select[Any]]:
     """
     behind, before = (
         select(eed_job.c.job_id)
-        .where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _has_work(channels))
+        .where(eed_job.c.finished_at.is_(None), where, _LEASE_IS_FREE, _has_work(channels, windows_count))
         .order_by(eed_job.c.job_id)
         .limit(bindparam("at_most", type_=Integer))
         # A job whose chunk takes longer than its lease is locked by its publisher, and no other waits for that.
@@ -150,10 +160,18 @@ class PublishingLedger:
     """What a publisher may do to the ledger. Each call is one transaction and raises `DatabaseGone`."""
 
     def __init__(
-        self, database: Database, source: Source, outbox: Outbox = SILENT, nudged_by: Actor | None = None
+        self,
+        database: Database,
+        source: Source,
+        outbox: Outbox = SILENT,
+        nudged_by: Actor | None = None,
+        windows: WindowMarking | None = None,
     ) -> None:
-        """`outbox` receives its notices. `nudged_by` has jobs registered out of turn, which is in the audit."""
+        """`outbox` receives its notices. `nudged_by` has jobs registered out of turn, which is in the audit. `windows`
+        says when registered jobs may leave. None: at any time."""
         self._nudged_by = nudged_by
+        self._windows = windows
+        self._windows_count = windows is not None and windows.is_configured
         self._database = database
         self._source = source
         self._outbox = outbox
@@ -177,15 +195,19 @@ class PublishingLedger:
         new = [job for job in jobs if not job.again and unusable(job.key) is None]
         others = [job for job in jobs if job not in new]
         one_by_one = [] if not new or self._is_done(new, self._register_all) else new
-        return [
+        refused = [
             *(job for job in one_by_one if not self._is_done([job], self._register_all)),
             *(job for job in others if not self._is_done([job], self._register_other)),
         ]
+        if jobs:
+            self.look_at_windows()
+        return refused
 
     def register_one(self, job: ReadyJob) -> None:
         """As `register`, for one job. What the database refuses is raised."""
         registers = self._register_other if job.again or unusable(job.key) is not None else self._register_all
         registers([job])
+        self.look_at_windows()
 
     def _is_done(self, jobs: Sequence[ReadyJob], work: Callable[[Sequence[ReadyJob]], None]) -> bool:
         try:
@@ -265,6 +287,7 @@ class PublishingLedger:
             "why": EXPIRED_BEFORE if job.expired else None,
             "left": job.expires_in_seconds,
             "of_channel": job.channel,
+            "own_window": kept_window(job.send_window),
         }
 
         operation = new_operation()
@@ -311,6 +334,11 @@ class PublishingLedger:
         holds.mark()
         return ended
 
+    def look_at_windows(self) -> None:
+        """As `WindowMarking.mark_due`."""
+        if self._windows is not None:
+            self._windows.mark_due()
+
     def end_paces(self) -> list[str]:
         """As `PaceLedger.end_expired`."""
         return PaceLedger(self._database).end_expired()
@@ -320,7 +348,7 @@ class PublishingLedger:
     ) -> list[LeasedJob]:
         """Take hold of up to `limit` jobs of these channels with work to do, in the order of their ids, starting after
         `beyond`."""
-        behind, before = _free_jobs(channels)
+        behind, before = _free_jobs(channels, self._windows_count)
 
         def work(c: Connection) -> list[LeasedJob]:
             free = list(c.execute(behind, {"beyond": beyond, "at_most": limit}).scalars())
@@ -403,7 +431,8 @@ class PublishingLedger:
         groups += [[job.job_id] for job in jobs if not job.is_small]
         if not groups:
             return []
-        return self._database.run(lambda c: [ticket for ids in groups for ticket in _pending(c, ids, size)])
+        windows = _is_open(self._windows_count)
+        return self._database.run(lambda c: [one for ids in groups for one in _pending(c, ids, size, windows)])
 
     def mark_queued(self, tickets: Sequence[Ticket]) -> None:
         """Mark what SQS has named as taken. A worker may have been faster. Then the row is past `pending` already."""
@@ -437,13 +466,13 @@ def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
     )
 
 
-def _pending(c: Connection, job_ids: Sequence[int], size: int) -> list[Ticket]:
+def _pending(c: Connection, job_ids: Sequence[int], size: int, windows: ColumnElement[bool]) -> list[Ticket]:
     statement = (
         select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id, eed_email.c.token)
         .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
         .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
         .where(or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now()))
-        .where(eed_job.c.state == JobState.ACTIVE, _IS_NOT_HELD, DOMAIN_NOT_HELD)
+        .where(eed_job.c.state == JobState.ACTIVE, _IS_NOT_HELD, windows, DOMAIN_NOT_HELD)
         .order_by(eed_email.c.email_id)
         .limit(size * len(job_ids))
     )
@@ -464,6 +493,7 @@ def _new_job(job: ReadyJob) -> dict[str, object]:
         "label": job.name[:255],
         "of_category": job.category,
         "of_channel": job.channel,
+        "own_window": kept_window(job.send_window),
         "new_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
         "why": EXPIRED_BEFORE if job.expired else None,
         "left": job.expires_in_seconds,

@@ -19,6 +19,7 @@ from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.publishing.enlisting import unusable
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
+from eed_delivery.ledger.windows.marking import kept_window
 from eed_delivery.model import JobState, WaitingJob
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Source
@@ -86,6 +87,7 @@ class SchedulingLedger:
             "name": job.name[:NAME_LENGTH],
             "category": job.category,
             "channel": job.channel,
+            "send_window": kept_window(job.send_window),
             "state": state,
             "reason": reason[:DETAIL_LENGTH],
             "expires_at": utc_in(job.expires_in_seconds) if job.expires_in_seconds is not None else None,

@@ -24,6 +24,7 @@ from eed_delivery.ledger.publishing.ledger import LEASE, PublishingLedger
 from eed_delivery.ledger.reconciling.comparing import JobSums, sums_of
 from eed_delivery.ledger.schema import eed_email, eed_job
 from eed_delivery.ledger.sweeping import ENLIST_AGAIN
+from eed_delivery.ledger.windows.is_open import SHUT
 from eed_delivery.model import EmailState, JobState, ReadyJob
 from eed_delivery.source import Source
 from eed_delivery.source.tables import Key
@@ -81,6 +82,7 @@ LATE_ROUND = (
             eed_job.c.finished_at: None,
             **WATCHED_ANEW,
             **UNMARKED,
+            **SHUT,
         }
     )
 )
