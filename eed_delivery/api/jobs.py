@@ -47,6 +47,13 @@ class JobsQuery(Asked):
     after: Cursor | None = None
 
 
+class JobWindowAnswer(Told):
+    """When a job may leave. `changes_at` is when it closes or opens next. Null: never, by what is known."""
+
+    is_open: bool
+    changes_at: Utc | None
+
+
 class JobAnswer(Told):
     """A job. `counts` are its emails by state."""
 
@@ -65,6 +72,7 @@ class JobAnswer(Told):
     balanced: bool
     created_at: Utc | None
     finished_at: Utc | None
+    window: JobWindowAnswer | None = Field(None, description="Its send window. Null: it leaves at any time.")
     counted_at: Utc | None = Field(
         None, description="When its emails were counted. Null: when it finished, or just now."
     )
@@ -340,6 +348,7 @@ def job_answer(report: JobReport, counted_at: datetime | None = None) -> JobAnsw
     """A job as the API tells it. `counted_at` None: just now, or when it finished."""
     return JobAnswer(
         counted_at=counted_at,
+        window=None if report.window is None else JobWindowAnswer.model_validate(report.window),
         key=report.key,
         name=shown(report.name),
         state=report.state,

@@ -25,6 +25,7 @@ from eed_delivery.api import (
     submitting,
     suppressions,
     tonight,
+    windows,
 )
 from eed_delivery.api.cursors import Cursors
 from eed_delivery.api.routes import PREFIX, check_request
@@ -68,7 +69,7 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
     alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
     others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes(), access.routes())
-    last = (dead_letters.routes(cursors), health.routes(look, find))
+    last = (dead_letters.routes(cursors), windows.routes(), health.routes(look, find))
     for routes in (*subjects, *others, *last):
         app.register_api(routes.blueprint(described=described))
 

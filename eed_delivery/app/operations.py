@@ -88,7 +88,9 @@ if TYPE_CHECKING:
     from eed_delivery.operations.tonight import QueueView, TonightQueries
     from eed_delivery.operations.watching import Watching
     from eed_delivery.operations.webhooks import WebhookOperations
+    from eed_delivery.operations.windows import WindowOperations
     from eed_delivery.pseudonyms import Pseudonyms
+    from eed_delivery.send_windows.plan import WindowPlan
     from eed_delivery.source import Source
 
 
@@ -380,9 +382,10 @@ class Operations:
         from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.nudging import Nudging
 
-        publishing = PublishingLedger(self._database, self._source, self._outbox, self._actor)
+        marking = self._app.window_marking(self._database)
+        publishing = PublishingLedger(self._database, self._source, self._outbox, self._actor, marking)
         nudges = NudgeLedger(self._database, self._source, publishing)
-        return Nudging(self.keys, self._reporting, nudges, WorkerLedger(self._database))
+        return Nudging(self.keys, self._reporting, nudges, WorkerLedger(self._database), self._lists)
 
     @cached_property
     def resending(self) -> "Resending":
@@ -671,6 +674,21 @@ class Operations:
         ledgers = (PaceLedger(self._database, self._actor), WorkerLedger(self._database))
         heartbeat = self.settings.worker.heartbeat_seconds
         return PaceOperations(*ledgers, self._channel_names, heartbeat, self._reporting.now)
+
+    @cached_property
+    def windows(self) -> "WindowOperations":
+        """Show the send windows, and override them for a while."""
+        from eed_delivery.app.send_windows import plan_of
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+        from eed_delivery.ledger.windows.overrides import OverrideLedger
+        from eed_delivery.operations.windows import WindowOperations
+
+        def plan() -> "WindowPlan":
+            directory = self._app.channel_directory(ChannelLedger(self._database))
+            return plan_of(self.settings, directory.look().channels)
+
+        overrides = OverrideLedger(self._database, self._app.window_marking(self._database), self._actor)
+        return WindowOperations(overrides, plan, self.keys, self._reporting, self._channel_names)
 
     @cached_property
     def users(self) -> "UserOperations":

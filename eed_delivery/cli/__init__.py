@@ -22,6 +22,7 @@ commands:
 - `channels`            channel kinds, list, show, create, edit, check, hold, release, remove
 - `holding`             hold add, list, release
 - `pacing`              pace show, set, clear
+- `windows`             window list, override, end
 - `suppression`         suppression list, add, remove
 - `suppression_moving`  suppression import, export
 - `persons`             person show, erase
@@ -124,6 +125,7 @@ COMMANDS = {
     "channel": "channels:channel",
     "hold": "holding:hold",
     "pace": "pacing:pace",
+    "window": "windows:window",
     "suppression": "suppression_moving:suppression",
     "person": "persons:person",
     "alerts": "alerting:alerts",

@@ -97,6 +97,10 @@ def _show_job(session: Session, view: JobView) -> None:
         screen.line("unwatched, so bounces and complaints do not pause it")
     finished = f"finished {both_times(report.finished_at)}" if report.finished_at else "not finished"
     screen.line(f"registered {both_times(report.created_at)}, {finished}")
+    if report.window is not None:
+        word, then = ("open", "closes") if report.window.is_open else ("closed", "opens")
+        changes = both_times(report.window.changes_at)
+        screen.line(f"send window {word}, {f'{then} {changes}' if changes else f'never {then}'}")
     if view.waiting is not None:
         screen.line(f"{SCHEDULED} for {scheduled(view.waiting)}")
     screen.line(_rates(view))

@@ -28,6 +28,7 @@ The pages:
 - `suppressions`   addresses that are not mailed
 - `unsuppressing`  take an address off that list
 - `settings`       the pace, and what is held
+- `windows`        overrides of send windows
 - `people`         users, API tokens and sessions
 - `audit`          who did what, and the end of its chain
 - `long_acts`      operations, with their progress, and approvals

@@ -26,6 +26,7 @@ from eed_delivery.console import (
     suppressions,
     tonight,
     unsuppressing,
+    windows,
 )
 from eed_delivery.console.login import LoginPages
 from eed_delivery.console.problem_pages import problem_page
@@ -47,7 +48,8 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
     routes = PageRoutes(blueprint)
     looks = (tonight, jobs, job_decisions, one_job, emails, searching, previewing, resending)
-    for subject in (*looks, channels, channel_changes, dead_letters, processes, long_acts, audit, settings, people):
+    before = (*looks, channels, channel_changes, dead_letters, processes, long_acts, audit)
+    for subject in (*before, settings, windows, people):
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))
     entries = Seal(parts.secret, "suppressions")

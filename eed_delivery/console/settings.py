@@ -1,4 +1,4 @@
-"""Settings: the pace, what is held, and who may use the pages and the API."""
+"""Settings: the pace, what is held, send windows, and who may use the pages and the API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,7 @@ from eed_delivery.console.routes import BOTH, PageRoutes
 from eed_delivery.operations.holds import HoldRequest, HoldScope, called, hold_target
 from eed_delivery.operations.paces import FASTEST, TOGETHER, PaceRequest
 from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.windows import called_window
 from eed_delivery.operators.shell import caller_now, operations_now
 
 SECTION = "Settings"
@@ -42,12 +43,13 @@ def _add_settings(routes: PageRoutes) -> None:
         "/settings",
         Right.VIEW,
         section=SECTION,
-        command=("pace show", "hold list", "user list", "token list", "session list"),
-        call=tuple(f"GET /api/v1/{name}" for name in ("pace", "holds", "users", "tokens", "sessions")),
+        command=("pace show", "hold list", "window list", "user list", "token list", "session list"),
+        call=tuple(f"GET /api/v1/{name}" for name in ("pace", "holds", "windows", "users", "tokens", "sessions")),
     )
     def settings() -> Response:
         operations = operations_now()
         facts: dict[str, Any] = {"pace": operations.paces.view(), "holds": operations.holds.all(), "called": called}
+        facts |= {"windows": operations.windows.view(), "called_window": called_window}
         if caller_now().may(Right.ADMIN):
             people, tokens = operations.users.all(), operations.tokens.all()
             facts |= {"people": people, "tokens": tokens, "sessions": operations.sessions.all()}

@@ -11,6 +11,8 @@ from eed_delivery.ledger.audit_chain import head_in
 from eed_delivery.ledger.long_acts.long_act import LongActState
 from eed_delivery.ledger.schema import eed_email, eed_job, eed_operation, eed_suppression, eed_webhook
 from eed_delivery.ledger.webhooks.outbox import WAITING
+from eed_delivery.ledger.windows.is_open import WINDOW_IS_SHUT
+from eed_delivery.model import JobState
 
 MOST_JOBS = 50
 MOST_EMAILS = 5_000_000
@@ -21,11 +23,12 @@ MOST_ROWS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class LedgerCounts:
-    """`job_emails` is by the job's key and the email's state, `jobs` by state. Both are about unfinished jobs. None:
-    there is more than is counted."""
+    """`job_emails` is by the job's key and the email's state, `jobs` by state. Both are about unfinished jobs.
+    `window_closed` are active jobs that wait for their send window. None: there is more than is counted."""
 
     job_emails: dict[tuple[str, str], int]
     jobs: dict[str, int]
+    window_closed: int
     suppressions: dict[str, int] | None
     webhooks_waiting: int | None
     operations_running: int
@@ -45,6 +48,7 @@ class FiguresLedger:
 
 def _counts(c: Connection) -> LedgerCounts:
     unfinished = eed_job.c.finished_at.is_(None)
+    shut = select(func.count()).where(unfinished, eed_job.c.state == JobState.ACTIVE, WINDOW_IS_SHUT)
     by_state = select(eed_job.c.state, func.count()).where(unfinished).group_by(eed_job.c.state)
     sources = select(eed_suppression.c.source).limit(MOST_ROWS + 1).subquery()
     by_source = select(sources.c.source, func.count()).group_by(sources.c.source)
@@ -55,6 +59,7 @@ def _counts(c: Connection) -> LedgerCounts:
     return LedgerCounts(
         _of_jobs(c),
         _pairs(c, by_state),
+        int(c.execute(shut).scalar_one()),
         suppressions if sum(suppressions.values()) <= MOST_ROWS else None,
         webhooks if webhooks <= MOST_ROWS else None,
         int(c.execute(running).scalar_one()),

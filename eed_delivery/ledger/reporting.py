@@ -15,6 +15,7 @@ from eed_delivery.events import DeliveryOutcome
 from eed_delivery.ledger.publishing.enlisting import SHOWN_LENGTH
 from eed_delivery.ledger.resends import resends_of
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_refusal
+from eed_delivery.ledger.windows.reading import AS_OF, JobWindow, window_of
 from eed_delivery.model import DEFAULT_CHANNEL, END_STATES, LARGEST_KEY, OPEN_STATES, EmailState, JobState, content_key
 from eed_delivery.source.keys import same_bytes
 
@@ -27,8 +28,8 @@ _BY_STATE, _BY_OUTCOME = "eed_email_by_job_state", "eed_email_by_job_outcome"
 RECENT_SECONDS = 60.0
 TRIES_LOOKED_AT = 20_000
 _RUNNING = -seconds_until(eed_job.c.created_at)
-DURATIONS = (_RUNNING.label("running"), (seconds_until(eed_job.c.finished_at) + _RUNNING).label("took"))
-"""How long a job has been running, and how long it took, as `job_report` reads them."""
+DURATIONS = (_RUNNING.label("running"), (seconds_until(eed_job.c.finished_at) + _RUNNING).label("took"), AS_OF)
+"""How long a job has been running, how long it took, and the time now, as `job_report` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class JobReport:
     archive: bool = False
     """Whether copies of its emails are wanted."""
     channel: str = DEFAULT_CHANNEL
+    window: JobWindow | None = None
+    """When it may leave. None: at any time, or it has finished."""
 
     @property
     def done(self) -> int:
@@ -409,6 +412,7 @@ def job_report(row: Row[*tuple[Any, ...]], counts: Mapping[str, int]) -> JobRepo
         differences=row.differences,
         archive=bool(row.archive),
         channel=row.channel,
+        window=window_of(row) if row.finished_at is None else None,
     )
 
 

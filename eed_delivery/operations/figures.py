@@ -42,6 +42,7 @@ class LedgerFigure:
 FIGURES = (
     LedgerFigure("eed_job_emails", "Emails of an unfinished job, by state.", ("job", "state"), "Count"),
     LedgerFigure("eed_jobs", "Unfinished jobs, by state.", ("state",), "Count"),
+    LedgerFigure("eed_jobs_window_closed", "Active jobs whose send window is closed.", (), "Count"),
     LedgerFigure("eed_oldest_queued_seconds", "For how long the oldest queued email has been due.", (), "Seconds"),
     LedgerFigure(
         "eed_silence_seconds", "For how long nothing has been sent although something could have been.", (), "Seconds"
@@ -121,6 +122,7 @@ class LedgerFigures:
         found: dict[str, Values] = {
             "eed_job_emails": {labels: float(count) for labels, count in emails.items()},
             "eed_jobs": {(state,): float(count) for state, count in counts.jobs.items()},
+            "eed_jobs_window_closed": {(): float(counts.window_closed)},
             "eed_processes": {labels: float(count) for labels, count in alive.items()},
             "eed_operations_running": {(): float(counts.operations_running)},
             "eed_audit_head_sequence": {(): float(counts.audit_head)},

@@ -15,13 +15,15 @@ from eed_delivery.reports.moments import when
 
 
 class StandingKind(StrEnum):
-    """How a job stands. For MOVES and WAITS there is nothing to do."""
+    """How a job stands. For MOVES, WAITS and WINDOW_CLOSED there is nothing to do."""
 
     MOVES = "moves"
     PAUSED = "paused"
     NO_CHANNEL = "no_channel"
     ENDING = "ending"
     HELD = "held"
+    EXPIRES_UNSENT = "expires_unsent"
+    WINDOW_CLOSED = "window_closed"
     EXPIRED = "expired"
     BREAKER = "breaker"
     NO_WORKER = "no_worker"
@@ -30,7 +32,8 @@ class StandingKind(StrEnum):
     WAITS = "waits"
 
 
-NEEDS_SOMEBODY = frozenset(StandingKind) - {StandingKind.MOVES, StandingKind.WAITS, StandingKind.ENDING}
+GOES_ON = (StandingKind.MOVES, StandingKind.WAITS, StandingKind.ENDING, StandingKind.WINDOW_CLOSED)
+NEEDS_SOMEBODY = frozenset(StandingKind) - {*GOES_ON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class ServiceFacts:
 
 def standing_of(job: CountedJob, facts: ServiceFacts) -> JobStanding:
     """The first reason that fits. A job that has finished is none of this function's."""
-    return _decided(job, facts) or _held(job, facts) or _of_processes(job, facts) or _moving(job)
+    return _decided(job, facts) or _held(job, facts) or _shut(job) or _of_processes(job, facts) or _moving(job)
 
 
 def _decided(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
@@ -105,6 +108,23 @@ def _expired(job: CountedJob) -> JobStanding | None:
         return None
     why = f"It has expired at {when(job.expires_at)}. The sweeper ends its unsent emails."
     return JobStanding(StandingKind.EXPIRED, why)
+
+
+def _shut(job: CountedJob) -> JobStanding | None:
+    window = job.report.window
+    if window is None or window.is_open or job.report.balanced:
+        return None
+    if window.changes_at is None:
+        why = "It stands still: its send window never opens, by what is configured."
+        return JobStanding(StandingKind.EXPIRES_UNSENT, why, _OVERRIDE)
+    why = f"It stands still: its send window is closed until {when(window.changes_at)}."
+    if window.opens_after(job.expires_at):
+        why = f"{why} It expires at {when(job.expires_at)}, and will expire unsent."
+        return JobStanding(StandingKind.EXPIRES_UNSENT, why, _OVERRIDE)
+    return JobStanding(StandingKind.WINDOW_CLOSED, why)
+
+
+_OVERRIDE = "Override its send window, or correct the windows."
 
 
 def _of_processes(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:

@@ -37,6 +37,7 @@ from eed_delivery.operations.submitting.uploading import Uploading
 from eed_delivery.operations.suppression.listing import Suppression
 from eed_delivery.operations.suppression.moving import SuppressionMoving
 from eed_delivery.operations.tonight import TonightQueries
+from eed_delivery.operations.windows import WindowOperations
 
 
 class PersonsOperations(Protocol):
@@ -72,6 +73,8 @@ class PersonsOperations(Protocol):
     def submission_orders(self) -> SubmissionOrders: ...
     @property
     def paces(self) -> PaceOperations: ...
+    @property
+    def windows(self) -> WindowOperations: ...
     @property
     def suppression(self) -> Suppression: ...
     @property

@@ -146,7 +146,10 @@ def _refused(error: EedError) -> HttpProblem | None:
 def _facts(error: EedError) -> Mapping[str, Any]:
     at = error.scheduled_at if isinstance(error, NudgeRefusal | JobWaits) else None
     facts = {"scheduled_for": f"{at.isoformat(timespec='seconds')}Z"} if at is not None else {}
-    return {**facts, "why": error.why.value} if isinstance(error, NudgeRefusal) else facts
+    if not isinstance(error, NudgeRefusal):
+        return facts
+    opens = {} if error.opens_at is None else {"opens_at": f"{error.opens_at.isoformat(timespec='seconds')}Z"}
+    return {**facts, **opens, "why": error.why.value}
 
 
 def gone(error: Exception) -> HttpProblem:

@@ -54,6 +54,7 @@ PAGES = (
     ConsolePage("take off the list", "/suppressions/remove", empty=True),
     ConsolePage("settings", "/settings", empty=True),
     ConsolePage("set the pace", "/settings/pace", empty=True),
+    ConsolePage("override send windows", "/windows/override", empty=True),
     ConsolePage("stop sending", "/holds/add", empty=True),
     ConsolePage("hold", "/holds/7"),
     ConsolePage("add a user", "/settings/users/add", empty=True),

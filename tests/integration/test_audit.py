@@ -47,6 +47,7 @@ from eed_delivery.operations.suppression.listing import EntriesRequest, RemoveRe
 from eed_delivery.operations.suppression.moving import ImportRequest, UploadedEntries
 from eed_delivery.operations.text_files.csv_rows import Form
 from eed_delivery.operations.text_files.reading import TextFile, read_text
+from eed_delivery.operations.windows import EndRequest, OverrideRequest, WindowScope, WindowTarget
 from eed_delivery.pseudonyms import Pseudonyms
 from tests.command_line import CommandLine
 from tests.operating import operations_over
@@ -71,6 +72,8 @@ url = "{url}"
 reports_directory = "/nonexistent"
 second_person = ["cancel"]
 cancel_alone_max = 1000
+[send_windows.category.night]
+open = {{ from = "22:00", to = "06:00", zone = "UTC" }}
 """
 
 
@@ -271,6 +274,14 @@ def clear_pace(place: Place) -> Callable[[], object]:
     place.operations.paces.set(PaceRequest("default", 50.0, "the relay asks for it"))
     place.forget()
     return lambda: place.operations.paces.set(PaceRequest("default", None, "it may be fast again"))
+
+
+def end_override(place: Place) -> Callable[[], object]:
+    target = WindowTarget(WindowScope.CATEGORY, "night")
+    place.operations.windows.override(OverrideRequest(target, "tonight", 3600.0))
+    place.world.execute("UPDATE eed_window_override SET until_at = '2999-01-01 00:00:00.000000'")
+    place.forget()
+    return lambda: place.operations.windows.end(EndRequest(target, "all is sent"))
 
 
 BEFORE_ITS_TIME = {"state": "waits for its time"}
@@ -712,6 +723,22 @@ ACTS: Mapping[str, Case] = {
     "paces.set to none": Case(
         ActKind.PACE_CLEAR, clear_pace, ActObject.CHANNEL, "default", {"reason": "it may be fast again"}
     ),
+    "windows.override": Case(
+        ActKind.WINDOW_OVERRIDE,
+        lambda place: (
+            lambda: place.operations.windows.override(OverrideRequest(WindowTarget(WindowScope.ALL), "tonight", 3600.0))
+        ),
+        ActObject.CHANNEL,
+        "*",
+        {"reason": "tonight", "after": {"until_seconds": 3600}},
+    ),
+    "windows.end": Case(
+        ActKind.WINDOW_END,
+        end_override,
+        ActObject.CATEGORY,
+        "night",
+        {"reason": "all is sent", "before": {"reason": "tonight", "until": "2999-01-01 00:00:00Z"}},
+    ),
     # reads of personal data
     "reporting.begin": job_case(ActKind.REPORT, report, after={"format": "csv", "opens": True}),
     "emails.each": job_case(
@@ -811,6 +838,8 @@ EXEMPT: Mapping[str, str] = {
     "holds.on_wire": _COUNTS,
     "holds.leaving": _COUNTS,
     "paces.view": "paces and processes",
+    "windows.view": "windows and overrides",
+    "windows.numbered": "an override",
     "long_acts.preview": _COUNTS,
     "long_acts.page": _COUNTS,
     "long_acts.view": _COUNTS,

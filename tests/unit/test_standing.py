@@ -9,6 +9,7 @@ import pytest
 from eed_delivery.ledger.acts import ActKind, ActReport
 from eed_delivery.ledger.holds.ledger import StoredHold
 from eed_delivery.ledger.reporting import JobReport
+from eed_delivery.ledger.windows.reading import JobWindow
 from eed_delivery.ledger.workers import SeenProcess
 from eed_delivery.model import EmailState, HoldScope, HoldTarget, JobState
 from eed_delivery.operations.job_counts import CountedJob
@@ -33,6 +34,10 @@ def job(state: JobState = JobState.ACTIVE, *, reason: str | None = None, **count
 
 def facts(*alive: SeenProcess, holds: tuple[StoredHold, ...] = (), stops: Any = ()) -> ServiceFacts:
     return ServiceFacts(alive, holds, dict(stops))
+
+
+def with_window(job: CountedJob, window: JobWindow) -> CountedJob:
+    return replace(job, report=replace(job.report, window=window))
 
 
 ANNA = {42: ActReport(AT, ActKind.PAUSE, "anna", None, "wrong rate")}
@@ -70,6 +75,20 @@ WAITING = job(queued=5, sent=5)
             StandingKind.EXPIRED,
             "2026-11-30T02:14:00Z",
         ),
+        (
+            with_window(WAITING, JobWindow(False, AT)),
+            facts(*ALL_WELL),
+            StandingKind.WINDOW_CLOSED,
+            "It stands still: its send window is closed until 2026-11-30T02:14:00Z.",
+        ),
+        (with_window(WAITING, JobWindow(True, AT)), facts(*ALL_WELL), StandingKind.MOVES, "12.5 emails a second."),
+        (
+            replace(with_window(WAITING, JobWindow(False, AT)), expires_at=AT),
+            facts(*ALL_WELL),
+            StandingKind.EXPIRES_UNSENT,
+            "It expires at 2026-11-30T02:14:00Z, and will expire unsent.",
+        ),
+        (with_window(WAITING, JobWindow(False, None)), facts(*ALL_WELL), StandingKind.EXPIRES_UNSENT, "never opens"),
         (WAITING, facts(process("publisher")), StandingKind.NO_WORKER, "No worker of its channel default is alive."),
         (WAITING, facts(process("worker", sending=True, channel="other")), StandingKind.NO_WORKER, "is alive"),
         (
@@ -90,4 +109,5 @@ def test_the_first_reason_that_fits(job: CountedJob, facts: ServiceFacts, standi
     found = standing_of(job, facts)
     assert found.standing is standing
     assert words in found.why
-    assert found.needs_somebody == (standing not in (StandingKind.MOVES, StandingKind.WAITS, StandingKind.ENDING))
+    goes_on = (StandingKind.MOVES, StandingKind.WAITS, StandingKind.ENDING, StandingKind.WINDOW_CLOSED)
+    assert found.needs_somebody == (standing not in goes_on)

@@ -78,15 +78,15 @@ class OverrideLedger:
         self._marking.mark_all()
         return next((one for one in self.all() if one.target == target), None)
 
-    def end(self, override_id: int, reason: str | None) -> StoredOverride | None:
-        """End an override. Windows count again. Returns it, or None if there is none of this number."""
+    def end(self, target: WindowTarget, reason: str) -> StoredOverride | None:
+        """End the override of a target. Windows count again. Returns it, or None if there is none."""
         operation = new_operation()
 
         def work(c: Connection) -> StoredOverride | None:
             in_turn(c, DUTY)
-            before = next(iter(_read(c, (_o.override_id == override_id) & LASTS)), None)
+            before = next(iter(_read(c, _is(target) & LASTS)), None)
             if before is not None:
-                c.execute(delete(eed_window_override).where(_o.override_id == override_id))
+                c.execute(delete(eed_window_override).where(_is(target)))
                 was = {"reason": before.reason, "until": f"{before.until_at}Z"}
                 act = _act(c, ActKind.WINDOW_END, before.target, reason, operation)
                 note(c, self._who, Act(**act, before=was))  # type: ignore[arg-type]
