@@ -125,6 +125,18 @@ def test_a_window_closes_to_the_email(world: World) -> None:
     assert house.published() == []
 
 
+def test_a_shut_job_is_not_leased_and_one_that_closes_while_it_is_leased_is_not_published(world: World) -> None:
+    house = Installation(world, plan(opened(world)))
+    world.add_job()
+    house.enlist()
+    jobs = house.publisher.lease(new_token(), 60, 50, 0)
+    assert len(house.publisher.pending(jobs, 10)) == 1
+    close(world)
+    assert house.publisher.pending(jobs, 10) == []
+    house.publisher.let_go(jobs)
+    assert house.publisher.lease(new_token(), 60, 50, 0) == []
+
+
 @pytest.mark.parametrize(
     ("columns", "is_open"),
     [
