@@ -295,7 +295,8 @@ class App:
     def _publisher_of(self, channel: Channel, queue: Queue) -> Publisher:
         self.make_queues(channel)
         database = self.database()
-        ledger = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
+        windows = self.window_marking(database, channel)
+        ledger = PublishingLedger(database, self.source, self.outbox, windows=windows)
         served = ServedChannels(channel.name)
         renderer = self.message_maker(channel)
         return Publisher(
@@ -342,11 +343,12 @@ class App:
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
         return Retention(ledger, self.settings.sweeper.interval_seconds)
 
-    def window_marking(self, database: Database) -> WindowMarking:
-        """What writes into jobs when they may leave."""
+    def window_marking(self, database: Database, channel: Channel | None = None) -> WindowMarking:
+        """What writes into jobs when they may leave. `channel`: the one whose publisher asks."""
         directory = self.channel_directory(ChannelLedger(database))
         plan = partial(_plan, self.settings, directory)
-        return WindowMarking(database, plan, is_configured=has_windows(self.settings))
+        of_channel = channel is not None and bool(channel.send_windows.open)
+        return WindowMarking(database, plan, is_configured=of_channel or has_windows(self.settings))
 
     def window_sweep(self) -> WindowSweep:
         """What keeps the spans of jobs up to date."""
