@@ -52,6 +52,7 @@ class JobWindowAnswer(Told):
 
     is_open: bool
     changes_at: Utc | None
+    is_known: bool = Field(description="False: when it opens is not calculated yet.")
 
 
 class JobAnswer(Told):

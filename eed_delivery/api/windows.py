@@ -59,6 +59,7 @@ class OverrideAnswer(Told):
     who: str
     set_at: Utc
     until_at: Utc
+    jobs: int = Field(description="Unfinished jobs that it concerns.")
 
 
 class WindowsAnswer(Told):
@@ -126,4 +127,5 @@ def _override(one: StoredOverride) -> OverrideAnswer:
         who=one.who,
         set_at=one.set_at,
         until_at=one.until_at,
+        jobs=one.jobs,
     )

@@ -19,7 +19,7 @@ from eed_delivery.app.aws_clients import AwsClients
 from eed_delivery.app.channel_surroundings import ChannelSurroundings, SesRate
 from eed_delivery.app.database import open_database
 from eed_delivery.app.manifests import has_manifests, note_unusable, putter
-from eed_delivery.app.send_windows import has_windows, plan_of
+from eed_delivery.app.send_windows import has_windows, plan_of, windows_digest
 from eed_delivery.channels.channel import Channel
 from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.of_file import channels_of
@@ -105,6 +105,8 @@ log = structlog.get_logger(__name__)
 
 SIDE_CONNECTIONS = 4
 """Database connections of a worker process beside one a thread: keeper, heartbeat, pause, ping."""
+PLAN_SECONDS = 3.0
+"""How long the send windows of channels in the ledger are kept before they are read again."""
 LEASE_MARGIN_SECONDS = 30.0
 """How much longer the lease on the wire is than the longest send."""
 ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
@@ -348,7 +350,9 @@ class App:
         directory = self.channel_directory(ChannelLedger(database))
         plan = partial(_plan, self.settings, directory)
         of_channel = channel is not None and bool(channel.send_windows.open)
-        return WindowMarking(database, plan, is_configured=of_channel or has_windows(self.settings))
+        counts = of_channel or has_windows(self.settings)
+        digest = windows_digest(self.settings)
+        return WindowMarking(database, plan, is_configured=counts, digest=digest, keep_seconds=PLAN_SECONDS)
 
     def window_sweep(self) -> WindowSweep:
         """What keeps the spans of jobs up to date."""
@@ -391,7 +395,7 @@ class App:
         return ComparingLedger(database, SourceComparison(self.settings.source))
 
     def _reconciling(self, database: Database, who: Actor = SERVICE) -> ReconcilingLedger:
-        publishing = PublishingLedger(database, self.source, self.outbox)
+        publishing = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
         return ReconcilingLedger(database, self.source, publishing, who=who)
 
     def job_watch(self) -> JobWatch | None:

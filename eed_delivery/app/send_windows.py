@@ -1,5 +1,7 @@
 """The send windows that are configured: those of the file, and those of channels that were created at run time."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 
 from eed_delivery.channels.channel import Channel
@@ -17,6 +19,14 @@ def plan_of(settings: Settings, channels: Mapping[str, Channel]) -> WindowPlan:
         ignoring=frozenset(name for name, one in categories.items() if one.ignore),
         of_jobs=bool(settings.source.job.send_window),
     )
+
+
+def windows_digest(settings: Settings) -> str:
+    """The same on all hosts whose files have the same windows. Those of the ledger's channels are the same anyway."""
+    channels = {name: channel.send_windows for name, channel in settings.channel.items()}
+    given = [settings.send_windows, settings.transport.send_windows, *(channels[name] for name in sorted(channels))]
+    facts = [[one.model_dump(mode="json") for one in given], sorted(channels), bool(settings.source.job.send_window)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def has_windows(settings: Settings) -> bool:

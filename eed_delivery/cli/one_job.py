@@ -15,6 +15,7 @@ from eed_delivery.hints import key_words
 from eed_delivery.model import DEFAULT_CHANNEL, EmailState, JobState
 from eed_delivery.operations.emails import NO_WORD_YET
 from eed_delivery.operations.jobs import JobArchive, JobEngagement, JobReport, JobRequest, JobView
+from eed_delivery.operations.windows import JobWindow
 from eed_delivery.reports.moments import both_times
 from eed_delivery.reports.served import REFUSED, Served
 from eed_delivery.reports.tracked import NOT_TRACKED
@@ -98,9 +99,7 @@ def _show_job(session: Session, view: JobView) -> None:
     finished = f"finished {both_times(report.finished_at)}" if report.finished_at else "not finished"
     screen.line(f"registered {both_times(report.created_at)}, {finished}")
     if report.window is not None:
-        word, then = ("open", "closes") if report.window.is_open else ("closed", "opens")
-        changes = both_times(report.window.changes_at)
-        screen.line(f"send window {word}, {f'{then} {changes}' if changes else f'never {then}'}")
+        screen.prose(f"send window {_window(report.window)}")
     if view.waiting is not None:
         screen.line(f"{SCHEDULED} for {scheduled(view.waiting)}")
     screen.line(_rates(view))
@@ -122,6 +121,15 @@ def _show_job(session: Session, view: JobView) -> None:
     _show_acts(session, view)
     _show_doubts(session, view)
     _show_next(session, report)
+
+
+def _window(window: JobWindow) -> str:
+    word, then = ("open", "closes") if window.is_open else ("closed", "opens")
+    if not window.is_known:
+        return "closed, and its opening is not calculated yet"
+    if window.problem and window.changes_at is None:
+        return f"closed, because the job's own cannot be used: {window.problem}"
+    return f"{word}, {then} {both_times(window.changes_at)}" if window.changes_at else f"{word}, never {then}"
 
 
 def _rates(view: JobView) -> str:

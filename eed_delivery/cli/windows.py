@@ -96,6 +96,7 @@ def override(
         session.screen.json(_override_record(found))
     else:
         session.screen.line(f"{called_window(target)} is open until {both_times(found.until_at)}")
+        session.screen.line(f"unfinished jobs of it: {found.jobs:,}")
 
 
 @window.command()

@@ -18,7 +18,7 @@ def clashes(settings: Settings) -> Iterator[Clash]:
     """Every pair of settings that cannot work together."""
     checks: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_leases, _retries, _stop, _queue, _aws, _rate)
     checks += (_archives, _smtp, _database, _sizes, _reconciling, _bounces, _watch, _web, _webhooks, _privacy)
-    checks += (_kept_too_short, _operators, _sign_on)
+    checks += (_windows, _kept_too_short, _operators, _sign_on)
     for check in checks:
         yield from check(settings)
     yield from alert_clashes(settings)
@@ -275,6 +275,15 @@ def _web(settings: Settings) -> Iterator[Clash]:
             ("web.unsubscribe", "rendering.list_unsubscribe"),
             "both give an https address for List-Unsubscribe, and one click needs exactly one (RFC 8058, section 3.1)",
             "Remove the https address from rendering.list_unsubscribe. A mailto address may stay.",
+        )
+
+
+def _windows(settings: Settings) -> Iterator[Clash]:
+    if settings.send_windows.category and not (settings.source.job.category or settings.source.job.category_value):
+        yield Clash.of(
+            ("send_windows.category", "source.job.category"),
+            "categories have windows, but no job has a category",
+            "Name the column in source.job.category, or set source.job.category_value.",
         )
 
 

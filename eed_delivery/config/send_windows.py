@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from eed_delivery.config.formats import mistake
 from eed_delivery.config.section import Section
@@ -13,6 +13,16 @@ from eed_delivery.send_windows.rules import DAYS, SendWindows, WindowRule
 MIDNIGHT = "24:00"
 _HOURS = 'Give hours and minutes in quotes, like "08:00", or "24:00" for the end of the day.'
 _ZONES = "Give a name of the IANA time zone database, like Europe/Berlin. The host needs its package tzdata."
+
+
+_NO_ZONES = ("localtime", "posixrules", "Factory")
+"""Files beside the zones. What they say is another thing on each host, or nothing."""
+CATEGORY_LENGTH = 191
+
+
+def _category(name: str) -> str:
+    """As a job's category is kept."""
+    return name.strip()[:CATEGORY_LENGTH].rstrip()
 
 
 def _one_or_more(given: Any) -> Any:
@@ -29,14 +39,14 @@ def _clock(given: Any) -> Any:
     if isinstance(given, time):
         given = given.strftime("%H:%M" if given.replace(second=0, microsecond=0) == given else "%H:%M:%S.%f")
     try:
-        if given != MIDNIGHT:
-            datetime.strptime(given, "%H:%M")  # noqa: DTZ007 - only its form counts
+        return given if given == MIDNIGHT else datetime.strptime(given, "%H:%M").strftime("%H:%M")  # noqa: DTZ007
     except (ValueError, TypeError):
         raise mistake(f"{given!r} is not a time of day", _HOURS) from None
-    return given if given == MIDNIGHT else given.zfill(5)
 
 
 def _zone(given: Any) -> Any:
+    if isinstance(given, str) and (given in _NO_ZONES or given.startswith(("posix/", "right/"))):
+        raise mistake(f"there is no time zone {given!r}", _ZONES)
     try:
         return ZoneInfo(given).key
     except (ValueError, OSError, TypeError, AttributeError):  # ZoneInfoNotFoundError is a KeyError
@@ -124,7 +134,7 @@ class CategoryWindows(WindowSettings):
 class SendWindowsSettings(WindowSettings):
     """When emails may leave, of the whole installation and by category."""
 
-    category: dict[str, CategoryWindows] = {}  # noqa: RUF012 - pydantic copies it
+    category: dict[Annotated[str, AfterValidator(_category)], CategoryWindows] = {}  # noqa: RUF012 - pydantic copies it
 
 
 NO_WINDOWS = WindowSettings()

@@ -51,7 +51,8 @@ def _add_overrides(routes: PageRoutes) -> None:
     def override_window() -> Response:
         def act(given: Mapping[str, str]) -> ActDone:
             found = _override(window_target(WindowScope(given["scope"]), given.get("subject", "")), given)
-            return ActDone(f"{called_window(found.target).capitalize()} is open for now.", SETTINGS.path)
+            said = f"{called_window(found.target).capitalize()} is open for now. Unfinished jobs of it: {found.jobs:,}."
+            return ActDone(said, SETTINGS.path)
 
         fields = (SCOPE, SUBJECT, REASON, ENDS)
         return confirmed(lambda: Confirmation("Override send windows", _WHAT, "Open it", SETTINGS, fields), act)

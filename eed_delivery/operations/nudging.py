@@ -96,7 +96,7 @@ class Nudging:
     def _must_be_open(self, key: str, job_id: int | None) -> None:
         job = None if job_id is None else self._lists.jobs(JobFilter(job_ids=[job_id]), 1)
         window = job[0].report.window if job else None
-        if not job or window is None or window.is_open:
+        if not job or window is None or window.is_open or not window.is_known:
             return
         opens = "never opens" if window.changes_at is None else f"opens at {when(window.changes_at)}"
         what, do = f"job {key} is registered, and its send window {opens}", "It goes on by itself then."

@@ -65,7 +65,7 @@ class ServiceFacts:
 
 def standing_of(job: CountedJob, facts: ServiceFacts) -> JobStanding:
     """The first reason that fits. A job that has finished is none of this function's."""
-    return _decided(job, facts) or _held(job, facts) or _shut(job) or _of_processes(job, facts) or _moving(job)
+    return _decided(job, facts) or _held(job, facts) or _closed(job, facts) or _of_processes(job, facts) or _moving(job)
 
 
 def _decided(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
@@ -110,10 +110,18 @@ def _expired(job: CountedJob) -> JobStanding | None:
     return JobStanding(StandingKind.EXPIRED, why)
 
 
-def _shut(job: CountedJob) -> JobStanding | None:
+def _closed(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
     window = job.report.window
     if window is None or window.is_open or job.report.balanced:
         return None
+    if not window.is_known:
+        if facts.roles("sweeper"):
+            return JobStanding(StandingKind.WAITS, "When its send window opens is being calculated.")
+        why = "When its send window opens is not calculated, because no sweeper is alive."
+        return JobStanding(StandingKind.NO_SWEEPER, why, "Start the service.")
+    if window.problem and window.changes_at is None:
+        why = f"It stands still: its own send window cannot be used: {window.problem}."
+        return JobStanding(StandingKind.EXPIRES_UNSENT, why, "Override its send window.")
     if window.changes_at is None:
         why = "It stands still: its send window never opens, by what is configured."
         return JobStanding(StandingKind.EXPIRES_UNSENT, why, _OVERRIDE)

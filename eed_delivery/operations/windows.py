@@ -123,8 +123,8 @@ class WindowOperations:
                 else f"an override lasts {LONGEST_DAYS} days at most"
             )
             raise InvalidRequest(what, which="lasts")
-        self._must_have_a_window(request.target)
-        found = self._overrides.set(request.target, reason(request.reason), seconds)
+        target = self._with_a_window(request.target)
+        found = self._overrides.set(target, reason(request.reason), seconds)
         if found is None:
             raise WrongState("the override has ended already", which="override")
         return found
@@ -144,20 +144,23 @@ class WindowOperations:
             raise UnknownKey("there is no such override any more", which="override")
         return found
 
-    def _must_have_a_window(self, target: WindowTarget) -> None:
+    def _with_a_window(self, target: WindowTarget) -> WindowTarget:
+        """The target as the ledger has it."""
         if self._plan().is_empty:
             raise WrongState("no send window is configured: jobs leave at any time", which="send_windows")
         if target.scope is WindowScope.CHANNEL and target.subject not in (known := self._channels()):
             raise unknown_channel(target.subject, known)
         if target.scope is WindowScope.JOB:
-            self._must_be_of_a_window(target.subject)
+            return WindowTarget(target.scope, self._key_of(target.subject))
+        return target
 
-    def _must_be_of_a_window(self, key: str) -> None:
+    def _key_of(self, key: str) -> str:
         job: JobReport | None = self._reporting.job(self._keys.job_id(key))
         if job is None or job.finished_at is not None:
             raise WrongState(f"job {key} has finished", which=f"job {key}")
         if job.window is None:
             raise WrongState(f"no send window concerns job {key}: it leaves at any time", which=f"job {key}")
+        return job.key
 
 
 def _views(plan: WindowPlan, now: datetime) -> Iterator[WindowView]:

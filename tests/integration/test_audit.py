@@ -74,6 +74,8 @@ second_person = ["cancel"]
 cancel_alone_max = 1000
 [send_windows.category.night]
 open = {{ from = "22:00", to = "06:00", zone = "UTC" }}
+[source.job]
+category = "category"
 """
 
 

@@ -226,7 +226,15 @@ JOBS = {
     "taken over": Case(enlisting.TAKEN_OVER, {"id": 1}, JOB, []),
     "next round": Case(
         publishing.NEXT_ROUND,
-        {"key": "1", "to_state": "active", "why": None, "left": None, "of_channel": "default", "own_window": None},
+        {
+            "key": "1",
+            "to_state": "active",
+            "why": None,
+            "left": None,
+            "of_channel": "default",
+            "own_window": None,
+            "spans_end": None,
+        },
         {**JOB, "finished_at": PAST},
         one_each(finished_at=None),
     ),
@@ -551,11 +559,12 @@ NO_SPANS = dict.fromkeys(("window_from", "window_until", "next_window_from", "ne
 
 
 def test_spans_are_written_into_the_jobs_that_are_named_and_of_the_channel_that_was_seen(world: World) -> None:
-    put(world, "eed_job", {"channel": "default"})
+    put(world, "eed_job", {"channel": "default", "rounds": 0})
     moment = datetime.fromisoformat("2100-01-01")
     values = dict.fromkeys(("begin", "end", "next_begin", "next_end"), moment)
-    assert fits(world, Case(windows.MARK, {"ids": [1], "of_channel": "letters", **values}, {}, [])) == 0
-    assert fits(world, Case(windows.MARK, {"ids": [1], "of_channel": "default", **values}, {}, [])) == 1
+    assert fits(world, Case(windows.MARK, {"ids": [1], "of_channel": "letters", "seen": 0, **values}, {}, [])) == 0
+    assert fits(world, Case(windows.MARK, {"ids": [1], "of_channel": "default", "seen": 1, **values}, {}, [])) == 0
+    assert fits(world, Case(windows.MARK, {"ids": [1], "of_channel": "default", "seen": 0, **values}, {}, [])) == 1
     assert world.execute("SELECT job_id FROM eed_job WHERE next_window_until IS NOT NULL") == [(1,)]
     put(world, "eed_job", NO_SPANS)
 

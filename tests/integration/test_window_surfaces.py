@@ -1,5 +1,6 @@
 """Send windows for people: the same by command, API and page, and each act in the audit."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def site(world: World, tmp_path: Path) -> Site:
     world.execute("DELETE FROM eed_window_override")
     opens = f'{{ from = "{OPENS:%H:%M}", to = "{CLOSES:%H:%M}", zone = "UTC" }}'
     more = f"[send_windows]\nopen = {opens}\n[send_windows.category.urgent]\nignore = true\n"
-    found = Site(world, tmp_path, more)
+    found = Site(world, tmp_path, f"{more}[source.job]\ncategory = 'category'\n")
     world.add_job()
     world.enlist()
     marking(found).mark_all()
@@ -68,11 +69,14 @@ def by_page(site: Site, path: str, **fields: str) -> None:
     assert site.ask("POST", path, urlencode(fields), media=FORM).status_code == 303
 
 
-SOON = {"open_until": (datetime.now(UTC) + HOUR).isoformat(), "reason": "tonight"}
+def soon() -> dict[str, str]:
+    return {"open_until": (datetime.now(UTC) + HOUR).isoformat(), "reason": "tonight"}
+
+
 OVERRIDES = {
     "cli": lambda site: by_command(site, "override", "--job", "1", "--for", "1h", "--reason", "tonight"),
-    "api": lambda site: by_api(site, "/windows", {"scope": "job", "subject": "1", **SOON}),
-    "api of the job": lambda site: by_api(site, "/jobs/1/window", SOON),
+    "api": lambda site: by_api(site, "/windows", {"scope": "job", "subject": "1", **soon()}),
+    "api of the job": lambda site: by_api(site, "/jobs/1/window", soon()),
     "page": lambda site: by_page(site, "/windows/override", scope="job", subject="1", reason="tonight", ends="3600"),
     "page of the job": lambda site: by_page(site, "/jobs/1/window", reason="tonight", ends="3600"),
 }
@@ -95,7 +99,7 @@ def test_an_override_opens_a_job_and_is_in_the_audit_the_same_from_each_surface(
     assert is_open(site)
     ((*row, after, job_id),) = site.world.execute(AUDIT)
     assert row == ["window_override", "job", "1", "tonight", 1]
-    assert (after.startswith('{"until_seconds": 3'), job_id) == (True, 1)
+    assert 0 < json.loads(after)["until_seconds"] <= 3600 and job_id == 1
 
 
 @pytest.mark.parametrize("surface", ENDS)
@@ -107,6 +111,28 @@ def test_the_end_of_an_override_shuts_the_job_at_once_the_same_from_each_surface
     assert not is_open(site)
     assert site.world.execute(AUDIT) == [("window_end", "job", "1", "done", 0, None, 1)]
     assert site.world.execute("SELECT * FROM eed_window_override") == []
+
+
+def test_an_end_that_is_refused_changes_no_job(site: Site, tmp_path: Path) -> None:
+    before = site.world.execute(SPANS)
+    (tmp_path / "other").mkdir()
+    other = Site(site.world, tmp_path / "other")  # a host without windows
+    with pytest.raises(WrongState):
+        other.operations.windows.end(EndRequest(WindowTarget(WindowScope.ALL), "r"))
+    assert site.world.execute(SPANS) == before
+
+
+def test_an_override_says_how_many_jobs_it_concerns(site: Site) -> None:
+    def opened_by(*words: str) -> str:
+        return site.cli.good("window", "override", *words, "--for", "1h", "--reason", "r")
+
+    assert "unfinished jobs of it: 0" in opened_by("--category", "urgnt")
+    assert "unfinished jobs of it: 1" in opened_by("--all")
+    listed = site.json("GET", "/api/v1/windows")["overrides"]
+    assert [(one["scope"], one["jobs"]) for one in listed] == [("all", 1), ("category", 0)]
+
+
+SPANS = "SELECT window_from, window_until, next_window_from, next_window_until FROM eed_job"
 
 
 def test_an_override_ends_by_itself(site: Site) -> None:

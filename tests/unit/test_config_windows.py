@@ -22,6 +22,8 @@ OPEN = {"from": "08:00", "to": "20:00", "zone": "Europe/Berlin"}
         ({"open": [{**OPEN, "zone": "Mars/Olympus"}]}, "there is no time zone 'Mars/Olympus'"),
         ({"open": [{**OPEN, "zone": "../../etc/passwd"}]}, "is not a time zone"),
         ({"open": [{**OPEN, "zone": ""}]}, "is not a time zone"),
+        ({"open": [{**OPEN, "zone": "localtime"}]}, "there is no time zone"),
+        ({"open": [{**OPEN, "zone": "right/UTC"}]}, "there is no time zone"),
         ({"open": [{**OPEN, "to": "8:00"}]}, "begins and ends at 08:00"),
         ({"open": [{**OPEN, "from": "24:00"}]}, "cannot begin at 24:00"),
         ({"open": [{**OPEN, "from": "8"}]}, "'8' is not a time of day"),
@@ -51,6 +53,17 @@ def test_windows_are_made_as_they_are_given() -> None:
     found = SendWindowsSettings.model_validate(given).made()
     assert found == SendWindows((monday,), frozenset([date(2026, 12, 25), date(2026, 12, 26)]))
     assert monday.words == "mon 08:00 to 24:00 Europe/Berlin"
+
+
+@pytest.mark.parametrize("given", ["8:5", "08:5", "8:05", "08:05"])
+def test_hours_and_minutes_may_have_one_digit(given: str) -> None:
+    (found,) = SendWindowsSettings.model_validate({"open": {**OPEN, "from": given}}).made().rules
+    assert found.opens == time(8, 5)
+
+
+def test_a_category_is_named_as_jobs_have_it() -> None:
+    found = SendWindowsSettings.model_validate({"category": {" letters ": {"ignore": True}}})
+    assert [*found.category] == ["letters"]
 
 
 def test_a_job_has_a_list_of_windows_or_a_table() -> None:

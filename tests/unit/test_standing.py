@@ -89,6 +89,24 @@ WAITING = job(queued=5, sent=5)
             "It expires at 2026-11-30T02:14:00Z, and will expire unsent.",
         ),
         (with_window(WAITING, JobWindow(False, None)), facts(*ALL_WELL), StandingKind.EXPIRES_UNSENT, "never opens"),
+        (
+            with_window(WAITING, JobWindow(False, None, is_known=False)),
+            facts(*ALL_WELL),
+            StandingKind.WAITS,
+            "is being calculated",
+        ),
+        (
+            with_window(WAITING, JobWindow(False, None, is_known=False)),
+            facts(process("publisher")),
+            StandingKind.NO_SWEEPER,
+            "no sweeper is alive",
+        ),
+        (
+            with_window(WAITING, JobWindow(False, None, problem="it is not JSON")),
+            facts(*ALL_WELL),
+            StandingKind.EXPIRES_UNSENT,
+            "its own send window cannot be used: it is not JSON.",
+        ),
         (WAITING, facts(process("publisher")), StandingKind.NO_WORKER, "No worker of its channel default is alive."),
         (WAITING, facts(process("worker", sending=True, channel="other")), StandingKind.NO_WORKER, "is alive"),
         (

@@ -1,6 +1,7 @@
 """The publisher's side of the ledger. It registers, leases and enlists jobs, and marks what the queue took."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any
@@ -27,7 +28,7 @@ from eed_delivery.ledger.publishing.scheduling import NO_LONGER_HELD_BACK
 from eed_delivery.ledger.publishing.served_channels import DEFAULT_ALONE, ChangedJob, JobHoldLedger, ServedChannels
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox, with_reason
-from eed_delivery.ledger.windows.is_open import HAS_SPANS, SHUT, WINDOW_IS_OPEN
+from eed_delivery.ledger.windows.is_open import HAS_SPANS, WINDOW_IS_OPEN
 from eed_delivery.ledger.windows.marking import WindowMarking, kept_window
 from eed_delivery.model import KEY_LENGTH, EmailState, HoldTarget, Job, JobState, ReadyJob, Ticket
 from eed_delivery.notices import Notice, NoticeKind
@@ -90,7 +91,10 @@ NEXT_ROUND = (
         *WATCHED_ANEW.items(),
         *UNMARKED.items(),
         (eed_job.c.send_window, bindparam("own_window")),
-        *SHUT.items(),
+        (eed_job.c.window_from, bindparam("spans_end")),
+        (eed_job.c.window_until, bindparam("spans_end")),
+        (eed_job.c.next_window_from, None),
+        (eed_job.c.next_window_until, None),
     )
 )
 
@@ -101,6 +105,8 @@ _INSERT_JOB = insert(eed_job).values(
     category=bindparam("of_category"),
     channel=bindparam("of_channel"),
     send_window=bindparam("own_window"),
+    window_from=bindparam("spans_end"),
+    window_until=bindparam("spans_end"),
     state=bindparam("new_state"),
     reason=bindparam("why"),
     expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
@@ -195,19 +201,15 @@ class PublishingLedger:
         new = [job for job in jobs if not job.again and unusable(job.key) is None]
         others = [job for job in jobs if job not in new]
         one_by_one = [] if not new or self._is_done(new, self._register_all) else new
-        refused = [
+        return [
             *(job for job in one_by_one if not self._is_done([job], self._register_all)),
             *(job for job in others if not self._is_done([job], self._register_other)),
         ]
-        if jobs:
-            self.look_at_windows()
-        return refused
 
     def register_one(self, job: ReadyJob) -> None:
         """As `register`, for one job. What the database refuses is raised."""
         registers = self._register_other if job.again or unusable(job.key) is not None else self._register_all
         registers([job])
-        self.look_at_windows()
 
     def _is_done(self, jobs: Sequence[ReadyJob], work: Callable[[Sequence[ReadyJob]], None]) -> bool:
         try:
@@ -231,6 +233,7 @@ class PublishingLedger:
         ids = self._database.run(work)
         for job in jobs:
             log.info("job_registered", job=str(job.key), job_id=ids[str(job.key)], **_name_of(job))
+        self._mark_windows(ids.values())
 
     def _register_other(self, jobs: Sequence[ReadyJob]) -> None:
         for job in jobs:
@@ -245,8 +248,8 @@ class PublishingLedger:
 
     def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> dict[str, int]:
         """The ledger's ids by the source's keys."""
-        ours = new_token()
-        c.execute(self._insert_job, [{**_new_job(job), "our_token": ours} for job in jobs])
+        ours, end = new_token(), self._end_of_spans()
+        c.execute(self._insert_job, [{**_new_job(job), "our_token": ours, "spans_end": end} for job in jobs])
         keys = [str(job.key) for job in jobs]
         columns = (eed_job.c.source_key, eed_job.c.job_id, eed_job.c.token, eed_job.c.state, eed_job.c.reason)
         found = c.execute(select(*columns).where(eed_job.c.source_key.in_(keys))).all()
@@ -288,6 +291,7 @@ class PublishingLedger:
             "left": job.expires_in_seconds,
             "of_channel": job.channel,
             "own_window": kept_window(job.send_window),
+            "spans_end": self._end_of_spans(),
         }
 
         operation = new_operation()
@@ -302,6 +306,7 @@ class PublishingLedger:
 
         if (job_id := self._database.did(work)) is not None:
             log.info("job_ready_again", job=str(job.key), job_id=job_id, **_name_of(job))
+            self._mark_windows([job_id])
 
     def _refuse_job(self, job: ReadyJob, why: str) -> None:
         """A job whose key cannot be kept. Its unsent emails are refused, and then the job itself."""
@@ -333,6 +338,14 @@ class PublishingLedger:
         ended = holds.end_expired()
         holds.mark()
         return ended
+
+    def _mark_windows(self, job_ids: Collection[int]) -> None:
+        if self._windows is not None:
+            self._windows.mark_jobs(job_ids)
+
+    def _end_of_spans(self) -> datetime | None:
+        """What a job is entered with. Where windows count, it waits until it has others."""
+        return None if self._windows is None else self._windows.until_of_new()
 
     def look_at_windows(self) -> None:
         """As `WindowMarking.mark_due`."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select
 
 from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
@@ -12,7 +12,7 @@ from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject, is_noted, new_operation, note
 from eed_delivery.ledger.duties import in_turn
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_job, eed_window_override
-from eed_delivery.ledger.windows.marking import DUTY, WindowMarking
+from eed_delivery.ledger.windows.marking import DUTY, WindowMarking, of_target
 from eed_delivery.model import WindowScope, WindowTarget
 
 WHO_LENGTH = 255
@@ -41,6 +41,8 @@ class StoredOverride:
     who: str
     set_at: datetime
     until_at: datetime
+    jobs: int
+    """Unfinished jobs that it concerns."""
 
 
 class OverrideLedger:
@@ -57,7 +59,7 @@ class OverrideLedger:
         return self._database.run(lambda c: _read(c, LASTS))
 
     def set(self, target: WindowTarget, reason: str, seconds: float) -> StoredOverride | None:
-        """Open a target for so many seconds from now on. Another override of it is replaced, and its number kept.
+        """Open a target for this many seconds from now on. Another override of it is replaced, and its number kept.
 
         None if it has ended meanwhile."""
         operation = new_operation()
@@ -75,7 +77,7 @@ class OverrideLedger:
             note(c, self._who, Act(**act, before=was, after={"until_seconds": round(seconds)}))  # type: ignore[arg-type]
 
         self._database.run(work)
-        self._marking.mark_all()
+        self._marking.mark_target(target)
         return next((one for one in self.all() if one.target == target), None)
 
     def end(self, target: WindowTarget, reason: str) -> StoredOverride | None:
@@ -93,7 +95,8 @@ class OverrideLedger:
             return before
 
         ended = self._database.did(work)
-        self._marking.mark_all()
+        if ended is not None:
+            self._marking.mark_target(target)
         return ended
 
     def end_expired(self) -> list[StoredOverride]:
@@ -120,9 +123,15 @@ def _read(c: Connection, which: ColumnElement[bool]) -> tuple[StoredOverride, ..
     names = ("override_id", "scope", "subject", "reason", "who", "set_at", "until_at")
     statement = select(*(_o[name] for name in names)).where(which).order_by(_o.scope, _o.subject)
     return tuple(
-        StoredOverride(row.override_id, WindowTarget(WindowScope(row.scope), row.subject), *row[3:])
-        for row in c.execute(statement)
+        StoredOverride(row.override_id, target, row.reason, row.who, row.set_at, row.until_at, _concerned(c, target))
+        for row in c.execute(statement).all()
+        for target in [WindowTarget(WindowScope(row.scope), row.subject)]
     )
+
+
+def _concerned(c: Connection, target: WindowTarget) -> int:
+    statement = select(func.count()).where(eed_job.c.finished_at.is_(None), *of_target(target))
+    return c.execute(statement).scalar_one()
 
 
 def _row(target: WindowTarget, reason: str, who: str, seconds: float) -> Mapping[str, object]:
