@@ -248,7 +248,10 @@ def _paths(rule: str) -> list[str]:
     """The addresses of a route. Jobs are a running and a late one. Raises KeyError for a part that is new here."""
     if "/jobs/" in rule:
         return [rule.replace("<path:key>", str(job)) for job in (RUNS, LATE)]
-    known = {"<path:key>": str(1000 * RUNS), "<name>": "letters", "<hold_id>": "7", "<operation>": OPERATION}
+    known = {
+        "<path:key>": str(1000 * RUNS), "<name>": "letters", "<hold_id>": "7", "<letter>": "7",
+        "<operation>": OPERATION,
+    }  # fmt: skip
     for part, value in known.items():
         rule = rule.replace(part, value)
     if "<" in rule:
