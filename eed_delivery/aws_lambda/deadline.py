@@ -29,7 +29,8 @@ class Deadline:
     def __init__(self, context: InvocationContext, wire_seconds: float) -> None:
         """`wire_seconds` is the longest send."""
         self._context = context
-        self._needed = wire_seconds + LAST_SECONDS
+        self.needed = wire_seconds + LAST_SECONDS
+        """Seconds that must be left for a send."""
         self.give_up = threading.Event()
 
     @property
@@ -40,7 +41,7 @@ class Deadline:
     @property
     def allows_a_send(self) -> bool:
         """Whether the longest send, and all that follows it, would still be in time."""
-        return self.remaining >= self._needed
+        return self.remaining >= self.needed
 
     def before_wire(self) -> None:
         """Raise `Stopping` if it is too late to put an email on the wire."""

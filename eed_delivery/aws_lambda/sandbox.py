@@ -98,6 +98,9 @@ class SendingSandbox:
             self.database.close()
 
     def _work(self, messages: Sequence[Received], queue: EventQueue, deadline: Deadline) -> None:
+        if not deadline.allows_a_send:
+            remedy = "Set aws_lambda.timeout_seconds to the function's own timeout."
+            log.error("invocation_too_short", seconds=round(deadline.remaining), needed=deadline.needed, todo=remedy)
         token = new_token()
         entry = self._enter(token, deadline)
         self._gate.begin(entry)
