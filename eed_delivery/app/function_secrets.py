@@ -21,6 +21,8 @@ from eed_delivery.config.environment import AWS_VARIABLES, PREFIX
 from eed_delivery.config.references import AWS_SECRET
 from eed_delivery.errors import ConfigError, Problem
 
+_OF_CHANNELS = f"{PREFIX}CHANNEL__"
+"""Settings of channels hold references themselves, and keep them."""
 _ARN_PARTS = 7
 """arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"""
 SecretText = Callable[[str], str]
@@ -33,14 +35,14 @@ def with_secrets(environ: Mapping[str, str], text_of: SecretText | None = None) 
     named = {
         name: value.removeprefix(AWS_SECRET)
         for name, value in environ.items()
-        if name.startswith(PREFIX) and value.startswith(AWS_SECRET)
+        if name.startswith(PREFIX) and not name.startswith(_OF_CHANNELS) and value.startswith(AWS_SECRET)
     }
     read = cache(text_of or _reader(environ))
     found, problems = dict(environ), list[Problem]()
     for name, reference in named.items():
         try:
             found[name] = _secret(reference, read)
-        except (BotoCoreError, ClientError, LookupError, ValueError) as error:
+        except (BotoCoreError, ClientError, LookupError, TypeError, ValueError) as error:
             said = str(error) if isinstance(error, BotoCoreError | ClientError) else _WORDS[type(error) is KeyError]
             remedy = "Check the ARN, and that the function's role may call secretsmanager:GetSecretValue."
             problems.append(Problem(name, f"its secret cannot be read: {said}", remedy))

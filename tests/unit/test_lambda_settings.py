@@ -84,6 +84,7 @@ def test_a_variable_may_name_a_secret_or_a_key_of_one() -> None:
         "EED_SMTP__USERNAME": f"aws-secret:{ARN}B:user::",
         "EED_AWS__REGION": "us-east-2",
         "OTHER": f"aws-secret:{ARN}A",
+        "EED_CHANNEL__PARTNER__PASSWORD": f"aws-secret:{ARN}A",
     }
     assert with_secrets(environ, secrets) == environ | {
         "EED_SMTP__PASSWORD": "plain",
@@ -94,10 +95,18 @@ def test_a_variable_may_name_a_secret_or_a_key_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "reference", [f"{ARN}C", f"{ARN}B:pin::", f"{ARN}A:password::", "eed", "arn:aws:ssm:us-east-2:1:parameter:x:y"]
+    "reference",
+    [
+        f"{ARN}C",
+        f"{ARN}B:pin::",
+        f"{ARN}A:password::",
+        f"{ARN}D:password::",
+        "eed",
+        "arn:aws:ssm:us-east-2:1:parameter:x:y",
+    ],
 )
 def test_a_secret_that_cannot_be_read_is_said_without_any_secret(reference: str) -> None:
-    secrets = Secrets(A="plain", B=json.dumps({"password": "hunter2"}))
+    secrets = Secrets(A="plain", B=json.dumps({"password": "hunter2"}), D=json.dumps(["hunter2"]))
     environ: dict[str, Any] = {"EED_DATABASE__PASSWORD": f"aws-secret:{reference}"}
     with pytest.raises(ConfigError) as raised:
         with_secrets(environ, secrets)
