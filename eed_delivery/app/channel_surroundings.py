@@ -56,19 +56,36 @@ class ChannelSurroundings:
         return self._clients.of(service, connections=connections, region=region, endpoint_url=endpoint_url, **config)
 
 
+class FixedRate:
+    """The configured limit in emails a second. None: there is no limit."""
+
+    known = True
+
+    def __init__(self, limit: float | None) -> None:
+        self._limit = limit
+
+    def __call__(self) -> float | None:
+        return self._limit
+
+
 class SesRate:
-    """SES's MaxSendRate, asked for once a minute. While SES does not answer, the last value holds."""
+    """SES's MaxSendRate, asked for once a minute. While SES does not answer, the last value holds.
+
+    `known` is whether it has ever answered. Until then the rate is that of the slowest account, for this process alone.
+    """
 
     def __init__(self, client: "SESV2Client") -> None:
         self._client = client
         self._rate: float | None = 1.0  # the sandbox's: the slowest there is
         self._asked_at = -math.inf
+        self.known = False
 
     def __call__(self) -> float | None:
         if time.monotonic() - self._asked_at > QUOTA_SECONDS:
             self._asked_at = time.monotonic()
             try:
                 self._rate = account(self._client).max_send_rate
+                self.known = True
             except DeliveryFailure as failure:
                 log.warning("ses_quota_unknown", reason=failure.reply, rate_per_second=self._rate)
         return self._rate

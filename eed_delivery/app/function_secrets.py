@@ -2,7 +2,8 @@
 
     EED_DATABASE__PASSWORD=aws-secret:arn:aws:secretsmanager:us-east-2:123456789012:secret:eed-AbCdEf:password::
 
-The part behind the secret's name is a key of its JSON, as ECS has it. Without it the secret is the whole text.
+The part behind the secret's name is a key of its JSON, as ECS has it. Without it the secret is the whole text. Parts
+for a version or its stage must be empty.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 """
 
@@ -56,7 +57,7 @@ _WORDS = {True: "its JSON has no such key", False: "it is no ARN of a secret, or
 
 def _secret(reference: str, read: SecretText) -> str:
     parts = reference.split(":")
-    if len(parts) < _ARN_PARTS or parts[2] != "secretsmanager":
+    if len(parts) < _ARN_PARTS or parts[2] != "secretsmanager" or any(parts[_ARN_PARTS + 1 :]):
         raise ValueError(reference)
     text = read(":".join(parts[:_ARN_PARTS]))
     key = parts[_ARN_PARTS] if len(parts) > _ARN_PARTS else ""

@@ -16,7 +16,7 @@ from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.archiving import ArchiveParts
 from eed_delivery.app.aws_clients import AwsClients
-from eed_delivery.app.channel_surroundings import ChannelSurroundings, SesRate
+from eed_delivery.app.channel_surroundings import ChannelSurroundings, FixedRate, SesRate
 from eed_delivery.app.database import open_database
 from eed_delivery.app.manifests import has_manifests, note_unusable, putter
 from eed_delivery.app.send_windows import has_windows, plan_of, windows_digest
@@ -264,12 +264,12 @@ class App:
         """What a channel's kind makes its transports with."""
         return ChannelSurroundings(self.clients, channel)
 
-    def rate(self, channel: Channel | None = None) -> Callable[[], float | None]:
+    def rate(self, channel: Channel | None = None) -> SesRate | FixedRate:
         """A channel's limit over all hosts in emails a second, as configured or as SES allows."""
         limit = (channel or self.channels[DEFAULT]).rate_per_second
         if limit == "ses":
             return SesRate(self.ses_client())
-        return lambda: limit or None
+        return FixedRate(limit or None)
 
     def channel_publishers(self, pulse: Pulse) -> ChannelPublishers:
         """The publishers of all channels but the default, not started yet."""

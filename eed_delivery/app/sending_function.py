@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eed_delivery import logs
+from eed_delivery.app.channel_surroundings import FixedRate, SesRate
 from eed_delivery.app.function_secrets import with_secrets
 from eed_delivery.app.parts import LEASE_MARGIN_SECONDS, App
 from eed_delivery.channels.channel import Channel
 from eed_delivery.config import Settings, WorkerSettings, load
 from eed_delivery.config.environment import sandbox_name, variables
-from eed_delivery.config.lambda_checks import LAST_SECONDS
+from eed_delivery.config.lambda_checks import ANSWER_SECONDS, CONNECT_SECONDS, LAST_SECONDS
+from eed_delivery.config.section import Section
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.answers import AnswersLedger
@@ -43,7 +45,7 @@ class SendingParts:
     renderer: MessageMaker
     make_transport: Callable[[], Transport]
     rules: RetryRules
-    rate: Callable[[], float | None]
+    rate: SesRate | FixedRate
     gate: Gate
     turns: SendTurns
     paces: PaceLedger
@@ -114,7 +116,7 @@ def _channel(app: App) -> Channel:
     if name not in app.channels:
         remedy = "Give it a section in the function's file. Channels of the ledger are for hosts."
         raise ConfigError([Problem("aws_lambda.channel", f"the file has no channel {name}", remedy)])
-    return app.channels[name]
+    return without_idle_connections(app.channels[name])
 
 
 def _problems(settings: Settings, wire_seconds: float, channel: Channel) -> list[Problem]:
@@ -137,9 +139,24 @@ def _problems(settings: Settings, wire_seconds: float, channel: Channel) -> list
 
 
 def _without_idle_connections(settings: Settings) -> Settings:
-    """A sandbox that was frozen trusts no connection."""
-    shorter = {
+    """A sandbox that was frozen trusts no connection. And a database that hangs must not take all of its time."""
+    database = settings.database
+    limits = {
+        "connect_timeout_seconds": min(database.connect_timeout_seconds, CONNECT_SECONDS),
+        "read_timeout_seconds": min(database.read_timeout_seconds, ANSWER_SECONDS),
+    }
+    shorter: dict[str, Section] = {
         name: section.model_copy(update={"max_idle_seconds": min(section.max_idle_seconds, MAX_IDLE_SECONDS)})
         for name, section in (("smtp", settings.smtp), ("ses", settings.ses))
     }
+    shorter["database"] = database.model_copy(update=limits)
     return settings.model_copy(update=shorter)
+
+
+def without_idle_connections(channel: Channel) -> Channel:
+    """A named channel, likewise."""
+    given = getattr(channel.settings, "max_idle_seconds", None)
+    if given is None:
+        return channel
+    shorter = {"max_idle_seconds": min(given, MAX_IDLE_SECONDS)}
+    return replace(channel, settings=channel.settings.model_copy(update=shorter))

@@ -16,7 +16,7 @@ from eed_delivery.aws_lambda.gate import GateBreaker
 from eed_delivery.aws_lambda.records import read_event
 from eed_delivery.errors import DatabaseGone, QueueGone
 from eed_delivery.ledger.delivering.claims import new_token
-from eed_delivery.ledger.gates import LONGEST_SECONDS, GateEntry
+from eed_delivery.ledger.gates import GateEntry
 from eed_delivery.model import Email, Outcome
 from eed_delivery.queue import Received
 from eed_delivery.runtime.idle_time import IdleTime
@@ -37,6 +37,8 @@ LEARN_SECONDS = 5.0
 """How old what is known of paces and held domains may be."""
 LEASE_MARGIN_SECONDS = 15.0
 """How much longer emails are leased than the invocation can run."""
+LONGEST_DELAY_SECONDS = 60.0
+"""Limit: seconds for which messages are put off. What they wait for may be over long before."""
 SPREAD = 1.5
 """What is put off together comes again within this factor of its delay."""
 WHOLE_BATCH = [{"itemIdentifier": ""}]
@@ -110,22 +112,44 @@ class SendingSandbox:
             return
         self._rate.wanted, self._rate.away = len(messages), 0.0
         try:
-            batch.work()
-            self._away = NEUTRAL_DELAY_SECONDS / 2
+            if self._knows():
+                self._work_off(batch, messages, queue, deadline)
+            else:
+                batch.put_off()
         finally:
             if entry.reason is not None:
                 self._parts.gate.leave(token)
 
-    def _enter(self, token: int, deadline: Deadline) -> GateEntry:
-        """What the gate says. While the database is away the batch finds out, and has its messages come again."""
+    def _work_off(self, batch: Batch, messages: Sequence[Received], queue: EventQueue, deadline: Deadline) -> None:
+        """Most of the batch together. What was received too often may end its sandbox, and then takes nothing along."""
+        most = self._parts.settings.max_attempts
+        suspects = [message for message in messages if message.receive_count > most]
+        if not suspects:
+            batch.work()
+        else:
+            usual = [message for message in messages if message.receive_count <= most]
+            for some in (usual, *([one] for one in suspects)):
+                Batch(some, self._hands(queue, deadline), Hold(list(some))).work()
+        self._away = NEUTRAL_DELAY_SECONDS / 2
+
+    def _knows(self) -> bool:
+        """Learn what all know. False: the database does not answer, or SES has not told its rate yet."""
         try:
-            entry = self._parts.gate.enter(token, deadline.remaining + LEASE_MARGIN_SECONDS)
-            if entry.seconds <= 0:
-                self._learn()
-        except DatabaseGone:
-            self._away = min(LONGEST_SECONDS, self._away * 2)
-            return GateEntry()
-        return entry
+            self._learn()
+        except DatabaseGone as gone:
+            log.warning("limits_unknown", reason=str(gone))
+            self._away = min(LONGEST_DELAY_SECONDS, self._away * 2)
+            return False
+        return self._parts.rate.known
+
+    def _enter(self, token: int, deadline: Deadline) -> GateEntry:
+        """What the gate says. While the database does not answer, nothing is claimed."""
+        try:
+            return self._parts.gate.enter(token, deadline.remaining + LEASE_MARGIN_SECONDS)
+        except DatabaseGone as gone:
+            log.warning("gate_unknown", reason=str(gone))
+            self._away = min(LONGEST_DELAY_SECONDS, self._away * 2)
+            return GateEntry(self._away)
 
     def _learn(self) -> None:
         """Learn which domains are held, and what the limits are."""
@@ -133,8 +157,10 @@ class SendingSandbox:
             return
         parts = self._parts
         self._reactions.learn_holds()
-        self._rate.set_limits(parts.paces.limits(parts.channel, parts.rate()))
-        self._learned = IdleTime()
+        limit = parts.rate()
+        if parts.rate.known:
+            self._rate.set_limits(parts.paces.limits(parts.channel, limit))
+            self._learned = IdleTime()
 
     def _hands(self, queue: EventQueue, deadline: Deadline) -> Hands:
         parts = self._parts
@@ -172,7 +198,7 @@ class SendingSandbox:
         """After how many seconds messages come again that were put off: when they can be sent, and not all at once."""
         away = self._away if self._away > NEUTRAL_DELAY_SECONDS else 0.0
         least = max(NEUTRAL_DELAY_SECONDS, self._gate.pause, self._rate.away, away)
-        return least * random.uniform(1, SPREAD)  # noqa: S311 - spreads load, guards nothing
+        return min(least, LONGEST_DELAY_SECONDS) * random.uniform(1, SPREAD)  # noqa: S311 - spreads load, guards nothing
 
     def _say(self, messages: Sequence[Received], queue: EventQueue, deadline: Deadline) -> None:
         self._invocations += 1

@@ -6,8 +6,11 @@ from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.problems import Clash
 from eed_delivery.config.settings import Settings
 
-LAST_SECONDS = 10.0
-"""What is left of an invocation after its last send: outcomes are recorded, and other emails are put off."""
+CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 5.0
+"""Limits: how long a function waits for the database, which is asked up to four times."""
+LAST_SECONDS = 25.0
+"""What is left of an invocation after its last send: outcomes are recorded, and other emails are put off. It is longer
+than four answers of a database that hangs."""
 SES_UPLOAD_SECONDS = 120.0
 """As `transports.ses.transport` allows it, which a test compares."""
 VISIBILITY_FACTOR = 6

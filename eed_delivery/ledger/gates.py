@@ -90,7 +90,7 @@ class Gate:
                 return GateEntry(float(row.shut), row.reason)
             if c.execute(TRY, {**self._its, "our_token": token, "seconds": trial_seconds}).rowcount == 1:
                 return GateEntry(0.0, row.reason)
-            return GateEntry(max(1.0, float(row.tried or 0)), row.reason)
+            return GateEntry(min(FIRST_SECONDS, max(1.0, float(row.tried or 0))), row.reason)
 
         return self._database.run(work)
 

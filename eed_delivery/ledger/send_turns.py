@@ -17,8 +17,8 @@ from eed_delivery.ledger.schema import eed_send_rate
 SLOWEST = 0.05
 RECOVERY_PER_SECOND = 0.05
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
-CROWD_SECONDS = 0.5
-"""Answers of emails that were on their way together, and that we are too fast, count once."""
+MOST_TURNS = 10
+"""No taker takes more at a time."""
 
 
 class after_both(SqlFunction):  # noqa: N801 - see SqlFunction
@@ -30,16 +30,32 @@ class after_both(SqlFunction):  # noqa: N801 - see SqlFunction
     sqlite = "strftime('%Y-%m-%d %H:%M:%f000', max({0}, strftime('%Y-%m-%d %H:%M:%f000', 'now')), ({1}) || ' seconds')"
 
 
+class at_least_in(SqlFunction):  # noqa: N801
+    """A column's time, or some seconds after now if that is later."""
+
+    type = DateTime()
+    inherit_cache = True
+    mysql = "GREATEST({0}, UTC_TIMESTAMP(6) + INTERVAL ({1}) * 1000000 MICROSECOND)"
+    sqlite = "max({0}, strftime('%Y-%m-%d %H:%M:%f000', 'now', ({1}) || ' seconds'))"
+
+
 _r = eed_send_rate.c
 _OURS = update(eed_send_rate).where(_r.channel == bindparam("its_channel"))
 _RECOVERED = _r.factor - RECOVERY_PER_SECOND * seconds_until(_r.slowed_at)
-_FACTOR = case((or_(_r.slowed_at.is_(None), _RECOVERED >= 1.0), 1.0), else_=_RECOVERED)
-
-TAKE = _OURS.where(_r.next_at <= utc_in(bindparam("patience"))).values(
-    next_at=after_both(_r.next_at, bindparam("needs") / _FACTOR)
+_FACTOR = case(
+    (or_(_r.slowed_at.is_(None), _RECOVERED >= 1.0), 1.0),
+    (_RECOVERED < SLOWEST, SLOWEST),  # the database's clock was set back
+    else_=_RECOVERED,
 )
-SLOW = _OURS.where(or_(_r.slowed_at.is_(None), _r.slowed_at <= utc_in(-CROWD_SECONDS))).ordered_values(
-    (_r.next_at, after_both(_r.next_at, _r.pause_seconds)),  # MySQL goes from left to right
+_STEP = bindparam("needs") / _FACTOR
+_IMPOSSIBLE = _r.next_at > utc_in(bindparam("farthest"))  # likewise
+
+TAKE = _OURS.where(or_(_r.next_at <= utc_in(bindparam("patience")), _IMPOSSIBLE)).values(
+    next_at=case((_IMPOSSIBLE, utc_in(_STEP)), else_=after_both(_r.next_at, _STEP))
+)
+# The pause that the last answer has begun is half of the next one. Answers that come within it say nothing new.
+SLOW = _OURS.where(or_(_r.slowed_at.is_(None), _r.slowed_at <= utc_in(-(_r.pause_seconds / 2)))).ordered_values(
+    (_r.next_at, at_least_in(_r.next_at, _r.pause_seconds)),  # MySQL goes from left to right
     (
         _r.pause_seconds,
         case((_r.pause_seconds * 2 > LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), else_=_r.pause_seconds * 2),
@@ -51,6 +67,7 @@ RECOVER = _OURS.where(_r.pause_seconds > FIRST_PAUSE_SECONDS).values(pause_secon
 _LOOK = select(seconds_until(_r.next_at).label("free"), _FACTOR.label("factor")).where(
     _r.channel == bindparam("its_channel")
 )
+_LOCKED = _LOOK.with_for_update()
 
 
 class NotDue(Exception):
@@ -71,11 +88,25 @@ class SendTurns:
         """Take `count` turns under each of `limits`, emails a second by channel. Returns in how many seconds the first
         of them is, and how many lie between two. Raises `NotDue` if the first is more than `patience` seconds away."""
 
-        def work(c: Connection) -> tuple[float, float]:
-            found = [_taken(c, channel, count / limit, patience) for channel, limit in sorted(limits.items())]
-            return max(start for start, _ in found), max(needs for _, needs in found) / count
+        channels = sorted(limits)
 
-        return self._database.run(work)
+        def work(c: Connection) -> tuple[float, float] | NotDue:
+            if len(channels) > 1:  # none is taken without the other
+                for channel in channels:
+                    free = _lock(c, channel)
+                    if patience < free <= _farthest(limits[channel]):
+                        return NotDue(free)
+            found = [_taken(c, channel, limits[channel], count, patience) for channel in channels]
+            far = [one for one in found if isinstance(one, NotDue)]
+            if far:
+                return far[0]
+            taken = [one for one in found if not isinstance(one, NotDue)]
+            return max(start for start, _ in taken), max(needs for _, needs in taken) / count
+
+        done = self._database.run(work)
+        if isinstance(done, NotDue):  # not within the transaction, whose connection would then count as broken
+            raise done
+        return done
 
     def slow_down(self, channel: str) -> None:
         """The provider says that we are too fast: nothing for a while, then slower for a while."""
@@ -91,17 +122,30 @@ class SendTurns:
         self._database.run(lambda c: c.execute(RECOVER, {"its_channel": channel}))
 
 
-def _taken(c: Connection, channel: str, needs: float, patience: float) -> tuple[float, float]:
-    values = {"its_channel": channel, "needs": needs, "patience": patience}
+def _farthest(limit: float) -> float:
+    """No turn can be farther away, in seconds, than after the longest pause and a round of turns at the slowest."""
+    return 2 * LONGEST_PAUSE_SECONDS + MOST_TURNS / limit / SLOWEST
+
+
+def _taken(c: Connection, channel: str, limit: float, count: int, patience: float) -> tuple[float, float] | NotDue:
+    needs = count / limit
+    values = {"its_channel": channel, "needs": needs, "patience": patience, "farthest": _farthest(limit)}
     while c.execute(TAKE, values).rowcount != 1:
         row = c.execute(_LOOK, {"its_channel": channel}).one_or_none()
         if row is None:
             _first(c, channel)
         elif row.free > patience:  # else another taker has just made the row
-            raise NotDue(float(row.free))
+            return NotDue(float(row.free))
     row = c.execute(_LOOK, {"its_channel": channel}).one()
     needs /= float(row.factor)
     return float(row.free) - needs, needs
+
+
+def _lock(c: Connection, channel: str) -> float:
+    """In how many seconds the next turn is. No other takes one until the transaction ends."""
+    while (row := c.execute(_LOCKED, {"its_channel": channel}).one_or_none()) is None:
+        _first(c, channel)
+    return float(row.free)
 
 
 def _first(c: Connection, channel: str) -> None:

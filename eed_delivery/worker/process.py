@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -59,6 +60,15 @@ FAREWELL_SECONDS = 3.0
 the same grace from a little earlier, and must not have to kill us while we sign off."""
 
 
+class ChannelRate(Protocol):
+    """Gives the whole channel's limit in emails a second, or None. `known`: whether that is more than a guess."""
+
+    @property
+    def known(self) -> bool: ...
+
+    def __call__(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
     """What the composition root hands to a worker. `rate` gives the whole service's limit in emails a second, or
@@ -76,7 +86,7 @@ class WorkerParts:
     renderer: MessageMaker
     sends_emails: bool
     make_transport: Callable[[], Transport]
-    rate: Callable[[], float | None]
+    rate: ChannelRate
     process: Process
     send_lease_seconds: float
     wait_seconds: float
@@ -269,7 +279,8 @@ class Worker:
         channel, limit = parts.process.channel, parts.rate()
         share = parts.paces.share(channel, limit, sharing, HEARTBEATS * interval)
         if isinstance(self._send_rate, SharedSendRate):
-            self._send_rate.set_limits(parts.paces.limits(channel, limit))
+            if parts.rate.known:  # a guess would slow all others down, too
+                self._send_rate.set_limits(parts.paces.limits(channel, limit))
         else:
             self._send_rate.set_share(share)
             if share is not None and not self._beats and (sharing > 1 or parts.paces.is_together()):

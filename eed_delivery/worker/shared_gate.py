@@ -19,12 +19,13 @@ class SharedGate:
         self._known: datetime | str | None = None
 
     def step(self) -> None:
-        """Raises `DatabaseGone`."""
+        """Raises `DatabaseGone`. A gate is shut once for each time that our breaker trips: another host may have opened
+        it since, because its own way out works."""
         reason = self._breaker.reason
         if reason is not None:
-            if self._breaker.open:
+            if self._breaker.open and not self._ours:
                 self._gate.shut(reason)
-            self._known, self._ours = self._gate.look().shut_at, True
+                self._known, self._ours = self._gate.look().shut_at, True
         elif self._ours:
             self._gate.open_proven(self._known)
             self._ours = False

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from eed_delivery.errors import DatabaseGone, Stopping
-from eed_delivery.ledger.send_turns import NotDue, SendTurns
+from eed_delivery.ledger.send_turns import MOST_TURNS, NotDue, SendTurns
 from eed_delivery.worker.send_rate import SLICE_SECONDS
 
 log = structlog.get_logger(__name__)
 
-TURNS_AT_ONCE = 10
+TURNS_AT_ONCE = MOST_TURNS
 AHEAD_SECONDS = 0.5
 """Turns are taken for about so long. Those of a process that then has no email are lost."""
 FARTHEST_SECONDS = 2.0
@@ -54,12 +54,11 @@ class SharedSendRate:
     def set_limits(self, limits: Mapping[str, float]) -> None:
         """Emails a second of the channel and of all channels, as `PaceLedger.limits` has them."""
         if limits != self._limits:
-            self._due.clear()
-        self._limits = limits
+            self._limits, self._due = limits, deque()
 
     def slow_down(self) -> None:
         """The provider says we are too fast."""
-        self._due.clear()
+        self._due = deque()  # replaced and never cleared: a thread may be about to take from it
         self._slowed = True
         try:
             self._turns.slow_down(self._channel)
@@ -94,21 +93,28 @@ class SharedSendRate:
             raise Stopping("the service is stopping")
 
     def _turn(self) -> float:
-        """Take a turn if one is due and return 0. Otherwise return how many seconds to wait."""
-        if self._limits is None:
+        """Take a turn if one is due and return 0. Otherwise return how many seconds to wait. One thread at a time."""
+        limits = self._limits
+        if limits is None:
+            if self._patience < math.inf:
+                raise Stopping("the send rate is not known")
             return SLICE_SECONDS
-        if not self._due and (wait := self._fetch(self._limits or {self._channel: math.inf})) > 0:
-            return wait
-        now = self._clock()
-        if now < self._due[0]:
-            return self._due[0] - now
-        return 0.0 if now - self._due.popleft() <= STALE_SECONDS else self._turn()
+        while True:
+            due = self._due
+            if not due:
+                if (wait := self._fetch(limits or {self._channel: math.inf}, due)) > 0:
+                    return wait
+                continue
+            now = self._clock()
+            if now < due[0]:
+                return due[0] - now
+            if now - due.popleft() <= STALE_SECONDS:
+                return 0.0
 
-    def _fetch(self, limits: Mapping[str, float]) -> float:
+    def _fetch(self, limits: Mapping[str, float], due: deque[float]) -> float:
         """Take some turns. Returns 0, or how many seconds the next one is too far away."""
         slowest = min(limits.values())
         count = int(max(1, min(TURNS_AT_ONCE, self.wanted, slowest * AHEAD_SECONDS)))
-        asked = self._clock()
         try:
             start, gap = self._turns.take(limits, count, FARTHEST_SECONDS)
         except NotDue as far:
@@ -116,6 +122,6 @@ class SharedSendRate:
                 self.away = far.seconds
                 raise Stopping(str(far)) from far
             return far.seconds - FARTHEST_SECONDS
-        first = asked + start
-        self._due.extend(first + n * gap for n in range(count))
+        first = self._clock() + start  # read afterwards, or turns would come early by what the ledger took
+        due.extend(first + n * gap for n in range(count))
         return 0.0

@@ -20,7 +20,7 @@ from tests.sandbox_process import SandboxProcess
 from tests.servers.cutting_proxy import CuttingProxy
 from tests.stack import Stack
 
-TIMEOUT = 25
+TIMEOUT = 40
 FUNCTION: dict[str, Any] = {
     "aws_lambda.timeout_seconds": TIMEOUT,
     "worker.coordination": "ledger",
@@ -30,7 +30,7 @@ FUNCTION: dict[str, Any] = {
     "smtp.command_timeout_seconds": 1,
     "smtp.data_timeout_seconds": 3,
 }
-"""A longest send of 10 s, and 10 s for what follows it."""
+"""A longest send of 10 s, and 25 s for what follows it."""
 VISIBILITY = 8
 """Seconds after which the batch of a dead sandbox comes again. AWS has six timeouts, for which no test waits."""
 

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from eed_delivery.app.channel_surroundings import FixedRate
 from eed_delivery.app.sending_function import SendingParts, sending_parts, start
-from eed_delivery.aws_lambda.sandbox import WHOLE_BATCH, SendingSandbox
-from eed_delivery.errors import ConfigError
+from eed_delivery.aws_lambda.sandbox import LONGEST_DELAY_SECONDS, SPREAD, WHOLE_BATCH, SendingSandbox
+from eed_delivery.config.load import load
+from eed_delivery.errors import ConfigError, DatabaseGone
 from eed_delivery.ledger.gates import Gate
 from eed_delivery.model import Accepted, Rendered
 from eed_delivery.runtime.idle_time import IdleTime
 from eed_delivery.transports import Grant
+from eed_delivery.worker.batch import NEUTRAL_DELAY_SECONDS
 from tests.event_source import EventSource, TimeLeft, event_of
 from tests.integration.conftest import NewStack
 from tests.servers import free_port
@@ -178,26 +181,102 @@ def test_time_that_passes_before_the_grant_counts_too(function: Function) -> Non
     assert function.stack.world.scalar("SELECT COUNT(*) FROM eed_email WHERE wire_at IS NOT NULL") <= 1
 
 
+class Delays:
+    """A queue that notes how late copies are to come."""
+
+    def __init__(self, queue: Any) -> None:
+        self.url = queue.url
+        self.later = queue.later
+        self._publish = queue.publish
+        self.seen: list[float] = []
+
+    def publish(self, tickets: Any, delay_seconds: float = 0) -> Any:
+        self.seen.append(delay_seconds)
+        return self._publish(tickets)
+
+
 def test_while_the_database_is_away_messages_come_again_and_less_often(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function.publish()
     away = f"mysql+pymysql://eed:x@127.0.0.1:{free_port()}/eed"
     monkeypatch.setitem(function.stack.environ, "EED_DATABASE__URL", away)
-    from eed_delivery.config.load import load
-
-    settings = load(function.stack.config, function.stack.environ)
-    sandbox = SendingSandbox(sending_parts(settings, "lambda:test"))
-    assert function.source.poll(sandbox.invoke) == 6
-    assert function.source.results == [{"batchItemFailures": []}]
+    parts = sending_parts(load(function.stack.config, function.stack.environ), "lambda:test")
+    delays = Delays(parts.queue)
+    sandbox = SendingSandbox(replace(parts, queue=delays))  # type: ignore[arg-type]
+    for _ in range(6):
+        assert function.source.poll(sandbox.invoke) == 6
+    assert all(result == {"batchItemFailures": []} for result in function.source.results)
     assert function.stack.depth() == 6
     assert function.states() == {"queued": 6}
+    assert delays.seen[-1] > 2 * SPREAD * NEUTRAL_DELAY_SECONDS > delays.seen[0]
+    assert max(delays.seen) <= SPREAD * LONGEST_DELAY_SECONDS
+
+
+def test_a_gate_that_is_shut_for_long_puts_nothing_off_for_as_long(function: Function) -> None:
+    function.publish()
+    parts = function.parts()
+    delays = Delays(parts.queue)
+    parts.gate.shut("away")
+    function.stack.world.execute("UPDATE eed_gate SET shut_until = UTC_TIMESTAMP(6) + INTERVAL 3000 SECOND")
+    assert function.source.poll(SendingSandbox(replace(parts, queue=delays)).invoke) == 6  # type: ignore[arg-type]
+    assert LONGEST_DELAY_SECONDS <= delays.seen[0] <= SPREAD * LONGEST_DELAY_SECONDS
+
+
+class Broken:
+    """Paces of a database that goes away in the middle."""
+
+    def limits(self, *_: object) -> dict[str, float]:
+        raise DatabaseGone("gone")
+
+
+def test_a_trial_without_limits_is_left_to_the_next(function: Function) -> None:
+    function.publish()
+    parts = function.parts()
+    parts.gate.shut("away")
+    function.stack.world.execute("UPDATE eed_gate SET shut_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
+    transport = Scripted()
+    assert function.source.poll(function.sandbox(transport, paces=Broken()).invoke) == 6
+    assert transport.sent == []
+    assert function.stack.world.execute("SELECT reason, trial_token FROM eed_gate") == [("away", None)]
+    assert function.stack.depth() == 6
+
+
+class Unknown:
+    """SES has not told its rate yet."""
+
+    known = False
+
+    def __call__(self) -> float:
+        return 1.0
+
+
+def test_no_turn_is_taken_by_a_guess(function: Function) -> None:
+    function.publish()
+    transport = Scripted()
+    assert function.source.poll(function.sandbox(transport, rate=Unknown()).invoke) == 6
+    assert transport.sent == []
+    assert function.stack.world.execute("SELECT * FROM eed_send_rate") == []
+    assert function.stack.depth() == 6
+
+
+def test_what_was_received_too_often_is_claimed_alone(function: Function) -> None:
+    """It may end its sandbox, and would take along what was claimed with it."""
+    function.publish()
+    for _ in range(4):
+        function.source.throttled()
+    claimed = "SELECT COUNT(*) FROM eed_email WHERE state = 'sending'"
+    seen: list[int] = []
+    transport = Scripted(lambda: seen.append(function.stack.world.scalar(claimed)))
+    assert function.source.poll(function.sandbox(transport).invoke) == 6
+    assert seen == [1] * 6
+    assert function.states() == {"sent": 6}
 
 
 def test_a_turn_that_is_far_away_is_not_waited_for(function: Function) -> None:
     function.publish()
     transport = Scripted()
-    sandbox = function.sandbox(transport, rate=lambda: 0.01)
+    sandbox = function.sandbox(transport, rate=FixedRate(0.01))
     assert function.source.poll(sandbox.invoke) == 6
     assert len(transport.sent) <= 1
     assert function.states() in ({"queued": 6}, {"queued": 5, "sent": 1})

@@ -126,6 +126,27 @@ def test_a_host_that_waits_for_a_turn_stops_when_asked_to(turns: CountedTurns, c
         host.take()
 
 
+def test_too_fast_while_turns_are_taken_is_no_defect(world: World, clock: Clock) -> None:
+    class Interrupted(ExactTurns):
+        def take(self, limits: object, count: int, patience: float) -> tuple[float, float]:
+            taken = super().take(limits, count, patience)
+            if self.taken == count:
+                rate.slow_down()
+            return taken
+
+    rate = SharedSendRate(Interrupted(world.database), "default", Moves(clock), clock)
+    rate.set_limits({"default": 1000.0})
+    rate.take()
+    assert world.scalar("SELECT pause_seconds FROM eed_send_rate") == 2.0
+
+
+def test_a_function_that_does_not_know_the_rate_does_not_wait(turns: CountedTurns, clock: Clock) -> None:
+    rate = SharedSendRate(turns, "default", Moves(clock), clock, patience=2.0)
+    with pytest.raises(Stopping):
+        rate.take()
+    assert turns.taken == 0
+
+
 # --- the gate --------------------------------------------------------------------------------------------------------
 
 
@@ -197,3 +218,15 @@ def test_an_older_proof_opens_no_gate_that_was_shut_since(world: World, host: Ho
     breaker.answered()
     shared.step()
     assert gate.look().reason == "second"
+
+
+def test_a_host_whose_own_way_is_broken_shuts_the_gate_once(world: World, host: Host) -> None:
+    """Another host, whose way works, has opened it since."""
+    breaker, shared, _ = host()
+    gate = Gate(world.database, "default")
+    breaker.trip("my network")
+    shared.step()
+    assert gate.open_proven(gate.look().shut_at)
+    for _ in range(3):
+        shared.step()
+    assert gate.look().reason is None

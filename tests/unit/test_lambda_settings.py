@@ -7,9 +7,12 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from eed_delivery.app.function_secrets import with_secrets
+from eed_delivery.app.sending_function import MAX_IDLE_SECONDS, without_idle_connections
+from eed_delivery.channels.of_file import channels_of
 from eed_delivery.config import SesSettings, load
 from eed_delivery.config.environment import sandbox_name
-from eed_delivery.config.lambda_checks import LAST_SECONDS, SES_UPLOAD_SECONDS
+from eed_delivery.config.lambda_checks import ANSWER_SECONDS, CONNECT_SECONDS, LAST_SECONDS, SES_UPLOAD_SECONDS
+from eed_delivery.database.transactions import CONNECTION_TRIES
 from eed_delivery.errors import ConfigError
 from eed_delivery.transports.ses.transport import SENDING_SECONDS, wire_seconds
 
@@ -61,7 +64,13 @@ def test_timeouts_of_smtp_that_fit_are_accepted() -> None:
 
 def test_the_longest_send_of_ses_is_the_transports() -> None:
     assert SES_UPLOAD_SECONDS == SENDING_SECONDS
-    assert wire_seconds(SesSettings()) + LAST_SECONDS == 195
+    assert wire_seconds(SesSettings()) + LAST_SECONDS == 210
+
+
+def test_a_database_that_hangs_takes_no_longer_than_the_end_of_an_invocation_has() -> None:
+    tries = 1 + CONNECTION_TRIES
+    assert tries * ANSWER_SECONDS < LAST_SECONDS
+    assert tries * CONNECT_SECONDS < LAST_SECONDS
 
 
 class Secrets:
@@ -101,6 +110,7 @@ def test_a_variable_may_name_a_secret_or_a_key_of_one() -> None:
         f"{ARN}B:pin::",
         f"{ARN}A:password::",
         f"{ARN}D:password::",
+        f"{ARN}B:password:AWSPREVIOUS:",
         "eed",
         "arn:aws:ssm:us-east-2:1:parameter:x:y",
     ],
@@ -119,3 +129,19 @@ def test_a_sandbox_is_called_by_its_log_stream() -> None:
     own = "0123456789abcdef0123456789abcdef"
     assert sandbox_name({"AWS_LAMBDA_LOG_STREAM_NAME": f"2026/11/30/[$LATEST]{own}"}) == f"lambda:{own}"
     assert sandbox_name({}).startswith("lambda:")
+
+
+def test_a_named_channel_keeps_no_idle_connection_either() -> None:
+    channel = channels_of(
+        load(
+            None,
+            FUNCTION
+            | {
+                "EED_CHANNEL__PARTNER__KIND": "smtp",
+                "EED_CHANNEL__PARTNER__QUEUE__URL": "https://sqs.us-east-2.amazonaws.com/123456789012/partner",
+                "EED_CHANNEL__PARTNER__HOST": "relay.example.com",
+            },
+        )
+    )["partner"]
+    assert channel.settings.max_idle_seconds == 60  # type: ignore[attr-defined]
+    assert without_idle_connections(channel).settings.max_idle_seconds == MAX_IDLE_SECONDS  # type: ignore[attr-defined]
