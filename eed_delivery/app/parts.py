@@ -310,7 +310,7 @@ class App:
         database = self.database(multi_statements=True)
         rules = SweepRules(
             resend_below=worker.max_attempts if worker.doubt == "resend" else 0,
-            drop_patience_seconds=self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS,
+            drop_patience_seconds=self._drop_patience(),
         )
         reconcile = self.settings.tracking.reconcile_seconds if worker.doubt == "reconcile" else 0
         ledger = SweepLedger(database, self.source, reconcile_seconds=reconcile, outbox=self.outbox)
@@ -326,6 +326,13 @@ class App:
 
         workers, rules_of_it = WorkerLedger(database), self.settings.sweeper
         return Sweeper(ledger, workers, queues, rules_of_it, rules, look, of_files, with_manifests)
+
+    def _drop_patience(self) -> float:
+        """How long after its lease an email is left to its message. That of a function is hidden for six timeouts, and
+        its receives may have been in vain. So the email gets a new one before the old one is a dead letter."""
+        if self.settings.aws_lambda.timeout_seconds is not None:
+            return LEASE_MARGIN_SECONDS
+        return self.settings.queue.visibility_timeout_seconds + LEASE_MARGIN_SECONDS
 
     @cached_property
     def answers_alike(self) -> AnswersAlike:

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from eed_delivery import logs
+from eed_delivery.app import isolated_render
 from eed_delivery.app.channel_surroundings import FixedRate, SesRate
 from eed_delivery.app.function_secrets import with_secrets
 from eed_delivery.app.parts import LEASE_MARGIN_SECONDS, App
@@ -27,6 +29,7 @@ from eed_delivery.rendering import MessageMaker
 from eed_delivery.transports import Transport
 from eed_delivery.worker.delivery import RetryRules
 from eed_delivery.worker.reactions import ReactionLedgers
+from eed_delivery.worker.render_process import RenderProcess
 
 MAX_IDLE_SECONDS = 3.0
 """Limit: seconds for which a sandbox keeps an idle connection. It may have been frozen."""
@@ -53,6 +56,8 @@ class SendingParts:
     stored_reply: Callable[[str], str]
     send_lease_seconds: float
     visibility_seconds: float
+    start_rendering: Callable[[], RenderProcess]
+    render_seconds: float
     stop: threading.Event
 
 
@@ -107,6 +112,8 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
         stored_reply=app.stored_reply(),
         send_lease_seconds=worker.send_lease_seconds or wire_seconds + LEASE_MARGIN_SECONDS,
         visibility_seconds=settings.queue.visibility_timeout_seconds,
+        start_rendering=partial(isolated_render.start, settings, name),
+        render_seconds=settings.service.render_seconds,
         stop=threading.Event(),
     )
 

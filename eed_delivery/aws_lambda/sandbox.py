@@ -22,6 +22,7 @@ from eed_delivery.queue import Received
 from eed_delivery.runtime.idle_time import IdleTime
 from eed_delivery.worker.batch import NEUTRAL_DELAY_SECONDS, Batch, Hands
 from eed_delivery.worker.delivery import Delivery
+from eed_delivery.worker.isolated_renders import IsolatedRenders
 from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Hold
 from eed_delivery.worker.missing_values import MissingValues
@@ -65,6 +66,7 @@ class SendingSandbox:
         )
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
         self._missing = MissingValues()
+        self._isolated = self._isolated_renders()
         self._idle = idle or IdleTime()
         self._learned: IdleTime | None = None
         self._away = NEUTRAL_DELAY_SECONDS / 2
@@ -83,16 +85,23 @@ class SendingSandbox:
         deadline = Deadline(context, self._transport.wire_seconds)
         self._thaw()
         self._seen.clear()
+        self._isolated = self._isolated_renders()
         try:
             self._work(read.messages, queue, deadline)
         except (DatabaseGone, QueueGone) as gone:
             log.warning("batch_not_finished", reason=str(gone))
         except Exception:
             log.exception("batch_failed")
+        self._isolated.close()
         self._missing.close()
         self._say(read.messages, queue, deadline)
         self._idle.used()
         return {"batchItemFailures": [{"itemIdentifier": sqs_id} for sqs_id in queue.failures]}
+
+    def _isolated_renders(self) -> IsolatedRenders:
+        """Those of one invocation. What was received in vain is rendered in another process, which ends with it."""
+        parts = self._parts
+        return IsolatedRenders(parts.start_rendering, parts.ledger.job, self._reactions.pause_job, parts.render_seconds)
 
     def _thaw(self) -> None:
         """Trust no connection to the database that was frozen. The transport sees to its own."""
@@ -186,6 +195,7 @@ class SendingSandbox:
             may_go_on=lambda: deadline.allows_a_send and not self._gate.tripped,
             react=self._react,
             held=self._reactions.hold_of,
+            isolated=self._isolated,
             beat=deadline.beat,
             neutral_delay=self._neutral_delay,
         )

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from eed_delivery.app.channel_surroundings import FixedRate
+from eed_delivery.app.parts import App
 from eed_delivery.app.sending_function import SendingParts, sending_parts, start
 from eed_delivery.aws_lambda.sandbox import LONGEST_DELAY_SECONDS, SPREAD, WHOLE_BATCH, SendingSandbox
 from eed_delivery.config.load import load
@@ -74,7 +75,6 @@ class Function:
 
     def publish(self, recipients: list[str] = PEOPLE, job_id: int = 1) -> list[int]:
         """A job whose emails are in the queue."""
-        from eed_delivery.app.parts import App
 
         ids = self.stack.add_job(recipients, job_id)
         publisher = App(self.stack.settings).publisher()
@@ -351,3 +351,43 @@ def test_init_opens_no_connection_and_says_each_mistake(function: Function) -> N
     assert "aws_lambda.channel" in str(raised.value)
     with pytest.raises(ConfigError, match=r"aws\.credentials"):
         start({**environ, "EED_AWS__CREDENTIALS": "instance-role"})
+
+
+def test_what_was_received_in_vain_is_rendered_in_a_process_of_its_own(function: Function) -> None:
+    """An email that ends the process that renders it takes neither the sandbox nor its batch along."""
+    function.publish(PEOPLE[:2])
+    function.source.throttled()
+    started: list[int] = []
+    parts = function.parts()
+
+    def start() -> Any:
+        process = parts.start_rendering()
+        started.append(1)
+        return process
+
+    transport = Scripted()
+    sandbox = function.sandbox(transport, start_rendering=start)
+    assert function.source.poll(sandbox.invoke) == 2
+    assert started == [1]
+    assert len(transport.sent) == 2
+
+
+def test_an_email_whose_sandbox_died_is_picked_up_before_its_message_is_a_dead_letter(function: Function) -> None:
+    """Nine receives of it may have been throttled, and it has done nothing wrong."""
+    ids = function.publish(PEOPLE[:1])
+    world = function.stack.world
+    world.claimed(ids[0])
+    world.execute("UPDATE eed_email SET lease_until = UTC_TIMESTAMP(6) - INTERVAL 31 SECOND")
+    App(function.stack.settings).sweeper().step()
+    assert world.state(ids[0]) == "pending"
+
+
+def test_an_email_that_ends_its_process_fails_alone(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = function.publish(PEOPLE[:3])
+    function.source.throttled()
+    monkeypatch.setenv("EED_FAILPOINTS", f"worker.rendered=kill#{ids[1]}")
+    transport = Scripted()
+    assert function.source.poll(function.sandbox(transport).invoke) == 3
+    assert len(transport.sent) == 2
+    assert function.states() == {"sent": 2, "failed": 1}
+    assert function.source.results == [{"batchItemFailures": []}]

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from eed_delivery.app.function_secrets import with_secrets
-from eed_delivery.app.sending_function import MAX_IDLE_SECONDS, without_idle_connections
+from eed_delivery.app.sending_function import MAX_IDLE_SECONDS, sending_parts, without_idle_connections
 from eed_delivery.channels.of_file import channels_of
 from eed_delivery.config import SesSettings, load
 from eed_delivery.config.environment import sandbox_name
@@ -145,3 +145,10 @@ def test_a_named_channel_keeps_no_idle_connection_either() -> None:
     )["partner"]
     assert channel.settings.max_idle_seconds == 60  # type: ignore[attr-defined]
     assert without_idle_connections(channel).settings.max_idle_seconds == MAX_IDLE_SECONDS  # type: ignore[attr-defined]
+
+
+def test_a_function_waits_for_the_database_only_so_long() -> None:
+    keys = {"EED_AWS__CREDENTIALS": "environment", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
+    query = sending_parts(load(None, FUNCTION | keys), "lambda:test").database.engine.url.query
+    assert float(str(query["connect_timeout"])) == CONNECT_SECONDS
+    assert float(str(query["read_timeout"])) == ANSWER_SECONDS
