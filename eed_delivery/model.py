@@ -79,7 +79,7 @@ class HoldTarget:
 
 
 class WindowScope(StrEnum):
-    """What a person opens for a while although its send windows are shut."""
+    """What a person opens for a while although its send windows are closed."""
 
     ALL = "all"
     CHANNEL = "channel"

@@ -129,7 +129,7 @@ def _target(every: bool, named: dict[str, str | None]) -> WindowTarget:
 def _stands(one: WindowView) -> str:
     if one.ignores:
         return "open"
-    word, then = ("open", "closes") if one.is_open else ("shut", "opens")
+    word, then = ("open", "closes") if one.is_open else ("closed", "opens")
     return f"{word}, never {then}" if one.changes_at is None else f"{word}, {then} {when(one.changes_at)}"
 
 

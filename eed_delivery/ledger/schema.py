@@ -125,7 +125,7 @@ eed_job = Table(
     Column("held_domains", key(HELD_DOMAINS_LENGTH)),  # "@a.example @b.example "; NULL: no domain is held anywhere
     Column("final_counts", word(COUNTS_LENGTH)),  # its emails by state when it finished last; JSON
     # When it may leave: two spans, of which the first is open or opens next. NULL: no windows are configured. The
-    # database's clock alone decides. Where nobody writes the next spans, it stays shut.
+    # database's clock alone decides. Where no next spans are written, it stays closed.
     Column("window_from", Time),
     Column("window_until", Time),
     Column("next_window_from", Time),

@@ -88,7 +88,7 @@ class Nudging:
         if now and state is JobState.CANCELLED:
             what = f"job {key} has expired, and none of its emails is sent"
             raise NudgeRefusal(what, key, WhyNotNudged.EXPIRED)
-        if now and state is JobState.ACTIVE:
+        if state is JobState.ACTIVE:
             self._must_be_open(key, job_id)
         ages = [process.age for process in self._workers.all() if process.role == "publisher"]
         return NudgeResult(key, state, now, min(ages, default=None))

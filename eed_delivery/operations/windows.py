@@ -1,7 +1,7 @@
 """Send windows: what is configured, whether it is open now, and overrides that open it for a while."""
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from eed_delivery.ledger.reporting import JobReport, ReportingLedger
@@ -110,8 +110,9 @@ class WindowOperations:
 
     def view(self) -> WindowsView:
         """What is configured, and what people have opened."""
-        plan, now = self._plan(), self._reporting.now()
-        return WindowsView(tuple(_views(plan, now)), self._overrides.all(), plan.of_jobs)
+        plan, now, overrides = self._plan(), self._reporting.now(), self._overrides.all()
+        windows = tuple(_overridden(one, overrides) for one in _views(plan, now))
+        return WindowsView(windows, overrides, plan.of_jobs)
 
     def override(self, request: OverrideRequest) -> StoredOverride:
         """Open a target until its end, whatever its windows say. Another override of it is replaced."""
@@ -173,6 +174,12 @@ def _views(plan: WindowPlan, now: datetime) -> Iterator[WindowView]:
         ignores = name in plan.ignoring
         windows = SendWindows() if ignores else plan.of_job(name, None)
         yield _view(WindowTarget(WindowScope.CATEGORY, name), windows, now, ignores=ignores)
+
+
+def _overridden(view: WindowView, overrides: Sequence[StoredOverride]) -> WindowView:
+    """The windows of one target, open as long as an override of it or of everything lasts."""
+    ends = [one.until_at for one in overrides if one.target in (view.target, WindowTarget(WindowScope.ALL))]
+    return view if view.is_open or not ends else replace(view, is_open=True, changes_at=max(ends))
 
 
 def _view(target: WindowTarget, windows: SendWindows, now: datetime, *, ignores: bool = False) -> WindowView:

@@ -214,7 +214,7 @@ def test_people_see_why_a_job_stands_still_and_until_when(site: Site) -> None:
         ("all", "", False), ("category", "urgent", True),
     ]  # fmt: skip
     words = site.cli.good("window", "list")
-    assert "shut, opens" in words and "ignores all windows" in words
+    assert "closed, opens" in words and "ignores all windows" in words
     assert site.operations.figures.now()["eed_jobs_window_closed"] == {(): 1.0}
 
 
@@ -232,4 +232,14 @@ def test_a_nudge_says_when_the_window_opens(site: Site) -> None:
     assert (status, problem["why"]) == (409, "window_closed")
     assert problem["opens_at"] == f"{OPENS:%Y-%m-%dT%H:%M}:00Z"
     assert site.world.scalar("SELECT COUNT(*) FROM eed_job") == 1
-    assert site.json("POST", "/api/v1/jobs/1/nudge")["registered"] == "already"
+    again = site.problem("POST", "/api/v1/jobs/1/nudge")[1]
+    assert (again["why"], again["opens_at"]) == ("window_closed", problem["opens_at"])
+
+
+@pytest.mark.parametrize(("scope", "opens"), [("all", True), ("job", False)])
+def test_the_list_of_windows_heeds_an_override(site: Site, scope: str, opens: bool) -> None:
+    target = WindowTarget(WindowScope(scope), "1" if scope == "job" else "")
+    found = site.operations.windows.override(OverrideRequest(target, "tonight", 60.0))
+    first = site.operations.windows.view().windows[0]
+    assert first.is_open is opens
+    assert (first.changes_at == found.until_at) is opens

@@ -29,7 +29,7 @@ class JobWindow:
     problem: str = ""
 
     def opens_after(self, moment: datetime | None) -> bool:
-        """Whether it is shut, and does not open before a moment."""
+        """Whether it is closed, and does not open before a moment."""
         closed = self.is_known and not self.is_open
         return closed and moment is not None and (self.changes_at is None or self.changes_at >= moment)
 
