@@ -31,7 +31,7 @@ def until(stack: Stack, moments: list[int], strike: Callable[[], bool]) -> None:
         stack.wait_until(strike, "there is one to strike", seconds=120)
 
 
-@scenario("lambda-kill", quick=Amount(120, 2), short=Amount(10_000, 100))
+@scenario("lambda-kill", short=Amount(10_000, 100))
 def kill(site: Site, amount: Amount) -> Told:
     """kill -9 of sandboxes in the middle of invocations."""
     stack = site.stack(FUNCTION)
