@@ -222,10 +222,10 @@ class PublishingLedger:
         return True
 
     def _register_all(self, jobs: Sequence[ReadyJob]) -> None:
-        operation = new_operation()
+        operation, spans_end = new_operation(), self._end_of_spans()
 
         def work(c: Connection) -> dict[str, int]:
-            ids = self._register(c, jobs)
+            ids = self._register(c, jobs, spans_end)
             for job_id in ids.values():
                 self._note_nudge(c, job_id, operation)
             return ids
@@ -246,10 +246,10 @@ class PublishingLedger:
         if self._nudged_by is not None and not is_noted(c, operation):
             note(c, self._nudged_by, Act(ActKind.NUDGE, job_id, after={"state": "registered"}, operation=operation))
 
-    def _register(self, c: Connection, jobs: Sequence[ReadyJob]) -> dict[str, int]:
+    def _register(self, c: Connection, jobs: Sequence[ReadyJob], spans_end: datetime | None) -> dict[str, int]:
         """The ledger's ids by the source's keys."""
-        ours, end = new_token(), self._end_of_spans()
-        c.execute(self._insert_job, [{**_new_job(job), "our_token": ours, "spans_end": end} for job in jobs])
+        ours = new_token()
+        c.execute(self._insert_job, [{**_new_job(job), "our_token": ours, "spans_end": spans_end} for job in jobs])
         keys = [str(job.key) for job in jobs]
         columns = (eed_job.c.source_key, eed_job.c.job_id, eed_job.c.token, eed_job.c.state, eed_job.c.reason)
         found = c.execute(select(*columns).where(eed_job.c.source_key.in_(keys))).all()
@@ -344,7 +344,11 @@ class PublishingLedger:
             self._windows.mark_jobs(job_ids)
 
     def _end_of_spans(self) -> datetime | None:
-        """What a job is entered with. Where windows count, it waits until it has others."""
+        """What a job is entered with. Where windows count, it waits until it has others.
+
+        Asked before the transaction: the channels' windows are read on a connection of their own, and SQLite lets one
+        write at a time.
+        """
         return None if self._windows is None else self._windows.until_of_new()
 
     def look_at_windows(self) -> None:
