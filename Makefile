@@ -103,7 +103,7 @@ $(INSTALLED): setup.cfg pyproject.toml $(LOCKS)/build.txt $(LOCKS)/tests.txt
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the packages into $(VENV): about a minute."
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP_INSTALL) --quiet --require-hashes -r $(LOCKS)/build.txt -r $(LOCKS)/tests.txt
 	@$(PIP_INSTALL) --quiet --no-build-isolation -e .
 	@touch $(INSTALLED)
