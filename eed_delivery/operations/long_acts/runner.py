@@ -120,8 +120,12 @@ class LongActRunner:
         if chunk is None:
             self._end(taken, LongActState.DONE, result={"done": act.done, "skipped": act.skipped})
             return
-        self._ledger.advance(taken, chunk)
+        self._advance(taken, chunk)
+
+    def _advance(self, taken: TakenAct, chunk: LongActChunk, *, keep: bool = False) -> TakenAct:
+        taken = self._ledger.advance(taken, chunk, keep=keep)
         failpoints.reach("operations.advanced")
+        return taken
 
     def _steady(self, taken: TakenAct, work: SteadyWork) -> None:
         keep = _Keeping(lambda: self._ledger.renew(taken, taken.act.done))
@@ -132,8 +136,7 @@ class LongActRunner:
                 except StopIteration as end:
                     result = end.value
                     break
-                taken = self._ledger.advance(taken, chunk, keep=True)
-                failpoints.reach("operations.advanced")
+                taken = self._advance(taken, chunk, keep=True)
         self._end(taken, LongActState.DONE, result=result)
 
     def _end(
