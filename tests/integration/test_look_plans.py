@@ -32,7 +32,7 @@ def ledger(database_server: DatabaseServer) -> Iterator[World]:
     url = database_server.create_database("look_plans")
     world = World(url, engine=make_engine(sa.make_url(url), connections=1))
     numbers = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT"
-    limit = "max_recursive_iterations" if world.database.engine.dialect.is_mariadb else "cte_max_recursion_depth"
+    limit = "max_recursive_iterations" if database_server.kind == "mariadb" else "cte_max_recursion_depth"
     for statement in (
         f"SET {limit} = 1000000",
         "INSERT INTO eed_email (email_id, job_id, recipient, address, state, outcome)"
