@@ -352,7 +352,7 @@ def test_a_chunk_whose_commit_lost_its_answer_is_not_entered_twice(on_sqlite: Wo
     blank = dict.fromkeys(("reply_to", "html_template", "text_template", "scheduled_for", "expires_at"))
     registration.begin({**blank, "name": "n", "sender": "s@example.com", "subject": "x"}, [])
     rows = [registering.Recipient(1, "a@example.com"), registering.Recipient(2, "b@example.com")]
-    on_sqlite.database.run(lambda c: registration._add(c, rows))  # committed, and the answer never came
+    on_sqlite.database.run(lambda c: registration._rows.add(c, rows))  # committed, and the answer never came
     registration.add(rows)
     registration.add([registering.Recipient(3, "a@example.com")])
     found = on_sqlite.execute("SELECT recipient FROM delivery_email ORDER BY id")
