@@ -479,7 +479,7 @@ class Operations:
         return {LongActKind.SUBMIT: SubmissionWork(self._database, self.settings.source, *parts)}
 
     def clean_long_acts(self) -> None:
-        """Delete what long acts have left, and nobody asks for any more."""
+        """Delete what long acts have left, and what is not asked for any more."""
         self.report_files.clean()
         self._submitted_parts.clean()
 

@@ -147,9 +147,13 @@ class SendingSandbox:
             self._learn()
         except DatabaseGone as gone:
             log.warning("limits_unknown", reason=str(gone))
-            self._away = min(LONGEST_DELAY_SECONDS, self._away * 2)
+            self._stay_away_longer()
             return False
         return self._parts.rate.known
+
+    def _stay_away_longer(self) -> None:
+        """Each time that the database does not answer."""
+        self._away = min(LONGEST_DELAY_SECONDS, self._away * 2)
 
     def _enter(self, token: int, deadline: Deadline) -> GateEntry:
         """What the gate says. While the database does not answer, nothing is claimed."""
@@ -157,7 +161,7 @@ class SendingSandbox:
             return self._parts.gate.enter(token, deadline.remaining + LEASE_MARGIN_SECONDS)
         except DatabaseGone as gone:
             log.warning("gate_unknown", reason=str(gone))
-            self._away = min(LONGEST_DELAY_SECONDS, self._away * 2)
+            self._stay_away_longer()
             return GateEntry(self._away)
 
     def _learn(self) -> None:

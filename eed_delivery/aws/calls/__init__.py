@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["SesCalls", "SqsCalls", "quick_ses", "quick_sqs"]
 
 SQS_IDLE_SECONDS = 60.0
-"""A call of SQS on a connection that nobody knows any more is made again, and costs the time until it is given up."""
+"""A call of SQS on a connection forgotten on its way is made again, and costs the time until it is given up."""
 
 
 def quick_sqs(client: "SQSClient", credentials: Credentials | None, ca_bundle: str | None) -> "SqsCalls | SQSClient":

@@ -6,7 +6,7 @@ from typing import Any
 from eed_delivery.aws.kept_connections import limit_idle_time
 
 MAX_IDLE_SECONDS = 5.0
-"""A PUT over a connection that nobody knows any more is in doubt, and then asked for."""
+"""A PUT over a connection that was forgotten on its way is in doubt, and then asked for."""
 
 
 def bucket_client(

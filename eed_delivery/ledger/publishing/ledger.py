@@ -256,7 +256,7 @@ class PublishingLedger:
         there = {row.source_key: int(row.job_id) for row in found}
         if lost := [key for key in keys if key not in there]:
             raise Miscounted(f"{len(lost)} of {len(keys)} jobs were not entered, {lost[0]!r} for one")
-        # Others' rows are there where another publisher was faster, or an earlier run's commit was answered by nobody.
+        # Others' rows are there where another publisher was faster, or the answer to an earlier run's commit was lost.
         self._outbox.put(c, (_registered(row) for row in found if row.token == ours))
         alone = [job for job in jobs if job.recipient is not None]
         if alone:

@@ -69,7 +69,7 @@ class JobRows:
         return self.job_id
 
     def go_on(self, c: Connection, job_id: int, added: int) -> None:
-        """Continue a job that another process has begun, with so many emails."""
+        """Continue a job that another process has begun. `added` of its emails are entered."""
         last = select(func.max(delivery_email.c.id)).where(delivery_email.c.job_id == job_id)
         self.job_id = job_id
         self.added(c.execute(last).scalar() or 0, added)
