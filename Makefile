@@ -129,12 +129,14 @@ lock:
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(COMPILE) - --output-file $(LOCKS)/build.txt
 	$(COMPILE) setup.cfg --all-extras --output-file $(LOCKS)/bench.txt
-	$(COMPILE) setup.cfg --extra demo --extra operators --extra test --extra dev --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/tests.txt
+	$(COMPILE) setup.cfg --extra demo --extra lambda --extra operators --extra test --extra dev --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/tests.txt
 	$(COMPILE) setup.cfg --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/run.txt
 	$(COMPILE) setup.cfg --extra sftp --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/sftp.txt
 	$(COMPILE) setup.cfg --extra operators --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/operators.txt
+	$(COMPILE) setup.cfg --extra lambda --extra operators --extra sftp --constraints $(LOCKS)/bench.txt --output-file $(LOCKS)/lambda.txt
 	echo 'schemathesis >= 4.32' | $(COMPILE) - --constraints $(LOCKS)/tests.txt --output-file $(LOCKS)/fuzz.txt
 	echo 'cdktn-provider-aws >= 25' | $(COMPILE) - --no-deps --output-file $(LOCKS)/terraform.txt
+	echo 'aws-sam-cli >= 1.170' | $(COMPILE) - --no-deps --output-file $(LOCKS)/emulator.txt
 	printf 'cfn-lint >= 1.58\ncheckov >= 3.3\n' | $(COMPILE) - --output-file $(LOCKS)/scan.txt
 	echo uv | $(COMPILE) - --output-file $(LOCKS)/lock.txt
 

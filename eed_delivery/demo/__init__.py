@@ -12,6 +12,7 @@
 - `second_act`     the same statements by three channels, with `second_checks` of what has arrived
 - `partner`        the partner's SFTP server
 - `page`           the operators' page that stays open, which `page_process` runs
+- `lambda_emulator` a function under AWS's own runtime client and emulator
 - `report`         what it prints at its end
 
 The service itself is the real `eed-delivery run`. A SQLite file replaces MySQL, and ministack replaces SQS and S3. It

@@ -26,7 +26,7 @@ READY_SECONDS = 30.0
 POLL_SECONDS = 0.05
 END_SECONDS = 30.0
 TAIL_CHARS = 2000
-_LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Connects to this machine directly, and ignores proxies."""
 
 
@@ -42,6 +42,8 @@ class ChildProcess:
         self._command = command
         self._environment = environment
         self.log = log
+        self.directory: Path | None = None
+        """Where it runs. None: where the caller does."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -53,6 +55,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=self.directory,
                 start_new_session=True,
             )
 
@@ -60,6 +63,12 @@ class ChildProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
+
+    @property
+    def pid(self) -> int:
+        """Its id, while it runs."""
+        assert self._process is not None  # noqa: S101 - it is asked within the block
+        return self._process.pid
 
     def wait(self, seconds: float) -> int | None:
         """Wait at most `seconds` for it to end. Returns its exit status, or None while it runs."""
@@ -116,7 +125,7 @@ class AnsweringProcess(ChildProcess):
 
     def _answers(self) -> bool:
         try:
-            with _LOCAL.open(self.health, timeout=5) as answer:
+            with LOCAL.open(self.health, timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False

@@ -21,7 +21,7 @@ ROOM_IN_MEMORY = 4 * 2**30
 _MEMORY = Path("/dev/shm")
 _MEMINFO = Path("/proc/meminfo")
 # setpriv(1) becomes the command, as `exec` does. Without it (no Debian), a killed test run leaves its servers behind.
-_DIES_WITH_US = ("setpriv", "--pdeathsig", "SIGKILL") if shutil.which("setpriv") else ()
+DIES_WITH_US = ("setpriv", "--pdeathsig", "SIGKILL") if shutil.which("setpriv") else ()
 
 
 def free_port() -> int:
@@ -64,7 +64,7 @@ def start(
     """
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*_DIES_WITH_US, *command],
+            [*DIES_WITH_US, *command],
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=output,

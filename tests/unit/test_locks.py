@@ -63,7 +63,8 @@ def test_a_lock_holds_nothing_but_pinned_and_hashed_packages(lock: str) -> None:
         ("run", [""]),
         ("sftp", ["", "sftp"]),
         ("operators", ["", "operators"]),
-        ("tests", ["", "demo", "operators", "test", "dev"]),
+        ("lambda", ["", "lambda", "operators", "sftp"]),
+        ("tests", ["", "demo", "lambda", "operators", "test", "dev"]),
         ("bench", list(setup_requirements())),
     ],
 )
@@ -78,7 +79,8 @@ def test_the_build_requirements_are_locked_within_their_bounds() -> None:
     assert requirement.specifier.contains(version(entries("build")[requirement.name][0]))
 
 
-PAIRS = [("run", "sftp"), ("sftp", "tests"), ("run", "operators"), ("operators", "tests"), ("tests", "bench")]
+PAIRS = [("run", "sftp"), ("run", "operators"), ("sftp", "lambda"), ("operators", "lambda"), ("lambda", "tests")]
+PAIRS += [("tests", "bench")]
 
 
 @pytest.mark.parametrize(("smaller", "larger"), PAIRS)
@@ -102,6 +104,11 @@ def test_the_extra_for_operators_brings_eight_packages() -> None:
         *("argon2-cffi", "argon2-cffi-bindings", "blinker", "flask", "flask-openapi3", "itsdangerous", "pyjwt"),
         "werkzeug",
     }
+
+
+def test_the_image_for_lambda_has_the_runtime_client_beside_the_other_extras() -> None:
+    others = RUN_TIME | entries("operators").keys() | entries("sftp").keys()
+    assert entries("lambda").keys() - others == {"awslambdaric", "simplejson", "snapshot-restore-py"}
 
 
 def asked_for(requirements: list[Requirement]) -> set[str]:
