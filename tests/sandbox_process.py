@@ -1,4 +1,4 @@
-"""A sandbox of the function as a process of its own, which can be killed and frozen.
+"""A sandbox of a function as a process of its own, which can be killed and frozen.
 
     sandbox = SandboxProcess(stack, log)
     result = sandbox.invoke(event, seconds=25)       # None: it died meanwhile
@@ -7,6 +7,7 @@
 Without a supervisor, as in Lambda: whoever invokes it starts a new one.
 """
 
+import importlib
 import json
 import os
 import select
@@ -29,10 +30,10 @@ GRACE_SECONDS = 60.0
 class SandboxProcess:
     """One life of it. Started when it is first invoked."""
 
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], log: Path, function: str = "sending") -> None:
         self._log = log.open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.sandbox_process"],
+            [sys.executable, "-m", "tests.sandbox_process", function],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -89,7 +90,7 @@ def main() -> None:
     """Invoke the handler with what stdin says, a line each. Logs go to stderr."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    from eed_delivery.aws_lambda.sending import handler  # its INIT phase
+    handler = importlib.import_module(f"eed_delivery.aws_lambda.{sys.argv[1]}").handler  # its INIT phase
 
     print(READY, file=answers, flush=True)
     for line in sys.stdin:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from eed_delivery.aws.sessions import session
-from eed_delivery.config import AwsSettings
+from eed_delivery.config import AwsSettings, Settings
 from eed_delivery.config.environment import AWS_VARIABLES, PREFIX
 from eed_delivery.config.references import AWS_SECRET
 from eed_delivery.errors import ConfigError, Problem
@@ -50,6 +50,14 @@ def with_secrets(environ: Mapping[str, str], text_of: SecretText | None = None) 
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def credentials_problems(settings: Settings) -> list[Problem]:
+    """Whether a function gets its credentials from where Lambda puts them."""
+    if settings.aws.credentials == "environment":
+        return []
+    what = "a function has no instance role. Lambda gives it credentials in its environment"
+    return [Problem("aws.credentials", what, 'Set aws.credentials = "environment".')]
 
 
 _WORDS = {True: "its JSON has no such key", False: "it is no ARN of a secret, or the secret is not what it says"}

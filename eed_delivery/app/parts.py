@@ -61,7 +61,7 @@ from eed_delivery.ledger.webhooks.listing import WebhookList
 from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.ledger.windows.marking import WindowMarking
 from eed_delivery.ledger.windows.overrides import OverrideLedger
-from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.ledger.workers import FUNCTIONS, Process, WorkerLedger
 from eed_delivery.links import of_job
 from eed_delivery.links.tokens import Links
 from eed_delivery.manifests.putter import ManifestPutter
@@ -73,7 +73,7 @@ from eed_delivery.queue import Queue
 from eed_delivery.rendering import MessageMaker, Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.rendering.files import FileRenderer
-from eed_delivery.runtime.loop import Pulse
+from eed_delivery.runtime.loop import LoopStarter, LoopThread, Pulse
 from eed_delivery.send_windows.plan import WindowPlan
 from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
@@ -271,7 +271,7 @@ class App:
             return SesRate(self.ses_client())
         return FixedRate(limit or None)
 
-    def channel_publishers(self, pulse: Pulse) -> ChannelPublishers:
+    def channel_publishers(self, start: LoopStarter) -> ChannelPublishers:
         """The publishers of all channels but the default, not started yet."""
         directory = self.channel_directory()
         queues = self.queues(directory, self.settings.publisher.connections)
@@ -282,11 +282,11 @@ class App:
         def file_channels() -> list[str]:
             return [name for name, channel in directory.now().items() if channel.carries_files]
 
-        return ChannelPublishers(queues, make, pulse, file_channels)
+        return ChannelPublishers(queues, make, start, file_channels)
 
     def publisher(self, others: ChannelPublishers | None = None) -> Publisher:
         """The publisher of the channel `default`, which registers the jobs of all. `others` are those of the others."""
-        others = others or self.channel_publishers(Pulse())
+        others = others or self.channel_publishers(partial(LoopThread, pulse=Pulse()))
         settings = self.settings.publisher
         database = self.database()
         ledger = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
@@ -504,6 +504,11 @@ class App:
     def heartbeat(self, role: str) -> "tuple[WorkerLedger, Process]":
         """What says that a process of a role lives, and as what."""
         return WorkerLedger(self.database(connections=1)), self._process(role)
+
+    def function_process(self, function: str, role: str) -> Process:
+        """What a function says of itself in a role. There is one row for all of its sandboxes."""
+        of_all = (__version__, digest_of(self.settings))
+        return Process(f"{FUNCTIONS}:{function}:{role}", FUNCTIONS, role, 0, DEFAULT, None, *of_all)
 
     def _process(self, role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
         host = socket.gethostname()

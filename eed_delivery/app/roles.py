@@ -19,7 +19,7 @@ from eed_delivery.config import Settings, failpoints_wanted
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem, QueueGone
 from eed_delivery.model import DEFAULT_CHANNEL
 from eed_delivery.runtime import failpoints
-from eed_delivery.runtime.loop import AWAY_SECONDS, Loop, Pulse
+from eed_delivery.runtime.loop import AWAY_SECONDS, Loop, LoopThread, Pulse
 from eed_delivery.runtime.supervisor import Role
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def alive(app: "App", role: str, stop: threading.Event, pulse: Pulse) -> Abstrac
 def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The publisher's process: the default channel's publisher, and beside it those of the others."""
     app = _app(settings, stop)
-    others = app.channel_publishers(pulse)
+    others = app.channel_publishers(partial(LoopThread, pulse=pulse))
     publisher = app.publisher(others)
     with alive(app, "publisher", stop, pulse):
         beside = Loop("channels", others.step, stop, pulse).start()
@@ -126,35 +126,15 @@ def run_channels(settings: Settings, stop: threading.Event, pulse: Pulse) -> Non
 
 def run_sweeper(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The sweeper's process."""
+    from eed_delivery.app.sweeper_steps import sweeper_steps
+
     app = _app(settings, stop)
-    sweeper, watch, retention = app.sweeper(), app.job_watch(), app.retention()
-    beside = [Loop("endings", sweeper.end_jobs, stop, pulse)]
-    beside += [Loop("audit-head", app.audit_head_log().step, stop, pulse)]
-    beside += [Loop("answers", app.answers_alike.step, stop, pulse)]
-    beside += [Loop("watch", watch.step, stop, pulse)] if watch else []
-    beside += [Loop("retention", retention.step, stop, pulse)] if retention else []
-    beside += [Loop("paths", app.taken_paths().step, stop, pulse)]
-    beside += [Loop("windows", app.window_sweep().step, stop, pulse)]
-    recipients = app.recipient_retention()
-    beside += [Loop("recipients", recipients.step, stop, pulse)] if recipients else []
-    reconciling = app.reconcile_sweep()
-    beside += [Loop("reconcile", reconciling.step, stop, pulse)] if reconciling else []
-    beside += _emf_loops(settings, stop, pulse)
+    sweeper, *beside = (Loop(name, step, stop, pulse) for name, step in sweeper_steps(app).items())
     with alive(app, "sweeper", stop, pulse):
         threads = [loop.start() for loop in beside]
-        Loop("sweeper", sweeper.step, stop, pulse).run()
+        sweeper.run()
         for thread in threads:
             thread.join()
-
-
-def _emf_loops(settings: Settings, stop: threading.Event, pulse: Pulse) -> list[Loop]:
-    """What logs figures for CloudWatch, if anything does."""
-    if not settings.metrics.emf:
-        return []
-    from eed_delivery.app.operations import Operations
-    from eed_delivery.ledger.actor import SERVICE
-
-    return [Loop("emf", Operations(settings, SERVICE).emf.step, stop, pulse)]
 
 
 def run_events(settings: Settings, settles: bool, stop: threading.Event, pulse: Pulse) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from eed_delivery import logs
 from eed_delivery.app import isolated_render
 from eed_delivery.app.channel_surroundings import FixedRate, SesRate
-from eed_delivery.app.function_secrets import with_secrets
+from eed_delivery.app.function_secrets import credentials_problems, with_secrets
 from eed_delivery.app.parts import LEASE_MARGIN_SECONDS, App
 from eed_delivery.channels.channel import Channel
 from eed_delivery.config import Settings, WorkerSettings, load
@@ -128,10 +128,7 @@ def _channel(app: App) -> Channel:
 
 def _problems(settings: Settings, wire_seconds: float, channel: Channel) -> list[Problem]:
     """What only a function must not have. `config.lambda_checks` has what all hosts can check."""
-    found = []
-    if settings.aws.credentials != "environment":
-        what = "a function has no instance role. Lambda gives it credentials in its environment"
-        found.append(Problem("aws.credentials", what, 'Set aws.credentials = "environment".'))
+    found = credentials_problems(settings)
     timeout = settings.aws_lambda.timeout_seconds
     if timeout is None:
         what = "it is not set, and so it is not known whether a send fits into an invocation"

@@ -1,11 +1,15 @@
-"""The worker as a function of AWS Lambda, which an event source mapping of the queue invokes (docs/aws.md).
+"""The service as functions of AWS Lambda (docs/aws.md).
 
-- `sending`     the handler. What is above it runs once in each sandbox
+An event source mapping of the queue invokes the function that sends, and EventBridge Scheduler invokes the tick.
+
+- `sending`     the handler that sends. What is above it runs once in each sandbox
 - `sandbox`     what a sandbox keeps, and one invocation of it
 - `records`     the records of an event as messages
 - `event_queue` what a batch does with messages that Lambda has received
 - `gate`        the breaker, which lasts between invocations
 - `deadline`    the time that an invocation has
+- `tick`        the handler that publishes, sweeps and finishes
+- `ticking`     one tick
 
 Nothing here runs in a thread of its own: a thread that is frozen between the grant and its send would send late.
 """

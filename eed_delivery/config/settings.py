@@ -236,11 +236,14 @@ class EmlFolderSettings(Section):
 class AwsLambdaSettings(Section):
     """The function that sends, if there is one. `timeout_seconds` is the function's own timeout.
 
+    `tick_seconds` is how long the function `tick` works each time.
+
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
     """
 
     timeout_seconds: Annotated[int, Field(ge=1, le=900)] | None = None
     channel: ChannelName = DEFAULT
+    tick_seconds: Annotated[int, Field(ge=1, le=800)] = 50
 
 
 class RenderingSettings(Section):

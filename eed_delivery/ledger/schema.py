@@ -389,6 +389,8 @@ eed_duty = Table(  # what one process does for all hosts from time to time
     metadata,
     Column("name", word(32), primary_key=True),
     Column("done_at", Time, nullable=False),
+    Column("holder", BigInteger),  # of what one at a time does
+    Column("held_until", Time),
     **_OPTIONS,
 )
 

@@ -11,6 +11,10 @@ from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_worker
 from eed_delivery.model import DEFAULT_CHANNEL
 
 FORGET_AFTER_SECONDS = 86_400
+FUNCTIONS = "lambda"
+"""The host of what is no process, and is invoked."""
+INVOKED_SECONDS = 150.0
+"""Functions beat while they are invoked. The tick is invoked once a minute, and may miss one."""
 HEARTBEATS = 3
 """A process that has missed this many heartbeats does not count as alive: not in the rate, and not for people."""
 
@@ -54,7 +58,8 @@ class SeenProcess:
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
         """Whether its heartbeats still arrive, with that many seconds between them."""
-        return self.age <= HEARTBEATS * heartbeat_seconds
+        patience = HEARTBEATS * heartbeat_seconds
+        return self.age <= (max(patience, INVOKED_SECONDS) if self.host == FUNCTIONS else patience)
 
 
 class WorkerLedger:

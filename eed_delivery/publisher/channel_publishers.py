@@ -1,6 +1,5 @@
 """A publisher for each channel but the default, each in a loop of its own: none waits for another's queue."""
 
-import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from eed_delivery.ledger.publishing.served_channels import ServedChannels
 from eed_delivery.model import DEFAULT_CHANNEL
 from eed_delivery.publisher.publisher import Publisher
 from eed_delivery.queue import Queue
-from eed_delivery.runtime.loop import Loop, Pulse
+from eed_delivery.runtime.loop import LoopStarter, RunningLoop
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +22,7 @@ LOOK_SECONDS = 2.0
 class _Running:
     publisher: Publisher
     queue_url: str
-    stop: threading.Event
-    thread: threading.Thread
+    loop: RunningLoop
 
 
 class ChannelPublishers:
@@ -34,15 +32,15 @@ class ChannelPublishers:
         self,
         queues: Callable[[], Mapping[str, Queue]],
         make: Callable[[str, Queue], Publisher],
-        pulse: Pulse,
+        start: LoopStarter,
         file_channels: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`queues`: the queue of each channel, by its name. `make` makes the publisher of one. `file_channels` are
-        those that put files."""
+        """`queues`: the queue of each channel, by its name. `make` makes the publisher of one, and `start` its loop.
+        `file_channels` are those that put files."""
         self._queues = queues
         self.file_channels = file_channels
         self._make = make
-        self._pulse = pulse
+        self._start_loop = start
         self._running: dict[str, _Running] = {}
         self._reported: dict[str, str] = {}
         self._known: frozenset[str] | None = None
@@ -79,21 +77,26 @@ class ChannelPublishers:
                 log.error("channel_cannot_start", channel=name, reason=reason)
 
     def _start(self, name: str, queue: Queue) -> None:
-        publisher, stop = self._make(name, queue), threading.Event()
-        thread = Loop(f"publisher-{name}", publisher.step, stop, self._pulse).start()
-        self._running[name] = _Running(publisher, queue.url, stop, thread)
+        publisher = self._make(name, queue)
+        loop = self._start_loop(f"publisher-{name}", publisher.step)
+        self._running[name] = _Running(publisher, queue.url, loop)
         log.info("channel_publisher_started", channel=name)
 
     def _end(self, name: str) -> None:
         running = self._running.pop(name)
-        running.stop.set()
-        running.thread.join()
+        running.loop.stop()
+        running.loop.join()
         running.publisher.close()
         log.info("channel_publisher_ended", channel=name)
+
+    @property
+    def publishers(self) -> Collection[Publisher]:
+        """Those that run now."""
+        return [running.publisher for running in self._running.values()]
 
     def close(self) -> None:
         """End all of them."""
         for running in self._running.values():
-            running.stop.set()
+            running.loop.stop()
         for name in list(self._running):
             self._end(name)

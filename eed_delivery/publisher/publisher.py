@@ -73,7 +73,9 @@ class Publisher:
         self._clock = clock
         self._idle_interval = PollInterval(settings.poll_seconds, clock)
         self._window = Window(settings.queue_ahead, PollInterval(TOP_UP_SECONDS, clock))
-        self._flights = ThreadPoolExecutor(settings.connections, thread_name_prefix="publish")
+        self._flights: ThreadPoolExecutor | None = None
+        self.published = 0
+        """Messages that the queue has accepted."""
 
     def step(self) -> float:
         """Register what is new, then give every leased job one chunk, so that a small job never waits for a huge one.
@@ -99,9 +101,15 @@ class Publisher:
         failpoints.reach("publisher.let_go")
         return 0.0 if any(enlisted) else self._pause(len(tickets), published)
 
+    def rest(self) -> None:
+        """End the threads of requests. The next step starts them again."""
+        if self._flights is not None:
+            self._flights.shutdown()
+            self._flights = None
+
     def close(self) -> None:
         """Wait for the requests in flight."""
-        self._flights.shutdown()
+        self.rest()
         self._at_the_end()
 
     def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
@@ -159,7 +167,12 @@ class Publisher:
         """Publish, and mark what SQS named as taken, a slice at a time while the next one is in flight. The rest stays
         `pending` for the next step."""
         batches = [tickets[start : start + MAX_BATCH] for start in range(0, len(tickets), MAX_BATCH)]
-        flights = [self._flights.submit(self._queue.publish, batch) for batch in batches]
+        if not batches:
+            return 0
+        pool = self._flights = self._flights or ThreadPoolExecutor(
+            self._settings.connections, thread_name_prefix="publish"
+        )
+        flights = [pool.submit(self._queue.publish, batch) for batch in batches]
         try:
             slices = [flights[n : n + SLICE] for n in range(0, len(flights), SLICE)]
             return sum(self._mark_slice(slice_) for slice_ in slices)
@@ -179,6 +192,7 @@ class Publisher:
         finally:
             self._window.fill(len(accepted))
             self._ledger.mark_queued(accepted)
+            self.published += len(accepted)
         failpoints.reach("publisher.marked")
         if refused:
             log.warning("publish_refused", count=len(refused), reasons=sorted(set(refused))[:5])

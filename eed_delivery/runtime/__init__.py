@@ -2,6 +2,7 @@
 
 - `supervisor`     starts, watches and stops the processes
 - `loop`           the loop that every role is made of
+- `step_schedule`  several loops in one thread
 - `poll_interval`  how often a loop polls
 - `renders`        which email each thread renders, for the supervisor
 - `defects`        logs a repeated defect once a minute

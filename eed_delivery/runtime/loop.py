@@ -1,8 +1,12 @@
-"""The one loop class, with a step that returns seconds until the next, a stop event, and a pulse for the watchdog."""
+"""The loop class, with a step that returns seconds until the next, a stop event, and a pulse for the watchdog.
+
+What makes loops for others is a `LoopStarter`. Threads have one each here, and in `step_schedule` they take turns.
+"""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -64,6 +68,57 @@ class Pulse:
         return name, time.monotonic() - at
 
 
+Step = Callable[[], float]
+"""Does a little, and returns how many seconds to wait until it is called again."""
+
+
+class RunningLoop(Protocol):
+    """A loop that runs until it is stopped."""
+
+    def stop(self) -> None:
+        """Have it end after its present step. Returns at once."""
+        ...
+
+    def join(self) -> None:
+        """Wait for that."""
+        ...
+
+
+LoopStarter = Callable[[str, Step], RunningLoop]
+"""Runs a step again and again under a name."""
+
+
+class SafeStep:
+    """A step that never raises.
+
+    One that finds the database or the queue gone is to be called again a little later. Any other error is a defect of
+    ours, which is logged with its traceback.
+    """
+
+    def __init__(self, name: str, step: Step) -> None:
+        self.name = name
+        self._step = step
+        self._defects = Defects()
+        self.waits = False
+        """Whether the last call found the database or the queue gone."""
+        self.failed = False
+        """Whether it had a defect."""
+
+    def __call__(self) -> float:
+        """Seconds until the next call."""
+        self.waits = self.failed = False
+        try:
+            return self._step()
+        except (DatabaseGone, QueueGone) as error:
+            self.waits = True
+            log.warning("waiting", loop=self.name, reason=str(error))
+        except Exception as defect:
+            self.failed = True
+            if count := self._defects.seen(defect):
+                log.exception("step_failed", loop=self.name, count=count)
+        return AWAY_SECONDS
+
+
 class Loop:
     """Runs `step` until `stop` is set. The step returns how many seconds to wait until the next one.
 
@@ -72,12 +127,11 @@ class Loop:
     must not wait for it. A loop that only ever fails makes no progress, and the watchdog will see that.
     """
 
-    def __init__(self, name: str, step: Callable[[], float], stop: threading.Event, pulse: Pulse) -> None:
+    def __init__(self, name: str, step: Step, stop: threading.Event, pulse: Pulse) -> None:
         self.name = name
-        self._step = step
+        self._step = SafeStep(name, step)
         self._stop = stop
         self._pulse = pulse
-        self._defects = Defects()
 
     def run(self) -> None:
         self._pulse.beat(self.name)
@@ -86,17 +140,9 @@ class Loop:
         self._pulse.forget(self.name)
 
     def _once(self) -> float:
-        try:
-            seconds = self._step()
-        except (DatabaseGone, QueueGone) as error:
-            log.warning("waiting", loop=self.name, reason=str(error))
-            self._pulse.beat(self.name)  # waiting for an outage to end is this loop's work, not its failure
-            return AWAY_SECONDS
-        except Exception as defect:
-            if count := self._defects.seen(defect):
-                log.exception("step_failed", loop=self.name, count=count)
-            return AWAY_SECONDS
-        self._pulse.beat(self.name)
+        seconds = self._step()
+        if not self._step.failed:  # waiting for an outage to end is this loop's work, not its failure
+            self._pulse.beat(self.name)
         return seconds
 
     def start(self) -> threading.Thread:
@@ -104,3 +150,19 @@ class Loop:
         thread = threading.Thread(target=self.run, name=self.name, daemon=True)
         thread.start()
         return thread
+
+
+class LoopThread:
+    """A loop in a thread of its own, with a stop event of its own."""
+
+    def __init__(self, name: str, step: Step, pulse: Pulse) -> None:
+        self._stop = threading.Event()
+        self._thread = Loop(name, step, self._stop, pulse).start()
+
+    def stop(self) -> None:
+        """Have it end after its present step."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait for that."""
+        self._thread.join()

@@ -39,21 +39,30 @@ class Teller:
     """One thread of the role. `step` is one round."""
 
     def __init__(
-        self, ledger: WebhookLedger, endpoint: WebhookEndpoint, settings: WebhooksSettings, stop: threading.Event
+        self,
+        ledger: WebhookLedger,
+        endpoint: WebhookEndpoint,
+        settings: WebhooksSettings,
+        stop: threading.Event,
+        *,
+        round_seconds: float = ROUND_SECONDS,
     ) -> None:
         self._ledger = ledger
         self._endpoint = endpoint
         self._settings = settings
         self._stop = stop
+        self._round_seconds = round_seconds
 
     def step(self) -> float:
         """Claim, send, record.
 
         Raises `DatabaseGone`. What was sent and not recorded is sent again, with the same id.
         """
-        until = time.monotonic() + ROUND_SECONDS
+        until = time.monotonic() + self._round_seconds
         token = new_token()
-        work = self._ledger.take(token, ROUND_SECONDS + self._settings.timeout_seconds + LEASE_MARGIN_SECONDS, BATCH)
+        work = self._ledger.take(
+            token, self._round_seconds + self._settings.timeout_seconds + LEASE_MARGIN_SECONDS, BATCH
+        )
         if not work.held:
             self._endpoint.close()  # no idle connection is kept open
             return 0.0 if work.more else IDLE_SECONDS

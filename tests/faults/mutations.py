@@ -41,7 +41,7 @@ from tests.servers.databases import KINDS, RUNNING, new_database
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
 TESTS_OF = {
-    duties: ["tests/integration/test_audit_chain.py"],
+    duties: ["tests/integration/test_audit_chain.py", "tests/integration/test_duties.py"],
     manifests: ["tests/integration/test_manifest_ledger.py"],
 }
 """Of modules that have tests of their own."""

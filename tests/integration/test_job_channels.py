@@ -1,6 +1,7 @@
 """Jobs and their channels: each leaves by its own, and one whose channel is not there waits for it."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
-from eed_delivery.runtime.loop import Pulse
+from eed_delivery.runtime.loop import LoopThread, Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.access import channel_of
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
@@ -171,7 +172,7 @@ def test_a_channel_whose_publisher_cannot_be_made_keeps_no_other_from_its_own(
         return publisher_of(world, client, name)
 
     queues = {name: Queue(client, name) for name in ("broken", STATEMENTS)}  # type: ignore[arg-type]
-    publishers = ChannelPublishers(lambda: queues, make, Pulse())
+    publishers = ChannelPublishers(lambda: queues, make, partial(LoopThread, pulse=Pulse()))
     with capture_logs() as logs:
         publishers.step()
         publishers.step()

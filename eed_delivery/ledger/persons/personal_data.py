@@ -103,7 +103,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         other="sequence salt texts_hash previous_hash hash",
     ),
     "eed_audit_head": _table(other="head_id sequence hash"),
-    "eed_duty": _table(other="name done_at"),
+    "eed_duty": _table(other="name done_at holder held_until"),
     # Replies in its detail are masked.
     "eed_worker": _table(
         other="worker_id host role threads sending detail started_at heartbeat_at channel mark version config"
