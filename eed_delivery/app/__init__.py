@@ -12,6 +12,7 @@
 - `manifests`  what puts the manifests of a channel's jobs
 - `send_windows` which send windows are configured
 - `metrics`    has a process keep its metrics
+- `allowed_rates` how many emails a second all hosts may send
 - `heartbeats` heartbeats of roles that send nothing
 - `operators`  the role of the pages and the API
 - `long_acts`  what does long acts in that role

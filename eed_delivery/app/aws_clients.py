@@ -109,3 +109,8 @@ class AwsClients:
         endpoint_url = self._settings.alerts.sns_endpoint_url
         config = Config(retries={"total_max_attempts": 2}, user_agent=USER_AGENT, connect_timeout=5, read_timeout=10)
         return session(self._settings.aws).client("sns", endpoint_url=endpoint_url, config=config)
+
+    def cloudwatch(self) -> Any:
+        """What takes figures of the ledger."""
+        endpoint_url = self._settings.metrics.cloudwatch_endpoint_url
+        return self.of("cloudwatch", connections=1, tries=2, endpoint_url=endpoint_url, read_timeout=10)

@@ -52,11 +52,11 @@ if TYPE_CHECKING:
     from eed_delivery.operations.channels import ChannelOperations
     from eed_delivery.operations.checking.service import ServiceCheck
     from eed_delivery.operations.checks_at_once import ChecksAtOnce
+    from eed_delivery.operations.cloudwatch import CloudWatchFigures
     from eed_delivery.operations.dead_letters import DeadLetters
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.doubts.workbench import DoubtWorkbench
     from eed_delivery.operations.emails import EmailQueries
-    from eed_delivery.operations.emf import EmfLog
     from eed_delivery.operations.figures import LedgerFigures
     from eed_delivery.operations.holds import HoldOperations
     from eed_delivery.operations.jobs import JobQueries, SharedJobFigures
@@ -201,7 +201,9 @@ class Operations:
     def figures(self) -> "LedgerFigures":
         """Count figures of the whole ledger for monitoring."""
         from eed_delivery.alerts.facts import measures
+        from eed_delivery.app.allowed_rates import AllowedRates
         from eed_delivery.ledger.alerts.facts import AlertFacts
+        from eed_delivery.ledger.backlog import BacklogLedger
         from eed_delivery.ledger.figures import FiguresLedger
         from eed_delivery.operations.figures import FigureSources, LedgerFigures
 
@@ -212,15 +214,19 @@ class Operations:
             del facts["dead_letters"]
         if settings.transport.kind != "ses":
             del facts["ses_quota_percent"]
-        return LedgerFigures(FigureSources(FiguresLedger(self._database), self.processes, facts, queue.depth))
+        backlog, rates = BacklogLedger(self._database), AllowedRates(app, self._database)
+        counts = FiguresLedger(self._database)
+        return LedgerFigures(FigureSources(counts, self.processes, facts, queue.depth, backlog.by_channel, rates.now))
 
     @cached_property
-    def emf(self) -> "EmfLog":
-        """Log figures for CloudWatch."""
+    def cloudwatch(self) -> "CloudWatchFigures":
+        """Hand figures over to CloudWatch, as the settings say."""
         from eed_delivery.ledger.duties import DutyLedger
-        from eed_delivery.operations.emf import EmfLog
+        from eed_delivery.operations.cloudwatch import CloudWatchFigures, MetricData, log_line
 
-        return EmfLog(self.figures, DutyLedger(self._database), self.settings.metrics.emf_namespace)
+        settings = self.settings.metrics
+        put = MetricData(self._app.clients.cloudwatch) if settings.cloudwatch == "api" else log_line
+        return CloudWatchFigures(self.figures, DutyLedger(self._database), settings.cloudwatch_namespace, put)
 
     @property
     def actor(self) -> Actor:

@@ -26,9 +26,9 @@ def sweeper_steps(app: "App") -> "dict[str, Step]":
         steps["recipients"] = recipients.step
     if reconciling := app.reconcile_sweep():
         steps["reconcile"] = reconciling.step
-    if app.settings.metrics.emf:
+    if app.settings.metrics.cloudwatch != "off":
         from eed_delivery.app.operations import Operations
         from eed_delivery.ledger.actor import SERVICE
 
-        steps["emf"] = Operations(app.settings, SERVICE, app.database(connections=1)).emf.step
+        steps["cloudwatch"] = Operations(app.settings, SERVICE, app.database(connections=1)).cloudwatch.step
     return steps

@@ -24,6 +24,7 @@ _ENDPOINTS = {
     "rendering.s3_endpoint_url": "attachments",
     "transport.archive.endpoint_url": _COPIES,
     "alerts.sns_endpoint_url": "alerts",
+    "metrics.cloudwatch_endpoint_url": "figures",
 }
 """Settings that are web addresses, and what goes there."""
 

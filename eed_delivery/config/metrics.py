@@ -1,21 +1,22 @@
 """The section `[metrics]`: what the service measures of itself."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from eed_delivery.config.formats import mistake
+from eed_delivery.config.formats import HttpUrl, mistake
 from eed_delivery.config.section import Section
 
 
 class MetricsSettings(Section):
-    """`directory` is where the processes of a host keep their metrics. `emf` has one host log figures for CloudWatch
-    each minute, in `emf_namespace`."""
+    """`directory` is where the processes of a host keep their metrics. `cloudwatch` is how figures of the ledger get
+    there each minute, from one host: by the log (`log`), by calls of PutMetricData (`api`), or not at all (`off`)."""
 
     directory: Path | None = None
-    emf: bool = False
-    emf_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#:-]{1,255}$")] = "eed-delivery"
+    cloudwatch: Literal["off", "log", "api"] = "off"
+    cloudwatch_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#:-]{1,255}$")] = "eed-delivery"
+    cloudwatch_endpoint_url: HttpUrl | None = None
 
     @field_validator("directory")
     @classmethod

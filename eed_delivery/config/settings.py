@@ -375,6 +375,7 @@ CLEAR_TEXT = (
     "transport.archive.endpoint_url",
     "alerts.sns_endpoint_url",
     "alerts.audience",
+    "metrics.cloudwatch_endpoint_url",
 )
 """The settings that may send to another host without TLS. Channels have settings of their own for that."""
 _OF_A_CHANNEL = re.compile(r"channel\.[a-z][a-z0-9_-]{0,31}\.archive\.endpoint_url")

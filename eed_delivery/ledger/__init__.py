@@ -12,6 +12,7 @@
 - `auditing`     the audit's list, and its rows for what is only read
 - `audit_chain`  the audit's chain of hashes
 - `figures`      counts of the whole ledger for monitoring
+- `backlog`      how many emails wait and may go
 - `duties`       what one process does for all hosts
 - `reconciling`  compares source and ledger, and repairs differences
 - `archiving`    the archive: copies that are wanted, and those that are there

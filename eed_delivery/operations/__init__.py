@@ -34,7 +34,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `repeats`                       requests that come again
 - `long_acts`                     acts that are done by the side, reports, and approvals
 - `readiness`                     whether the service can do its work
-- `figures`, `emf`                figures of the ledger for monitoring, and as log lines for CloudWatch
+- `figures`, `cloudwatch`         figures of the ledger for monitoring, and how they get to CloudWatch
 - `auditing`                      who did what, from where and why
 - `preparing`, `queue_making`     tables and queues, before the first run
 - `ledger_revision`               whether the tables are of this release

@@ -76,7 +76,7 @@ class Alerting:
         return AlertRules(tuple(_view(rule, told.get(rule.name)) for rule in rules), problem)
 
     def metric_filters(self) -> MetricFilters:
-        """The rules about log lines, for CloudWatch. Facts are figures there already (`metrics.emf`)."""
+        """The rules about log lines, for CloudWatch. Facts are figures there already (`metrics.cloudwatch`)."""
         filters, left_out = {}, {}
         for rule in self._settings.rule:
             try:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.errors import EedError
 from eed_delivery.ledger.figures import FiguresLedger
+from eed_delivery.ledger.paces import TOGETHER
 from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.queue import Depth
 from eed_delivery.untrusted import mask_addresses
@@ -43,6 +44,8 @@ FIGURES = (
     LedgerFigure("eed_job_emails", "Emails of an unfinished job, by state.", ("job", "state"), "Count"),
     LedgerFigure("eed_jobs", "Unfinished jobs, by state.", ("state",), "Count"),
     LedgerFigure("eed_jobs_window_closed", "Active jobs whose send window is closed.", (), "Count"),
+    LedgerFigure("eed_backlog", "Emails that wait and may go. An estimate for large jobs.", (), "Count"),
+    LedgerFigure("eed_backlog_seconds", "How long that takes at the send rates that are allowed.", (), "Seconds"),
     LedgerFigure("eed_oldest_queued_seconds", "For how long the oldest queued email has been due.", (), "Seconds"),
     LedgerFigure(
         "eed_silence_seconds", "For how long nothing has been sent although something could have been.", (), "Seconds"
@@ -69,13 +72,16 @@ Values = Mapping[tuple[str, ...], float]
 class FigureSources:
     """Where figures come from. Each call raises an error of ours, or the database's, when it cannot be known.
 
-    `facts` are the measures of alerts by their names. `queue` is None where it cannot be asked.
+    `facts` are the measures of alerts by their names. `depth` is None where it cannot be asked. `backlog` are emails
+    by channel, and `limits` emails a second by channel.
     """
 
     ledger: FiguresLedger
     processes: ProcessQueries
     facts: Mapping[str, Callable[[], float]]
     depth: Callable[[], Depth | None]
+    backlog: Callable[[], Mapping[str, int]] = dict
+    limits: Callable[[], Mapping[str, float]] = dict
 
 
 @dataclass
@@ -147,10 +153,22 @@ class LedgerFigures:
                 value = _known(name, self.sources.facts[fact])
                 if value is not None:
                     yield name, {(): value / 100 if name.endswith("_ratio") else value}
+        backlog = _known("eed_backlog", self.sources.backlog)
+        if backlog is not None:
+            yield "eed_backlog", {(): float(sum(backlog.values()))}
+            limits = _known("eed_backlog_seconds", self.sources.limits)
+            if limits:  # without a limit nobody knows how long it takes
+                yield "eed_backlog_seconds", {(): backlog_seconds(backlog, limits)}
         depth = _known("eed_queue_messages", self.sources.depth)
         if depth is not None:
             kinds = {"visible": depth.visible, "in_flight": depth.in_flight, "delayed": depth.delayed}
             yield "eed_queue_messages", {(kind,): float(count) for kind, count in kinds.items()}
+
+
+def backlog_seconds(backlog: Mapping[str, int], limits: Mapping[str, float]) -> float:
+    """How long the slowest channel needs, and all of them under the pace of all (`TOGETHER`)."""
+    waiting = {TOGETHER: sum(backlog.values()), **backlog}
+    return max(waiting.get(channel, 0) / limit for channel, limit in limits.items())
 
 
 def _known(name: str, measure: Callable[[], T]) -> T | None:

@@ -27,6 +27,8 @@ S3 = {
 }
 """By method, and whether a key is named. HeadObject and HeadBucket need these rights:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
+IAM_NAMES = {"monitoring": "cloudwatch"}
+"""Services whose requests are signed for another name."""
 OF_ONE_CONNECTION = ("content-length", "transfer-encoding", "connection", "date", "server")
 SECONDS = 60
 
@@ -68,7 +70,7 @@ class AwsRecorder:
         key, service = signed.groups()
         action, resource = _action(service, method, path, headers.get("X-Amz-Target", ""), body)
         with self._lock:
-            self.actions[key].add((f"{service}:{action}", resource))
+            self.actions[key].add((f"{IAM_NAMES.get(service, service)}:{action}", resource))
 
 
 def _action(service: str, method: str, path: str, target: str, body: bytes) -> tuple[str, str]:
@@ -85,6 +87,8 @@ def _action(service: str, method: str, path: str, target: str, body: bytes) -> t
         case "sns":
             asked = parse_qs(body.decode())
             return asked["Action"][0], asked["TopicArn"][0].rpartition(":")[2]
+        case "monitoring":
+            return target.rpartition(".")[2] or place.rpartition("/")[2], "*"  # JSON, or CBOR by the path
         case "secretsmanager":
             return target.rpartition(".")[2], json.loads(body)["SecretId"].rpartition(":")[2]
     raise AssertionError(f"no right is known for {service} {method} {path}")

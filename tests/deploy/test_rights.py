@@ -57,7 +57,7 @@ def test_each_role_may_do_what_it_does_and_no_more(
 ) -> None:
     with AwsRecorder(ministack.endpoint_url) as recorder, AwsRecorder(ses.endpoint_url) as of_ses:
         stack = installation(new_stack, ministack, recorder, of_ses, tmp_path / "spool")
-        work(stack, ses, ministack)
+        work(stack, ses, ministack, recorder)
         invoke(stack, ses)
         ask(stack)
         check(stack)
@@ -101,12 +101,13 @@ def installation(
         "alerts.sns_endpoint_url": recorder.url,
         "alerts.audience": {"devops": {"sns": [topic]}},
         "alerts.fact": [{"name": "letters", "fact": "dead_letters", "at_least": 1, "audience": "devops"}],
-        "metrics.emf": True,
+        "metrics.cloudwatch": "api",
+        "metrics.cloudwatch_endpoint_url": recorder.url,
     }
     return new_stack(settings)
 
 
-def work(stack: Stack, ses: SesStub, ministack: MiniStack) -> None:
+def work(stack: Stack, ses: SesStub, ministack: MiniStack, recorder: AwsRecorder) -> None:
     """All that makes a role call AWS: an email goes, one is put off, one bounces, and a letter dies."""
     first, second = stack.add_job(["a@example.com", "b@example.com"], attachments=[TERMS])
     ses.on_send(Refuse(429, "TooManyRequestsException", "slow down"), times=1, recipient="b@example.com")
@@ -119,7 +120,8 @@ def work(stack: Stack, ses: SesStub, ministack: MiniStack) -> None:
     sqs.send_message(QueueUrl=events, MessageBody=json.dumps(delivered(second + 1)))
     stack.wait_until(lambda: stack.depth(dead=True) == 0, "the dead letter is settled")
     stack.wait_until(lambda: bool(stack.log_events("unknown_email")), "the foreign message is set aside")
-    stack.wait_until(lambda: bool(stack.log_events("figures")), "the figures are logged")
+    put = ("cloudwatch:PutMetricData", "*")
+    stack.wait_until(lambda: put in recorder.actions["sweeper"], "the figures are put")
     stack.wait_until(lambda: bool(stack.log_events("events_wait_for_their_email")), "one event waits")
     stack.wait_until(lambda: "delivered" in outcomes(stack), "the other is taken")
     assert services["worker"].terminate() == 0
@@ -190,6 +192,7 @@ def rights(terraform: Terraform, stack: Stack) -> dict[str, str]:
         "attachments": {"statements": ""},
         "archive": {"copies": "emails/"},
         "alert_topic_arns": [arn("sns", "rights-alerts")],
+        "metrics_namespace": "eed-delivery",
         "kms_key_arns": ["arn:aws:kms:eu-central-1:123456789012:key/a"],
     }
     (terraform.root / "rights" / "test.auto.tfvars.json").write_text(json.dumps(given))

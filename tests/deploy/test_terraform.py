@@ -35,7 +35,7 @@ OF_FILE = {
     "AWS_SECRET_ACCESS_KEY": "b",
 }
 """What the file in the image, and Lambda, add to the variables of Terraform."""
-ON_ALL_RESOURCES = {"ecr:GetAuthorizationToken", "ses:GetAccount"}
+ON_ALL_RESOURCES = {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "ses:GetAccount"}
 """Actions that IAM cannot limit to a resource."""
 
 

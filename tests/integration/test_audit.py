@@ -842,7 +842,7 @@ EXEMPT: Mapping[str, str] = {
     "searching.page": "tests/integration/test_searching.py",
     "auditing.check": "it says whether the chain holds, and shows no row",
     "figures.now": _COUNTS,
-    "emf.step": _COUNTS,
+    "cloudwatch.step": _COUNTS,
     "holds.all": "holds, and no recipient",
     "holds.view": "a hold and processes",
     "holds.view_target": "a hold and processes",

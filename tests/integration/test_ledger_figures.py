@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from prometheus_client.parser import text_string_to_metric_families
 
 from eed_delivery import logs
@@ -20,7 +21,7 @@ from eed_delivery.ledger.duties import DutyLedger
 from eed_delivery.ledger.figures import MOST_JOBS, FiguresLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.model import EmailState
-from eed_delivery.operations.emf import EmfLog
+from eed_delivery.operations.cloudwatch import CloudWatchFigures, MetricData, emf_line, log_line
 from eed_delivery.operations.figures import AGE, SHARED_SECONDS, FigureSources, LedgerFigures
 from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.queue import Depth
@@ -193,9 +194,8 @@ def test_metrics_need_the_right_and_a_directory(world: World, tmp_path: Path) ->
 
 def test_one_host_logs_a_line_for_cloudwatch_each_minute(world: World) -> None:
     filled(world)
-    hosts = [
-        EmfLog(figures_over(world, Clock()), DutyLedger(world.database), "mail", lambda: 1796000000.5) for _ in range(3)
-    ]
+    duties, at = DutyLedger(world.database), 1796000000.5
+    hosts = [CloudWatchFigures(figures_over(world, Clock()), duties, "mail", log_line, lambda: at) for _ in range(3)]
     stream = io.StringIO()
     logs.configure(LogSettings(), role="sweeper", stream=stream)
     for host in hosts:
@@ -212,3 +212,46 @@ def test_one_host_logs_a_line_for_cloudwatch_each_minute(world: World) -> None:
     assert values["eed_ses_quota_used_ratio"] == (0.5, "None")
     assert "eed_suppressions_bounce" not in values
     assert len(values) <= 100
+
+
+class Refusing:
+    """A CloudWatch that takes nothing."""
+
+    def put_metric_data(self, **_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutMetricData")
+
+
+class Taking:
+    """A CloudWatch that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, Any]] = []
+
+    def put_metric_data(self, **given: Any) -> None:
+        self.taken.append(given)
+
+
+def test_the_same_figures_are_put_by_calls_where_the_log_goes_elsewhere(world: World) -> None:
+    filled(world)
+    cloudwatch = Taking()
+    put = MetricData(lambda: cloudwatch)
+    figures = figures_over(world, Clock())
+    CloudWatchFigures(figures, DutyLedger(world.database), "mail", put, lambda: 1796000000.5).step()
+    (given,) = cloudwatch.taken
+    assert given["Namespace"] == "mail"
+    line = emf_line(figures.now(), "mail", 1796000000.5)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert {one["MetricName"]: (one["Value"], one["Unit"]) for one in given["MetricData"]} == {
+        metric["Name"]: (line[metric["Name"]], metric["Unit"]) for metric in directive["Metrics"]
+    }
+    assert {one["Timestamp"].timestamp() for one in given["MetricData"]} == {1796000000.5}
+
+
+def test_figures_that_cloudwatch_refuses_stop_nothing(world: World) -> None:
+    filled(world)
+    stream = io.StringIO()
+    logs.configure(LogSettings(), role="sweeper", stream=stream)
+    step = CloudWatchFigures(figures_over(world, Clock()), DutyLedger(world.database), "mail", MetricData(Refusing))
+    assert step.step() > 0
+    (line,) = [json.loads(text) for text in stream.getvalue().splitlines()]
+    assert (line["event"], "AccessDenied" in line["reason"]) == ("figures_not_put", True)

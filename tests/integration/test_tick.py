@@ -139,7 +139,7 @@ def test_init_opens_no_connection_and_says_each_mistake(stack: Stack) -> None:
         "EED_CONFIG": str(stack.config),
         "EED_DATABASE__URL": f"mysql+pymysql://eed:x@{nothing}/eed",
         "EED_QUEUE__ENDPOINT_URL": f"http://{nothing}",
-        "EED_METRICS__EMF": "true",
+        "EED_METRICS__CLOUDWATCH": "log",
         "EED_TRACKING__EVENTS_QUEUE_URL": f"http://{nothing}/000000000000/events",
     }
     parts = start(environ)

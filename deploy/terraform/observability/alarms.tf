@@ -15,8 +15,8 @@ locals {
     "in-doubt-warning"  = merge(local.of_figures, { metric = "eed_in_doubt", threshold = 1, periods = 15, runbook = "emails-are-in-doubt", what = "Emails are in doubt. An operator has to settle them." })
     "in-doubt-critical" = merge(local.of_figures, { metric = "eed_in_doubt", threshold = 100, periods = 1, runbook = "emails-are-in-doubt", what = "At least 100 emails are in doubt: workers die while they send." })
     "paused-warning"    = merge(local.of_figures, { metric = "eed_jobs_paused", threshold = 1, periods = 10, runbook = "a-job-paused-itself", what = "A job is paused. eed-delivery jobs says why." })
-    # The line comes each minute from one sweeper. Without it no other alarm of this table can be trusted.
-    "figures-critical" = merge(local.of_figures, { metric = "eed_silence_seconds", statistic = "SampleCount", operator = "LessThanThreshold", threshold = 1, periods = 10, missing = "breaching", runbook = "the-database-is-gone", what = "No figures have come for 10 minutes: no sweeper is alive, the database is away, or metrics.emf is off." })
+    # The figures come each minute from one sweeper. Without it no other alarm of this table can be trusted.
+    "figures-critical" = merge(local.of_figures, { metric = "eed_silence_seconds", statistic = "SampleCount", operator = "LessThanThreshold", threshold = 1, periods = 10, missing = "breaching", runbook = "the-database-is-gone", what = "No figures have come for 10 minutes: no sweeper is alive, the database is away, or metrics.cloudwatch is off." })
   }
 
   log_alarms = length(local.log_groups) == 0 ? {} : {

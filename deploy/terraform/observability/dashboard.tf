@@ -4,6 +4,7 @@ locals {
   graphs = concat(
     [
       { title = "Emails of unfinished jobs", stat = "Maximum", metrics = [for state in ["pending", "queued", "sending", "in_doubt"] : [var.figures_namespace, "eed_job_emails_${state}"]] },
+      { title = "Backlog", stat = "Maximum", metrics = [[var.figures_namespace, "eed_backlog"]] },
       { title = "Silence and oldest queued email (seconds)", stat = "Maximum", metrics = [[var.figures_namespace, "eed_silence_seconds"], [var.figures_namespace, "eed_oldest_queued_seconds"]] },
       { title = "Queue", stat = "Maximum", metrics = [
         ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.queue_name],

@@ -15,7 +15,7 @@ variable "critical_topic_arns" {
 }
 
 variable "figures_namespace" {
-  description = "metrics.emf_namespace of the configuration. metrics.emf must be true."
+  description = "metrics.cloudwatch_namespace of the configuration. metrics.cloudwatch must be log or api."
   type        = string
   default     = "eed-delivery"
 }

@@ -103,6 +103,16 @@ locals {
     ],
   )
 
+  # No resource of its own either. The namespace is the limit.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
+  put_figures = var.metrics_namespace == null ? [] : [{
+    Sid       = "PutFigures"
+    Effect    = "Allow"
+    Action    = ["cloudwatch:PutMetricData"]
+    Resource  = ["*"]
+    Condition = { StringEquals = { "cloudwatch:namespace" = var.metrics_namespace } }
+  }]
+
   # SQS and S3 call KMS in the caller's name, and no one else may.
   via = { StringEquals = { "kms:ViaService" = [for service in ["sqs", "s3"] : "${service}.${local.region}.amazonaws.com"] } }
   read_encrypted = length(var.kms_key_arns) == 0 ? [] : [
@@ -115,7 +125,7 @@ locals {
   statements = {
     publisher = concat(local.publish, local.see_queue, local.write_encrypted, local.everywhere)
     worker    = concat(local.work, local.see_queue, local.send, local.read_quota, local.read_attachments, local.write_encrypted, local.everywhere)
-    sweeper   = concat(local.see_queue, local.see_dead_letters, local.settle_dead_letters, local.read_quota, local.read_encrypted, local.everywhere)
+    sweeper   = concat(local.see_queue, local.see_dead_letters, local.settle_dead_letters, local.read_quota, local.put_figures, local.read_encrypted, local.everywhere)
     events    = concat(local.take_events, local.see_events, local.read_encrypted, local.everywhere)
     archive   = concat(local.keep_copies, local.write_encrypted, local.everywhere)
     operators = concat(local.see_queue, local.see_dead_letters, local.read_quota, local.read_submissions, local.read_attachments, local.read_encrypted, local.everywhere)

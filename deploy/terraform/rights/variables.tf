@@ -56,6 +56,12 @@ variable "alert_topic_arns" {
   default     = []
 }
 
+variable "metrics_namespace" {
+  description = "metrics.cloudwatch_namespace, if metrics.cloudwatch is api. null: figures go by the log, which needs no right here."
+  type        = string
+  default     = null
+}
+
 variable "secret_arns" {
   description = "Secrets of Secrets Manager that functions read themselves."
   type        = list(string)

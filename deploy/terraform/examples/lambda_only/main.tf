@@ -11,7 +11,7 @@ locals {
   secrets      = length(local.secret_arns) == 0 ? {} : { secrets = module.rights.secrets_policy }
   environment = merge(var.environment, {
     EED_AWS__REGION                       = var.region
-    EED_METRICS__EMF                      = "true"
+    EED_METRICS__CLOUDWATCH               = "log"
     EED_QUEUE__DEAD_LETTER_URL            = module.queues.dead_letter_queue_url
     EED_QUEUE__URL                        = module.queues.queue_url
     EED_QUEUE__VISIBILITY_TIMEOUT_SECONDS = tostring(module.queues.visibility_timeout_seconds)
