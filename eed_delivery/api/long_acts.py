@@ -104,6 +104,7 @@ class OperationAnswer(Told):
     canary: int | None
     errors: list[str]
     result: dict[str, Any] | None
+    incomplete_job: str | None = Field(description="A job that it has begun and will not complete. Discard it.")
     made_at: Utc
     started_at: Utc | None
     moved_at: Utc = Field(description="When a chunk was last done, or a person decided.")
@@ -317,6 +318,7 @@ def operation_answer(act: LongAct) -> OperationAnswer:
         canary=act.canary,
         errors=[shown(one) for one in act.errors],
         result=None if act.result is None else dict(act.result),
+        incomplete_job=operations_now().incomplete_jobs.left_by(act),
         made_at=act.made_at,
         started_at=act.started_at,
         moved_at=act.moved_at,

@@ -13,13 +13,16 @@ from flask import Response, request
 from pydantic import Field
 
 from eed_delivery.access.rights import Right
-from eed_delivery.api.keyed import once_by
-from eed_delivery.api.long_acts import OperationAnswer, operation_answer
+from eed_delivery.api.keyed import once, once_by
+from eed_delivery.api.long_acts import OperationAnswer, WhyBody, operation_answer
+from eed_delivery.api.masking import shown
 from eed_delivery.api.routes import PREFIX, ApiRoutes, LargeBody
-from eed_delivery.api.schemas import Asked, Moment, Told, as_json
+from eed_delivery.api.schemas import Asked, Moment, OneKey, Told, as_json
+from eed_delivery.api.versions import tagged
 from eed_delivery.operations.long_acts.starting import LongAct
 from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.drafts import JobDraft
+from eed_delivery.operations.submitting.incomplete import IncompleteJob
 from eed_delivery.operations.submitting.s3_recipients import S3Reference
 from eed_delivery.operations.submitting.submission import RegisteredJob
 from eed_delivery.operations.submitting.uploading import BadRows, UploadedJob
@@ -79,11 +82,26 @@ class JobInS3Body(JobBody):
 
 
 class SubmittedAnswer(Told):
-    """The new job. `key` null: it was checked only, and `first` is its first email."""
+    """The new job. `key` null: it was checked only, and `first` is its first email. `notes` are what to know of it."""
 
     key: str | None
     emails: int
     first: dict[str, Any] | None = None
+    notes: list[str] = Field(default=[], description="For example that it will expire before its send window opens.")
+
+
+class IncompleteJobAnswer(Told):
+    """A job whose last row is not in. `operation` still registers it. Null: a command line does, or no process."""
+
+    key: str
+    name: str
+    operation: str | None
+
+
+class IncompleteJobsAnswer(Told):
+    """The newest jobs that are not complete, 100 at most. None of their emails is sent."""
+
+    items: list[IncompleteJobAnswer]
 
 
 _DESCRIBED = JobInS3Body.model_json_schema()
@@ -120,7 +138,31 @@ def routes() -> ApiRoutes:
                 return _checked_only(uploaded)
             return _registered(uploaded, digest)
 
+    _add_incomplete(r)
     return r
+
+
+def _add_incomplete(r: ApiRoutes) -> None:
+    @r.get("/submissions", Right.VIEW, IncompleteJobsAnswer, "submission list")
+    def list_submissions() -> Response:
+        """List jobs that are not complete, the newest first."""
+        items = [_incomplete(one) for one in operations_now().incomplete_jobs.all()]
+        return tagged(as_json(IncompleteJobsAnswer(items=items)))
+
+    @r.post("/submissions/<path:key>/discard", Right.SUBMIT, IncompleteJobAnswer, "submission discard {key}")
+    def discard_submission(path: OneKey, body: WhyBody) -> Response:
+        """Discard a job that is not complete. It is marked as cancelled in the source, and its rows stay there."""
+        jobs, done = operations_now().incomplete_jobs, list[IncompleteJob]()
+
+        def answer() -> dict[str, Any]:
+            gone = done[0] if done else IncompleteJob(path.key, "", None)
+            return as_json(_incomplete(gone))
+
+        return once(lambda: done.append(jobs.discard(path.key, body.reason)), answer)
+
+
+def _incomplete(job: IncompleteJob) -> IncompleteJobAnswer:
+    return IncompleteJobAnswer(key=job.key, name=shown(job.name), operation=job.operation)
 
 
 def _checked_only(uploaded: UploadedJob) -> Response:
@@ -134,29 +176,24 @@ def _checked_only(uploaded: UploadedJob) -> Response:
             "attachments": list(preview.attachments),
             "missing": list(preview.missing),
         }
-        answer = SubmittedAnswer(key=None, emails=checked.sifted.good, first=first)
+        answer = SubmittedAnswer(key=None, emails=checked.sifted.good, first=first, notes=list(checked.job.notes))
         return json_answer(as_json(answer))
 
 
 def _registered(uploaded: UploadedJob, digest: str) -> Response:
-    uploading, orders = operations_now().uploading, operations_now().submission_orders
+    orders = operations_now().submission_orders
 
     def act(key: KeptKey) -> RegisteredJob | LongAct:
-        long = orders.too_long(uploaded, key.keep)
-        if long is not None:
-            return orders.start(long, key.keep)
-        with uploading.checked(uploaded, key.keep) as checked:
-            return uploading.register(checked, key)
-
-    def found(operation: str) -> RegisteredJob | LongAct | None:
-        return orders.entered_as(operation) or uploading.registered_as(operation)
+        return orders.register(uploaded, key)
 
     def answer(done: RegisteredJob | LongAct) -> dict[str, Any]:
         if isinstance(done, LongAct):
             return as_json(operation_answer(done))
-        return as_json(SubmittedAnswer(key=done.key, emails=done.emails))
+        return as_json(SubmittedAnswer(key=done.key, emails=done.emails, notes=list(done.notes)))
 
-    response = once_by(digest, act, found, answer, status=lambda done: 202 if isinstance(done, LongAct) else 201)
+    response = once_by(
+        digest, act, orders.registered_as, answer, status=lambda done: 202 if isinstance(done, LongAct) else 201
+    )
     told = response.get_json() or {}
     where = f"jobs/{told.get('key')}" if response.status_code == 201 else f"operations/{told.get('id')}"
     response.headers["Location"] = f"{PREFIX}/{where}"

@@ -1,6 +1,7 @@
 """What does long acts beside the HTTP server of the role `operators`.
 
 It is that role's work, because a report must be where it is fetched, and because only its callers start such acts.
+`submit` on a command line does its own (`Operations.submission_step`), where there is no such role.
 """
 
 import socket

@@ -3,7 +3,7 @@
 A part imports its modules where it is made. A look into the ledger needs neither queue nor templates nor clients.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.resending import Resending
     from eed_delivery.operations.searching import Searching
     from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
+    from eed_delivery.operations.submitting.incomplete import IncompleteJobs
     from eed_delivery.operations.submitting.submission import Submitting
     from eed_delivery.operations.submitting.uploading import Uploading
     from eed_delivery.operations.suppression.listing import Suppression
@@ -476,6 +477,13 @@ class Operations:
 
         return SubmissionOrders(self.uploading, self.long_act_ledger, self._submitted_parts)
 
+    @cached_property
+    def incomplete_jobs(self) -> "IncompleteJobs":
+        """List and discard jobs whose registration broke off."""
+        from eed_delivery.operations.submitting.incomplete import IncompleteJobs
+
+        return IncompleteJobs(self._database, self.settings.source, self.long_act_ledger, self._actor)
+
     def steady_works(self) -> "Mapping[LongActKind, SteadyWork]":
         """How long acts are done whose chunks one process does to the end, in this person's name."""
         from eed_delivery.ledger.long_acts.long_act import LongActKind
@@ -483,6 +491,16 @@ class Operations:
 
         parts = (self.uploading, self._submitted_parts, self._actor)
         return {LongActKind.SUBMIT: SubmissionWork(self._database, self.settings.source, *parts)}
+
+    def submission_step(self, operation: str) -> "Callable[[], float]":
+        """What registers the job of one operation. It returns the seconds until the next step."""
+        from eed_delivery.ledger.long_acts.long_act import LongActKind
+        from eed_delivery.operations.long_acts.runner import LongActRunner
+
+        def works(actor: Actor) -> "Mapping[LongActKind, SteadyWork]":
+            return Operations(self.settings, actor, self._database).steady_works()
+
+        return LongActRunner(self.long_act_ledger, works, [LongActKind.SUBMIT], only=operation).step
 
     def clean_long_acts(self) -> None:
         """Delete what long acts have left, and what is not asked for any more."""
@@ -565,7 +583,8 @@ class Operations:
         """Register a job from a file of recipients."""
         from eed_delivery.operations.submitting.submission import Submitting
 
-        return Submitting(self.settings, self._database, self._reporting, self._app.renderer, self._actor)
+        parts = (self._database, self._reporting, self._app.renderer, self._actor)
+        return Submitting(self.settings, *parts, self._window_plan)
 
     @cached_property
     def uploading(self) -> "Uploading":
@@ -684,17 +703,19 @@ class Operations:
     @cached_property
     def windows(self) -> "WindowOperations":
         """Show the send windows, and override them for a while."""
-        from eed_delivery.app.send_windows import plan_of
-        from eed_delivery.ledger.channels.listing import ChannelLedger
         from eed_delivery.ledger.windows.overrides import OverrideLedger
         from eed_delivery.operations.windows import WindowOperations
 
-        def plan() -> "WindowPlan":
-            directory = self._app.channel_directory(ChannelLedger(self._database))
-            return plan_of(self.settings, directory.look().channels)
-
         overrides = OverrideLedger(self._database, self._app.window_marking(self._database), self._actor)
-        return WindowOperations(overrides, plan, self.keys, self._reporting, self._channel_names)
+        return WindowOperations(overrides, self._window_plan, self.keys, self._reporting, self._channel_names)
+
+    def _window_plan(self) -> "WindowPlan":
+        """The send windows that are configured now."""
+        from eed_delivery.app.send_windows import plan_of
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+
+        directory = self._app.channel_directory(ChannelLedger(self._database))
+        return plan_of(self.settings, directory.look().channels)
 
     @cached_property
     def users(self) -> "UserOperations":

@@ -6,6 +6,7 @@ commands:
 - `preparing`           db init, db check, queue init
 - `checking`            check
 - `submitting`          submit
+- `submissions`         submission list, discard
 - `reading`             jobs, emails
 - `one_job`             job
 - `one_email`           email
@@ -40,6 +41,7 @@ What `submit` and `suppression import` read:
 - `csv_options`   how a CSV file is read
 - `sifting`       the file of recipients, read
 - `refused_rows`  the rows of it that are refused
+- `registering`   jobs with many recipients, registered by an operation
 
 What `channel create` and `channel edit` read:
 
@@ -104,6 +106,7 @@ COMMANDS = {
     "queue": "preparing:queue",
     "check": "checking:check",
     "submit": "submitting:submit",
+    "submission": "submissions:submission",
     "jobs": "reading:jobs",
     "job": "one_job:job",
     "emails": "reading:emails",

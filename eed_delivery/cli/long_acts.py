@@ -5,7 +5,9 @@ import click
 from eed_delivery.cli import values
 from eed_delivery.cli.options import takes_alone, takes_config, takes_json
 from eed_delivery.cli.output import record
+from eed_delivery.cli.registering import is_submission, registered_by
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.cli.submissions import left_job
 from eed_delivery.errors import NotPossible
 from eed_delivery.operations.long_acts.approving import ApprovalView
 from eed_delivery.operations.long_acts.starting import Asker, LongAct, shown_selection
@@ -76,6 +78,12 @@ def show_operation(session: Session, operation: str, as_json: bool) -> None:
         session.screen.prose(error, "error    ")
     for name, value in (act.result or {}).items():
         session.screen.prose(f"{name} {value}", "result   ")
+    _say_what_is_left(session, act)
+
+
+def _say_what_is_left(session: Session, act: LongAct) -> None:
+    if (left := session.operations.incomplete_jobs.left_by(act)) is not None:
+        session.screen.prose(left_job(session, left), "left     ")
 
 
 def _words(value: object) -> str:
@@ -100,7 +108,9 @@ def stop_operation(session: Session, operation: str, reason: str) -> None:
     Example:
       eed-delivery operations stop 2d90667ac9deb7aa --reason "the wrong job"
     """
-    session.screen.line(_told(session.operations.long_acts.stop(operation, reason)))
+    stopped = session.operations.long_acts.stop(operation, reason)
+    session.screen.line(_told(stopped))
+    _say_what_is_left(session, stopped)
 
 
 @operations.command("continue")
@@ -109,13 +119,19 @@ def stop_operation(session: Session, operation: str, reason: str) -> None:
 @takes_config
 @pass_session
 def continue_operation(session: Session, operation: str, reason: str | None) -> None:
-    """Continue an operation that waits behind its first ones (canary).
+    """Continue an operation that waits behind its first ones (canary), or the registration of a job.
+
+    A registration goes on by itself where the role operators runs. Elsewhere this command does it.
 
     \b
     Example:
       eed-delivery operations continue 2d90667ac9deb7aa
     """
-    session.screen.line(_told(session.operations.long_acts.go_on(operation, reason)))
+    acts = session.operations.long_acts
+    if is_submission(found := acts.view(operation)):
+        session.screen.line(f"job {registered_by(session, found).key} is registered")
+        return
+    session.screen.line(_told(acts.go_on(operation, reason)))
 
 
 @click.group()

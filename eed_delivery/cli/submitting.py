@@ -11,10 +11,12 @@ import click
 
 from eed_delivery.cli.csv_options import takes_csv_form
 from eed_delivery.cli.options import moment, takes_config, takes_json
+from eed_delivery.cli.registering import registered_by
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.sifting import RecipientsFile, sift_file
 from eed_delivery.errors import EedError, NotPossible
 from eed_delivery.operations.refusals import InvalidRequest
+from eed_delivery.operations.submitting.by_the_side import ROWS_AT_ONCE
 from eed_delivery.operations.submitting.drafts import (
     ExpiresFirst,
     ExpiresPast,
@@ -97,6 +99,8 @@ def submit(session: Session, /, **options: Any) -> None:
     sums of lines read, registered and refused are on stderr. A crash half-way leaves a job in the status 'preparing',
     which is never sent.
 
+    More than 10,000 rows are registered by an operation, which goes on after a crash.
+
     \b
     Example:
       eed-delivery submit --name "Statements 2026" --sender statements@example.com \\
@@ -143,6 +147,8 @@ class Submission:
     def run(self) -> None:
         self._submitting.check_source()
         job = self._prepared()
+        for note in job.notes:
+            click.echo(f"warning: {note}", err=True)
         wanted = self._wanted()
         with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
             sifted = sift_file(wanted, lambda request, refused: self._submitting.sift(job, request, spool, refused))
@@ -202,14 +208,22 @@ class Submission:
     def _register(self, job: PreparedJob, sifted: Sifted) -> None:
         """The id alone on stdout, for scripts. The rest is for people."""
         try:
-            registered = self._submitting.register(job, sifted)
+            if sifted.good > ROWS_AT_ONCE:
+                act = self._session.operations.submission_orders.start_sifted(self._draft(), job, sifted)
+                registered = registered_by(self._session, act)
+            else:
+                registered = self._submitting.register(job, sifted)
         except EedError as error:
             for note in getattr(error, "__notes__", ()):
                 click.echo(note, err=True)
             raise
         click.echo(sifted.told("registered"), err=True)
         if self._order.as_json:
-            counts = {"emails": registered.emails, "skipped": registered.skipped}
+            counts: dict[str, Any] = {
+                "emails": registered.emails,
+                "skipped": registered.skipped,
+                "notes": list(job.notes),
+            }
             self._session.screen.json({"job": registered.key, **counts})
             return
         self._session.screen.line(registered.key)

@@ -19,6 +19,8 @@ The pages:
 - `jobs`           the list of jobs
 - `one_job`        a job, its failures, emails, doubts, domains and history
 - `job_decisions`  pause, resume and cancel a job
+- `submitting`     register a job
+- `submissions`    jobs whose registration broke off
 - `emails`         an email
 - `dead_letters`   messages in dead-letter queues that are none of ours
 - `processes`      the processes of all hosts

@@ -37,7 +37,9 @@ def add(routes: PageRoutes) -> None:
         if is_renewal():
             return shared_fragment("jobs_figures.html", lambda: _facts(given, wanted))
         status, facts = 422 if errors else 200, _facts(given, wanted)
-        return page("jobs.html", title="Jobs", status=status, fields=FILTERS, given=given, errors=errors, **facts)
+        submits = operations_now().submitting.is_possible
+        form: dict[str, Any] = {"fields": FILTERS, "given": given, "errors": errors, "submits": submits}
+        return page("jobs.html", title="Jobs", status=status, **form, **facts)
 
 
 def _facts(given: Mapping[str, str], wanted: JobsRequest | None) -> dict[str, Any]:

@@ -59,8 +59,9 @@ def _add_views(routes: PageRoutes) -> None:
 
 
 def _facts(operation: str) -> dict[str, Any]:
-    act = operations_now().long_acts.view(operation)
-    return {"act": act, "about": shown_selection(act), "ended": act.state.value in ENDED, "at": act.moved_at}
+    act, left = operations_now().long_acts.view(operation), operations_now().incomplete_jobs.left_by
+    ended, at = act.state.value in ENDED, act.moved_at
+    return {"act": act, "about": shown_selection(act), "ended": ended, "at": at, "left": left(act)}
 
 
 def _add_decisions(routes: PageRoutes) -> None:

@@ -23,6 +23,8 @@ from eed_delivery.console import (
     resending,
     searching,
     settings,
+    submissions,
+    submitting,
     suppressions,
     tonight,
     unsuppressing,
@@ -49,7 +51,7 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     routes = PageRoutes(blueprint)
     looks = (tonight, jobs, job_decisions, one_job, emails, searching, previewing, resending)
     before = (*looks, channels, channel_changes, dead_letters, processes, long_acts, audit)
-    for subject in (*before, settings, windows, people):
+    for subject in (*before, submitting, submissions, settings, windows, people):
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))
     entries = Seal(parts.secret, "suppressions")

@@ -63,6 +63,7 @@ class ActKind(StrEnum):
     RESEND = "resend"
     REPAIR = "repair"  # by `reconcile --repair`; the reason says what
     SUBMIT = "submit"
+    SUBMISSION_DISCARD = "submission_discard"  # a job whose last row never came
     SUPPRESSION_ADD = "suppression_add"
     SUPPRESSION_REMOVE = "suppression_remove"
     SUPPRESSION_IMPORT = "suppression_import"

@@ -33,6 +33,8 @@ from eed_delivery.operations.reporting import Reporting
 from eed_delivery.operations.resending import Resending
 from eed_delivery.operations.searching import Searching
 from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
+from eed_delivery.operations.submitting.incomplete import IncompleteJobs
+from eed_delivery.operations.submitting.submission import Submitting
 from eed_delivery.operations.submitting.uploading import Uploading
 from eed_delivery.operations.suppression.listing import Suppression
 from eed_delivery.operations.suppression.moving import SuppressionMoving
@@ -71,6 +73,10 @@ class PersonsOperations(Protocol):
     def dead_letters(self) -> DeadLetters: ...
     @property
     def submission_orders(self) -> SubmissionOrders: ...
+    @property
+    def submitting(self) -> Submitting: ...
+    @property
+    def incomplete_jobs(self) -> IncompleteJobs: ...
     @property
     def paces(self) -> PaceOperations: ...
     @property

@@ -24,6 +24,8 @@ PAGES = (
     ConsolePage("tonight", "/", empty=True),
     ConsolePage("jobs", "/jobs", empty=True),
     ConsolePage("jobs filtered wrongly", "/jobs?since=yesterday", empty=True, status=422),
+    ConsolePage("register a job", "/submit", empty=True),
+    ConsolePage("jobs that are not complete", "/submissions", empty=True),
     ConsolePage("job", f"/jobs/{RUNS}"),
     ConsolePage("hostile job", f"/jobs/{HOSTILE}"),
     ConsolePage("huge job", f"/jobs/{HUGE}"),

@@ -96,7 +96,7 @@ def test_json_lines(on_sqlite: World, desk: Desk) -> None:
         }]},
     ]  # fmt: skip
     recipients = desk.write("r.jsonl", "\n".join(json.dumps(line) for line in lines))
-    assert desk.eed.json(*desk.words(recipients)) == {"job": "1", "emails": 2, "skipped": 0}
+    assert desk.eed.json(*desk.words(recipients)) == {"job": "1", "emails": 2, "skipped": 0, "notes": []}
     rows = on_sqlite.execute("SELECT variables FROM delivery_email ORDER BY id")
     assert json.loads(rows[0][0]) == {"amount": 7.5, "items": ["a", {"b": None}]}
     files = on_sqlite.execute("SELECT location, filename, content_type, sha256 FROM delivery_attachment ORDER BY id")
@@ -183,7 +183,7 @@ def test_twenty_bad_rows_are_told_and_the_others_counted(on_sqlite: World, desk:
 
 def test_bad_rows_may_be_skipped(on_sqlite: World, desk: Desk) -> None:
     recipients = desk.write("r.csv", "email,name\n,x\ngood@example.com,y\n")
-    assert desk.eed.json(*desk.words(recipients, "--skip-bad")) == {"job": "1", "emails": 1, "skipped": 1}
+    assert desk.eed.json(*desk.words(recipients, "--skip-bad")) == {"job": "1", "emails": 1, "skipped": 1, "notes": []}
     assert on_sqlite.execute("SELECT recipient FROM delivery_email") == [("good@example.com",)]
 
 

@@ -71,7 +71,10 @@ def test_an_error_in_the_middle_says_what_is_left(submitting: Submitting, world:
     emptied = replace(sifted, spool=Torn(sifted.spool.getvalue()))  # type: ignore[attr-defined]
     with pytest.raises(NotPossible) as error:
         submitting.register(job, emptied)
-    assert error.value.__notes__ == ["job 2 is not complete. It stays 'preparing', and none of its emails is sent"]
+    assert error.value.__notes__ == [
+        "job 2 is not complete. It stays 'preparing', and none of its emails is sent. "
+        "Discard it: eed-delivery submission discard 2 --reason WHY"
+    ]
     assert world.scalar("SELECT status FROM delivery_job WHERE id = 2") == "preparing"
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from werkzeug.test import Client, TestResponse
 
 from eed_delivery.app.aws_clients import AwsClients
 from eed_delivery.app.long_acts import long_act_steps
+from eed_delivery.errors import NotPossible
 from eed_delivery.operations.submitting.by_the_side import ROWS_AT_ONCE
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.uploading import UploadedJob
@@ -257,3 +259,204 @@ def test_a_file_in_s3_that_changes_before_it_is_registered_fails_the_operation(
     assert [desk.of(one)["state"] for one in ids] == ["done", "failed"]
     assert "has changed since the request" in desk.of(ids[1])["errors"][0]
     assert desk.jobs() == [("processing", ROWS_AT_ONCE + 1, ROWS_AT_ONCE + 1)]
+
+
+# --- what a broken off submission leaves -----------------------------------------------------------------------------
+
+
+def broken_off(desk: Desk, on_the: Callable[..., None]) -> tuple[str, str]:
+    """An operation that was stopped behind its second chunk, and its job."""
+    act_id = desk.start()
+    stop = desk.site.operations.long_acts.stop
+    on_the("operations.advanced", 2, lambda: stop(act_id, "wrong file"))
+    desk.steps.submissions()
+    return act_id, str(desk.world.scalar("SELECT MAX(id) FROM delivery_job"))
+
+
+def test_what_a_stopped_submission_leaves_is_said_with_the_act_that_ends_it(
+    desk: Desk, on_the: Callable[..., None]
+) -> None:
+    act_id, job = broken_off(desk, on_the)
+    desk.site.user("anna")
+    browser, here = desk.site.browser(), {"environ_base": {"REMOTE_ADDR": "127.0.0.1"}}
+    browser.post("/login", data={"name": "anna", "password": PASSWORD}, **here)
+    assert desk.of(act_id)["incomplete_job"] == job
+    shown = desk.site.cli.good("operations", "show", act_id)
+    assert f"job {job} is not complete" in shown and f"submission discard {job} --reason WHY" in shown
+    assert f'href="/submissions/{job}/discard"' in browser.get(f"/operations/{act_id}", **here).text
+    assert f'href="/submissions/{job}/discard"' in browser.get("/submissions", **here).text
+    asked = browser.get(f"/submissions/{job}/discard", **here)
+    assert f"Discard job {job}, which is not complete?" in asked.text
+    done = browser.post(f"/submissions/{job}/discard", data={"reason": "wrong file"}, **here)
+    assert (done.status_code, done.headers["Location"]) == (303, "/submissions")
+    assert desk.jobs() == [("cancelled", 500, 500)]
+    assert desk.of(act_id)["incomplete_job"] is None
+    assert desk.site.json("GET", "/api/v1/submissions") == {"items": []}
+    assert desk.site.cli.good("submission", "list").endswith("there are none\n")
+
+
+def test_a_job_is_discarded_alike_from_each_surface(desk: Desk, on_the: Callable[..., None]) -> None:
+    left = []
+    for surface in ("cli", "api"):
+        _, job = broken_off(desk, on_the)
+        (listed,) = desk.site.json("GET", "/api/v1/submissions")["items"]
+        assert listed == {"key": job, "name": "Statements", "operation": None}
+        assert desk.site.cli.json("submission", "list") == [listed]
+        if surface == "cli":
+            desk.site.cli.good("submission", "discard", job, "--reason", "r")
+        else:
+            body = {"reason": "r"}
+            assert desk.site.problem("POST", f"/api/v1/submissions/{job}/discard", body, role="viewer")[0] == 403
+            assert desk.site.json("POST", f"/api/v1/submissions/{job}/discard", body, role="operator")["key"] == job
+        row = "SELECT surface, object_kind, reason, state_before, state_after FROM eed_audit WHERE act = :act"
+        ((by, *facts),) = desk.world.execute(f"{row} AND object_key = :job", act="submission_discard", job=job)
+        left.append(facts)
+        assert by == surface
+        assert desk.world.scalar("SELECT status FROM delivery_job WHERE id = :job", job=int(job)) == "cancelled"
+    assert left[0] == left[1]
+
+
+def test_only_what_no_process_completes_is_discarded(desk: Desk, on_the: Callable[..., None]) -> None:
+    for key in ("7", "x", "9" * 30):
+        assert desk.site.problem("POST", f"/api/v1/submissions/{key}/discard", {"reason": "r"})[0] == 404
+    act_id = desk.start()
+    told: list[tuple[int, dict[str, Any]]] = []
+
+    def discard() -> None:
+        job = desk.world.scalar("SELECT id FROM delivery_job")
+        told.append(desk.site.problem("POST", f"/api/v1/submissions/{job}/discard", {"reason": "r"}))
+
+    on_the("operations.advanced", 2, discard)
+    desk.steps.submissions()
+    ((status, problem),) = told
+    assert (status, problem["do"]) == (409, f"Stop it first: eed-delivery operations stop {act_id} --reason WHY")
+    job = desk.world.scalar("SELECT id FROM delivery_job")
+    assert desk.site.problem("POST", f"/api/v1/submissions/{job}/discard", {"reason": "r"})[0] == 409
+    assert desk.jobs() == [("processing", MANY, MANY)]
+
+
+def test_a_job_that_is_discarded_meanwhile_is_never_released(desk: Desk) -> None:
+    submitting, discarded = desk.site.operations.submitting, desk.site.operations.incomplete_jobs
+
+    def seen(place: str) -> None:
+        if place == "submit.added":
+            (job,) = discarded.all()
+            discarded.discard(job.key, "wrong file")
+
+    draft = JobDraft(**JOB)
+    failpoints.hook(seen)
+    try:
+        with (
+            desk.site.operations.uploading.checked(UploadedJob(draft, io.BytesIO(csv(3).encode()))) as checked,
+            pytest.raises(NotPossible, match="job 1 was discarded") as error,
+        ):
+            submitting.register(checked.job, checked.sifted)
+    finally:
+        failpoints.hook(None)
+    assert "submission discard 1" in error.value.__notes__[0]
+    assert desk.jobs() == [("cancelled", 3, 3)]
+
+
+# --- on the command line ---------------------------------------------------------------------------------------------
+
+
+def words(file: Path, *more: str) -> tuple[str, ...]:
+    given = ("--name", "Statements", "--sender", "bank@example.com", "--subject", "For {{ recipient_name }}")
+    return ("submit", *given, "--text", str(file.with_name("t.txt")), "--recipients", str(file), *more)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """More rows than are registered at once, and one that is bad."""
+    (tmp_path / "t.txt").write_text("{{ amount }}")
+    found = tmp_path / "r.csv"
+    found.write_text(csv(ROWS_AT_ONCE + 1) + "nobody,X,1\n")
+    return found
+
+
+def test_a_long_file_of_the_command_line_is_an_operation_that_it_does_itself(desk: Desk, file: Path) -> None:
+    result = desk.site.cli(*words(file, "--skip-refused"))
+    assert result.exit_code == 0, result.output
+    job = str(desk.world.scalar("SELECT id FROM delivery_job"))
+    assert result.stdout == f"{job}\n"
+    assert "operations continue" in result.stderr
+    assert desk.jobs() == [("processing", ROWS_AT_ONCE + 1, ROWS_AT_ONCE + 1)]
+    (act_id,) = (row[0] for row in desk.world.execute("SELECT operation_id FROM eed_operation"))
+    told = desk.of(act_id)
+    assert (told["state"], told["total"], told["parameters"]) == (
+        "done", ROWS_AT_ONCE + 1, {"recipients": "on the command line"}
+    )  # fmt: skip
+    assert told["result"] == {"job": job, "emails": ROWS_AT_ONCE + 1, "skipped": 1}
+    noted = "SELECT act, surface, count FROM eed_audit WHERE operation = :id ORDER BY act_id"
+    assert desk.world.execute(noted, id=act_id) == [
+        ("operation_start", "cli", None), ("submit", "cli", ROWS_AT_ONCE + 1)
+    ]  # fmt: skip
+    assert desk.parts() == 0
+
+
+@pytest.mark.parametrize("by", ["the role", "operations continue"])
+def test_a_command_that_is_killed_is_followed_by_another_process(
+    desk: Desk, file: Path, on_the: Callable[..., None], by: str
+) -> None:
+    on_the("operations.advanced", 3, kill)
+    with pytest.raises(Killed):
+        desk.site.cli(*words(file, "--skip-refused"))
+    assert desk.jobs() == [("preparing", 1000, 1000)]
+    (act_id,) = (row[0] for row in desk.world.execute("SELECT operation_id FROM eed_operation"))
+    (desk.site.cli.files.parent / "r.csv").unlink()
+    desk.lapse()
+    if by == "the role":
+        desk.steps.submissions()
+    else:
+        job = desk.world.scalar("SELECT id FROM delivery_job")
+        assert desk.site.cli.good("operations", "continue", act_id) == f"job {job} is registered\n"
+    assert desk.jobs() == [("processing", ROWS_AT_ONCE + 1, ROWS_AT_ONCE + 1)]
+    recipients = desk.world.execute("SELECT recipient FROM delivery_email ORDER BY id")
+    assert recipients == [(f"a{n}@example.com",) for n in range(ROWS_AT_ONCE + 1)]
+
+
+def test_a_stopped_command_says_what_it_leaves(desk: Desk, file: Path, on_the: Callable[..., None]) -> None:
+    def stop() -> None:
+        (act_id,) = (row[0] for row in desk.world.execute("SELECT operation_id FROM eed_operation"))
+        desk.site.operations.long_acts.stop(act_id, "wrong file")
+
+    on_the("operations.advanced", 2, stop)
+    result = desk.site.cli(*words(file, "--skip-refused"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "a person has stopped it" in result.stderr
+    assert "submission discard 1 --reason WHY" in result.stderr
+    assert desk.jobs() == [("preparing", 500, 500)]
+
+
+# --- send windows ----------------------------------------------------------------------------------------------------
+
+
+NIGHT = """
+[source.job]
+channel = "channel"
+[send_windows]
+open = [{ days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from = "00:00", to = "24:00", zone = "UTC" }]
+excluded = [%s]
+"""
+
+
+@pytest.mark.parametrize(("hours", "unsent"), [(20, True), (24 * 40, False)])
+def test_a_job_that_expires_before_its_window_opens_is_said_to_expire_unsent(
+    world: World, tmp_path: Path, hours: int, unsent: bool
+) -> None:
+    today = datetime.now(UTC)
+    shut = ", ".join(f'"{today + timedelta(days=days):%Y-%m-%d}"' for days in range(-1, 4))
+    desk = Desk(world, tmp_path, NIGHT % shut)
+    expires = f"{today + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
+    answer = submit(desk.site, csv(2), job={**JOB, "expires": expires})
+    assert answer.status_code == 201, answer.text
+    assert answer.json is not None
+    told = " ".join(answer.json["notes"])
+    assert ("It will expire unsent at" in told and "opens at" in told) == unsent
+    long = submit(desk.site, csv(ROWS_AT_ONCE + 1), key="two", job={**JOB, "expires": expires})
+    assert long.json is not None
+    assert ("expire unsent" in long.json["parameters"].get("note", "")) == unsent
+    (tmp_path / "r.csv").write_text(csv(2))
+    (tmp_path / "t.txt").write_text("{{ amount }}")
+    result = desk.site.cli(*words(tmp_path / "r.csv", "--expires", expires, "--dry-run"))
+    assert ("warning: It will expire unsent" in result.stderr) == unsent, result.output

@@ -56,7 +56,7 @@ def test_a_job_is_registered_once_with_its_recipients(site: Site) -> None:
     answer = submit(site)
     assert answer.status_code == 201, answer.text
     key = answer.json["key"]  # type: ignore[index]
-    assert answer.json == {"key": key, "emails": 2, "first": None}
+    assert answer.json == {"key": key, "emails": 2, "first": None, "notes": []}
     assert answer.headers["Location"] == f"/api/v1/jobs/{key}"
     again = submit(site)
     assert (again.status_code, again.json, again.headers["Idempotent-Replayed"]) == (201, answer.json, "true")
@@ -82,7 +82,7 @@ def test_a_request_whose_process_was_killed_after_the_act_is_answered_and_not_do
         operation=taken.operation,
     )
     answer = submit(site)
-    assert (answer.status_code, answer.json) == (201, {"key": "77", "emails": 2, "first": None})
+    assert (answer.status_code, answer.json) == (201, {"key": "77", "emails": 2, "first": None, "notes": []})
     assert jobs(site) == []
 
 

@@ -43,12 +43,14 @@ LEASE_SECONDS = 60.0
 APPROVAL_SECONDS = 900.0
 WHO_LENGTH = 255
 MOST_ERRORS = 10
+MOST_RESULTS = 1000
 KEPT_SECONDS = 90 * 86_400.0
 """How long an act that has ended is listed. The audit keeps it for good."""
 UNDECIDED_SECONDS = 86_400.0
 """How long an act waits for a person to go on."""
 
 _o = eed_operation.c
+_GOING_ON = sorted(set(LongActState) - ENDED)
 
 
 class LongActLedger:
@@ -91,6 +93,12 @@ class LongActLedger:
         mine = select(_o.operation_id).where(_o.who == _who(self._who), _o.state.not_in(sorted(ENDED)), of_kind)
         return self._database.run(lambda c: len(c.execute(mine.limit(most)).all()))
 
+    def results(self, kind: LongActKind) -> dict[str, Mapping[str, Any]]:
+        """What acts of a kind that have not ended have said so far, by their ids."""
+        going_on = select(_o.operation_id, _o.result).where(_o.kind == kind, _o.state.in_(_GOING_ON))
+        rows = self._database.run(lambda c: c.execute(going_on.where(_o.result.is_not(None)).limit(MOST_RESULTS)).all())
+        return {row.operation_id: json.loads(row.result) for row in rows}
+
     def of(self, act_id: str) -> LongAct | None:
         """One act."""
         row = self._database.run(lambda c: c.execute(select(eed_operation).where(_o.operation_id == act_id)).first())
@@ -107,8 +115,10 @@ class LongActLedger:
         found = self._database.run(lambda c: [_act(row) for row in c.execute(statement)])
         return LongActsPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
-    def take(self, kinds: Collection[LongActKind]) -> TakenAct | None:
-        """The act of these kinds that has waited longest for its next chunk. None if there is none."""
+    def take(self, kinds: Collection[LongActKind], only: str | None = None) -> TakenAct | None:
+        """The act of these kinds that has waited longest for its next chunk. None if there is none.
+
+        `only` is the one that it may be."""
         token = new_token()
         waiting = (
             select(_o.operation_id)
@@ -116,6 +126,8 @@ class LongActLedger:
             .order_by(_o.moved_at)
             .limit(10)
         )
+        if only is not None:
+            waiting = waiting.where(_o.operation_id == only)
 
         def work(c: Connection) -> TakenAct | None:
             for act_id in list(c.execute(waiting).scalars()):

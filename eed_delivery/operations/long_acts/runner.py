@@ -74,7 +74,10 @@ class LongActRunner:
         works: Callable[[Actor], Works],
         kinds: Collection[LongActKind],
         chunk: int = CHUNK,
+        only: str | None = None,
     ) -> None:
+        """`only` is the one act that it does."""
+        self._only = only
         self._ledger = ledger
         self._works = works
         self._kinds = kinds
@@ -82,7 +85,7 @@ class LongActRunner:
 
     def step(self) -> float:
         """Do a chunk of the act that has waited longest. Returns the seconds until the next step."""
-        taken = self._ledger.take(self._kinds)
+        taken = self._ledger.take(self._kinds, self._only)
         if taken is None:
             return IDLE_SECONDS
         failpoints.reach("operations.taken")

@@ -10,4 +10,6 @@
 - `attachments` the files that the emails name
 - `registering` the rows that are written
 - `by_the_side` jobs with many recipients, which an operation registers
+- `expiry`      whether the job will expire before its send window opens
+- `incomplete`  jobs whose last row is not in
 """

@@ -5,10 +5,10 @@ The job stays `preparing` until its last email is in. So one that was stopped, o
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import IO
+from typing import IO, Any
 
 from sqlalchemy import Connection
 
@@ -20,16 +20,19 @@ from eed_delivery.ledger.acts import note
 from eed_delivery.ledger.long_acts.ledger import LongActLedger
 from eed_delivery.ledger.long_acts.long_act import LongAct, LongActChunk, LongActKind, LongActOrder
 from eed_delivery.ledger.long_acts.parts import PART_BYTES, SubmittedParts
+from eed_delivery.model import AttachmentRef
 from eed_delivery.operations.long_acts.crowds import refuse_crowd
 from eed_delivery.operations.long_acts.runner import LongActSteps, SeveralErrors
 from eed_delivery.operations.refusals import OperationRefused, WrongState
+from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.recipients import Recipient
 from eed_delivery.operations.submitting.registering import JobRows
 from eed_delivery.operations.submitting.s3_recipients import S3Reference, line_ends
 from eed_delivery.operations.submitting.sifting import Sifted
-from eed_delivery.operations.submitting.submission import submission
+from eed_delivery.operations.submitting.submission import PreparedJob, RegisteredJob, submission
 from eed_delivery.operations.submitting.uploading import BadRows, CheckedJob, UploadedJob, Uploading
+from eed_delivery.operations.text_files.lines import Sums
 from eed_delivery.untrusted import mask_addresses
 
 ROWS_AT_ONCE = 10_000
@@ -69,7 +72,7 @@ class SubmissionOrders:
         if entered is not None:
             return entered
         refuse_crowd(self._ledger, LongActKind.SUBMIT)
-        self._uploading.prepare(uploaded)
+        notes = self._uploading.prepare(uploaded)
         recipients, place = uploaded.recipients, None
         if isinstance(recipients, S3Reference):
             place = asdict(recipients)
@@ -80,12 +83,37 @@ class SubmissionOrders:
             self._keep(name, recipients, each)
         each()
         about = {"name": uploaded.draft.name}
-        where = {"recipients": "in the request" if place is None else "in S3"}
+        where = {"recipients": "in the request" if place is None else "in S3", **_noted(notes)}
         return self._ledger.start(LongActOrder(LongActKind.SUBMIT, about, where, None), name)
 
-    def entered_as(self, operation: str) -> LongAct | None:
-        """The operation that this call has entered, whose answer was lost."""
-        return self._ledger.of(operation)
+    def start_sifted(self, draft: JobDraft, job: PreparedJob, sifted: Sifted) -> LongAct:
+        """The same for a job whose rows are checked already. Their files need not be where it is registered."""
+        name, entered = self._ledger.named()
+        if entered is not None:
+            return entered
+        refuse_crowd(self._ledger, LongActKind.SUBMIT)
+        rows = {"sums": asdict(sifted.sums), "read_as": sifted.read_as, "refused": sifted.refused}
+        kept = {"job": draft.as_json(), "sifted": {**rows, "shared": [asdict(file) for file in job.shared]}}
+        self._parts.put(name, 0, json.dumps(kept).encode())
+        sifted.spool.seek(0)
+        number = 0
+        while piece := sifted.spool.read(PART_BYTES):
+            number += 1
+            self._parts.put(name, number, piece.encode())
+        about, where = {"name": draft.name}, {"recipients": "on the command line", **_noted(job.notes)}
+        return self._ledger.start(LongActOrder(LongActKind.SUBMIT, about, where, None, sifted.good), name)
+
+    def register(self, uploaded: UploadedJob, key: KeptKey) -> RegisteredJob | LongAct:
+        """Register a job now, or have one with many rows registered. Raises as `Uploading.checked` does."""
+        long = self.too_long(uploaded, key.keep)
+        if long is not None:
+            return self.start(long, key.keep)
+        with self._uploading.checked(uploaded, key.keep) as checked:
+            return self._uploading.register(checked, key)
+
+    def registered_as(self, operation: str) -> RegisteredJob | LongAct | None:
+        """What this call has done, whose answer was lost. None if it has done nothing."""
+        return self._ledger.of(operation) or self._uploading.registered_as(operation)
 
     def _keep(self, name: str, recipients: IO[bytes], each: Callable[[], None]) -> None:
         number = 0
@@ -129,6 +157,13 @@ class SubmissionWork:
             raise WrongState("its file is not there any more")
         kept = json.loads(first)
         draft = JobDraft.from_json(kept["job"])
+        if "sifted" in kept:
+            with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
+                for part in parts:
+                    keep()
+                    spool.write(part.decode())
+                yield self._of_sifted(draft, kept["sifted"], spool)
+            return
         with tempfile.TemporaryFile() as file:
             recipients: IO[bytes] | S3Reference = file
             if kept["s3"] is not None:
@@ -140,6 +175,11 @@ class SubmissionWork:
             uploaded = UploadedJob(draft, recipients, kept["encoding"], kept["delimiter"])
             with self._uploading.checked(uploaded, keep) as checked:
                 yield checked
+
+    def _of_sifted(self, draft: JobDraft, kept: Mapping[str, Any], spool: IO[str]) -> CheckedJob:
+        shared = tuple(AttachmentRef(**file) for file in kept["shared"])
+        job = self._uploading.prepared(draft, shared)
+        return CheckedJob(job, Sifted(spool, Sums(**kept["sums"]), kept["read_as"], kept["refused"], None))
 
     def _written(self, act: LongAct, checked: CheckedJob) -> LongActSteps:
         job, sifted, rows = checked.job, checked.sifted, JobRows(self._source)
@@ -163,7 +203,12 @@ class SubmissionWork:
         yield from _emails(rows, sifted, act.done)
         if act.after != REGISTERED:
             yield LongActChunk(REGISTERED, 0, release)
-        return {"job": str(rows.job_id), "emails": sifted.good}
+        skipped = {"skipped": sifted.refused} if sifted.refused else {}
+        return {"job": str(rows.job_id), "emails": sifted.good, **skipped}
+
+
+def _noted(notes: Sequence[str]) -> dict[str, str]:
+    return {"note": " ".join(notes)} if notes else {}
 
 
 def _emails(rows: JobRows, sifted: Sifted, done: int) -> Iterator[LongActChunk]:

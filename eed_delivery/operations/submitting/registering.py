@@ -48,6 +48,7 @@ class JobRows:
 
     def __init__(self, source: SourceSettings) -> None:
         self._ready = str(source.job.statuses.ready)
+        self._discarded = str(source.job.statuses.cancelled)
         self._pending = str(source.email.statuses.pending[0]) if source.email.statuses.pending else None
         words = source.job.statuses
         if PREPARING in (words.ready, words.finished, words.failed, words.cancelled):
@@ -122,7 +123,7 @@ class JobRows:
 
     def release(self, c: Connection, released: Callable[[Connection], None] | None = None) -> None:
         """Mark the job ready. From its commit on the publisher may pick it up. `released` is called behind it.
-        Raises `NotPossible` when the job does not have as many emails as were added, or is not there any more."""
+        Raises `NotPossible` when the job does not have as many emails as were added, or was discarded meanwhile."""
         ready = (
             update(delivery_job)
             .where(delivery_job.c.id == self.job_id, delivery_job.c.status == PREPARING)
@@ -136,8 +137,8 @@ class JobRows:
         if c.execute(ready).rowcount == 1:
             if released is not None:
                 released(c)
-        elif c.execute(status).scalar() in (None, PREPARING):
-            raise NotPossible(f"job {self.job_id} was removed by another process")
+        elif c.execute(status).scalar() in (None, PREPARING, self._discarded):
+            raise NotPossible(f"job {self.job_id} was discarded, or removed by another process")
 
 
 def _file_row(job_id: int, email_id: int | None, file: AttachmentRef) -> dict[str, Any]:

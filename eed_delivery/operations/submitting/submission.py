@@ -20,22 +20,27 @@ from eed_delivery.operations.refusals import InvalidRequest, OperationRefused
 from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.attachments import SubmittedFiles
 from eed_delivery.operations.submitting.drafts import JobDraft
+from eed_delivery.operations.submitting.expiry import expires_unsent
 from eed_delivery.operations.submitting.recipients import Recipient
 from eed_delivery.operations.submitting.registering import Registration
 from eed_delivery.operations.submitting.sifting import RefuseRow, Sifted, SiftRequest, sift
 from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
 from eed_delivery.runtime import failpoints
+from eed_delivery.send_windows.plan import WindowPlan
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A draft that can be registered, with its row, the attachments of all its emails, and its templates."""
+    """A draft that can be registered, with its row, the attachments of all its emails, and its templates.
+
+    `notes` are sentences that its caller should know, though it can be registered."""
 
     row: Mapping[str, Any]
     shared: tuple[AttachmentRef, ...]
     compiled: CompiledJob
     record: Callable[[AttachmentRef], AttachmentRef]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +57,13 @@ class SubmissionPreview:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredJob:
-    """The new job's key, how many emails it has, and how many rows of the file were skipped."""
+    """The new job's key, how many emails it has, and how many rows of the file were skipped. `notes` as in
+    `PreparedJob`."""
 
     key: str
     emails: int
     skipped: int
+    notes: tuple[str, ...] = ()
 
 
 class Submitting:
@@ -69,37 +76,53 @@ class Submitting:
         reporting: ReportingLedger,
         renderer: Callable[[], Renderer],
         who: Actor,
+        plan: Callable[[], WindowPlan] = WindowPlan,
     ) -> None:
+        """`plan` is which send windows are configured now."""
+        self._plan = plan
         self._who = who
         self._settings = settings
         self._database = database
         self._reporting = reporting
         self._make_renderer = renderer
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether jobs are registered here. False where another system does that."""
+        return is_reference(self._settings.source)
+
     def check_source(self) -> None:
         """Raises `OperationRefused` where another system registers the jobs."""
-        if not is_reference(self._settings.source):
+        if not self.is_possible:
             raise OperationRefused(
                 "[source] maps your own tables, and submit writes the reference schema only",
                 do="Register the job as your delivery server does.",
             )
 
-    def prepare(self, draft: JobDraft, *, look_at_attachments: bool = True) -> PreparedJob:
+    def prepare(
+        self, draft: JobDraft, *, look_at_attachments: bool = True, shared: tuple[AttachmentRef, ...] | None = None
+    ) -> PreparedJob:
         """Check a job by itself.
 
-        `look_at_attachments` False means that they are not on this host. Raises `OperationRefused`, or `RenderError`
-        for its templates and files."""
+        `look_at_attachments` False means that they are not on this host. `shared` are the attachments of all its
+        emails, if they were looked at before. Raises `OperationRefused`, or `RenderError` for its templates and files.
+        """
         self.check_source()
+        notes: tuple[str, ...] = ()
         if draft.expires is not None:
-            draft.check_expiry(self._reporting.now())
+            now = self._reporting.now()
+            draft.check_expiry(now)
+            unsent = expires_unsent(self._plan(), self._settings.source.job, draft, now)
+            notes = () if unsent is None else (unsent,)
         row = draft.row(self._settings.source)
         rendering = self._settings.rendering
         files = SubmittedFiles(
             rendering.attachments_root, rendering.max_attachment_bytes, rendering.allow_empty_attachments
         )
         record = files.recorded if look_at_attachments else _as_named
-        shared = tuple(record(AttachmentRef(location)) for location in draft.attachments)
-        return PreparedJob(row, shared, self._renderer.compile(_content(row, shared)), record)
+        if shared is None:
+            shared = tuple(record(AttachmentRef(location)) for location in draft.attachments)
+        return PreparedJob(row, shared, self._renderer.compile(_content(row, shared)), record, notes)
 
     @cached_property
     def _renderer(self) -> Renderer:
@@ -151,9 +174,10 @@ class Submitting:
 
             registration.release(released)
         except EedError as error:
-            error.add_note(f"job {job_id} is not complete. It stays 'preparing', and none of its emails is sent")
+            left = f"job {job_id} is not complete. It stays 'preparing', and none of its emails is sent"
+            error.add_note(f"{left}. Discard it: eed-delivery submission discard {job_id} --reason WHY")
             raise
-        return RegisteredJob(str(job_id), sifted.good, sifted.refused)
+        return RegisteredJob(str(job_id), sifted.good, sifted.refused, job.notes)
 
     def registered_as(self, operation: str) -> RegisteredJob | None:
         """The job that this call has registered, whose answer was lost. None if it has registered none."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, cast
 
+from eed_delivery.model import AttachmentRef
 from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.drafts import JobDraft
@@ -62,12 +63,16 @@ class Uploading:
         self._submitting = submitting
         self._in_s3 = in_s3
 
-    def prepare(self, uploaded: UploadedJob) -> None:
-        """Check all but the recipients. Raises as `checked` does."""
+    def prepare(self, uploaded: UploadedJob) -> tuple[str, ...]:
+        """Check all but the recipients. Returns notes for the caller. Raises as `checked` does."""
         self._submitting.check_source()
         if uploaded.encoding is not None:
             encoding_name(uploaded.encoding)
-        self._submitting.prepare(uploaded.draft)
+        return self._submitting.prepare(uploaded.draft).notes
+
+    def prepared(self, draft: JobDraft, shared: tuple[AttachmentRef, ...]) -> PreparedJob:
+        """A job whose attachments were looked at before. Raises as `checked` does."""
+        return self._submitting.prepare(draft, shared=shared)
 
     def longer_in_s3(self, place: S3Reference, lines: int, each: Callable[[], None]) -> S3Reference | None:
         """As `S3Recipients.longer_than`."""
