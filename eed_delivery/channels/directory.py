@@ -1,6 +1,6 @@
 """The channels that are there now: those of the configuration file, and those of the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -12,6 +12,7 @@ from eed_delivery.channels.of_file import channels_of
 from eed_delivery.config import Settings
 from eed_delivery.config.channels import ChannelName, ChannelSettings
 from eed_delivery.config.problems import mistakes_of
+from eed_delivery.config.references import is_reference, refuse_variable, texts_of
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.channels.listing import ChannelLedger, StoredChannel
 
@@ -86,7 +87,17 @@ def checked_apart(
         problems = [Problem(".".join(("channel", name, *path)), what, remedy) for path, what, remedy in mistakes]
         raise ConfigError(problems) from error
     channel = checked(name, shared, settings, "ledger", version)
+    if problems := list(_variables(name, given, settings)):
+        raise ConfigError(problems)
     beside = [other for other in others.values() if other.name != name]
     if problems := list(apart([channel, *beside], settings)):
         raise ConfigError(problems)
     return channel
+
+
+def _variables(name: str, given: Mapping[str, object], settings: Settings) -> Iterator[Problem]:
+    """What a person must not read of the environment: the channel's host would get it."""
+    remedy = "Choose another variable, or name this one in security.channel_variables on every host."
+    for key, text in texts_of(given):
+        if is_reference(text) and (what := refuse_variable(text, settings.security.channel_variables)) is not None:
+            yield Problem(f"channel.{name}.{key}", what, remedy)

@@ -7,9 +7,9 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, WithJsonSchema
 
@@ -39,9 +39,47 @@ SecretReference = Annotated[str, AfterValidator(_reference), WithJsonSchema(_SCH
 """Where a secret is."""
 
 
+_VARIABLES = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\*?")
+_OF_THE_SERVICE = ("EED_", "AWS_")
+"""Beginnings of variables that are the service's own."""
+
+
+def _channel_variable(text: str) -> str:
+    if not _VARIABLES.fullmatch(text):
+        raise mistake(f"{text!r} names no variable", 'Write a name, or the beginning of names and *: "CHANNEL_*".')
+    if text.startswith(_OF_THE_SERVICE):
+        raise mistake(f"{text} is the service's own", "Give channels variables of their own.")
+    return text
+
+
+ChannelVariable = Annotated[str, AfterValidator(_channel_variable)]
+"""A variable, or with * the beginning of some."""
+
+
+def refuse_variable(reference: str, allowed: Sequence[str]) -> str | None:
+    """Why a channel of the ledger must not read this variable. None if it may, or if it is no variable at all."""
+    if not reference.startswith(VARIABLE):
+        return None
+    name = reference.removeprefix(VARIABLE)
+    if name.startswith(_OF_THE_SERVICE):
+        return f"{name} is a variable of the service itself"
+    if any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in allowed):
+        return None
+    return f"the variable {name} is not one of security.channel_variables ({', '.join(allowed) or 'none'})"
+
+
 def is_reference(text: str) -> bool:
     """Whether a text says where a secret is."""
     return _FORMS.fullmatch(text) is not None
+
+
+def texts_of(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Each setting that is a text, by its dotted key."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from texts_of(value, f"{above}{key}.")
+        elif isinstance(value, str):
+            yield f"{above}{key}", value
 
 
 def resolve(

@@ -1,7 +1,7 @@
 """What a channel's settings are: their schema, their texts, as the file has them, and where files are put by them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -42,15 +42,6 @@ def shown_settings(channel: Channel | None, default_kind: str) -> dict[str, Any]
     own = channel.settings.model_dump(mode="json")
     shared = {"processes": channel.processes, "threads": channel.threads, "rate_per_second": channel.rate_per_second}
     return {"kind": kind, "queue": asdict(channel.queue), **shared, **own}
-
-
-def texts_of(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Each setting that is a text, by its dotted key."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from texts_of(value, f"{above}{key}.")
-        elif isinstance(value, str):
-            yield f"{above}{key}", value
 
 
 def moved_root(before: Channel | None, given: Mapping[str, Any], after: Channel) -> tuple[str, ...]:

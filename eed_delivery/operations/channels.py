@@ -9,7 +9,7 @@ from eed_delivery.channels.channel import Channel, Origin
 from eed_delivery.channels.directory import ChannelDirectory, FoundChannels, checked_apart, checked_name
 from eed_delivery.checks.findings import Finding
 from eed_delivery.config.environment import is_own_secret
-from eed_delivery.config.references import is_reference
+from eed_delivery.config.references import is_reference, texts_of
 from eed_delivery.errors import ConfigError, DeliveryFailure, EedError, Problem
 from eed_delivery.ledger.acts import new_operation
 from eed_delivery.ledger.channels.listing import ChannelChange, ChannelLedger, StoredChannel
@@ -21,7 +21,6 @@ from eed_delivery.operations.channel_settings import (
     root_in_use,
     schema_of,
     shown_settings,
-    texts_of,
 )
 from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts

@@ -147,7 +147,7 @@ def _act(job_id: int, act: ActKind, who: str, reason: str) -> dict[str, Any]:
 
 
 LETTERS: dict[str, Any] = {
-    "kind": "smtp", "host": "relay.example.com", "username": "mail", "password": "env:RELAY_PASSWORD",
+    "kind": "smtp", "host": "relay.example.com", "username": "mail", "password": "env:CHANNEL_RELAY",
     "queue": {"url": "https://sqs.us-east-1.amazonaws.com/0/letters", "dead_letter_url": "https://127.0.0.1/0/l-dead"},
 }  # fmt: skip
 

@@ -16,7 +16,12 @@ REQUIRED = {
     "ses": {},
     "eml_folder": {"directory": "/srv/letters"},
     "s3": {"bucket": "bank-documents", "region": "us-east-1", "tags": '{"team": "mail"}'},
-    "sftp": {"host": "sftp.partner.example", "host_key": HOST_KEY, "username": "bank", "password": "env:PARTNER"},
+    "sftp": {
+        "host": "sftp.partner.example",
+        "host_key": HOST_KEY,
+        "username": "bank",
+        "password": "env:CHANNEL_PARTNER",
+    },
     "ftp": {"host": "ftp.partner.example", "username": "bank", "password": "credential:printer"},
 }
 
@@ -50,7 +55,7 @@ def test_each_setting_of_a_kind_is_asked_for(eed: CommandLine, kind: str) -> Non
 
 
 def test_a_secret_in_clear_is_refused_and_neither_shown_nor_kept(eed: CommandLine, world: World) -> None:
-    answers = iter(["hunter2", "env:RELAY_PASSWORD"])
+    answers = iter(["hunter2", "env:CHANNEL_RELAY"])
     asked = []
     with eed.terminal("channel", "create", "letters", "--kind", "smtp") as terminal:
         for question, default in terminal.questions():
@@ -90,13 +95,13 @@ def test_where_settings_do_not_fit_together_all_are_asked_for_again(eed: Command
             again = again or "one of them is set" in terminal.shown
             if again:
                 assert default == plain.get(question, default)
-                terminal.type("env:RELAY_PASSWORD" if question == "password" else "")
+                terminal.type("env:CHANNEL_RELAY" if question == "password" else "")
             else:
                 terminal.type(plain.get(question, ""))
         assert terminal.exit_code() == 0, terminal.shown
     assert again
     settings = eed.json("channel", "show", "letters")["settings"]
-    assert (settings["username"], settings["password"]) == ("bank", "env:RELAY_PASSWORD")
+    assert (settings["username"], settings["password"]) == ("bank", "env:CHANNEL_RELAY")
 
 
 def test_ctrl_c_leaves_nothing(eed: CommandLine, world: World) -> None:

@@ -436,7 +436,7 @@ def test_settings_of_the_file_are_shown_without_secrets(world: World, tmp_path: 
 
 
 PARTNER: dict[str, Any] = {
-    "kind": "ftp", "host": "127.0.0.1", "tls": "none", "username": "bank", "password": "env:PARTNER",
+    "kind": "ftp", "host": "127.0.0.1", "tls": "none", "username": "bank", "password": "env:CHANNEL_PARTNER",
     "directory": "incoming", "queue": QUEUE,
 }  # fmt: skip
 

@@ -150,17 +150,43 @@ def test_a_secret_that_was_typed_is_refused_and_is_on_no_page(site: Site) -> Non
 
 
 @pytest.mark.parametrize(
-    "reference", ["env:EED_DATABASE__URL", "env:AWS_SECRET_ACCESS_KEY", "credential:smtp_password"]
+    ("reference", "what", "code"),
+    [
+        ("env:EED_DATABASE__URL", "is a variable of the service itself", 78),
+        ("env:AWS_SECRET_ACCESS_KEY", "is a variable of the service itself", 78),
+        ("env:PATH", "variable PATH is not one of security.channel_variables", 78),
+        ("credential:smtp_password", "a secret of the service itself", 0),
+    ],
 )
-def test_pages_and_api_let_no_channel_have_a_secret_of_the_service(site: Site, reference: str) -> None:
-    """Its host would get it."""
+def test_no_channel_gets_a_secret_that_is_not_for_channels(site: Site, reference: str, what: str, code: int) -> None:
+    """Its host would get it. On the command line, only variables are refused."""
     answer = post(site, CREATE, **{**TYPED, "settings.password": reference, "settings.username": "mail"})
     assert answer.status_code == 422
-    assert "a secret of the service itself" in answer.text
+    assert what in answer.text
     settings = {**LETTERS, "username": "mail", "password": reference}
     assert site.problem("POST", "/api/v1/channels", {"name": "x", "settings": settings})[0] == 422
     assert site.problem("POST", "/api/v1/channels/x/check", {"settings": settings})[0] == 422
-    site.cli.good("channel", "create", "x", "--settings", "-", stdin=json.dumps(settings))
+    by_command = site.cli("channel", "create", "x", "--settings", "-", stdin=json.dumps(settings))
+    assert by_command.exit_code == code, by_command.output
+    assert (what in by_command.stderr) == (code != 0)
+
+
+def test_a_channel_that_names_a_variable_which_a_host_does_not_allow_is_unusable_there(
+    world: World, tmp_path: Path
+) -> None:
+    """The list is that of each host, and a row of the ledger may be older than it."""
+    site = Site(world, tmp_path, '[security]\nchannel_variables = ["PARTNER_A", "RELAY_*"]\n')
+    for name, variable, status in (("a", "PARTNER_A", 200), ("b", "RELAY_B", 200), ("c", "PARTNER_AB", 422)):
+        urls = {one: f"http://127.0.0.1:9/0/{name}-{one}" for one in ("url", "dead_letter_url")}
+        settings = {**LETTERS, "username": "mail", "password": f"env:{variable}", "queue": urls}
+        answer = site.ask("POST", "/api/v1/channels", {"name": name, "settings": settings}, Idempotency_Key=name)
+        assert answer.status_code == status, answer.text
+    (tmp_path / "other").mkdir()
+    other = Site(world, tmp_path / "other", "[security]\nchannel_variables = []\n")
+    for name in ("a", "b"):
+        problem = other.json("GET", f"/api/v1/channels/{name}", token=site.token("admin"))["problem"]
+        assert "is not one of security.channel_variables (none)" in problem
+        assert "name this one in security.channel_variables on every host" in problem
 
 
 def test_pages_and_api_let_no_channel_have_a_secret_of_a_channel_of_the_file(world: World, tmp_path: Path) -> None:
@@ -169,12 +195,12 @@ def test_pages_and_api_let_no_channel_have_a_secret_of_a_channel_of_the_file(wor
 kind = "smtp"
 host = "127.0.0.1"
 username = "mail"
-password = "env:PARTNER_PASSWORD"
+password = "env:CHANNEL_PARTNER"
 tls = "none"
 queue = {queue}
 """
     site = Site(world, tmp_path, more)
-    for name, status in (("env:PARTNER_PASSWORD", 422), ("env:PARTNER_PASSWORD2", 200)):
+    for name, status in (("env:CHANNEL_PARTNER", 422), ("env:CHANNEL_PARTNER2", 200)):
         settings = {**LETTERS, "username": "mail", "password": name}
         answer = site.ask("POST", "/api/v1/channels", {"name": "x", "settings": settings}, Idempotency_Key=name)
         assert answer.status_code == status, answer.text
@@ -190,7 +216,7 @@ def test_no_more_than_two_channels_are_checked_at_once_by_all_callers(site: Site
 
 
 def test_settings_that_are_too_long_are_refused(site: Site) -> None:
-    settings = {**LETTERS, "username": "x" * 100_000, "password": "env:RELAY_PASSWORD"}
+    settings = {**LETTERS, "username": "x" * 100_000, "password": "env:CHANNEL_RELAY"}
     status, problem = site.problem("POST", "/api/v1/channels", {"name": "x", "settings": settings})
     assert (status, "longer than" in str(problem)) == (422, True)
 

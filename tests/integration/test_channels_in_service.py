@@ -159,7 +159,7 @@ def test_a_channel_whose_secret_is_missing_does_not_keep_the_service_from_being_
     stack: Stack, ministack: MiniStack
 ) -> None:
     url, dead = ministack.make_queue("secret-channel", max_receive_count=10)
-    pairs = {"kind": "smtp", "host": "127.0.0.1", "tls": "none", "username": "u", "password": "env:NOT_SET"}
+    pairs = {"kind": "smtp", "host": "127.0.0.1", "tls": "none", "username": "u", "password": "env:CHANNEL_NOT_SET"}
     pairs |= {"queue.url": url, "queue.dead_letter_url": dead}
     settings = [word for key, value in pairs.items() for word in ("--set", f"{key}={value}")]
     stack.command("channel", "create", "letters", *settings)
@@ -169,7 +169,7 @@ def test_a_channel_whose_secret_is_missing_does_not_keep_the_service_from_being_
     stack.wait_until(lambda: bool(service.log_events("channel_cannot_start")), "it is said")
     stack.wait_finished(1)
     (said, *_) = service.log_events("channel_cannot_start")
-    assert "env:NOT_SET is empty or not set" in said["reason"]
+    assert "env:CHANNEL_NOT_SET is empty or not set" in said["reason"]
     assert service.log_events("ready")
     assert service.terminate() == 0
 

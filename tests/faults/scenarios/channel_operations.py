@@ -28,7 +28,7 @@ def operated(site: Site, amount: Amount) -> Told:
     except RuntimeError as missing:
         raise Skipped(str(missing)) from None
     with openssh.OpenSsh() as server:
-        secret = {"PARTNER_KEY": server.private_key}
+        secret = {"CHANNEL_PARTNER_KEY": server.private_key}
         stack = site.stack({"source.job.channel": "channel"}, environ=secret)
         mail = stack.mail_up(seconds=A_MESSAGE_SECONDS)
         stack.add_job(people(amount.emails, "large.example.com"), 1)
@@ -67,7 +67,7 @@ class _Operator:
             "port": str(self._server.port),
             "host_key": self._server.host_key,
             "username": self._server.user,
-            "private_key": "env:PARTNER_KEY",
+            "private_key": "env:CHANNEL_PARTNER_KEY",
             "documents": "html",
         }
         with self._stack.terminal("channel", "create", PARTNER) as terminal:
