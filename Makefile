@@ -5,7 +5,7 @@
 # make faults  try to break it: every fault scenario, a table of what came of it
 # make faults-long    the same for a release (hours); with SERVER=mysql on MySQL in place of MariaDB
 # make fuzz-api    Schemathesis asks every operation of the API; more with EXAMPLES=1000
-# make scan    cfn-lint and checkov over the CloudFormation templates and the Terraform modules
+# make scan    cfn-lint, checkov and hadolint over the CloudFormation templates, the Terraform modules and the image
 # make bench   how fast it is, beside Celery and others: a table
 # make bench-500k     500,000 emails with a 60 KB attachment each, ours alone
 # make lint    style, types, which module may import which, and the messages of new commits
@@ -77,6 +77,7 @@ fuzz-api: $(FUZZ)
 # 418 MB of packages, some of them older than ours: they have an environment of their own.
 scan: $(SCAN)
 	build/scan/bin/cfn-lint config/queue.yaml config/events.yaml
+	build/scan/bin/hadolint deploy/lambda/Dockerfile
 	build/scan/bin/checkov --skip-download --config-file deploy/terraform/.checkov.yaml --directory deploy/terraform
 
 # Nothing else should run on the machine meanwhile.
@@ -137,7 +138,7 @@ lock:
 	echo 'schemathesis >= 4.32' | $(COMPILE) - --constraints $(LOCKS)/tests.txt --output-file $(LOCKS)/fuzz.txt
 	echo 'cdktn-provider-aws >= 25' | $(COMPILE) - --no-deps --output-file $(LOCKS)/terraform.txt
 	echo 'aws-sam-cli >= 1.170' | $(COMPILE) - --no-deps --output-file $(LOCKS)/emulator.txt
-	printf 'cfn-lint >= 1.58\ncheckov >= 3.3\n' | $(COMPILE) - --output-file $(LOCKS)/scan.txt
+	printf 'cfn-lint >= 1.58\ncheckov >= 3.3\nhadolint-bin >= 2.14\n' | $(COMPILE) - --output-file $(LOCKS)/scan.txt
 	echo uv | $(COMPILE) - --output-file $(LOCKS)/lock.txt
 
 clean:

@@ -4,7 +4,7 @@
         answer = function.invoke({"Records": []})
 
 The emulator (https://github.com/aws/aws-lambda-runtime-interface-emulator) starts the runtime client when it is first
-invoked. Lines of the function and the emulator's REPORT are in the log.
+invoked. What the function logs and what the emulator reports are in the log.
 """
 
 import json
@@ -27,7 +27,8 @@ from eed_delivery.demo.processes import LOCAL, AnsweringProcess
 SENDING = "eed_delivery.aws_lambda.sending.handler"
 GRACE_SECONDS = 30.0
 """How much longer than the function's timeout an answer is awaited."""
-_REPORT = re.compile(rb"^REPORT RequestId: \S+\t(?:Init Duration: ([\d.]+) ms\t)?Duration: ([\d.]+) ms", re.MULTILINE)
+_INIT = re.compile(rb"INIT REPORT\(durationMs: ([\d.]+)\)")
+_DONE = re.compile(rb"INVOKE RTDONE\(status: \w+, produced bytes: \d+, duration: ([\d.]+)ms\)")
 
 
 class InvocationFailed(Exception):
@@ -95,13 +96,12 @@ class LambdaEmulator(AnsweringProcess):
         return result
 
     def init_seconds(self) -> float:
-        """How long the INIT phase took, by the emulator's first REPORT."""
-        found = [init for init, _ in _REPORT.findall(self.log.read_bytes()) if init]
-        return float(found[0]) / 1000
+        """How long the INIT phase took, by the emulator's own report."""
+        return float(_INIT.findall(self.log.read_bytes())[0]) / 1000
 
     def durations(self) -> list[float]:
-        """Seconds of each invocation, by the emulator's REPORT."""
-        return [float(milliseconds) / 1000 for _, milliseconds in _REPORT.findall(self.log.read_bytes())]
+        """Seconds of each invocation, without the INIT phase."""
+        return [float(milliseconds) / 1000 for milliseconds in _DONE.findall(self.log.read_bytes())]
 
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=5):

@@ -1,8 +1,7 @@
-"""The function as AWS runs it: its own runtime client, under its own emulator, with a real database and mail server."""
+"""The function as AWS runs it: from the image's tree, by AWS's runtime client, under AWS's emulator."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from eed_delivery.app.parts import App
 from eed_delivery.demo.lambda_emulator import SENDING, InvocationFailed
 from tests.event_source import EventSource
 from tests.integration.conftest import NewStack
-from tests.servers import lambda_emulator
+from tests.servers import lambda_emulator, lambda_image
 from tests.servers.lambda_emulator import MeasuredEmulator
+from tests.servers.lambda_image import Image
 from tests.stack import Stack
 
 TIMEOUT = 60
@@ -26,13 +26,17 @@ FUNCTION: dict[str, Any] = {
 PEOPLE = [f"c{n}@example.com" for n in range(6)]
 
 
-@pytest.fixture(scope="session")
-def program() -> Path:
-    """The emulator. Fetched if it is missing."""
-    reason = lambda_emulator.missing()
-    if reason is not None and not lambda_emulator.is_required():
+Run = Callable[..., MeasuredEmulator]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The image without Docker. It is skipped where its packages or the emulator cannot be had."""
+    reason = lambda_image.missing()
+    if reason is not None:
+        assert not lambda_emulator.is_required(), reason
         pytest.skip(f"the function cannot be run as AWS does: {reason}")
-    return lambda_emulator.fetch()
+    return lambda_image.image(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture
@@ -41,11 +45,16 @@ def stack(new_stack: NewStack) -> Stack:
 
 
 @pytest.fixture
-def function(program: Path, stack: Stack) -> Iterator[MeasuredEmulator]:
-    environ = {**stack.environ, "EED_CONFIG": str(stack.config)}
-    log = stack.directory / "function.log"
-    with MeasuredEmulator(program, SENDING, environ, log, timeout_seconds=TIMEOUT) as function:
-        yield function
+def run(tree: Image, stack: Stack) -> Run:
+    """Makes the function of the stack, from the image."""
+    assert (tree.entry_point, tree.command) == (("python3", "-m", "awslambdaric"), (SENDING,))
+
+    def run(**variables: str) -> MeasuredEmulator:
+        environ = {**tree.environment, **stack.environ, "EED_CONFIG": str(stack.config), **variables}
+        where = {"python": tree.python, "directory": tree.directory, "timeout_seconds": TIMEOUT}
+        return MeasuredEmulator(lambda_emulator.fetch(), SENDING, environ, stack.directory / "function.log", **where)
+
+    return run
 
 
 def publish(stack: Stack) -> None:
@@ -55,12 +64,13 @@ def publish(stack: Stack) -> None:
     publisher.close()
 
 
-def test_a_batch_is_sent(stack: Stack, function: MeasuredEmulator) -> None:
+def test_a_batch_is_sent(stack: Stack, run: Run) -> None:
     stack.mail_up()
     publish(stack)
     source = EventSource(stack.sqs, stack.queue_url, TIMEOUT)
-    while source.poll(lambda event, _context: function.invoke(event)):
-        pass
+    with run() as function:
+        while source.poll(lambda event, _context: function.invoke(event)):
+            pass
     assert stack.counts() == {"sent": len(PEOPLE)}
     assert source.results
     assert all(result == {"batchItemFailures": []} for result in source.results)
@@ -73,12 +83,8 @@ def test_a_batch_is_sent(stack: Stack, function: MeasuredEmulator) -> None:
     assert [line["first"] for line in ended] == [True, *[False] * (len(ended) - 1)]
 
 
-def test_a_configuration_that_does_not_fit_ends_the_init_phase(program: Path, stack: Stack, tmp_path: Path) -> None:
-    environ = {**stack.environ, "EED_CONFIG": str(stack.config), "EED_SMTP__DATA_TIMEOUT_SECONDS": "600"}
-    log = tmp_path / "function.log"
-    with (
-        MeasuredEmulator(program, SENDING, environ, log, timeout_seconds=TIMEOUT) as function,
-        pytest.raises(InvocationFailed, match="ConfigError"),
-    ):
-        function.invoke({"Records": []})
-    assert "aws_lambda.timeout_seconds" in log.read_text()
+def test_a_configuration_that_does_not_fit_ends_the_init_phase(run: Run) -> None:
+    with run(EED_SMTP__DATA_TIMEOUT_SECONDS="600") as function:
+        with pytest.raises(InvocationFailed, match="ConfigError"):
+            function.invoke({"Records": []})
+        assert "aws_lambda.timeout_seconds" in function.log.read_text()

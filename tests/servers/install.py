@@ -4,15 +4,15 @@ MariaDB is needed. MySQL is fetched where it can be had (`mysql_binaries`); wher
 with TESTS_REQUIRE_MYSQL=1 this is an error. OpenSSH's sshd is installed where that may be, else its tests are skipped.
 So are Chromium, for the tests of the pages, and Prometheus's promtool. With TESTS_REQUIRE_CHROMIUM=1 or
 TESTS_REQUIRE_PROMTOOL=1 it is an error if it cannot be had. Terraform is not installed. Where it is there, the schema
-of its AWS provider is fetched: 71 MB, once. So is AWS's emulator of Lambda: 8 MB. With TESTS_REQUIRE_LAMBDA=1 it is an
-error if it cannot be had.
+of its AWS provider is fetched: 71 MB, once. So are AWS's emulator of Lambda, 8 MB, and the packages of the image. With
+TESTS_REQUIRE_LAMBDA=1 it is an error if they cannot be had.
 """
 
 import os
 import sys
 
 from tests.deploy import terraform
-from tests.servers import chromium, lambda_emulator, mariadb, mysql_binaries, openssh, promtool
+from tests.servers import chromium, lambda_emulator, lambda_image, mariadb, mysql_binaries, openssh, promtool
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
         if promtool.is_required():
             sys.exit(f"{promtool.REQUIRED} is set, and: {error}")
         print(f"The tests of Prometheus's rules will be skipped. {error}", file=sys.stderr)
-    reason = lambda_emulator.missing()
+    reason = lambda_image.missing()
     if reason is not None:
         if lambda_emulator.is_required():
             sys.exit(f"{lambda_emulator.REQUIRED} is set, and: {reason}")

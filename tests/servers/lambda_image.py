@@ -1,0 +1,97 @@
+"""The image of functions without Docker: the tree that its Dockerfile makes, by the same script.
+
+Its packages are fetched once for all clones, and kept beside the emulator. The rest is made anew: 3 s of CPU.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers import lambda_emulator
+from tests.servers.lambda_emulator import ROOT, folder
+
+DOCKERFILE = ROOT / "deploy" / "lambda" / "Dockerfile"
+LOCK = ROOT / "requirements" / "lambda.txt"
+SCRIPT = ROOT / "deploy" / "lambda" / "tree.sh"
+SECONDS = 300
+
+
+class NoImage(RuntimeError):
+    """Its packages are not here, and cannot be fetched."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the Dockerfile says, with folders of this machine in the place of its own."""
+
+    entry_point: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: Path
+
+    @property
+    def python(self) -> tuple[str, ...]:
+        """Python without the packages of the tests, and of this machine's distribution."""
+        base = Path(sys._base_executable)  # type: ignore[attr-defined]
+        return (str(base), "-S")
+
+
+def image(made: Path) -> Image:
+    """It is made in a new folder. Raises `NoImage`."""
+    fetched = packages()
+    _run("app", made)
+    lines = re.sub(r"\\\n", " ", DOCKERFILE.read_text()).splitlines()
+    last = lines[max(n for n, line in enumerate(lines) if line.startswith("FROM ")) :]
+    words = {line.partition(" ")[0]: line.partition(" ")[2] for line in last}
+    copied = dict(re.findall(r"^COPY --from=build (\S+) (\S+)$", "\n".join(last), re.MULTILINE))
+    here = {copied["/tree/packages"]: fetched / "packages", copied["/tree/app"]: made / "app"}
+    variables = dict(word.split("=", 1) for word in words["ENV"].split())
+    path = ":".join(str(here[part]) for part in variables["PYTHONPATH"].split(":"))
+    return Image(
+        tuple(json.loads(words["ENTRYPOINT"])),
+        tuple(json.loads(words["CMD"])),
+        {**variables, "PYTHONPATH": path},
+        here[words["WORKDIR"]],
+    )
+
+
+def missing() -> str | None:
+    """Why a function cannot be run from it. None if it can."""
+    try:
+        packages()
+    except (NoImage, OSError) as error:
+        return str(error)
+    return lambda_emulator.missing()
+
+
+def packages() -> Path:
+    """Its packages, fetched if they are not there: 60 MB. Raises `NoImage`."""
+    key = hashlib.sha256(LOCK.read_bytes() + SCRIPT.read_bytes()).hexdigest()[:12]
+    made = folder() / f"packages-{key}-{sys.implementation.cache_tag}-{platform.machine()}"
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            part = made.with_suffix(".part")
+            _run("packages", part)
+            part.rename(made)
+    return made
+
+
+def _run(part: str, to: Path) -> None:
+    command = [str(SCRIPT), part, str(to)]
+    environ = {**os.environ, "PYTHON": sys.executable}
+    try:
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise NoImage(f"{SCRIPT.name} {part} takes longer than {SECONDS} s") from error
+    if done.returncode:
+        raise NoImage(f"{SCRIPT.name} {part}: {done.stderr.strip()[-400:]}")
