@@ -63,7 +63,7 @@ def main(fd: int) -> None:
     from eed_delivery.app.parts import App
 
     logs.configure(settings.logs, role="render")
-    failpoints.arm(failpoints_wanted())
+    failpoints.arm_for_emails(failpoints_wanted())
     app = App(settings)
     answers = _Answers(app.message_maker(app.channel(channel)))
     pipe.send(READY)

@@ -177,6 +177,14 @@ def test_one_death_is_an_accident(started: Started, monkeypatch: pytest.MonkeyPa
     assert not started.paused
 
 
+def test_a_place_that_the_worker_is_to_reach_at_a_time_is_not_counted_here(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EED_FAILPOINTS", "worker.rendered=kill@1")
+    assert started.renders().render(REF, named(1), lambda: None).email_id == 1
+    assert len(started.processes) == 1
+
+
 def _wait_for_stopped(started: Started, number: int) -> None:
     tick = threading.Event()
     for _ in range(1200):

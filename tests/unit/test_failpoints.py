@@ -55,6 +55,17 @@ def test_a_place_that_is_armed_for_an_email_strikes_each_time_with_it() -> None:
         failpoints.hook(None)
 
 
+def test_a_process_that_helps_another_strikes_at_its_emails_alone() -> None:
+    failpoints.arm_for_emails("worker.rendered=exhaust#7,worker.wired=exhaust@1,worker.sent=exhaust")
+    try:
+        for name in ("worker.rendered", "worker.wired", "worker.sent"):
+            failpoints.reach(name, 8)
+        with pytest.raises(MemoryError):
+            failpoints.reach("worker.rendered", 7)
+    finally:
+        failpoints.hook(None)
+
+
 def test_unarmed_places_are_passed_by() -> None:
     ended = reach_in_a_process("", *failpoints.NAMES)
     assert (ended.returncode, ended.stdout.split()) == (0, list(failpoints.NAMES))
