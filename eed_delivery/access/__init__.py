@@ -1,7 +1,8 @@
 """Who may use the pages and the API, and what each may do. Nothing here knows HTTP's library or a page.
 
 - `rights`          the rights, and the roles that have them
-- `callers`         who asks: by a token, a session or a proxy's signed header
+- `callers`         who asks: by IAM, a token, a session or a proxy's signed header
+- `iam_callers`     roles and users of IAM with rights here
 - `passwords`       hashes of passwords
 - `secrets`         tokens and session ids, and their digests
 - `logging_in`      a login with a password, with its counted attempts

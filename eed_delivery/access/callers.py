@@ -1,10 +1,11 @@
-"""Who asks: by a token, by the session of a local user, or by a proxy's signed header. In this order."""
+"""Who asks: by IAM, by a token, by the session of a local user, or by a proxy's signed header. In this order."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import structlog
 
+from eed_delivery.access.iam_callers import IamCallers
 from eed_delivery.access.rights import GrantedRights, Right, granted, scoped
 from eed_delivery.access.same_origin import GivenHeaders
 from eed_delivery.access.secrets import TOKEN, TOKEN_PREFIX, digest
@@ -16,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 BEARER = "bearer "
 
-WayIn = Literal["token", "session", "proxy"]
+WayIn = Literal["token", "session", "proxy", "iam"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +38,49 @@ class Caller:
         """Whether it has a right."""
         return right in self.granted.rights
 
+    @property
+    def is_person(self) -> bool:
+        """Whether a person has logged in. A program has a token, or is a role of IAM."""
+        return self.way in ("session", "proxy")
+
+    @property
+    def account(self) -> str:
+        """What limits and keys of repeats go by. A session of IAM chooses a part of its own name."""
+        return self.subject if self.way == "iam" else self.name
+
 
 class NotKnown(Exception):
     """What was given proves nothing. The text says so, and not which half was wrong."""
 
 
 class NoRole(Exception):
-    """The proxy has logged in a person who has no role here. The text is the person's subject."""
+    """It is known who asks, and they have no role here. The text is their subject. `setting` is what gives one."""
+
+    def __init__(self, subject: str, setting: str) -> None:
+        super().__init__(subject)
+        self.setting = setting
 
 
 class Callers:
     """Finds who asks. Each call may raise `DatabaseGone`."""
 
-    def __init__(self, tokens: TokenLedger, sessions: SessionLedger, signed: SignedHeader | None) -> None:
+    def __init__(
+        self, tokens: TokenLedger, sessions: SessionLedger, signed: SignedHeader | None, iam: IamCallers
+    ) -> None:
         self._tokens = tokens
         self._sessions = sessions
         self._signed = signed
+        self._iam = iam
 
-    def of(self, headers: GivenHeaders, session_id: str | None, *, by_person: bool = True) -> Caller | None:
+    def of(
+        self, headers: GivenHeaders, session_id: str | None, *, by_person: bool = True, iam_arn: str | None = None
+    ) -> Caller | None:
         """Who asks. None if nothing was given. Raises `NotKnown` or `NoRole`.
 
-        Not `by_person`: an open page asks by itself, which keeps no session alive."""
+        Not `by_person`: an open page asks by itself, which keeps no session alive. `iam_arn` is whom API Gateway has
+        authenticated. It never comes from a header."""
+        if iam_arn is not None:
+            return self._by_iam(iam_arn)
         authorization = headers.get("Authorization")
         if authorization is not None and not self._is_signed(authorization):
             return self._by_token(authorization)
@@ -71,6 +94,12 @@ class Callers:
         """Whether the proxy's token comes in this header, as oauth2-proxy sends it. Ours are known by their prefix."""
         of_proxy = self._signed is not None and self._signed.name.lower() == "authorization"
         return of_proxy and not _bearer(authorization).startswith(TOKEN_PREFIX)
+
+    def _by_iam(self, arn: str) -> Caller:
+        caller = self._iam.of(arn)
+        if caller.granted is None:
+            raise NoRole(caller.subject, "operators.iam_callers")
+        return Caller(caller.name, "iam", caller.granted, None, caller.subject)
 
     def _by_token(self, authorization: str) -> Caller:
         token = _bearer(authorization)
@@ -96,7 +125,7 @@ class Callers:
             log.warning("signed_header_refused", reason=str(error))
             raise NotKnown("The proxy's signed header proves nothing.") from error
         if person.granted is None:
-            raise NoRole(person.subject)
+            raise NoRole(person.subject, "operators.sign_on.people or operators.sign_on.groups")
         return Caller(_name_of(person), "proxy", person.granted, None, person.subject)
 
 

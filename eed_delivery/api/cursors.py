@@ -42,7 +42,7 @@ class Cursors:
             return None
         cursor = self._fernet.encrypt(json.dumps([_place(), after]).encode()).decode()
         kept = [(name, value) for name, value in request.args.items(multi=True) if name != "after"]
-        return f"{request.path}?{urlencode([*kept, ('after', cursor)])}"
+        return f"{request.root_path}{request.path}?{urlencode([*kept, ('after', cursor)])}"
 
 
 def _place() -> list[object]:

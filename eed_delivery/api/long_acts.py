@@ -256,6 +256,7 @@ def _add_approvals(r: ApiRoutes) -> None:
         """Approve what another person asked for, within 15 minutes. It is done once."""
         approvals = operations_now().approvals
         who = asker_now()
+        operations_now().long_act_takers.require()
         return once(
             lambda: approvals.approve(path.operation, body.reason, who), lambda: _told(path.operation)
         )  # fmt: skip
@@ -272,6 +273,7 @@ def started(start: Callable[[], LongAct], *, needed: bool = False) -> Response:
     found: list[LongAct] = []
 
     def act() -> None:
+        operations_now().long_act_takers.require()
         found[:] = [start()]
 
     return once(act, lambda: _short(found[0]), again=True, needed=needed, status=202)

@@ -196,7 +196,7 @@ def _registered(uploaded: UploadedJob, digest: str) -> Response:
     )
     told = response.get_json() or {}
     where = f"jobs/{told.get('key')}" if response.status_code == 201 else f"operations/{told.get('id')}"
-    response.headers["Location"] = f"{PREFIX}/{where}"
+    response.headers["Location"] = f"{request.root_path}{PREFIX}/{where}"
     return response
 
 

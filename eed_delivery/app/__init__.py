@@ -14,7 +14,8 @@
 - `metrics`    has a process keep its metrics
 - `allowed_rates` how many emails a second all hosts may send
 - `heartbeats` heartbeats of roles that send nothing
-- `operators`  the role of the pages and the API
+- `operators`  the role of the pages and the API, and `operators_parts` what both are made from
+- `api_function` the API as a function of AWS Lambda
 - `long_acts`  what does long acts in that role
 - `roles`      what each process of the service runs
 - `sending_function` what a function of AWS Lambda sends with, and `function_secrets` its secrets

@@ -3,10 +3,10 @@
 A part imports its modules where it is made. A look into the ledger needs neither queue nor templates nor clients.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import cached_property
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings
@@ -16,11 +16,16 @@ QUEUE_SECONDS = 15.0
 """Between two looks at the queues. Each is some requests to SQS, which are paid for."""
 FAILURES_SECONDS = 10.0
 """Between two countings of a job's failures and outcomes for pages."""
+DOMAINS_SECONDS = 60.0
+"""Between two countings of its domains."""
 BREATHER_SECONDS = 0.02
 """Between two pieces of what is counted by the side, so that others get their turn at the database."""
 REASONS_COUNTED = 50
 PATIENCE_SECONDS = 5.0
 """Seconds until a second look at a job that has just become ready, unless two polls of the publisher are longer."""
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 if TYPE_CHECKING:
     from eed_delivery.alerts.receivers import AlertReceiver
@@ -67,6 +72,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.long_acts.runner import SteadyWork, WholeWork
     from eed_delivery.operations.long_acts.second_person import SecondPerson
     from eed_delivery.operations.long_acts.starting import LongActs
+    from eed_delivery.operations.long_acts.takers import LongActTakers
     from eed_delivery.operations.nudging import Nudging
     from eed_delivery.operations.paces import PaceOperations
     from eed_delivery.operations.persons import Persons
@@ -80,6 +86,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.requeueing import Requeueing
     from eed_delivery.operations.resending import Resending
     from eed_delivery.operations.searching import Searching
+    from eed_delivery.operations.snapshots import FiguresByTheSide
     from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
     from eed_delivery.operations.submitting.incomplete import IncompleteJobs
     from eed_delivery.operations.submitting.submission import Submitting
@@ -102,10 +109,18 @@ class Operations:
     """
 
     def __init__(
-        self, settings: Settings, actor: Actor, database: "Database | None" = None, *, approved: bool = False
+        self,
+        settings: Settings,
+        actor: Actor,
+        database: "Database | None" = None,
+        *,
+        approved: bool = False,
+        in_function: bool = False,
     ) -> None:
-        """`approved`: a second person has approved, or root acts alone."""
+        """`approved`: a second person has approved, or root acts alone. `in_function`: no thread may outlive a
+        request, and no process beside this one does long acts."""
         self._approved = approved
+        self._in_function = in_function
         self.settings = settings
         self._actor = actor
         self._shared = database
@@ -236,7 +251,7 @@ class Operations:
 
     def by(self, actor: Actor, *, approved: bool = False) -> "Operations":
         """The same for another person, over the same connections."""
-        other = Operations(self.settings, actor, self._database, approved=approved)
+        other = Operations(self.settings, actor, self._database, approved=approved, in_function=self._in_function)
         names = ["_app", "_source", "_outbox", "_pseudonyms", "_message_ids", "_shared_figures", "processes", "tonight"]
         names += ["_channel_checks"]
         other.__dict__.update({name: getattr(self, name) for name in names})
@@ -269,7 +284,6 @@ class Operations:
         from eed_delivery.ledger.job_breakdown import BreakdownLedger
         from eed_delivery.operations.job_counts import JobCounts
         from eed_delivery.operations.jobs import MadeBreakdown, MadeFailures, SharedJobFigures
-        from eed_delivery.operations.snapshots import FiguresByTheSide
 
         breakdowns, now = BreakdownLedger(self._database), self._reporting.now
 
@@ -283,19 +297,24 @@ class Operations:
 
         return SharedJobFigures(
             JobCounts(self._lists, now),
-            FiguresByTheSide(lambda job_id: MadeBreakdown(breakdowns.of_job(job_id, others_first), now())),
-            FiguresByTheSide(failures, FAILURES_SECONDS),
-            FiguresByTheSide(self._outcomes.of_job, FAILURES_SECONDS),
+            self._figures_of(lambda job_id: MadeBreakdown(breakdowns.of_job(job_id, others_first), now())),
+            self._figures_of(failures, FAILURES_SECONDS),
+            self._figures_of(self._outcomes.of_job, FAILURES_SECONDS),
         )
+
+    def _figures_of(self, make: "Callable[[K], T]", seconds: float = DOMAINS_SECONDS) -> "FiguresByTheSide[K, T]":
+        """Figures by key, which take a while."""
+        from eed_delivery.operations.snapshots import FiguresByTheSide, FiguresInTurn
+
+        return (FiguresInTurn if self._in_function else FiguresByTheSide)(make, seconds)
 
     @cached_property
     def tonight(self) -> "TonightQueries":
         """What runs, and what stands still."""
         from eed_delivery.ledger.alerts.facts import AlertFacts
-        from eed_delivery.operations.snapshots import FiguresByTheSide
         from eed_delivery.operations.tonight import TonightQueries
 
-        queues = FiguresByTheSide(self._queue_views, QUEUE_SECONDS)
+        queues = self._figures_of(self._queue_views, QUEUE_SECONDS)
         looks = (self._shared_figures.counts, self.jobs.all_waiting, self.processes.all)
         facts = AlertFacts(self._database)
         return TonightQueries(self._lists, *looks, self.holds.all, facts, queues, self._reporting.now)
@@ -475,7 +494,8 @@ class Operations:
         """Have a job with many recipients registered by the side."""
         from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
 
-        return SubmissionOrders(self.uploading, self.long_act_ledger, self._submitted_parts)
+        takers = self.long_act_takers
+        return SubmissionOrders(self.uploading, self.long_act_ledger, self._submitted_parts, takers)
 
     @cached_property
     def incomplete_jobs(self) -> "IncompleteJobs":
@@ -525,6 +545,13 @@ class Operations:
         from eed_delivery.operations.long_acts.starting import LongActs
 
         return LongActs(self.keys, self.long_act_ledger, self.chunked_works(), self._second, self._audit)
+
+    @cached_property
+    def long_act_takers(self) -> "LongActTakers":
+        """Whether any process does long acts."""
+        from eed_delivery.operations.long_acts.takers import LongActTakers
+
+        return LongActTakers(self.processes if self._in_function else None)
 
     @cached_property
     def report_orders(self) -> "ReportOrders":

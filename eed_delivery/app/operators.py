@@ -1,17 +1,11 @@
 """The role `operators`, put together: pages, API and their server. Its packages are those of the extra `operators`."""
 
-import socket
 import threading
-from functools import partial
 
 from flask import Flask
 from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from eed_delivery import __version__
-from eed_delivery.access.callers import Callers
-from eed_delivery.access.logging_in import LoggingIn
-from eed_delivery.access.request_rates import RequestRates
 from eed_delivery.access.signed_headers import SignedHeader
 from eed_delivery.access.signing_keys import FETCH_SECONDS, Fetch, JwksKeys, PemKeys
 from eed_delivery.api.metrics import add_metrics
@@ -19,16 +13,12 @@ from eed_delivery.api.openapi import add_api, new_application
 from eed_delivery.app.database import open_database
 from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.app.operations import Operations
+from eed_delivery.app.operators_parts import operators_parts
 from eed_delivery.config import Settings, SignOnSettings
 from eed_delivery.console.pages import add_pages
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.access.housekeeping import AccessHousekeeping
-from eed_delivery.ledger.access.login_attempts import LoginAttemptLedger
-from eed_delivery.ledger.access.sessions import SessionLedger
-from eed_delivery.ledger.access.tokens import TokenLedger
-from eed_delivery.ledger.access.users import UserLedger
 from eed_delivery.ledger.actor import SERVICE
-from eed_delivery.operations.readiness import Readiness
 from eed_delivery.operators.one_time_login import LoginLink, OneTimeLogin
 from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.routes import declared
@@ -37,8 +27,6 @@ from eed_delivery.operators.shell import Shell
 from eed_delivery.runtime.loop import Loop, Pulse
 
 NAME = "operators"
-READY_SECONDS = {"connect_timeout_seconds": 1.0, "read_timeout_seconds": 1.0}
-"""Whoever asks whether the service is ready wants to know within seconds."""
 CONNECTIONS_BESIDE = 6
 """Of the loops beside the HTTP server."""
 LAST_CHUNK_SECONDS = 5.0
@@ -60,22 +48,8 @@ def application(parts: OperatorsParts) -> Flask:
 
 def parts_of(settings: Settings, database: Database, fetch: Fetch | None = None) -> OperatorsParts:
     """What pages and API are made from. `fetch` gets the keys of proxies."""
-    ours = settings.operators
-    sessions = SessionLedger(database, ours.session_idle_seconds, ours.session_max_seconds)
-    everyone = Operations(settings, SERVICE, database)
-    signed = signed_header(ours.sign_on, fetch or fetched)
-    return OperatorsParts(
-        settings=ours,
-        host=socket.gethostname(),
-        version=__version__,
-        callers=Callers(TokenLedger(database), sessions, signed),
-        logging_in=LoggingIn(UserLedger(database), sessions, LoginAttemptLedger(database)),
-        rates=RequestRates(ours.requests_per_minute),
-        operations=everyone.by,
-        readiness=Readiness(partial(open_database, settings.database.model_copy(update=READY_SECONDS), connections=1)),
-        figures=everyone.figures,
-        metrics_directory=settings.metrics.directory,
-    )
+    signed = signed_header(settings.operators.sign_on, fetch or fetched)
+    return operators_parts(settings, database, Operations(settings, SERVICE, database), signed)
 
 
 def signed_header(sign_on: SignOnSettings, fetch: Fetch) -> SignedHeader | None:

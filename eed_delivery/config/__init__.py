@@ -37,7 +37,7 @@ from eed_delivery.config.environment import (
 )
 from eed_delivery.config.formats import normalise_region
 from eed_delivery.config.load import load
-from eed_delivery.config.operators import GrantSettings, OperatorsSettings, SignOnSettings
+from eed_delivery.config.operators import GrantSettings, IamGrantSettings, OperatorsSettings, SignOnSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.settings import (
     AwsLambdaSettings,
@@ -85,6 +85,7 @@ __all__ = [
     "EmailStatuses",
     "EmlFolderSettings",
     "GrantSettings",
+    "IamGrantSettings",
     "JobSource",
     "JobStatuses",
     "LogSettings",

@@ -1,5 +1,6 @@
 """The section `[operators]`: the server for people on call and for the API, and who may ask it."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,10 @@ SHORTEST_SECRET = 32
 
 OperatorRoleName = Literal["viewer", "operator", "admin", "auditor"]
 ExtraRight = Literal["see_recipients", "see_content"]
+RightName = Literal["view", "operate", "admin", "audit", "submit", "nudge", "metrics", "see_recipients", "see_content"]
+"""As `access.rights.Right` has them, which a test compares."""
+IAM_CALLER = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]{1,512}", re.ASCII)
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"""
 WIDEST = {4: 8, 6: 16}
 """Prefix lengths. 10.0.0.0/8 is the widest network that is one's own."""
 ALB_HEADER = "X-Amzn-Oidc-Data"
@@ -72,6 +77,21 @@ class SignOnSettings(Section):
     groups: dict[str, GrantSettings] = {}  # noqa: RUF012
 
 
+class IamGrantSettings(Section):
+    """What callers of an IAM role or user may do here. No `scopes`: all rights of the role."""
+
+    role: OperatorRoleName
+    scopes: tuple[RightName, ...] = ()
+
+
+def _iam_callers(given: dict[str, IamGrantSettings]) -> dict[str, IamGrantSettings]:
+    for arn in given:
+        if not IAM_CALLER.fullmatch(arn):
+            remedy = "Give one like arn:aws:iam::123456789012:role/delivery-server."
+            raise mistake(f"{arn!r} is no ARN of an IAM role or user", remedy)
+    return given
+
+
 class OperatorsSettings(Section):
     """The server of the role `operators`. `trusted_proxy` are the only hosts but this one that may connect."""
 
@@ -88,6 +108,7 @@ class OperatorsSettings(Section):
     second_person: tuple[Literal["resend_doubts", "cancel", "resume_unwatched", "unsuppress_complaints"], ...] = ()
     cancel_alone_max: Annotated[int, Field(ge=0)] = 1000
     submit_s3: tuple[S3Prefix, ...] = ()
+    iam_callers: Annotated[dict[str, IamGrantSettings], AfterValidator(_iam_callers)] = {}  # noqa: RUF012 - pydantic copies it
     sign_on: SignOnSettings = SignOnSettings()
 
     @field_validator("secret")

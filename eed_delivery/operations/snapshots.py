@@ -1,7 +1,8 @@
 """Figures that all viewers share, so that ten of them cost one round of queries.
 
 `SharedFigures` are made by the one who asks first, and kept for a moment. `FiguresByTheSide` take longer. A thread
-makes them, and who asks gets the last ones.
+makes them, and who asks gets the last ones. `FiguresInTurn` are those of a function, where no thread may outlive a
+request.
 """
 
 import threading
@@ -14,6 +15,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from eed_delivery.errors import DatabaseGone, QueueGone
+from eed_delivery.runtime.idle_time import IdleTime
 
 log = structlog.get_logger(__name__)
 
@@ -129,3 +131,23 @@ class FiguresByTheSide(Generic[K, T]):
         except Exception as error:  # noqa: BLE001 - the thread goes on
             log.warning("figures_not_made", reason=str(error).partition("\n")[0])
             return None, AWAY if isinstance(error, DatabaseGone | QueueGone) else UNTOLD
+
+
+class FiguresInTurn(FiguresByTheSide[K, T]):
+    """The same without a thread: whoever asks first makes them, and waits for them."""
+
+    def __init__(self, make: Callable[[K], T], seconds: float = SIDE_SECONDS) -> None:
+        super().__init__(make, seconds)
+        self._ages: OrderedDict[K, tuple[IdleTime, SideFigures[T]]] = OrderedDict()
+
+    def get(self, key: K, wait: float = 0.0) -> SideFigures[T]:  # noqa: ARG002 - as the other one
+        """New ones if these are old, by both clocks: the process may have been frozen."""
+        found = self._ages.pop(key, None)
+        if found is None or found[0].exceeds(self._seconds):
+            value, problem = self._made(key)
+            last = found[1].value if found is not None and problem else value
+            found = IdleTime(), SideFigures(last, is_running=False, problem=problem)
+        self._ages[key] = found
+        while len(self._ages) > KEPT:
+            self._ages.popitem(last=False)
+        return found[1]

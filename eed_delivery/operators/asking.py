@@ -13,7 +13,7 @@ from eed_delivery.operators.shell import caller_now
 def asker_now() -> Asker:
     """Who asks, for what a second person has to approve."""
     caller = caller_now()
-    return Asker(caller.subject or caller.name, caller.way != "token")
+    return Asker(caller.subject or caller.name, caller.is_person)
 
 
 def require(right: Right, what: str) -> None:

@@ -23,6 +23,7 @@ from eed_delivery.operations.jobs import JobQueries
 from eed_delivery.operations.long_acts.approving import Approvals
 from eed_delivery.operations.long_acts.report_orders import ReportOrders
 from eed_delivery.operations.long_acts.starting import LongActs
+from eed_delivery.operations.long_acts.takers import LongActTakers
 from eed_delivery.operations.nudging import Nudging
 from eed_delivery.operations.paces import PaceOperations
 from eed_delivery.operations.previewing import Previewing
@@ -91,6 +92,8 @@ class PersonsOperations(Protocol):
     def auditing(self) -> AuditQueries: ...
     @property
     def long_acts(self) -> LongActs: ...
+    @property
+    def long_act_takers(self) -> LongActTakers: ...
     @property
     def report_orders(self) -> ReportOrders: ...
     @property

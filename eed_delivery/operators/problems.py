@@ -26,6 +26,7 @@ from eed_delivery.operations.long_acts.approving import SamePerson
 from eed_delivery.operations.long_acts.crowds import TooManyLongActs
 from eed_delivery.operations.long_acts.second_person import SecondPersonNeeded
 from eed_delivery.operations.long_acts.starting import PersonNeeded
+from eed_delivery.operations.long_acts.takers import NoTaker
 from eed_delivery.operations.nudging import NudgeRefusal
 from eed_delivery.operations.refusals import (
     InvalidRequest,
@@ -114,6 +115,7 @@ _STATUS_OF: Sequence[tuple[type[Exception], int, str]] = (
     (PersonNeeded, 403, "person_needed"),
     (SecondPersonNeeded, 409, "second_person"),
     (DoubtsChanged, 412, "changed"),
+    (NoTaker, 503, "no_taker"),
     (TooManyLongActs, 429, "too_many"),
     (TooManyChecks, 429, "too_many"),
     (InvalidRequest, 422, "invalid"),
@@ -137,7 +139,7 @@ def _refused(error: EedError) -> HttpProblem | None:
     if not isinstance(error, OperationRefused):
         return HttpProblem(status, kind, sentence(str(error)))
     errors = [{"pointer": f"/{error.which}", "detail": error.what}] if status == 422 else []
-    headers = _LATER if status == 429 else {}
+    headers = _LATER if status in (429, 503) else {}
     return HttpProblem(
         status, kind, sentence(error.what), error.do, errors=errors, facts=_facts(error), headers=headers
     )

@@ -31,6 +31,8 @@ API = "/api/"
 METRICS = "/metrics"
 KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 LOGIN = "/login"
+IAM_ARN = "eed_delivery.iam_arn"
+"""A key of the WSGI environment that no header can have: whom API Gateway has authenticated. A function sets it."""
 SESSION_SECONDS = "X-Session-Seconds"
 """The header that says in how many seconds a session ends."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -86,7 +88,7 @@ class Shell:
             return None
         if caller is None:
             return self._ask_who()
-        if caller.way == "token":
+        if not caller.is_person:
             self._count(caller)
         if not caller.may(right):
             what = f"This needs the right {right.value}, which {caller.name} does not have."
@@ -104,12 +106,13 @@ class Shell:
     def _caller(self) -> Caller | None:
         try:
             by_person = request.method not in SAFE_METHODS or "HX-Request" not in request.headers
-            return self._parts.callers.of(request.headers, self.cookie.session_id(request), by_person=by_person)
+            session_id, iam_arn = self.cookie.session_id(request), request.environ.get(IAM_ARN)
+            return self._parts.callers.of(request.headers, session_id, by_person=by_person, iam_arn=iam_arn)
         except NotKnown as error:
             raise HttpProblem(401, "not_known", str(error), headers=CHALLENGE) from error
         except NoRole as error:
-            do = "Give it a role in operators.sign_on.people or operators.sign_on.groups."
-            raise HttpProblem(403, "no_role", f"The person {error} has no role here.", do) from error
+            do = f"Give it a role in {error.setting}."
+            raise HttpProblem(403, "no_role", f"{error} has no role here.", do) from error
 
     def _ask_who(self) -> Response:
         if request.path.startswith((API, METRICS)):
@@ -120,7 +123,7 @@ class Shell:
         return cast("Response", redirect(LOGIN, 303))
 
     def _count(self, caller: Caller) -> None:
-        g.rate = state = self._parts.rates.count(caller.name)
+        g.rate = state = self._parts.rates.count(caller.account)
         if state.wait:
             wait = str(int(state.wait) + 1)
             what = f"{caller.name} has made more than {self._parts.rates.per_minute} requests in a minute."

@@ -106,9 +106,9 @@ def test_the_extra_for_operators_brings_eight_packages() -> None:
     }
 
 
-def test_the_image_for_lambda_has_the_runtime_client_beside_the_other_extras() -> None:
+def test_the_image_for_lambda_has_four_packages_beside_the_other_extras() -> None:
     others = RUN_TIME | entries("operators").keys() | entries("sftp").keys()
-    assert entries("lambda").keys() - others == {"awslambdaric", "simplejson", "snapshot-restore-py"}
+    assert entries("lambda").keys() - others == {"apig-wsgi", "awslambdaric", "simplejson", "snapshot-restore-py"}
 
 
 def asked_for(requirements: list[Requirement]) -> set[str]:

@@ -16,7 +16,9 @@ MAKERS = {
     # what makes it: the only files that may
     "create_engine": {"database/engine.py"},
     "make_engine": {"app/database.py", "app/parts.py"},
-    "open_database": {"app/parts.py", "app/operations.py", "app/operators.py", "app/startup.py"},
+    "open_database": {
+        *("app/parts.py", "app/operations.py", "app/operators.py", "app/startup.py", "app/api_function.py"),
+    },
     "PoolManager": {"alerts/receivers.py", "app/operators.py"},
 }
 
@@ -86,7 +88,7 @@ def test_the_environment_is_read_in_the_configuration_alone() -> None:
 
 
 EXTRA = ("flask", "werkzeug", "flask_openapi3", "jwt", "itsdangerous", "argon2")
-OF_THE_ROLE = ("app/operators.py", "access/", "operators/", "api/", "console/")
+OF_THE_ROLE = ("app/operators", "app/api_function.py", "aws_lambda/api", "access/", "operators/", "api/", "console/")
 
 
 def test_no_other_role_needs_the_packages_of_the_extra_operators() -> None:
@@ -94,10 +96,20 @@ def test_no_other_role_needs_the_packages_of_the_extra_operators() -> None:
     users = {str(path.relative_to(ROOT)) for path in files(".") if {n.split(".")[0] for n in imported(path)} & {*EXTRA}}
     assert users
     assert [path for path in users if not path.startswith(OF_THE_ROLE)] == []
-    rooms = ("app.operators", "access.passwords", "access.signed", "access.signing", "api.", "console.", "operators.")
+    rooms = (
+        "app.operators",
+        "app.api_function",
+        "access.passwords",
+        "access.signed",
+        "access.signing",
+        "api.",
+        "console.",
+        "operators.",
+    )
     for path in files("."):
         name = str(path.relative_to(ROOT))
         others = ("app/roles.py", "app/startup.py", "operations/access.py", "demo/page_process.py")
+        others += ("aws_lambda/gateway_answers.py",)
         if name.startswith(OF_THE_ROLE) or name in others:
             continue
         assert not [one for one in imported(path) if one.removeprefix(f"{PACKAGE}.").startswith(rooms)], name

@@ -3,6 +3,7 @@
 - `requests`       what can be asked for, with the filters of the lists
 - `confirming`     the tag of a selection: what was counted must be what is done
 - `crowds`         how many of one caller may wait
+- `takers`         whether any process does them
 - `starting`       counts, starts, shows, stops and continues
 - `approving`      what a second person has to decide
 - `second_person`  which acts those are

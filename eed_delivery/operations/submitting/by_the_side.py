@@ -23,6 +23,7 @@ from eed_delivery.ledger.long_acts.parts import PART_BYTES, SubmittedParts
 from eed_delivery.model import AttachmentRef
 from eed_delivery.operations.long_acts.crowds import refuse_crowd
 from eed_delivery.operations.long_acts.runner import LongActSteps, SeveralErrors
+from eed_delivery.operations.long_acts.takers import LongActTakers
 from eed_delivery.operations.refusals import OperationRefused, WrongState
 from eed_delivery.operations.repeats import KeptKey
 from eed_delivery.operations.submitting.drafts import JobDraft
@@ -46,10 +47,13 @@ BAD_ROWS_NAMED = 9
 class SubmissionOrders:
     """Takes jobs with many recipients. Each call raises `DatabaseGone`."""
 
-    def __init__(self, uploading: Uploading, ledger: LongActLedger, parts: SubmittedParts) -> None:
+    def __init__(
+        self, uploading: Uploading, ledger: LongActLedger, parts: SubmittedParts, takers: LongActTakers
+    ) -> None:
         self._uploading = uploading
         self._ledger = ledger
         self._parts = parts
+        self._takers = takers
 
     def too_long(self, uploaded: UploadedJob, each: Callable[[], None] = lambda: None) -> UploadedJob | None:
         """A job that has more rows than are registered at once. A place in S3 is then bound to its present content."""
@@ -104,9 +108,10 @@ class SubmissionOrders:
         return self._ledger.start(LongActOrder(LongActKind.SUBMIT, about, where, None, sifted.good), name)
 
     def register(self, uploaded: UploadedJob, key: KeptKey) -> RegisteredJob | LongAct:
-        """Register a job now, or have one with many rows registered. Raises as `Uploading.checked` does."""
+        """Register a job now, or have one with many rows registered. Raises as `Uploading.checked`, and `NoTaker`."""
         long = self.too_long(uploaded, key.keep)
         if long is not None:
+            self._takers.require()
             return self.start(long, key.keep)
         with self._uploading.checked(uploaded, key.keep) as checked:
             return self._uploading.register(checked, key)
