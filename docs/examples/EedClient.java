@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.UUID;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Calls the API of eed_delivery. It needs Java 11 and nothing else. */
 public final class EedClient {
@@ -29,7 +31,48 @@ public final class EedClient {
         return http.send(request.build(), BodyHandlers.ofString()).statusCode();
     }
 
-    /** Registers a job. Give the same key when you try again: the job is registered once. */
+    /**
+     * Registers a job, and waits until its last row is in. Give the same key when you try again: the job is registered once.
+     *
+     * @return the job's key
+     * @throws IOException if it is not registered. The message has the answer, with do: what to do about it
+     */
+    public String submitAndWait(String jobJson, Path recipientsCsv, UUID key, Duration most)
+            throws IOException, InterruptedException {
+        HttpResponse<String> answer = submit(jobJson, recipientsCsv, key);
+        if (answer.statusCode() == 201) {
+            return member(answer.body(), "key");
+        }
+        if (answer.statusCode() != 202) {
+            throw new IOException("The job is not registered: " + answer.body());
+        }
+        // More than 10,000 rows: an operation registers them. It goes on, whatever happens here.
+        String operation = answer.headers().firstValue("Location").orElseThrow();
+        long end = System.nanoTime() + most.toNanos();
+        while (System.nanoTime() < end) {
+            HttpResponse<String> now = http.send(to(operation, 10).GET().build(), BodyHandlers.ofString());
+            String state = now.statusCode() == 200 ? member(now.body(), "state") : "";
+            if (state.equals("done")) {
+                return member(now.body(), "job");
+            }
+            if (state.equals("failed") || state.equals("stopped")) {
+                throw new IOException("The job is not registered: " + now.body());
+            }
+            Thread.sleep(2000); // also while the service does not answer
+        }
+        throw new IOException("The operation has not ended yet: " + operation);
+    }
+
+    /** A text of an answer whose member names occur once, as those do that are looked for here. */
+    private static String member(String json, String name) throws IOException {
+        Matcher found = Pattern.compile("\"" + name + "\":\\s*\"([^\"\\\\]*)\"").matcher(json);
+        if (!found.find()) {
+            throw new IOException("The answer has no " + name + ": " + json);
+        }
+        return found.group(1);
+    }
+
+    /** Registers a job. The answer is 201, or 202 with an operation in Location: see submitAndWait. */
     public HttpResponse<String> submit(String jobJson, Path recipientsCsv, UUID key)
             throws IOException, InterruptedException {
         String boundary = UUID.randomUUID().toString();

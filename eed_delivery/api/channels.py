@@ -13,6 +13,7 @@ from eed_delivery.api.masking import shown, shown_or_none
 from eed_delivery.api.routes import ApiRoutes
 from eed_delivery.api.schemas import Asked, Told, Utc, as_json
 from eed_delivery.api.versions import tagged, version_wanted
+from eed_delivery.api.windows import WindowAnswer, window_answer
 from eed_delivery.operations.channels import ChannelEdit, ChannelView, Finding, NewChannel, version_of
 from eed_delivery.operators.asking import require
 from eed_delivery.operators.shell import json_answer, operations_now
@@ -43,6 +44,7 @@ class ChannelAnswer(Told):
     rate_per_second: float | str | None = Field(description="0: no limit. ses: what SES allows.")
     queue_url: str | None
     archive: str | None
+    window: WindowAnswer | None = Field(description="Its own send window. Null: none, or a list was asked for.")
     settings: dict[str, Any]
     made_by: str | None
     changed_by: str | None
@@ -234,6 +236,7 @@ def _channel(view: ChannelView) -> ChannelAnswer:
         rate_per_second=view.rate_per_second,
         queue_url=view.queue_url,
         archive=view.archive,
+        window=None if view.window is None else window_answer(view.window),
         settings=dict(view.settings),
         made_by=view.made_by,
         changed_by=view.changed_by,

@@ -80,12 +80,12 @@ def routes() -> ApiRoutes:
         return tagged(_answer())
 
     @r.put("/windows", Right.ADMIN, WindowsAnswer, "window override --for WHEN --reason WHY")
-    def override_window(body: WindowBody) -> Response:
+    def overridewindow_answer(body: WindowBody) -> Response:
         """Open everything, a channel, a category or a job until a time, or end that with null."""
         return _changed(window_target(body.scope, body.subject), body)
 
     @r.put("/jobs/<path:key>/window", Right.ADMIN, WindowsAnswer, "window override --job {key} --for WHEN --reason WHY")
-    def override_job_window(path: OneKey, body: JobWindowBody) -> Response:
+    def override_jobwindow_answer(path: OneKey, body: JobWindowBody) -> Response:
         """Open the send window of a job until a time, or end that with null."""
         return _changed(window_target(WindowScope.JOB, path.key), body)
 
@@ -103,11 +103,12 @@ def _changed(target: WindowTarget, body: JobWindowBody) -> Response:
 
 def _answer() -> dict[str, Any]:
     view = operations_now().windows.view()
-    windows, overrides = [_window(one) for one in view.windows], [_override(one) for one in view.overrides]
+    windows, overrides = [window_answer(one) for one in view.windows], [_override(one) for one in view.overrides]
     return as_json(WindowsAnswer(windows=windows, overrides=overrides, of_jobs=view.of_jobs))
 
 
-def _window(one: WindowView) -> WindowAnswer:
+def window_answer(one: WindowView) -> WindowAnswer:
+    """Windows as the API tells them."""
     return WindowAnswer(
         scope=one.target.scope,
         subject=one.target.subject,

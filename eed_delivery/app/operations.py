@@ -691,7 +691,8 @@ class Operations:
         queues = ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
         at_a_shell = self._actor.surface == "cli"
         parts = (self._app, directory, ledger, self.holds, workers, queues.make)
-        return ChannelOperations(*parts, own_secrets=at_a_shell, checks=self._channel_checks)
+        window = self.windows.of_channel
+        return ChannelOperations(*parts, own_secrets=at_a_shell, checks=self._channel_checks, window=window)
 
     @cached_property
     def _channel_checks(self) -> "ChecksAtOnce":

@@ -16,6 +16,7 @@ from eed_delivery.cli.output import BOLD, record
 from eed_delivery.cli.preparing import report
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.watching import PAUSE
+from eed_delivery.cli.windows import window_record, window_state, window_words
 from eed_delivery.errors import ConfigError
 from eed_delivery.operations.channel_fields import flat
 from eed_delivery.operations.channels import (
@@ -321,7 +322,8 @@ def _why(found: ChannelView) -> str | None:
 
 def _record(found: ChannelView) -> dict[str, Any]:
     hold = None if found.hold is None else hold_record(found.hold)
-    return {"channel": found.name, **record(found), "state": _state(found), "hold": hold}
+    window = None if found.window is None else window_record(found.window)
+    return {"channel": found.name, **record(found), "state": _state(found), "hold": hold, "window": window}
 
 
 def _show(session: Session, found: ChannelView, as_json: bool) -> None:
@@ -339,6 +341,8 @@ def _show(session: Session, found: ChannelView, as_json: bool) -> None:
     if found.queue_url is not None and not found.settings["queue"].get("url"):
         screen.line(f"queue {found.queue_url}")
     screen.line(f"{found.workers:,} workers are alive, {found.jobs:,} unfinished jobs name it")
+    if found.window is not None:
+        screen.prose(f"its send window is {window_state(found.window)}: {window_words(found.window)}")
     if found.differing:
         screen.line(f"the workers on {', '.join(found.differing)} have different settings of it")
     screen.line()

@@ -46,14 +46,14 @@ def list_all(session: Session, as_json: bool) -> None:
     """
     found, screen = session.operations.windows.view(), session.screen
     if as_json:
-        windows = [_window_record(one) for one in found.windows]
+        windows = [window_record(one) for one in found.windows]
         overrides = [_override_record(one) for one in found.overrides]
         screen.json({"windows": windows, "overrides": overrides, "of_jobs": found.of_jobs})
         return
     if not found.windows:
         screen.line("jobs have windows of their own" if found.of_jobs else "no send window is configured")
     else:
-        rows = [(called_window(one.target), _stands(one), _words(one)) for one in found.windows]
+        rows = [(called_window(one.target), window_state(one), window_words(one)) for one in found.windows]
         screen.table(("window of", "now", "open"), rows, prose=("open",))
     if found.overrides:
         screen.line()
@@ -126,21 +126,24 @@ def _target(every: bool, named: dict[str, str | None]) -> WindowTarget:
     return window_target(*given[0]) if given else window_target(WindowScope.ALL)
 
 
-def _stands(one: WindowView) -> str:
+def window_state(one: WindowView) -> str:
+    """Whether it is open, and until when, for people."""
     if one.ignores:
         return "open"
     word, then = ("open", "closes") if one.is_open else ("closed", "opens")
     return f"{word}, never {then}" if one.changes_at is None else f"{word}, {then} {when(one.changes_at)}"
 
 
-def _words(one: WindowView) -> str:
+def window_words(one: WindowView) -> str:
+    """Its windows, for people."""
     if one.ignores:
         return "ignores all windows"
     dates = f" except {', '.join(map(str, one.excluded))}" if one.excluded else ""
     return f"{'; '.join(one.windows)}{dates}"
 
 
-def _window_record(one: WindowView) -> dict[str, Any]:
+def window_record(one: WindowView) -> dict[str, Any]:
+    """It as JSON."""
     flat = {name: value for name, value in record(one).items() if name != "target"}
     return {"scope": one.target.scope.value, "subject": one.target.subject, **flat}
 

@@ -22,6 +22,9 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `suppression`                   addresses that are not mailed
 - `persons`                       what is stored about a person, and its erasure
 - `channels`, `channel_fields`    channels and holds of them, and the settings of a kind one by one
+- `channel_views`                 channels as people see them
+- `channel_changes`               a channel created, changed or removed
+- `channel_checks`                a channel tried, its queue and its way out
 - `channel_settings`              what a channel's settings are: schema, texts, and where files are put by them
 - `checks_at_once`                how many channels are checked at the same time
 - `holds`                         what people hold, with the proof of what left last

@@ -114,6 +114,11 @@ class WindowOperations:
         windows = tuple(_overridden(one, overrides) for one in _views(plan, now))
         return WindowsView(windows, overrides, plan.of_jobs)
 
+    def of_channel(self, name: str) -> WindowView | None:
+        """The windows of a channel itself. None if it has none. Those of its jobs count beside it."""
+        target = WindowTarget(WindowScope.CHANNEL, name)
+        return next((one for one in self.view().windows if one.target == target), None)
+
     def override(self, request: OverrideRequest) -> StoredOverride:
         """Open a target until its end, whatever its windows say. Another override of it is replaced."""
         seconds = seconds_until_moment(request.lasts, self._reporting.now()) or 0.0

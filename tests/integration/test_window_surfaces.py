@@ -243,3 +243,17 @@ def test_the_list_of_windows_heeds_an_override(site: Site, scope: str, opens: bo
     first = site.operations.windows.view().windows[0]
     assert first.is_open is opens
     assert (first.changes_at == found.until_at) is opens
+
+
+def test_a_channels_own_window_is_shown_with_it(world: World, tmp_path: Path) -> None:
+    opens = f'{{ from = "{OPENS:%H:%M}", to = "{CLOSES:%H:%M}", zone = "UTC" }}'
+    site = Site(world, tmp_path, f"[transport.send_windows]\nopen = {opens}\n")
+    told = site.json("GET", "/api/v1/channels/default")["window"]
+    assert (told["scope"], told["is_open"], told["changes_at"][:16]) == ("channel", False, f"{OPENS:%Y-%m-%dT%H:%M}")
+    assert site.cli.json("channel", "show", "default")["window"]["is_open"] is False
+    line = next(one for one in site.cli.good("channel", "show", "default").splitlines() if "send window" in one)
+    assert line.startswith(f"its send window is closed, opens {OPENS:%Y-%m-%dT%H:%M}:00Z: every day")
+    page = site.ask("GET", "/channels/default").text
+    assert "<dt>Send window</dt>" in page
+    assert f"every day {OPENS:%H:%M} to {CLOSES:%H:%M} UTC" in page
+    assert site.json("GET", "/api/v1/channels")["items"][0]["window"] is None

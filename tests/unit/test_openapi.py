@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +88,66 @@ def test_the_example_in_java_calls_routes_that_there_are(description: dict[str, 
 def test_the_example_in_java_compiles_as_java_11(tmp_path: Path) -> None:
     source = ROOT / "docs" / "examples" / "EedClient.java"
     subprocess.run(["javac", "--release", "11", "-Xlint:all", "-Werror", "-d", tmp_path, source], check=True)
+
+
+JAVA = """
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.UUID;
+
+final class Submit {
+    public static void main(String[] given) throws Exception {
+        EedClient client = new EedClient(URI.create(given[0]), Path.of(given[1]));
+        System.out.println(client.submitAndWait("{}", Path.of(given[1]), UUID.randomUUID(), Duration.ofMinutes(5)));
+    }
+}
+"""
+ENDED = {"id": "a", "kind": "submit", "selection": {"name": '"state": "failed"'}, "incomplete_job": None}
+
+
+@pytest.mark.skipif(shutil.which("javac") is None or shutil.which("java") is None, reason="there is no JDK")
+@pytest.mark.parametrize(
+    ("answers", "printed"),
+    [
+        ([(201, {"key": "7", "emails": 1})], "7"),
+        ([(202, {"id": "a"}), (503, {}), (200, {**ENDED, "state": "done", "result": {"job": "43"}})], "43"),
+        ([(202, {"id": "a"}), (200, {**ENDED, "state": "stopped", "result": {"job": "43"}})], ""),
+        ([(422, {"detail": "1 of 2 rows are bad."})], ""),
+    ],
+)
+def test_the_example_in_java_waits_for_the_end_of_an_operation(
+    tmp_path: Path, answers: list[tuple[int, Any]], printed: str
+) -> None:
+    left, paths = iter(answers), []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            paths.append(f"{self.command} {self.path}")
+            status, answer = next(left)
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Location", "/api/v1/operations/a")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - its names are those of HTTP
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    (tmp_path / "Submit.java").write_text(JAVA)
+    (tmp_path / "token").write_text("eed_x")
+    client = ROOT / "docs" / "examples" / "EedClient.java"
+    subprocess.run(["javac", "--release", "11", "-d", tmp_path, client, tmp_path / "Submit.java"], check=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        command = ["java", "-cp", tmp_path, "Submit", base, tmp_path / "token"]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        server.shutdown()
+    assert run.stdout.strip() == printed, run.stderr
+    assert (run.returncode == 0) == bool(printed)
+    assert paths == ["POST /api/v1/jobs", *["GET /api/v1/operations/a"] * (len(answers) - 1)]
