@@ -98,3 +98,30 @@ variable "log_retention_days" {
   type        = number
   default     = 90
 }
+
+variable "scaling" {
+  description = "Between which numbers of tasks the backlog decides, where tasks have workers. send_rate is what all tasks may send a second, and task_rate what one sends. null: the number of tasks is fixed."
+  type = object({
+    min               = number
+    max               = number
+    send_rate         = optional(number)
+    task_rate         = optional(number, 450)
+    backlog_minutes   = optional(number, 10)
+    figures_namespace = optional(string, "eed-delivery")
+  })
+  default = null
+  validation {
+    condition     = var.scaling == null ? true : var.scaling.min >= 1 && var.scaling.min <= var.scaling.max && var.scaling.task_rate > 0
+    error_message = "scaling has min <= max, at least one task, and a task_rate of more than 0."
+  }
+  validation {
+    condition     = var.scaling == null ? true : contains(flatten(values(var.commands)), "worker") || contains(flatten(values(var.commands)), "run")
+    error_message = "No container of a task sends: commands has neither worker nor run."
+  }
+}
+
+variable "schedules" {
+  description = "Times at which other numbers of tasks run, such as the end of a month: { schedule = \"cron(0 18 L * ? *)\", min = 4, max = 8 }."
+  type        = map(object({ schedule = string, min = number, max = number, time_zone = optional(string, "Etc/UTC") }))
+  default     = {}
+}

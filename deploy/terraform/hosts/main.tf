@@ -6,6 +6,11 @@ data "aws_caller_identity" "here" {}
 
 locals {
   role_name = var.role_name == null ? aws_iam_role.hosts[0].name : var.role_name
+
+  # More hosts than the allowed rate needs send nothing more.
+  needed = var.send_rate == null ? var.hosts.max : ceil(var.send_rate / var.host_rate)
+  most   = max(var.hosts.min, var.hosts.desired, min(var.hosts.max, local.needed))
+  drain  = "drained"
 }
 
 resource "aws_iam_role" "hosts" {
@@ -44,7 +49,7 @@ resource "aws_iam_role_policy" "host" {
           Resource = [for key in [var.bundle.key, "configuration/${var.name}/*"] : "arn:${data.aws_partition.here.partition}:s3:::${var.bundle.bucket}/${key}"]
         },
         {
-          Sid      = "SayReady"
+          Sid      = "SayReadyAndDrained"
           Effect   = "Allow"
           Action   = ["autoscaling:CompleteLifecycleAction"]
           Resource = ["arn:${data.aws_partition.here.partition}:autoscaling:${data.aws_region.here.region}:${data.aws_caller_identity.here.account_id}:autoScalingGroup:*:autoScalingGroupName/${var.name}"]
@@ -110,6 +115,8 @@ resource "aws_launch_template" "hosts" {
     region        = data.aws_region.here.region
     secrets       = var.secrets
     sha256        = var.bundle.sha256
+    drain         = file("${path.module}/drain.sh")
+    drain_hook    = local.drain
   }))
 
   iam_instance_profile {
@@ -148,7 +155,8 @@ resource "aws_autoscaling_group" "hosts" {
   name                      = var.name
   min_size                  = var.hosts.min
   desired_capacity          = var.hosts.desired
-  max_size                  = var.hosts.max
+  max_size                  = local.most
+  enabled_metrics           = ["GroupInServiceInstances"] # what the backlog is divided by
   vpc_zone_identifier       = var.subnet_ids
   health_check_type         = "EC2"
   health_check_grace_period = 300
@@ -167,7 +175,7 @@ resource "aws_autoscaling_group" "hosts" {
     heartbeat_timeout    = 900
   }
 
-  # A new release or configuration replaces hosts one after the other. An old host finishes its emails within 90 seconds.
+  # A new release or configuration replaces hosts one after the other. An old host drains first, as at each end.
   instance_refresh {
     strategy = "Rolling"
     preferences {
@@ -198,5 +206,64 @@ resource "aws_autoscaling_schedule" "schedule" {
   time_zone              = each.value.time_zone
   min_size               = each.value.min
   desired_capacity       = each.value.desired
-  max_size               = each.value.max
+  max_size               = max(each.value.min, each.value.desired, min(each.value.max, var.send_rate == null ? each.value.max : local.needed))
+}
+
+# A host that is to end takes no more emails, ends what it has in hand, and then says so (drain.sh). If it cannot say so,
+# it ends after this time. The unit stops within 90 seconds.
+resource "aws_autoscaling_lifecycle_hook" "drained" {
+  name                   = local.drain
+  autoscaling_group_name = aws_autoscaling_group.hosts.name
+  lifecycle_transition   = "autoscaling:EC2_INSTANCE_TERMINATING"
+  default_result         = "CONTINUE"
+  heartbeat_timeout      = var.drain_seconds
+}
+
+# As many hosts as send the backlog in backlog_minutes. By the ledger: the queue's depth is bounded, and says nothing.
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-target-tracking-metric-math.html
+resource "aws_autoscaling_policy" "backlog" {
+  count                     = var.backlog_minutes == null ? 0 : 1
+  name                      = "backlog"
+  autoscaling_group_name    = aws_autoscaling_group.hosts.name
+  policy_type               = "TargetTrackingScaling"
+  estimated_instance_warmup = 180
+
+  target_tracking_configuration {
+    target_value = 60 * var.backlog_minutes * var.host_rate
+
+    customized_metric_specification {
+      metrics {
+        id          = "backlog"
+        return_data = false
+        metric_stat {
+          stat = "Maximum"
+          metric {
+            namespace   = var.figures_namespace
+            metric_name = "eed_backlog"
+          }
+        }
+      }
+      metrics {
+        id          = "hosts"
+        return_data = false
+        metric_stat {
+          stat = "Average"
+          metric {
+            namespace   = "AWS/AutoScaling"
+            metric_name = "GroupInServiceInstances"
+            dimensions {
+              name  = "AutoScalingGroupName"
+              value = aws_autoscaling_group.hosts.name
+            }
+          }
+        }
+      }
+      metrics {
+        id          = "each"
+        expression  = "backlog / hosts"
+        label       = "Backlog of each host"
+        return_data = true
+      }
+    }
+  }
 }

@@ -3,6 +3,11 @@ output "autoscaling_group_name" {
   value       = aws_autoscaling_group.hosts.name
 }
 
+output "max_hosts" {
+  description = "The most hosts that run, outside schedules."
+  value       = local.most
+}
+
 output "role_name" {
   description = "Name of the hosts' role."
   value       = local.role_name

@@ -64,9 +64,29 @@ AGENT
 /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s \
   -c file:/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json
 
+# What ends the service before Auto Scaling ends the host.
+cat > /usr/local/sbin/eed-delivery-drain <<'DRAIN'
+${drain}DRAIN
+chmod 0755 /usr/local/sbin/eed-delivery-drain
+cat > /etc/systemd/system/eed-delivery-drain.service <<'UNIT'
+[Unit]
+Description=Stops eed-delivery before Auto Scaling ends this host
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Environment=AWS_DEFAULT_REGION=${region}
+ExecStart=/usr/local/sbin/eed-delivery-drain ${autoscaling} ${drain_hook}
+Restart=on-failure
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+
 rm -rf "$work"
 systemctl daemon-reload
-systemctl enable --now eed-delivery.service
+systemctl enable --now eed-delivery-drain.service eed-delivery.service
 
 # The unit says when every process works. Until here the Auto Scaling group waits, and gives up after 15 minutes.
 token=$(curl --silent --fail --request PUT --header "X-aws-ec2-metadata-token-ttl-seconds: 60" http://169.254.169.254/latest/api/token)

@@ -25,6 +25,52 @@ variable "hosts" {
   }
 }
 
+variable "send_rate" {
+  description = "Emails a second that all hosts together may send: transport.rate_per_second, or what SES allows. No more hosts run than that needs. null: no limit, and hosts.max counts."
+  type        = number
+  default     = null
+  validation {
+    condition     = var.send_rate == null ? true : var.send_rate > 0
+    error_message = "send_rate is more than 0."
+  }
+}
+
+variable "host_rate" {
+  description = "Emails a second that one host sends. docs/scaling.md says how to find it."
+  type        = number
+  default     = 450
+  validation {
+    condition     = var.host_rate > 0
+    error_message = "host_rate is more than 0."
+  }
+}
+
+variable "backlog_minutes" {
+  description = "In how many minutes the hosts should send the backlog: so many hosts are started. null: their number changes by schedules alone."
+  type        = number
+  default     = 10
+  validation {
+    condition     = var.backlog_minutes == null ? true : var.backlog_minutes >= 5
+    error_message = "backlog_minutes is 5 or more. A new host needs 5 minutes before it sends."
+  }
+}
+
+variable "figures_namespace" {
+  description = "metrics.cloudwatch_namespace of the configuration. metrics.cloudwatch must be log or api."
+  type        = string
+  default     = "eed-delivery"
+}
+
+variable "drain_seconds" {
+  description = "Longest time that a host that ends may take for the emails that it has in hand."
+  type        = number
+  default     = 300
+  validation {
+    condition     = var.drain_seconds >= 120 && var.drain_seconds <= 7200
+    error_message = "drain_seconds is 120 to 7,200. The unit stops within 90 seconds, and the host looks each 5."
+  }
+}
+
 variable "schedules" {
   description = "Times at which other numbers of hosts run, such as the end of a month: { recurrence = \"0 18 28 * *\", min = 4, desired = 4, max = 8 }."
   type        = map(object({ recurrence = string, min = number, desired = number, max = number, time_zone = optional(string, "Etc/UTC") }))

@@ -1,5 +1,11 @@
 # The function that sends, called by the queue. It runs the same code as a worker on a host.
 
+locals {
+  # Little's law: what is in progress is the rate times the time of each. A sandbox sends one email at a time.
+  needed      = var.send_rate == null ? 20 : ceil(var.send_rate * var.seconds_an_email)
+  concurrency = var.max_concurrency == null ? min(1000, max(2, local.needed)) : var.max_concurrency
+}
+
 module "function" {
   source = "../function"
 
@@ -9,7 +15,7 @@ module "function" {
   architecture         = var.architecture
   timeout_seconds      = var.timeout_seconds
   memory_mb            = var.memory_mb
-  reserved_concurrency = var.max_concurrency # not fewer: a call that is throttled costs a receive
+  reserved_concurrency = local.concurrency # not fewer: a call that is throttled costs a receive
   environment          = merge(var.environment, { EED_AWS_LAMBDA__TIMEOUT_SECONDS = tostring(var.timeout_seconds) })
   policies             = var.policies
   role_arn             = var.role_arn
@@ -36,7 +42,7 @@ resource "aws_lambda_event_source_mapping" "queue" {
   function_response_types            = ["ReportBatchItemFailures"]
 
   scaling_config {
-    maximum_concurrency = var.max_concurrency
+    maximum_concurrency = local.concurrency
   }
 
   # A person who has turned it off wants it so.

@@ -10,7 +10,7 @@ output "timeout_seconds" {
 
 output "max_concurrency" {
   description = "Batches at the same time, for alarms."
-  value       = var.max_concurrency
+  value       = local.concurrency
 }
 
 output "log_group_name" {

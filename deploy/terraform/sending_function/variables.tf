@@ -102,12 +102,32 @@ variable "timeout_seconds" {
   }
 }
 
-variable "max_concurrency" {
-  description = "Batches at the same time: emails a second, times seconds an email takes, divided by 1 send at a time in each."
+variable "send_rate" {
+  description = "Emails a second that the functions may send: transport.rate_per_second, or what SES allows, without what hosts send. null: 20 batches at the same time."
   type        = number
-  default     = 20
+  default     = null
   validation {
-    condition     = var.max_concurrency >= 2 && var.max_concurrency <= 1000
+    condition     = var.send_rate == null ? true : var.send_rate > 0
+    error_message = "send_rate is more than 0."
+  }
+}
+
+variable "seconds_an_email" {
+  description = "How long one email takes in a sandbox, from its claim to its outcome. Lambda's Duration divided by the emails of a batch."
+  type        = number
+  default     = 0.1
+  validation {
+    condition     = var.seconds_an_email > 0
+    error_message = "seconds_an_email is more than 0."
+  }
+}
+
+variable "max_concurrency" {
+  description = "Batches at the same time. null: send_rate times seconds_an_email, which is Little's law."
+  type        = number
+  default     = null
+  validation {
+    condition     = var.max_concurrency == null ? true : var.max_concurrency >= 2 && var.max_concurrency <= 1000
     error_message = "Lambda takes a maximum concurrency of 2 to 1,000."
   }
 }

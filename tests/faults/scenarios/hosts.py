@@ -1,9 +1,11 @@
-"""Whole hosts: restarted one after the other, and with clocks that are wrong."""
+"""Whole hosts: restarted one after the other, ended by Auto Scaling, and with clocks that are wrong."""
 
 import re
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
+from tests.drained_host import DrainedHost
 from tests.faults.feed import Feed
 from tests.faults.judgement import Told
 from tests.faults.load import attempts_beyond_one, ended, people
@@ -36,6 +38,39 @@ def rolling_restarts(site: Site, amount: Amount) -> Told:
     for host in hosts:
         host.stop_seconds()
     return Told(stack, faults=amount.faults, problems=_burnt(stack))
+
+
+@scenario("drain", quick=Amount(60, 1), short=Amount(200, 10), long=Amount(400, 100))
+def drain(site: Site, amount: Amount) -> Told:
+    """Two of three hosts, or one, are ended by Auto Scaling under load, as its lifecycle hook and drain.sh do it."""
+    stack = site.stack()
+    stack.mail_up(seconds=SLOWLY)
+    feed = Feed(stack, amount.emails)
+    hosts = [stack.start("run") for _ in range(3)]
+    slow: list[str] = []
+    for n in range(amount.faults):
+        _wait_ready(stack, hosts)
+        _wait_busy(stack, feed, site.random.randint(1, amount.emails // 2))
+        ending = range(2 if n % 2 == 0 else 1)
+        with ExitStack() as opened:
+            drained = [opened.enter_context(DrainedHost(site.directory / f"drain{n}-{m}")) for m in ending]
+            for one in drained:
+                one.is_to_end()
+            for m, one in enumerate(drained):
+                one.wait_stop_asked()
+                feed.top_up()
+                hosts[m].stop_seconds()
+                one.stopped()
+            codes = [one.wait_completed() for one in drained]
+        slow += [f"drain.sh ended with {code}" for code in codes if code]
+        if n + 1 < amount.faults:
+            hosts[: len(ending)] = [stack.start("run") for _ in ending]
+        else:
+            del hosts[: len(ending)]
+    feed.wait_finished()
+    for host in hosts:
+        host.stop_seconds()
+    return Told(stack, faults=amount.faults, problems=[*slow, *_burnt(stack)])
 
 
 def _wait_ready(stack: Stack, hosts: list[ServiceProcess]) -> None:

@@ -61,6 +61,7 @@ module "network" {
 module "hosts" {
   source = "../../hosts"
 
+  send_rate          = var.send_rate
   image_id           = var.image_id
   subnet_ids         = var.subnet_ids
   security_group_ids = [module.network.security_group_id]
@@ -80,6 +81,7 @@ module "sending_function" {
   policies                         = merge({ worker = module.rights.policies["worker"], poller = module.rights.poller_policy }, local.secrets)
   queue_arn                        = module.queues.queue_arn
   queue_visibility_timeout_seconds = module.queues.visibility_timeout_seconds
+  send_rate                        = var.send_rate
   max_concurrency                  = var.max_concurrency
   kms_key_arn                      = var.kms_key_arn
   subnet_ids                       = var.subnet_ids
@@ -102,7 +104,7 @@ module "observability" {
   alert_rules                   = var.alert_rules
 
   functions = {
-    (module.sending_function.function_name) = { timeout_seconds = module.sending_function.timeout_seconds, max_concurrency = var.max_concurrency }
+    (module.sending_function.function_name) = { timeout_seconds = module.sending_function.timeout_seconds, max_concurrency = module.sending_function.max_concurrency }
   }
   other_log_groups = [module.sending_function.log_group_name]
 }

@@ -104,7 +104,13 @@ variable "secret_variables" {
 }
 
 variable "max_concurrency" {
-  description = "Batches that functions send at the same time."
+  description = "Batches that functions send at the same time. null: what send_rate needs."
   type        = number
-  default     = 20
+  default     = null
+}
+
+variable "send_rate" {
+  description = "Emails a second that may be sent (transport.rate_per_second, or what SES allows). It bounds how many hosts or functions run. null: it does not."
+  type        = number
+  default     = null
 }

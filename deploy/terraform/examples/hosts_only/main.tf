@@ -44,6 +44,7 @@ module "network" {
 module "hosts" {
   source = "../../hosts"
 
+  send_rate          = var.send_rate
   image_id           = var.image_id
   subnet_ids         = var.subnet_ids
   security_group_ids = [module.network.security_group_id]

@@ -86,3 +86,9 @@ variable "secrets" {
   description = "Credentials of the unit, with the ARN of each secret."
   type        = map(string)
 }
+
+variable "send_rate" {
+  description = "Emails a second that may be sent (transport.rate_per_second, or what SES allows). It bounds how many hosts or functions run. null: it does not."
+  type        = number
+  default     = null
+}

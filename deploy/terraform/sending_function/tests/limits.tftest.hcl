@@ -15,6 +15,33 @@ run "as_many_calls_as_are_reserved" {
   }
 }
 
+run "as_many_as_the_rate_needs" {
+  command = plan
+  variables {
+    send_rate        = 200
+    seconds_an_email = 0.07
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue.scaling_config[0].maximum_concurrency == 14
+    error_message = "200 emails a second that take 70 ms each are 14 at a time."
+  }
+  assert {
+    condition     = output.max_concurrency == 14
+    error_message = "The output is what is set."
+  }
+}
+
+run "lambda_takes_no_less_than_two" {
+  command = plan
+  variables {
+    send_rate = 14
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue.scaling_config[0].maximum_concurrency == 2
+    error_message = "14 emails a second are 2 at a time."
+  }
+}
+
 run "no_role_is_made_beside_one_that_is_there" {
   command = plan
   variables {
