@@ -40,6 +40,7 @@ def measures(ledger: AlertFacts, queue: Queue, ses: Callable[[], "SESV2Client"])
         "oldest_queued_seconds": ledger.oldest_queued_seconds,
         "dead_letters": dead_letters,
         "in_doubt": ledger.in_doubt,
+        "gate_shut_seconds": ledger.gate_shut_seconds,
         "oldest_manifest_seconds": ledger.oldest_manifest_seconds,
         "source_differences": ledger.source_differences,
         "ses_quota_percent": used_percent,

@@ -22,6 +22,7 @@ Its endpoints:
 - `channels`     channels and their holds
 - `holds`        what is held
 - `paces`        send rates that people set
+- `gates`        channels that send nothing, because the way out is broken
 - `windows`      when emails may leave
 - `suppressions` addresses that are not mailed
 - `access`       users, API tokens and sessions

@@ -16,6 +16,7 @@ from eed_delivery.api import (
     dead_letters,
     doubts,
     emails,
+    gates,
     health,
     holds,
     jobs,
@@ -67,7 +68,7 @@ def add_api(app: OpenAPI, parts: OperatorsParts) -> None:
 def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find, *, described: bool = False) -> None:
     cursors = Cursors(secret)
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
-    alike = (doubts.routes(Seal(secret, "doubts")), holds.routes(), paces.routes(), submitting.routes())
+    alike = (doubts.routes(Seal(secret, "doubts")), gates.routes(), holds.routes(), paces.routes(), submitting.routes())
     others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes(), access.routes())
     last = (dead_letters.routes(cursors), windows.routes(), health.routes(look, find))
     for routes in (*subjects, *others, *last):

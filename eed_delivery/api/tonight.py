@@ -4,6 +4,7 @@ from flask import Response
 from pydantic import Field
 
 from eed_delivery.access.rights import Right
+from eed_delivery.api.gates import GateAnswer, gate_answer
 from eed_delivery.api.holds import HoldAnswer, hold_answer
 from eed_delivery.api.jobs import JobAnswer, ScheduledJobAnswer, job_answer, scheduled_job_answer
 from eed_delivery.api.masking import shown, shown_or_none
@@ -57,6 +58,7 @@ class TonightAnswer(Told):
     scheduled_problem: str | None
     roles: list[RoleAnswer]
     holds: list[HoldAnswer]
+    gates: list[GateAnswer] = Field(description="Channels that send nothing now, because the way out is broken.")
     open_emails: dict[str, int] = Field(description="Emails of these jobs that have not ended, by state.")
     in_doubt: int = Field(description="Emails in doubt of all jobs, within seven days.")
     oldest_queued_seconds: float
@@ -85,6 +87,7 @@ def routes() -> ApiRoutes:
             scheduled_problem=shown_or_none(night.scheduled_problem),
             roles=[_role(one) for one in night.roles],
             holds=[hold_answer(one) for one in night.holds],
+            gates=[gate_answer(one) for one in night.gates],
             queues=None if queues.value is None else [QueueAnswer.model_validate(one) for one in queues.value],
             queues_problem=queues.problem or None,
         )

@@ -20,6 +20,7 @@
 - `roles`      what each process of the service runs
 - `sending_function` what a function of AWS Lambda sends with, and `function_secrets` its secrets
 - `tick_function` what the function `tick` publishes and sweeps with
+- `function_channel` the channel that the function sends by
 - `sweeper_steps` what the sweeper does, for its role and for the tick
 - `isolated_render` a process that renders emails which may end it
 - `startup`    what is checked before the service starts

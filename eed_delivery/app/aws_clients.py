@@ -90,6 +90,11 @@ class AwsClients:
         )
         return boto.client("sesv2", endpoint_url=ses.endpoint_url, config=config)
 
+    def functions(self) -> Any:
+        """boto3's client of Lambda, for what is asked once in a while."""
+        endpoint_url = self._settings.aws_lambda.endpoint_url
+        return self.of("lambda", connections=1, tries=2, read_timeout=10, endpoint_url=endpoint_url)
+
     def attachments(self) -> "S3Client | None":
         """What reads attachments in S3. None if there are none."""
         rendering = self._settings.rendering

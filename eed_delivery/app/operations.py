@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.doubts.workbench import DoubtWorkbench
     from eed_delivery.operations.emails import EmailQueries
     from eed_delivery.operations.figures import LedgerFigures
+    from eed_delivery.operations.gates import GateOperations
     from eed_delivery.operations.holds import HoldOperations
     from eed_delivery.operations.jobs import JobQueries, SharedJobFigures
     from eed_delivery.operations.keys import Keys
@@ -315,7 +316,7 @@ class Operations:
         from eed_delivery.operations.tonight import TonightQueries
 
         queues = self._figures_of(self._queue_views, QUEUE_SECONDS)
-        looks = (self._shared_figures.counts, self.jobs.all_waiting, self.processes.all)
+        looks = (self._shared_figures.counts, self.jobs.all_waiting, self.processes.all, self.gates.all)
         facts = AlertFacts(self._database)
         return TonightQueries(self._lists, *looks, self.holds.all, facts, queues, self._reporting.now)
 
@@ -727,6 +728,14 @@ class Operations:
         ledgers = (PaceLedger(self._database, self._actor), WorkerLedger(self._database))
         heartbeat = self.settings.worker.heartbeat_seconds
         return PaceOperations(*ledgers, self._channel_names, heartbeat, self._reporting.now)
+
+    @cached_property
+    def gates(self) -> "GateOperations":
+        """Show which channels' ways out are broken, and try one at once."""
+        from eed_delivery.ledger.shut_gates import ShutGates
+        from eed_delivery.operations.gates import GateOperations
+
+        return GateOperations(ShutGates(self._database, self._actor), self._channel_names)
 
     @cached_property
     def windows(self) -> "WindowOperations":

@@ -69,6 +69,7 @@ from eed_delivery.operations.queue_making import ChannelQueueMaking
 from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.publisher.channel_publishers import ChannelPublishers
+from eed_delivery.publisher.gate_limit import GateLimit
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import MessageMaker, Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
@@ -292,7 +293,15 @@ class App:
         ledger = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
         registrar = Registrar(ledger, settings, known=others.known, file_channels=others.file_channels)
         queue = self.queue(settings.connections)
-        return Publisher(ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default)
+        gate = self._gate_limit(database, DEFAULT)
+        return Publisher(
+            ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default, gate=gate
+        )
+
+    def _gate_limit(self, database: Database, channel: str) -> GateLimit | None:
+        """Where each process has its own breaker alone, no gate says anything."""
+        shared = self.settings.worker.coordination == "ledger"
+        return GateLimit(Gate(database, channel), channel) if shared else None
 
     def _publisher_of(self, channel: Channel, queue: Queue) -> Publisher:
         self.make_queues(channel)
@@ -302,7 +311,13 @@ class App:
         served = ServedChannels(channel.name)
         renderer = self.message_maker(channel)
         return Publisher(
-            ledger, queue, renderer, self.settings.publisher, served=lambda: served, at_the_end=database.close
+            ledger,
+            queue,
+            renderer,
+            self.settings.publisher,
+            served=lambda: served,
+            gate=self._gate_limit(database, channel.name),
+            at_the_end=database.close,
         )
 
     def sweeper(self) -> Sweeper:
@@ -514,7 +529,8 @@ class App:
         host = socket.gethostname()
         process_id = f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
         of_host = (__version__, digest_of(self.settings))
-        return Process(process_id, host, role, threads, channel, mark, *of_host)
+        coordination = self.settings.worker.coordination if role == "worker" else None
+        return Process(process_id, host, role, threads, channel, mark, *of_host, coordination)
 
     def alert_makers(self) -> alerts.Makers:
         """What makes the clients of alerts. They are their own, so that neither side ever waits for the other."""

@@ -8,6 +8,7 @@ from functools import partial
 from eed_delivery import logs
 from eed_delivery.app import isolated_render
 from eed_delivery.app.channel_surroundings import FixedRate, SesRate
+from eed_delivery.app.function_channel import function_channel
 from eed_delivery.app.function_secrets import credentials_problems, with_secrets
 from eed_delivery.app.parts import LEASE_MARGIN_SECONDS, App
 from eed_delivery.channels.channel import Channel
@@ -73,7 +74,7 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
     """The parts for one sandbox, which `sandbox` names in the ledger. Raises `ConfigError`."""
     settings = _without_idle_connections(settings)
     app = App(settings, threading.Event())
-    channel = _channel(app)
+    channel = without_idle_connections(function_channel(app))
     database = app.database(connections=1, multi_statements=True)
     make_transport = app.transport_factory(channel)
     wire_seconds = make_transport().wire_seconds
@@ -116,14 +117,6 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
         render_seconds=settings.service.render_seconds,
         stop=threading.Event(),
     )
-
-
-def _channel(app: App) -> Channel:
-    name = app.settings.aws_lambda.channel
-    if name not in app.channels:
-        remedy = "Give it a section in the function's file. Channels of the ledger are for hosts."
-        raise ConfigError([Problem("aws_lambda.channel", f"the file has no channel {name}", remedy)])
-    return without_idle_connections(app.channels[name])
 
 
 def _problems(settings: Settings, wire_seconds: float, channel: Channel) -> list[Problem]:

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 import structlog
 
 from eed_delivery import logs
+from eed_delivery.app.function_channel import function_channel
 from eed_delivery.app.function_secrets import credentials_problems, with_secrets
 from eed_delivery.app.parts import App
 from eed_delivery.app.sweeper_steps import sweeper_steps
+from eed_delivery.aws.event_source_mapping import EventSourceMapping
 from eed_delivery.config import Settings, failpoints_wanted, load
 from eed_delivery.config.environment import variables
 from eed_delivery.config.lambda_checks import CONNECT_SECONDS
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError
 from eed_delivery.ledger.duties import DutyLedger
+from eed_delivery.ledger.gates import Gate
 from eed_delivery.ledger.webhooks.ledger import WebhookLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.publisher import Publisher
@@ -23,6 +26,7 @@ from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.loop import Step
 from eed_delivery.runtime.step_schedule import StepSchedule
+from eed_delivery.sweeper.mapping_switch import MappingSwitch
 from eed_delivery.webhooks.teller import Housekeeper, Teller
 
 log = structlog.get_logger(__name__)
@@ -92,7 +96,7 @@ def tick_parts(settings: Settings) -> TickParts:
     publisher = app.publisher(others)
     schedule.add("publisher", publisher.step)
     schedule.add("channels", others.step)
-    for name, step in {**sweeper_steps(app), **_events(app), **_webhooks(app)}.items():
+    for name, step in {**_mapping(app), **sweeper_steps(app), **_events(app), **_webhooks(app)}.items():
         schedule.add(name, step)
     roles = ["publisher", "sweeper"]
     roles += ["events"] if settings.tracking.events_queue_url else []
@@ -124,6 +128,17 @@ def _for_one_thread(settings: Settings) -> Settings:
             "queue": settings.queue.model_copy(update={"wait_seconds": 0}),
         }
     )
+
+
+def _mapping(app: TickApp) -> dict[str, Step]:
+    """What turns the function's event source mapping off while nothing can be sent."""
+    ours = app.settings.aws_lambda
+    if ours.event_source_mapping is None:
+        return {}
+    mapping = EventSourceMapping(app.clients.functions, ours.event_source_mapping)
+    transport = app.transport_factory(function_channel(app))()
+    switch = MappingSwitch(Gate(app.database(), ours.channel), mapping, transport.probe)
+    return {"mapping": switch.step}
 
 
 def _events(app: App) -> dict[str, Step]:

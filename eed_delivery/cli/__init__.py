@@ -23,6 +23,7 @@ commands:
 - `channels`            channel kinds, list, show, create, edit, check, hold, release, remove
 - `holding`             hold add, list, release
 - `pacing`              pace show, set, clear
+- `gating`              gate list, open
 - `windows`             window list, override, end
 - `suppression`         suppression list, add, remove
 - `suppression_moving`  suppression import, export
@@ -128,6 +129,7 @@ COMMANDS = {
     "channel": "channels:channel",
     "hold": "holding:hold",
     "pace": "pacing:pace",
+    "gate": "gating:gate",
     "window": "windows:window",
     "suppression": "suppression_moving:suppression",
     "person": "persons:person",

@@ -14,6 +14,7 @@ from eed_delivery.events import DeliveryOutcome
 from eed_delivery.hints import key_words
 from eed_delivery.model import DEFAULT_CHANNEL, EmailState, JobState
 from eed_delivery.operations.emails import NO_WORD_YET
+from eed_delivery.operations.gates import gate_words
 from eed_delivery.operations.jobs import JobArchive, JobEngagement, JobReport, JobRequest, JobView
 from eed_delivery.operations.windows import JobWindow
 from eed_delivery.reports.moments import both_times
@@ -100,6 +101,7 @@ def _show_job(session: Session, view: JobView) -> None:
     screen.line(f"registered {both_times(report.created_at)}, {finished}")
     if report.window is not None:
         screen.prose(f"send window {_window(report.window)}")
+    _show_gate(session, report)
     if view.waiting is not None:
         screen.line(f"{SCHEDULED} for {scheduled(view.waiting)}")
     screen.line(_rates(view))
@@ -121,6 +123,14 @@ def _show_job(session: Session, view: JobView) -> None:
     _show_acts(session, view)
     _show_doubts(session, view)
     _show_next(session, report)
+
+
+def _show_gate(session: Session, report: JobReport) -> None:
+    """That its channel sends nothing, if that is so."""
+    gates = session.operations.gates.all() if report.finished_at is None else ()
+    for gate in gates:
+        if gate.channel == report.channel:
+            session.screen.prose(gate_words(gate))
 
 
 def _window(window: JobWindow) -> str:

@@ -7,6 +7,7 @@ import click
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import ago, record
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.operations.gates import gate_words
 from eed_delivery.operations.processes import ProcessView
 
 
@@ -18,7 +19,8 @@ def processes(session: Session, as_json: bool) -> None:
     """List the processes of all roles on all hosts.
 
     Shows whether workers send, and which processes run another release or configuration than most of them. A process
-    is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day.
+    is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day. Also says which
+    channels send nothing, because their gate is shut.
 
     \b
     Example:
@@ -38,6 +40,8 @@ def processes(session: Session, as_json: bool) -> None:
         session.screen.line(f"{alive:,} of {len(found):,} are alive, the others are gone")
     if differing := [one for one in found if one.differs]:
         session.screen.line(f"{len(differing):,} differ from the others in version or configuration (marked !)")
+    for gate in session.operations.gates.all():
+        session.screen.line(gate_words(gate))
 
 
 def _process_record(found: ProcessView) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from eed_delivery.config.section import Section
 
 FactName = Literal[
     "silence_seconds", "oldest_queued_seconds", "oldest_manifest_seconds", "dead_letters", "in_doubt",
-    "source_differences", "ses_quota_percent",
+    "source_differences", "ses_quota_percent", "gate_shut_seconds",
 ]  # fmt: skip
 """What can be watched beside the log. A name says what is measured, and in what."""
 TOKEN = "{token}"  # noqa: S105 - the place for one

@@ -25,6 +25,7 @@ _ENDPOINTS = {
     "transport.archive.endpoint_url": _COPIES,
     "alerts.sns_endpoint_url": "alerts",
     "metrics.cloudwatch_endpoint_url": "figures",
+    "aws_lambda.endpoint_url": "signatures of requests to Lambda",
 }
 """Settings that are web addresses, and what goes there."""
 

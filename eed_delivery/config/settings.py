@@ -237,7 +237,8 @@ class EmlFolderSettings(Section):
 class AwsLambdaSettings(Section):
     """The function that sends, if there is one. `timeout_seconds` is the function's own timeout.
 
-    `tick_seconds` is how long the function `tick` works each time.
+    `tick_seconds` is how long the function `tick` works each time. It turns `event_source_mapping`, a UUID, off while
+    nothing can be sent.
 
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
     """
@@ -245,6 +246,8 @@ class AwsLambdaSettings(Section):
     timeout_seconds: Annotated[int, Field(ge=1, le=900)] | None = None
     channel: ChannelName = DEFAULT
     tick_seconds: Annotated[int, Field(ge=1, le=800)] = 50
+    event_source_mapping: Annotated[str, Field(pattern=r"^[0-9a-fA-F-]{36}$")] | None = None
+    endpoint_url: HttpUrl | None = None
 
 
 class RenderingSettings(Section):
@@ -375,6 +378,7 @@ CLEAR_TEXT = (
     "rendering.s3_endpoint_url",
     "transport.archive.endpoint_url",
     "alerts.sns_endpoint_url",
+    "aws_lambda.endpoint_url",
     "alerts.audience",
     "metrics.cloudwatch_endpoint_url",
 )

@@ -23,6 +23,7 @@ The pages:
 - `submissions`    jobs whose registration broke off
 - `emails`         an email
 - `dead_letters`   messages in dead-letter queues that are none of ours
+- `gates`          a channel whose way out is broken, tried at once
 - `processes`      the processes of all hosts
 - `channels`       the channels, one of them, its check and its hold
 - `channel_changes`  create and change a channel

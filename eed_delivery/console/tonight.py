@@ -7,6 +7,7 @@ from flask import Response
 from eed_delivery.access.rights import Right
 from eed_delivery.console.rendering import is_renewal, page, shared_fragment
 from eed_delivery.console.routes import PageRoutes
+from eed_delivery.operations.gates import gate_words
 from eed_delivery.operations.holds import called
 from eed_delivery.operations.standing import scheduled_words
 from eed_delivery.operators.shell import operations_now
@@ -40,4 +41,5 @@ def _facts() -> dict[str, Any]:
         "scheduled": [(job, scheduled_words(job.scheduled_at)) for job in night.scheduled],
         "old": OLD_SECONDS,
         "called": called,
+        "gate_words": gate_words,
     }

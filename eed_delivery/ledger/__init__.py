@@ -34,6 +34,7 @@
 - `channels`     channels that were created while the service runs
 - `holds`        what people hold, and copies of that in jobs
 - `gates`        a breaker that hosts and functions share
+- `shut_gates`   gates as people see them, and opened by hand
 - `send_turns`   turns to send, which hosts and functions take
 - `windows`      send windows: when jobs may leave
 - `paces`        send rates that people set, and each worker's share

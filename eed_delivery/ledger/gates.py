@@ -41,9 +41,14 @@ TRY = (
 LEAVE = _OURS.where(_g.trial_token == bindparam("our_token")).values(trial_token=None, trial_until=None)
 OPEN = _OURS.where(_g.reason.is_not(None)).where(_g.shut_until <= utc_now()).values(**_OPENED)
 OPEN_PROVEN = _OURS.where(_g.shut_at == bindparam("since")).values(shut_until=utc_now(), **_OPENED)
+TRY_NOW = _OURS.where(_g.shut_at == bindparam("since")).where(_g.shut_until > utc_now()).values(shut_until=utc_now())
+MAPPING_OFF = _OURS.where(_g.reason.is_not(None)).where(_g.mapping_off_at.is_(None)).values(mapping_off_at=utc_now())
+MAPPING_ON = _OURS.where(_g.mapping_off_at.is_not(None)).values(mapping_off_at=None)
 _LOOK = select(
     _g.reason,
     _g.shut_at,
+    _g.mapping_off_at,
+    (-seconds_until(_g.shut_at)).label("since"),
     seconds_until(_g.shut_until).label("shut"),
     seconds_until(_g.trial_until).label("tried"),
 ).where(_g.channel == bindparam("its_channel"))
@@ -60,7 +65,8 @@ class GateEntry:
 
 @dataclass(frozen=True, slots=True)
 class SeenGate:
-    """A gate as it is. `shut_at` (UTC): since when it is shut. `seconds`: until one may try.
+    """A gate as it is. `shut_at` (UTC): since when it is shut, and `since` how many seconds that is. `seconds`: until
+    one may try. `mapping_off`: the tick has turned the event source mapping off.
 
     `reason` None: it is open.
     """
@@ -68,6 +74,8 @@ class SeenGate:
     reason: str | None
     shut_at: datetime | str | None
     seconds: float
+    since: float = 0.0
+    mapping_off: bool = False
 
 
 class Gate:
@@ -122,6 +130,21 @@ class Gate:
     def look(self) -> SeenGate:
         """How it is, without asking to send."""
         row = self._database.run(lambda c: c.execute(_LOOK, self._its).one_or_none())
+        off = row is not None and row.mapping_off_at is not None
         if row is None or row.reason is None:
-            return SeenGate(None, None, 0.0)
-        return SeenGate(row.reason, row.shut_at, max(0.0, float(row.shut)))
+            return SeenGate(None, None, 0.0, mapping_off=off)
+        return SeenGate(row.reason, row.shut_at, max(0.0, float(row.shut)), float(row.since), off)
+
+    def try_now(self, shut_at: datetime | str | None) -> bool:
+        """A probe has found that the way out, which was shut then, may work. One may try at once. False: one may
+        already, or it was shut anew since."""
+        values = {**self._its, "since": shut_at}
+        return self._database.did(lambda c: c.execute(TRY_NOW, values).rowcount == 1)
+
+    def note_mapping_off(self) -> bool:
+        """The event source mapping is about to be turned off. False: it is off, or the gate is open."""
+        return self._database.did(lambda c: c.execute(MAPPING_OFF, self._its).rowcount == 1)
+
+    def note_mapping_on(self) -> None:
+        """It was turned on again."""
+        self._database.run(lambda c: c.execute(MAPPING_ON, self._its))

@@ -444,6 +444,7 @@ eed_gate = Table(  # whether a channel's way out works, for all hosts and functi
     Column("pause_seconds", Double, nullable=False),  # of the next time
     Column("trial_token", BigInteger),  # of the one that tries
     Column("trial_until", Time),
+    Column("mapping_off_at", Time),  # the tick has turned the event source mapping off
     **_OPTIONS,
 )
 
@@ -488,6 +489,7 @@ eed_worker = Table(
     Column("version", word(64)),  # of the release that it runs; NULL likewise
     Column("config", word(16)),  # a digest of its configuration (`config.digest`); NULL likewise
     Column("per_second", Double),  # its share of the send rate; NULL: it has no limit
+    Column("coordination", word(16)),  # worker.coordination, of those that send
     **_OPTIONS,
 )
 

@@ -22,7 +22,8 @@ HEARTBEATS = 3
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process of the service as its own heartbeat describes it. `mark` changes with its channel's settings,
-    `version` with the release, and `config` with the configuration."""
+    `version` with the release, and `config` with the configuration. `coordination` is how one that sends shares the
+    rate."""
 
     worker_id: str
     host: str
@@ -32,6 +33,7 @@ class Process:
     mark: str | None = None
     version: str | None = None
     config: str | None = None
+    coordination: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class SeenProcess:
     config: str | None
     per_second: float | None = None
     """Its share of the send rate. None: it has no limit."""
+    coordination: str | None = None
+    """How one that sends shares the rate. None: it sends nothing, or is of an older release."""
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
         """Whether its heartbeats still arrive, with that many seconds between them."""
@@ -89,6 +93,7 @@ class WorkerLedger:
                 "mark": process.mark,
                 "version": process.version,
                 "config": process.config,
+                "coordination": process.coordination,
                 "started_at": utc_now(),
             }
             c.execute(insert(eed_worker).values({**facts, **news}))
@@ -126,7 +131,7 @@ class WorkerLedger:
     def all(self) -> list[SeenProcess]:
         """Every process known, the latest heartbeat first."""
         facts = ("worker_id", "host", "role", "channel", "threads", "sending", "detail")
-        columns = (*facts, "mark", "version", "config", "per_second")
+        columns = (*facts, "mark", "version", "config", "per_second", "coordination")
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
         seen = eed_worker.c.heartbeat_at.label("last_seen")
         statement = select(*(eed_worker.c[name] for name in columns), seen, age).order_by(age)

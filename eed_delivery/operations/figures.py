@@ -51,6 +51,9 @@ FIGURES = (
         "eed_silence_seconds", "For how long nothing has been sent although something could have been.", (), "Seconds"
     ),
     LedgerFigure("eed_in_doubt", "Emails in doubt, of jobs that run or ended within seven days.", (), "Count"),
+    LedgerFigure(
+        "eed_gate_shut_seconds", "For how long a channel has sent nothing, because its gate is shut.", (), "Seconds"
+    ),
     LedgerFigure("eed_queue_messages", "Messages in the queue of the default channel, by kind.", ("kind",), "Count"),
     LedgerFigure("eed_dead_letters", "Messages in the dead-letter queue of the default channel.", (), "Count"),
     LedgerFigure(
@@ -145,6 +148,7 @@ class LedgerFigures:
             "eed_oldest_queued_seconds": "oldest_queued_seconds",
             "eed_silence_seconds": "silence_seconds",
             "eed_in_doubt": "in_doubt",
+            "eed_gate_shut_seconds": "gate_shut_seconds",
             "eed_dead_letters": "dead_letters",
             "eed_ses_quota_used_ratio": "ses_quota_percent",
         }

@@ -7,8 +7,10 @@ from enum import StrEnum
 
 from eed_delivery.ledger.acts import ActReport
 from eed_delivery.ledger.holds.ledger import StoredHold
+from eed_delivery.ledger.shut_gates import ShutGate
 from eed_delivery.ledger.workers import SeenProcess
 from eed_delivery.model import EmailState, HoldScope, HoldTarget, JobState
+from eed_delivery.operations.gates import gate_words
 from eed_delivery.operations.holds import called
 from eed_delivery.operations.job_counts import CountedJob
 from eed_delivery.reports.moments import when
@@ -25,6 +27,7 @@ class StandingKind(StrEnum):
     EXPIRES_UNSENT = "expires_unsent"
     WINDOW_CLOSED = "window_closed"
     EXPIRED = "expired"
+    GATE_SHUT = "gate_shut"
     BREAKER = "breaker"
     NO_WORKER = "no_worker"
     NO_PUBLISHER = "no_publisher"
@@ -57,6 +60,8 @@ class ServiceFacts:
     alive: Sequence[SeenProcess]
     holds: Sequence[StoredHold]
     last_stops: Mapping[int, ActReport] = field(default_factory=dict)
+    gates: Mapping[str, ShutGate] = field(default_factory=dict)
+    """Those that are shut, by channel."""
 
     def roles(self, role: str, channel: str | None = None) -> list[SeenProcess]:
         """Those of a role, of one channel or of any."""
@@ -143,6 +148,9 @@ def _of_processes(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
             return JobStanding(StandingKind.ENDING, "All its emails have ended. The sweeper finishes it.")
         why = "All its emails have ended, and no sweeper is alive to finish it."
         return JobStanding(StandingKind.NO_SWEEPER, why, "Start the service.")
+    if waiting and (gate := facts.gates.get(report.channel)) is not None and gate.reason is not None:
+        todo = "Emails go on by themselves once it answers. To try at once, open the gate."
+        return JobStanding(StandingKind.GATE_SHUT, gate_words(gate), todo)
     workers = facts.roles("worker", report.channel)
     if waiting and not workers:
         why = f"No worker of its channel {report.channel} is alive."

@@ -7,6 +7,7 @@ from datetime import datetime
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.holds.ledger import StoredHold
 from eed_delivery.ledger.job_lists import JobFilter, JobListLedger
+from eed_delivery.ledger.shut_gates import ShutGate
 from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.operations.job_counts import CountedJob, JobCounts
 from eed_delivery.operations.processes import ProcessView
@@ -71,6 +72,7 @@ class TonightView:
     differing: tuple[str, ...]
     """Hosts with processes whose release or configuration is not that of most others."""
     holds: tuple[StoredHold, ...]
+    gates: tuple[ShutGate, ...]
     in_doubt: int
     oldest_queued: float
     silence: float
@@ -94,7 +96,7 @@ class TonightView:
     @property
     def is_well(self) -> bool:
         """Whether nothing needs a person."""
-        return not (self.needing or self.missing or self.holds)
+        return not (self.needing or self.missing or self.holds or self.gates)
 
 
 class TonightQueries:
@@ -106,6 +108,7 @@ class TonightQueries:
         counts: JobCounts,
         waiting: Callable[[int], tuple[tuple[WaitingJob, ...], str | None]],
         processes: Callable[[], tuple[ProcessView, ...]],
+        gates: Callable[[], tuple[ShutGate, ...]],
         holds: Callable[[], tuple[StoredHold, ...]],
         facts: AlertFacts,
         queues: FiguresByTheSide[str, Sequence[QueueView]],
@@ -115,6 +118,7 @@ class TonightQueries:
         self._counts = counts
         self._waiting = waiting
         self._processes = processes
+        self._gates = gates
         self._holds = holds
         self._facts = facts
         self._queues = queues
@@ -151,6 +155,7 @@ class TonightQueries:
             differing_channels=_differing(facts),
             differing=tuple(sorted({one.process.host for one in seen if one.differs})),
             holds=tuple(facts.holds),
+            gates=tuple(facts.gates.values()),
             in_doubt=round(self._facts.in_doubt()),
             oldest_queued=self._facts.oldest_queued_seconds(),
             silence=self._facts.silence_seconds(),
@@ -158,7 +163,8 @@ class TonightQueries:
 
     def _look_at_service(self) -> tuple[tuple[ProcessView, ...], ServiceFacts]:
         seen = self._processes()
-        return seen, ServiceFacts([one.process for one in seen if one.alive], self._holds())
+        gates = {gate.channel: gate for gate in self._gates()}
+        return seen, ServiceFacts([one.process for one in seen if one.alive], self._holds(), gates=gates)
 
     def _with_stops(self, facts: ServiceFacts, jobs: Sequence[CountedJob]) -> ServiceFacts:
         """Who stopped those of the jobs that were stopped."""

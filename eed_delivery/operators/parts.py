@@ -18,6 +18,7 @@ from eed_delivery.operations.deciding import Deciding
 from eed_delivery.operations.doubts.workbench import DoubtWorkbench
 from eed_delivery.operations.emails import EmailQueries
 from eed_delivery.operations.figures import LedgerFigures
+from eed_delivery.operations.gates import GateOperations
 from eed_delivery.operations.holds import HoldOperations
 from eed_delivery.operations.jobs import JobQueries
 from eed_delivery.operations.long_acts.approving import Approvals
@@ -66,6 +67,8 @@ class PersonsOperations(Protocol):
     def processes(self) -> ProcessQueries: ...
     @property
     def channels(self) -> ChannelOperations: ...
+    @property
+    def gates(self) -> GateOperations: ...
     @property
     def holds(self) -> HoldOperations: ...
     @property

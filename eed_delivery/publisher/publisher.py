@@ -24,6 +24,7 @@ from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.publishing.served_channels import DEFAULT_ALONE, ServedChannels
 from eed_delivery.model import JobState, Ticket
 from eed_delivery.publisher.ailing import AILING_SECONDS, Ailing
+from eed_delivery.publisher.gate_limit import GateLimit
 from eed_delivery.publisher.registrar import Registrar
 from eed_delivery.publisher.window import TOP_UP_SECONDS, Window
 from eed_delivery.queue import MAX_BATCH, Published, Queue
@@ -56,10 +57,12 @@ class Publisher:
         *,
         registrar: Registrar | None = None,
         served: Callable[[], ServedChannels] = lambda: DEFAULT_ALONE,
+        gate: GateLimit | None = None,
         at_the_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`registrar` looks for new jobs of all channels before each round. `served` says whose jobs are published into
-        `queue`. `at_the_end` closes what was opened for this publisher alone."""
+        `queue`, and `gate` how many messages may be ahead. `at_the_end` closes what was opened for this publisher
+        alone."""
         self._ledger = ledger
         self._queue = queue
         self._renderer = renderer
@@ -68,6 +71,7 @@ class Publisher:
         self._turn = 0
         self._registrar = registrar
         self._served = served
+        self._gate = gate
         self._at_the_end = at_the_end
         self._ailing = Ailing(clock)
         self._clock = clock
@@ -151,7 +155,12 @@ class Publisher:
             log.warning("job_failed", **job.log_facts(), reason=error.reply)
 
     def _tickets(self, jobs: Sequence[LeasedJob], chunk: int) -> Sequence[Ticket]:
-        """The tickets that the queue's limit allows, of each job as many as of every other."""
+        """The tickets that the queue's limit allows, of each job as many as of every other. While the channel's gate is
+        shut there are none. While it is tried, there are enough for one batch."""
+        most = self._gate.most() if self._gate is not None else None
+        if most is not None:
+            room = most - self._ledger.queued(jobs, most) if most else 0
+            return self._ledger.pending(jobs, room)[:room] if room > 0 else []
         self._window.recount(lambda limit: self._ledger.queued(jobs, limit))
         size = min(chunk, self._window.share(len(jobs)))
         return self._ledger.pending(jobs, size)[:TICKETS_AT_ONCE] if size else []

@@ -17,6 +17,7 @@ class SharedGate:
         self._breaker = breaker
         self._ours = False  # the gate was shut because of our breaker, or our breaker tripped because of the gate
         self._known: datetime | str | None = None
+        self._on_trial = False
 
     def step(self) -> None:
         """Raises `DatabaseGone`. A gate is shut once for each time that our breaker trips: another host may have opened
@@ -26,9 +27,12 @@ class SharedGate:
             if self._breaker.open and not self._ours:
                 self._gate.shut(reason)
                 self._known, self._ours = self._gate.look().shut_at, True
+            elif self._ours and not self._breaker.open and not self._on_trial:
+                self._gate.try_now(self._known)  # a probe has succeeded: nothing is published while it is shut
+            self._on_trial = not self._breaker.open
         elif self._ours:
             self._gate.open_proven(self._known)
-            self._ours = False
+            self._ours = self._on_trial = False
         else:
             self._heed()
 

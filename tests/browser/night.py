@@ -20,6 +20,7 @@ from eed_delivery.ledger.schema import (
     eed_dead_letter,
     eed_email,
     eed_event,
+    eed_gate,
     eed_hold,
     eed_job,
     eed_suppression,
@@ -77,6 +78,8 @@ def fill_surroundings(world: World) -> None:
     """What there is beside jobs: channels, entries of the list, a hold, tokens, and processes of two hosts."""
     _put(world, eed_channel, _channel("letters", "anna", LETTERS), _channel("hostile", EVIL[:200], {"kind": LONG}))
     _put(world, eed_suppression, *(_entry(n, source) for n, source in enumerate(SOURCES)), _entry(9, "bounce", EVIL))
+    shut = {"reason": EVIL[:200], "shut_at": NOW, "shut_until": NOW, "pause_seconds": 80.0, "mapping_off_at": NOW}
+    _put(world, eed_gate, {"channel": "letters", **shut})
     _put(world, eed_hold, _hold(7, "example.net", "their server moves"))
     _put(world, eed_dead_letter, _letter(7))
     _put(world, eed_api_token, _token("old server"), _token(f"{LONG}"[:180]))

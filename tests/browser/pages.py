@@ -59,6 +59,7 @@ PAGES = (
     ConsolePage("override send windows", "/windows/override", empty=True),
     ConsolePage("stop sending", "/holds/add", empty=True),
     ConsolePage("hold", "/holds/7"),
+    ConsolePage("open a gate", "/gates/letters/open"),
     ConsolePage("add a user", "/settings/users/add", empty=True),
     ConsolePage("add a token", "/settings/tokens/add", empty=True),
     ConsolePage("processes", "/processes", empty=True),

@@ -79,6 +79,8 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/api/v1/holds/<hold_id>"): Right.VIEW,
     ("POST", "/api/v1/holds"): Right.OPERATE,
     ("DELETE", "/api/v1/holds/<hold_id>"): Right.OPERATE,
+    ("GET", "/api/v1/gates"): Right.VIEW,
+    ("POST", "/api/v1/gates/<channel>/open"): Right.OPERATE,
     ("GET", "/api/v1/pace"): Right.VIEW,
     ("PUT", "/api/v1/pace"): Right.ADMIN,
     ("GET", "/api/v1/windows"): Right.VIEW,
@@ -150,6 +152,7 @@ WANTED: dict[tuple[str, str], RouteRight] = {
         (method, path): right
         for method in ("GET", "POST")
         for path, right in {
+            "/gates/<channel>/open": Right.OPERATE,
             "/holds/add": Right.OPERATE,
             "/holds/<int:hold_id>/release": Right.OPERATE,
             "/settings/pace": Right.ADMIN,

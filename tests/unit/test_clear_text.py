@@ -37,6 +37,7 @@ EXPOSED: dict[str, dict[str, str]] = {
         "EED_CHANNEL__NEWS__ARCHIVE__URL": "s3://bucket/news",
         "EED_CHANNEL__NEWS__ARCHIVE__ENDPOINT_URL": "http://s3.example.com",
     },
+    "aws_lambda.endpoint_url": {"EED_AWS_LAMBDA__ENDPOINT_URL": "http://10.0.0.8"},
     "metrics.cloudwatch_endpoint_url": {"EED_METRICS__CLOUDWATCH_ENDPOINT_URL": "http://10.0.0.8"},
     "alerts.audience": {"EED_ALERTS__AUDIENCE": '{"night": {"webhook": ["http://chat.example.com/hook"]}}'},
 }

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, 
 
 from eed_delivery.database.clock import seconds_until, utc_in
 from eed_delivery.database.transactions import Database
-from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_job, eed_manifest
+from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_gate, eed_job, eed_manifest
 from eed_delivery.ledger.windows.is_open import OPENED_AT, WINDOW_IS_OPEN
 from eed_delivery.model import EmailState, JobState, Verdict
 
@@ -54,6 +54,11 @@ class AlertFacts:
         ended within these seven days. The newest 10,000 jobs count."""
         differing = select(func.coalesce(func.sum(_recent_jobs().c.differences), 0))
         return self._database.run(lambda c: _scalar(c, differing))
+
+    def gate_shut_seconds(self) -> float:
+        """For how long the gate that was shut first has been shut. 0 when all are open."""
+        shut = select(_ago(func.min(eed_gate.c.shut_at))).where(eed_gate.c.reason.is_not(None))
+        return self._database.run(lambda c: max(0.0, _scalar(c, shut)))
 
     def oldest_manifest_seconds(self) -> float:
         """For how long the manifest that waits longest has been outstanding. 0 when none is."""

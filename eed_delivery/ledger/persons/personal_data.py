@@ -107,10 +107,10 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     # Replies in its detail are masked.
     "eed_worker": _table(
         other="worker_id host role threads sending detail started_at heartbeat_at channel mark version config"
-        " per_second"
+        " per_second coordination"
     ),
     # Replies in its reason are masked.
-    "eed_gate": _table(other="channel reason shut_at shut_until pause_seconds trial_token trial_until"),
+    "eed_gate": _table(other="channel reason shut_at shut_until pause_seconds trial_token trial_until mapping_off_at"),
     "eed_send_rate": _table(other="channel next_at pause_seconds slowed_at factor"),
     # They name an email by its number. The copy itself is in the archive, which docs/privacy.md says how to search.
     "eed_archive_copy": _table(other="job_id email_id gen sha256 size archived_at"),
