@@ -39,13 +39,19 @@ ATTACKS_A_PATTERN = 400
 def patterns() -> Iterator[tuple[str, re.Pattern[Any], bool]]:
     """Each compiled pattern of the package, and whether it is searched for (and not only matched from the start)."""
     for module in pkgutil.walk_packages([str(ROOT)], "eed_delivery."):
-        if "migrations" in module.name or module.name == "eed_delivery.aws_lambda.sending":
-            continue  # the latter reads its configuration when it is imported, as Lambda wants it, and has no pattern
+        if "migrations" in module.name or _is_handler(module.name):
+            continue
         loaded = importlib.import_module(module.name)
         for name, value in vars(loaded).items():
             for pattern in compiled(value):
                 yield f"{module.name}:{name}", pattern, searched(loaded.__file__ or "", name)
         yield from written_in_place(module.name, Path(loaded.__file__ or ""))
+
+
+def _is_handler(name: str) -> bool:
+    """A function of Lambda. It reads its configuration when it is imported, and has no pattern."""
+    package, _, module = name.rpartition(".")
+    return package == "eed_delivery.aws_lambda" and "\ndef handler(" in (ROOT / f"aws_lambda/{module}.py").read_text()
 
 
 def written_in_place(module: str, path: Path) -> Iterator[tuple[str, re.Pattern[Any], bool]]:
