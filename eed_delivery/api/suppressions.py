@@ -61,6 +61,12 @@ class EntriesAnswer(Told):
     next: str | None
 
 
+class FurtherQuery(Asked):
+    """Where the page before has ended."""
+
+    after: Cursor | None = None
+
+
 class SearchEntriesBody(Asked):
     """What to look for: an address, a part of the reason, or both."""
 
@@ -162,10 +168,13 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
         return _page(operations_now().suppression.page(wanted, query.limit), cursors)
 
     @r.post("/suppressions/search", Right.SEE_RECIPIENTS, EntriesAnswer, "suppression list --address ADDRESS")
-    def search_suppressions(body: SearchEntriesBody) -> Response:
-        """Find the entries of an address, or by a part of their reason, up to 1,000. It is in the audit."""
-        wanted = EntriesRequest(address=body.address, expired=None, reason=body.reason_contains)
-        return _page(operations_now().suppression.page(wanted, 1000), None)
+    def search_suppressions(query: FurtherQuery, body: SearchEntriesBody) -> Response:
+        """Find the entries of an address, or by a part of their reason, up to 1,000. It is in the audit.
+
+        A page of those by reason may have none of them, and others may follow."""
+        after = cursors.after(query.after)
+        wanted = EntriesRequest(address=body.address, expired=None, after=after, reason=body.reason_contains)
+        return _page(operations_now().suppression.page(wanted, 1000), cursors)
 
 
 def _add_changes(r: ApiRoutes) -> None:
@@ -227,10 +236,9 @@ def _without_rows(answer: dict[str, Any]) -> dict[str, Any]:
     return {**answer, "bad_rows": []}
 
 
-def _page(page: EntriesPage, cursors: Cursors | None) -> Response:
+def _page(page: EntriesPage, cursors: Cursors) -> Response:
     items = [_entry(one) for one in page.entries]
-    following = cursors.next(page.next_after) if cursors is not None else None
-    return json_answer(as_json(EntriesAnswer(items=items, next=following)))
+    return json_answer(as_json(EntriesAnswer(items=items, next=cursors.next(page.next_after))))
 
 
 def _entry(entry: SuppressionEntry) -> EntryAnswer:

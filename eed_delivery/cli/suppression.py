@@ -71,9 +71,11 @@ def list_entries(
     wanted = EntriesRequest(address, domain, category, source, expired, after, reason_contains)
     entries = session.operations.suppression
     if kind == "json":
-        session.screen.json_array(map(record, entries.page(wanted, limit).entries if limit else entries.each(wanted)))
+        session.screen.json_array(
+            map(record, entries.full_page(wanted, limit).entries if limit else entries.each(wanted))
+        )
     else:
-        _show(session, entries.page(wanted, limit or TABLE_ROWS))
+        _show(session, entries.full_page(wanted, limit or TABLE_ROWS))
 
 
 def _show(session: Session, page: EntriesPage) -> None:

@@ -1,6 +1,7 @@
 """What people look at reads no more of the ledger than it shows: by the entries that the database's handlers read.
 
-There are three jobs, and the emails of the last one lie behind all others. The audit has ten thousand acts.
+There are three jobs, and the emails of the last one lie behind all others. The audit has ten thousand acts. Only the
+last entry of the suppression list is of another domain.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from eed_delivery.database.engine import make_engine
 from eed_delivery.ledger.acts import ActKind, ActLedger
 from eed_delivery.ledger.auditing import AuditFilter, AuditLedger
 from eed_delivery.ledger.job_lists import JobFilter, JobListLedger
+from eed_delivery.ledger.suppression.listing import LOOKED_AT_ONCE, SuppressionFilter, SuppressionList
 from eed_delivery.model import EmailState
 from tests.integration.test_plans import looked_at
 from tests.servers.database_server import DatabaseServer
@@ -24,6 +26,7 @@ EMAILS = 12_000
 EARLY, ENDED, LATE = 1, 2, 3
 LATE_EMAILS = 200
 ACTS = 10_000
+SUPPRESSED = 25_000
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,10 @@ def ledger(database_server: DatabaseServer) -> Iterator[World]:
         "INSERT INTO eed_audit (job_id, act, who, sudo_user, at, object_kind, object_key, operation)"
         f" {numbers.format(ACTS)} 1 + i MOD 3, 'pause', IF(i = 7, 'anna as eed', 'bert'), IF(i = 8, 'anna', NULL),"
         " UTC_TIMESTAMP(6), 'job', 1 + i MOD 3, i FROM n",
-        "ANALYZE TABLE eed_email, eed_job, eed_audit",
+        "INSERT INTO eed_suppression (address, category, reason, source, created_at)"
+        f" {numbers.format(SUPPRESSED)} CONCAT(LPAD(i, 6, '0'), IF(i = {SUPPRESSED}, '@example.org', '@example.com')),"
+        " '', 'x', 'bounce', UTC_TIMESTAMP(6) FROM n",
+        "ANALYZE TABLE eed_email, eed_job, eed_audit, eed_suppression",
     ):
         world.execute(statement)
     yield world
@@ -123,3 +129,29 @@ def test_the_last_acts_on_a_job_are_read_from_the_end(ledger: World) -> None:
     assert more
     assert last == list(acts.of_job(EARLY))[-5:]
     assert acts.last_of_job(999, 5) == ([], False)
+
+
+@pytest.mark.parametrize("domain", ["example.net", "example.org"])
+def test_a_filter_of_the_suppression_list_reads_a_bounded_part_at_a_time(ledger: World, domain: str) -> None:
+    entries_of, wanted = SuppressionList(ledger.database), SuppressionFilter(domain=domain)
+    found, after, parts = [], "", 0
+
+    def ask() -> None:
+        part, end = entries_of.part(wanted, after, 100)
+        found.append((part, end))
+
+    while True:
+        assert entries(ledger, ask) < 2.1 * LOOKED_AT_ONCE
+        parts += 1
+        if found[-1][1] is None:
+            break
+        after = found[-1][1]
+    assert parts == 1 + SUPPRESSED // LOOKED_AT_ONCE
+    assert sum(len(part) for part, _ in found) == (domain == "example.org")
+
+
+def test_a_page_of_the_suppression_list_reads_that_page(ledger: World) -> None:
+    entries_of = SuppressionList(ledger.database)
+    assert entries(ledger, lambda: entries_of.part(SuppressionFilter(), "012345@example.com", 100)) < 500
+    page, after = entries_of.part(SuppressionFilter(), "012345@example.com", 100)
+    assert (len(page), after) == (100, "012445@example.com")

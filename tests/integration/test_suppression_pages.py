@@ -1,14 +1,19 @@
 """The suppression list by the pages and the API: searched, added, imported, and what goes with evidence only."""
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
+from eed_delivery.ledger.schema import eed_suppression
+from eed_delivery.ledger.suppression.listing import LOOKED_AT_ONCE
+from eed_delivery.operations.suppression.listing import EntriesRequest, SuppressRequest
 from eed_delivery.operators.sealing import Seal
 from tests.integration.test_api import ACTS, outcome
 from tests.operators_site import SECRET, Site
@@ -275,3 +280,42 @@ def test_a_repeated_import_is_answered_as_the_first_was(site: Site) -> None:
     assert site.world.scalar("SELECT COUNT(*) FROM eed_suppression") == 0, "it was not done again"
     other = site.ask("POST", path, "b@example.com\n", media="text/csv", Idempotency_Key="k")
     assert other.status_code == 422, "the key came with another file"
+
+
+# --- a list that is longer than what is read at once -----------------------------------------------------------------
+
+
+def test_a_filter_without_a_hit_looks_on_where_a_part_has_ended(site: Site) -> None:
+    rows = [
+        {"address": f"{n:06}@example.net", "reason": "x", "source": "import", "created_at": datetime.now(UTC)}
+        for n in range(LOOKED_AT_ONCE + 10)
+    ]
+    site.world.database.run(lambda c: c.execute(insert(eed_suppression), rows))
+    first = post(site, "/suppressions", token=seeing(site), source="complaint")
+    assert "There are none in this part of the list." in first.text
+    after = unescape(re.findall(r'name="after" value="([^"]+)"', first.text)[0])
+    second = post(site, "/suppressions", token=seeing(site), source="complaint", after=after)
+    assert "bert@example.com" in second.text
+    for method, path, body in (
+        ("GET", "/api/v1/suppressions?source=complaint", None),
+        ("POST", "/api/v1/suppressions/search", {"reason_contains": "spam"}),
+    ):
+        answer = site.json(method, path, body, token=seeing(site))
+        assert (answer["items"], answer["next"] is None) == ([], False)
+        further = site.json(method, answer["next"], body, token=seeing(site))
+        assert ([one["address"] for one in further["items"]], further["next"]) == (["bert@example.com"], None)
+    (one,) = site.cli.json("suppression", "list", "--source", "complaint", "--limit", "5")
+    assert one["address"] == "bert@example.com", "the command line looks on by itself"
+
+
+def test_the_entries_of_an_address_are_never_on_two_pages(site: Site) -> None:
+    entries = site.operations.suppression
+    for category in ("a", "b", "c"):
+        entries.add(SuppressRequest(("anna@example.com",), "r", category))
+    page = entries.page(EntriesRequest(), 2)
+    assert [(one.address, one.category) for one in page.entries] == [
+        ("anna@example.com", category) for category in ("", "a", "b", "c")
+    ]
+    following = entries.page(EntriesRequest(after=page.next_after), 10)
+    assert [one.address for one in following.entries] == ["bert@example.com", "carla@example.org", "dora@example.org"]
+    assert following.next_after is None

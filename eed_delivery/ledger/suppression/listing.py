@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.addresses import NotAnAddress, listed, shown
@@ -20,6 +20,8 @@ from eed_delivery.ledger.suppression import statements as sql
 from eed_delivery.pseudonyms import NO_PSEUDONYMS, Pseudonyms, is_pseudonym
 
 PAGE = 1000
+LOOKED_AT_ONCE = 10_000
+"""Entries that one statement reads where no index knows which of them match."""
 
 _Key = tuple[str, str]
 
@@ -70,6 +72,12 @@ class SuppressionFilter:
     expired: bool | None = None
     reason: str | None = None
     """A part of it."""
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether no index knows what matches, and every entry has to be read."""
+        filters = (self.domain, self.category, self.source, self.expired, self.reason)
+        return self.address is None and any(one is not None for one in filters)
 
 
 class SuppressionList:
@@ -211,15 +219,44 @@ class SuppressionList:
 
         `after` means only addresses beyond this one.
         """
-        beyond = eed_suppression.c.address > as_listed(after) if after else None
-        while rows := self._page(wanted, beyond, page):
-            yield from rows
-            beyond = _beyond(rows[-1])
+        at: str | None = after
+        while at is not None:
+            found, at = self.part(wanted, at, page)
+            yield from found
 
-    def _page(self, wanted: SuppressionFilter, beyond: ColumnElement[bool] | None, page: int) -> list[SuppressionEntry]:
-        statement = select(eed_suppression).order_by(eed_suppression.c.address, eed_suppression.c.category).limit(page)
-        if beyond is not None:
-            statement = statement.where(beyond)
+    def part(self, wanted: SuppressionFilter, after: str, page: int) -> tuple[list[SuppressionEntry], str | None]:
+        """About `page` entries beyond an address, of the next `LOOKED_AT_ONCE` ones of the list.
+
+        Also how far it has looked. None: to the end. The entries of one address are never in two parts.
+        """
+        end = self._address_at(after, LOOKED_AT_ONCE) if wanted.reads_all else None
+        columns = eed_suppression.c
+        which = [columns.address > as_listed(after)] if after else []
+        if end is not None:
+            which.append(columns.address <= end)
+        found = self._read(wanted, which, page + 1)
+        if len(found) <= page:
+            return found, end
+        last = found[-2].address
+        if found[-1].address != last:
+            return found[:-1], last
+        whole = [one for one in found if one.address != last]
+        whole += self._read(wanted, [columns.address == last])
+        follows = self._read(wanted, [*which, columns.address > last], 1)
+        return whole, last if follows else end
+
+    def _address_at(self, after: str, distance: int) -> str | None:
+        """The address that far behind another one. None if the list ends before."""
+        statement = select(eed_suppression.c.address).order_by(eed_suppression.c.address, eed_suppression.c.category)
+        if after:
+            statement = statement.where(eed_suppression.c.address > as_listed(after))
+        return self._database.run(lambda c: c.execute(statement.offset(distance).limit(1)).scalar())
+
+    def _read(
+        self, wanted: SuppressionFilter, which: Sequence[ColumnElement[bool]], limit: int | None = None
+    ) -> list[SuppressionEntry]:
+        statement = select(eed_suppression).order_by(eed_suppression.c.address, eed_suppression.c.category)
+        statement = statement.where(*which).limit(limit)
 
         def read(c: Connection) -> list[SuppressionEntry]:
             return [SuppressionEntry(**row._mapping) for row in c.execute(statement.where(*self._terms(wanted)))]
@@ -290,12 +327,6 @@ def _form(address: str) -> str:
         return listed(address)
     except NotAnAddress as error:
         raise NotPossible(f"{address!r} cannot be on the list: {error}") from error
-
-
-def _beyond(last: SuppressionEntry) -> ColumnElement[bool]:
-    """What comes after `last`. The first term is for the database, which reads the primary key from there on."""
-    columns = eed_suppression.c
-    return (columns.address >= last.address) & or_(columns.address > last.address, columns.category > last.category)
 
 
 def _longest(entries: Iterable[SuppressionEntry]) -> dict[_Key, SuppressionEntry]:

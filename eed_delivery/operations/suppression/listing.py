@@ -68,7 +68,8 @@ class EntriesRequest:
 
 @dataclass(frozen=True, slots=True)
 class EntriesPage:
-    """Entries as people read them. `next_after` is None on the last page."""
+    """Entries as people read them. `next_after` is None on the last page. Where no index knows which entries match, a
+    page may have fewer than were asked for, or none, and others may follow."""
 
     entries: tuple[SuppressionEntry, ...]
     next_after: str | None
@@ -175,19 +176,29 @@ class Suppression:
             yield replace(entry, address=shown(entry.address))
 
     def _found(self, request: EntriesRequest, page: int) -> Iterator[SuppressionEntry]:
-        filters = (request.address, request.domain, request.category, request.source, request.expired)
-        wanted = SuppressionFilter(*filters, reason=request.reason)
-        return self._entries.entries(wanted, request.after or "", page)
+        return self._entries.entries(_wanted(request), request.after or "", page)
 
     def page(self, request: EntriesRequest, limit: int) -> EntriesPage:
-        """About `limit` of them. The entries of one address are never on two pages."""
+        """About `limit` of them, of as many as are read at once. The entries of one address are never on two pages."""
+        self._record(request)
+        return self._page(request, limit)
+
+    def full_page(self, request: EntriesRequest, limit: int) -> EntriesPage:
+        """The same, and it reads on until the page is full or the list ends. For who can wait."""
         self._record(request)
         found: list[SuppressionEntry] = []
-        for entry in self._each(request, limit + 1):
-            if len(found) >= limit and entry.address != found[-1].address:
-                return EntriesPage(tuple(found), found[-1].address)
-            found.append(entry)
-        return EntriesPage(tuple(found), None)
+        after = request.after
+        while True:
+            page = self._page(replace(request, after=after), limit - len(found))
+            found += page.entries
+            after = page.next_after
+            if after is None or len(found) >= limit:
+                return EntriesPage(tuple(found), after)
+
+    def _page(self, request: EntriesRequest, limit: int) -> EntriesPage:
+        entries, end = self._entries.part(_wanted(request), request.after or "", limit)
+        readable = tuple(replace(entry, address=shown(entry.address)) for entry in entries)
+        return EntriesPage(readable, None if end is None else shown(end))
 
     def add(self, request: SuppressRequest) -> tuple[SuppressedAddress, ...]:
         """Put addresses on the list. An entry that is there is prolonged, never shortened. Raises `EntryPast`."""
@@ -241,6 +252,11 @@ class Suppression:
         spares = {COMPLAINT} if self._second.wants(SecondPersonRule.UNSUPPRESS_COMPLAINTS) else ()
         gone = self._entries.remove(address, request.category, request.reason, request.evidence, spares=spares)
         return RemovedAddress(address, gone, tuple(self._entries.of(address)))
+
+
+def _wanted(request: EntriesRequest) -> SuppressionFilter:
+    filters = (request.address, request.domain, request.category, request.source, request.expired)
+    return SuppressionFilter(*filters, reason=request.reason)
 
 
 def evidence_needed() -> EvidenceNeeded:
