@@ -46,7 +46,7 @@ def resource_names(folder: Path) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class State:
-    """What was made: each resource's values by its address."""
+    """What was made: each resource's values by its address, and each output as `output.NAME`."""
 
     resources: dict[str, dict[str, Any]]
 
@@ -106,7 +106,8 @@ class Terraform:
         (self.root / folder / "test.auto.tfvars.json").write_text(json.dumps(variables))
         self.run(folder, "apply", "-no-color", "-auto-approve", "-input=false")
         shown = json.loads(self.run(folder, "show", "-json").stdout)
-        return State({one["address"]: one["values"] for one in _resources(shown["values"]["root_module"])})
+        outputs = {f"output.{name}": one for name, one in shown["values"].get("outputs", {}).items()}
+        return State({one["address"]: one["values"] for one in _resources(shown["values"]["root_module"])} | outputs)
 
 
 def _resources(module: dict[str, Any]) -> list[dict[str, Any]]:

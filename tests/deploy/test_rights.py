@@ -9,19 +9,25 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from eed_delivery.access.rights import OperatorRole
+from eed_delivery.app.api_function import api_parts
 from eed_delivery.app.operations import Operations
 from eed_delivery.app.sending_function import sending_parts
+from eed_delivery.aws_lambda.api_sandbox import ApiSandbox
 from eed_delivery.aws_lambda.sandbox import SendingSandbox
 from eed_delivery.cli import cli
 from eed_delivery.config.archive import NO_ARCHIVE
 from eed_delivery.config.load import load
+from eed_delivery.operations.access import NewTokenRequest
 from eed_delivery.operations.actor import Actor
 from tests.deploy.account import ACCOUNT, REGION
 from tests.deploy.aws_recorder import AwsRecorder
 from tests.deploy.policies import allowed
 from tests.deploy.terraform import Terraform
-from tests.event_source import EventSource
+from tests.event_source import EventSource, TimeLeft
+from tests.gateway import version_2
 from tests.integration.conftest import NewStack
+from tests.operators_site import SECRET
 from tests.servers.ministack import MiniStack
 from tests.servers.ses_stub import Refuse, SesStub
 from tests.stack import Stack
@@ -35,9 +41,18 @@ NOT_BY_A_CALL = {
     "sns:Publish": "each role alerts about its own lines",
 }
 """Allowed and not seen, and why."""
+JOB = {
+    "name": "Terms",
+    "sender": "bank@example.com",
+    "subject": "Your terms",
+    "text": "See the file.",
+    "attachments": ["s3://statements/terms.pdf"],
+}
 TERMS = {"location": "s3://statements/terms.pdf"}
 NOT_SEEN = {
     ("s3:ListBucket", "statements"),  # no call needs it: without it a missing file looks like a forbidden one
+    ("s3:ListBucket", "uploads"),  # the same
+    ("s3:GetObjectVersion", "uploads"),  # GetObject with a version
     ("s3:GetObject", "copies"),  # HeadObject, only where a copy is there already
 }
 
@@ -60,8 +75,10 @@ def test_each_role_may_do_what_it_does_and_no_more(
         work(stack, ses, ministack, recorder)
         invoke(stack, ses)
         ask(stack)
+        for role in ("operators", "api"):
+            submit(stack, role)
         check(stack)
-        roles = (*SERVICES, "operators", "function", "check")
+        roles = (*SERVICES, "operators", "api", "function", "check")
         calls = {role: frozenset(recorder.actions[role] | of_ses.actions[role]) for role in roles}
     policies = {role: allowed_by_name(policy) for role, policy in rights(terraform, stack).items()}
     # Lambda's poller receives and deletes by the function's role.
@@ -69,7 +86,7 @@ def test_each_role_may_do_what_it_does_and_no_more(
     calls["function"] |= policies["poller"]
     policies["worker"] |= policies["archive"]  # it runs beside the workers
     problems = []
-    for role in (*SERVICES, "operators", "function"):
+    for role in (*SERVICES, "operators", "api", "function"):
         lacking = calls[role] - policies[role]
         problems += [f"{role} calls {action} on {on}, and may not" for action, on in sorted(lacking)]
         unused = policies[role] - calls[role] - calls["check"] - NOT_SEEN
@@ -82,8 +99,9 @@ def installation(
     new_stack: NewStack, ministack: MiniStack, recorder: AwsRecorder, of_ses: AwsRecorder, spool: Path
 ) -> Stack:
     s3 = ministack.client("s3")
-    for bucket in ("statements", "copies"):
+    for bucket in ("statements", "copies", "uploads"):
         s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket="uploads", Key="in/customers.csv", Body=b"email\ne@example.com\n")
     s3.put_object(Bucket="statements", Key="terms.pdf", Body=b"%PDF-1.4 terms")
     events = ministack.client("sqs").create_queue(QueueName="rights-events")["QueueUrl"]
     topic = ministack.client("sns").create_topic(Name="rights-alerts")["TopicArn"]
@@ -101,6 +119,7 @@ def installation(
         "alerts.sns_endpoint_url": recorder.url,
         "alerts.audience": {"devops": {"sns": [topic]}},
         "alerts.fact": [{"name": "letters", "fact": "dead_letters", "at_least": 1, "audience": "devops"}],
+        "operators.submit_s3": ["s3://uploads/in"],
         "metrics.cloudwatch": "api",
         "metrics.cloudwatch_endpoint_url": recorder.url,
     }
@@ -156,6 +175,22 @@ def ask(stack: Stack) -> None:
     operations.previewing.preview("100001")
 
 
+def submit(stack: Stack, role: str) -> None:
+    """A job whose recipients are in S3, looked at and registered by the API. On a host it makes the same calls."""
+    environ = {**stack.environ, "AWS_ACCESS_KEY_ID": role, "EED_OPERATORS__SECRET": SECRET}
+    parts = api_parts(load(stack.config, environ))
+    token = Operations(stack.settings, Actor("root", "cli"), stack.world.database).tokens.add(
+        NewTokenRequest(role, OperatorRole.OPERATOR, 3600)
+    )
+    headers = {"Authorization": f"Bearer {token.secret}", "Content-Type": "application/json", "Idempotency-Key": role}
+    body = json.dumps({**JOB, "recipients": {"s3": "s3://uploads/in/customers.csv"}}).encode()
+    for query in ("dry_run=true", ""):
+        event = version_2("POST", "/api/v1/jobs", body, headers, query=query)
+        answer = ApiSandbox(parts).answer(event, TimeLeft(30))
+        assert answer["statusCode"] == (200 if query else 201), answer
+    parts.database.close()
+
+
 def check(stack: Stack) -> None:
     """`eed-delivery check` on a host looks at all queues, whatever the host's role is."""
     environ = {**stack.environ, "AWS_ACCESS_KEY_ID": "check"}
@@ -191,6 +226,7 @@ def rights(terraform: Terraform, stack: Stack) -> dict[str, str]:
         "ses_identity_arns": ["*"],
         "attachments": {"statements": ""},
         "archive": {"copies": "emails/"},
+        "submissions": {"uploads": "in/"},
         "alert_topic_arns": [arn("sns", "rights-alerts")],
         "metrics_namespace": "eed-delivery",
         "kms_key_arns": ["arn:aws:kms:eu-central-1:123456789012:key/a"],

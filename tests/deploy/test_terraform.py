@@ -19,10 +19,12 @@ from eed_delivery.config.environment import CREDENTIALS
 from eed_delivery.config.lambda_checks import lambda_clashes
 from eed_delivery.config.load import load
 from eed_delivery.operations.figures import FIGURES
-from tests.deploy.examples import CONFIGURATION, CRITICAL, EXAMPLES, KEY, PASSWORD, RULES, WARNING, variables
+from tests.deploy.examples import CALLER, CONFIGURATION, CRITICAL, EXAMPLES, KEY, PASSWORD, RULES, WARNING, variables
 from tests.deploy.filter_patterns import matches
 from tests.deploy.policies import allowed, listed, statements
 from tests.deploy.terraform import SOURCES, State, Terraform, program
+from tests.integration.test_api_rights import WANTED
+from tests.operators_site import SECRET
 
 ROOT = SOURCES.parents[1]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
@@ -35,6 +37,12 @@ OF_FILE = {
     "AWS_SECRET_ACCESS_KEY": "b",
 }
 """What the file in the image, and Lambda, add to the variables of Terraform."""
+PLACE = re.compile(r"<(?:path:)?\w+>")
+LOGGED = {
+    *("requestTime", "identity.userArn", "error.message", "integrationErrorMessage", "responseLatency", "requestId"),
+    *("responseLength", "routeKey", "identity.sourceIp", "status"),
+}
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html"""
 ON_ALL_RESOURCES = {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "ses:GetAccount"}
 """Actions that IAM cannot limit to a resource."""
 
@@ -108,8 +116,55 @@ def test_each_function_runs_its_handler_with_settings_that_exist(states: dict[st
         assert settings["EED_QUEUE__URL"].endswith("/eed-delivery")
         assert settings["EED_QUEUE__DEAD_LETTER_URL"].endswith("/eed-delivery-dead")
         assert settings["EED_DATABASE__PASSWORD"] == f"aws-secret:{PASSWORD}:password::"
-        assert list(lambda_clashes(load(None, {**settings, "EED_DATABASE__PASSWORD": "secret", **OF_FILE}))) == []
-        assert settings["EED_AWS_LAMBDA__TIMEOUT_SECONDS"] == str(function["timeout"])
+        assert list(lambda_clashes(loaded(settings))) == []
+        timeout = settings.get("EED_AWS_LAMBDA__TIMEOUT_SECONDS")
+        assert timeout == (str(function["timeout"]) if module.endswith("sending") else None)
+
+
+def loaded(variables: dict[str, str]) -> Settings:
+    """The settings of a function, with what its secrets may be."""
+    secrets = {"EED_DATABASE__PASSWORD": "secret", "EED_OPERATORS__SECRET": SECRET}
+    return load(None, {**variables, **secrets, **OF_FILE})
+
+
+def test_the_api_has_its_callers_and_no_open_route(states: dict[str, State]) -> None:
+    state = states["lambda_only"]
+    function = state.one("module.api.module.function.aws_lambda_function.function")
+    ours = loaded(inner(function["environment"])["variables"]).operators
+    assert {arn: one.scopes for arn, one in ours.iam_callers.items()} == {CALLER: ("nudge", "submit")}
+    assert [str(place) for place in ours.submit_s3] == ["s3://bank-files/in/"]
+    routes = state.of("aws_apigatewayv2_route").values()
+    known = {f"{method} {PLACE.sub('{key}', rule)}" for method, rule in WANTED}
+    named = {re.sub(r"\{[^}]*\}", "{key}", one["route_key"]) for one in routes}
+    assert named <= known, "each is one of the API"
+    assert {one["authorization_type"] for one in routes} == {"AWS_IAM"}
+    integration = state.one("module.api.aws_apigatewayv2_integration.function")
+    assert (integration["payload_format_version"], integration["integration_uri"]) == ("2.0", function["invoke_arn"])
+    assert integration["timeout_milliseconds"] > 1000 * function["timeout"]
+    stage = state.one("module.api.aws_apigatewayv2_stage.default")
+    assert inner(stage["default_route_settings"])["throttling_rate_limit"] > 0
+    permission = state.one("module.api.aws_lambda_permission.api")
+    api = state.one("module.api.aws_apigatewayv2_api.api")
+    assert permission["principal"] == "apigateway.amazonaws.com"
+    assert permission["source_arn"] == f"{api['execution_arn']}/*/*"
+
+
+def test_the_log_of_requests_has_nothing_of_a_customer(states: dict[str, State]) -> None:
+    """A path has keys, and a query may have more."""
+    settings = inner(states["lambda_only"].one("module.api.aws_apigatewayv2_stage.default")["access_log_settings"])
+    logged = set(json.loads(settings["format"]).values())
+    assert logged == {f"$context.{name}" for name in LOGGED}
+
+
+def test_a_callers_policy_names_the_routes(states: dict[str, State]) -> None:
+    state = states["lambda_only"]
+    arn = state.one("module.api.aws_apigatewayv2_api.api")["execution_arn"]
+    keys = {one["route_key"] for one in state.of("aws_apigatewayv2_route").values()}
+    assert "POST /api/v1/jobs/{key}/nudge" in keys
+    granted = allowed([state.one("output.api_caller_policy")["value"]])
+    assert len(granted) == len(keys)
+    assert ("execute-api:Invoke", f"{arn}/*/POST/api/v1/jobs/*/nudge") in granted
+    assert ("execute-api:Invoke", f"{arn}/*/POST/api/v1/jobs") in granted
 
 
 @EVERYWHERE
@@ -145,13 +200,14 @@ def test_each_part_has_a_role_of_its_own_for_one_service(states: dict[str, State
 def test_a_secret_is_read_by_those_that_need_it_and_by_no_other(states: dict[str, State]) -> None:
     state = states["lambda_only"]
     (_, container, *_) = json.loads(state.one("module.fargate.aws_ecs_task_definition.task")["container_definitions"])
-    assert container["secrets"] == [{"name": "EED_DATABASE__PASSWORD", "valueFrom": f"{PASSWORD}:password::"}]
+    assert {"name": "EED_DATABASE__PASSWORD", "valueFrom": f"{PASSWORD}:password::"} in container["secrets"]
     readers = {
         where.partition(".aws_iam")[0]: policy["name"]
         for where, policy in state.of("aws_iam_role_policy").items()
         if ("secretsmanager:GetSecretValue", PASSWORD) in allowed([policy["policy"]])
     }
-    assert readers == {"module.sending_function.module.function": "secrets", "module.fargate": "start"}
+    functions = {f"module.{name}.module.function": "secrets" for name in ("sending_function", "api")}
+    assert readers == {**functions, "module.fargate": "start"}
 
 
 def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
@@ -336,7 +392,7 @@ def test_the_queues_cannot_be_destroyed(terraform: Terraform) -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["sending_function", "observability", "hosts", "fargate"])
+@pytest.mark.parametrize("module", ["sending_function", "api", "observability", "hosts", "fargate"])
 def test_what_a_module_refuses(terraform: Terraform, module: str) -> None:
     terraform.init(module)
     done = terraform.run(module, "test", "-no-color", check=False)

@@ -22,3 +22,8 @@ output "made_roles" {
   description = "Names of the roles that are made here. []: the role was there already."
   value       = aws_iam_role.function[*].name
 }
+
+output "invoke_arn" {
+  description = "What API Gateway invokes."
+  value       = aws_lambda_function.function.invoke_arn
+}

@@ -4,6 +4,8 @@ data "aws_caller_identity" "here" {}
 data "aws_partition" "here" {}
 
 locals {
+  # Without files it calls nothing, and there is no policy of it.
+  api_reads_s3          = length(merge(var.attachments, var.submissions)) > 0 || var.kms_key_arn != null
   configuration_set_arn = "arn:${data.aws_partition.here.partition}:ses:${var.region}:${data.aws_caller_identity.here.account_id}:configuration-set/${var.configuration_set_name}"
   # A function reads a secret at its start, by the ARN in a variable. Fargate puts the value into the variable.
   of_functions = merge(local.environment, { EED_AWS__CREDENTIALS = "environment" }, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
@@ -45,6 +47,7 @@ module "rights" {
   ses_identity_arns     = [var.ses_identity_arn]
   configuration_set_arn = local.configuration_set_arn
   attachments           = var.attachments
+  submissions           = var.submissions
   secret_arns           = local.secret_arns
   kms_key_arns          = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 }
@@ -71,6 +74,21 @@ module "sending_function" {
   kms_key_arn                      = var.kms_key_arn
   subnet_ids                       = var.subnet_ids
   security_group_ids               = [module.network.security_group_id]
+}
+
+# The delivery server nudges and submits here.
+module "api" {
+  source = "../../api"
+
+  image_uri = var.image_uri
+  environment = merge(local.of_functions, {
+    EED_OPERATORS__IAM_CALLERS = jsonencode(var.api_callers)
+    EED_OPERATORS__SUBMIT_S3   = jsonencode([for bucket, prefix in var.submissions : "s3://${bucket}/${prefix}"])
+  })
+  policies           = merge(local.api_reads_s3 ? { api = module.rights.policies["api"] } : {}, local.secrets)
+  kms_key_arn        = var.kms_key_arn
+  subnet_ids         = var.subnet_ids
+  security_group_ids = [module.network.security_group_id]
 }
 
 # Publisher, sweeper and the reader of SES's events, each in its container.
@@ -104,6 +122,7 @@ module "observability" {
 
   functions = {
     (module.sending_function.function_name) = { timeout_seconds = module.sending_function.timeout_seconds, max_concurrency = module.sending_function.max_concurrency }
+    (module.api.function_name)              = { timeout_seconds = module.api.timeout_seconds, max_concurrency = module.api.max_concurrency }
   }
-  other_log_groups = [module.sending_function.log_group_name, module.fargate.log_group_name]
+  other_log_groups = [module.sending_function.log_group_name, module.api.log_group_name, module.fargate.log_group_name]
 }

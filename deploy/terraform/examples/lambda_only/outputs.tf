@@ -12,3 +12,13 @@ output "events_queue_url" {
   description = "tracking.events_queue_url of the configuration."
   value       = module.ses_events.queue_url
 }
+
+output "api_url" {
+  description = "Where the delivery server nudges and submits."
+  value       = module.api.url
+}
+
+output "api_caller_policy" {
+  description = "What the delivery server's role needs to call it."
+  value       = module.api.caller_policy
+}

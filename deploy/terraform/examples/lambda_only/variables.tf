@@ -45,6 +45,18 @@ variable "attachments" {
   default     = {}
 }
 
+variable "api_callers" {
+  description = "IAM roles and users that may ask the API, by their ARN: role and scopes, as in operators.iam_callers."
+  type        = map(object({ role = string, scopes = optional(list(string), []) }))
+  default     = {}
+}
+
+variable "submissions" {
+  description = "Buckets and prefixes that files of recipients may come from, such as { files = \"in/\" }."
+  type        = map(string)
+  default     = {}
+}
+
 variable "warning_topic_arns" {
   description = "SNS topics of warnings."
   type        = list(string)
@@ -84,7 +96,7 @@ variable "environment" {
 }
 
 variable "secret_variables" {
-  description = "EED_ variables of functions and tasks whose values are secrets, with the ARN of each. ARN:KEY:: is a key of its JSON."
+  description = "EED_ variables of functions and tasks whose values are secrets, with the ARN of each. ARN:KEY:: is a key of its JSON. The API needs EED_OPERATORS__SECRET."
   type        = map(string)
 }
 
