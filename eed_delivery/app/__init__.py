@@ -3,6 +3,7 @@
 - `parts`      makes each part of the service from the settings
 - `database`   the database as the settings name it, for a command that needs no more
 - `operations` what an operator can ask and decide, each subject when it is first needed
+- `operation_parts` what operations stand on, then `service_operations`, `job_operations` and `long_act_operations`
 - `alerts`     the parts of alerts
 - `archiving`  the parts of the channels' archives
 - `aws_clients` clients of AWS's services

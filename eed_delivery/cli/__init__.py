@@ -58,6 +58,7 @@ What commands share:
 - `failures`  expected errors as messages and exit codes
 - `output`    tables at a terminal, plain text elsewhere, JSON for scripts
 - `layout`    tables within a width
+- `lists`     a list for people, or as JSON
 - `watching`  `job --watch`
 - `waiting`   jobs before their time, as `jobs` and `job` show them
 - `streams`   standard streams that the caller has closed

@@ -1,11 +1,11 @@
 """`user` and `token`: who may use the pages and the API."""
 
 import sys
-from collections.abc import Sequence
 
 import click
 
 from eed_delivery.cli import options
+from eed_delivery.cli.lists import show_list
 from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
@@ -76,22 +76,13 @@ def list_users(session: Session, as_json: bool) -> None:
     Example:
       eed-delivery user list
     """
-    found = session.operations.users.all()
-    if as_json:
-        session.screen.json_array(map(record, found))
-        return
     columns = ("user", "role", "rights", "added by", "added", "revoked")
-    session.screen.table(columns, [_user_row(one) for one in found], spare=("added by", "added"))
-    _say_none(session, found)
+    found = session.operations.users.all()
+    show_list(session, found, columns, _user_row, as_json=as_json, spare=("added by", "added"))
 
 
 def _user_row(one: StoredUser) -> tuple[object, ...]:
     return (one.name, one.role, " ".join(one.rights), one.made_by, one.made_at, one.revoked_at)
-
-
-def _say_none(session: Session, found: Sequence[object]) -> None:
-    if not found:
-        session.screen.line("there are none")
 
 
 @user.command("revoke")
@@ -154,13 +145,9 @@ def list_tokens(session: Session, as_json: bool) -> None:
     Example:
       eed-delivery token list
     """
-    found = session.operations.tokens.all()
-    if as_json:
-        session.screen.json_array(map(record, found))
-        return
     columns = ("token", "role", "scopes", "added by", "expires", "last used", "revoked")
-    session.screen.table(columns, [_token_row(one) for one in found], spare=("added by", "last used"))
-    _say_none(session, found)
+    found = session.operations.tokens.all()
+    show_list(session, found, columns, _token_row, as_json=as_json, spare=("added by", "last used"))
 
 
 def _token_row(one: StoredToken) -> tuple[object, ...]:

@@ -2,9 +2,10 @@
 
 import click
 
+from eed_delivery.cli.lists import show_list
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.operations.access import StoredSession
 
 
 @click.group()
@@ -23,15 +24,12 @@ def list_sessions(here: Session, as_json: bool) -> None:
     Example:
       eed-delivery session list
     """
-    found = here.operations.sessions.all()
-    if as_json:
-        here.screen.json_array(map(record, found))
-        return
     columns = ("session", "user", "since", "last request", "ends")
-    rows = [(one.id, one.user, one.made_at, one.seen_at, one.ends_at) for one in found]
-    here.screen.table(columns, rows, spare=("since",))
-    if not found:
-        here.screen.line("there are none")
+    show_list(here, here.operations.sessions.all(), columns, _row, as_json=as_json, spare=("since",))
+
+
+def _row(one: StoredSession) -> tuple[object, ...]:
+    return (one.id, one.user, one.made_at, one.seen_at, one.ends_at)
 
 
 @session.command("revoke")

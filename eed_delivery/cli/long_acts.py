@@ -3,6 +3,7 @@
 import click
 
 from eed_delivery.cli import values
+from eed_delivery.cli.lists import show_list
 from eed_delivery.cli.options import takes_alone, takes_config, takes_json
 from eed_delivery.cli.output import record
 from eed_delivery.cli.registering import is_submission, registered_by
@@ -35,12 +36,7 @@ def list_operations(session: Session, unfinished: bool, limit: int, as_json: boo
       eed-delivery operations list --unfinished
     """
     acts = session.operations.long_acts.page(limit, unfinished=unfinished).acts
-    if as_json:
-        session.screen.json_array(map(_plain, acts))
-        return
-    session.screen.table(COLUMNS, [_row(act) for act in acts], prose=("reason",), spare=("begun", "who"))
-    if not acts:
-        session.screen.line("there are none")
+    show_list(session, acts, COLUMNS, _row, as_json=as_json, plain=_plain, prose=("reason",), spare=("begun", "who"))
 
 
 def _row(act: LongAct) -> tuple[object, ...]:
@@ -152,13 +148,13 @@ def list_approvals(session: Session, waiting: bool, as_json: bool) -> None:
       eed-delivery approvals list --waiting
     """
     found = session.operations.approvals.page(ROWS, waiting=waiting)
-    if as_json:
-        session.screen.json_array({**record(one.approval), "act": _plain(one.act)} for one in found)
-        return
     columns = ("operation", "kind", "state", "total", "asked by", "until", "decided by", "reason")
-    session.screen.table(columns, [_asked(one) for one in found], prose=("reason",), spare=("decided by", "total"))
-    if not found:
-        session.screen.line("there are none")
+    spare = ("decided by", "total")
+    show_list(session, found, columns, _asked, as_json=as_json, plain=_view, prose=("reason",), spare=spare)
+
+
+def _view(one: ApprovalView) -> dict[str, object]:
+    return {**record(one.approval), "act": _plain(one.act)}
 
 
 def _asked(view: ApprovalView) -> tuple[object, ...]:

@@ -3,8 +3,8 @@
 import click
 
 from eed_delivery.cli import options, values
+from eed_delivery.cli.lists import show_list
 from eed_delivery.cli.options import takes_config, takes_json
-from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
 
 
@@ -26,13 +26,8 @@ def list_submissions(session: Session, as_json: bool) -> None:
     Example:
       eed-delivery submission list
     """
-    found = session.operations.incomplete_jobs.all()
-    if as_json:
-        session.screen.json_array(map(record, found))
-        return
-    session.screen.table(("key", "name", "operation"), [(one.key, one.name, one.operation) for one in found])
-    if not found:
-        session.screen.line("there are none")
+    found, columns = session.operations.incomplete_jobs.all(), ("key", "name", "operation")
+    show_list(session, found, columns, lambda one: (one.key, one.name, one.operation), as_json=as_json)
 
 
 @submission.command()

@@ -9,6 +9,7 @@ What they have in common:
 - `shown`          how words, times, numbers and states look
 - `asking`         what a page's address asks for
 - `acting`         confirmation pages, and what follows
+- `decisions`      acts on one thing, as a table
 - `ends`           when something ends by itself
 - `problem_pages`  errors as pages
 

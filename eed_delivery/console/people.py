@@ -1,12 +1,13 @@
 """Who may use the pages and the API: users, tokens and sessions, added and revoked."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from flask import Response
 
 from eed_delivery.access.rights import granted, scoped
 from eed_delivery.access.secrets import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from eed_delivery.console.acting import ActDone, Confirmation, FormField, confirmed
+from eed_delivery.console.decisions import PageDecision, add_decisions
 from eed_delivery.console.ends import LATER, NEVER, end_field, seconds_until_end
 from eed_delivery.console.rendering import page
 from eed_delivery.console.routes import BOTH, PageRoutes
@@ -37,7 +38,7 @@ def add(routes: PageRoutes) -> None:
     """The routes of this subject."""
     _add_users(routes)
     _add_tokens(routes)
-    _add_sessions(routes)
+    add_decisions(routes, SECTION, _REVOCATIONS)
 
 
 def _boxes(prefix: str, rights: Collection[Right], words: Mapping[Right, str]) -> list[FormField]:
@@ -74,22 +75,6 @@ def _add_users(routes: PageRoutes) -> None:
         fields = (NAME, ROLE, *_boxes("right", EXTRA_RIGHTS, WORDS), PASSWORD, AGAIN)
         return confirmed(lambda: Confirmation("Add a user", what, "Add", SETTINGS, fields), act)
 
-    @routes.page(
-        "/settings/users/<path:name>/revoke",
-        Right.ADMIN,
-        section=SECTION,
-        command="user revoke {name}",
-        call="DELETE /api/v1/users/{name}",
-        methods=BOTH,
-    )
-    def revoke_user(name: str) -> Response:
-        def act(_: Mapping[str, str]) -> ActDone:
-            operations_now().users.revoke(name)
-            return ActDone(f"User {name} is revoked.", SETTINGS.path)
-
-        what = ("All their sessions end at once. Who has logged in by a proxy is not touched.",)
-        return confirmed(lambda: Confirmation(f"Revoke user {name}?", what, "Revoke", SETTINGS, ()), act)
-
 
 def _add_tokens(routes: PageRoutes) -> None:
     @routes.page(
@@ -116,36 +101,57 @@ def _add_tokens(routes: PageRoutes) -> None:
         answer = confirmed(lambda: Confirmation("Add an API token", what, "Add", SETTINGS, fields), act)
         return page("token_added.html", title="The new API token", crumbs=(SETTINGS,), made=made[0]) if made else answer
 
-    @routes.page(
+
+def _revoke_user(name: str, _: Mapping[str, str]) -> str:
+    operations_now().users.revoke(name)
+    return f"User {name} is revoked."
+
+
+def _revoke_token(name: str, _: Mapping[str, str]) -> str:
+    operations_now().tokens.revoke(name)
+    return f"Token {name} is revoked."
+
+
+def _revoke_session(session: str, _: Mapping[str, str]) -> str:
+    operations_now().sessions.revoke(session)
+    return f"Session {session} is ended."
+
+
+def _asking(title: str, what: str, button: str) -> Callable[[str], Confirmation]:
+    return lambda which: Confirmation(title.format(which), (what,), button, SETTINGS, ())
+
+
+_REVOCATIONS = (
+    PageDecision(
+        "revoke_user",
+        "/settings/users/<path:name>/revoke",
+        Right.ADMIN,
+        "user revoke {name}",
+        "DELETE /api/v1/users/{name}",
+        _asking(
+            "Revoke user {}?", "All their sessions end at once. Who has logged in by a proxy is not touched.", "Revoke"
+        ),
+        _revoke_user,
+        SETTINGS,
+    ),
+    PageDecision(
+        "revoke_token",
         "/settings/tokens/<path:name>/revoke",
         Right.ADMIN,
-        section=SECTION,
-        command="token revoke {name}",
-        call="DELETE /api/v1/tokens/{name}",
-        methods=BOTH,
-    )
-    def revoke_token(name: str) -> Response:
-        def act(_: Mapping[str, str]) -> ActDone:
-            operations_now().tokens.revoke(name)
-            return ActDone(f"Token {name} is revoked.", SETTINGS.path)
-
-        what = ("Its next request is refused.",)
-        return confirmed(lambda: Confirmation(f"Revoke token {name}?", what, "Revoke", SETTINGS, ()), act)
-
-
-def _add_sessions(routes: PageRoutes) -> None:
-    @routes.page(
+        "token revoke {name}",
+        "DELETE /api/v1/tokens/{name}",
+        _asking("Revoke token {}?", "Its next request is refused.", "Revoke"),
+        _revoke_token,
+        SETTINGS,
+    ),
+    PageDecision(
+        "revoke_session",
         "/settings/sessions/<session>/revoke",
         Right.ADMIN,
-        section=SECTION,
-        command="session revoke {session}",
-        call="DELETE /api/v1/sessions/{session}",
-        methods=BOTH,
-    )
-    def revoke_session(session: str) -> Response:
-        def act(_: Mapping[str, str]) -> ActDone:
-            operations_now().sessions.revoke(session)
-            return ActDone(f"Session {session} is ended.", SETTINGS.path)
-
-        what = ("They can log in again. To end all of a user's access, revoke the user.",)
-        return confirmed(lambda: Confirmation(f"End session {session}?", what, "End it", SETTINGS, ()), act)
+        "session revoke {session}",
+        "DELETE /api/v1/sessions/{session}",
+        _asking("End session {}?", "They can log in again. To end all of a user's access, revoke the user.", "End it"),
+        _revoke_session,
+        SETTINGS,
+    ),
+)

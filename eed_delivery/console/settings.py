@@ -7,6 +7,7 @@ from flask import Response
 
 from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import REASON, ActDone, Confirmation, FormField, confirmed
+from eed_delivery.console.decisions import PageDecision, add_decisions
 from eed_delivery.console.ends import end_field, seconds_until_end
 from eed_delivery.console.rendering import Crumb, page
 from eed_delivery.console.routes import BOTH, PageRoutes
@@ -36,6 +37,7 @@ def add(routes: PageRoutes) -> None:
     _add_settings(routes)
     _add_pace(routes)
     _add_holds(routes)
+    add_decisions(routes, SECTION, _RELEASES)
 
 
 def _add_settings(routes: PageRoutes) -> None:
@@ -121,23 +123,27 @@ def _add_holds(routes: PageRoutes) -> None:
         proof = operations_now().holds.view(hold_id)
         return page("hold.html", title=f"Hold {hold_id}", crumbs=(SETTINGS,), proof=proof, called=called)
 
-    @routes.page(
-        "/holds/<int:hold_id>/release",
-        Right.OPERATE,
-        section=SECTION,
-        command="hold release {hold_id}",
-        call="DELETE /api/v1/holds/{hold_id}",
-        methods=BOTH,
-    )
-    def release_hold(hold_id: int) -> Response:
-        def act(_: Mapping[str, str]) -> ActDone:
-            released = operations_now().holds.release(hold_id)
-            return ActDone(f"The hold of {called(released.target)} is ended.", SETTINGS.path)
 
-        return confirmed(lambda: _asking_release(hold_id), act)
-
-
-def _asking_release(hold_id: int) -> Confirmation:
-    hold = operations_now().holds.view(hold_id).hold
+def _asking_release(hold_id: str) -> Confirmation:
+    hold = operations_now().holds.view(int(hold_id)).hold
     what = (f"{hold.who} holds it: {hold.reason}", "Its emails leave again.")
     return Confirmation(f"End the hold of {called(hold.target)}?", what, "Release it", SETTINGS, ())
+
+
+def _release(hold_id: str, _: Mapping[str, str]) -> str:
+    released = operations_now().holds.release(int(hold_id))
+    return f"The hold of {called(released.target)} is ended."
+
+
+_RELEASES = (
+    PageDecision(
+        "release_hold",
+        "/holds/<int:hold_id>/release",
+        Right.OPERATE,
+        "hold release {hold_id}",
+        "DELETE /api/v1/holds/{hold_id}",
+        _asking_release,
+        _release,
+        SETTINGS,
+    ),
+)

@@ -6,6 +6,7 @@ from flask import Response
 
 from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import REASON, ActDone, Confirmation, FormField, confirmed
+from eed_delivery.console.decisions import PageDecision, add_decisions
 from eed_delivery.console.ends import SOON, end_field, seconds_until_end
 from eed_delivery.console.one_job import JOBS, job_crumb, job_path
 from eed_delivery.console.routes import BOTH, PageRoutes
@@ -36,7 +37,7 @@ _WHAT = ("Its emails leave from now on, whatever its send windows say.", "The ov
 def add(routes: PageRoutes) -> None:
     """The routes of this subject."""
     _add_overrides(routes)
-    _add_end(routes)
+    add_decisions(routes, SECTION, _ENDS)
 
 
 def _add_overrides(routes: PageRoutes) -> None:
@@ -83,25 +84,27 @@ def _override(target: WindowTarget, given: Mapping[str, str]) -> StoredOverride:
     return operations_now().windows.override(OverrideRequest(target, given["reason"], lasts))
 
 
-def _add_end(routes: PageRoutes) -> None:
-    @routes.page(
-        "/windows/<int:override_id>/end",
-        Right.ADMIN,
-        section=SECTION,
-        command="window end --reason WHY",
-        call="PUT /api/v1/windows",
-        methods=BOTH,
-    )
-    def end_override(override_id: int) -> Response:
-        def act(given: Mapping[str, str]) -> ActDone:
-            target = operations_now().windows.numbered(override_id).target
-            operations_now().windows.end(EndRequest(target, given["reason"]))
-            return ActDone(f"The override of {called_window(target)} is ended.", SETTINGS.path)
-
-        return confirmed(lambda: _asking_end(override_id), act)
-
-
-def _asking_end(override_id: int) -> Confirmation:
-    found = operations_now().windows.numbered(override_id)
+def _asking_end(override_id: str) -> Confirmation:
+    found = operations_now().windows.numbered(int(override_id))
     what = (f"{found.who} has opened it: {found.reason}", "Send windows count again from the next wire grant on.")
     return Confirmation(f"End the override of {called_window(found.target)}?", what, "End it", SETTINGS)
+
+
+def _end(override_id: str, given: Mapping[str, str]) -> str:
+    target = operations_now().windows.numbered(int(override_id)).target
+    operations_now().windows.end(EndRequest(target, given["reason"]))
+    return f"The override of {called_window(target)} is ended."
+
+
+_ENDS = (
+    PageDecision(
+        "end_override",
+        "/windows/<int:override_id>/end",
+        Right.ADMIN,
+        "window end --reason WHY",
+        "PUT /api/v1/windows",
+        _asking_end,
+        _end,
+        SETTINGS,
+    ),
+)

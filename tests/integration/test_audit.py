@@ -4,6 +4,7 @@ import csv
 import inspect
 import io
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from eed_delivery.app import operations as composition
 from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.app.operations import Operations
 from eed_delivery.cli.given import command_line
@@ -917,16 +917,18 @@ EXEMPT: Mapping[str, str] = {
 
 def operations_there_are() -> Iterator[str]:
     """Each public method of what `Operations` gives, as `room.method`."""
-    for name, part in vars(Operations).items():
-        if name.startswith("_") or not hasattr(part, "func"):
-            continue
-        hints = get_type_hints(part.func, vars(composition) | _typed(part.func))
-        for method, _ in inspect.getmembers(hints["return"], inspect.isfunction):
-            if not method.startswith("_"):
-                yield f"{name}.{method}"
+    for owner in Operations.__mro__[:-1]:
+        composition = sys.modules[owner.__module__]
+        for name, part in vars(owner).items():
+            if name.startswith("_") or not hasattr(part, "func"):
+                continue
+            hints = get_type_hints(part.func, vars(composition) | _typed(part.func, composition))
+            for method, _ in inspect.getmembers(hints["return"], inspect.isfunction):
+                if not method.startswith("_"):
+                    yield f"{name}.{method}"
 
 
-def _typed(function: Any) -> dict[str, Any]:
+def _typed(function: Any, composition: Any) -> dict[str, Any]:
     """What the annotation names, which is imported for types alone."""
     import importlib
     import re
