@@ -1,6 +1,6 @@
 """Operations on jobs and emails."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ PATIENCE_SECONDS = 5.0
 """Seconds until a second look at a job that has just become ready, unless two polls of the publisher are longer."""
 
 if TYPE_CHECKING:
+    from eed_delivery.ledger.previewing import EmailContent
+    from eed_delivery.model import Files, Rendered
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.doubts.workbench import DoubtWorkbench
     from eed_delivery.operations.emails import EmailQueries
@@ -175,12 +177,19 @@ class JobOperations(ServiceOperations):
     @cached_property
     def previewing(self) -> "Previewing":
         """Show an email as its customer would get it."""
-        from eed_delivery.app.previews import renders
         from eed_delivery.ledger.previewing import PreviewLedger
         from eed_delivery.operations.previewing import Previewing
 
         contents = PreviewLedger(self._database, self._source)
-        return Previewing(self.keys, contents, self._audit, renders(self.settings))
+        return Previewing(self.keys, contents, self._audit, self._previews)
+
+    @cached_property
+    def _previews(self) -> "Callable[[EmailContent], Rendered | Files]":
+        """What renders emails for people. A process for it is kept where more than one person asks."""
+        from eed_delivery.app.previews import KEEP_SECONDS, renders
+
+        for_many = self._shared is not None and not self._in_function
+        return renders(self.settings, KEEP_SECONDS if for_many else 0.0)
 
     @cached_property
     def incomplete_jobs(self) -> "IncompleteJobs":

@@ -2,12 +2,18 @@
 
 import email
 import email.policy
+import os
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
-from eed_delivery.app.previews import without_our_links
+from eed_delivery.app.previews import renders, without_our_links
+from eed_delivery.ledger.previewing import PreviewLedger
+from eed_delivery.source import Source
 from tests.operators_site import Site
+from tests.waiting import until
 from tests.world import World
 
 WEB = """[operators]
@@ -78,3 +84,31 @@ def test_links_of_a_preview_are_signed_with_a_key_that_nobody_knows(site: Site) 
     one, other = (without_our_links(site.settings).web for _ in range(2))
     assert len({tuple(web.keys()) for web in (site.settings.web, one, other)}) == 3
     assert one.base_url == site.settings.web.base_url
+
+
+def render_processes() -> set[int]:
+    """Children of this process that render."""
+    of_us = psutil.Process().children()
+    return {child.pid for child in of_us if any("isolated_render" in word for word in child.cmdline())}
+
+
+def test_a_process_is_kept_for_the_next_email_and_renders_what_is_there_now(site: Site) -> None:
+    token = site.token("viewer", "view", "see_content", name="support")
+    before = render_processes()
+    assert "Dear C1000" in site.ask("GET", PREVIEW, token=token).text
+    (kept,) = render_processes() - before
+    site.world.execute("UPDATE delivery_job SET html_template = '<p>Good day {{ name }}</p>'")
+    assert "Good day C1000" in site.ask("GET", PREVIEW, token=token).text
+    assert render_processes() - before == {kept}
+    os.kill(kept, signal.SIGKILL)
+    assert "Good day C1000" in site.ask("GET", PREVIEW, token=token).text
+    assert kept not in render_processes()
+
+
+def test_a_kept_process_ends_after_its_time(site: Site) -> None:
+    before = render_processes()
+    render = renders(site.settings, keep_seconds=0.1)
+    content = PreviewLedger(site.world.database, Source(site.settings.source)).content(1000)
+    assert content is not None
+    render(content)
+    until(lambda: render_processes() <= before)
