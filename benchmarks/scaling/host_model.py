@@ -50,7 +50,8 @@ class Demand:
 @dataclass(frozen=True)
 class Plant:
     """What sends. `shares_cores`: hosts and servers have the same `cores`, as in the benchmark. Else each host has as
-    many of its own, and the database `database_cores`. `idle_cores` is what a host's other processes need anyway."""
+    many of its own, and the database `database_cores`. `idle_cores` is what a host's other processes need anyway.
+    `queue_ahead` is how many emails are published ahead of those that were sent. None: all of them, at once."""
 
     hosts: int
     processes: int
@@ -60,6 +61,7 @@ class Plant:
     shares_cores: bool = False
     idle_cores: float = 0.02
     rate: float | None = None
+    queue_ahead: int | None = None
 
 
 class _Commits:
@@ -167,7 +169,9 @@ class _Model:
 
     def publisher(self, own: simpy.Resource, emails: int) -> Process:
         """Its work for all emails, a hundred at a time, and ahead of the workers."""
-        for _ in range(emails // 100):
+        for published in range(0, emails, 100):
+            while self.plant.queue_ahead is not None and published > self.sent + self.plant.queue_ahead:
+                yield self.env.timeout(0.01)
             yield from self.use(own, self.demand.publisher * 100)
 
     def idler(self, own: simpy.Resource) -> Process:
