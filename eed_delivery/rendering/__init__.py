@@ -88,6 +88,7 @@ class Renderer:
     """Makes messages. `clock` gives the time of the Date header, which is in UTC. `sender_of`, if there is one, gives
     the envelope sender of an email (by id and generation), in ASCII. `links_of`, if there is one, gives what a job's
     emails hold that leads to us. With `stable`, each try of an email makes the same bytes, with the date of its job.
+    `seen`, if there is one, is shown the subject, HTML and text of each email before they are encoded.
 
     Raises ConfigError when a setting can't be used (message_id_domain, envelope_sender or list_unsubscribe).
     """
@@ -101,8 +102,10 @@ class Renderer:
         links_of: Callable[[Job], JobLinks] | None = None,
         message_id_of: Callable[[int, int, str], str] | None = None,
         stable: bool = False,
+        seen: Callable[[str, str | None, str | None], None] | None = None,
     ) -> None:
         self._stable = stable
+        self._seen = seen
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -151,16 +154,19 @@ class Renderer:
         variables, missing = variables_of(email), Missing(self._settings.missing == "fail")
         header = self._unsubscribe_links(compiled, email, variables)
         message_id = self._message_id_of(email.email_id, email.gen, self._domain)
+        subject = one_line(compiled.subject.render(variables, missing), "subject")
         fields = [
             *self._date_fields(compiled.job),
             compiled.from_field,
             _address_field("To", recipient),
             *compiled.reply_to_fields,
-            unstructured("Subject", one_line(compiled.subject.render(variables, missing), "subject")),
+            unstructured("Subject", subject),
             f"Message-ID: {message_id}\r\n".encode("ascii"),
             *(unsubscribe_fields(header) if header else ()),
         ]
         html, text = self._bodies(compiled, variables, missing)
+        if self._seen is not None:
+            self._seen(subject, html, text)
         if html is not None and compiled.links.tracked is not None:  # the text is made of the links as they were
             html = compiled.links.tracked(email.email_id, email.gen, html, links_in(header))
         content, rows = self._content(compiled, email, fields, html, text)
