@@ -520,10 +520,12 @@ class App:
         """What says that a process of a role lives, and as what."""
         return WorkerLedger(self.database(connections=1)), self._process(role)
 
-    def function_process(self, function: str, role: str) -> Process:
+    def function_process(
+        self, function: str, role: str, channel: str = DEFAULT, coordination: str | None = None
+    ) -> Process:
         """What a function says of itself in a role. There is one row for all of its sandboxes."""
-        of_all = (__version__, digest_of(self.settings))
-        return Process(f"{FUNCTIONS}:{function}:{role}", FUNCTIONS, role, 0, DEFAULT, None, *of_all)
+        of_all = (__version__, digest_of(self.settings), coordination)
+        return Process(f"{FUNCTIONS}:{function}:{role}", FUNCTIONS, role, 0, channel, None, *of_all)
 
     def _process(self, role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
         host = socket.gethostname()

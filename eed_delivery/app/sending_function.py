@@ -25,6 +25,7 @@ from eed_delivery.ledger.gates import Gate
 from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.send_turns import SendTurns
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
+from eed_delivery.ledger.workers import FUNCTION, Process, WorkerLedger
 from eed_delivery.queue import Queue
 from eed_delivery.rendering import MessageMaker
 from eed_delivery.transports import Transport
@@ -53,6 +54,8 @@ class SendingParts:
     gate: Gate
     turns: SendTurns
     paces: PaceLedger
+    workers: WorkerLedger
+    process: Process
     reaction_ledgers: ReactionLedgers
     stored_reply: Callable[[str], str]
     send_lease_seconds: float
@@ -104,6 +107,8 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
         gate=Gate(database, name),
         turns=SendTurns(database),
         paces=PaceLedger(database),
+        workers=WorkerLedger(database),
+        process=app.function_process(f"send:{name}", FUNCTION, name, worker.coordination),
         reaction_ledgers=ReactionLedgers(
             app.operating(database),
             DomainHolds(database, name),

@@ -296,6 +296,7 @@ class ServiceOperations(OperationParts):
     @cached_property
     def checking(self) -> "ServiceCheck":
         """Check everything the service needs."""
+        from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.checking.service import ServiceCheck
 
-        return ServiceCheck(self._app, self.preparing)
+        return ServiceCheck(self._app, self.preparing, WorkerLedger(self._database))

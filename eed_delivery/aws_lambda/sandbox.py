@@ -21,6 +21,7 @@ from eed_delivery.model import Email, Outcome
 from eed_delivery.queue import Received
 from eed_delivery.runtime.idle_time import IdleTime
 from eed_delivery.worker.batch import NEUTRAL_DELAY_SECONDS, Batch, Hands
+from eed_delivery.worker.coordination import CoordinationWatch
 from eed_delivery.worker.delivery import Delivery
 from eed_delivery.worker.isolated_renders import IsolatedRenders
 from eed_delivery.worker.journal import Journal
@@ -65,6 +66,7 @@ class SendingSandbox:
             sends_emails=parts.sends_emails,
         )
         self._compiled = CompiledJobs(parts.ledger, parts.renderer)
+        self._coordination = CoordinationWatch(parts.workers, parts.process)
         self._missing = MissingValues()
         self._isolated = self._isolated_renders()
         self._idle = idle or IdleTime()
@@ -165,11 +167,13 @@ class SendingSandbox:
             return GateEntry(self._away)
 
     def _learn(self) -> None:
-        """Learn which domains are held, and what the limits are."""
+        """Learn which domains are held, and what the limits are. Say that the function lives."""
         if self._learned is not None and not self._learned.exceeds(LEARN_SECONDS):
             return
         parts = self._parts
         self._reactions.learn_holds()
+        parts.workers.beat(parts.process, sending=False, detail=self._gate.reason, alive_seconds=0)
+        self._coordination.look()
         limit = parts.rate()
         if parts.rate.known:
             self._rate.set_limits(parts.paces.limits(parts.channel, limit))

@@ -8,7 +8,14 @@ import structlog
 
 from eed_delivery import logs
 from eed_delivery.app.roles import hearing, roles, wanted_roles
-from eed_delivery.app.startup import channels_of_ledger, check_channels, check_ledger, check_operators, prepare_metrics
+from eed_delivery.app.startup import (
+    channels_of_ledger,
+    check_channels,
+    check_coordination,
+    check_ledger,
+    check_operators,
+    prepare_metrics,
+)
 from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.config import Settings, cautions, supervision
@@ -209,6 +216,8 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
         check_operators(settings)
     check_channels(settings)
     check_ledger(settings)
+    if "worker" in names:
+        check_coordination(settings)
     prepare_metrics(settings, wipe="publisher" in names)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain, wanted=channels_of_ledger(settings) if drain else ()),

@@ -22,7 +22,7 @@ class utc_in(SqlFunction):  # noqa: N801
     type = DateTime()
     inherit_cache = True
     mysql = "(UTC_TIMESTAMP(6) + INTERVAL {0} * 1000000 MICROSECOND)"
-    sqlite = "strftime('%Y-%m-%d %H:%M:%f000', 'now', {0} || ' seconds')"
+    sqlite = "strftime('%Y-%m-%d %H:%M:%f000', 'now', ({0}) || ' seconds')"
 
 
 class seconds_until(SqlFunction):  # noqa: N801

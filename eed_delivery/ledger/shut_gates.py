@@ -67,7 +67,7 @@ class ShutGates:
 
         return self._database.run(read)
 
-    def open(self, channel: str, reason: str) -> bool:
+    def open_by_hand(self, channel: str, reason: str) -> bool:
         """Open one, whatever the last answer was. False: it is open."""
         act = Act(ActKind.GATE_OPEN, object=ActObject.CHANNEL, key=channel, reason=reason)
 

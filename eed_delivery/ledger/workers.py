@@ -13,6 +13,8 @@ from eed_delivery.model import DEFAULT_CHANNEL
 FORGET_AFTER_SECONDS = 86_400
 FUNCTIONS = "lambda"
 """The host of what is no process, and is invoked."""
+FUNCTION = "function"
+"""The role of a function that sends."""
 INVOKED_SECONDS = 150.0
 """Functions beat while they are invoked. The tick is invoked once a minute, and may miss one."""
 HEARTBEATS = 3
@@ -103,6 +105,16 @@ class WorkerLedger:
             .where(eed_worker.c.heartbeat_at > utc_in(-alive))
         )
         return c.execute(sharing).scalar_one()
+
+    def coordinated_otherwise(self, coordination: str | None, channel: str | None = None) -> list[SeenProcess]:
+        """Those that send by a channel, or by any, and share the rate in another way. A process of an older release
+        does not say how."""
+        patience = INVOKED_SECONDS
+        return [
+            one
+            for one in self.all()
+            if one.coordination not in (None, coordination) and channel in (None, one.channel) and one.age <= patience
+        ]
 
     def uses(self, process: Process, per_second: float | None) -> None:
         """Say how many emails a second `process` may send. None: it has no limit."""

@@ -21,6 +21,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `submitting`                    register a job, in the reference schema (`reference_schema`)
 - `suppression`                   addresses that are not mailed
 - `persons`                       what is stored about a person, and its erasure
+- `coordination`                  whether all that send share the rate in the same way
 - `channels`, `channel_fields`    channels and holds of them, and the settings of a kind one by one
 - `channel_views`                 channels as people see them
 - `channel_changes`               a channel created, changed or removed

@@ -45,7 +45,7 @@ class GateOperations:
     def open(self, opening: GateOpening) -> tuple[ShutGate, ...]:
         """Let a channel send again, whatever its last answer was. The next answer that concerns all emails shuts it.
         Returns the gates that are still shut."""
-        if not self._gates.open(opening.channel, reason(opening.reason)):
+        if not self._gates.open_by_hand(opening.channel, reason(opening.reason)):
             raise self._open(opening.channel)
         return self._gates.all()
 

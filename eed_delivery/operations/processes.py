@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
+from eed_delivery.ledger.workers import FUNCTIONS, SeenProcess, WorkerLedger
 from eed_delivery.operations.snapshots import SharedFigures
 
 __all__ = ["ProcessQueries", "ProcessView", "ProcessesView", "SeenProcess"]
@@ -50,7 +50,8 @@ class ProcessQueries:
         """All of them, the latest heartbeat first. There are a few on each host."""
         found = [(process, process.is_alive(self._heartbeat_seconds)) for process in self._workers.all()]
         living = [process for process, alive in found if alive]
-        version, config = _usual(one.version for one in living), _usual(one.config for one in living)
+        version = _usual(one.version for one in living)
+        config = _usual(one.config for one in living if one.host != FUNCTIONS)
         return tuple(
             ProcessView(process, alive, _differing(process, version, config) if alive else ())
             for process, alive in found
@@ -64,5 +65,6 @@ def _usual(values: Iterable[str | None]) -> str | None:
 
 
 def _differing(process: SeenProcess, version: str | None, config: str | None) -> tuple[str, ...]:
-    which = {"version": process.version != version, "config": process.config != config}
+    other_config = process.config != config and process.host != FUNCTIONS  # functions have a configuration of their own
+    which = {"version": process.version != version, "config": other_config}
     return tuple(name for name, differs in which.items() if differs)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DatabaseGone
-from eed_delivery.ledger.workers import SeenProcess, WorkerLedger
+from eed_delivery.ledger.workers import HEARTBEATS, SeenProcess, WorkerLedger
 from eed_delivery.operations.ledger_revision import ledger_problem
 
 SEEN_WITHIN_SECONDS = 30.0
@@ -48,7 +48,8 @@ class Readiness:
 
 
 def _of_role(role: str, seen: list[SeenProcess]) -> ReadinessFinding:
-    ages = [process.age for process in seen if process.role == role]
-    if not ages:
+    found = [process for process in seen if process.role == role]
+    if not found:
         return ReadinessFinding(role, False, "none was seen within a day")
-    return ReadinessFinding(role, min(ages) <= SEEN_WITHIN_SECONDS, f"seen {min(ages):.0f} s ago")
+    alive = any(one.is_alive(SEEN_WITHIN_SECONDS / HEARTBEATS) for one in found)
+    return ReadinessFinding(role, alive, f"seen {min(one.age for one in found):.0f} s ago")

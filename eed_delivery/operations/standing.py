@@ -62,6 +62,8 @@ class ServiceFacts:
     last_stops: Mapping[int, ActReport] = field(default_factory=dict)
     gates: Mapping[str, ShutGate] = field(default_factory=dict)
     """Those that are shut, by channel."""
+    functions: bool = False
+    """Whether functions are at work, or were within a day. They are invoked when there is something to send."""
 
     def roles(self, role: str, channel: str | None = None) -> list[SeenProcess]:
         """Those of a role, of one channel or of any."""
@@ -152,6 +154,8 @@ def _of_processes(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
         todo = "Emails go on by themselves once it answers. To try at once, open the gate."
         return JobStanding(StandingKind.GATE_SHUT, gate_words(gate), todo)
     workers = facts.roles("worker", report.channel)
+    if facts.functions:
+        waiting = 0
     if waiting and not workers:
         why = f"No worker of its channel {report.channel} is alive."
         return JobStanding(StandingKind.NO_WORKER, why, "Start the service on a host.")

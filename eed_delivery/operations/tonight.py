@@ -8,6 +8,7 @@ from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.holds.ledger import StoredHold
 from eed_delivery.ledger.job_lists import JobFilter, JobListLedger
 from eed_delivery.ledger.shut_gates import ShutGate
+from eed_delivery.ledger.workers import FUNCTIONS
 from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.operations.job_counts import CountedJob, JobCounts
 from eed_delivery.operations.processes import ProcessView
@@ -40,11 +41,13 @@ class RoleView:
     sending: int | None
     details: tuple[str, ...]
     seen: float | None
+    replaced: bool = False
+    """Functions do its work."""
 
     @property
     def is_missing(self) -> bool:
         """Whether it is needed, and not there."""
-        return self.role in NEEDED and not self.alive
+        return self.role in NEEDED and not self.alive and not self.replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,8 @@ class TonightQueries:
     def _look_at_service(self) -> tuple[tuple[ProcessView, ...], ServiceFacts]:
         seen = self._processes()
         gates = {gate.channel: gate for gate in self._gates()}
-        return seen, ServiceFacts([one.process for one in seen if one.alive], self._holds(), gates=gates)
+        alive, functions = [one.process for one in seen if one.alive], _has_functions(seen)
+        return seen, ServiceFacts(alive, self._holds(), gates=gates, functions=functions)
 
     def _with_stops(self, facts: ServiceFacts, jobs: Sequence[CountedJob]) -> ServiceFacts:
         """Who stopped those of the jobs that were stopped."""
@@ -175,7 +179,13 @@ class TonightQueries:
 def roles_of(seen: Sequence[ProcessView]) -> tuple[RoleView, ...]:
     """Processes by role. The needed roles come first, also where there is none of them."""
     others = sorted({one.process.role for one in seen} - set(NEEDED))
-    return tuple(_role(role, [one for one in seen if one.process.role == role]) for role in (*NEEDED, *others))
+    functions = _has_functions(seen)
+    roles = [_role(role, [one for one in seen if one.process.role == role]) for role in (*NEEDED, *others)]
+    return tuple(replace(role, replaced=functions and role.role == "worker") for role in roles)
+
+
+def _has_functions(seen: Sequence[ProcessView]) -> bool:
+    return any(one.process.host == FUNCTIONS for one in seen)
 
 
 def _role(role: str, seen: Sequence[ProcessView]) -> RoleView:

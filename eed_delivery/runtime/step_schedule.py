@@ -15,6 +15,7 @@ class ScheduledStep:
 
     step: SafeStep
     due_at: float = float("-inf")
+    called_at: float = float("-inf")
     stopped: bool = False
 
     def stop(self) -> None:
@@ -55,7 +56,8 @@ class StepSchedule:
 
     def run(self, longest_wait: float, goes_on: Callable[[], bool]) -> StepTally:
         """Call steps while `goes_on`, which is asked between two of them and after `longest_wait` seconds at the
-        latest. All are due at the beginning, in the order in which they were added."""
+        latest. All are due at the beginning. The one that was not called for longest comes first, so that a short run
+        leaves out none for good."""
         tally = StepTally()
         for scheduled in self._steps:
             scheduled.due_at = float("-inf")
@@ -63,7 +65,7 @@ class StepSchedule:
             self._steps = [one for one in self._steps if not one.stopped]
             if not self._steps:
                 break
-            first = min(self._steps, key=lambda one: one.due_at)
+            first = min(self._steps, key=lambda one: (one.due_at, one.called_at))
             if (seconds := first.due_at - self._clock()) > 0:
                 self._wait(min(seconds, longest_wait))
                 continue
@@ -73,6 +75,7 @@ class StepSchedule:
 
 def _call(scheduled: ScheduledStep, tally: StepTally, clock: Callable[[], float]) -> None:
     step = scheduled.step
+    scheduled.called_at = clock()
     seconds = step()
     tally.calls[step.name] += 1
     tally.waited[step.name] += step.waits

@@ -11,6 +11,7 @@
 - `reactions`         what one email's outcome means for all the others
 - `shared_gate`       the breaker, where hosts and functions share it
 - `shared_rate`       turns to send, which hosts and functions take from the ledger
+- `coordination`      whether all share rate and breaker in the same way
 - `refusals`          refusals that concern a domain, a job or all emails
 - `deferrals`         temporary answers that many recipients share
 - `temporary_answers` what a temporary answer costs its email, and when it may fail it

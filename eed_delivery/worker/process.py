@@ -36,6 +36,7 @@ from eed_delivery.transports import Transport
 from eed_delivery.untrusted import masked_reply
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
+from eed_delivery.worker.coordination import CoordinationWatch
 from eed_delivery.worker.delivery import Delivery, RetryRules
 from eed_delivery.worker.isolated_renders import IsolatedRenders
 from eed_delivery.worker.journal import Journal
@@ -127,6 +128,7 @@ class Worker:
         self._probe = parts.make_transport()
         self._breaker = Breaker(self._probe.probe, settings.probe_seconds, clock)
         self._shared_gate = SharedGate(parts.gate, self._breaker) if parts.gate is not None else None
+        self._coordination = CoordinationWatch(parts.workers, parts.process, clock)
         self._keeper = Keeper(parts.queue, parts.ledger, parts.visibility_seconds, settings.lease_seconds)
         self._reactions = Reactions(
             ReactionLedgers(parts.operating, parts.holds, parts.dead, parts.answers),
@@ -287,6 +289,7 @@ class Worker:
                 self._send_rate.hold_off(interval)  # the others learn of us with their next heartbeat
         if self._shared_gate is not None:
             self._shared_gate.step()
+        self._coordination.look()
         observing.put("eed_breaker_open", float(self._breaker.open), parts.process.channel)
         if share is not None:
             observing.put("eed_pace_share", share, parts.process.channel)

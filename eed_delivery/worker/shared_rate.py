@@ -19,6 +19,9 @@ AHEAD_SECONDS = 0.5
 """Turns are taken for about so long. Those of a process that then has no email are lost."""
 FARTHEST_SECONDS = 2.0
 """No turn is taken that is farther away, so that a new limit counts soon."""
+HOSTS_SECONDS = 1.0
+"""Hosts take no turn that is farther away than this, plus what they have waited for one. To wait costs a host nothing,
+and a function gives up after `FARTHEST_SECONDS`. So busy hosts leave turns to functions, and get theirs in the end."""
 STALE_SECONDS = 1.0
 """A turn that was not used for longer is gone, or an idle process would make a crowd of its turns."""
 
@@ -47,6 +50,7 @@ class SharedSendRate:
         self._due: deque[float] = deque()
         self._turnstile = threading.Lock()
         self._slowed = False
+        self._waits_since: float | None = None
         self.wanted: float = math.inf
         """How many emails there are to be sent. No more turns are taken."""
         self.away = 0.0
@@ -111,17 +115,28 @@ class SharedSendRate:
             if now - due.popleft() <= STALE_SECONDS:
                 return 0.0
 
+    def _farthest(self) -> float:
+        """How far away a turn may be."""
+        if self._patience < math.inf:
+            return FARTHEST_SECONDS
+        now = self._clock()
+        if self._waits_since is None:
+            self._waits_since = now
+        return HOSTS_SECONDS + min(now - self._waits_since, FARTHEST_SECONDS)
+
     def _fetch(self, limits: Mapping[str, float], due: deque[float]) -> float:
         """Take some turns. Returns 0, or how many seconds the next one is too far away."""
         slowest = min(limits.values())
         count = int(max(1, min(TURNS_AT_ONCE, self.wanted, slowest * AHEAD_SECONDS)))
+        farthest = self._farthest()
         try:
-            start, gap = self._turns.take(limits, count, FARTHEST_SECONDS)
+            start, gap = self._turns.take(limits, count, farthest)
         except NotDue as far:
             if far.seconds > self._patience:
                 self.away = far.seconds
                 raise Stopping(str(far)) from far
-            return far.seconds - FARTHEST_SECONDS
+            return min(far.seconds - farthest, SLICE_SECONDS)
+        self._waits_since = None
         first = self._clock() + start  # read afterwards, or turns would come early by what the ledger took
         due.extend(first + n * gap for n in range(count))
         return 0.0

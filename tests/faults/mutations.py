@@ -25,7 +25,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BooleanClauseList, ColumnElement, Grouping
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from eed_delivery.ledger import duties, job_watch, manifests, operating, sweeping
+from eed_delivery.ledger import duties, gates, job_watch, manifests, operating, send_turns, shut_gates, sweeping
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as delivering
 from eed_delivery.ledger.holds import ledger as holds
@@ -41,8 +41,11 @@ from tests.servers.databases import KINDS, RUNNING, new_database
 
 TESTS = ["tests/integration/test_fences.py", "tests/integration/test_ledger.py"]
 TESTS_OF = {
-    duties: ["tests/integration/test_audit_chain.py", "tests/integration/test_duties.py"],
+    duties: ["tests/integration/test_duties.py", "tests/integration/test_fences.py"],
     manifests: ["tests/integration/test_manifest_ledger.py"],
+    gates: ["tests/integration/test_fences.py", "tests/integration/test_gates.py"],
+    shut_gates: ["tests/integration/test_fences.py"],
+    send_turns: ["tests/integration/test_fences.py", "tests/integration/test_gates.py"],
 }
 """Of modules that have tests of their own."""
 ASKED_WHOLE = (delivering.HELD, delivering.HELD_FOR_FILES)
@@ -63,6 +66,9 @@ MODULES = (
     overrides,
     manifests,
     duties,
+    gates,
+    shut_gates,
+    send_turns,
 )
 
 Statement = Update | Select[Any]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Update
 
-from eed_delivery.ledger import doubts, job_watch, operating, sweeping
+from eed_delivery.ledger import doubts, duties, gates, job_watch, operating, send_turns, shut_gates, sweeping
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as worker
 from eed_delivery.ledger.holds import ledger as holds
@@ -354,11 +354,127 @@ def fits(world: World, case: Case) -> int:
 FRESH = {"not_before": None, "changed_at": PAST, "token": None, "wire_at": None, "lease_until": None}
 
 
-MODULES = (worker, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression, selections)
+MODULES = (
+    worker, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression, selections, gates,
+    shut_gates, send_turns, duties,
+)  # fmt: skip
+
+
+GATE = {
+    "reason": "away", "shut_at": PAST, "shut_until": PAST, "pause_seconds": 5.0, "trial_token": None,
+    "trial_until": None, "mapping_off_at": None,
+}  # fmt: skip
+RATE = {"next_at": PAST, "pause_seconds": 5.0, "slowed_at": None, "factor": 1.0}
+DUTY = {"done_at": PAST, "holder": None, "held_until": None}
+ITS, THEN = {"its_channel": "default"}, datetime.fromisoformat(PAST)
+DISTANT = "2100-01-01 00:00:00.000000"
+TURNS = {**ITS, "needs": 1.0, "patience": 2.0}
+TOKEN = {"our_token": 77, "seconds": 9}
+SHARED = {
+    "shut a gate": ("eed_gate", Case(gates.SHUT, {**ITS, "why": "x"}, GATE, one_each(shut_until=FUTURE))),
+    "try a gate": (
+        "eed_gate",
+        Case(
+            gates.TRY,
+            {**ITS, **TOKEN},
+            {**GATE, "trial_token": 5, "trial_until": PAST},
+            one_each(reason=None, shut_until=FUTURE, trial_until=FUTURE),
+        ),
+    ),
+    "leave a gate": (
+        "eed_gate",
+        Case(gates.LEAVE, {**ITS, **TOKEN}, {**GATE, "trial_token": 77}, one_each(trial_token=78)),
+    ),
+    "open a gate": ("eed_gate", Case(gates.OPEN, ITS, GATE, one_each(reason=None, shut_until=FUTURE))),
+    "open a gate that is proven": (
+        "eed_gate",
+        Case(gates.OPEN_PROVEN, {**ITS, "since": THEN}, GATE, one_each(shut_at=FUTURE)),
+    ),
+    "have a gate tried now": (
+        "eed_gate",
+        Case(
+            gates.TRY_NOW,
+            {**ITS, "since": THEN},
+            {**GATE, "shut_until": FUTURE},
+            one_each(shut_at=FUTURE, shut_until=PAST),
+        ),
+    ),
+    "turn a mapping off": ("eed_gate", Case(gates.MAPPING_OFF, ITS, GATE, one_each(reason=None, mapping_off_at=PAST))),
+    "turn a mapping on": (
+        "eed_gate",
+        Case(gates.MAPPING_ON, ITS, {**GATE, "mapping_off_at": PAST}, one_each(mapping_off_at=None)),
+    ),
+    "open a gate by hand": ("eed_gate", Case(shut_gates.OPEN_BY_HAND, ITS, GATE, one_each(reason=None))),
+    "take turns": (
+        "eed_send_rate",
+        Case(
+            send_turns.TAKE, {**ITS, "needs": 1.0, "patience": 2.0, "farthest": 1e10}, RATE, one_each(next_at=DISTANT)
+        ),
+    ),
+    "take turns after a clock was set back": (
+        "eed_send_rate",
+        Case(
+            send_turns.TAKE, {**ITS, "needs": 1.0, "patience": 2.0, "farthest": 60.0}, {**RATE, "next_at": DISTANT}, []
+        ),
+    ),
+    "slow down": ("eed_send_rate", Case(send_turns.SLOW, ITS, {**RATE, "slowed_at": PAST}, one_each(slowed_at=FUTURE))),
+    "slow down first": ("eed_send_rate", Case(send_turns.SLOW, ITS, RATE, [])),
+    "recover": ("eed_send_rate", Case(send_turns.RECOVER, ITS, RATE, one_each(pause_seconds=1.0))),
+    "take a duty": (
+        "eed_duty",
+        Case(duties.TAKE, {"its_name": "default", "seconds": 9}, DUTY, one_each(done_at=FUTURE)),
+    ),
+    "hold a duty": (
+        "eed_duty",
+        Case(
+            duties.HOLD,
+            {"its_name": "default", **TOKEN},
+            {**DUTY, "holder": 78, "held_until": PAST},
+            one_each(held_until=FUTURE),
+        ),
+    ),
+    "hold a duty again": (
+        "eed_duty",
+        Case(
+            duties.HOLD,
+            {"its_name": "default", **TOKEN},
+            {**DUTY, "holder": 77, "held_until": FUTURE},
+            one_each(holder=78),
+        ),
+    ),
+    "hold a duty first": ("eed_duty", Case(duties.HOLD, {"its_name": "default", **TOKEN}, DUTY, [])),
+    "let a duty go": (
+        "eed_duty",
+        Case(
+            duties.LET_GO,
+            {"its_name": "default", "our_token": 77},
+            {**DUTY, "holder": 77, "held_until": FUTURE},
+            one_each(holder=78),
+        ),
+    ),
+}
+"""Rows that hosts and functions share. The first is the one that a statement is about."""
+
+
+@pytest.mark.parametrize(("table", "case"), SHARED.values(), ids=SHARED.keys())
+def test_a_statement_changes_the_shared_row_it_is_about_and_no_other(world: World, table: str, case: Case) -> None:
+    key = "name" if table == "eed_duty" else "channel"
+    names = ", ".join((key, *case.row))
+    world.execute(f"DELETE FROM {table}")
+    for name in ("default", "other"):
+        values = ", ".join(f":{column}" for column in case.row)
+        world.execute(f"INSERT INTO {table} ({names}) VALUES ('{name}', {values})", **case.row)
+    neighbours = rows(world, table)[1:]
+    assert fits(world, case) == 1
+    assert rows(world, table)[1:] == neighbours
+    for spoiler in case.spoil:
+        put(world, table, {**case.row, **spoiler})
+        assert fits(world, case) == 0, f"it fits although {spoiler}"
+    world.execute(f"DELETE FROM {table}")
 
 
 def test_every_update_of_these_modules_has_a_case() -> None:
-    cases = [case.statement for case in (*EMAILS.values(), *JOBS.values())]
+    cases = [case.statement for case in (*EMAILS.values(), *JOBS.values(), *(case for _, case in SHARED.values()))]
     known = {id(statement) for statement in (*cases, *(one for one, _ in ENTRIES.values()), *WITH_TESTS_OF_THEIR_OWN)}
     updates = {
         f"{module.__name__}.{name}": statement

@@ -67,7 +67,7 @@ def test_all_surfaces_say_why_nothing_is_sent(site: Site) -> None:
 
 
 def test_what_cannot_be_opened_is_said(site: Site) -> None:
-    ShutGates(site.world.database).open("default", "x")
+    ShutGates(site.world.database).open_by_hand("default", "x")
     assert "is open" in site.cli.refused("gate", "open", "default", "--reason", "x")
     assert site.ask("POST", "/api/v1/gates/default/open", '{"reason": "x"}').status_code == 409
     assert site.ask("POST", "/api/v1/gates/none/open", '{"reason": "x"}').status_code == 404
@@ -79,5 +79,5 @@ def test_for_how_long_a_gate_has_been_shut_is_a_fact(site: Site) -> None:
     site.world.execute(f"UPDATE eed_gate SET shut_at = {site.world.earlier('shut_at', 3600)}")
     facts = AlertFacts(site.world.database)
     assert 3600 <= facts.gate_shut_seconds() < 7200
-    ShutGates(site.world.database).open("default", "x")
+    ShutGates(site.world.database).open_by_hand("default", "x")
     assert facts.gate_shut_seconds() == 0

@@ -10,7 +10,13 @@ from eed_delivery.ledger.gates import FIRST_SECONDS, Gate
 from eed_delivery.ledger.send_turns import SendTurns
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.shared_gate import SharedGate
-from eed_delivery.worker.shared_rate import STALE_SECONDS, TURNS_AT_ONCE, SharedSendRate
+from eed_delivery.worker.shared_rate import (
+    FARTHEST_SECONDS,
+    HOSTS_SECONDS,
+    STALE_SECONDS,
+    TURNS_AT_ONCE,
+    SharedSendRate,
+)
 from tests.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -124,6 +130,30 @@ def test_a_host_that_waits_for_a_turn_stops_when_asked_to(turns: CountedTurns, c
     stop.set()
     with pytest.raises(Stopping):
         host.take()
+
+
+def test_busy_hosts_leave_a_function_its_turn(turns: CountedTurns, clock: Clock) -> None:
+    """Without that it would be invoked again and again for nothing."""
+    stop = Moves(clock)
+    hosts = [SharedSendRate(turns, "default", stop, clock) for _ in range(8)]
+    function = SharedSendRate(turns, "default", stop, clock, patience=FARTHEST_SECONDS)
+    for one in (*hosts, function):
+        one.set_limits({"default": 10.0})
+    while turns.take({"default": 10.0}, 5, HOSTS_SECONDS)[0] < HOSTS_SECONDS - 0.5:
+        pass
+    assert all(host._turn() > 0 for host in hosts), "they wait"
+    function.wanted = 10
+    function.take()
+
+
+def test_a_host_gets_its_turn_among_functions_in_the_end(turns: CountedTurns, clock: Clock) -> None:
+    host = SharedSendRate(turns, "default", Moves(clock), clock)
+    host.set_limits({"default": 10.0})
+    turns.take({"default": 10.0}, 25, 60)
+    before, taken = clock.now, turns.taken
+    host.take()
+    assert turns.taken > taken
+    assert clock.now - before >= HOSTS_SECONDS, "by its own clock: that of the database stands still here"
 
 
 def test_too_fast_while_turns_are_taken_is_no_defect(world: World, clock: Clock) -> None:

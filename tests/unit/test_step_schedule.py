@@ -66,6 +66,14 @@ def test_all_are_due_when_it_begins_anew(schedule: StepSchedule, time: Time) -> 
     assert [run(schedule, time, 10).calls["rare"] for _ in range(3)] == [1, 1, 1]
 
 
+def test_a_short_run_leaves_out_none_for_good(schedule: StepSchedule, time: Time) -> None:
+    for name in "abcd":
+        schedule.add(name, time.step(name, 0))
+    for _ in range(4):
+        run(schedule, time, 0.015)
+    assert time.called == list("abcdabcd")
+
+
 def test_one_that_waits_or_has_a_defect_stops_no_other(schedule: StepSchedule, time: Time) -> None:
     def gone() -> float:
         raise DatabaseGone("away")

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from sqlalchemy.exc import DBAPIError
+
 from eed_delivery.checks.findings import Finding
-from eed_delivery.errors import DeliveryFailure, EedError
+from eed_delivery.errors import DatabaseGone, DeliveryFailure, EedError
+from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.operations.checking import channels, emails, queues
 from eed_delivery.operations.checking.parts import CheckedParts
+from eed_delivery.operations.coordination import SETTING, differing
 from eed_delivery.operations.preparing import Preparing, caution_findings
 
 Check = Callable[[], Iterator[Finding]]
@@ -15,15 +19,17 @@ Check = Callable[[], Iterator[Finding]]
 class ServiceCheck:
     """Checks everything that the service needs."""
 
-    def __init__(self, parts: CheckedParts, preparing: Preparing) -> None:
+    def __init__(self, parts: CheckedParts, preparing: Preparing, workers: WorkerLedger) -> None:
         self._parts = parts
         self._preparing = preparing
+        self._workers = workers
 
     def findings(self) -> tuple[Finding, ...]:
         """What was found. What a check needs and cannot have is a finding too, and the other checks still run."""
         parts = self._parts
         checks: tuple[tuple[str, Check], ...] = (
             ("database", self._database),
+            (SETTING, self._coordination),
             ("queue", partial(queues.queue, parts)),
             ("queue.dead_letter_url", partial(queues.dead_letters, parts)),
             ("tracking.events_queue_url", partial(queues.events, parts)),
@@ -45,6 +51,15 @@ class ServiceCheck:
                 yield where, partial(queues.queue, self._parts, channel)
                 yield f"{where}.dead_letter_url", partial(queues.dead_letters, self._parts, channel)
                 yield f"channel {channel.name}", partial(channels.way_out, self._parts, channel)
+
+    def _coordination(self) -> Iterator[Finding]:
+        """That of the processes and functions that are alive."""
+        try:
+            problem = differing(self._workers, self._parts.settings.worker.coordination)
+        except (DBAPIError, DatabaseGone):
+            return  # the database or the tables are not there, which is said elsewhere
+        if problem is not None:
+            yield Finding("error", problem.where, f"{problem.what}. {problem.remedy}")
 
     def _database(self) -> Iterator[Finding]:
         findings = self._preparing.findings()
