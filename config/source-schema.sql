@@ -15,6 +15,7 @@ CREATE TABLE delivery_job (
     category VARCHAR(191),
     channel VARCHAR(32),
     send_window VARCHAR(2000),
+    deadline DATETIME(6),
     created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (id)
 )ENGINE=InnoDB CHARSET=utf8mb4;

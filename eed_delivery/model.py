@@ -344,6 +344,7 @@ class ReadyJob:
     `key` is an int where the source has integer keys. `expires_in_seconds` is counted by the source's own clock, so
     that time zones don't matter. None means that it never expires. `recipient` is known where the job's row is its one
     email. `again` means that the ledger has finished it before. `send_window` is its own windows, in JSON.
+    `due_in_seconds` is until its deadline, by the source's clock.
     """
 
     key: int | str
@@ -354,6 +355,7 @@ class ReadyJob:
     again: bool = False
     channel: str = DEFAULT_CHANNEL
     send_window: str | None = None
+    due_in_seconds: float | None = None
 
     @property
     def expired(self) -> bool:
@@ -373,6 +375,7 @@ class WaitingJob:
     expires_in_seconds: float | None
     channel: str = DEFAULT_CHANNEL
     send_window: str | None = None
+    due_in_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

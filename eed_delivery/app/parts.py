@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
@@ -47,6 +47,7 @@ from eed_delivery.ledger.job_watch import WatchLedger
 from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.persons.finished_jobs import FinishedJobsLedger
+from eed_delivery.ledger.progress import ProgressLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.publishing.served_channels import ServedChannels
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
@@ -81,6 +82,7 @@ from eed_delivery.source.comparing import SourceComparison
 from eed_delivery.sweeper.answers_alike import AnswersAlike
 from eed_delivery.sweeper.audit_head import AuditHeadLog
 from eed_delivery.sweeper.job_watch import JobWatch, limits
+from eed_delivery.sweeper.progress import ProgressSweep
 from eed_delivery.sweeper.recipients import RecipientRetention
 from eed_delivery.sweeper.reconciliation import Reconciler, ReconcileSweep
 from eed_delivery.sweeper.retention import Retention
@@ -381,6 +383,16 @@ class App:
         database = self.database(connections=1)
         marking = self.window_marking(database)
         return WindowSweep(marking, OverrideLedger(database, marking), self.settings.sweeper.interval_seconds)
+
+    def progress_sweep(self) -> ProgressSweep:
+        """What counts how far jobs have come."""
+        database = self.database(connections=1)
+        workers, beat = WorkerLedger(database), self.settings.worker.heartbeat_seconds
+
+        def sending() -> Collection[str]:
+            return {one.channel for one in workers.all() if one.role == "worker" and one.sending and one.is_alive(beat)}
+
+        return ProgressSweep(ProgressLedger(database), DutyLedger(database), sending)
 
     def taken_paths(self) -> TakenPathsHousekeeping:
         """What deletes old rows of paths that emails took for their files."""

@@ -22,6 +22,7 @@ def sweeper_steps(app: "App") -> "dict[str, Step]":
         steps["retention"] = retention.step
     steps["paths"] = app.taken_paths().step
     steps["windows"] = app.window_sweep().step
+    steps["progress"] = app.progress_sweep().step
     if recipients := app.recipient_retention():
         steps["recipients"] = recipients.step
     if reconciling := app.reconcile_sweep():

@@ -100,6 +100,7 @@ def _job_content(settings: SourceSettings) -> Iterator[Expected]:
     yield Expected("source.job.category", j.category, human=True)
     yield Expected("source.job.channel", j.channel, _WORDS)
     yield Expected("source.job.send_window", j.send_window, _JSON)
+    yield Expected("source.job.deadline", j.deadline, _TIME)
     yield Expected("source.job.track_opens", j.track_opens)
     yield Expected("source.job.track_clicks", j.track_clicks)
 

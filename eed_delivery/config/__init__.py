@@ -11,6 +11,7 @@
 - `file_channels`     what channels that put files have in common
 - `archive`           the archive of a channel
 - `send_windows`      when emails may leave, and `job_windows` a job's own
+- `deadlines`         by when jobs are to have ended
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `lambda_checks`     whether they suit a function of AWS Lambda
 - `formats`           checks of single values

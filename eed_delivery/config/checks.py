@@ -279,12 +279,16 @@ def _web(settings: Settings) -> Iterator[Clash]:
 
 
 def _windows(settings: Settings) -> Iterator[Clash]:
-    if settings.send_windows.category and not (settings.source.job.category or settings.source.job.category_value):
-        yield Clash.of(
-            ("send_windows.category", "source.job.category"),
-            "categories have windows, but no job has a category",
-            "Name the column in source.job.category, or set source.job.category_value.",
-        )
+    if settings.source.job.category or settings.source.job.category_value:
+        return
+    for name, there in (("send_windows", settings.send_windows.category), ("deadlines", settings.deadlines.category)):
+        if there:
+            what = name.replace("send_windows", "windows")
+            yield Clash.of(
+                (f"{name}.category", "source.job.category"),
+                f"categories have {what}, but no job has a category",
+                "Name the column in source.job.category, or set source.job.category_value.",
+            )
 
 
 def _webhooks(settings: Settings) -> Iterator[Clash]:

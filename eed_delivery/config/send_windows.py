@@ -20,8 +20,8 @@ _NO_ZONES = ("localtime", "posixrules", "Factory")
 CATEGORY_LENGTH = 191
 
 
-def _category(name: str) -> str:
-    """As a job's category is kept."""
+def category_name(name: str) -> str:
+    """The name of a category as a job's is kept."""
     return name.strip()[:CATEGORY_LENGTH].rstrip()
 
 
@@ -134,7 +134,7 @@ class CategoryWindows(WindowSettings):
 class SendWindowsSettings(WindowSettings):
     """When emails may leave, of the whole installation and by category."""
 
-    category: dict[Annotated[str, AfterValidator(_category)], CategoryWindows] = {}  # noqa: RUF012 - pydantic copies it
+    category: dict[Annotated[str, AfterValidator(category_name)], CategoryWindows] = {}  # noqa: RUF012 - pydantic copies it
 
 
 NO_WINDOWS = WindowSettings()

@@ -18,6 +18,7 @@ from eed_delivery.config.archive import NO_ARCHIVE, Archive
 from eed_delivery.config.channels import DEFAULT, ChannelName, ChannelSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
+from eed_delivery.config.deadlines import DeadlinesSettings
 from eed_delivery.config.formats import (
     Address,
     BaseUrl,
@@ -446,6 +447,7 @@ class Settings(BaseSettings):
     channel: dict[ChannelName, ChannelSettings] = {}
     aws_lambda: AwsLambdaSettings = AwsLambdaSettings()
     send_windows: SendWindowsSettings = SendWindowsSettings()
+    deadlines: DeadlinesSettings = DeadlinesSettings()
     rendering: RenderingSettings
     tracking: TrackingSettings = TrackingSettings()
     watch: WatchSettings = WatchSettings()

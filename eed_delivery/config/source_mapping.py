@@ -54,6 +54,7 @@ class JobSource(Section):
     category: OptionalColumn = ""  # what a recipient may want no more of
     channel: OptionalColumn = ""  # the name of its way out
     send_window: OptionalColumn = ""  # when it may leave, in JSON
+    deadline: OptionalColumn = ""  # when it is to have ended
     track_opens: OptionalColumn = ""  # both are personal data: off unless they are asked for
     track_clicks: OptionalColumn = ""
     sender_value: str | None = None

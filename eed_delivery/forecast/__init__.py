@@ -7,4 +7,5 @@
 - `verdicts`    what that means for a deadline, and what would help
 - `standstill`  why a job does not move: the first reason that fits
 - `steadiness`  a verdict that changes only once it has lasted
+- `deadlines`   deadlines at a time of day
 """

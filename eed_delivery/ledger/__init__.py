@@ -13,6 +13,7 @@
 - `audit_chain`  the audit's chain of hashes
 - `figures`      counts of the whole ledger for monitoring
 - `backlog`      how many emails wait and may go
+- `progress`     how far unfinished jobs have come, for forecasts
 - `duties`       what one process does for all hosts
 - `reconciling`  compares source and ledger, and repairs differences
 - `archiving`    the archive: copies that are wanted, and those that are there

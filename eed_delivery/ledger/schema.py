@@ -131,6 +131,7 @@ eed_job = Table(
     Column("next_window_from", Time),
     Column("next_window_until", Time),
     Column("send_window", prose(SEND_WINDOW_LENGTH)),  # its own windows, in JSON, as the source has them
+    Column("deadline", Time),  # when it is to have ended, as the source has it; NULL: the rule of its category counts
     Index("eed_job_unfinished", "finished_at", "job_id"),
     Index("eed_job_by_created", "created_at"),  # lists begin with the newest; it grows at its end
     **_OPTIONS,
@@ -381,6 +382,34 @@ eed_audit_head = Table(  # the end of the audit's chain, in one row, which is lo
     Column("head_id", Integer, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, nullable=False),
     Column("hash", Digest, nullable=False),
+    **_OPTIONS,
+)
+
+# What forecasts are made of: a row every few seconds for each unfinished job, of which few are kept for long.
+eed_job_progress = Table(
+    "eed_job_progress",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Time, primary_key=True),
+    Column("total", Integer, nullable=False),  # emails of the job then
+    Column("done", Integer, nullable=False),  # those of them that had ended
+    Column("may_leave", Boolean, nullable=False),  # whether its emails could leave at this time
+    Column("allowed_seconds", Double, nullable=False),  # for how long they could, since the job's first row
+    Column("kept", Boolean, nullable=False),  # for the speed of the last days
+    Index("eed_job_progress_by_time", "kept", "at"),
+    **_OPTIONS,
+)
+
+eed_job_forecast = Table(  # the last forecast of each unfinished job
+    "eed_job_forecast",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Time, nullable=False),
+    Column("end_at", Time),  # NULL: nobody knows
+    Column("margin_seconds", Double),  # from there to the deadline, negative behind it
+    Column("verdict", word(16), nullable=False),  # what people and systems are told
+    Column("seen", word(16), nullable=False),  # what the last looks said
+    Column("looks", Integer, nullable=False),  # how many of them said so
     **_OPTIONS,
 )
 

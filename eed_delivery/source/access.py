@@ -126,6 +126,7 @@ class Source:
                 t.job(job.channel).label("channel"),
                 t.job(job.send_window).label("send_window"),
                 self._expiry(job.expires_at).label("left"),
+                self._expiry(job.deadline).label("due_in"),
                 recipient.label("recipient"),
                 known.c.finished_at.is_not(None).label("again"),
             )
@@ -150,6 +151,7 @@ class Source:
                 bool(row.again),
                 channel_of(job.channel_value, _text(row.channel)),
                 (_text(row.send_window) or "").strip() or None,
+                _until(row.due_in),
             )
             for row in c.execute(statement)
         ]
@@ -174,6 +176,7 @@ class Source:
                 t.job(job.channel).label("channel"),
                 t.job(job.send_window).label("send_window"),
                 self._expiry(job.expires_at).label("left"),
+                self._expiry(job.deadline).label("due_in"),
                 seconds_left(scheduled).label("starts_in"),
                 utc_now().label("now"),
             )
@@ -195,6 +198,7 @@ class Source:
                 _until(row.left),
                 channel_of(job.channel_value, _text(row.channel)),
                 (_text(row.send_window) or "").strip() or None,
+                _until(row.due_in),
             )
             for row in c.execute(statement)
         ]

@@ -53,6 +53,7 @@ delivery_job = Table(
     Column("category", String(191)),
     Column("channel", String(32)),
     Column("send_window", String(2000)),
+    Column("deadline", _Time),
     Column("created_at", DateTime(), nullable=False, server_default=_NOW),
     Index("delivery_job_by_status", "status", "scheduled_for"),
     **_OPTIONS,

@@ -66,7 +66,7 @@ class MappedTables:
     def _job_columns(self) -> tuple[str, ...]:
         j = self.settings.job
         names = (j.name, j.sender, j.reply_to, j.subject, j.html_template, j.text_template, j.send_window)
-        return (*names, j.scheduled_for, j.expires_at, j.category, j.channel, j.track_opens, j.track_clicks)
+        return (*names, j.scheduled_for, j.expires_at, j.deadline, j.category, j.channel, j.track_opens, j.track_clicks)
 
     def _email_columns(self) -> tuple[str, ...]:
         e = self.settings.email

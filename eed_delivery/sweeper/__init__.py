@@ -7,6 +7,7 @@
 - `reconciliation`  compares source and ledger
 - `audit_head`      logs the end of the audit's chain
 - `send_windows`    writes into jobs when they may leave
+- `progress`        counts how far jobs have come
 - `mapping_switch`  invokes no function while nothing can be sent
 - `retention`       deletes old events
 - `recipients`      replaces the recipients of old jobs

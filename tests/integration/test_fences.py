@@ -231,6 +231,7 @@ JOBS = {
             "to_state": "active",
             "why": None,
             "left": None,
+            "due_in": None,
             "of_channel": "default",
             "own_window": None,
             "spans_end": None,

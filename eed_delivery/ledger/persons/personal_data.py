@@ -87,7 +87,8 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         other="revision total not_enlisted enlist_after enlisted_at expires_at token lease_until finished_at watched"
         " watched_from sent_before warned_of_bounces warned_of_complaints rounds found refused regenerated moved"
         " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at channel held_until archive"
-        " held_domains final_counts window_from window_until next_window_from next_window_until send_window",
+        " held_domains final_counts window_from window_until next_window_from next_window_until send_window"
+        " deadline",
     ),
     "eed_refusal": _table("by the email's key", kept="refusal_id job_id job_key source_key reason round refused_at"),
     "eed_domain_hold": _table(
@@ -134,6 +135,8 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),
     # Operators, and no recipients.
     "eed_user": _table(other="name password_hash role rights made_by made_at revoked_at"),
+    "eed_job_progress": _table(other="job_id at total done may_leave allowed_seconds kept"),
+    "eed_job_forecast": _table(other="job_id at end_at margin_seconds verdict seen looks"),
     "eed_api_token": _table(other="name digest role scopes made_by made_at expires_at used_at revoked_at"),
     "eed_session": _table(other="digest user_name made_at seen_at ends_at"),
     "eed_login_attempt": _table(other="subject failures last_at blocked_until"),

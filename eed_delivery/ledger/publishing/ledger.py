@@ -84,6 +84,7 @@ NEXT_ROUND = (
         (eed_job.c.rounds, eed_job.c.rounds + 1),
         (eed_job.c.revision, eed_job.c.revision + 1),
         (eed_job.c.expires_at, utc_in(bindparam("left"))),
+        (eed_job.c.deadline, utc_in(bindparam("due_in"))),
         (eed_job.c.channel, bindparam("of_channel")),
         (eed_job.c.enlist_after, None),
         (eed_job.c.enlisted_at, None),
@@ -110,6 +111,7 @@ _INSERT_JOB = insert(eed_job).values(
     state=bindparam("new_state"),
     reason=bindparam("why"),
     expires_at=utc_in(bindparam("left")),  # NULL in, NULL out
+    deadline=utc_in(bindparam("due_in")),
     created_at=utc_now(),
     token=bindparam("our_token"),  # says which of many rows this statement has inserted
 )
@@ -289,6 +291,7 @@ class PublishingLedger:
             "to_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
             "why": EXPIRED_BEFORE if job.expired else None,
             "left": job.expires_in_seconds,
+            "due_in": job.due_in_seconds,
             "of_channel": job.channel,
             "own_window": kept_window(job.send_window),
             "spans_end": self._end_of_spans(),
@@ -514,5 +517,6 @@ def _new_job(job: ReadyJob) -> dict[str, object]:
         "new_state": JobState.CANCELLED if job.expired else JobState.ACTIVE,
         "why": EXPIRED_BEFORE if job.expired else None,
         "left": job.expires_in_seconds,
+        "due_in": job.due_in_seconds,
     }
     return {**values, "id": job.key if isinstance(job.key, int) else None}  # NULL: the database numbers it

@@ -91,6 +91,7 @@ class SchedulingLedger:
             "state": state,
             "reason": reason[:DETAIL_LENGTH],
             "expires_at": utc_in(job.expires_in_seconds) if job.expires_in_seconds is not None else None,
+            "deadline": utc_in(job.due_in_seconds) if job.due_in_seconds is not None else None,
             "created_at": utc_now(),
             "lease_until": FOR_EVER if state is JobState.PAUSED else None,
         }
