@@ -1,6 +1,6 @@
 """The composition root: the only place that makes engines, clients and pools, and puts the parts together.
 
-- `parts`      makes each part of the service from the settings
+- `parts`      makes each part of the service from the settings, and `sending_app` what an email is sent with
 - `database`   the database as the settings name it, for a command that needs no more
 - `operations` what an operator can ask and decide, each subject when it is first needed
 - `operation_parts` what operations stand on, then `service_operations`, `job_operations` and `long_act_operations`

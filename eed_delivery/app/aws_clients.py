@@ -1,8 +1,8 @@
 """Clients of AWS's services. Each call makes one, with connections of its own."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 from botocore.config import Config
 
 from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
@@ -43,15 +43,15 @@ class AwsClients:
 
     def sqs(self) -> "SQSClient":
         """boto3's client, for what is done once."""
-        return self._sqs(session(self._settings.aws))
+        return self._sqs(core(self._settings.aws).create_client)
 
     def sqs_calls(self, connections: int) -> "SqsCalls | SQSClient":
         """A quick client for many threads."""
         within = core(self._settings.aws)
-        client = self._sqs(boto3.Session(botocore_session=within), connections)
+        client = self._sqs(within.create_client, connections)
         return quick_sqs(client, within.get_credentials(), within.get_config_variable("ca_bundle"))
 
-    def _sqs(self, boto: boto3.Session, connections: int = 10) -> "SQSClient":
+    def _sqs(self, create: Callable[..., Any], connections: int = 10) -> "SQSClient":
         """A client whose reads outlast the longest poll. Tries are counted by `Queue`, not by botocore too.
 
         Botocore would check each request against its description, and put its name together anew, which takes a fifth
@@ -65,22 +65,22 @@ class AwsClients:
             connect_timeout=5,
             read_timeout=self._settings.queue.wait_seconds + 10,
         )
-        client = boto.client("sqs", endpoint_url=self._settings.queue.endpoint_url, config=config)
+        client: SQSClient = create("sqs", endpoint_url=self._settings.queue.endpoint_url, config=config)
         send_no_trace(client)
         return client
 
     def ses(self, ses: SesSettings, threads: int) -> "SESV2Client":
         """boto3's client, for what is asked now and then."""
-        return self._ses(session(self._settings.aws), ses, threads)
+        return self._ses(core(self._settings.aws).create_client, ses, threads)
 
     def ses_calls(self, ses: SesSettings, threads: int) -> "SesCalls | SESV2Client":
         """A quick client for the threads of a process."""
         within = core(self._settings.aws)
-        client = self._ses(boto3.Session(botocore_session=within), ses, threads)
+        client = self._ses(within.create_client, ses, threads)
         ca_bundle = within.get_config_variable("ca_bundle")
         return quick_ses(client, within.get_credentials(), ca_bundle, ses.max_idle_seconds)
 
-    def _ses(self, boto: boto3.Session, ses: SesSettings, threads: int) -> "SESV2Client":
+    def _ses(self, create: Callable[..., Any], ses: SesSettings, threads: int) -> "SESV2Client":
         """A client that never tries twice: a second try would be a second email (docs/design.md#guarantees)."""
         config = Config(
             retries={"total_max_attempts": 1},
@@ -88,7 +88,8 @@ class AwsClients:
             connect_timeout=ses.connect_timeout_seconds,
             read_timeout=ses.read_timeout_seconds,
         )
-        return boto.client("sesv2", endpoint_url=ses.endpoint_url, config=config)
+        client: SESV2Client = create("sesv2", endpoint_url=ses.endpoint_url, config=config)
+        return client
 
     def functions(self) -> Any:
         """boto3's client of Lambda, for what is asked once in a while."""

@@ -5,18 +5,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
-from eed_delivery.app.aws_clients import AwsClients
-from eed_delivery.aws.calls import SesCalls
 from eed_delivery.channels.channel import Channel
 from eed_delivery.config import SesSettings
 from eed_delivery.config.references import resolve
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
-from eed_delivery.transports.ses.transport import account
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client
+
+    from eed_delivery.app.aws_clients import AwsClients
+    from eed_delivery.aws.calls import SesCalls
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +26,7 @@ QUOTA_SECONDS = 60.0
 class ChannelSurroundings:
     """The way of one channel's kind to secrets and clients. See `Surroundings`."""
 
-    def __init__(self, clients: AwsClients, channel: Channel) -> None:
+    def __init__(self, clients: "AwsClients", channel: Channel) -> None:
         self._clients = clients
         self._channel = channel
         self.threads = channel.threads
@@ -37,6 +36,8 @@ class ChannelSurroundings:
         return resolve(reference, f"channel.{self._channel.name}.{setting}", self._aws_secret)
 
     def _aws_secret(self, arn: str) -> str:
+        from botocore.exceptions import BotoCoreError, ClientError
+
         try:
             return str(self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
         except (BotoCoreError, ClientError, KeyError) as error:
@@ -82,6 +83,8 @@ class SesRate:
 
     def __call__(self) -> float | None:
         if time.monotonic() - self._asked_at > QUOTA_SECONDS:
+            from eed_delivery.transports.ses.transport import account
+
             self._asked_at = time.monotonic()
             try:
                 self._rate = account(self._client).max_send_rate

@@ -12,11 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from eed_delivery.aws.sessions import session
 from eed_delivery.config import AwsSettings, Settings
 from eed_delivery.config.environment import AWS_VARIABLES, PREFIX
 from eed_delivery.config.references import AWS_SECRET
@@ -76,6 +74,10 @@ def _reader(environ: Mapping[str, str]) -> SecretText:
     """Reads secrets in the region that their ARN names, with the function's own credentials and no others."""
 
     def text_of(arn: str) -> str:
+        from botocore.config import Config  # most functions send without it
+
+        from eed_delivery.aws.sessions import session
+
         keys: dict[str, Any] = {key: SecretStr(environ.get(name, "")) for name, (_, key) in AWS_VARIABLES.items()}
         settings = AwsSettings(region=arn.split(":")[3], credentials="environment", **keys)
         config = Config(retries={"total_max_attempts": 3}, connect_timeout=3, read_timeout=5)

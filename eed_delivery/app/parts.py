@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -15,19 +15,15 @@ from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.archiving import ArchiveParts
-from eed_delivery.app.aws_clients import AwsClients
-from eed_delivery.app.channel_surroundings import ChannelSurroundings, FixedRate, SesRate
-from eed_delivery.app.database import open_database
 from eed_delivery.app.manifests import has_manifests, note_unusable, putter
 from eed_delivery.app.send_windows import has_windows, plan_of, windows_digest
+from eed_delivery.app.sending_app import LEASE_MARGIN_SECONDS, SendingApp
 from eed_delivery.channels.channel import Channel
 from eed_delivery.channels.directory import ChannelDirectory
-from eed_delivery.channels.of_file import channels_of
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
 from eed_delivery.config import Settings, WorkerSettings
 from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.digest import digest_of
-from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, Problem
@@ -44,7 +40,6 @@ from eed_delivery.ledger.duties import DutyLedger
 from eed_delivery.ledger.gates import Gate
 from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_watch import WatchLedger
-from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.persons.finished_jobs import FinishedJobsLedger
 from eed_delivery.ledger.progress import ProgressLedger
@@ -59,25 +54,17 @@ from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking.forgetting import ForgettingLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.ledger.webhooks.listing import WebhookList
-from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.ledger.windows.marking import WindowMarking
 from eed_delivery.ledger.windows.overrides import OverrideLedger
-from eed_delivery.ledger.workers import FUNCTIONS, Process, WorkerLedger
-from eed_delivery.links import of_job
-from eed_delivery.links.tokens import Links
+from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.manifests.putter import ManifestPutter
 from eed_delivery.operations.queue_making import ChannelQueueMaking
-from eed_delivery.pseudonyms import Pseudonyms
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.publisher.gate_limit import GateLimit
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import MessageMaker, Renderer
-from eed_delivery.rendering.attachments import AttachmentStore
-from eed_delivery.rendering.files import FileRenderer
 from eed_delivery.runtime.loop import LoopStarter, LoopThread, Pulse
 from eed_delivery.send_windows.plan import WindowPlan
-from eed_delivery.source import Source
 from eed_delivery.source.comparing import SourceComparison
 from eed_delivery.sweeper.answers_alike import AnswersAlike
 from eed_delivery.sweeper.audit_head import AuditHeadLog
@@ -89,19 +76,16 @@ from eed_delivery.sweeper.retention import Retention
 from eed_delivery.sweeper.send_windows import WindowSweep
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
 from eed_delivery.tracking.bounces.intake import BounceIntake
-from eed_delivery.tracking.bounces.verp import Verp
 from eed_delivery.tracking.ses.collector import Collector
 from eed_delivery.transports import Transport
 from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
 from eed_delivery.transports.ses.transport import SesTransport
 from eed_delivery.transports.smtp.transport import SmtpTransport
-from eed_delivery.untrusted import masked_reply
 from eed_delivery.webhooks.endpoint import WebhookEndpoint
 from eed_delivery.webhooks.signing import WebhookSigner
 from eed_delivery.worker import Worker, WorkerParts
 
 if TYPE_CHECKING:
-    from mypy_boto3_sesv2.client import SESV2Client
     from mypy_boto3_sqs.client import SQSClient
 
 log = structlog.get_logger(__name__)
@@ -110,35 +94,14 @@ SIDE_CONNECTIONS = 4
 """Database connections of a worker process beside one a thread: keeper, heartbeat, pause, ping."""
 PLAN_SECONDS = 3.0
 """How long the send windows of channels in the ledger are kept before they are read again."""
-LEASE_MARGIN_SECONDS = 30.0
-"""How much longer the lease on the wire is than the longest send."""
 ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
 """An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
 ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
 """An alert may come twice, so less patience does no harm."""
 
 
-class App:
-    """Makes parts from settings. Parts that hold connections belong to the process that asked for them."""
-
-    def __init__(self, settings: Settings, stop: threading.Event | None = None) -> None:
-        self.settings = settings
-        self.clients = AwsClients(settings)
-        self._stop = stop or threading.Event()
-        self.source = Source(settings.source)
-        self.outbox = Outbox.of(settings.webhooks)
-        self.pseudonyms = Pseudonyms(settings.privacy.keys())
-
-    def database(self, connections: int = 2, *, multi_statements: bool = False) -> Database:
-        """The database, over a pool of its own."""
-        return open_database(
-            self.settings.database, self._stop, connections=connections, multi_statements=multi_statements
-        )
-
-    @cached_property
-    def channels(self) -> Mapping[str, Channel]:
-        """The channels of the file, `default` first. Raises `ConfigError`."""
-        return channels_of(self.settings)
+class App(SendingApp):
+    """Makes all other parts, too."""
 
     def channel_watch(self, want: Callable[[tuple[WantedWorkers, ...]], None]) -> ChannelWatch:
         """What says which worker processes the channels need."""
@@ -163,11 +126,6 @@ class App:
         """All channels, those of the ledger too. Raises `ConfigError` for mistakes in those of the file."""
         return ChannelDirectory(self.settings, ledger or ChannelLedger(self.database(connections=1)))
 
-    def queue(self, connections: int = 10, channel: Channel | None = None) -> Queue:
-        """A channel's queue, over connections of its own. None: the channel `default`."""
-        queue = self.settings.queue if channel is None else channel.queue
-        return Queue(self.clients.sqs_calls(connections), queue.url, queue.dead_letter_url)
-
     def make_queues(self, channel: Channel) -> None:
         """Make the queues that a channel asks for and that are not there. Raises `ConfigError` and `QueueGone`."""
         making = ChannelQueueMaking(
@@ -190,55 +148,6 @@ class App:
         """boto3's client, for what is done once."""
         return self.clients.sqs()
 
-    def ses_client(self) -> "SESV2Client":
-        """boto3's client, for what is asked now and then."""
-        return self.clients.ses(self.settings.ses, self.settings.worker.threads)
-
-    def message_maker(self, channel: Channel) -> MessageMaker:
-        """What makes the emails or the files of a channel. Raises `ConfigError`."""
-        if not channel.carries_files:
-            return self.renderer(channel)
-        if not isinstance(channel.settings, FileChannelSettings):
-            what = f"the settings of the kind {channel.kind and channel.kind.name} do not say what files it puts"
-            raise ConfigError([Problem(f"channel.{channel.name}", what, "Correct the package that brings the kind.")])
-        return FileRenderer(channel.settings, self.settings.rendering, self._attachments())
-
-    def _attachments(self) -> AttachmentStore:
-        rendering = self.settings.rendering
-        return AttachmentStore(
-            rendering.attachments_root,
-            self.clients.attachments(),
-            rendering.attachments_s3,
-            rendering.max_attachment_bytes,
-            rendering.allow_empty_attachments,
-        )
-
-    def renderer(self, channel: Channel | None = None) -> Renderer:
-        """The renderer of a channel's emails, with its attachment store. None: the channel `default`."""
-        rendering, store = self.settings.rendering, self._attachments()
-        verp = self.verp() if self._kind_name(channel) != "ses" else None
-        links = self.links()
-        links_of = partial(of_job.links_of, links, self.settings.web.unsubscribe) if links else None
-        return Renderer(
-            rendering,
-            store,
-            sender_of=verp.sender if verp else None,
-            links_of=links_of,
-            message_id_of=verp.message_id if verp else None,
-        )
-
-    def _kind_name(self, channel: Channel | None) -> str:
-        return self.settings.transport.kind if channel is None or channel.kind is None else channel.kind.name
-
-    def links(self) -> Links | None:
-        """What makes and reads the signed addresses of emails. None if there are none."""
-        web = self.settings.web
-        return Links(web.base_url, web.keys(), web.tenant) if web.base_url and web.keys() else None
-
-    def verp(self) -> Verp | None:
-        """What makes and reads the addresses that bounces come back to. None if they are off. Raises `ConfigError`."""
-        return Verp.configured(self.settings.bounces)
-
     def bounce_intake(self, connections: int = 2) -> BounceIntake:
         """What receives bounces. Raises `ConfigError` if they are off."""
         verp = self.verp()
@@ -247,32 +156,6 @@ class App:
             raise ConfigError([Problem("bounces.address", what, "Give the domain whose mail comes to us.")])
         ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking, self.outbox)
         return BounceIntake(verp, ledger, self.settings.bounces.feedback_address)
-
-    def transport_factory(self, channel: Channel | None = None) -> Callable[[], Transport]:
-        """Makes one transport a thread; the clients behind them are shared. None: of the channel `default`."""
-        if channel is not None and channel.kind is not None:
-            return cast("Callable[[], Transport]", channel.kind.make(channel.settings, self.surroundings(channel)))
-        settings = self.settings
-        match settings.transport.kind:
-            case "smtp":
-                return partial(SmtpTransport, settings.smtp)
-            case "ses":
-                return partial(
-                    SesTransport, self.clients.ses_calls(settings.ses, settings.worker.threads), settings.ses
-                )
-            case "eml_folder":
-                return partial(EmlFolderTransport, settings.eml_folder)
-
-    def surroundings(self, channel: Channel) -> ChannelSurroundings:
-        """What a channel's kind makes its transports with."""
-        return ChannelSurroundings(self.clients, channel)
-
-    def rate(self, channel: Channel | None = None) -> SesRate | FixedRate:
-        """A channel's limit over all hosts in emails a second, as configured or as SES allows."""
-        limit = (channel or self.channels[DEFAULT]).rate_per_second
-        if limit == "ses":
-            return SesRate(self.ses_client())
-        return FixedRate(limit or None)
 
     def channel_publishers(self, start: LoopStarter) -> ChannelPublishers:
         """The publishers of all channels but the default, not started yet."""
@@ -519,10 +402,6 @@ class App:
         finally:
             database.close()
 
-    def stored_reply(self) -> Callable[[str], str]:
-        """How the ledger keeps what mail servers say."""
-        return masked_reply if self.settings.privacy.store_replies == "masked" else str
-
     @cached_property
     def archives(self) -> ArchiveParts:
         """What makes the parts of the channels' archives. Raises `ConfigError`."""
@@ -531,13 +410,6 @@ class App:
     def heartbeat(self, role: str) -> "tuple[WorkerLedger, Process]":
         """What says that a process of a role lives, and as what."""
         return WorkerLedger(self.database(connections=1)), self._process(role)
-
-    def function_process(
-        self, function: str, role: str, channel: str = DEFAULT, coordination: str | None = None
-    ) -> Process:
-        """What a function says of itself in a role. There is one row for all of its sandboxes."""
-        of_all = (__version__, digest_of(self.settings), coordination)
-        return Process(f"{FUNCTIONS}:{function}:{role}", FUNCTIONS, role, 0, channel, None, *of_all)
 
     def _process(self, role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
         host = socket.gethostname()
@@ -575,10 +447,6 @@ class App:
         wanted = self.settings.alerts
         known = measures(AlertFacts(self.database(connections=1)), self.queue(connections=1), self.ses_client)
         return FactWatch(wanted.fact, known, desk.observe, wanted.check_seconds)
-
-    def operating(self, database: Database, who: Actor = SERVICE) -> OperatingLedger:
-        """`who` acts, for the audit."""
-        return OperatingLedger(database, self.source, outbox=self.outbox, who=who)
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)

@@ -8,13 +8,16 @@ less often than Python would, because an email makes hundreds of objects and har
 
 import gc
 
-import eed_delivery.app.parts  # noqa: F401 - imported for those who come after
-from eed_delivery.aws.sessions import read_descriptions
+import eed_delivery.runtime.light_start
 
-ALLOCATIONS = 20_000
-"""Objects that are made, less those that are gone, before the young ones are looked through. Python's own is 700."""
+# isort: split
+import eed_delivery.app.parts
+import eed_delivery.aws.calls
+import eed_delivery.links.of_job
+import eed_delivery.rendering.files
+import eed_delivery.tracking.bounces.verp  # noqa: F401 - imported, all of them, for those who come after
+from eed_delivery.aws.sessions import read_descriptions
 
 read_descriptions()
 gc.collect()
 gc.freeze()
-gc.set_threshold(ALLOCATIONS, 10, 10)

@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, cast
 
 from eed_delivery import logs
-from eed_delivery.app import isolated_render
 from eed_delivery.app.channel_surroundings import FixedRate, SesRate
 from eed_delivery.app.function_channel import function_channel
 from eed_delivery.app.function_secrets import credentials_problems, with_secrets
-from eed_delivery.app.parts import LEASE_MARGIN_SECONDS, App
+from eed_delivery.app.sending_app import LEASE_MARGIN_SECONDS, SendingApp
 from eed_delivery.channels.channel import Channel
 from eed_delivery.config import Settings, WorkerSettings, load
 from eed_delivery.config.environment import sandbox_name, variables
@@ -32,6 +32,11 @@ from eed_delivery.transports import Transport
 from eed_delivery.worker.delivery import RetryRules
 from eed_delivery.worker.reactions import ReactionLedgers
 from eed_delivery.worker.render_process import RenderProcess
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+
+    from eed_delivery.aws.calls import SqsCalls
 
 MAX_IDLE_SECONDS = 3.0
 """Limit: seconds for which a sandbox keeps an idle connection. It may have been frozen."""
@@ -76,7 +81,7 @@ def start(environ: Mapping[str, str] | None = None) -> SendingParts:
 def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
     """The parts for one sandbox, which `sandbox` names in the ledger. Raises `ConfigError`."""
     settings = _without_idle_connections(settings)
-    app = App(settings, threading.Event())
+    app = SendingApp(settings, threading.Event())
     channel = without_idle_connections(function_channel(app))
     database = app.database(connections=1, multi_statements=True)
     make_transport = app.transport_factory(channel)
@@ -93,7 +98,7 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
         ledger=DeliveryLedger(
             database, app.source, sandbox, app.outbox, app.pseudonyms, channel=name, sends_emails=emails
         ),
-        queue=app.queue(1, channel),
+        queue=_queue(app, channel),
         renderer=app.message_maker(channel),
         make_transport=make_transport,
         rules=RetryRules(
@@ -118,10 +123,35 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
         stored_reply=app.stored_reply(),
         send_lease_seconds=worker.send_lease_seconds or wire_seconds + LEASE_MARGIN_SECONDS,
         visibility_seconds=settings.queue.visibility_timeout_seconds,
-        start_rendering=partial(isolated_render.start, settings, name),
+        start_rendering=partial(_start_rendering, settings, name),
         render_seconds=settings.service.render_seconds,
         stop=threading.Event(),
     )
+
+
+class _FirstUse:
+    """The client of SQS, made when it is first asked for something. A batch that is sent at once asks for nothing."""
+
+    def __init__(self, make: "Callable[[], SqsCalls | SQSClient]") -> None:
+        self._make = make
+
+    @cached_property
+    def _client(self) -> "SqsCalls | SQSClient":
+        return self._make()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def _start_rendering(settings: Settings, channel: str) -> RenderProcess:
+    from eed_delivery.app import isolated_render  # for the rare email that may end its process
+
+    return isolated_render.start(settings, channel)
+
+
+def _queue(app: SendingApp, channel: Channel) -> Queue:
+    client = cast("SqsCalls", _FirstUse(lambda: app.clients.sqs_calls(connections=1)))
+    return Queue(client, channel.queue.url, channel.queue.dead_letter_url)
 
 
 def _problems(settings: Settings, wire_seconds: float, channel: Channel) -> list[Problem]:

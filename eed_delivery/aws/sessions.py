@@ -1,8 +1,8 @@
 """Sessions with AWS: whose credentials they use, and what all of them share."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-import boto3
 import botocore.session
 from botocore.credentials import ContainerProvider, CredentialResolver, InstanceMetadataProvider
 from botocore.loaders import Loader, create_loader
@@ -10,12 +10,17 @@ from botocore.utils import InstanceMetadataFetcher
 
 from eed_delivery.config import AwsSettings
 
+if TYPE_CHECKING:
+    import boto3
+
 SERVICES = ("sqs", "sesv2")
 """What every process of the service calls, or may call."""
 
 
-def session(settings: AwsSettings) -> boto3.Session:
+def session(settings: AwsSettings) -> "boto3.Session":
     """Credentials from where the settings say, and from nowhere else. Files are not searched silently."""
+    import boto3  # it loads what moves large files over S3, which few processes do
+
     return boto3.Session(botocore_session=core(settings))
 
 

@@ -18,3 +18,5 @@ Gateway invokes the API.
 
 Nothing here runs in a thread of its own: a thread that is frozen between the grant and its send would send late.
 """
+
+import eed_delivery.runtime.light_start  # noqa: F401 - before what a handler needs

@@ -64,6 +64,7 @@ What commands share:
 - `streams`   standard streams that the caller has closed
 """
 
+import gc
 import importlib
 
 import click
@@ -73,6 +74,8 @@ from eed_delivery.cli.options import takes_config
 from eed_delivery.cli.session import Session
 from eed_delivery.cli.streams import open_closed_streams
 
+ALLOCATIONS = 20_000
+"""Objects that are made before Python looks for garbage. Loading makes many that stay, and few commands make any."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 EPILOG = """\b
 Exit codes:
@@ -222,5 +225,6 @@ cli.add_command(demo_place)
 
 def main() -> None:
     """The entry point of the script `eed-delivery`."""
+    gc.set_threshold(ALLOCATIONS, 10, 10)
     open_closed_streams()
     cli(prog_name="eed-delivery")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from eed_delivery.config.formats import S3_PREFIX, HttpUrl, mistake
-from eed_delivery.config.section import Section
+from eed_delivery.config.section import OnDemand, Section
 
 S3 = "s3://"
 GIB = 1024**3
@@ -55,7 +55,7 @@ class ArchiveSettings(Section):
         return prefix and f"{prefix}/"
 
 
-NO_ARCHIVE = ArchiveSettings()
+NO_ARCHIVE = ArchiveSettings.left_out()
 
 
 def _as_table(value: Any) -> Any:
@@ -64,3 +64,5 @@ def _as_table(value: Any) -> Any:
 
 Archive = Annotated[ArchiveSettings, BeforeValidator(_as_table)]
 """`archive = "s3://bucket/prefix"`, or a table with more of its settings."""
+ArchiveOnDemand = Annotated[OnDemand[ArchiveSettings], BeforeValidator(_as_table)]
+"""The same, compiled when there is one."""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from eed_delivery.config.settings import Settings
 
@@ -18,11 +18,20 @@ MAY_HOLD_SECRETS = (("webhooks", "url"), ("alerts", "audience"))
 
 def digest_of(settings: Settings) -> str:
     """The digest in hexadecimal. Of a secret it covers only whether it is set."""
-    tree = settings.model_dump()
+    tree = tables(settings)
     for section, name in MAY_HOLD_SECRETS:
         tree[section][name] = _shape(tree[section][name])
     text = json.dumps(_shared(tree), sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def tables(value: Any) -> Any:
+    """The settings as tables. pydantic would compile each section for that."""
+    if isinstance(value, BaseModel):
+        return {name: tables(one) for name, one in value}
+    if isinstance(value, Mapping):
+        return {name: tables(one) for name, one in value.items()}
+    return [tables(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _shared(value: Any) -> Any:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 
 from eed_delivery.config.formats import Endpoint, HttpUrl, S3Prefix, host_and_port, is_loopback, mistake
-from eed_delivery.config.section import Section
+from eed_delivery.config.section import OnDemand, Section
 
 SHORTEST_SECRET = 32
 """Characters. RFC 2104, section 3: a key no shorter than the hash."""
@@ -109,7 +109,7 @@ class OperatorsSettings(Section):
     cancel_alone_max: Annotated[int, Field(ge=0)] = 1000
     submit_s3: tuple[S3Prefix, ...] = ()
     iam_callers: Annotated[dict[str, IamGrantSettings], AfterValidator(_iam_callers)] = {}  # noqa: RUF012 - pydantic copies it
-    sign_on: SignOnSettings = SignOnSettings()
+    sign_on: OnDemand[SignOnSettings] = SignOnSettings.left_out()
 
     @field_validator("secret")
     @classmethod

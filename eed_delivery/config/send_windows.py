@@ -137,4 +137,4 @@ class SendWindowsSettings(WindowSettings):
     category: dict[Annotated[str, AfterValidator(category_name)], CategoryWindows] = {}  # noqa: RUF012 - pydantic copies it
 
 
-NO_WINDOWS = WindowSettings()
+NO_WINDOWS = WindowSettings.left_out()

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import URL
 
 from eed_delivery.config.alert_settings import AlertsSettings
-from eed_delivery.config.archive import NO_ARCHIVE, Archive
+from eed_delivery.config.archive import NO_ARCHIVE, ArchiveOnDemand
 from eed_delivery.config.channels import DEFAULT, ChannelName, ChannelSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
@@ -42,7 +42,7 @@ from eed_delivery.config.metrics import MetricsSettings
 from eed_delivery.config.operators import OperatorsSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.references import ChannelVariable
-from eed_delivery.config.section import Section
+from eed_delivery.config.section import OnDemand, Section
 from eed_delivery.config.send_windows import NO_WINDOWS, SendWindowsSettings, WindowSettings
 from eed_delivery.config.source_mapping import SourceSettings
 from eed_delivery.config.webhooks import WebhooksSettings
@@ -177,8 +177,8 @@ class TransportSettings(Section):
 
     kind: Literal["smtp", "ses", "eml_folder"] = "smtp"
     rate_per_second: Rate = 0.0
-    archive: Archive = NO_ARCHIVE
-    send_windows: WindowSettings = NO_WINDOWS
+    archive: ArchiveOnDemand = NO_ARCHIVE
+    send_windows: OnDemand[WindowSettings] = NO_WINDOWS
 
 
 class SmtpServer(Section):
@@ -433,33 +433,33 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database: DatabaseSettings
-    security: SecuritySettings = SecuritySettings()
+    security: OnDemand[SecuritySettings] = SecuritySettings.left_out()
     aws: AwsSettings
     queue: QueueSettings
-    publisher: PublisherSettings = PublisherSettings()
-    worker: WorkerSettings = WorkerSettings()
-    sweeper: SweeperSettings = SweeperSettings()
-    service: ServiceSettings = ServiceSettings()
-    transport: TransportSettings = TransportSettings()
-    smtp: SmtpSettings = SmtpSettings()
-    ses: SesSettings = SesSettings()
-    eml_folder: EmlFolderSettings = EmlFolderSettings()
-    channel: dict[ChannelName, ChannelSettings] = {}
-    aws_lambda: AwsLambdaSettings = AwsLambdaSettings()
-    send_windows: SendWindowsSettings = SendWindowsSettings()
-    deadlines: DeadlinesSettings = DeadlinesSettings()
+    publisher: OnDemand[PublisherSettings] = PublisherSettings.left_out()
+    worker: OnDemand[WorkerSettings] = WorkerSettings.left_out()
+    sweeper: OnDemand[SweeperSettings] = SweeperSettings.left_out()
+    service: OnDemand[ServiceSettings] = ServiceSettings.left_out()
+    transport: OnDemand[TransportSettings] = TransportSettings.left_out()
+    smtp: OnDemand[SmtpSettings] = SmtpSettings.left_out()
+    ses: OnDemand[SesSettings] = SesSettings.left_out()
+    eml_folder: OnDemand[EmlFolderSettings] = EmlFolderSettings.left_out()
+    channel: OnDemand[dict[ChannelName, ChannelSettings]] = {}
+    aws_lambda: OnDemand[AwsLambdaSettings] = AwsLambdaSettings.left_out()
+    send_windows: OnDemand[SendWindowsSettings] = SendWindowsSettings.left_out()
+    deadlines: OnDemand[DeadlinesSettings] = DeadlinesSettings.left_out()
     rendering: RenderingSettings
-    tracking: TrackingSettings = TrackingSettings()
-    watch: WatchSettings = WatchSettings()
-    bounces: BouncesSettings = BouncesSettings()
-    web: WebSettings = WebSettings()
-    operators: OperatorsSettings = OperatorsSettings()
-    webhooks: WebhooksSettings = WebhooksSettings()
-    alerts: AlertsSettings = AlertsSettings()
-    metrics: MetricsSettings = MetricsSettings()
-    privacy: PrivacySettings = PrivacySettings()
-    logs: LogSettings = LogSettings()
-    source: SourceSettings = SourceSettings()
+    tracking: OnDemand[TrackingSettings] = TrackingSettings.left_out()
+    watch: OnDemand[WatchSettings] = WatchSettings.left_out()
+    bounces: OnDemand[BouncesSettings] = BouncesSettings.left_out()
+    web: OnDemand[WebSettings] = WebSettings.left_out()
+    operators: OnDemand[OperatorsSettings] = OperatorsSettings.left_out()
+    webhooks: OnDemand[WebhooksSettings] = WebhooksSettings.left_out()
+    alerts: OnDemand[AlertsSettings] = AlertsSettings.left_out()
+    metrics: OnDemand[MetricsSettings] = MetricsSettings.left_out()
+    privacy: OnDemand[PrivacySettings] = PrivacySettings.left_out()
+    logs: OnDemand[LogSettings] = LogSettings.left_out()
+    source: OnDemand[SourceSettings] = SourceSettings.left_out()
     _old_names: tuple[OldName, ...] = PrivateAttr(default=())
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from eed_delivery.config.formats import Column, OptionalColumn, OptionalTable, Status, Table
-from eed_delivery.config.section import Section
+from eed_delivery.config.section import OnDemand, Section
 
 KeyType = Literal["integer", "string"]
 KnownRows = Literal["refuse", "new_generation"]
@@ -67,7 +67,7 @@ class JobSource(Section):
     track_opens_value: bool | None = None
     track_clicks_value: bool | None = None
     known_rows: KnownRows = "refuse"
-    statuses: JobStatuses = JobStatuses()
+    statuses: OnDemand[JobStatuses] = JobStatuses.left_out()
 
     @model_validator(mode="before")
     @classmethod
@@ -111,7 +111,7 @@ class EmailSource(Section):
     message_id: OptionalColumn = "message_id"
     sent_at: OptionalColumn = "sent_at"
     outcome: OptionalColumn = ""  # what became of it after acceptance
-    statuses: EmailStatuses = EmailStatuses()
+    statuses: OnDemand[EmailStatuses] = EmailStatuses.left_out()
 
 
 class AttachmentSource(Section):
@@ -134,9 +134,9 @@ class SourceSettings(Section):
     """
 
     single_table: bool = False
-    job: JobSource = JobSource()
-    email: EmailSource = EmailSource()
-    attachment: AttachmentSource = AttachmentSource()
+    job: OnDemand[JobSource] = JobSource.left_out()
+    email: OnDemand[EmailSource] = EmailSource.left_out()
+    attachment: OnDemand[AttachmentSource] = AttachmentSource.left_out()
 
     @model_validator(mode="before")
     @classmethod
@@ -147,7 +147,7 @@ class SourceSettings(Section):
         job, email = data.get("job", {}), data.get("email", {})
         if not isinstance(job, dict) or not isinstance(email, dict):
             return data
-        ready = _at(job, "statuses", "ready") or JobStatuses().ready
+        ready = _at(job, "statuses", "ready") or JobStatuses.left_out().ready
         statuses = email.get("statuses", {})
         if isinstance(statuses, dict):
             email = email | {"statuses": {"pending": [ready]} | statuses}

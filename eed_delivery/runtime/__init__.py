@@ -8,5 +8,6 @@
 - `defects`        logs a repeated defect once a minute
 - `sd_notify`      reports to systemd
 - `idle_time`      how long a kept connection has not been used
+- `light_start`    what makes a start lighter, imported before all else
 - `failpoints`     where a test may kill or freeze a process
 """

@@ -6,11 +6,14 @@ It is asked over a pipe: a job and an email there, a message or an error back.
 
 import subprocess
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 from eed_delivery.errors import RenderError
 from eed_delivery.model import Email, Files, Job, Rendered
 from eed_delivery.runtime.renders import cpu_seconds
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 READY = "ready"
 """The first answer of a process: it can render."""
@@ -29,7 +32,7 @@ class RenderProcessDied(Exception):
 class RenderProcess:
     """One such process. For one thread at a time."""
 
-    def __init__(self, process: subprocess.Popen[bytes], pipe: Connection) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pipe: "Connection") -> None:
         """Waits until it is ready. Raises `OSError` when it does not come to that."""
         self._process = process
         self._pipe = pipe

@@ -1,7 +1,9 @@
 """The function as AWS runs it: from the image's tree, by AWS's runtime client, under AWS's emulator."""
 
 import json
+import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from eed_delivery.demo.lambda_emulator import SENDING, InvocationFailed
 from tests.event_source import EventSource
 from tests.integration.conftest import NewStack
 from tests.servers import lambda_emulator, lambda_image
-from tests.servers.lambda_emulator import MeasuredEmulator
+from tests.servers.lambda_emulator import ROOT, MeasuredEmulator
 from tests.servers.lambda_image import Image
 from tests.stack import Stack
 
@@ -22,6 +24,19 @@ FUNCTION: dict[str, Any] = {
     "worker.coordination": "ledger",
     "smtp.command_timeout_seconds": 2,
     "smtp.data_timeout_seconds": 4,
+}
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "AKIA",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "EED_DATABASE__URL": "mysql+pymysql://u:p@127.0.0.1:9/x",
+    "EED_AWS__REGION": "us-east-1",
+    "EED_AWS__CREDENTIALS": "environment",
+    "EED_QUEUE__URL": "http://127.0.0.1:9/0/q",
+    "EED_QUEUE__VISIBILITY_TIMEOUT_SECONDS": "1800",
+    "EED_RENDERING__MESSAGE_ID_DOMAIN": "example.com",
+    "EED_TRANSPORT__KIND": "ses",
+    "EED_AWS_LAMBDA__TIMEOUT_SECONDS": "300",
+    "EED_WORKER__COORDINATION": "ledger",
 }
 PEOPLE = [f"c{n}@example.com" for n in range(6)]
 
@@ -88,3 +103,34 @@ def test_a_configuration_that_does_not_fit_ends_the_init_phase(run: Run) -> None
         with pytest.raises(InvocationFailed, match="ConfigError"):
             function.invoke({"Records": []})
         assert "aws_lambda.timeout_seconds" in function.log.read_text()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the INIT phase of a handler may take. Of CPU it is twice what it takes, for a machine that is busy."""
+
+    cpu_seconds: float
+    peak_mb: float
+
+
+BOUNDS = {"sending": Bounds(1.8, 110), "tick": Bounds(3, 140), "api": Bounds(3, 140)}
+INIT = """
+import importlib, json, re, sys, time
+import awslambdaric.bootstrap
+importlib.import_module(sys.argv[1]).handler
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+print(json.dumps([time.process_time(), peak / 1024]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_each_handler_starts_from_the_image_within_its_bounds(tree: Image, name: str) -> None:
+    variables = {**tree.environment, **VARIABLES, "EED_OPERATORS__SECRET": "x" * 64}
+    module = f"eed_delivery.aws_lambda.{name}"
+    command = [*tree.python, "-c", INIT, module]
+    done = subprocess.run(command, env=variables, cwd=tree.directory, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    cpu_seconds, peak_mb = json.loads(done.stderr.splitlines()[-1])
+    assert peak_mb <= BOUNDS[name].peak_mb
+    assert cpu_seconds <= BOUNDS[name].cpu_seconds
+    assert f"{module}.handler" in (ROOT / "docs" / "aws.md").read_text()

@@ -9,8 +9,10 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,18 +82,27 @@ def packages() -> Path:
     with (folder() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            part = made.with_suffix(".part")
-            _run("packages", part)
-            part.rename(made)
+            # Fresh, so that nothing of a run that was ended comes into it.
+            with tempfile.TemporaryDirectory(dir=folder()) as fresh:
+                part = Path(fresh) / "tree"
+                _run("packages", part)
+                part.rename(made)
     return made
 
 
 def _run(part: str, to: Path) -> None:
     command = [str(SCRIPT), part, str(to)]
     environ = {**os.environ, "PYTHON": sys.executable}
-    try:
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise NoImage(f"{SCRIPT.name} {part} takes longer than {SECONDS} s") from error
-    if done.returncode:
-        raise NoImage(f"{SCRIPT.name} {part}: {done.stderr.strip()[-400:]}")
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, env=environ, stdout=said, stderr=said, start_new_session=True)
+        try:
+            status = process.wait(SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise NoImage(f"{SCRIPT.name} {part} takes longer than {SECONDS} s") from error
+        finally:
+            if process.poll() is None:  # its pip too, which would go on writing there
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        said.seek(0)
+        if status:
+            raise NoImage(f"{SCRIPT.name} {part}: {said.read().strip()[-400:]}")
