@@ -1,4 +1,5 @@
 # make demo    the whole service on this machine, with a mail server that misbehaves
+# make demo-lambda    the same by functions of AWS Lambda, under AWS's own emulator
 # make test    every test, with real servers
 # make test-quick     the tests that need no server; on MariaDB with DATABASE=mariadb
 # make coverage       make test, and which lines it runs
@@ -36,10 +37,14 @@ COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-quick coverage faults faults-long fuzz-api scan bench bench-500k lint lock clean
+.PHONY: demo demo-lambda test test-quick coverage faults faults-long fuzz-api scan bench bench-500k lint lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/eed-delivery demo
+
+# The emulator is in the wheel of AWS's SAM CLI: 8 MB, fetched once for all clones.
+demo-lambda: $(INSTALLED)
+	emulator=$$($(BIN)/python -m tests.servers.lambda_emulator) && $(BIN)/eed-delivery demo --lambda "$$emulator"
 
 # In four processes, because most tests wait more than they work: two leave two cores idle for half of the time.
 # build/tests.xml says where the time went: python -m tests.durations build/tests.xml. Coverage costs more CPU, so it is

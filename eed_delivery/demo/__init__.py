@@ -12,6 +12,7 @@
 - `second_act`     the same statements by three channels, with `second_checks` of what has arrived
 - `partner`        the partner's SFTP server
 - `page`           the operators' page that stays open, which `page_process` runs
+- `lambda_play`    the demo of functions, with `lambda_configuration` and `lambda_account` as what is around them
 - `lambda_emulator` a function under AWS's own runtime client and emulator
 - `report`         what it prints at its end
 

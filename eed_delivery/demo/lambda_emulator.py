@@ -25,6 +25,8 @@ from eed_delivery.demo.ports import free_port
 from eed_delivery.demo.processes import LOCAL, AnsweringProcess
 
 SENDING = "eed_delivery.aws_lambda.sending.handler"
+TICK = "eed_delivery.aws_lambda.tick.handler"
+API = "eed_delivery.aws_lambda.api.handler"
 GRACE_SECONDS = 30.0
 """How much longer than the function's timeout an answer is awaited."""
 _INIT = re.compile(rb"INIT REPORT\(durationMs: ([\d.]+)\)")
@@ -70,13 +72,15 @@ class LambdaEmulator(AnsweringProcess):
             "AWS_LAMBDA_LOG_STREAM_NAME": f"2026/01/01/[$LATEST]{name}",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        self.address = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
+        """Where it is invoked."""
         super().__init__("Lambda's emulator", command, {**without_settings(), **function, **environment}, log)
         self.directory = directory
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """What the handler returns. Raises `InvocationFailed`."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations",
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            self.address,
             json.dumps(event).encode(),
             {"Content-Type": "application/json"},
         )

@@ -58,7 +58,7 @@ class Demo:
         self._script = mishaps(self._customers)
         self._keep_running = keep_running
         self._console = Console(highlight=False)
-        self._program = program or Path(sysconfig.get_path("scripts")) / "eed-delivery"
+        self._program = program or _installed()
         self._patience = max(patience_seconds, emails * PATIENCE_PER_EMAIL_SECONDS)
         self._cli = say.Cli(_as_typed(self._program), shlex.quote(_shortest(self._workspace.configuration)))
 
@@ -186,6 +186,15 @@ def _complaints(log: Path) -> Iterator[str]:
             level = "error"  # not a line of ours: a traceback from before logging was set up
         if level in ("warning", "error", "critical"):
             yield line
+
+
+def typed_program() -> str:
+    """How the command line is typed here."""
+    return _as_typed(_installed())
+
+
+def _installed() -> Path:
+    return Path(sysconfig.get_path("scripts")) / "eed-delivery"
 
 
 def _as_typed(program: Path) -> str:

@@ -147,13 +147,14 @@ class QueueServer(AnsweringProcess):
         }
         super().__init__("ministack", [sys.executable, "-m", "ministack"], environment, workspace.queue_log)
 
-    def make_queues(self, name: str) -> tuple[str, str]:
+    def make_queues(self, name: str, visibility_seconds: int = 30) -> tuple[str, str]:
         """The URLs of a new queue and of its dead-letter queue."""
         sqs = self._session.client("sqs", endpoint_url=self.endpoint, config=Config(proxies={}))
         dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 10})
-        queue = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": redrive})
+        visibility = str(visibility_seconds)
+        queue = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": redrive, "VisibilityTimeout": visibility})
         return queue["QueueUrl"], dead
 
     def make_bucket(self, name: str) -> None:

@@ -20,13 +20,14 @@ def follow(
     count: int,
     patience_seconds: float,
     service_ended: Callable[[float], int | None],
+    begins: str = "the service starts",
 ) -> JobReport | None:
     """Show the job's progress until it has finished, the service has ended, or `patience_seconds` are over.
 
     `service_ended` waits this many seconds for the service to end. Returns the job as it then is.
     """
     until = time.monotonic() + patience_seconds
-    show = _Bar(console, count) if console.is_terminal else _Lines(console, count)
+    show = _Bar(console, count, begins) if console.is_terminal else _Lines(console, count, begins)
     with show:
         while True:
             report = ledger.job(JOB_ID)
@@ -49,7 +50,7 @@ def _words(report: JobReport) -> str:
 class _Bar:
     """A live bar."""
 
-    def __init__(self, console: Console, count: int) -> None:
+    def __init__(self, console: Console, count: int, begins: str) -> None:
         self._progress = Progress(
             TextColumn("  "),
             BarColumn(),
@@ -58,7 +59,7 @@ class _Bar:
             TextColumn("{task.description}"),
             console=console,
         )
-        self._task = self._progress.add_task("the service starts", total=count)
+        self._task = self._progress.add_task(begins, total=count)
 
     def __enter__(self) -> "_Bar":
         self._progress.start()
@@ -75,7 +76,8 @@ class _Bar:
 class _Lines:
     """For a log. It has a line when something has changed, at most one in two seconds, and one at the end."""
 
-    def __init__(self, console: Console, count: int) -> None:
+    def __init__(self, console: Console, count: int, begins: str) -> None:
+        self._begins = begins
         self._console = console
         self._count = count
         self._said = ""
@@ -83,7 +85,7 @@ class _Lines:
         self._last: JobReport | None = None
 
     def __enter__(self) -> "_Lines":
-        self._console.print("  the service starts")
+        self._console.print(f"  {self._begins}")
         return self
 
     def __exit__(self, *_: object) -> None:
