@@ -25,6 +25,7 @@ class Caller:
     """Who asks, by which way in, and what it may do. `name` is for the audit. `session` is its digest, if it is one.
 
     `subject` is the same for all names that a proxy gives a person. `session_left`: seconds until the session ends.
+    `session_name` is what a session of an IAM role calls itself.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Caller:
     session: bytes | None = None
     subject: str = ""
     session_left: float | None = None
+    session_name: str = ""
 
     def may(self, right: Right) -> bool:
         """Whether it has a right."""
@@ -42,11 +44,6 @@ class Caller:
     def is_person(self) -> bool:
         """Whether a person has logged in. A program has a token, or is a role of IAM."""
         return self.way in ("session", "proxy")
-
-    @property
-    def account(self) -> str:
-        """What limits and keys of repeats go by. A session of IAM chooses a part of its own name."""
-        return self.subject if self.way == "iam" else self.name
 
 
 class NotKnown(Exception):
@@ -98,8 +95,8 @@ class Callers:
     def _by_iam(self, arn: str) -> Caller:
         caller = self._iam.of(arn)
         if caller.granted is None:
-            raise NoRole(caller.subject, "operators.iam_callers")
-        return Caller(caller.name, "iam", caller.granted, None, caller.subject)
+            raise NoRole(caller.account, "operators.iam_callers")
+        return Caller(caller.account, "iam", caller.granted, session_name=caller.session)
 
     def _by_token(self, authorization: str) -> Caller:
         token = _bearer(authorization)

@@ -1,6 +1,6 @@
 """Callers whom API Gateway has authenticated by IAM (SigV4), by the ARN that it says in the event.
 
-A role's session names itself as it likes. So rights go by the role, and the session's name is for people alone.
+A role's session names itself as it likes. So rights and limits go by the role, and its name is for people alone.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 """
 
@@ -13,17 +13,17 @@ from eed_delivery.config import IamGrantSettings
 
 LONGEST_NAME = 191
 """Characters that the audit keeps. A longer ARN has no rights: two that were cut to the same would be one."""
-_SESSION = re.compile(r"(arn:aws[a-z-]*):sts::([0-9]{12}):assumed-role/([\w+=,.@-]{1,64})/[\w+=,.@-]{2,64}", re.ASCII)
+_SESSION = re.compile(r"(arn:aws[a-z-]*):sts::([0-9]{12}):assumed-role/([\w+=,.@-]{1,64})/([\w+=,.@-]{2,64})", re.ASCII)
 _ROLE = re.compile(r"(arn:aws[a-z-]*):iam::([0-9]{12}):role/(?:[^/]+/)*([^/]+)", re.ASCII)
 _USER = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/.+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class IamCaller:
-    """`name` is the ARN as it came. `subject` is the role or the user, the same for all sessions of a role."""
+    """`account` is the role or the user, the same for all sessions of a role. `session` is what one calls itself."""
 
-    name: str
-    subject: str
+    account: str
+    session: str
     granted: GrantedRights | None
 
 
@@ -35,16 +35,17 @@ class IamCallers:
 
     def of(self, arn: str) -> IamCaller:
         """Whose ARN it is. `granted` is None for one without rights here, like the root user or a federated one."""
-        subject = _subject(arn) if len(arn) <= LONGEST_NAME else None
-        known = self._given.get(subject) if subject is not None else None
-        return IamCaller(arn[:LONGEST_NAME], subject or arn[:LONGEST_NAME], known)
+        account, session = _parts(arn)
+        known = self._given.get(account) if len(account) <= LONGEST_NAME else None
+        return IamCaller(account[:LONGEST_NAME], session, known)
 
 
-def _subject(arn: str) -> str | None:
-    if (session := _SESSION.fullmatch(arn)) is not None:
-        partition, account, role = session.groups()
-        return f"{partition}:iam::{account}:role/{role}"
-    return arn if _USER.fullmatch(arn) else None
+def _parts(arn: str) -> tuple[str, str]:
+    """The role and its session. What is neither a role nor a user has no rights by any name."""
+    if (found := _SESSION.fullmatch(arn)) is not None:
+        partition, number, role, session = found.groups()
+        return f"{partition}:iam::{number}:role/{role}", session
+    return (arn if _USER.fullmatch(arn) else f"unknown {arn}"), ""
 
 
 def _without_path(arn: str) -> str:

@@ -107,4 +107,4 @@ def _keyed(*, needed: bool, body: str | None = None) -> KeyedRequest | None:
     if found is None:
         raise HttpProblem(400, "malformed", f"{HEADER} has 1 to 255 printable characters.")
     given_body = request.get_data(as_text=True) if body is None else body
-    return KeyedRequest(caller_now().account, found[1], request.method, request.full_path, given_body)
+    return KeyedRequest(caller_now().name, found[1], request.method, request.full_path, given_body)

@@ -256,10 +256,12 @@ def _add_approvals(r: ApiRoutes) -> None:
         """Approve what another person asked for, within 15 minutes. It is done once."""
         approvals = operations_now().approvals
         who = asker_now()
-        operations_now().long_act_takers.require()
-        return once(
-            lambda: approvals.approve(path.operation, body.reason, who), lambda: _told(path.operation)
-        )  # fmt: skip
+
+        def act() -> None:
+            operations_now().long_act_takers.require()
+            approvals.approve(path.operation, body.reason, who)
+
+        return once(act, lambda: _told(path.operation))
 
     @r.post("/approvals/<operation>/refuse", Right.ADMIN, OperationAnswer, "approvals refuse {operation} --reason WHY")
     def refuse(path: OperationPath, body: WhyBody) -> Response:

@@ -16,7 +16,6 @@ from eed_delivery.app.operations import Operations
 from eed_delivery.app.operators_parts import operators_parts
 from eed_delivery.config import Settings, load
 from eed_delivery.config.environment import variables
-from eed_delivery.config.lambda_checks import CONNECT_SECONDS
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.actor import SERVICE
@@ -25,8 +24,8 @@ from eed_delivery.operators.shell import Shell
 
 CONNECTIONS = 3
 """Limit: of one request, which has a thread."""
-ANSWER_SECONDS = 20.0
-"""Limit: how long the database may take. API Gateway waits 29 or 30 seconds.
+CONNECT_SECONDS, ANSWER_SECONDS, TRIES = 2.0, 8.0, 2
+"""Limits: a database that hangs is given up after 20 seconds. API Gateway waits 29 or 30 for the whole request.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 """
@@ -53,7 +52,7 @@ def api_parts(settings: Settings) -> ApiParts:
     if problems := _problems(settings):
         raise ConfigError(problems)
     settings = _within_a_request(settings)
-    database = open_database(settings.database, connections=CONNECTIONS)
+    database = open_database(settings.database, connections=CONNECTIONS, tries=TRIES)
     everyone = Operations(settings, SERVICE, database, in_function=True)
     parts = operators_parts(settings, database, everyone, None)
     _load_what_most_requests_need(everyone)

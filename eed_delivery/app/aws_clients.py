@@ -107,7 +107,8 @@ class AwsClients:
     def submitted(self) -> "S3Client":
         """What reads files of recipients in S3."""
         endpoint_url = self._settings.rendering.s3_endpoint_url
-        config = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=30)
+        # A function has 29 seconds for all of a request.
+        config = Config(retries={"total_max_attempts": 2}, connect_timeout=2, read_timeout=10)
         return session(self._settings.aws).client("s3", endpoint_url=endpoint_url, config=config)
 
     def sns(self) -> "SNSClient":

@@ -4,7 +4,7 @@ import threading
 
 from eed_delivery.config import DatabaseSettings
 from eed_delivery.database.engine import make_engine
-from eed_delivery.database.transactions import HOLD_SECONDS, Database
+from eed_delivery.database.transactions import CONNECTION_TRIES, HOLD_SECONDS, Database
 
 
 def open_database(
@@ -13,7 +13,10 @@ def open_database(
     *,
     connections: int = 2,
     multi_statements: bool = False,
+    tries: int = CONNECTION_TRIES + 1,
 ) -> Database:
-    """The database, over a pool of its own. `stop` ends what waits to try again."""
+    """The database, over a pool of its own. `stop` ends what waits to try again. `tries` is how often a transaction is
+    begun that loses its connection."""
     engine = make_engine(settings.sqlalchemy_url(), connections=connections, multi_statements=multi_statements)
-    return Database(engine, stop or threading.Event(), hold_seconds=HOLD_SECONDS if multi_statements else 0)
+    hold = HOLD_SECONDS if multi_statements else 0
+    return Database(engine, stop or threading.Event(), hold_seconds=hold, connection_tries=tries - 1)

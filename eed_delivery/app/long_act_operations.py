@@ -51,10 +51,11 @@ class LongActOperations(JobOperations):
     @cached_property
     def submission_orders(self) -> "SubmissionOrders":
         """Have a job with many recipients registered by the side."""
-        from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
+        from eed_delivery.operations.submitting.by_the_side import ROWS_AT_ONCE, ROWS_IN_FUNCTION, SubmissionOrders
 
         takers = self.long_act_takers
-        return SubmissionOrders(self.uploading, self.long_act_ledger, self._submitted_parts, takers)
+        rows = ROWS_IN_FUNCTION if self._in_function else ROWS_AT_ONCE
+        return SubmissionOrders(self.uploading, self.long_act_ledger, self._submitted_parts, takers, rows)
 
     def steady_works(self) -> "Mapping[LongActKind, SteadyWork]":
         """How long acts are done whose chunks one process does to the end, in this person's name."""

@@ -22,7 +22,7 @@ from eed_delivery.app.api_function import ApiParts
 from eed_delivery.aws_lambda.deadline import InvocationContext
 from eed_delivery.aws_lambda.gateway_answers import Answer, problem_answer, within_limits
 from eed_delivery.aws_lambda.gateway_events import GatewayRequest, read_request
-from eed_delivery.aws_lambda.gateway_values import NoRequest
+from eed_delivery.aws_lambda.gateway_values import NoRequest, OtherRoute
 from eed_delivery.operators.problems import HttpProblem
 from eed_delivery.operators.shell import IAM_ARN
 from eed_delivery.runtime.idle_time import IdleTime
@@ -49,6 +49,8 @@ class ApiSandbox:
         request_id = context.aws_request_id
         try:
             request = read_request(event)
+        except OtherRoute:
+            return problem_answer(HttpProblem(404, "unknown", "There is no such page."), request_id)
         except NoRequest as error:
             log.warning("gateway_event_refused", reason=str(error), request_id=request_id)
             do = "Have API Gateway invoke this function as a proxy integration."

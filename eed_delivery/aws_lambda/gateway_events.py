@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from eed_delivery.aws_lambda.gateway_values import (
     NoRequest,
+    OtherRoute,
     ascii_only,
     body,
     latin,
@@ -72,6 +74,7 @@ def _of_version_2(event: Mapping[str, Any], context: Mapping[str, Any]) -> Gatew
     http = mapping(context.get("http"), "requestContext.http")
     arn = optional(_within(_within(context, "authorizer"), "iam").get("userArn"))
     path, prefix = _without_stage(text(event.get("rawPath"), "rawPath"), context)
+    _hold_to(optional(event.get("routeKey")), path)
     headers = _passed_on(_single(event), by_iam=arn is not None)
     clean = {
         "version": "2.0",
@@ -89,6 +92,7 @@ def _of_version_1(event: Mapping[str, Any], context: Mapping[str, Any]) -> Gatew
     identity = _within(context, "identity")
     arn = optional(identity.get("userArn"))
     path, prefix = _without_stage(text(event.get("path"), "path"), context)
+    _hold_to(optional(event.get("resource")), path)
     given = _single(event) if event.get("multiValueHeaders") is None else _several(event)
     headers = _passed_on(given, by_iam=arn is not None)
     clean = {
@@ -101,6 +105,14 @@ def _of_version_1(event: Mapping[str, Any], context: Mapping[str, Any]) -> Gatew
     }
     source_ip = optional(identity.get("sourceIp")) or ""
     return GatewayRequest(clean, _host(context), source_ip, headers.get("content-type", ""), arn, prefix)
+
+
+def _hold_to(route: str | None, path: str) -> None:
+    """An escaped slash in a key makes another path of it for the application, which the gateway has not let in."""
+    if route is None or "+}" in route or "/" not in route:  # $default, or all below a path
+        return
+    if unquote(path).count("/") != route[route.index("/") :].count("/"):
+        raise OtherRoute("its path is not of the route that API Gateway let in")
 
 
 def _within(outer: Mapping[str, Any], name: str) -> Mapping[str, Any]:

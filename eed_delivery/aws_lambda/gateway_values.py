@@ -14,6 +14,10 @@ class NoRequest(Exception):
     """The event is no request of API Gateway, or one that is malformed. The text says why, and quotes nothing."""
 
 
+class OtherRoute(NoRequest):
+    """The path is not of the route that the gateway let in."""
+
+
 def mapping(value: Any, what: str) -> Mapping[str, Any]:
     """An object. Raises `NoRequest`."""
     if not isinstance(value, Mapping):

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -91,18 +92,26 @@ class Database:
     by nature recognises its own earlier run by the fencing token it wrote.
     """
 
-    def __init__(self, engine: Engine, stop: threading.Event | None = None, *, hold_seconds: float = 0) -> None:
-        """`hold_seconds` is how long a thread keeps its connection from one transaction to the next.
+    def __init__(
+        self,
+        engine: Engine,
+        stop: threading.Event | None = None,
+        *,
+        hold_seconds: float = 0,
+        connection_tries: int = CONNECTION_TRIES,
+    ) -> None:
+        """`connection_tries` are those after a first one that has lost its connection.
 
-        It is for threads that have one all the time. The pool looks at a connection's age whenever it comes by, so this
-        is much less than that."""
+        `hold_seconds` is how long a thread keeps its connection from one transaction to the next. It is for threads
+        that have one all the time. The pool looks at a connection's age whenever it comes by, so this is much less
+        than that."""
         self.engine = engine
         self._hold_seconds = hold_seconds
         self._kept = _Kept()
         self.dialect = engine.dialect.name
         self._retrying = Retrying(
             retry=retry_if_exception(lambda e: is_contention(e) or is_away(e)),
-            stop=_enough,
+            stop=partial(_enough, connection_tries),
             wait=_pause,
             sleep=sleep_using_event(stop or threading.Event()),
             reraise=True,
@@ -218,9 +227,9 @@ def _drop_unless_safe(c: Connection, error: BaseException) -> None:
         c.invalidate()
 
 
-def _enough(state: RetryCallState) -> bool:
+def _enough(connection_tries: int, state: RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome else None
-    tries = CONTENTION_TRIES if error is not None and is_contention(error) else CONNECTION_TRIES
+    tries = CONTENTION_TRIES if error is not None and is_contention(error) else connection_tries
     return stop_after_attempt(tries)(state)
 
 

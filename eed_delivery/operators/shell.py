@@ -123,7 +123,7 @@ class Shell:
         return cast("Response", redirect(LOGIN, 303))
 
     def _count(self, caller: Caller) -> None:
-        g.rate = state = self._parts.rates.count(caller.account)
+        g.rate = state = self._parts.rates.count(caller.name)
         if state.wait:
             wait = str(int(state.wait) + 1)
             what = f"{caller.name} has made more than {self._parts.rates.per_minute} requests in a minute."
@@ -131,7 +131,8 @@ class Shell:
 
     def _actor(self, caller: Caller) -> Actor:
         surface = "api" if request.path.startswith(API) else "page"
-        command = f"{request.method} {request.path}"
+        session = f" (session {caller.session_name})" if caller.session_name else ""
+        command = f"{request.method} {request.path}{session}"
         return Actor(caller.name, surface, self._parts.host, command=command)  # type: ignore[arg-type]
 
     def _dress(self, response: Response) -> Response:

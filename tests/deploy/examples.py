@@ -15,6 +15,7 @@ EXAMPLES = ("hosts_only", "lambda_only", "both")
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0"
 WARNING, CRITICAL = f"arn:aws:sns:{REGION}:{ACCOUNT}:warning", f"arn:aws:sns:{REGION}:{ACCOUNT}:critical"
 PASSWORD = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:database"
+SEALING = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:sealing"
 CALLER = f"arn:aws:iam::{ACCOUNT}:role/delivery-server"
 IDENTITY = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/example.com"
 CONFIGURATION = '[source]\nsingle_table = false\n# "$HOME" and `date` and ${x} stay as they are\n'
@@ -40,10 +41,8 @@ _GIVEN: dict[str, Any] = {
     "secrets": {"database_password": PASSWORD},
     "image_uri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/eed@sha256:{'0' * 64}",
     "repository_arn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/eed",
-    "secret_variables": {
-        "EED_DATABASE__PASSWORD": f"{PASSWORD}:password::",
-        "EED_OPERATORS__SECRET": f"{PASSWORD}:operators::",
-    },
+    "secret_variables": {"EED_DATABASE__PASSWORD": f"{PASSWORD}:password::"},
+    "api_secret_variables": {"EED_OPERATORS__SECRET": SEALING},
     "api_callers": {CALLER: {"role": "operator", "scopes": ["nudge", "submit"]}},
     "submissions": {"bank-files": "in/"},
     "alert_rules": {rule.name: asdict(metric_filter(rule)) for rule in RULES},

@@ -19,7 +19,18 @@ from eed_delivery.config.environment import CREDENTIALS
 from eed_delivery.config.lambda_checks import lambda_clashes
 from eed_delivery.config.load import load
 from eed_delivery.operations.figures import FIGURES
-from tests.deploy.examples import CALLER, CONFIGURATION, CRITICAL, EXAMPLES, KEY, PASSWORD, RULES, WARNING, variables
+from tests.deploy.examples import (
+    CALLER,
+    CONFIGURATION,
+    CRITICAL,
+    EXAMPLES,
+    KEY,
+    PASSWORD,
+    RULES,
+    SEALING,
+    WARNING,
+    variables,
+)
 from tests.deploy.filter_patterns import matches
 from tests.deploy.policies import allowed, listed, statements
 from tests.deploy.terraform import SOURCES, State, Terraform, program
@@ -37,6 +48,7 @@ OF_FILE = {
     "AWS_SECRET_ACCESS_KEY": "b",
 }
 """What the file in the image, and Lambda, add to the variables of Terraform."""
+SECRETS = {"EED_DATABASE__PASSWORD": "secret", "EED_OPERATORS__SECRET": SECRET}
 PLACE = re.compile(r"<(?:path:)?\w+>")
 LOGGED = {
     *("requestTime", "identity.userArn", "error.message", "integrationErrorMessage", "responseLatency", "requestId"),
@@ -123,8 +135,7 @@ def test_each_function_runs_its_handler_with_settings_that_exist(states: dict[st
 
 def loaded(variables: dict[str, str]) -> Settings:
     """The settings of a function, with what its secrets may be."""
-    secrets = {"EED_DATABASE__PASSWORD": "secret", "EED_OPERATORS__SECRET": SECRET}
-    return load(None, {**variables, **secrets, **OF_FILE})
+    return load(None, {**variables, **SECRETS, **OF_FILE})
 
 
 def test_the_api_has_its_callers_and_no_open_route(states: dict[str, State]) -> None:
@@ -201,13 +212,17 @@ def test_a_secret_is_read_by_those_that_need_it_and_by_no_other(states: dict[str
     state = states["lambda_only"]
     (_, container, *_) = json.loads(state.one("module.fargate.aws_ecs_task_definition.task")["container_definitions"])
     assert {"name": "EED_DATABASE__PASSWORD", "valueFrom": f"{PASSWORD}:password::"} in container["secrets"]
-    readers = {
-        where.partition(".aws_iam")[0]: policy["name"]
-        for where, policy in state.of("aws_iam_role_policy").items()
-        if ("secretsmanager:GetSecretValue", PASSWORD) in allowed([policy["policy"]])
-    }
-    functions = {f"module.{name}.module.function": "secrets" for name in ("sending_function", "api")}
-    assert readers == {**functions, "module.fargate": "start"}
+
+    def readers(secret: str) -> set[str]:
+        return {
+            where.partition(".aws_iam")[0]
+            for where, policy in state.of("aws_iam_role_policy").items()
+            if ("secretsmanager:GetSecretValue", secret) in allowed([policy["policy"]])
+        }
+
+    api, sending = (f"module.{name}.module.function" for name in ("api", "sending_function"))
+    assert readers(PASSWORD) == {api, sending, "module.fargate"}
+    assert readers(SEALING) == {api, "module.fargate"}, "what sends need not read it"
 
 
 def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
@@ -215,7 +230,7 @@ def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
     scratch, *containers = json.loads(task["container_definitions"])
     assert scratch["user"] == "0"
     assert not scratch["essential"]
-    assert {one["name"] for one in containers} == {"publisher", "sweeper", "events"}
+    assert {one["name"] for one in containers} == {"publisher", "sweeper", "events", "operators"}
     (entry,) = {tuple(one["entryPoint"]) for one in containers}
     said = subprocess.run([sys.executable, *entry[1:], "--version"], cwd=ROOT, capture_output=True, text=True)
     assert __version__ in said.stdout
@@ -223,7 +238,7 @@ def test_tasks_run_roles_that_are_commands(states: dict[str, State]) -> None:
         assert set(one["command"]) <= COMMANDS.keys()
         assert one["readonlyRootFilesystem"]
         assert one["dependsOn"] == [{"containerName": "scratch", "condition": "SUCCESS"}]
-        given = {**{v["name"]: v["value"] for v in one["environment"]}, "EED_DATABASE__PASSWORD": "secret"}
+        given = {**{v["name"]: v["value"] for v in one["environment"]}, **SECRETS}
         file = {name: value for name, value in OF_FILE.items() if name.startswith("EED_")}
         assert load(None, {**given, **file}).aws.credentials == "container"
         assert one["stopTimeout"] > Settings.model_fields["service"].default.stop_seconds

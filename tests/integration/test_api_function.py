@@ -2,19 +2,23 @@
 
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from eed_delivery.app.api_function import ApiParts, api_parts, start
+from eed_delivery.app.api_function import ANSWER_SECONDS, CONNECT_SECONDS, TRIES, ApiParts, api_parts, start
 from eed_delivery.aws_lambda import gateway_answers
 from eed_delivery.aws_lambda.api_sandbox import ApiSandbox
 from eed_delivery.errors import ConfigError
 from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.operations.long_acts.crowds import MOST_OTHERS
+from eed_delivery.operations.submitting.by_the_side import ROWS_IN_FUNCTION
 from eed_delivery.runtime.idle_time import IdleTime
 from tests.event_source import TimeLeft
 from tests.gateway import FORMATS, ROLE, SESSION, SOURCE_IP, GatewayAnswer, as_client_gets_it
@@ -99,7 +103,9 @@ def test_whom_the_gateway_has_authenticated_by_iam_has_the_rights_of_its_role(do
     signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKIA/20261201/eu-central-1/execute-api/aws4_request"}
     nudged = door.ask(version, "POST", "/api/v1/jobs/42/nudge", iam=SESSION, headers=signed)
     assert (nudged.status, nudged.json["registered"]) == (200, "now")
-    assert who(door, "nudge") == [SESSION]
+    assert who(door, "nudge") == [ROLE]
+    command = "POST /api/v1/jobs/42/nudge (session i-0123456789abcdef0)"
+    assert door.site.world.execute("SELECT command FROM eed_audit WHERE act = 'nudge'") == [(command,)]
     assert "ratelimit" in nudged.headers
     refused = door.ask(version, "GET", "/api/v1/jobs", iam=SESSION, headers=signed)
     assert (refused.status, refused.json["type"].rpartition(":")[2]) == (403, "no_right")
@@ -255,7 +261,7 @@ def test_a_body_beyond_a_routes_limit_is_refused(door: Door, version: str) -> No
 @BOTH
 def test_what_no_process_would_do_is_refused_and_taken_where_one_is_alive(door: Door, version: str) -> None:
     token = door.site.token("operator")
-    long = "email\n" + "".join(f"c{n}@example.com\n" for n in range(10_001))
+    long = "email\n" + "".join(f"c{n}@example.com\n" for n in range(ROWS_IN_FUNCTION + 1))
     body, headers = multipart(long)
     refused = door.ask(version, "POST", "/api/v1/jobs", token=token, headers=headers, body=body)
     assert (refused.status, refused.json["type"].rpartition(":")[2]) == (503, "no_taker")
@@ -264,6 +270,19 @@ def test_what_no_process_would_do_is_refused_and_taken_where_one_is_alive(door: 
     WorkerLedger(door.site.world.database).beat(process, sending=False, detail=None, alive_seconds=60)
     taken = door.ask(version, "POST", "/api/v1/jobs", token=token, headers=headers, body=body)
     assert (taken.status, taken.json["state"]) == (202, "waiting")
+
+
+def test_sessions_of_a_role_share_its_limits(door: Door) -> None:
+    """A session names itself."""
+    process = Process("mail1:1:ab", "mail1", "operators")
+    WorkerLedger(door.site.world.database).beat(process, sending=False, detail=None, alive_seconds=60)
+    body, headers = multipart("email\n" + "".join(f"c{n}@example.com\n" for n in range(ROWS_IN_FUNCTION + 1)))
+    answers = []
+    for n in range(MOST_OTHERS + 1):
+        session = SESSION.replace("i-0123456789abcdef0", f"botocore-session-{n}")
+        given = {**headers, "Idempotency-Key": str(n)}
+        answers.append(door.ask("2.0", "POST", "/api/v1/jobs", iam=session, headers=given, body=body).status)
+    assert answers == [202] * MOST_OTHERS + [429]
 
 
 def test_figures_are_counted_within_the_request(door: Door) -> None:
@@ -292,7 +311,25 @@ def test_no_connection_is_trusted_after_a_freeze(door: Door, seconds: float, clo
     assert (door.parts.database.engine.pool is not before) == closes
 
 
-def test_the_database_that_is_away_is_a_problem_to_try_again(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_silent_is_given_up_in_time(door: Door) -> None:
+    """It accepts connections and says nothing, as behind a firewall that has forgotten them."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        url = f"mysql+pymysql://eed@127.0.0.1:{port}/x"
+        environ = {**door.site.cli.environ, "EED_DATABASE__URL": url, "EED_DATABASE__READ_TIMEOUT_SECONDS": "0.3"}
+        parts = start({**environ, "EED_CONFIG": str(door.site.cli.config)})
+        answer = Door(door.site, parts).ask("2.0", "GET", "/api/v1/jobs", token=door.site.token("viewer"))
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        silent.settimeout(0.5)
+        tries = 0
+        with suppress(TimeoutError):
+            while silent.accept():
+                tries += 1
+    assert tries == TRIES
+    assert TRIES * (ANSWER_SECONDS + CONNECT_SECONDS) < 29
+
+
+def test_the_database_that_is_away_is_a_problem_to_try_again(door: Door) -> None:
     away = {**door.site.cli.environ, "EED_DATABASE__URL": "mysql+pymysql://eed@127.0.0.1:9/x"}
     parts = start({**away, "EED_CONFIG": str(door.site.cli.config)})
     answer = Door(door.site, parts).ask("2.0", "GET", "/api/v1/jobs", token=door.site.token("viewer"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from eed_delivery.access.iam_callers import IamCallers
 from eed_delivery.access.rights import Right
 from eed_delivery.aws_lambda.gateway_events import read_request
-from eed_delivery.aws_lambda.gateway_values import NoRequest
+from eed_delivery.aws_lambda.gateway_values import NoRequest, OtherRoute
 from eed_delivery.config.operators import IAM_CALLER, IamGrantSettings, OperatorsSettings, RightName
 from tests.event_source import TimeLeft
 from tests.gateway import ACCOUNT, DOMAIN, FORMATS, ROLE, SESSION
@@ -115,10 +115,35 @@ def test_the_stage_precedes_the_path_under_the_apis_own_domain(
 ) -> None:
     event = FORMATS[version]("GET", raw, stage=stage)
     if version == "2.0":
-        event["rawPath"] = raw
+        event.update(rawPath=raw, routeKey="$default")
     event["requestContext"]["domainName"] = domain
     request = read_request(event)
     assert (request.event["rawPath" if version == "2.0" else "path"], request.prefix) == (path, prefix)
+
+
+@pytest.mark.parametrize("version", FORMATS)
+@pytest.mark.parametrize(
+    ("route", "path", "good"),
+    [
+        ("/api/v1/jobs/{key}", "/api/v1/jobs/43", True),
+        ("/api/v1/jobs/{key}", "/api/v1/jobs/4%253", True),
+        ("/api/v1/jobs/{key}", "/api/v1/jobs/43%2Femails", False),
+        ("/api/v1/jobs/{key}", "/api/v1/jobs/43%2femails", False),
+        ("/api/v1/jobs/{key}", "/api/v1/jobs/43%252Femails", True),
+        ("/api/v1/jobs/{key}/nudge", "/api/v1/jobs/%2F/nudge", False),
+        ("/api/v1/{proxy+}", "/api/v1/jobs/43%2Femails", True),
+    ],
+)
+def test_an_escaped_slash_leads_to_no_other_route(version: str, route: str, path: str, good: bool) -> None:
+    event = FORMATS[version]("GET", path)
+    event.update({"routeKey": f"GET {route}"} if version == "2.0" else {"resource": route})
+    if good:
+        environ = environ_of(event)
+        assert environ is not None
+        assert environ["PATH_INFO"].count("/") == 4 + ("%2Femails" in path and "252" not in path)
+    else:
+        with pytest.raises(OtherRoute):
+            read_request(event)
 
 
 def test_a_body_that_is_text_arrives_as_its_octets() -> None:
@@ -155,7 +180,7 @@ def test_rights_go_by_the_role_or_the_user(arn: str, rights: set[Right] | None) 
     caller = IamCallers(GIVEN).of(arn)
     assert (None if caller.granted is None else set(caller.granted.rights)) == rights
     if arn.startswith(SESSION[:60]) and rights:
-        assert caller.subject == ROLE
+        assert caller.account == ROLE
 
 
 def test_the_settings_know_every_right_and_refuse_what_is_no_role() -> None:

@@ -46,7 +46,7 @@ variable "memory_mb" {
 variable "max_concurrency" {
   description = "Requests at the same time. Each has up to 3 connections to the database."
   type        = number
-  default     = 5
+  default     = 10
 }
 
 variable "routes" {
@@ -77,13 +77,17 @@ variable "authorization" {
 variable "requests_per_second" {
   description = "Requests a second of all callers together. More get 429."
   type        = number
-  default     = 20
+  default     = 10
 }
 
 variable "burst" {
-  description = "Requests that may come at once."
+  description = "Requests that may come at once. More get 429."
   type        = number
-  default     = 40
+  default     = 10
+  validation {
+    condition     = var.burst <= var.max_concurrency
+    error_message = "burst is at most max_concurrency: Lambda throttles what comes beyond it, and the caller gets 503."
+  }
 }
 
 variable "custom_domain_only" {

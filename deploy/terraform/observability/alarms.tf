@@ -56,7 +56,7 @@ locals {
       for key, alarm in {
         "errors-warning"     = { metric = "Errors", statistic = "Sum", threshold = 1, periods = 1, what = "It failed in the last 5 minutes." }
         "errors-critical"    = { metric = "Errors", statistic = "Sum", threshold = 20, periods = 2, what = "It failed 20 times in 5 minutes, twice." }
-        "throttles-warning"  = { metric = "Throttles", statistic = "Sum", threshold = 1, periods = 3, what = "Lambda refuses calls. Each costs a message one of its receives." }
+        "throttles-warning"  = { metric = "Throttles", statistic = "Sum", threshold = 1, periods = 3, what = "Lambda refuses calls. A message loses one of its receives by it, and a caller of the API gets 503." }
         "slow-warning"       = { metric = "Duration", statistic = "p99", threshold = 800 * function.timeout_seconds, periods = 3, what = "It takes 80 % of its timeout. A function that is killed leaves emails in doubt, or a caller without an answer." }
         "recursion-critical" = { metric = "RecursiveInvocationsDropped", statistic = "Sum", threshold = 1, periods = 1, what = "Lambda takes deferred emails for a loop and drops them. Its RecursiveLoop must be Allow." }
       } : "${name}-${key}" => merge(local.of_figures, alarm, { namespace = "AWS/Lambda", dimensions = { FunctionName = name }, period = 300, runbook = "a-function-fails-or-is-throttled" })

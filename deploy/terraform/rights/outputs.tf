@@ -15,3 +15,11 @@ output "secrets_policy" {
   description = "What reads secret_arns. null: there are none."
   value       = length(var.secret_arns) == 0 ? null : jsonencode({ Version = "2012-10-17", Statement = concat(local.read_secrets, local.decrypt_secrets) })
 }
+
+output "secret_policies" {
+  description = "What reads one of secret_arns, by its ARN, for functions that need only some of them."
+  value = {
+    for arn in var.secret_arns :
+    arn => jsonencode({ Version = "2012-10-17", Statement = concat([merge(local.read_secrets[0], { Resource = [arn] })], local.decrypt_secrets) })
+  }
+}

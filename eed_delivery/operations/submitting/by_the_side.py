@@ -38,7 +38,8 @@ from eed_delivery.untrusted import mask_addresses
 
 ROWS_AT_ONCE = 10_000
 """A file with more rows is registered by the side."""
-LINES_AT_ONCE = ROWS_AT_ONCE + 1
+ROWS_IN_FUNCTION = 2000
+"""The same for a function, which has 29 seconds for all of it."""
 BEGUN, REGISTERED = "begun", "registered"
 """Cursors: the job is entered, and it is ready. Between them, the cursor is how many emails are in."""
 BAD_ROWS_NAMED = 9
@@ -48,8 +49,14 @@ class SubmissionOrders:
     """Takes jobs with many recipients. Each call raises `DatabaseGone`."""
 
     def __init__(
-        self, uploading: Uploading, ledger: LongActLedger, parts: SubmittedParts, takers: LongActTakers
+        self,
+        uploading: Uploading,
+        ledger: LongActLedger,
+        parts: SubmittedParts,
+        takers: LongActTakers,
+        rows_at_once: int = ROWS_AT_ONCE,
     ) -> None:
+        self._lines_at_once = rows_at_once + 1
         self._uploading = uploading
         self._ledger = ledger
         self._parts = parts
@@ -59,9 +66,9 @@ class SubmissionOrders:
         """A job that has more rows than are registered at once. A place in S3 is then bound to its present content."""
         recipients = uploaded.recipients
         if isinstance(recipients, S3Reference):
-            found = self._uploading.longer_in_s3(recipients, LINES_AT_ONCE, each)
+            found = self._uploading.longer_in_s3(recipients, self._lines_at_once, each)
             return None if found is None else uploaded.of(found)
-        left = LINES_AT_ONCE
+        left = self._lines_at_once
         while left >= 0 and (piece := recipients.read(PART_BYTES)):
             left -= line_ends(piece)
         recipients.seek(0)

@@ -11,7 +11,7 @@ run "callers_sign_unless_told_otherwise" {
     error_message = "A route is open."
   }
   assert {
-    condition     = aws_apigatewayv2_stage.default.default_route_settings[0].throttling_rate_limit == 20
+    condition     = aws_apigatewayv2_stage.default.default_route_settings[0].throttling_rate_limit == 10
     error_message = "Requests are not throttled."
   }
 }
@@ -49,4 +49,12 @@ run "a_way_to_authorize_that_there_is_not" {
     authorization = "CUSTOM"
   }
   expect_failures = [var.authorization]
+}
+
+run "more_at_once_than_run_at_once" {
+  command = plan
+  variables {
+    burst = 11
+  }
+  expect_failures = [var.burst]
 }

@@ -10,7 +10,11 @@ locals {
   # A function reads a secret at its start, by the ARN in a variable. Fargate puts the value into the variable.
   of_functions = merge(local.environment, { EED_AWS__CREDENTIALS = "environment" }, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
   secret_arns  = distinct([for arn in values(var.secret_variables) : join(":", slice(split(":", arn), 0, 7))])
-  secrets      = length(local.secret_arns) == 0 ? {} : { secrets = module.rights.secrets_policy }
+  secrets      = { for n, arn in local.secret_arns : "secret-${n}" => module.rights.secret_policies[arn] }
+  # The function that sends cannot read what is the API's alone.
+  api_secret_arns = distinct([for arn in values(merge(var.secret_variables, var.api_secret_variables)) : join(":", slice(split(":", arn), 0, 7))])
+  api_secrets     = { for n, arn in local.api_secret_arns : "secret-${n}" => module.rights.secret_policies[arn] }
+  of_submissions  = { EED_OPERATORS__SUBMIT_S3 = jsonencode([for bucket, prefix in var.submissions : "s3://${bucket}/${prefix}"]) }
   environment = merge(var.environment, {
     EED_AWS__REGION                       = var.region
     EED_METRICS__CLOUDWATCH               = "log"
@@ -48,7 +52,7 @@ module "rights" {
   configuration_set_arn = local.configuration_set_arn
   attachments           = var.attachments
   submissions           = var.submissions
-  secret_arns           = local.secret_arns
+  secret_arns           = local.api_secret_arns
   kms_key_arns          = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 }
 
@@ -81,26 +85,26 @@ module "api" {
   source = "../../api"
 
   image_uri = var.image_uri
-  environment = merge(local.of_functions, {
+  environment = merge(local.of_functions, { for name, arn in var.api_secret_variables : name => "aws-secret:${arn}" }, {
     EED_OPERATORS__IAM_CALLERS = jsonencode(var.api_callers)
-    EED_OPERATORS__SUBMIT_S3   = jsonencode([for bucket, prefix in var.submissions : "s3://${bucket}/${prefix}"])
-  })
-  policies           = merge(local.api_reads_s3 ? { api = module.rights.policies["api"] } : {}, local.secrets)
+  }, local.of_submissions)
+  policies           = merge(local.api_reads_s3 ? { api = module.rights.policies["api"] } : {}, local.api_secrets)
   kms_key_arn        = var.kms_key_arn
   subnet_ids         = var.subnet_ids
   security_group_ids = [module.network.security_group_id]
 }
 
-# Publisher, sweeper and the reader of SES's events, each in its container.
+# Publisher, sweeper, the reader of SES's events, and what does operations for the API, each in its container. The last one
+# listens within its task alone.
 module "fargate" {
   source = "../../fargate"
 
   image_uri          = var.image_uri
   repository_arn     = var.repository_arn
-  commands           = { publisher = ["publisher"], sweeper = ["sweeper"], events = ["events"] }
-  environment        = merge(local.environment, { EED_AWS__CREDENTIALS = "container" })
-  secrets            = var.secret_variables
-  policies           = { for role in ["publisher", "sweeper", "events"] : role => module.rights.policies[role] }
+  commands           = { publisher = ["publisher"], sweeper = ["sweeper"], events = ["events"], operators = ["operators"] }
+  environment        = merge(local.environment, { EED_AWS__CREDENTIALS = "container", EED_OPERATORS__LISTEN = "127.0.0.1:8027" }, local.of_submissions)
+  secrets            = merge(var.secret_variables, var.api_secret_variables)
+  policies           = { for role in ["publisher", "sweeper", "events", "operators"] : role => module.rights.policies[role] }
   kms_key_arn        = var.kms_key_arn
   subnet_ids         = var.subnet_ids
   security_group_ids = [module.network.security_group_id]

@@ -51,6 +51,11 @@ variable "api_callers" {
   default     = {}
 }
 
+variable "api_secret_variables" {
+  description = "Further ones of the API and of what does its operations. They need EED_OPERATORS__SECRET."
+  type        = map(string)
+}
+
 variable "submissions" {
   description = "Buckets and prefixes that files of recipients may come from, such as { files = \"in/\" }."
   type        = map(string)
@@ -96,7 +101,7 @@ variable "environment" {
 }
 
 variable "secret_variables" {
-  description = "EED_ variables of functions and tasks whose values are secrets, with the ARN of each. ARN:KEY:: is a key of its JSON. The API needs EED_OPERATORS__SECRET."
+  description = "EED_ variables of functions and tasks whose values are secrets, with the ARN of each. ARN:KEY:: is a key of its JSON."
   type        = map(string)
 }
 
