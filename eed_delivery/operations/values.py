@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from eed_delivery.addresses import NotAnAddress, listed, wire_form
 from eed_delivery.operations.refusals import InvalidRequest
-from eed_delivery.source.access import CATEGORY_LENGTH
+from eed_delivery.source.values import CATEGORY_LENGTH
 
 REASON_LENGTH = 400
 EVIDENCE_LENGTH = 200

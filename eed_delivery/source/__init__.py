@@ -1,6 +1,8 @@
 """The delivery server's own tables. They say which jobs are ready and what an email contains, and get its status back.
 
 - `access`        the class `Source`: everything that the service reads and writes there
+- `mapped_source`, `jobs`, `rows`, `contents`  its parts: the mapped tables, jobs, unsent emails, what emails contain
+- `values`        values of its columns, as the ledger keeps them
 - `tables`        the mapping of `[source]` as light SQLAlchemy tables
 - `files`         the attachments that the source names
 - `keys`          string keys in SQL, compared byte for byte
@@ -14,6 +16,7 @@
 Nothing here changes the schema of a table that exists.
 """
 
-from eed_delivery.source.access import Known, Source
+from eed_delivery.source.access import Source
+from eed_delivery.source.rows import Known
 
 __all__ = ["Known", "Source"]

@@ -63,9 +63,11 @@ PLACES: dict[str, frozenset[str]] = {
     "eed_delivery.ledger.publishing.ledger": frozenset(
         {"register", "_register", "_enlist_alone", "_begin_next_round", "_refuse_job", "_refuse_rows", "enlist"}
     ),
-    "eed_delivery.source.access": frozenset(
-        {"ready_jobs", "_is", "unsent", "unsent_until", "unsent_between", "unknown", "spelt_otherwise", "_has_job"}
-        | {"_unsent", "_unsent_beyond", "_of_job", "already_settled_count"}
+    "eed_delivery.source.mapped_source": frozenset({"_of_job"}),
+    "eed_delivery.source.jobs": frozenset({"ready_jobs", "_is"}),
+    "eed_delivery.source.rows": frozenset(
+        {"unsent", "unsent_until", "unsent_between", "unknown", "spelt_otherwise", "_has_job"}
+        | {"_unsent", "_unsent_beyond", "already_settled_count"}
     ),
 }
 NOT_HERE = ("log.", "raise Miscounted", "raise LeaseLost")

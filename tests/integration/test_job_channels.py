@@ -25,7 +25,7 @@ from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.runtime.loop import LoopThread, Pulse
 from eed_delivery.source import Source
-from eed_delivery.source.access import channel_of
+from eed_delivery.source.values import channel_of
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
 from tests.servers.ministack import MiniStack
 from tests.world import World

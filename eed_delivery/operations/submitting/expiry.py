@@ -6,7 +6,7 @@ from eed_delivery.config.source_mapping import JobSource
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.reports.moments import when
 from eed_delivery.send_windows.plan import NEVER, WindowPlan
-from eed_delivery.source.access import channel_of
+from eed_delivery.source.values import category_of, channel_of
 
 
 def expires_unsent(plan: WindowPlan, source: JobSource, draft: JobDraft, now: datetime) -> str | None:
@@ -17,7 +17,7 @@ def expires_unsent(plan: WindowPlan, source: JobSource, draft: JobDraft, now: da
     if draft.schedule is not None:
         begins = max(now, _in_ledger(draft.schedule))
     channel = channel_of(source.channel_value, draft.channel)
-    category = (source.category_value or draft.category or "").strip()
+    category = category_of(source.category_value, draft.category)
     first = plan.next_spans(begins, channel, category, None).first
     if first.start < expires:
         return None
