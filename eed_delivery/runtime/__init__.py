@@ -9,5 +9,6 @@
 - `sd_notify`      reports to systemd
 - `idle_time`      how long a kept connection has not been used
 - `light_start`    what makes a start lighter, imported before all else
+- `arenas`         how much memory threads keep for themselves
 - `failpoints`     where a test may kill or freeze a process
 """
