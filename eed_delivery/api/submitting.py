@@ -171,7 +171,7 @@ def _checked_only(uploaded: UploadedJob) -> Response:
         preview = uploading.preview(checked)
         first = {
             **{name: mask_addresses(value) for name, value in preview.addressed.items()},
-            "subject": preview.subject,
+            "subject": mask_addresses(preview.subject),
             "bytes": preview.size,
             "attachments": list(preview.attachments),
             "missing": list(preview.missing),

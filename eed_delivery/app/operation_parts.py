@@ -14,6 +14,7 @@ from eed_delivery.operations.actor import Actor
 if TYPE_CHECKING:
     from eed_delivery.app.message_ids import MessageIds
     from eed_delivery.app.parts import App
+    from eed_delivery.channels.directory import FoundChannels
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
     from eed_delivery.ledger.archiving import ArchiveLedger
@@ -167,11 +168,15 @@ class OperationParts:
 
         return MessageIds(self.settings)
 
-    def _file_channels(self) -> Collection[str]:
-        """The channels that put files."""
+    def _look_at_channels(self) -> "FoundChannels":
+        """The channels that there are now."""
         from eed_delivery.ledger.channels.listing import ChannelLedger
 
-        found = self._app.channel_directory(ChannelLedger(self._database)).look().channels
+        return self._app.channel_directory(ChannelLedger(self._database)).look()
+
+    def _file_channels(self) -> Collection[str]:
+        """The channels that put files."""
+        found = self._look_at_channels().channels
         return [name for name, channel in found.items() if channel.carries_files]
 
     @cached_property
@@ -189,15 +194,11 @@ class OperationParts:
         return LongActLedger(self._database, self._actor, self._outbox)
 
     def _channel_names(self) -> Collection[str]:
-        from eed_delivery.ledger.channels.listing import ChannelLedger
-
-        found = self._app.channel_directory(ChannelLedger(self._database)).look()
+        found = self._look_at_channels()
         return [*found.channels, *found.unusable]
 
     def _window_plan(self) -> "WindowPlan":
         """The send windows that are configured now."""
         from eed_delivery.app.send_windows import plan_of
-        from eed_delivery.ledger.channels.listing import ChannelLedger
 
-        directory = self._app.channel_directory(ChannelLedger(self._database))
-        return plan_of(self.settings, directory.look().channels)
+        return plan_of(self.settings, self._look_at_channels().channels)

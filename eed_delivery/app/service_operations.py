@@ -299,4 +299,5 @@ class ServiceOperations(OperationParts):
         from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.checking.service import ServiceCheck
 
-        return ServiceCheck(self._app, self.preparing, WorkerLedger(self._database))
+        workers = WorkerLedger(self._database)
+        return ServiceCheck(self._app, self.preparing, workers, self._look_at_channels)

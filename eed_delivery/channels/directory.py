@@ -12,7 +12,7 @@ from eed_delivery.channels.of_file import channels_of
 from eed_delivery.config import Settings
 from eed_delivery.config.channels import ChannelName, ChannelSettings
 from eed_delivery.config.problems import mistakes_of
-from eed_delivery.config.references import is_reference, refuse_variable, texts_of
+from eed_delivery.config.references import is_reference, refuse_reference, texts_of
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.channels.listing import ChannelLedger, StoredChannel
 
@@ -87,7 +87,7 @@ def checked_apart(
         problems = [Problem(".".join(("channel", name, *path)), what, remedy) for path, what, remedy in mistakes]
         raise ConfigError(problems) from error
     channel = checked(name, shared, settings, "ledger", version)
-    if problems := list(_variables(name, given, settings)):
+    if problems := list(_secrets(name, given, settings)):
         raise ConfigError(problems)
     beside = [other for other in others.values() if other.name != name]
     if problems := list(apart([channel, *beside], settings)):
@@ -95,9 +95,12 @@ def checked_apart(
     return channel
 
 
-def _variables(name: str, given: Mapping[str, object], settings: Settings) -> Iterator[Problem]:
-    """What a person must not read of the environment: the channel's host would get it."""
-    remedy = "Choose another variable, or name this one in security.channel_variables on every host."
+def _secrets(name: str, given: Mapping[str, object], settings: Settings) -> Iterator[Problem]:
+    """What a person must not read of the environment and of AWS: the channel's host would get it."""
+    allowed = settings.security
+    remedy = "Choose another one, or name it there on every host."
     for key, text in texts_of(given):
-        if is_reference(text) and (what := refuse_variable(text, settings.security.channel_variables)) is not None:
+        if not is_reference(text):
+            continue
+        if (what := refuse_reference(text, allowed.channel_variables, allowed.channel_secrets)) is not None:
             yield Problem(f"channel.{name}.{key}", what, remedy)

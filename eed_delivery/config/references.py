@@ -56,16 +56,37 @@ ChannelVariable = Annotated[str, AfterValidator(_channel_variable)]
 """A variable, or with * the beginning of some."""
 
 
-def refuse_variable(reference: str, allowed: Sequence[str]) -> str | None:
-    """Why a channel of the ledger must not read this variable. None if it may, or if it is no variable at all."""
-    if not reference.startswith(VARIABLE):
-        return None
-    name = reference.removeprefix(VARIABLE)
-    if name.startswith(_OF_THE_SERVICE):
-        return f"{name} is a variable of the service itself"
-    if any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in allowed):
-        return None
-    return f"the variable {name} is not one of security.channel_variables ({', '.join(allowed) or 'none'})"
+_SECRETS = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}\*?")
+
+
+def _channel_secret(text: str) -> str:
+    if not _SECRETS.fullmatch(text):
+        raise mistake(f"{text!r} names no secret", 'Write a name, or the beginning of names and *: "eed-channel/*".')
+    return text
+
+
+ChannelSecret = Annotated[str, AfterValidator(_channel_secret)]
+"""A secret of AWS Secrets Manager by its name, or with * the beginning of some."""
+_NAME_IN_ARN = re.compile(r"arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+?)(-[A-Za-z0-9]{6})?(:.*)?")
+
+
+def refuse_reference(reference: str, variables: Sequence[str], secrets: Sequence[str]) -> str | None:
+    """Why a channel of the ledger must not read what a reference leads to. None if it may."""
+    if reference.startswith(VARIABLE):
+        name = reference.removeprefix(VARIABLE)
+        if name.startswith(_OF_THE_SERVICE):
+            return f"{name} is a variable of the service itself"
+        if not _is_named(name, variables):
+            return f"the variable {name} is not one of security.channel_variables ({', '.join(variables) or 'none'})"
+    if reference.startswith(AWS_SECRET):
+        found = _NAME_IN_ARN.fullmatch(reference.removeprefix(AWS_SECRET))
+        if found is None or not _is_named(found[1], secrets):
+            return f"the secret is not one of security.channel_secrets ({', '.join(secrets) or 'none'})"
+    return None
+
+
+def _is_named(name: str, allowed: Sequence[str]) -> bool:
+    return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in allowed)
 
 
 def is_reference(text: str) -> bool:

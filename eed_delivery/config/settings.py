@@ -41,7 +41,7 @@ from eed_delivery.config.formats import (
 from eed_delivery.config.metrics import MetricsSettings
 from eed_delivery.config.operators import OperatorsSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
-from eed_delivery.config.references import ChannelVariable
+from eed_delivery.config.references import ChannelSecret, ChannelVariable
 from eed_delivery.config.section import OnDemand, Section
 from eed_delivery.config.send_windows import NO_WINDOWS, SendWindowsSettings, WindowSettings
 from eed_delivery.config.source_mapping import SourceSettings
@@ -399,11 +399,13 @@ def _clear_text(name: str) -> str:
 class SecuritySettings(Section):
     """What an operator allows although it is less safe. `clear_text` are the settings that may go out without TLS.
 
-    `channel_variables` are the variables of the environment that channels of the ledger may name as secrets.
+    `channel_variables` are the variables of the environment that channels of the ledger may name as secrets, and
+    `channel_secrets` those of AWS Secrets Manager, by name.
     """
 
     clear_text: tuple[Annotated[str, AfterValidator(_clear_text)], ...] = ()
     channel_variables: tuple[ChannelVariable, ...] = ("CHANNEL_*",)
+    channel_secrets: tuple[ChannelSecret, ...] = ("eed-channel/*",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from eed_delivery.console.acting import FormError, FormField, form_errors
 from eed_delivery.console.one_job import JOBS
 from eed_delivery.console.rendering import page, see_other
 from eed_delivery.console.routes import BOTH, PageRoutes
-from eed_delivery.errors import NotPossible, RenderError
+from eed_delivery.errors import DatabaseGone, InfrastructureFailure, NotPossible, RenderError
 from eed_delivery.operations.long_acts.starting import LongAct
 from eed_delivery.operations.refusals import OperationRefused
 from eed_delivery.operations.repeats import KeyAnswered, KeyedRequest, KeyOfAnother, KeyTaken
@@ -23,7 +23,7 @@ from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.submission import RegisteredJob, SubmissionPreview
 from eed_delivery.operations.submitting.uploading import BadRows, UploadedJob
 from eed_delivery.operations.text_files.lines import BadRow
-from eed_delivery.operators.problems import sentence
+from eed_delivery.operators.problems import notes_of, problem_of, sentence
 from eed_delivery.operators.routes import takes_up_to
 from eed_delivery.operators.shell import caller_now, operations_now
 from eed_delivery.untrusted import mask_addresses
@@ -68,6 +68,8 @@ class _Found:
     notes: Sequence[str] = ()
     bad: Sequence[BadRow] = ()
     bad_total: int = 0
+    left: bool = False
+    """A job was begun, and is not complete."""
 
 
 def add(routes: PageRoutes) -> None:
@@ -109,7 +111,13 @@ def _sent(given: Mapping[str, str], file: IO[bytes]) -> Response:
     except RenderError as error:
         return _asked(given, _Found([FormError("", sentence(mask_addresses(error.reply)))]), 422)
     except NotPossible as error:
-        return _asked(given, _Found([_error(error)]), 422)
+        return _asked(given, _Found([_error(error)], left=bool(notes_of(error))), 422)
+    except (DatabaseGone, InfrastructureFailure) as error:
+        if not notes_of(error):
+            raise
+        problem = problem_of(error)
+        what = "" if problem is None else problem.detail
+        return _asked(given, _Found([FormError("", what)], left=True), 503)
 
 
 def _draft(given: Mapping[str, str]) -> JobDraft:
@@ -148,7 +156,8 @@ def _error(error: NotPossible) -> FormError:
     which = error.which if isinstance(error, OperationRefused) else RECIPIENTS.name
     what = error.what if isinstance(error, OperationRefused) else str(error)
     field = RECIPIENTS.name if which == "file" else which
-    return FormError(field if field in _NAMES else "", sentence(mask_addresses(what)))
+    words = " ".join((sentence(mask_addresses(what)), *notes_of(error)))
+    return FormError(field if field in _NAMES else "", words)
 
 
 def _digest(given: Mapping[str, str], file: IO[bytes]) -> str:

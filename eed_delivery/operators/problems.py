@@ -79,7 +79,12 @@ def problem_of(error: Exception) -> HttpProblem | None:
     if isinstance(error, HttpProblem):
         return error
     found = _expected(error)
-    return None if found is None else _masked(found)
+    return None if found is None else _masked(replace(found, detail=" ".join((found.detail, *notes_of(error)))))
+
+
+def notes_of(error: Exception) -> list[str]:
+    """What an error has left, in sentences (PEP 678)."""
+    return [sentence(note) for note in getattr(error, "__notes__", ())]
 
 
 def _masked(problem: HttpProblem) -> HttpProblem:

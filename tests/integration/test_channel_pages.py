@@ -149,12 +149,17 @@ def test_a_secret_that_was_typed_is_refused_and_is_on_no_page(site: Site) -> Non
     assert SECRET not in json.dumps(problem)
 
 
+AWS_SECRET = "aws-secret:arn:aws:secretsmanager:us-east-1:123456789012:secret:"
+
+
 @pytest.mark.parametrize(
     ("reference", "what", "code"),
     [
         ("env:EED_DATABASE__URL", "is a variable of the service itself", 78),
         ("env:AWS_SECRET_ACCESS_KEY", "is a variable of the service itself", 78),
         ("env:PATH", "variable PATH is not one of security.channel_variables", 78),
+        (f"{AWS_SECRET}eed/database-AbCdEf", "secret is not one of security.channel_secrets (eed-channel/*)", 78),
+        (f"{AWS_SECRET}eed/eed-channel/x-AbCdEf", "secret is not one of security.channel_secrets", 78),
         ("credential:smtp_password", "a secret of the service itself", 0),
     ],
 )
@@ -169,6 +174,13 @@ def test_no_channel_gets_a_secret_that_is_not_for_channels(site: Site, reference
     by_command = site.cli("channel", "create", "x", "--settings", "-", stdin=json.dumps(settings))
     assert by_command.exit_code == code, by_command.output
     assert (what in by_command.stderr) == (code != 0)
+
+
+def test_a_channel_may_name_a_secret_of_aws_that_is_for_channels(site: Site) -> None:
+    for n, name in enumerate(("eed-channel/relay-AbCdEf", "eed-channel/relay-AbCdEf:password::", "eed-channel/relay")):
+        settings = {**LETTERS, "username": "mail", "password": f"{AWS_SECRET}{name}"}
+        site.json("POST", "/api/v1/channels", {"name": f"c{n}", "settings": settings})
+        site.json("DELETE", f"/api/v1/channels/c{n}")
 
 
 def test_a_channel_that_names_a_variable_which_a_host_does_not_allow_is_unusable_there(
@@ -186,7 +198,8 @@ def test_a_channel_that_names_a_variable_which_a_host_does_not_allow_is_unusable
     for name in ("a", "b"):
         problem = other.json("GET", f"/api/v1/channels/{name}", token=site.token("admin"))["problem"]
         assert "is not one of security.channel_variables (none)" in problem
-        assert "name this one in security.channel_variables on every host" in problem
+        assert "name it there on every host" in problem
+        assert f"error    channel {name}" in other.cli("check").stdout, "an upgrade is refused where it would stop"
 
 
 def test_pages_and_api_let_no_channel_have_a_secret_of_a_channel_of_the_file(world: World, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.errors import NotPossible
 from eed_delivery.operations.submitting.by_the_side import ROWS_AT_ONCE
 from eed_delivery.operations.submitting.drafts import JobDraft
+from eed_delivery.operations.submitting.incomplete import SHOWN
 from eed_delivery.operations.submitting.uploading import UploadedJob
 from eed_delivery.runtime import failpoints
 from tests.operators_site import PASSWORD, Site
@@ -314,6 +315,16 @@ def test_a_job_is_discarded_alike_from_each_surface(desk: Desk, on_the: Callable
         assert by == surface
         assert desk.world.scalar("SELECT status FROM delivery_job WHERE id = :job", job=int(job)) == "cancelled"
     assert left[0] == left[1]
+
+
+def test_an_incomplete_job_is_discarded_however_many_are_newer(desk: Desk, on_the: Callable[..., None]) -> None:
+    _, job = broken_off(desk, on_the)
+    first = int(job) + 1
+    for n in range(SHOWN):
+        desk.world.add_job([], first + n, status="preparing")
+    assert job not in [one["key"] for one in desk.site.json("GET", "/api/v1/submissions")["items"]]
+    desk.site.cli.good("submission", "discard", job, "--reason", "r")
+    assert desk.world.scalar("SELECT status FROM delivery_job WHERE id = :job", job=int(job)) == "cancelled"
 
 
 def test_only_what_no_process_completes_is_discarded(desk: Desk, on_the: Callable[..., None]) -> None:

@@ -1,6 +1,7 @@
 """A job is registered by the form of a page: the same operation as by the API, once, and without a script."""
 
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from eed_delivery.errors import DatabaseGone
 from eed_delivery.operations.submitting.by_the_side import ROWS_AT_ONCE
+from eed_delivery.runtime import failpoints
 from tests.operators_site import PASSWORD, Site
 from tests.world import World
 
@@ -113,6 +116,45 @@ def test_a_mistake_stands_beside_its_field_and_nothing_is_lost(
     if field:
         assert f'href="#{field}"' in answer.text
     assert "no address" not in answer.text or "line 4" in answer.text.lower() or ">4<" in answer.text
+
+
+def test_a_job_that_broke_off_is_named_where_it_was_registered(site: Site, anna: Client) -> None:
+    """Another person discards it before it is ready. Page and API say what is left."""
+
+    def discard(place: str) -> None:
+        if place == "submit.added":
+            (job,) = site.operations.incomplete_jobs.all()
+            site.operations.incomplete_jobs.discard(job.key, "wrong file")
+
+    failpoints.hook(discard)
+    try:
+        answer = send(anna, "one")
+        given = {"job": json.dumps(JOB), "recipients": (io.BytesIO(CSV.encode()), "r.csv")}
+        headers = {"Authorization": f"Bearer {site.token('operator')}", "Idempotency-Key": "two"}
+        told = Client(site.app).post("/api/v1/jobs", data=given, headers=headers, **HERE)
+    finally:
+        failpoints.hook(None)
+    assert answer.status_code == 422
+    assert "Job 1 is not complete." in answer.text
+    assert 'id="left" href="/submissions"' in answer.text
+    assert told.json is not None
+    assert "Job 2 is not complete. It stays" in told.json["detail"]
+
+
+def test_a_database_that_is_away_in_the_middle_leaves_a_job_that_is_named(site: Site, anna: Client) -> None:
+    def away(place: str) -> None:
+        if place == "submit.added":
+            raise DatabaseGone("the database is away")
+
+    failpoints.hook(away)
+    try:
+        answer = send(anna, "one")
+    finally:
+        failpoints.hook(None)
+    assert answer.status_code == 503
+    assert "Job 1 is not complete." in answer.text
+    assert 'id="left" href="/submissions"' in answer.text
+    assert 'value="bank@example.com"' in answer.text
 
 
 def test_a_form_without_its_file_is_shown_again(site: Site, anna: Client) -> None:

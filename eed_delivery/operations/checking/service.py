@@ -5,6 +5,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
+from eed_delivery.channels.directory import FoundChannels
 from eed_delivery.checks.findings import Finding
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, EedError
 from eed_delivery.ledger.workers import WorkerLedger
@@ -19,7 +20,11 @@ Check = Callable[[], Iterator[Finding]]
 class ServiceCheck:
     """Checks everything that the service needs."""
 
-    def __init__(self, parts: CheckedParts, preparing: Preparing, workers: WorkerLedger) -> None:
+    def __init__(
+        self, parts: CheckedParts, preparing: Preparing, workers: WorkerLedger, look: Callable[[], FoundChannels]
+    ) -> None:
+        """`look` finds the channels that there are."""
+        self._look = look
         self._parts = parts
         self._preparing = preparing
         self._workers = workers
@@ -39,6 +44,7 @@ class ServiceCheck:
             ("archive", partial(emails.archives, parts)),
             ("rendering.attachments_root", partial(emails.attachments, parts)),
             *self._of_channels(),
+            ("channels", self._unusable),
         )
         found = (finding for where, look in checks for finding in _outcome(where, look))
         return (*caution_findings(parts.settings), *found)
@@ -60,6 +66,15 @@ class ServiceCheck:
             return  # the database or the tables are not there, which is said elsewhere
         if problem is not None:
             yield Finding("error", problem.where, f"{problem.what}. {problem.remedy}")
+
+    def _unusable(self) -> Iterator[Finding]:
+        """Channels that were created while the service runs, and that cannot be used here."""
+        try:
+            unusable = self._look().unusable
+        except (DBAPIError, DatabaseGone):
+            return  # likewise
+        for name, error in unusable.items():
+            yield Finding("error", f"channel {name}", str(error))
 
     def _database(self) -> Iterator[Finding]:
         findings = self._preparing.findings()

@@ -4,8 +4,9 @@ None of their emails is sent. A discarded job gets the source's word for cancell
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from eed_delivery.config import SourceSettings
 from eed_delivery.database.transactions import Database
@@ -47,18 +48,23 @@ class IncompleteJobs:
         if not is_reference(self._source):
             return ()
         newest = select(_j.id, _j.name).where(_j.status == PREPARING).order_by(_j.id.desc()).limit(SHOWN)
-        rows = self._database.run(lambda c: c.execute(newest).all())
-        at_work = self._long_acts.results(LongActKind.SUBMIT) if rows else {}
-        operations = {result.get("job"): operation for operation, result in at_work.items()}
-        return tuple(IncompleteJob(str(row.id), row.name, operations.get(str(row.id))) for row in rows)
+        return self._found(newest)
 
     def one(self, key: str) -> IncompleteJob:
         """One of them. Raises `UnknownKey`, and `WrongState` for a job that is complete."""
-        found = next((one for one in self.all() if one.key == key), None)
-        if found is None:
+        found: tuple[IncompleteJob, ...] = ()
+        if is_reference(self._source) and _is_key(key):
+            found = self._found(select(_j.id, _j.name).where(_j.id == int(key), _j.status == PREPARING))
+        if not found:
             self._database.run(lambda c: self._refuse(c, key))
             raise UnknownKey(f"there is no job {key}", which=f"job {key}")
-        return found
+        return found[0]
+
+    def _found(self, which: Select[Any]) -> tuple[IncompleteJob, ...]:
+        rows = self._database.run(lambda c: c.execute(which).all())
+        at_work = self._long_acts.results(LongActKind.SUBMIT) if rows else {}
+        operations = {result.get("job"): operation for operation, result in at_work.items()}
+        return tuple(IncompleteJob(str(row.id), row.name, operations.get(str(row.id))) for row in rows)
 
     def left_by(self, act: LongAct) -> str | None:
         """The job that an operation has begun and will not complete. None if there is none, or it was discarded."""
@@ -96,7 +102,11 @@ class IncompleteJobs:
 
 
 def _status(c: Connection, key: str) -> str | None:
-    if not (key.isascii() and key.isdecimal() and len(key) < 19):
+    if not _is_key(key):
         return None
     found: str | None = c.execute(select(_j.status).where(_j.id == int(key))).scalar()
     return found
+
+
+def _is_key(key: str) -> bool:
+    return key.isascii() and key.isdecimal() and len(key) < 19
