@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-_AS_THEY_ARE = "%/:@!$&'()*+,;=-._~ \"<>[]\\^`{|}?#"
+_AS_THEY_ARE = "%/:@!$&'*+(),;=-._~ \"<>[]\\^`{|}?#"
 """ASCII of a path that `quote` leaves."""
 
 

@@ -17,7 +17,7 @@ MAKERS = {
     "create_engine": {"database/engine.py"},
     "make_engine": {"app/database.py", "app/parts.py"},
     "open_database": {
-        *("app/parts.py", "app/operation_parts.py", "app/operators.py", "app/startup.py", "app/api_function.py"),
+        *("app/sending_app.py", "app/operation_parts.py", "app/operators.py", "app/startup.py", "app/api_function.py"),
     },
     "PoolManager": {"alerts/receivers.py", "app/operators.py"},
 }
