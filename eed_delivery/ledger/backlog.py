@@ -1,10 +1,11 @@
 """How many emails wait and may go, by channel. A large job is sampled along its index, and never counted.
 
-What is looked at is bounded, whatever the ledger holds: `MOST_JOBS` jobs, and `most_looks` ranges of `sample` index
-entries. So a count is exact for jobs of up to `sample` emails, and an estimate for larger ones.
+What is looked at is bounded, whatever the ledger holds: the `MOST_LARGE` largest jobs, small ones, and `most_looks`
+ranges of up to `sample` entries of the index. So a count is exact for jobs of few emails, and an estimate for others.
 """
 
 import heapq
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,12 @@ MOST_JOBS = 10_000
 FEW = 100
 """Emails of a job that is counted together with others."""
 JOBS_AT_ONCE = 500
-SAMPLE = 1000
-MOST_LOOKS = 256
+MOST_LARGE = 200
+"""Jobs that are looked into. What is beyond them counts with all its emails."""
+SAMPLE = 500
+MOST_LOOKS = 500
+TOLERANCE = 0.01
+"""Of the whole backlog. What would count less than this is not looked at again."""
 WAITING = (EmailState.PENDING, EmailState.QUEUED)
 
 _j, _e = eed_job.c, eed_email.c
@@ -60,6 +65,8 @@ _FIRST_ONES = (
     .where(_e.email_id.between(bindparam("first"), bindparam("last")))
     .order_by(_e.email_id)
     .limit(bindparam("at_most"))
+    # After many rows were added, MariaDB's figures are old, and it would read whole rows by the primary key.
+    .with_hint(eed_email, "FORCE INDEX (eed_email_by_job_state)")
     .subquery()
 )
 LOOK = select(func.count(), func.min(_FIRST_ONES.c.id), func.max(_FIRST_ONES.c.id))
@@ -113,17 +120,22 @@ class BacklogLedger:
         return dict(found)
 
     def _large(self, c: Connection, jobs: Sequence[_Row]) -> dict[str, float]:
-        """Look into what would count most, until all is known or enough was looked at."""
+        """Look into each job once, and then into what would count most, until the rest hardly counts."""
         found: defaultdict[str, float] = defaultdict(float)
+        largest = sorted(jobs, key=lambda job: -job.total)
+        for job in largest[MOST_LARGE:]:
+            found[job.channel] += job.total
         order = count()
-        heap = [(-one.weight, next(order), one) for job in jobs for one in _whole(c, job)]
-        heapq.heapify(heap)
+        whole = [one for job in largest[:MOST_LARGE] for one in _whole(c, job)]
+        heap = [(-math.inf, next(order), one) for one in whole]
+        about = sum(found.values()) + sum(one.estimate for one in whole)
         for _ in range(self._most_looks):
-            if not heap:
+            if not heap or -heap[0][0] <= TOLERANCE * about:
                 break
             _, _, one = heapq.heappop(heap)
             emails, rest = self._look(c, one)
             found[one.channel] += emails
+            about += emails + sum(half.estimate for half in rest) - one.estimate
             for half in rest:
                 heapq.heappush(heap, (-half.weight, next(order), half))
         for _, _, one in heap:
