@@ -12,7 +12,7 @@
 - `auditing`     the audit's list, and its rows for what is only read
 - `audit_chain`  the audit's chain of hashes
 - `figures`      counts of the whole ledger for monitoring
-- `backlog`      how many emails wait and may go
+- `backlog`      how many emails wait and may go, and `index_sampling` how many of large jobs
 - `progress`     how far unfinished jobs have come, for forecasts
 - `duties`       what one process does for all hosts
 - `reconciling`  compares source and ledger, and repairs differences

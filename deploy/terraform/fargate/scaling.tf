@@ -2,13 +2,16 @@
 
 locals {
   scaling = var.scaling == null ? {} : { tasks = var.scaling }
-  # More tasks than the allowed rate needs send nothing more.
+  # As many as any schedule wants, so that an apply in its time ends no task. More tasks than the allowed rate needs send
+  # nothing more.
+  wanted = { for name, one in local.scaling : name => max(one.max, [for at in var.schedules : max(at.min, at.max == null ? 0 : at.max)]...) }
   most = {
     for name, one in local.scaling :
-    name => max(one.min, one.send_rate == null ? one.max : min(one.max, ceil(one.send_rate / one.task_rate)))
+    name => max(one.min, one.send_rate == null ? local.wanted[name] : min(local.wanted[name], ceil(one.send_rate / one.task_rate)))
   }
 }
 
+# A schedule's minimum lasts until the next apply. How many tasks run stays.
 resource "aws_appautoscaling_target" "tasks" {
   for_each           = local.scaling
   service_namespace  = "ecs"
@@ -16,11 +19,6 @@ resource "aws_appautoscaling_target" "tasks" {
   scalable_dimension = "ecs:service:DesiredCount"
   min_capacity       = each.value.min
   max_capacity       = local.most[each.key]
-
-  # What a schedule has changed stays.
-  lifecycle {
-    ignore_changes = [min_capacity, max_capacity]
-  }
 }
 
 # As many tasks as send the backlog in backlog_minutes. A task that ends has stopTimeout for what it has in hand.
@@ -89,7 +87,7 @@ resource "aws_appautoscaling_scheduled_action" "schedule" {
   timezone           = each.value.time_zone
 
   scalable_target_action {
-    min_capacity = each.value.min
-    max_capacity = max(each.value.min, min(each.value.max, var.scaling.send_rate == null ? each.value.max : local.most["tasks"]))
+    min_capacity = min(each.value.min, local.most["tasks"])
+    max_capacity = each.value.max == null ? local.most["tasks"] : max(min(each.value.min, local.most["tasks"]), min(each.value.max, local.most["tasks"]))
   }
 }

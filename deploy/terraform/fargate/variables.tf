@@ -121,7 +121,7 @@ variable "scaling" {
 }
 
 variable "schedules" {
-  description = "Times at which other numbers of tasks run, such as the end of a month: { schedule = \"cron(0 18 L * ? *)\", min = 4, max = 8 }."
-  type        = map(object({ schedule = string, min = number, max = number, time_zone = optional(string, "Etc/UTC") }))
+  description = "Times from which at least so many tasks run, such as the end of a month: { schedule = \"cron(0 18 L * ? *)\", min = 4 }. max: for this time alone."
+  type        = map(object({ schedule = string, min = number, max = optional(number), time_zone = optional(string, "Etc/UTC") }))
   default     = {}
 }

@@ -7,9 +7,11 @@ data "aws_caller_identity" "here" {}
 locals {
   role_name = var.role_name == null ? aws_iam_role.hosts[0].name : var.role_name
 
-  # More hosts than the allowed rate needs send nothing more.
-  needed = var.send_rate == null ? var.hosts.max : ceil(var.send_rate / var.host_rate)
-  most   = max(var.hosts.min, var.hosts.desired, min(var.hosts.max, local.needed))
+  # As many as any schedule wants, so that an apply in its time ends no host. More hosts than the allowed rate needs send
+  # nothing more.
+  wanted = max(var.hosts.max, [for one in var.schedules : max(one.min, one.max == null ? 0 : one.max)]...)
+  needed = var.send_rate == null ? local.wanted : ceil(var.send_rate / var.host_rate)
+  most   = max(var.hosts.min, var.hosts.desired, min(local.wanted, local.needed))
   drain  = "drained"
 }
 
@@ -190,7 +192,7 @@ resource "aws_autoscaling_group" "hosts" {
     propagate_at_launch = true
   }
 
-  # What a schedule or a person has changed stays.
+  # How many hosts the backlog, a schedule or a person has started stays. A schedule's minimum lasts until the next apply.
   lifecycle {
     ignore_changes = [desired_capacity]
   }
@@ -204,9 +206,9 @@ resource "aws_autoscaling_schedule" "schedule" {
   autoscaling_group_name = aws_autoscaling_group.hosts.name
   recurrence             = each.value.recurrence
   time_zone              = each.value.time_zone
-  min_size               = each.value.min
-  desired_capacity       = each.value.desired
-  max_size               = max(each.value.min, each.value.desired, min(each.value.max, var.send_rate == null ? each.value.max : local.needed))
+  min_size               = min(each.value.min, local.most)
+  desired_capacity       = each.value.desired == null ? -1 : each.value.desired # -1 leaves it alone
+  max_size               = each.value.max == null ? -1 : max(min(each.value.min, local.most), min(each.value.max, local.most))
 }
 
 # A host that is to end takes no more emails, ends what it has in hand, and then says so (drain.sh). If it cannot say so,

@@ -56,7 +56,7 @@ variable "backlog_minutes" {
 }
 
 variable "figures_namespace" {
-  description = "metrics.cloudwatch_namespace of the configuration. metrics.cloudwatch must be log or api."
+  description = "metrics.cloudwatch_namespace of the configuration. metrics.cloudwatch must be log or api. Two installations of one account need a namespace each: figures have no dimensions."
   type        = string
   default     = "eed-delivery"
 }
@@ -72,8 +72,8 @@ variable "drain_seconds" {
 }
 
 variable "schedules" {
-  description = "Times at which other numbers of hosts run, such as the end of a month: { recurrence = \"0 18 28 * *\", min = 4, desired = 4, max = 8 }."
-  type        = map(object({ recurrence = string, min = number, desired = number, max = number, time_zone = optional(string, "Etc/UTC") }))
+  description = "Times from which at least so many hosts run, such as the end of a month: { recurrence = \"0 18 28 * *\", min = 4 }. Without desired the backlog decides how many more, and when fewer. max: for this time alone."
+  type        = map(object({ recurrence = string, min = number, desired = optional(number), max = optional(number), time_zone = optional(string, "Etc/UTC") }))
   default     = {}
 }
 

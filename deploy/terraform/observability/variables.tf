@@ -15,7 +15,7 @@ variable "critical_topic_arns" {
 }
 
 variable "figures_namespace" {
-  description = "metrics.cloudwatch_namespace of the configuration. metrics.cloudwatch must be log or api."
+  description = "metrics.cloudwatch_namespace of the configuration. metrics.cloudwatch must be log or api. Two installations of one account need a namespace each: figures have no dimensions."
   type        = string
   default     = "eed-delivery"
 }

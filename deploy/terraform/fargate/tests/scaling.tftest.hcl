@@ -35,6 +35,23 @@ run "no_more_tasks_than_the_rate_needs" {
   }
 }
 
+run "a_schedule_has_more_tasks_than_other_times" {
+  command = plan
+  variables {
+    commands  = { all = ["run"] }
+    scaling   = { min = 1, max = 2, send_rate = 10000 }
+    schedules = { month_end = { schedule = "cron(0 18 L * ? *)", min = 4, max = 8 } }
+  }
+  assert {
+    condition     = aws_appautoscaling_target.tasks["tasks"].max_capacity == 8
+    error_message = "An apply at the end of the month would end tasks."
+  }
+  assert {
+    condition     = tonumber(aws_appautoscaling_scheduled_action.schedule["month_end"].scalable_target_action[0].max_capacity) == 8
+    error_message = "The rate needs more than the schedule has."
+  }
+}
+
 run "nothing_that_sends" {
   command = plan
   variables {

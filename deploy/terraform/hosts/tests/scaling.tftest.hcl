@@ -13,7 +13,7 @@ run "no_more_hosts_than_the_rate_needs" {
   command = plan
   variables {
     send_rate = 700
-    schedules = { month_end = { recurrence = "0 18 28 * *", min = 1, desired = 2, max = 8 } }
+    schedules = { month_end = { recurrence = "0 18 28 * *", min = 1, max = 8 } }
   }
   assert {
     condition     = aws_autoscaling_group.hosts.max_size == 2
@@ -22,6 +22,31 @@ run "no_more_hosts_than_the_rate_needs" {
   assert {
     condition     = aws_autoscaling_schedule.schedule["month_end"].max_size == 2
     error_message = "A schedule starts no more than that either."
+  }
+}
+
+run "a_schedule_leaves_it_to_the_backlog_how_many_run" {
+  command = plan
+  variables {
+    hosts     = { min = 1, desired = 1, max = 2 }
+    schedules = { month_end = { recurrence = "0 18 28 * *", min = 3, max = 8 }, after = { recurrence = "0 6 1 * *", min = 1 } }
+    send_rate = 10000
+  }
+  assert {
+    condition     = aws_autoscaling_group.hosts.max_size == 8
+    error_message = "An apply at the end of the month would end hosts."
+  }
+  assert {
+    condition     = aws_autoscaling_schedule.schedule["month_end"].min_size == 3 && aws_autoscaling_schedule.schedule["month_end"].max_size == 8
+    error_message = "The rate needs more than the schedule has."
+  }
+  assert {
+    condition     = aws_autoscaling_schedule.schedule["month_end"].desired_capacity == -1 && aws_autoscaling_schedule.schedule["after"].desired_capacity == -1
+    error_message = "A schedule would end hosts that have work."
+  }
+  assert {
+    condition     = aws_autoscaling_schedule.schedule["after"].max_size == -1
+    error_message = "What is not given is changed."
   }
 }
 
