@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     JOB_RELEASED = "job.released"
     JOB_CANCELLED = "job.cancelled"
     JOB_FAILED = "job.failed"
+    JOB_DEADLINE_AT_RISK = "job.deadline_at_risk"
     JOB_FINISHED = "job.finished"
     JOB_REOPENED = "job.reopened"
     OPERATION_FINISHED = "operation.finished"

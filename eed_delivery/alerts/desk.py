@@ -167,7 +167,8 @@ class Desk:
 
 def fact_alert(fact: AlertFact, value: float, service: str, host: str) -> Alert:
     """A fact beyond its limit, as an alert."""
-    line = {"fact": fact.fact, "value": round(value, 1), "at_least": fact.at_least}
+    limit = {"at_least": fact.at_least} if fact.at_least is not None else {"at_most": fact.at_most}
+    line = {"fact": fact.fact, "value": round(value, 1), **limit}
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     event = f"{fact.fact} is {value:,.0f}"
     return Alert(secrets.token_hex(8), service, host, fact.name, "error", event, at, line)

@@ -43,6 +43,7 @@ def measures(ledger: AlertFacts, queue: Queue, ses: Callable[[], "SESV2Client"])
         "gate_shut_seconds": ledger.gate_shut_seconds,
         "oldest_manifest_seconds": ledger.oldest_manifest_seconds,
         "source_differences": ledger.source_differences,
+        "deadline_margin_seconds": ledger.deadline_margin_seconds,
         "ses_quota_percent": used_percent,
     }
 
@@ -67,17 +68,21 @@ class FactWatch:
     def step(self) -> float:
         """Measure once. Returns the seconds until the next measurement."""
         values = {name: self._measured(name) for name in sorted({fact.fact for fact in self._facts})}
-        beyond = {fact.name: values[fact.fact] for fact in self._facts if values[fact.fact] >= fact.at_least}
+        beyond = {
+            fact.name: value
+            for fact in self._facts
+            if (value := values[fact.fact]) is not None and fact.is_beyond(value)
+        }
         for fact in self._facts:
             if fact.name in beyond and fact.name in self._beyond:
                 self._tell(fact, beyond[fact.name])
         self._beyond = set(beyond)
         return self._check_seconds
 
-    def _measured(self, name: str) -> float:
+    def _measured(self, name: str) -> float | None:
         """The number. One that cannot be had is not beyond any limit, and is logged, and the log has rules too."""
         try:
             return self._measures[name]()
         except (EedError, DBAPIError) as error:
             log.warning("fact_unknown", fact=name, reason=str(error).partition("\n")[0])
-            return 0.0
+            return None

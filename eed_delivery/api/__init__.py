@@ -14,6 +14,7 @@ Its endpoints:
 
 - `tonight`      whether all is well, as the page Tonight shows it
 - `jobs`         jobs, and decisions on them
+- `forecasts`    when jobs end
 - `submitting`   jobs that callers register
 - `emails`       emails
 - `doubts`       emails in doubt, and what a relay's log proves of them

@@ -14,6 +14,7 @@
 - `send_windows` which send windows are configured
 - `metrics`    has a process keep its metrics
 - `allowed_rates` how many emails a second all hosts may send
+- `forecasting` what forecasts of jobs are made of
 - `heartbeats` heartbeats of roles that send nothing
 - `operators`  the role of the pages and the API, and `operators_parts` what both are made from
 - `api_function` the API as a function of AWS Lambda

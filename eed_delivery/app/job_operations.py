@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.doubts.workbench import DoubtWorkbench
     from eed_delivery.operations.emails import EmailQueries
+    from eed_delivery.operations.forecasts.queries import ForecastQueries
     from eed_delivery.operations.jobs import JobQueries, SharedJobFigures
     from eed_delivery.operations.nudging import Nudging
     from eed_delivery.operations.previewing import Previewing
@@ -83,6 +84,15 @@ class JobOperations(ServiceOperations):
         looks = (self._shared_figures.counts, self.jobs.all_waiting, self.processes.all, self.gates.all)
         facts = AlertFacts(self._database)
         return TonightQueries(self._lists, *looks, self.holds.all, facts, queues, self._reporting.now)
+
+    @cached_property
+    def forecasts(self) -> "ForecastQueries":
+        """Forecast when unfinished jobs end."""
+        from eed_delivery.app.forecasting import forecast_sources
+        from eed_delivery.operations.forecasts.queries import ForecastQueries
+
+        surroundings = (self._app, self._database, self._lists, self._window_plan)
+        return ForecastQueries(forecast_sources(self, *surroundings))
 
     def _queue_views(self, _: str) -> "Sequence[QueueView]":
         """The queue of each channel, by SQS."""

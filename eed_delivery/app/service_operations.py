@@ -53,6 +53,7 @@ class ServiceOperations(OperationParts):
         from eed_delivery.ledger.alerts.facts import AlertFacts
         from eed_delivery.ledger.backlog import BacklogLedger
         from eed_delivery.ledger.figures import FiguresLedger
+        from eed_delivery.ledger.forecasts import ForecastLedger
         from eed_delivery.operations.figures import FigureSources, LedgerFigures
 
         app, settings = self._app, self.settings
@@ -64,7 +65,8 @@ class ServiceOperations(OperationParts):
             del facts["ses_quota_percent"]
         backlog, rates = BacklogLedger(self._database), AllowedRates(app, self._database)
         counts = FiguresLedger(self._database)
-        return LedgerFigures(FigureSources(counts, self.processes, facts, queue.depth, backlog.by_channel, rates.now))
+        looks = (queue.depth, backlog.by_channel, rates.now, ForecastLedger(self._database).fresh)
+        return LedgerFigures(FigureSources(counts, self.processes, facts, *looks))
 
     @cached_property
     def cloudwatch(self) -> "CloudWatchFigures":

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from eed_delivery.app.forecasting import forecast_watch
+
 if TYPE_CHECKING:
     from eed_delivery.app.parts import App
     from eed_delivery.runtime.loop import Step
@@ -23,6 +25,7 @@ def sweeper_steps(app: "App") -> "dict[str, Step]":
     steps["paths"] = app.taken_paths().step
     steps["windows"] = app.window_sweep().step
     steps["progress"] = app.progress_sweep().step
+    steps["forecasts"] = forecast_watch(app).step
     if recipients := app.recipient_retention():
         steps["recipients"] = recipients.step
     if reconciling := app.reconcile_sweep():

@@ -9,6 +9,7 @@ commands:
 - `submissions`         submission list, discard
 - `reading`             jobs, emails
 - `one_job`             job
+- `forecasting`         forecast
 - `one_email`           email
 - `finding`             find
 - `previewing`          preview
@@ -114,6 +115,7 @@ COMMANDS = {
     "submission": "submissions:submission",
     "jobs": "reading:jobs",
     "job": "one_job:job",
+    "forecast": "forecasting:forecast",
     "emails": "reading:emails",
     "email": "one_email:email",
     "find": "finding:find",

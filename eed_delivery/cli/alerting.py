@@ -52,7 +52,7 @@ def _row(view: AlertRuleView) -> tuple[object, ...]:
 
 def _looks_for(rule: AlertRule | AlertFact) -> str:
     if isinstance(rule, AlertFact):
-        return f"{rule.fact} >= {rule.at_least:g}"
+        return f"{rule.fact} >= {rule.at_least:g}" if rule.at_least is not None else f"{rule.fact} <= {rule.at_most:g}"
     what = rule.word if rule.word is not None else f"/{rule.regex}/"
     return f"{what}" if rule.count == 1 else f"{what}, {rule.count} times in {rule.window_seconds:g} s"
 

@@ -14,6 +14,7 @@ from eed_delivery.events import DeliveryOutcome
 from eed_delivery.hints import key_words
 from eed_delivery.model import DEFAULT_CHANNEL, EmailState, JobState
 from eed_delivery.operations.emails import NO_WORD_YET
+from eed_delivery.operations.forecasts.words import end_sentence, verdict_sentence
 from eed_delivery.operations.gates import gate_words
 from eed_delivery.operations.jobs import JobArchive, JobEngagement, JobReport, JobRequest, JobView
 from eed_delivery.operations.windows import JobWindow
@@ -89,6 +90,12 @@ def _view_record(view: JobView) -> dict[str, Any]:
     }
 
 
+def _show_forecast(session: Session, report: JobReport) -> None:
+    if report.finished_at is None:
+        forecast = session.operations.forecasts.of(report.key)
+        session.screen.prose(f"{verdict_sentence(forecast)} {end_sentence(forecast)}".rstrip())
+
+
 def _show_job(session: Session, view: JobView) -> None:
     screen, report = session.screen, view.report
     screen.line(f"job {report.key}  {report.name}", style=BOLD)
@@ -102,6 +109,7 @@ def _show_job(session: Session, view: JobView) -> None:
     if report.window is not None:
         screen.prose(f"send window {_window(report.window)}")
     _show_gate(session, report)
+    _show_forecast(session, report)
     if view.waiting is not None:
         screen.line(f"{SCHEDULED} for {scheduled(view.waiting)}")
     screen.line(_rates(view))

@@ -10,9 +10,11 @@ from eed_delivery.config.section import Section
 
 FactName = Literal[
     "silence_seconds", "oldest_queued_seconds", "oldest_manifest_seconds", "dead_letters", "in_doubt",
-    "source_differences", "ses_quota_percent", "gate_shut_seconds",
+    "source_differences", "deadline_margin_seconds", "ses_quota_percent", "gate_shut_seconds",
 ]  # fmt: skip
 """What can be watched beside the log. A name says what is measured, and in what."""
+MARGIN = "deadline_margin_seconds"
+"""The one fact that is worse the less it is."""
 TOKEN = "{token}"  # noqa: S105 - the place for one
 
 
@@ -78,13 +80,25 @@ class AlertRule(Section):
 
 
 class AlertFact(Section):
-    """A number that is measured at intervals, and its limit."""
+    """A number that is measured at intervals, and its limit: the least, or the most, that causes an alert."""
 
     name: RuleName
     fact: FactName
-    at_least: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    at_least: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    at_most: Annotated[float, Field(allow_inf_nan=False)] | None = None
     audience: Names
     cooldown_seconds: Annotated[float, Field(ge=1, le=31_536_000)] = 3600
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> "AlertFact":
+        wanted, other = ("at_most", "at_least") if self.fact == MARGIN else ("at_least", "at_most")
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise mistake(f"{self.fact} needs {wanted}, and no {other}", f"Give {wanted}.")
+        return self
+
+    def is_beyond(self, value: float) -> bool:
+        """Whether this number causes an alert."""
+        return value >= self.at_least if self.at_least is not None else value <= (self.at_most or 0.0)
 
 
 class AlertsSettings(Section):

@@ -12,6 +12,7 @@ from eed_delivery.console.rendering import Crumb, is_renewal, page, shared_fragm
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.model import EmailState
 from eed_delivery.operations.emails import OUTCOMES, EmailsRequest
+from eed_delivery.operations.forecasts.words import forecast_sentences
 from eed_delivery.operations.jobs import CountedJob
 from eed_delivery.operators.problems import HttpProblem
 from eed_delivery.operators.shell import operations_now
@@ -109,10 +110,13 @@ def _overview(key: str) -> dict[str, Any]:
     made = operations.jobs.breakdown(key)
     minutes = None if made.value is None else made.value.breakdown.minutes
     outcomes = operations.jobs.outcomes(counted.report.job_id).value
+    forecast = None if counted.report.finished_at else operations.forecasts.of(key)
     return {
         "job": counted,
         "report": counted.report,
         "standing": None if counted.report.finished_at else operations.tonight.standing_of(counted),
+        "forecast": forecast,
+        "sentences": () if forecast is None else forecast_sentences(forecast),
         "outcomes": {} if outcomes is None else asdict(outcomes),
         "made": made,
         "chart": chart(timeline_of(minutes)) if minutes else None,

@@ -7,6 +7,7 @@ from flask import Response
 from eed_delivery.access.rights import Right
 from eed_delivery.console.rendering import is_renewal, page, shared_fragment
 from eed_delivery.console.routes import PageRoutes
+from eed_delivery.operations.forecasts.words import end_sentence, verdict_sentence
 from eed_delivery.operations.gates import gate_words
 from eed_delivery.operations.holds import called
 from eed_delivery.operations.standing import scheduled_words
@@ -35,11 +36,13 @@ def add(routes: PageRoutes) -> None:
 def _facts() -> dict[str, Any]:
     found = operations_now().tonight
     night = found.look()
+    forecasts = {one.key: one for one in operations_now().forecasts.all().jobs}
     return {
         "night": night,
         "queues": found.queues(),
         "scheduled": [(job, scheduled_words(job.scheduled_at)) for job in night.scheduled],
         "old": OLD_SECONDS,
+        "ends": {key: f"{verdict_sentence(one)} {end_sentence(one)}".rstrip() for key, one in forecasts.items()},
         "called": called,
         "gate_words": gate_words,
     }

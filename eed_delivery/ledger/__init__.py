@@ -14,6 +14,7 @@
 - `figures`      counts of the whole ledger for monitoring
 - `backlog`      how many emails wait and may go, and `index_sampling` how many of large jobs
 - `progress`     how far unfinished jobs have come, for forecasts
+- `forecasts`    the last forecast of each job, and the verdict that was told
 - `duties`       what one process does for all hosts
 - `reconciling`  compares source and ledger, and repairs differences
 - `archiving`    the archive: copies that are wanted, and those that are there

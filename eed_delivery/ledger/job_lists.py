@@ -49,6 +49,9 @@ class ListedJob:
     expires_at: datetime | None
     is_expired: bool
     category: str
+    deadline: datetime | None = None
+    send_window: str | None = None
+    """Its own windows, in JSON."""
 
 
 class JobListLedger:
@@ -143,6 +146,8 @@ def _listed(row: Row[*tuple[Any, ...]]) -> ListedJob:
         expires_at=row.expires_at,
         is_expired=bool(row.expired),
         category=row.category,
+        deadline=row.deadline,
+        send_window=row.send_window,
     )
 
 

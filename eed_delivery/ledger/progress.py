@@ -66,6 +66,11 @@ class JobCount:
     done: int
     counts: tuple[ProgressCount, ...]
 
+    @property
+    def left(self) -> int:
+        """Emails that had not ended."""
+        return max(0, self.total - self.done)
+
 
 @dataclass(frozen=True, slots=True)
 class WaitingRetries:
@@ -73,6 +78,9 @@ class WaitingRetries:
 
     emails: int
     last_at: datetime | None
+
+
+NO_RETRIES = WaitingRetries(0, None)
 
 
 class ProgressLedger:

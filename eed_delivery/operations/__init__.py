@@ -6,6 +6,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 
 - `jobs`, `emails`, `processes`   lists with a limit and a cursor, and one with all that is known of it
 - `tonight`, `standing`           what runs, what stands still, and why
+- `forecasts`                     when jobs end, and whether that is in time
 - `job_counts`, `snapshots`       figures that all viewers share
 - `searching`                     a customer's emails over all jobs
 - `previewing`                    an email as its customer gets it

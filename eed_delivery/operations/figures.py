@@ -6,8 +6,9 @@ All who ask share one round of queries. What cannot be known is left out and nev
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TypeVar
 
 import structlog
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.errors import EedError
 from eed_delivery.ledger.figures import FiguresLedger
+from eed_delivery.ledger.forecasts import StoredForecast
 from eed_delivery.ledger.paces import TOGETHER
 from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.queue import Depth
@@ -42,6 +44,12 @@ class LedgerFigure:
 
 FIGURES = (
     LedgerFigure("eed_job_emails", "Emails of an unfinished job, by state.", ("job", "state"), "Count"),
+    LedgerFigure(
+        "eed_job_forecast_end_timestamp_seconds", "When an unfinished job ends, in seconds since 1970.", ("job",)
+    ),
+    LedgerFigure(
+        "eed_job_deadline_margin_seconds", "From a job's end to its deadline. Negative: it ends too late.", ("job",)
+    ),
     LedgerFigure("eed_jobs", "Unfinished jobs, by state.", ("state",), "Count"),
     LedgerFigure("eed_jobs_window_closed", "Active jobs whose send window is closed.", (), "Count"),
     LedgerFigure("eed_backlog", "Emails that wait and may go. An estimate for large jobs.", (), "Count"),
@@ -85,6 +93,7 @@ class FigureSources:
     depth: Callable[[], Depth | None]
     backlog: Callable[[], Mapping[str, int]] = dict
     limits: Callable[[], Mapping[str, float]] = dict
+    forecasts: Callable[[], Sequence[StoredForecast]] = tuple
 
 
 @dataclass
@@ -157,6 +166,7 @@ class LedgerFigures:
                 value = _known(name, self.sources.facts[fact])
                 if value is not None:
                     yield name, {(): value / 100 if name.endswith("_ratio") else value}
+        yield from _of_forecasts(_known("eed_job_forecast_end_timestamp_seconds", self.sources.forecasts) or ())
         backlog = _known("eed_backlog", self.sources.backlog)
         if backlog is not None:
             yield "eed_backlog", {(): float(sum(backlog.values()))}
@@ -173,6 +183,22 @@ def backlog_seconds(backlog: Mapping[str, int], limits: Mapping[str, float]) -> 
     """How long the slowest channel needs, and all of them under the pace of all (`TOGETHER`)."""
     waiting = {TOGETHER: sum(backlog.values()), **backlog}
     return max(waiting.get(channel, 0) / limit for channel, limit in limits.items())
+
+
+def _of_forecasts(forecasts: Sequence[StoredForecast]) -> Iterator[tuple[str, Values]]:
+    """The end and the margin of each job where they are known."""
+    ends: dict[tuple[str, ...], float] = {}
+    margins: dict[tuple[str, ...], float] = {}
+    for one in forecasts:
+        label = (mask_addresses(one.key)[:JOB_LENGTH],)
+        if one.end is not None:
+            ends[label] = one.end.replace(tzinfo=UTC).timestamp()
+        if one.margin is not None:
+            margins[label] = one.margin
+    if ends:
+        yield "eed_job_forecast_end_timestamp_seconds", ends
+    if margins:
+        yield "eed_job_deadline_margin_seconds", margins
 
 
 def _known(name: str, measure: Callable[[], T]) -> T | None:

@@ -138,6 +138,12 @@ class TonightQueries:
         _, facts = self._service.get()
         return standing_of(job, self._with_stops(facts, [job]))
 
+    def standings_of(self, jobs: Sequence[CountedJob]) -> list[JobStanding]:
+        """How jobs that have not finished stand."""
+        _, facts = self._service.get()
+        with_stops = self._with_stops(facts, jobs)
+        return [standing_of(job, with_stops) for job in jobs]
+
     def queues(self) -> SideFigures[Sequence[QueueView]]:
         """What SQS says of each queue, asked by the side."""
         return self._queues.get("all")

@@ -18,6 +18,7 @@ from eed_delivery.operations.deciding import Deciding
 from eed_delivery.operations.doubts.workbench import DoubtWorkbench
 from eed_delivery.operations.emails import EmailQueries
 from eed_delivery.operations.figures import LedgerFigures
+from eed_delivery.operations.forecasts.queries import ForecastQueries
 from eed_delivery.operations.gates import GateOperations
 from eed_delivery.operations.holds import HoldOperations
 from eed_delivery.operations.jobs import JobQueries
@@ -69,6 +70,8 @@ class PersonsOperations(Protocol):
     def channels(self) -> ChannelOperations: ...
     @property
     def gates(self) -> GateOperations: ...
+    @property
+    def forecasts(self) -> ForecastQueries: ...
     @property
     def holds(self) -> HoldOperations: ...
     @property

@@ -64,6 +64,15 @@ class WindowPlan:
         """The installation's excluded dates count for all jobs."""
         return replace(windows, excluded=windows.excluded | self.installation.excluded)
 
+    def spans(
+        self, channel: str, category: str, own: SendWindows | None, begin: datetime, end: datetime
+    ) -> tuple[Span, ...]:
+        """All spans in which a job may leave between two moments in UTC."""
+        of_channel, of_job = self.channels.get(channel, ALWAYS), self.of_job(category, own)
+        if category in self.ignoring or not (of_channel.rules or of_job.rules):
+            return (EVER,)
+        return intersected(of_channel.spans(begin, end), of_job.spans(begin, end))
+
     def next_spans(
         self, now: datetime, channel: str, category: str, own: SendWindows | None, overrides: Sequence[Span] = ()
     ) -> NextSpans:
@@ -76,7 +85,7 @@ class WindowPlan:
         found: list[Span] = []
         for days in LOOKED_AHEAD_DAYS:
             end = today + timedelta(days=days)
-            both = intersected(of_channel.spans(begin, end), of_job.spans(begin, end))
+            both = self.spans(channel, category, own, begin, end)
             found = [span for span in united([*both, *overrides]) if span.end > now]
             if len(found) > 1 or (found and found[0].end >= end):
                 break

@@ -8,6 +8,7 @@
 - `audit_head`      logs the end of the audit's chain
 - `send_windows`    writes into jobs when they may leave
 - `progress`        counts how far jobs have come
+- `forecast_watch`  keeps forecasts, and says when a deadline is at risk
 - `mapping_switch`  invokes no function while nothing can be sent
 - `retention`       deletes old events
 - `recipients`      replaces the recipients of old jobs

@@ -1,6 +1,6 @@
 """What people on call do at night, each task in the number of steps that is promised: one page, one search, one act.
 
-The table says who asks what, and the steps. Forecast, rehearsal and shadow mode are not there yet, and so are no tasks.
+The table says who asks what, and the steps. Rehearsal and shadow mode are not there yet, and so are no tasks.
 """
 
 import itertools
@@ -16,6 +16,7 @@ from tests.browser.night import PAUSED
 from tests.browser.served import ServedConsole
 from tests.browser.steps import READ, SEND, TaskSteps
 from tests.browser.viewer import Viewer
+from tests.progress import counted
 from tests.waiting import until
 
 DOUBTS = 1192
@@ -148,6 +149,21 @@ def who_has_paused_it(night: TaskSteps) -> None:
     assert "wrong interest rate in the template" in words
 
 
+def will_it_be_done_by_six(night: TaskSteps) -> None:
+    """An hour is left, and it needs ten minutes."""
+    world, job = night.console.world, _job(night, *(f"c{n}@example.com" for n in range(3)))
+    world.execute("UPDATE eed_job SET total = 100000, deadline = :by WHERE job_id = :id", id=job, by=_in_an_hour())
+    counted(world, job, 100_000, 40_000, 100)
+    words = night.read(f"/jobs/{job}")
+    assert "In time. It ends in time: " in words
+    assert "before its deadline" in words
+    assert "60,000 of 100,000 emails are left." in words
+
+
+def _in_an_hour() -> str:
+    return f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%d %H:%M:%S.%f}"
+
+
 TASKS = (
     NightTask("is all well", (READ,), is_all_well),
     NightTask("did a customer get it", (SEND,), did_a_customer_get_it),
@@ -158,6 +174,7 @@ TASKS = (
     NightTask("slow down", (SEND,), slow_down),
     NightTask("suppressed wrongly", (SEND, SEND), send_to_one_who_was_suppressed_wrongly),
     NightTask("who has paused it", (READ,), who_has_paused_it),
+    NightTask("will it be done by six", (READ,), will_it_be_done_by_six),
 )
 
 

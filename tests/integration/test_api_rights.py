@@ -81,6 +81,8 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("DELETE", "/api/v1/holds/<hold_id>"): Right.OPERATE,
     ("GET", "/api/v1/gates"): Right.VIEW,
     ("POST", "/api/v1/gates/<channel>/open"): Right.OPERATE,
+    ("GET", "/api/v1/forecasts"): Right.VIEW,
+    ("GET", "/api/v1/jobs/<path:key>/forecast"): Right.VIEW,
     ("GET", "/api/v1/pace"): Right.VIEW,
     ("PUT", "/api/v1/pace"): Right.ADMIN,
     ("GET", "/api/v1/windows"): Right.VIEW,

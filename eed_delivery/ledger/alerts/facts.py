@@ -1,11 +1,13 @@
 """What an alert may be about, queried from the ledger. Each query reads a bounded number of rows."""
 
+from math import inf
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, or_, select
 
 from eed_delivery.database.clock import seconds_until, utc_in
 from eed_delivery.database.transactions import Database
+from eed_delivery.ledger.forecasts import ForecastLedger
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_gate, eed_job, eed_manifest
 from eed_delivery.ledger.windows.is_open import OPENED_AT, WINDOW_IS_OPEN
 from eed_delivery.model import EmailState, JobState, Verdict
@@ -48,6 +50,11 @@ class AlertFacts:
             .where(eed_email.c.state == EmailState.IN_DOUBT)
         )
         return self._database.run(lambda c: _scalar(c, doubtful))
+
+    def deadline_margin_seconds(self) -> float:
+        """From the forecast end of a job to its deadline, of the job that is worst. Infinite: no job has a deadline."""
+        margins = [one.margin for one in ForecastLedger(self._database).fresh() if one.margin is not None]
+        return min(margins, default=inf)
 
     def source_differences(self) -> float:
         """Rows that differed between source and ledger when their jobs were last compared, in jobs that run or have

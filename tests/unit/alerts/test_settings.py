@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from eed_delivery.config import Settings, load
+from eed_delivery.config import AlertFact, Settings, load
 from eed_delivery.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -105,3 +106,23 @@ def test_a_rule_may_come_from_the_environment(loaded: Load) -> None:
     rules = '[{"name": "x", "word": "y", "audience": "devops"}]'
     found: Any = loaded(GOOD, {"EED_ALERTS__RULE": rules}).alerts.rule
     assert [rule.name for rule in found] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"fact": "deadline_margin_seconds", "at_least": 600}, "needs at_most"),
+        ({"fact": "deadline_margin_seconds", "at_least": 1, "at_most": 600}, "needs at_most"),
+        ({"fact": "in_doubt", "at_most": 600}, "needs at_least"),
+        ({"fact": "in_doubt"}, "needs at_least"),
+    ],
+)
+def test_a_fact_has_the_limit_that_suits_it(given: dict[str, object], word: str) -> None:
+    with pytest.raises(ValidationError, match=word):
+        AlertFact.model_validate({"name": "x", "audience": "dev", **given})
+
+
+def test_a_margin_is_beyond_its_limit_when_it_is_small() -> None:
+    fact = AlertFact(name="late", fact="deadline_margin_seconds", at_most=600, audience=("dev",))
+    assert [fact.is_beyond(value) for value in (601.0, 600.0, -5.0, float("inf"))] == [False, True, True, False]
+    assert AlertFact(name="x", fact="in_doubt", at_least=1, audience=("dev",)).is_beyond(1.0)
