@@ -111,7 +111,7 @@ def forecast_answer(view: JobForecastView) -> ForecastAnswer:
         deadline_by=view.deadline_by,
         margin_seconds=None if view.margin is None else round(view.margin, 1),
         needed_per_second=None if view.needed is None else round(view.needed, 1),
-        would_help=list(view.would_help),
+        would_help=[shown(one) for one in view.would_help],
         reason=None if view.stands is None else view.stands.reason.value,
         may_leave_from=view.opens_at,
         retries=view.retries.emails,

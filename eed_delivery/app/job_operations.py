@@ -91,8 +91,8 @@ class JobOperations(ServiceOperations):
         from eed_delivery.app.forecasting import forecast_sources
         from eed_delivery.operations.forecasts.queries import ForecastQueries
 
-        surroundings = (self._app, self._database, self._lists, self._window_plan)
-        return ForecastQueries(forecast_sources(self, *surroundings))
+        surroundings = (self._app, self._database, self._lists, self._window_plan, self._figures_of)
+        return ForecastQueries(forecast_sources(self, *surroundings, in_function=self._in_function))
 
     def _queue_views(self, _: str) -> "Sequence[QueueView]":
         """The queue of each channel, by SQS."""

@@ -56,7 +56,7 @@ from eed_delivery.ledger.tracking.ledger import TrackingLedger
 from eed_delivery.ledger.webhooks.listing import WebhookList
 from eed_delivery.ledger.windows.marking import WindowMarking
 from eed_delivery.ledger.windows.overrides import OverrideLedger
-from eed_delivery.ledger.workers import Process, WorkerLedger
+from eed_delivery.ledger.workers import FUNCTION, Process, WorkerLedger
 from eed_delivery.manifests.putter import ManifestPutter
 from eed_delivery.operations.queue_making import ChannelQueueMaking
 from eed_delivery.publisher import Publisher, Registrar
@@ -273,7 +273,7 @@ class App(SendingApp):
         workers, beat = WorkerLedger(database), self.settings.worker.heartbeat_seconds
 
         def sending() -> Collection[str]:
-            return {one.channel for one in workers.all() if one.role == "worker" and one.sending and one.is_alive(beat)}
+            return {one.channel for one in workers.all() if one.role in SENDERS and one.sending and one.is_alive(beat)}
 
         return ProgressSweep(ProgressLedger(database), DutyLedger(database), sending)
 
@@ -450,6 +450,10 @@ class App(SendingApp):
 
     def reporting(self, database: Database) -> ReportingLedger:
         return ReportingLedger(database)
+
+
+SENDERS = ("worker", FUNCTION)
+"""Roles that send."""
 
 
 def _plan(settings: Settings, directory: ChannelDirectory) -> WindowPlan:

@@ -46,6 +46,14 @@ class JobEnd:
     late: datetime | None
     nearly: datetime | None
 
+    def not_before(self, moment: datetime) -> "JobEnd":
+        """What should have ended before ends now."""
+        return JobEnd(*(None if end is None else max(end, moment) for end in self._all))
+
+    @property
+    def _all(self) -> tuple[datetime | None, ...]:
+        return (self.early, self.likely, self.late, self.nearly)
+
 
 def job_ends(
     jobs: Sequence[ForecastJob], speed: MeasuredSpeed, now: datetime, quota: Quota | None = None

@@ -42,6 +42,11 @@ class Quota:
     most: float
     used: Sequence[tuple[datetime, float]] = ()
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing can be sent now, or nearly nothing."""
+        return sum(count for _, count in self.used) >= NEARLY * self.most
+
 
 class SharedEnd(NamedTuple):
     """When a job is nearly done, and when it is done. None: not within the spans that are known."""

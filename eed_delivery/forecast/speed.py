@@ -18,6 +18,7 @@ ERRORS = 2.0
 LEAST_SECONDS = 30.0
 LEAST_EMAILS = 200
 """Less says nothing yet."""
+TAIL_PART, TAIL_EMAILS = 0.01, 2000
 STILL_SECONDS = 30.0
 """A job of which no email ends for so long does not move."""
 TREND = 0.1
@@ -31,6 +32,8 @@ class ProgressCount(NamedTuple):
     at: datetime
     done: int
     allowed: float
+    is_tail: bool = False
+    """Few emails were left then: those of retries, which say nothing of the speed."""
 
 
 class Interval(NamedTuple):
@@ -60,6 +63,12 @@ class MeasuredSpeed(NamedTuple):
     def most(self) -> float:
         """The upper end of the band."""
         return self.per_second + ERRORS * self.error
+
+
+def is_tail(done: int, total: int) -> bool:
+    """Whether so few emails are left that retries decide how fast they end."""
+    left = total - done
+    return left < max(TAIL_PART * total, min(TAIL_EMAILS, total / 2))
 
 
 def intervals(counts: Sequence[ProgressCount]) -> list[Interval]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from eed_delivery.forecast.verdicts import ForecastVerdict
+from eed_delivery.forecast.verdicts import ALARMING, ForecastVerdict
 
 LOOKS = 3
 """So many looks in a row must agree before the verdict changes."""
@@ -19,8 +19,11 @@ class SteadyVerdict(NamedTuple):
 
 
 def steadied(before: SteadyVerdict | None, seen: ForecastVerdict) -> SteadyVerdict:
-    """The verdict after one more look. The first verdict that is known counts at once."""
-    if before is None or before.shown is ForecastVerdict.UNKNOWN or seen is before.shown:
+    """The verdict after one more look. The first one counts at once, unless it is an alarming one."""
+    if before is None:
+        before = SteadyVerdict(ForecastVerdict.UNKNOWN, ForecastVerdict.UNKNOWN)
+    if seen is before.shown or (before.shown is ForecastVerdict.UNKNOWN and seen not in ALARMING):
         return SteadyVerdict(seen, seen)
-    looks = before.looks + 1 if seen is before.seen else 1
+    goes_on = seen is before.seen or (before.shown not in ALARMING and seen in ALARMING and before.seen in ALARMING)
+    looks = before.looks + 1 if goes_on else 1
     return SteadyVerdict(seen, seen) if looks >= LOOKS else SteadyVerdict(before.shown, seen, looks)

@@ -35,7 +35,7 @@ def _buckets(jobs: Iterable[Sequence[ProgressCount]]) -> dict[datetime, Interval
     for counts in jobs:
         for before, count in itertools.pairwise(counts):
             allowed, ended = count.allowed - before.allowed, count.done - before.done
-            if allowed <= 0 or ended <= 0:
+            if allowed <= 0 or ended <= 0 or before.is_tail:
                 continue
             start = _bucket_of(before.at)
             whole = min(1.0, BUCKET_SECONDS / allowed)  # a gap in the counts is longer than one of them

@@ -48,13 +48,20 @@ class JudgedForecast:
 
 
 def judged(
-    job: ForecastJob, end: JobEnd | None, deadline: datetime | None, now: datetime, stands: Standstill | None = None
+    job: ForecastJob,
+    end: JobEnd | None,
+    deadline: datetime | None,
+    now: datetime,
+    stands: Standstill | None = None,
+    per_second: float | None = None,
 ) -> JudgedForecast:
-    """The verdict alone. `end` None: there is no speed. `stands`: it does not move, and does not go on by itself."""
-    if stands is not None:
-        return JudgedForecast(ForecastVerdict.NOT_MOVING, needed=_needed(job, deadline, now))
-    if end is None:
-        return JudgedForecast(ForecastVerdict.UNKNOWN, needed=_needed(job, deadline, now))
+    """The verdict alone. `end` None: nobody knows it. `stands`: it does not move, and does not go on by itself.
+
+    `per_second` is its last speed. A job that does not move has the margin that it would have if it began now.
+    """
+    if stands is not None or end is None:
+        verdict = ForecastVerdict.UNKNOWN if stands is None else ForecastVerdict.NOT_MOVING
+        return JudgedForecast(verdict, _at_most(job, deadline, now, per_second), _needed(job, deadline, now))
     if deadline is None:
         return JudgedForecast(ForecastVerdict.NO_DEADLINE)
     margin = None if end.likely is None else (deadline - end.likely).total_seconds()
@@ -71,7 +78,7 @@ def what_would_help(
     """What a person can do about a job that ends too late, or perhaps. It may be nothing."""
     found: list[str] = []
     if judged.needed is None:
-        if not job.open_seconds(now, deadline):
+        if now < deadline and not job.open_seconds(now, deadline):
             found.append("Its send window does not open before the deadline. Override the window.")
         return tuple(found)
     needed = f"{judged.needed:,.0f}/s needed"
@@ -84,6 +91,13 @@ def what_would_help(
     elif judged.needed > bounds.now:
         found.append(f"{needed}, {bounds.now:,.0f}/s now. Add workers or hosts.")
     return tuple(found)
+
+
+def _at_most(job: ForecastJob, deadline: datetime | None, now: datetime, per_second: float | None) -> float | None:
+    """The margin that it has at most."""
+    if deadline is None:
+        return None
+    return (deadline - now).total_seconds() - (job.left / per_second if per_second else 0.0)
 
 
 def _needed(job: ForecastJob, deadline: datetime | None, now: datetime) -> float | None:

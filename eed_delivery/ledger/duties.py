@@ -31,6 +31,7 @@ LET_GO = (
     .where(eed_duty.c.holder == bindparam("our_token"))
     .values(holder=None, held_until=None)
 )
+REST = update(eed_duty).where(eed_duty.c.name == bindparam("its_name")).values(done_at=utc_in(bindparam("seconds")))
 _LOCKED = select(eed_duty.c.name).where(eed_duty.c.name == bindparam("its_name")).with_for_update()
 _FIRST = unless_there(insert(eed_duty)).values(name=bindparam("its_name"), done_at=utc_now())
 
@@ -51,6 +52,10 @@ class DutyLedger:
             return c.execute(_FIRST, {"its_name": name}).rowcount == 1
 
         return self._database.did(work)
+
+    def rest(self, name: str, seconds: float) -> None:
+        """Have nobody do it for so much longer."""
+        self._database.run(lambda c: c.execute(REST, {"its_name": name, "seconds": seconds}))
 
     def hold(self, name: str, token: int, seconds: float) -> bool:
         """Whether the caller has it now, for so long. No other has it meanwhile. It may be asked for again."""

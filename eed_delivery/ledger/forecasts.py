@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
@@ -75,9 +74,13 @@ class ForecastLedger:
 
     def note(self, looks: Sequence[ForecastLook]) -> list[VerdictChange]:
         """Keep these looks. Returns the verdicts that have changed, each once over all hosts."""
-        noted = [self._database.did(partial(self._note, look)) for look in looks]
-        self._database.run(lambda c: c.execute(_FORGET))
-        return [change for change in noted if change is not None]
+
+        def work(c: Connection) -> list[VerdictChange]:
+            noted = [self._note(look, c) for look in looks]
+            c.execute(_FORGET)
+            return [change for change in noted if change is not None]
+
+        return self._database.did(work)
 
     def _note(self, look: ForecastLook, c: Connection) -> VerdictChange | None:
         row = c.execute(select(eed_job_forecast).where(_f.job_id == look.job_id)).one_or_none()

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select
 
 from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
-from eed_delivery.forecast.speed import ProgressCount
+from eed_delivery.forecast.speed import ProgressCount, is_tail
 from eed_delivery.ledger.holds.held import JOB_NOT_HELD, is_held
 from eed_delivery.ledger.schema import eed_email, eed_job, eed_job_progress
 from eed_delivery.ledger.windows.is_open import WINDOW_IS_OPEN
@@ -29,6 +29,8 @@ KEPT_EVERY = timedelta(minutes=5)
 KEPT_DAYS = 8
 MOST_GAP_SECONDS = 300.0
 """A longer gap between two counts counts as time in which no email could leave: nobody knows what was in it."""
+RESTING_SECONDS = 55.0
+"""A job of which nothing may leave is counted once a minute."""
 HISTORY_ROWS = 20_000
 RETRIES_LOOKED_AT = 2000
 """Where more emails are left, those that wait for their retry are not what decides the end."""
@@ -49,12 +51,13 @@ _OPEN = (
     .correlate(eed_job)
     .scalar_subquery()
 )
-COUNT = (
-    select(_j.job_id, _j.total, _OPEN.label("open"), case((_MAY_LEAVE, 1), else_=0).label("may_leave"))
+JOBS = (
+    select(_j.job_id, case((_MAY_LEAVE, 1), else_=0).label("may_leave"))
     .where(_j.finished_at.is_(None), _j.total >= LEAST_EMAILS)
     .order_by(_j.job_id.desc())
     .limit(MOST_JOBS)
 )
+COUNT = select(_j.job_id, _j.total, _OPEN.label("open")).where(_j.job_id.in_(bindparam("ids", expanding=True)))
 _FORGET = delete(eed_job_progress).where(_p.kept == bindparam("is_kept"), _p.at < utc_in(-bindparam("seconds")))
 
 
@@ -95,9 +98,11 @@ class ProgressLedger:
 
     def _count(self, c: Connection, sending: Collection[str]) -> None:
         now: datetime = c.execute(select(utc_now())).scalar_one()
-        jobs = c.execute(COUNT, {"sending": sorted(sending)}).all()
-        before = _last_of(c, [job.job_id for job in jobs])
-        rows = [row for job in jobs if (row := _row(job, now, before.get(job.job_id))) is not None]
+        may_leave = {row.job_id: bool(row.may_leave) for row in c.execute(JOBS, {"sending": sorted(sending)})}
+        before = _last_of(c, list(may_leave))
+        due = [job_id for job_id, may in may_leave.items() if _is_due(may, before.get(job_id), now)]
+        jobs = c.execute(COUNT, {"ids": due}).all()
+        rows = [_row(job, may_leave[job.job_id], now, before.get(job.job_id)) for job in jobs]
         if rows:
             c.execute(insert(eed_job_progress), rows)
         c.execute(_FORGET, {"is_kept": False, "seconds": KEPT_SECONDS})
@@ -119,7 +124,7 @@ class ProgressLedger:
     def history(self, channel: str, days: int) -> Mapping[int, Sequence[ProgressCount]]:
         """The counts of a channel's jobs over the last days, the newest 20,000."""
         statement = (
-            select(_p.job_id, _p.at, _p.done, _p.allowed_seconds)
+            select(_p.job_id, _p.total, _p.at, _p.done, _p.allowed_seconds)
             .join(eed_job, _j.job_id == _p.job_id)
             .where(_p.kept, _p.at > utc_in(-days * 86_400.0), _j.channel == channel)
             .order_by(_p.at.desc())
@@ -139,29 +144,43 @@ class ProgressLedger:
         return WaitingRetries(*self._database.run(lambda c: tuple(c.execute(statement).one())))
 
 
+def _is_due(may_leave: bool, before: Row[*tuple[Any, ...]] | None, now: datetime) -> bool:
+    """Whether a job is to be counted. One of which nothing may leave changes little."""
+    if before is not None and before.at >= now:
+        return False
+    return before is None or may_leave or before.may_leave or (now - before.at).total_seconds() >= RESTING_SECONDS
+
+
 def _last_of(c: Connection, job_ids: Collection[int]) -> dict[int, Row[*tuple[Any, ...]]]:
-    last = select(_p.job_id, func.max(_p.at)).where(_p.job_id.in_(job_ids)).group_by(_p.job_id)
-    statement = select(eed_job_progress).where(tuple_(_p.job_id, _p.at).in_(last))
+    last = (
+        select(_p.job_id, func.max(_p.at).label("at"))
+        .where(_p.job_id.in_(job_ids), _p.at > utc_in(-MOST_GAP_SECONDS))
+        .group_by(_p.job_id)
+        .subquery()
+    )
+    statement = select(eed_job_progress).join(last, (last.c.job_id == _p.job_id) & (last.c.at == _p.at))
     return {row.job_id: row for row in c.execute(statement)}
 
 
-def _row(job: Row[*tuple[Any, ...]], now: datetime, before: Row[*tuple[Any, ...]] | None) -> dict[str, object] | None:
-    """The row of a count. None: there is one of this time already."""
-    may_leave, allowed = bool(job.may_leave), 0.0
+def _row(
+    job: Row[*tuple[Any, ...]], may_leave: bool, now: datetime, before: Row[*tuple[Any, ...]] | None
+) -> dict[str, object]:
+    """The row of a count. One that begins a piece of five minutes is kept, and so is the first one of a tail."""
+    allowed, done = 0.0, max(0, job.total - job.open)
     if before is not None:
-        passed = (now - before.at).total_seconds()
-        if passed <= 0:
-            return None
-        counts = may_leave and before.may_leave and passed <= MOST_GAP_SECONDS
-        allowed = before.allowed_seconds + (passed if counts else 0.0)
+        allowed = before.allowed_seconds
+        allowed += (now - before.at).total_seconds() if may_leave and before.may_leave else 0.0
+    kept = before is None or _piece(before.at) != _piece(now)
+    if before is not None:
+        kept = kept or is_tail(done, job.total) != is_tail(before.done, before.total)
     return {
         "job_id": job.job_id,
         "at": now,
         "total": job.total,
-        "done": max(0, job.total - job.open),
+        "done": done,
         "may_leave": may_leave,
         "allowed_seconds": allowed,
-        "kept": before is None or _piece(before.at) != _piece(now),
+        "kept": kept,
     }
 
 
@@ -172,5 +191,5 @@ def _piece(moment: datetime) -> int:
 def _by_job(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[int, list[ProgressCount]]:
     found: defaultdict[int, list[ProgressCount]] = defaultdict(list)
     for row in rows:
-        found[row.job_id].append(ProgressCount(row.at, row.done, row.allowed_seconds))
+        found[row.job_id].append(ProgressCount(row.at, row.done, row.allowed_seconds, is_tail(row.done, row.total)))
     return dict(found)

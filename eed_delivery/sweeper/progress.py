@@ -12,6 +12,8 @@ _EARLY = 0.5
 """A loop that wakes up a little early still has its turn."""
 COST_FACTOR = 50.0
 """After a count of a second, the next one comes after this many seconds."""
+MOST_SECONDS = 240.0
+"""A longer gap would count as time in which no email could leave."""
 
 
 class ProgressSweep:
@@ -36,4 +38,7 @@ class ProgressSweep:
             return SECONDS
         began = self._clock()
         self._ledger.count(self._sending())
-        return max(SECONDS, COST_FACTOR * (self._clock() - began))
+        rest = min(max(SECONDS, COST_FACTOR * (self._clock() - began)), MOST_SECONDS)
+        if rest > SECONDS:
+            self._duties.rest(DUTY, rest - SECONDS)  # for all hosts
+        return rest

@@ -21,6 +21,7 @@ from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.ledger.workers import Process
 from eed_delivery.notices import NoticeKind
 from eed_delivery.operations.forecasts.views import JobForecastView
+from eed_delivery.operations.forecasts.words import verdict_sentence
 from eed_delivery.operations.refusals import WrongState
 from eed_delivery.sweeper.forecast_watch import ForecastWatch
 from tests.integration.test_backlog import add
@@ -148,6 +149,7 @@ def test_a_job_that_has_not_begun_has_the_speed_of_the_last_days(site: Site, wor
     world.execute("UPDATE eed_job SET finished_at = created_at")
     add(world, 42, ["pending"] * 3, source_key="42")
     world.execute("UPDATE eed_job SET total = 60000, enlisted_at = created_at WHERE job_id = 42")
+    world.execute("INSERT INTO eed_job_progress SELECT 42, MAX(at), 60000, 0, 1, 0, 1 FROM eed_job_progress")
     view = forecast(site)
     assert view.is_usual
     assert view.speed is not None
@@ -166,6 +168,27 @@ def test_a_scheduled_job_is_forecast_from_its_time_on(site: Site, world: World) 
     assert view.end is not None
     assert view.end.likely is not None
     assert (view.end.likely - now(world)).total_seconds() == pytest.approx(3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE eed_job SET enlisted_at = NULL", "Its emails are still being picked up."),
+        ("DELETE FROM eed_job_progress WHERE at > (SELECT created_at FROM eed_job)", "It was not counted"),
+    ],
+)
+def test_what_is_not_known_is_not_forecast(site: Site, world: World, change: str, words: str) -> None:
+    runs(world, deadline=now(world) + timedelta(hours=1))
+    world.execute(change)
+    view = forecast(site)
+    assert view.verdict is ForecastVerdict.UNKNOWN
+    assert verdict_sentence(view).startswith(words)
+
+
+def test_a_paused_job_behind_its_deadline_is_an_alert(site: Site, world: World) -> None:
+    runs(world, deadline=now(world) - timedelta(minutes=5), state="paused")
+    forecast_watch(site.operations._app).step()
+    assert AlertFacts(world.database).deadline_margin_seconds() < -300
 
 
 def test_nothing_seen_is_unknown(site: Site, world: World) -> None:
@@ -228,8 +251,11 @@ def test_the_watch_keeps_forecasts_for_metrics_and_alerts(site: Site, world: Wor
     facts = AlertFacts(world.database)
     assert facts.deadline_margin_seconds() == inf
     runs(world, deadline=now(world) + timedelta(minutes=5))
+    watch = forecast_watch(site.operations._app)
     with structlog.testing.capture_logs() as logs:
-        forecast_watch(site.operations._app).step()
+        for _ in range(3):
+            world.execute("DELETE FROM eed_duty")
+            watch.step()
     assert [line["event"] for line in logs] == ["job_deadline_at_risk"]
     assert facts.deadline_margin_seconds() == pytest.approx(-300, abs=40)
     assert "deadline_margin_seconds" in measures(facts, None, None)  # type: ignore[arg-type]

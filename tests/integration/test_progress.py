@@ -1,5 +1,6 @@
 """How far jobs have come: what is counted, which time counts, and what is forgotten."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from eed_delivery.ledger.duties import DutyLedger
 from eed_delivery.ledger.progress import ProgressLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.schema import eed_email, eed_job
+from eed_delivery.ledger.workers import FUNCTIONS, Process
 from eed_delivery.source import Source
 from eed_delivery.sweeper.progress import ProgressSweep
 from tests.integration.test_backlog import add
 from tests.integration.test_scheduling import due_in
+from tests.operating import operations_over
 from tests.world import World
 
 pytestmark = pytest.mark.both_databases
@@ -98,7 +101,7 @@ def test_few_counts_are_kept_for_eight_days(world: World) -> None:
     shift(world, 1000)
     ledger = count(world)
     kept = world.execute("SELECT kept FROM eed_job_progress")
-    assert 3 <= len(kept) <= 4
+    assert 1 <= len(kept) <= 4
     assert all(row[0] for row in kept), "the others are of the last quarter of an hour"
     assert len(ledger.history("default", 7)[1]) == len(kept)
     assert ledger.history("other", 7) == {}
@@ -113,6 +116,33 @@ def test_emails_that_wait_for_their_retry_are_found(world: World) -> None:
     found = ProgressLedger(world.database).retries(1)
     assert found.emails == 2
     assert found.last_at == max(row[0] for row in read(world, select(eed_email.c.not_before)) if row[0])
+
+
+def test_a_job_of_which_nothing_may_leave_is_counted_once_a_minute(world: World) -> None:
+    add(world, 1, ["queued"] * 4, state="paused")
+    for seconds in (5, 5, 60):
+        count(world)
+        shift(world, seconds)
+    count(world)
+    assert world.scalar("SELECT COUNT(*) FROM eed_job_progress") == 2
+
+
+def test_the_count_at_which_only_retries_are_left_is_kept(world: World) -> None:
+    add(world, 1, ["queued"] * 10)
+    count(world)
+    shift(world, 1)
+    end(world, 1, 9)
+    count(world)
+    assert [bool(row[0]) for row in world.execute("SELECT kept FROM eed_job_progress ORDER BY at")] == [True, True]
+
+
+@pytest.mark.parametrize("role", ["worker", "function"])
+def test_hosts_and_functions_send(world: World, tmp_path: Path, role: str) -> None:
+    add(world, 1, ["queued"] * 4)
+    host = FUNCTIONS if role == "function" else "host"
+    world.workers.beat(Process("w", host, role), sending=True, detail=None, alive_seconds=60)
+    operations_over(world, tmp_path)._app.progress_sweep().step()
+    assert world.scalar("SELECT may_leave FROM eed_job_progress") == 1
 
 
 def test_hosts_take_turns(world: World) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, 
 
 from eed_delivery.database.clock import seconds_until, utc_in
 from eed_delivery.database.transactions import Database
+from eed_delivery.forecast.verdicts import ForecastVerdict
 from eed_delivery.ledger.forecasts import ForecastLedger
 from eed_delivery.ledger.schema import eed_attempt, eed_email, eed_gate, eed_job, eed_manifest
 from eed_delivery.ledger.windows.is_open import OPENED_AT, WINDOW_IS_OPEN
@@ -52,9 +53,12 @@ class AlertFacts:
         return self._database.run(lambda c: _scalar(c, doubtful))
 
     def deadline_margin_seconds(self) -> float:
-        """From the forecast end of a job to its deadline, of the job that is worst. Infinite: no job has a deadline."""
-        margins = [one.margin for one in ForecastLedger(self._database).fresh() if one.margin is not None]
-        return min(margins, default=inf)
+        """From the forecast end of a job to its deadline, of the job that is worst. Infinite: no job has a deadline.
+        That of a job which ends too late, at a time that nobody knows, is infinitely negative."""
+        fresh = ForecastLedger(self._database).fresh()
+        margins = [one.margin for one in fresh if one.margin is not None]
+        endless = [-inf for one in fresh if one.margin is None and one.verdict is ForecastVerdict.TOO_LATE]
+        return min([*margins, *endless], default=inf)
 
     def source_differences(self) -> float:
         """Rows that differed between source and ledger when their jobs were last compared, in jobs that run or have

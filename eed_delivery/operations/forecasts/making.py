@@ -1,11 +1,12 @@
 """How forecasts are made: the jobs of a channel share its speed."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from eed_delivery.forecast.ends import ForecastJob, JobEnd, job_ends
-from eed_delivery.forecast.speed import STILL_SECONDS, MeasuredSpeed, measured_speed, still_seconds
+from eed_delivery.forecast.speed import STILL_SECONDS, MeasuredSpeed, ProgressCount, measured_speed, still_seconds
 from eed_delivery.forecast.usual import usual_speed
 from eed_delivery.forecast.verdicts import ForecastVerdict, JudgedForecast, SpeedBounds, judged, what_would_help
 from eed_delivery.ledger.job_lists import ListedJob
@@ -17,6 +18,10 @@ from eed_delivery.operations.forecasts.views import ForecastSources, JobForecast
 from eed_delivery.operations.standing import JobStanding
 
 HISTORY_DAYS = 7
+FRESH_SECONDS = 60.0
+FRESH_INTERVALS = 3
+USUAL_SECONDS = 300.0
+"""How long the usual speed of a channel is kept. It is of many rows."""
 
 
 class ForecastMaking:
@@ -24,6 +29,7 @@ class ForecastMaking:
 
     def __init__(self, sources: ForecastSources) -> None:
         self._sources = sources
+        self._histories: dict[str, tuple[float, Mapping[int, Sequence[ProgressCount]]]] = {}
 
     def views(self, listed: Sequence[ListedJob], now: datetime) -> list[JobForecastView]:
         counts = self._sources.progress.of([one.report.job_id for one in listed])
@@ -39,12 +45,14 @@ class ForecastMaking:
 
     def _running(self, listed: ListedJob, count: JobCount, standing: JobStanding, now: datetime) -> RunningJob:
         left = count.left
+        stood = still_seconds(count.counts) >= STILL_SECONDS
         few = count.counts and 0 < left <= RETRIES_LOOKED_AT
-        retries = self._sources.progress.retries(listed.report.job_id) if few else NO_RETRIES
+        retries = self._sources.progress.retries(listed.report.job_id) if few or stood else NO_RETRIES
         spans = self._sources.plans.of(listed, now)
         job = ForecastJob(listed.report.key, left, count.total, spans, min(retries.emails, left), retries.last_at)
-        is_still = left > retries.emails and still_seconds(count.counts) >= STILL_SECONDS
-        return RunningJob(listed, count, standing, job, retries, measured_speed(count.counts), is_still)
+        is_still = stood and not 0 < min(left, RETRIES_LOOKED_AT) <= retries.emails
+        speed = measured_speed(count.counts)
+        return RunningJob(listed, count, standing, job, retries, speed, is_still, _is_fresh(count, now))
 
     def _of_channel(self, channel: str, running: Sequence[RunningJob], now: datetime) -> dict[str, JobForecastView]:
         sharing = [one for one in running if one.shares]
@@ -52,11 +60,16 @@ class ForecastMaking:
         speed = _together(measured) if measured else self._usual(channel, now)
         jobs = [one.job for one in sharing]
         quota = self._sources.quota(channel, now)
-        ends = job_ends(jobs, speed, now, quota) if speed is not None else {}
+        if quota is not None and quota.is_used_up:
+            for one in running:
+                one.is_still = False  # it goes on when the quota has places again, and that is in the forecast
+        begin = max((one.count.counts[-1].at for one in sharing if one.is_known), default=now)
+        ends = job_ends(jobs, speed, min(begin, now), quota) if speed is not None else {}
         found = {}
         for one in running:
             others = tuple(other.key for other in sharing if other is not one and other.job.left and one.shares)
-            view = self._view(one, ends.get(one.key), speed, is_usual=not measured, others=others, now=now)
+            end = ends[one.key].not_before(now) if one.is_known and one.key in ends else None
+            view = self._view(one, end, speed, is_usual=not measured, others=others, now=now)
             if view.verdict in (ForecastVerdict.TOO_LATE, ForecastVerdict.AT_RISK) and speed is not None:
                 assert view.deadline is not None  # noqa: S101 - without a deadline it is neither
                 alone = job_ends([one.job], speed, now, quota)[one.key].likely
@@ -79,7 +92,8 @@ class ForecastMaking:
     ) -> JobForecastView:
         report = one.listed.report
         deadline, by = self._deadline(one.listed)
-        verdict = judged(one.job, end, deadline, now, one.stands)
+        last = one.speed or speed
+        verdict = judged(one.job, end, deadline, now, one.stands, last.per_second if last else None)
         begins = next((span.start for span in one.job.spans if span.end > now), None)
         return JobForecastView(
             job_id=report.job_id,
@@ -101,7 +115,12 @@ class ForecastMaking:
             retries=one.retries,
             shares_with=others,
             is_enlisted=report.enlisted,
+            is_counted=one.is_fresh,
         )
+
+    def has_deadline(self, listed: ListedJob) -> bool:
+        """Whether it is to have ended by some time."""
+        return self._deadline(listed)[0] is not None
 
     def _deadline(self, listed: ListedJob) -> tuple[datetime | None, str]:
         """The earlier one of its deadline and of its end."""
@@ -116,11 +135,18 @@ class ForecastMaking:
 
     def _usual(self, channel: str, at: datetime) -> MeasuredSpeed | None:
         """That of the last seven days, as far as the limit allows it."""
-        found = usual_speed(self._sources.progress.history(channel, HISTORY_DAYS), at)
+        found = usual_speed(self._history(channel), at)
         limit = None if found is None else self._limit(channel)
         if found is None or limit is None:
             return found
         return found if found.per_second <= limit else MeasuredSpeed(limit, found.error, found.window)
+
+    def _history(self, channel: str) -> Mapping[int, Sequence[ProgressCount]]:
+        until, found = self._histories.get(channel, (0.0, {}))
+        if time.monotonic() >= until:
+            found = self._sources.progress.history(channel, HISTORY_DAYS)
+            self._histories[channel] = (time.monotonic() + USUAL_SECONDS, found)
+        return found
 
     def _limit(self, channel: str) -> float | None:
         limits = self._sources.limits()
@@ -169,6 +195,14 @@ class ForecastMaking:
             opens_at=opens,
             is_enlisted=False,
         )
+
+
+def _is_fresh(count: JobCount, now: datetime) -> bool:
+    """Whether the last count is not older than three times the interval between two, and a minute at least."""
+    if not count.counts:
+        return False
+    between = (count.counts[-1].at - count.counts[-2].at).total_seconds() if len(count.counts) > 1 else 0.0
+    return (now - count.counts[-1].at).total_seconds() <= max(FRESH_SECONDS, FRESH_INTERVALS * between)
 
 
 def _together(speeds: Sequence[MeasuredSpeed]) -> MeasuredSpeed:

@@ -44,6 +44,14 @@ class RunningJob:
     def key(self) -> str:
         return self.listed.report.key
 
+    is_fresh: bool = True
+    """Whether it was counted a moment ago."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all its emails are known, and where they stand."""
+        return self.is_fresh and self.listed.report.enlisted
+
     @property
     def shares(self) -> bool:
         """Whether it takes part of the speed, now or once its window opens."""

@@ -50,6 +50,7 @@ class JobForecastView:
     retries: WaitingRetries = NO_RETRIES
     shares_with: tuple[str, ...] = ()
     is_enlisted: bool = True
+    is_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def verdict_sentence(view: JobForecastView) -> str:
     if view.verdict is ForecastVerdict.NOT_MOVING and view.stands is not None:
         return f"It does not move: {view.stands.words}"
     if view.verdict is ForecastVerdict.UNKNOWN:
-        return "Too little was seen to say when it ends."
+        return _unknown(view)
     if view.deadline is None:
         return "It has no deadline."
     deadline = f"{_DEADLINES[view.deadline_by]}, {when(view.deadline)}"
@@ -47,6 +47,14 @@ def verdict_sentence(view: JobForecastView) -> str:
         return f"It ends too late: {lasting_words(view.margin)} after {deadline}."
     side = "before" if view.margin >= 0 else "after"
     return f"It is at risk: it probably ends {lasting_words(view.margin)} {side} {deadline}."
+
+
+def _unknown(view: JobForecastView) -> str:
+    if not view.is_enlisted:
+        return "Its emails are still being picked up."
+    if not view.is_counted:
+        return "It was not counted within the last minute. A sweeper does that."
+    return "Too little was seen to say when it ends."
 
 
 def end_sentence(view: JobForecastView) -> str:

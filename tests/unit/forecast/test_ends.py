@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.forecast.ends import ForecastJob, JobEnd, job_ends
 from eed_delivery.forecast.sharing import Quota
-from eed_delivery.forecast.speed import MeasuredSpeed, ProgressCount
+from eed_delivery.forecast.speed import MeasuredSpeed, ProgressCount, is_tail
 from eed_delivery.forecast.usual import usual_speed
 from eed_delivery.send_windows.plan import EVER
 from eed_delivery.send_windows.rules import DAYS, SendWindows, WindowRule
@@ -156,6 +156,18 @@ def test_a_job_that_has_not_begun_has_the_speed_of_the_days_before_at_its_hour()
     speed = usual_speed(counts, BEGIN)
     assert speed is not None
     assert speed.per_second == pytest.approx(300, rel=0.01)
+
+
+def test_retries_at_the_end_of_a_job_are_no_speed() -> None:
+    night, total = history(29, 2, 400), 8 * 300 * 400 + 100
+    tail = [
+        ProgressCount(night[-1].at + timedelta(minutes=5 * n), night[-1].done + 3 * n, night[-1].allowed + 300.0 * n)
+        for n in range(1, 25)
+    ]
+    marked = [one._replace(is_tail=is_tail(one.done, total)) for one in (*night, *tail)]
+    speed = usual_speed({1: marked}, BEGIN)
+    assert speed is not None
+    assert speed.per_second == pytest.approx(400, rel=0.01)
 
 
 def test_where_nothing_was_sent_at_this_hour_the_whole_days_count() -> None:

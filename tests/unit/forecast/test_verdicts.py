@@ -91,9 +91,36 @@ def test_a_verdict_changes_once_three_looks_agree() -> None:
     assert changes == [False] * (len(seen) - 1) + [True]
 
 
-def test_the_first_verdict_that_is_known_counts_at_once() -> None:
-    unknown = steadied(None, ForecastVerdict.UNKNOWN)
-    assert steadied(unknown, ForecastVerdict.TOO_LATE).shown is ForecastVerdict.TOO_LATE
+def shown_after(*seen: ForecastVerdict) -> ForecastVerdict:
+    shown: SteadyVerdict | None = None
+    for verdict in seen:
+        shown = steadied(shown, verdict)
+    assert shown is not None
+    return shown.shown
+
+
+def test_a_first_verdict_counts_at_once_unless_it_is_alarming() -> None:
+    unknown, late, still = ForecastVerdict.UNKNOWN, ForecastVerdict.TOO_LATE, ForecastVerdict.NOT_MOVING
+    assert shown_after(unknown, ForecastVerdict.IN_TIME) is ForecastVerdict.IN_TIME
+    assert shown_after(still, ForecastVerdict.IN_TIME) is ForecastVerdict.IN_TIME
+    assert shown_after(late, late) is unknown
+    assert shown_after(late, late, late) is late
+
+
+def test_alarming_verdicts_in_turn_are_told() -> None:
+    alarms = [ForecastVerdict.AT_RISK, ForecastVerdict.TOO_LATE, ForecastVerdict.AT_RISK]
+    assert shown_after(ForecastVerdict.IN_TIME, *alarms) is ForecastVerdict.AT_RISK
+
+
+def test_what_does_not_move_has_the_margin_that_it_would_have_at_most() -> None:
+    stands = Standstill(StandstillReason.PAUSED, "Paused by anna")
+    assert judged(JOB, None, at(800), BEGIN, stands, 200.0).margin == 800 - 100_000 / 200
+    assert judged(JOB, None, at(-300), BEGIN, stands).margin == -300
+
+
+def test_a_deadline_that_is_over_needs_no_window() -> None:
+    late = judged(JOB, END, at(-10), BEGIN)
+    assert what_would_help(JOB, late, at(-10), BEGIN, SpeedBounds(60.0)) == ()
 
 
 @cache
