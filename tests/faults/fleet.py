@@ -7,9 +7,11 @@
 It does what AWS does and no emulator: receives of throttled invocations count, a batch comes twice, a result is lost.
 """
 
+import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +59,8 @@ class Fleet:
         self.rest_seconds = 0.0
         """How long a sandbox is frozen between two invocations."""
         self.invocations = self.throttled = self.doubled = self.lost = self.kills = self.freezes = 0
+        self.rounds = Counter[int]()
+        """How often each email came with an invocation."""
         self.died: list[str] = []
 
     @property
@@ -93,6 +97,8 @@ class Fleet:
             environ = {
                 **self._stack.environ,
                 "EED_CONFIG": str(self._stack.config),
+                "AWS_LAMBDA_FUNCTION_NAME": "send",
+                "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Lineage=1:a87bd80c:16",
                 "AWS_LAMBDA_LOG_STREAM_NAME": f"2026/11/30/[$LATEST]{number:08x}{time.monotonic_ns():024x}",
             }
             if self._ways:
@@ -123,6 +129,7 @@ class Fleet:
         self.invocations += 1
         with self._lock:
             self._busy.add(number)
+            self.rounds.update(json.loads(message["Body"])["email_id"] for message in messages)
         result = sandbox.invoke(event_of(messages, source.arn), TIMEOUT)
         if result is not None and self._chance(self.twice):
             self.doubled += 1

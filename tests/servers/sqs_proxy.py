@@ -14,6 +14,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/stand
 import hashlib
 import http.client
 import json
+import math
 import random
 import socket
 import socketserver
@@ -119,6 +120,10 @@ class SqsProxy:
     lost_send, lost_receive, lost_delete, swallowed, foreign, over_limit, unavailable."""
     calls: Counter[str] = field(default_factory=Counter)
     """Calls by action, counted when they come in."""
+    traced: int = 0
+    """Requests that send with a trace header, which Lambda would take for a loop after 16 rounds."""
+    scale: float = 1.0
+    """By this a second of the service is shorter than one of ours: delays of messages are divided by it."""
     ungrouped: int = 0
     """Messages of ours that were sent without a MessageGroupId."""
 
@@ -174,7 +179,11 @@ class SqsProxy:
 
     def _send(self, request: _Request, forward: Forward) -> _Answer:
         entries: list[Json] = request.body["Entries"]
+        if "x-amzn-trace-id" in request.headers:
+            self.traced += 1
         for entry in entries:
+            if self.scale != 1 and entry.get("DelaySeconds"):
+                entry["DelaySeconds"] = math.ceil(entry["DelaySeconds"] / self.scale)
             if "MessageGroupId" not in entry:
                 self.ungrouped += 1
             if not entry.get("DelaySeconds") and self._throw(self.faults.held_back, "held_back"):

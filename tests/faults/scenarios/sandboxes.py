@@ -1,19 +1,29 @@
 """The function of AWS Lambda: sandboxes killed, throttled and frozen, and beside hosts."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from eed_delivery.aws_lambda.sandbox import LONGEST_DELAY_SECONDS
 from tests.faults.crew import Crew
 from tests.faults.fleet import FUNCTION, Fleet
 from tests.faults.judgement import Told
 from tests.faults.load import add_jobs, attempts_beyond_one, ended
 from tests.faults.scenario import Amount, Site, scenario
 from tests.servers.cutting_proxy import CuttingProxy
+from tests.servers.sqs_proxy import SqsProxy
 from tests.stack import Stack
 
 SIZE = 3
 OTHERS = ("publisher", "sweeper")
 RATE = 60.0
+HOUR, SCALE = 3600.0, 30.0
+LOOP_ROUNDS = 16
+"""After so many Lambda ends what it takes for a loop.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html"""
+WITHOUT_DELAY = 15
+"""Rounds of each message beside those of the longest delay: while the first pauses are short, and while one tries."""
 WITHIN = 1.02
 
 
@@ -71,6 +81,54 @@ def freeze(site: Site, amount: Amount) -> Told:
         stack.wait_finished(*jobs, seconds=3600)
         problems = crew.stop()
     return Told(stack, faults=fleet.freezes, problems=[*problems, *fleet.died])
+
+
+@scenario("lambda-outage", short=Amount(60))
+def outage(site: Site, amount: Amount) -> Told:
+    """No mail server for an hour of 30-fold speed, in which each message is put off again and again."""
+    proxy = site.at_the_end.enter_context(SqsProxy(site.ministack.endpoint_url, site.random))
+    proxy.scale = SCALE
+    stack = site.stack({**FUNCTION, "queue.endpoint_url": proxy.url})
+    jobs = add_jobs(stack, amount.emails)
+    with Crew(stack, OTHERS) as crew:
+        stack.wait_until(lambda: stack.counts()["queued"] == amount.emails, "all are published", seconds=600)
+        with Fleet(stack, SIZE) as fleet:
+            stack.wait_until(lambda: fleet.rounds.total() > 0, "sandboxes are invoked", seconds=600)
+            began = time.monotonic()
+            hurry = Hurry(stack)
+            stack.wait_until(
+                lambda: hurry() and time.monotonic() - began >= HOUR / SCALE, "the hour is over", seconds=900
+            )
+            rounds, seconds = Counter(fleet.rounds), (time.monotonic() - began) * SCALE
+            stack.mail_up()
+            stack.wait_until(lambda: hurry() and stack.finished(*jobs), "the jobs have finished", seconds=900)
+            problems = crew.stop()
+    most = amount.emails * (seconds / LONGEST_DELAY_SECONDS + WITHOUT_DELAY)
+    if min(rounds.values()) <= LOOP_ROUNDS:
+        problems.append(f"a message was put off {min(rounds.values())} times, and not more than {LOOP_ROUNDS}")
+    if rounds.total() > most:
+        problems.append(f"messages came {rounds.total()} times within {seconds:.0f} s, and not at most {most:.0f}")
+    problems += [f"{proxy.traced} requests had a trace header"] if proxy.traced else []
+    problems += [f"{stack.depth(dead=True)} dead letters"] if stack.depth(dead=True) else []
+    problems += [f"tries were counted wrongly: {attempts_beyond_one(stack)[:5]}"] if attempts_beyond_one(stack) else []
+    return Told(stack, faults=rounds.total(), problems=[*problems, *fleet.died])
+
+
+class Hurry:
+    """Lets the time of the gate pass as much faster as that of the queue, whenever it is called."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._world = stack.world
+        self._at = time.monotonic()
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        passed, self._at = (now - self._at) * (SCALE - 1), now
+        times = ", ".join(
+            f"{name} = {self._world.earlier(name, passed)}" for name in ("shut_at", "shut_until", "trial_until")
+        )
+        self._world.execute(f"UPDATE eed_gate SET {times} WHERE reason IS NOT NULL")
+        return True
 
 
 @scenario("lambda-and-hosts", short=Amount(10_000, 20))
