@@ -84,6 +84,7 @@ from eed_delivery.transports.smtp.transport import SmtpTransport
 from eed_delivery.webhooks.endpoint import WebhookEndpoint
 from eed_delivery.webhooks.signing import WebhookSigner
 from eed_delivery.worker import Worker, WorkerParts
+from eed_delivery.worker.coordination import CoordinationWatch
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -410,6 +411,10 @@ class App(SendingApp):
     def heartbeat(self, role: str) -> "tuple[WorkerLedger, Process]":
         """What says that a process of a role lives, and as what."""
         return WorkerLedger(self.database(connections=1)), self._process(role)
+
+    def coordination_watch(self, channel: str) -> CoordinationWatch:
+        """What says whether all that send by a channel share its rate as this host does."""
+        return CoordinationWatch(WorkerLedger(self.database(connections=1)), self._process("worker", channel=channel))
 
     def _process(self, role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
         host = socket.gethostname()

@@ -37,6 +37,8 @@ LAST_ALERTS_SECONDS = 4.0
 """Seconds that a process waits at its end for alerts about its last lines; less than HANDOVER_SECONDS."""
 OF_FILE = "file 0"
 """The mark of workers of the configuration file's channels, as `ChannelWatch` gives it."""
+COORDINATION = "coordination"
+"""What a worker waits for at its start."""
 MANIFESTS = "manifests"
 """The loop that puts manifests."""
 LAST_MANIFEST_SECONDS = 1.0
@@ -222,6 +224,7 @@ def run_archive(settings: Settings, stop: threading.Event, pulse: Pulse, *, drai
 def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Event, pulse: Pulse) -> None:
     """One worker process of a channel. With `drain` it ends when the channel's queue holds nothing any more."""
     app = _app(settings, stop)
+    _await_coordination(app, channel, stop, pulse)
     try:
         _make_queues(app, channel, stop, pulse)
         worker = app.worker(stop, pulse, channel)
@@ -244,6 +247,21 @@ def _put_manifests(manifests: "ManifestPutter", stop: threading.Event, pulse: Pu
     """Beside the worker: a job's manifest needs nothing but the channel's way out."""
     loops = [Loop(MANIFESTS, manifests.step, stop, pulse), Loop("manifest-lease", manifests.renew, stop, pulse)]
     return [loop.start() for loop in loops]
+
+
+def _await_coordination(app: "App", channel: str, stop: threading.Event, pulse: Pulse) -> None:
+    """Wait until no other process or function of the channel shares the rate in another way. Hosts that are replaced
+    one after the other meet for a while, and the other roles of this host have work meanwhile."""
+    watch = app.coordination_watch(channel)
+    while not stop.is_set():
+        pulse.beat(COORDINATION)
+        try:
+            if watch.agrees():
+                break
+        except DatabaseGone as gone:  # others then cannot send either
+            log.warning("waiting", loop=COORDINATION, reason=str(gone))
+        stop.wait(AWAY_SECONDS)
+    pulse.forget(COORDINATION)
 
 
 def _make_queues(app: "App", channel: str, stop: threading.Event, pulse: Pulse) -> None:

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 from eed_delivery.app.database import open_database
 from eed_delivery.config import Settings, share_metrics
 from eed_delivery.errors import ConfigError, DatabaseGone, Problem
-from eed_delivery.ledger.workers import WorkerLedger
-from eed_delivery.operations.coordination import differing
 from eed_delivery.operations.ledger_revision import ledger_problem
 
 if TYPE_CHECKING:
@@ -53,22 +51,6 @@ def check_ledger(settings: Settings) -> None:
         database.close()
     if problem is not None:
         raise ConfigError([problem])
-
-
-def check_coordination(settings: Settings) -> None:
-    """Refuse to start workers that would not share the rate with functions, or with other hosts, of the same ledger.
-
-    Raises `ConfigError`. A database that is away is no reason, because workers log it later.
-    """
-    database = open_database(settings.database, connections=1)
-    try:
-        found = differing(WorkerLedger(database), settings.worker.coordination)
-    except DatabaseGone:
-        return
-    finally:
-        database.close()
-    if found is not None:
-        raise ConfigError([found])
 
 
 def prepare_metrics(settings: Settings, *, wipe: bool) -> None:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -33,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 READ_SECONDS = 20.0
 """Limit: how long the tick waits for an answer of the database, which is asked three times at most."""
+PROBE_SECONDS = {"connect_timeout_seconds": 4.0, "command_timeout_seconds": 5.0, "read_timeout_seconds": 10.0}
+"""Limits: how long a probe of the way out waits for each of its answers."""
 WEBHOOKS_SECONDS = 5.0
 """After that no webhook is begun in one step, so that the others get their turn."""
 CONNECTIONS = 2
@@ -96,7 +99,7 @@ def tick_parts(settings: Settings) -> TickParts:
     publisher = app.publisher(others)
     schedule.add("publisher", publisher.step)
     schedule.add("channels", others.step)
-    for name, step in {**_mapping(app), **sweeper_steps(app), **_events(app), **_webhooks(app)}.items():
+    for name, step in {**sweeper_steps(app), **_events(app), **_webhooks(app), **_mapping(app)}.items():
         schedule.add(name, step)
     roles = ["publisher", "sweeper"]
     roles += ["events"] if settings.tracking.events_queue_url else []
@@ -124,10 +127,20 @@ def _for_one_thread(settings: Settings) -> Settings:
     }
     return settings.model_copy(
         update={
+            "smtp": _hasty(settings.smtp),
+            "ses": _hasty(settings.ses),
             "database": database.model_copy(update=limits),
             "queue": settings.queue.model_copy(update={"wait_seconds": 0}),
         }
     )
+
+
+def _hasty(settings: Any) -> Any:
+    """Settings of a way out, for a probe. The tick sends no email."""
+    shorter = {
+        name: min(getattr(settings, name), most) for name, most in PROBE_SECONDS.items() if hasattr(settings, name)
+    }
+    return settings.model_copy(update=shorter) if shorter else settings
 
 
 def _mapping(app: TickApp) -> dict[str, Step]:
@@ -136,7 +149,8 @@ def _mapping(app: TickApp) -> dict[str, Step]:
     if ours.event_source_mapping is None:
         return {}
     mapping = EventSourceMapping(app.clients.functions, ours.event_source_mapping)
-    transport = app.transport_factory(function_channel(app))()
+    channel = function_channel(app)
+    transport = app.transport_factory(replace(channel, settings=_hasty(channel.settings)))()
     switch = MappingSwitch(Gate(app.database(), ours.channel), mapping, transport.probe)
     return {"mapping": switch.step}
 

@@ -17,8 +17,8 @@ from eed_delivery.runtime.step_schedule import StepTally
 log = structlog.get_logger(__name__)
 
 DUTY = "tick"
-HOLD_SECONDS = 30.0
-"""For so long a tick that was killed keeps others from beginning. It is renewed with each heartbeat."""
+HOLD_SECONDS = 90.0
+"""For so long a tick that was killed keeps others from beginning. No step takes longer. It is renewed between steps."""
 END_SECONDS = 10.0
 """With less time left no step is begun."""
 LONGEST_WAIT_SECONDS = 1.0
@@ -38,7 +38,7 @@ class TickSandbox:
         self._idle = idle or IdleTime()
         self._token = new_token()
         self._lost = False
-        parts.schedule.add("heartbeat", self._heartbeat)
+        self._beat_at = float("-inf")
 
     def invoke(self, event: Any, context: InvocationContext) -> dict[str, Any]:  # noqa: ARG002 - it says nothing
         """Work for a while, and say what was done. Never raises."""
@@ -63,7 +63,7 @@ class TickSandbox:
         parts = self._parts
         if not parts.duties.hold(DUTY, self._token, HOLD_SECONDS):
             return {"tick": "left", "why": "another tick is at work"}
-        self._lost = False
+        self._lost, self._beat_at = False, float("-inf")
         published = sum(one.published for one in parts.publishers)
         until = self._clock() + parts.work_seconds
         try:
@@ -74,20 +74,25 @@ class TickSandbox:
         return {"tick": "done", "published": max(0, done), **_told(tally)}  # a channel may have gone meanwhile
 
     def _goes_on(self, context: InvocationContext, until: float) -> bool:
+        if self._clock() >= self._beat_at:
+            self._heartbeat()
         enough = context.get_remaining_time_in_millis() / 1000 >= END_SECONDS
         return enough and not self._lost and self._clock() < until
 
-    def _heartbeat(self) -> float:
-        """Keep the duty, and say that the roles live."""
+    def _heartbeat(self) -> None:
+        """Keep the duty, and say that the roles live. It is no step: it must not wait for a round of them."""
         parts = self._parts
-        if not parts.duties.hold(DUTY, self._token, HOLD_SECONDS):
-            log.warning("tick_lost", todo="Give the function tick a reserved concurrency of 1.")
-            self._lost = True
-            return 0.0
-        for process in parts.processes:
-            alive = HEARTBEATS * parts.heartbeat_seconds
-            parts.workers.beat(process, sending=False, detail=None, alive_seconds=alive)
-        return parts.heartbeat_seconds
+        self._beat_at = self._clock() + parts.heartbeat_seconds
+        try:
+            if not parts.duties.hold(DUTY, self._token, HOLD_SECONDS):
+                log.warning("tick_lost", todo="Give the function tick a reserved concurrency of 1.")
+                self._lost = True
+                return
+            for process in parts.processes:
+                alive = HEARTBEATS * parts.heartbeat_seconds
+                parts.workers.beat(process, sending=False, detail=None, alive_seconds=alive)
+        except DatabaseGone as gone:
+            log.warning("waiting", loop="heartbeat", reason=str(gone))
 
     def _rest(self) -> None:
         """End all threads, and let another tick begin."""

@@ -11,7 +11,6 @@ from eed_delivery.app.roles import hearing, roles, wanted_roles
 from eed_delivery.app.startup import (
     channels_of_ledger,
     check_channels,
-    check_coordination,
     check_ledger,
     check_operators,
     prepare_metrics,
@@ -216,8 +215,6 @@ def supervise(session: Session, *names: str, drain: bool = False) -> None:
         check_operators(settings)
     check_channels(settings)
     check_ledger(settings)
-    if "worker" in names:
-        check_coordination(settings)
     prepare_metrics(settings, wipe="publisher" in names)
     supervisor = Supervisor(
         roles(settings, *names, drain=drain, wanted=channels_of_ledger(settings) if drain else ()),

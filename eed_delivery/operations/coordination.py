@@ -15,5 +15,5 @@ def differing(workers: WorkerLedger, ours: str) -> Problem | None:
         sorted({f"the {one.role} on {one.host} ({one.channel}) has {one.coordination}" for one in others})
     )
     what = f"this host has {ours}, and {named}. Together they would exceed the rate, and share no breaker"
-    remedy = f'Set {SETTING} alike on all hosts, and to "ledger" beside functions. After a change, restart all within '
-    return Problem(SETTING, what, f"{remedy}a few minutes: a stopped one counts for 150 s.")
+    remedy = f'Set {SETTING} alike on all hosts, and to "ledger" beside functions. Workers wait until all agree.'
+    return Problem(SETTING, what, remedy)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from eed_delivery.ledger.acts import ActReport
 from eed_delivery.ledger.holds.ledger import StoredHold
 from eed_delivery.ledger.shut_gates import ShutGate
-from eed_delivery.ledger.workers import SeenProcess
+from eed_delivery.ledger.workers import FUNCTION, INVOKED_SECONDS, SeenProcess
 from eed_delivery.model import EmailState, HoldScope, HoldTarget, JobState
 from eed_delivery.operations.gates import gate_words
 from eed_delivery.operations.holds import called
@@ -63,7 +63,9 @@ class ServiceFacts:
     gates: Mapping[str, ShutGate] = field(default_factory=dict)
     """Those that are shut, by channel."""
     functions: bool = False
-    """Whether functions are at work, or were within a day. They are invoked when there is something to send."""
+    """Whether functions are at work, or were within a day."""
+    queued_seconds: float = 0.0
+    """For how long the oldest queued email has been due, where there are functions."""
 
     def roles(self, role: str, channel: str | None = None) -> list[SeenProcess]:
         """Those of a role, of one channel or of any."""
@@ -155,7 +157,7 @@ def _of_processes(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
         return JobStanding(StandingKind.GATE_SHUT, gate_words(gate), todo)
     workers = facts.roles("worker", report.channel)
     if facts.functions:
-        waiting = 0
+        return _of_functions(job, facts) or _of_publisher(job, facts)
     if waiting and not workers:
         why = f"No worker of its channel {report.channel} is alive."
         return JobStanding(StandingKind.NO_WORKER, why, "Start the service on a host.")
@@ -164,6 +166,27 @@ def _of_processes(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
         return JobStanding(
             StandingKind.BREAKER, f"No worker sends now: {why}.", "Emails go on by themselves once it answers."
         )
+    return _of_publisher(job, facts)
+
+
+def _of_functions(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
+    """They are invoked when there is something to send, and only then say that they live."""
+    report = job.report
+    sending = any(worker.sending for worker in facts.roles("worker", report.channel))
+    if sending or facts.roles(FUNCTION, report.channel) or not report.counts[EmailState.QUEUED]:
+        return None
+    if facts.queued_seconds <= INVOKED_SECONDS:
+        return None
+    why = (
+        f"No function of its channel {report.channel} has been invoked lately, and no worker sends, though emails wait."
+    )
+    return JobStanding(
+        StandingKind.NO_WORKER, why, "See whether the event source mapping is on, and the function's log."
+    )
+
+
+def _of_publisher(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
+    report = job.report
     if not facts.roles("publisher") and (report.counts[EmailState.PENDING] or not report.enlisted):
         return JobStanding(
             StandingKind.NO_PUBLISHER, "No publisher is alive to put its emails into the queue.", "Start one."

@@ -174,7 +174,8 @@ class TonightQueries:
         seen = self._processes()
         gates = {gate.channel: gate for gate in self._gates()}
         alive, functions = [one.process for one in seen if one.alive], _has_functions(seen)
-        return seen, ServiceFacts(alive, self._holds(), gates=gates, functions=functions)
+        queued = self._facts.oldest_queued_seconds() if functions else 0.0
+        return seen, ServiceFacts(alive, self._holds(), gates=gates, functions=functions, queued_seconds=queued)
 
     def _with_stops(self, facts: ServiceFacts, jobs: Sequence[CountedJob]) -> ServiceFacts:
         """Who stopped those of the jobs that were stopped."""

@@ -1,7 +1,8 @@
 """While a channel's gate stays shut, its function is not even invoked: the tick turns the event source mapping off.
 
 Then the tick probes the way out, and turns the mapping on again when a probe succeeds. The first answer for an email
-opens the gate. What a person has turned off is left alone.
+opens the gate. A probe may fail where a send would not, because the tick has another role and network. So after some of
+them an email is tried all the same. What a person has turned off before is left alone.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,8 @@ log = structlog.get_logger(__name__)
 OFF_AFTER_SECONDS = 60.0
 """A gate that is shut for less costs a few invocations, and to turn a mapping off and on takes as long."""
 LOOK_SECONDS = 5.0
+PROBES = 3
+"""After as many probes that have failed, an email is tried."""
 
 
 class MappingSwitch:
@@ -27,6 +30,7 @@ class MappingSwitch:
         self._gate = gate
         self._mapping = mapping
         self._probe = probe
+        self._failed = 0
 
     def step(self) -> float:
         """One look. Raises `DatabaseGone`."""
@@ -52,19 +56,32 @@ class MappingSwitch:
         if seen.reason is None:
             self._turn_on()
         elif seen.seconds <= 0:
-            try:
-                self._probe()
-            except DeliveryFailure as failure:
-                self._gate.shut(failure.reply)
-                log.warning("still_broken", reason=failure.reply)
-            else:
-                self._turn_on()
+            self._gate.shut(seen.reason)  # before the probe: it may take long, and end this process
+            if self._works():
+                self._turn_on(seen)
 
-    def _turn_on(self) -> None:
+    def _works(self) -> bool:
+        """Whether an email is to be tried."""
+        try:
+            self._probe()
+        except DeliveryFailure as failure:
+            log.warning("still_broken", reason=failure.reply)
+        except Exception:  # no probe could be made at all
+            log.exception("probe_failed")
+        else:
+            self._failed = 0
+            return True
+        self._failed += 1
+        return self._failed % PROBES == 0
+
+    def _turn_on(self, shut: SeenGate | None = None) -> None:
+        """Also let an email be tried, if it is shut."""
         enabled = self._mapping.is_enabled()
         if enabled is None:
             return
         if not enabled:
             self._mapping.switch(enabled=True)
         self._gate.note_mapping_on()
+        if shut is not None:
+            self._gate.try_now(shut.shut_at)
         log.info("mapping_enabled", mapping=self._mapping.uuid)

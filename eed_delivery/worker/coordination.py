@@ -25,10 +25,13 @@ class CoordinationWatch:
 
     def look(self) -> None:
         """Look, twice a minute at most. Raises `DatabaseGone`."""
-        if self._interval.wait > 0:
-            return
-        with self._interval.polling():
-            others = self._workers.coordinated_otherwise(self._process.coordination, self._process.channel)
+        if self._interval.wait == 0:
+            with self._interval.polling():
+                self.agrees()
+
+    def agrees(self) -> bool:
+        """Whether all do it as we do. Raises `DatabaseGone`."""
+        others = self._workers.coordinated_otherwise(self._process.coordination, self._process.channel)
         found = tuple(sorted({f"{one.role} on {one.host}: {one.coordination}" for one in others}))
         if found != self._logged:
             self._logged = found
@@ -37,3 +40,4 @@ class CoordinationWatch:
                 log.error("coordination_differs", channel=self._process.channel, ours=ours, others=found, todo=TODO)
             else:
                 log.info("coordination_agrees", channel=self._process.channel)
+        return not found

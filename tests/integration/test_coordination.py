@@ -1,15 +1,18 @@
 """Hosts and functions that do not share the rate in the same way say so, on both sides."""
 
+import threading
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from eed_delivery.app.startup import check_coordination
-from eed_delivery.errors import ConfigError
+from eed_delivery.app.parts import App
+from eed_delivery.app.roles import COORDINATION, _await_coordination
 from eed_delivery.ledger.workers import FUNCTION, FUNCTIONS, Process, WorkerLedger
+from eed_delivery.runtime.loop import Pulse
 from eed_delivery.worker.coordination import LOOK_SECONDS, CoordinationWatch
 from tests.operators_site import Site
+from tests.waiting import until
 from tests.world import World
 
 pytestmark = [pytest.mark.also_on_sqlite]
@@ -67,18 +70,25 @@ def test_other_channels_and_older_releases_say_nothing(workers: WorkerLedger) ->
     assert [one.worker_id for one in workers.coordinated_otherwise("ledger")] == ["a"]
 
 
-def test_a_host_beside_a_function_does_not_start_and_check_says_why(
-    world: World, workers: WorkerLedger, tmp_path: Path
-) -> None:
+def test_workers_beside_a_function_wait_and_check_says_why(world: World, workers: WorkerLedger, tmp_path: Path) -> None:
+    """The other roles of their host work meanwhile, and so hosts can be replaced one after the other."""
     site = Site(world, tmp_path)
-    check_coordination(site.settings)
+    app, stop, pulse = App(site.settings), threading.Event(), Pulse()
+    _await_coordination(app, "default", stop, pulse)
     beat(workers, SENDS)
-    with pytest.raises(ConfigError, match=r"the function on lambda \(default\) has ledger"):
-        check_coordination(site.settings)
     found = [finding for finding in site.operations.checking.findings() if finding.where == "worker.coordination"]
     assert [finding.level for finding in found] == ["error"]
+    assert "the function on lambda (default) has ledger" in found[0].what
+    waits = threading.Thread(target=_await_coordination, args=(app, "default", stop, pulse))
+    waits.start()
+    until(lambda: pulse.oldest() is not None)
+    assert pulse.oldest()[0] == COORDINATION  # type: ignore[index]
+    workers.leave(SENDS)
+    waits.join(60)
+    assert not waits.is_alive()
     shared = site.settings.worker.model_copy(update={"coordination": "ledger"})
-    check_coordination(site.settings.model_copy(update={"worker": shared}))
+    beat(workers, SENDS)
+    _await_coordination(App(site.settings.model_copy(update={"worker": shared})), "default", stop, pulse)
 
 
 def test_where_functions_send_no_worker_is_missed(world: World, workers: WorkerLedger, tmp_path: Path) -> None:
@@ -92,5 +102,18 @@ def test_where_functions_send_no_worker_is_missed(world: World, workers: WorkerL
     assert (night["well"], night["differing_hosts"]) == (True, [])
     assert [one["needs_somebody"] for one in night["jobs"]] == [False]
     assert site.ask("GET", "/readyz").status_code == 200
-    world.execute(f"UPDATE eed_worker SET heartbeat_at = {world.earlier('heartbeat_at', 600)}")
-    assert site.operations.by(site.operations.actor).processes.all()[0].alive is False
+
+
+def test_a_function_that_is_not_invoked_although_emails_are_queued_is_missed(
+    world: World, workers: WorkerLedger, tmp_path: Path
+) -> None:
+    site = Site(world, tmp_path)
+    world.add_job()
+    world.enlist()
+    beat(workers, SENDS)
+    world.execute(f"UPDATE eed_worker SET heartbeat_at = {world.earlier('heartbeat_at', 3600)}")
+    long_ago = f"UPDATE eed_email SET state = 'queued', queued_at = {world.earlier(world.now, 600)}"
+    world.execute(f"{long_ago}, changed_at = {world.earlier(world.now, 600)}")
+    (job,) = site.json("GET", "/api/v1/tonight")["jobs"]
+    assert (job["standing"], job["needs_somebody"]) == ("no_worker", True)
+    assert "mapping" in job["do"]

@@ -260,3 +260,31 @@ def test_a_host_whose_own_way_is_broken_shuts_the_gate_once(world: World, host: 
     for _ in range(3):
         shared.step()
     assert gate.look().reason is None
+
+
+def test_a_gate_whose_host_is_gone_is_opened_by_the_answers_of_another(world: World, host: Host) -> None:
+    """A host that was restarted in an outage knows nothing of the gate that it shut before."""
+    gate = Gate(world.database, "default")
+    gate.shut("away")
+    world.execute(f"UPDATE eed_gate SET shut_until = {world.earlier('shut_until', FIRST_SECONDS)}")
+    breaker, shared, _ = host()
+    shared.step()
+    assert gate.look().reason == "away", "it has no answer yet"
+    breaker.answered()
+    shared.step()
+    assert gate.look().reason is None
+    assert breaker.reason is None
+
+
+def test_a_host_that_has_answers_is_not_stopped_by_a_function_and_opens_its_gate(world: World, host: Host) -> None:
+    """The function's way out alone is broken: it lacks a right, say."""
+    gate = Gate(world.database, "default")
+    breaker, shared, _ = host()
+    for _ in range(3):
+        breaker.answered()
+        gate.shut("a function may not send")
+        shared.step()
+        assert not breaker.open
+        breaker.answered()
+        shared.step()
+        assert gate.look().reason is None
