@@ -195,6 +195,13 @@ WANTED: dict[tuple[str, str], RouteRight] = {
     ("GET", "/audit"): Right.AUDIT,
     ("GET", "/metrics"): Right.METRICS,
     ("GET", "/metrics/ledger"): Right.METRICS,
+    ("GET", "/api/v1/submissions"): Right.VIEW,
+    ("POST", "/api/v1/submissions/<path:key>/discard"): Right.SUBMIT,
+    ("GET", "/submit"): Right.SUBMIT,
+    ("POST", "/submit"): Right.SUBMIT,
+    ("GET", "/submissions"): Right.VIEW,
+    ("GET", "/submissions/<path:key>/discard"): Right.SUBMIT,
+    ("POST", "/submissions/<path:key>/discard"): Right.SUBMIT,
 }
 """A new route belongs here, with the right that it is meant to have."""
 ROLES: dict[OperatorRole, set[Right]] = {

@@ -21,6 +21,7 @@ from eed_delivery.ledger.access.sessions import SessionLedger
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, ActObject
 from eed_delivery.ledger.auditing import AuditEntry, AuditFilter, AuditLedger
+from eed_delivery.ledger.gates import Gate
 from eed_delivery.ledger.operating import OperatingLedger, Selection
 from eed_delivery.ledger.suppression.listing import SuppressionEntry, SuppressionList
 from eed_delivery.ledger.webhooks.outbox import Outbox
@@ -31,6 +32,7 @@ from eed_delivery.operations.auditing import AuditRequest
 from eed_delivery.operations.channels import ALL, ChannelEdit, NewChannel
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
 from eed_delivery.operations.emails import EmailsRequest
+from eed_delivery.operations.gates import GateOpening
 from eed_delivery.operations.holds import HoldRequest
 from eed_delivery.operations.long_acts.report_orders import ReportOrder
 from eed_delivery.operations.long_acts.requests import LongActKind, LongActRequest, LongActSelection
@@ -276,6 +278,11 @@ def clear_pace(place: Place) -> Callable[[], object]:
     place.operations.paces.set(PaceRequest("default", 50.0, "the relay asks for it"))
     place.forget()
     return lambda: place.operations.paces.set(PaceRequest("default", None, "it may be fast again"))
+
+
+def open_gate(place: Place) -> Callable[[], object]:
+    Gate(place.world.database, "default").shut("connection refused")
+    return lambda: place.operations.gates.open(GateOpening("default", "the relay is up"))
 
 
 def end_override(place: Place) -> Callable[[], object]:
@@ -725,6 +732,7 @@ ACTS: Mapping[str, Case] = {
     "paces.set to none": Case(
         ActKind.PACE_CLEAR, clear_pace, ActObject.CHANNEL, "default", {"reason": "it may be fast again"}
     ),
+    "gates.open": Case(ActKind.GATE_OPEN, open_gate, ActObject.CHANNEL, "default", {"reason": "the relay is up"}),
     "windows.override": Case(
         ActKind.WINDOW_OVERRIDE,
         lambda place: (
@@ -762,6 +770,12 @@ ACTS: Mapping[str, Case] = {
     "suppression.page": Case(
         ActKind.SUPPRESSION_LIST,
         lambda place: lambda: place.operations.suppression.page(EntriesRequest("a@example.com"), 5),
+        ActObject.ADDRESS,
+        "a@example.com",
+    ),
+    "suppression.full_page": Case(
+        ActKind.SUPPRESSION_LIST,
+        lambda place: lambda: place.operations.suppression.full_page(EntriesRequest("a@example.com"), 5),
         ActObject.ADDRESS,
         "a@example.com",
     ),
@@ -912,6 +926,10 @@ EXEMPT: Mapping[str, str] = {
     "channels.on_wire": "counts and times",
     "channels.leaving": "counts and times",
     "channels.check_name": "whether a name can be had",
+    "gates.all": "channels, times and words of mail servers",
+    "gates.view": "channels, times and words of mail servers",
+    "long_act_takers.require": "which processes there are",
+    "windows.of_channel": "windows and overrides",
 }
 
 

@@ -166,7 +166,9 @@ def test_acts_of_many_at_once_make_one_chain(world: World) -> None:
     do(world, "0")
     world.execute("DELETE FROM eed_duty")
     for n in range(threads):
-        world.execute("INSERT INTO eed_duty VALUES (:name, '2026-01-01 00:00:00.000000')", name=f"row {n}")
+        world.execute(
+            "INSERT INTO eed_duty (name, done_at) VALUES (:name, '2026-01-01 00:00:00.000000')", name=f"row {n}"
+        )
     failed: list[BaseException] = []
 
     def acts(mine: int) -> None:
@@ -251,7 +253,7 @@ def test_rows_of_an_earlier_release_are_chained_in_their_order(any_database_url:
 
 def test_one_host_logs_the_head_once_an_hour(world: World) -> None:
     chain = chained(world)
-    world.execute("INSERT INTO eed_duty VALUES ('another', '2001-01-01 00:00:00.000000')")
+    world.execute("INSERT INTO eed_duty (name, done_at) VALUES ('another', '2001-01-01 00:00:00.000000')")
     hosts = [AuditHeadLog(chain, DutyLedger(world.database)) for _ in range(3)]
     with capture_logs() as logs:
         for host in hosts:
