@@ -154,9 +154,10 @@ class Renderer:
         variables, missing = variables_of(email), Missing(self._settings.missing == "fail")
         header = self._unsubscribe_links(compiled, email, variables)
         message_id = self._message_id_of(email.email_id, email.gen, self._domain)
+        dated = self._date_fields(compiled.job)
         subject = one_line(compiled.subject.render(variables, missing), "subject")
         fields = [
-            *self._date_fields(compiled.job),
+            *dated,
             compiled.from_field,
             _address_field("To", recipient),
             *compiled.reply_to_fields,
