@@ -25,6 +25,7 @@ RULES = [AlertRule(**rule) for rule in tomllib.loads(SET)["alerts"]["rule"]]
 
 _GIVEN: dict[str, Any] = {
     "region": REGION,
+    "tasks": True,
     "vpc_id": "vpc-1",
     "subnet_ids": ["subnet-1", "subnet-2"],
     "route_table_ids": ["rtb-1"],

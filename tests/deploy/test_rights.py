@@ -84,6 +84,8 @@ def test_each_role_may_do_what_it_does_and_no_more(
     # Lambda's poller receives and deletes by the function's role.
     policies["function"] = policies["worker"] | policies["poller"]
     calls["function"] |= policies["poller"]
+    tick = policies.pop("tick")
+    assert tick == policies["publisher"] | policies["sweeper"] | policies["events"], "it does what these three do"
     policies["worker"] |= policies["archive"]  # it runs beside the workers
     problems = []
     for role in (*SERVICES, "operators", "api", "function"):

@@ -129,13 +129,41 @@ def test_each_function_runs_its_handler_with_settings_that_exist(states: dict[st
         assert settings["EED_QUEUE__DEAD_LETTER_URL"].endswith("/eed-delivery-dead")
         assert settings["EED_DATABASE__PASSWORD"] == f"aws-secret:{PASSWORD}:password::"
         assert list(lambda_clashes(loaded(settings))) == []
-        timeout = settings.get("EED_AWS_LAMBDA__TIMEOUT_SECONDS")
-        assert timeout == (str(function["timeout"]) if module.endswith("sending") else None)
+        timeouts = {"sending": str(function["timeout"]), "tick": "300"}
+        assert settings.get("EED_AWS_LAMBDA__TIMEOUT_SECONDS") == timeouts.get(module.rpartition(".")[2])
+
+
+def test_the_tick_comes_once_a_minute_alone_and_may_switch_the_mapping(states: dict[str, State]) -> None:
+    state = states["lambda_only"]
+    function = state.one("module.tick.module.function.aws_lambda_function.function")
+    assert function["reserved_concurrent_executions"] == 1
+    schedule = state.one("module.tick.aws_scheduler_schedule.minute")
+    assert schedule["schedule_expression"] == "rate(1 minute)"
+    assert inner(schedule["flexible_time_window"])["mode"] == "OFF"
+    target = inner(schedule["target"])
+    assert (target["arn"], target["role_arn"]) == (
+        function["arn"],
+        state.one("module.tick.aws_iam_role.scheduler")["arn"],
+    )
+    assert inner(target["retry_policy"])["maximum_retry_attempts"] == 0
+    again = state.one("module.tick.aws_lambda_function_event_invoke_config.once")
+    assert (again["function_name"], again["maximum_retry_attempts"]) == (function["function_name"], 0)
+    policy = state.one("module.tick.aws_iam_role_policy.scheduler")["policy"]
+    assert allowed([policy]) == {("lambda:InvokeFunction", function["arn"])}
+    mapping = state.one("module.sending_function.aws_lambda_event_source_mapping.queue")
+    granted = state.one('module.tick.module.function.aws_iam_role_policy.given["mapping"]')["policy"]
+    both = ("lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping")
+    assert allowed([granted]) == {(action, mapping["arn"]) for action in both}
+    settings = loaded({**inner(function["environment"])["variables"]}).aws_lambda
+    assert settings.tick_seconds + 70 <= function["timeout"]
 
 
 def loaded(variables: dict[str, str]) -> Settings:
     """The settings of a function, with what its secrets may be."""
-    return load(None, {**variables, **SECRETS, **OF_FILE})
+    secrets = dict(SECRETS)
+    if "EED_AWS_LAMBDA__EVENT_SOURCE_MAPPING" in variables:  # the stand-in for AWS makes no UUID
+        secrets["EED_AWS_LAMBDA__EVENT_SOURCE_MAPPING"] = "0c2bc5a4-6a3e-4f0e-9a57-aaaaaaaaaaaa"
+    return load(None, {**variables, **secrets, **OF_FILE})
 
 
 def test_the_api_has_its_callers_and_no_open_route(states: dict[str, State]) -> None:
@@ -220,8 +248,8 @@ def test_a_secret_is_read_by_those_that_need_it_and_by_no_other(states: dict[str
             if ("secretsmanager:GetSecretValue", secret) in allowed([policy["policy"]])
         }
 
-    api, sending = (f"module.{name}.module.function" for name in ("api", "sending_function"))
-    assert readers(PASSWORD) == {api, sending, "module.fargate"}
+    api, sending, tick = (f"module.{name}.module.function" for name in ("api", "sending_function", "tick"))
+    assert readers(PASSWORD) == {api, sending, tick, "module.fargate"}
     assert readers(SEALING) == {api, "module.fargate"}, "what sends need not read it"
 
 
@@ -407,7 +435,7 @@ def test_the_queues_cannot_be_destroyed(terraform: Terraform) -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["sending_function", "api", "observability", "hosts", "fargate"])
+@pytest.mark.parametrize("module", ["sending_function", "api", "observability", "hosts", "fargate", "tick"])
 def test_what_a_module_refuses(terraform: Terraform, module: str) -> None:
     terraform.init(module)
     done = terraform.run(module, "test", "-no-color", check=False)

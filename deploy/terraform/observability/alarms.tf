@@ -65,6 +65,10 @@ locals {
     })
   ]...)
 
+  tick_alarms = var.tick_function_name == null ? {} : {
+    "tick-critical" = merge(local.of_figures, { namespace = "AWS/Lambda", dimensions = { FunctionName = var.tick_function_name }, metric = "Invocations", statistic = "Sum", operator = "LessThanThreshold", threshold = 1, period = 300, periods = 1, missing = "breaching", runbook = "a-function-fails-or-is-throttled", what = "No tick has begun for 5 minutes: nothing is published or finished." })
+  }
+
   database_alarms = var.database == null ? {} : {
     for key, alarm in {
       "connections-warning"  = { share = 0.8, what = "80 % of the database's connections are in use." }
@@ -105,7 +109,7 @@ locals {
   }
 
   alarms = merge(
-    local.ledger_alarms, local.log_alarms, local.worker_alarms, local.queue_alarms, local.events_alarms, local.ses_alarms, local.function_alarms,
+    local.ledger_alarms, local.log_alarms, local.worker_alarms, local.queue_alarms, local.events_alarms, local.ses_alarms, local.function_alarms, local.tick_alarms,
     local.database_alarms, local.rule_alarms,
     { for name, alarm in local.login_alarms : name => merge(local.of_figures, alarm, { namespace = "${var.name}/logins", statistic = "Sum", periods = 1, runbook = "someone-tries-to-log-in" }) },
   )

@@ -83,6 +83,12 @@ variable "functions" {
   default     = {}
 }
 
+variable "tick_function_name" {
+  description = "The function tick. null: hosts or tasks publish and sweep."
+  type        = string
+  default     = null
+}
+
 variable "database" {
   description = "The RDS instance or Aurora cluster to watch, and its max_connections. null: it is watched elsewhere."
   type        = object({ identifier = string, max_connections = number, cluster = optional(bool, false) })

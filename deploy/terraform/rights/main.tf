@@ -128,6 +128,7 @@ locals {
     worker    = concat(local.work, local.see_queue, local.send, local.read_quota, local.read_attachments, local.write_encrypted, local.everywhere)
     sweeper   = concat(local.see_queue, local.see_dead_letters, local.settle_dead_letters, local.read_quota, local.put_figures, local.read_encrypted, local.everywhere)
     events    = concat(local.take_events, local.see_events, local.read_encrypted, local.everywhere)
+    tick      = concat(local.publish, local.see_queue, local.see_dead_letters, local.settle_dead_letters, local.take_events, local.see_events, local.read_quota, local.put_figures, local.write_encrypted, local.everywhere)
     archive   = concat(local.keep_copies, local.write_encrypted, local.everywhere)
     api       = concat(local.read_submissions, local.read_attachments, local.read_encrypted)
     operators = concat(local.see_queue, local.see_dead_letters, local.read_quota, local.read_submissions, local.read_attachments, local.read_encrypted, local.everywhere)

@@ -1,5 +1,5 @@
 output "policies" {
-  description = "IAM policies by the role of the service: publisher, worker, sweeper, events, archive, operators, and api for its function. A role that makes no call has none."
+  description = "IAM policies by the role of the service: publisher, worker, sweeper, events, archive, operators, and api and tick for their functions. A role that makes no call has none."
   value = {
     for role, statements in local.statements :
     role => jsonencode({ Version = "2012-10-17", Statement = statements }) if length(statements) > 0

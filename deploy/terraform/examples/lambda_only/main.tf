@@ -1,4 +1,4 @@
-# No host at all: functions send, and tasks publish and sweep.
+# No host at all: functions send, publish, sweep and answer the API. A Fargate task does operations, and with var.tasks it publishes and sweeps, too.
 
 data "aws_caller_identity" "here" {}
 data "aws_partition" "here" {}
@@ -9,8 +9,11 @@ locals {
   configuration_set_arn = "arn:${data.aws_partition.here.partition}:ses:${var.region}:${data.aws_caller_identity.here.account_id}:configuration-set/${var.configuration_set_name}"
   # A function reads a secret at its start, by the ARN in a variable. Fargate puts the value into the variable.
   of_functions = merge(local.environment, { EED_AWS__CREDENTIALS = "environment" }, { for name, arn in var.secret_variables : name => "aws-secret:${arn}" })
-  secret_arns  = distinct([for arn in values(var.secret_variables) : join(":", slice(split(":", arn), 0, 7))])
-  secrets      = { for n, arn in local.secret_arns : "secret-${n}" => module.rights.secret_policies[arn] }
+  # How long they leave an email to its message depends on the function that sends.
+  task_roles  = concat(["operators"], var.tasks ? ["publisher", "sweeper", "events"] : [])
+  of_sweepers = { EED_AWS_LAMBDA__TIMEOUT_SECONDS = tostring(module.sending_function.timeout_seconds) }
+  secret_arns = distinct([for arn in values(var.secret_variables) : join(":", slice(split(":", arn), 0, 7))])
+  secrets     = { for n, arn in local.secret_arns : "secret-${n}" => module.rights.secret_policies[arn] }
   # The function that sends cannot read what is the API's alone.
   api_secret_arns = distinct([for arn in values(merge(var.secret_variables, var.api_secret_variables)) : join(":", slice(split(":", arn), 0, 7))])
   api_secrets     = { for n, arn in local.api_secret_arns : "secret-${n}" => module.rights.secret_policies[arn] }
@@ -94,17 +97,30 @@ module "api" {
   security_group_ids = [module.network.security_group_id]
 }
 
-# Publisher, sweeper, the reader of SES's events, and what does operations for the API, each in its container. The last one
-# listens within its task alone.
+# Publisher, sweeper and the reader of SES's events, once a minute.
+module "tick" {
+  source = "../../tick"
+
+  image_uri            = var.image_uri
+  environment          = merge(local.of_functions, local.of_sweepers, { EED_PUBLISHER__QUEUE_AHEAD = "50000" })
+  policies             = merge({ tick = module.rights.policies["tick"] }, local.secrets)
+  event_source_mapping = { arn = module.sending_function.event_source_mapping_arn, uuid = module.sending_function.event_source_mapping_id }
+  kms_key_arn          = var.kms_key_arn
+  subnet_ids           = var.subnet_ids
+  security_group_ids   = [module.network.security_group_id]
+}
+
+# What does operations for the API, and with `tasks` also publisher, sweeper and the reader of SES's events, without the pauses
+# of the tick. Each is a container. The first one listens within its task alone.
 module "fargate" {
   source = "../../fargate"
 
   image_uri          = var.image_uri
   repository_arn     = var.repository_arn
-  commands           = { publisher = ["publisher"], sweeper = ["sweeper"], events = ["events"], operators = ["operators"] }
-  environment        = merge(local.environment, { EED_AWS__CREDENTIALS = "container", EED_OPERATORS__LISTEN = "127.0.0.1:8027" }, local.of_submissions)
+  commands           = { for role in local.task_roles : role => [role] }
+  environment        = merge(local.environment, local.of_sweepers, { EED_AWS__CREDENTIALS = "container", EED_OPERATORS__LISTEN = "127.0.0.1:8027" }, local.of_submissions)
   secrets            = merge(var.secret_variables, var.api_secret_variables)
-  policies           = { for role in ["publisher", "sweeper", "events", "operators"] : role => module.rights.policies[role] }
+  policies           = { for role in local.task_roles : role => module.rights.policies[role] }
   kms_key_arn        = var.kms_key_arn
   subnet_ids         = var.subnet_ids
   security_group_ids = [module.network.security_group_id]
@@ -124,9 +140,11 @@ module "observability" {
   cloudtrail_log_group          = var.cloudtrail_log_group
   alert_rules                   = var.alert_rules
 
+  tick_function_name = module.tick.function_name
   functions = {
+    (module.tick.function_name)             = { timeout_seconds = module.tick.timeout_seconds }
     (module.sending_function.function_name) = { timeout_seconds = module.sending_function.timeout_seconds, max_concurrency = module.sending_function.max_concurrency }
     (module.api.function_name)              = { timeout_seconds = module.api.timeout_seconds, max_concurrency = module.api.max_concurrency }
   }
-  other_log_groups = [module.sending_function.log_group_name, module.api.log_group_name, module.fargate.log_group_name]
+  other_log_groups = [module.sending_function.log_group_name, module.api.log_group_name, module.tick.log_group_name, module.fargate.log_group_name]
 }

@@ -116,3 +116,9 @@ variable "send_rate" {
   type        = number
   default     = null
 }
+
+variable "tasks" {
+  description = "Whether a Fargate task publishes and sweeps beside the tick, so that a new job does not wait for the next minute."
+  type        = bool
+  default     = false
+}
