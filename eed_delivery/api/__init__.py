@@ -29,5 +29,6 @@ Its endpoints:
 - `access`       users, API tokens and sessions
 - `metrics`      metrics for Prometheus
 - `long_acts`    operations that are done by the side, reports and approvals
+- `rehearsals`   jobs whose emails are rendered, and not sent
 - `health`       whether this process answers, and whether the service is ready
 """

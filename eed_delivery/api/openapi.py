@@ -24,6 +24,7 @@ from eed_delivery.api import (
     lists,
     long_acts,
     paces,
+    rehearsals,
     submitting,
     suppressions,
     tonight,
@@ -70,7 +71,14 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
     cursors = Cursors(secret)
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
     alike = (doubts.routes(Seal(secret, "doubts")), gates.routes(), holds.routes(), paces.routes(), submitting.routes())
-    others = (*alike, suppressions.routes(cursors), long_acts.routes(cursors), tonight.routes(), access.routes())
+    others = (
+        *alike,
+        suppressions.routes(cursors),
+        long_acts.routes(cursors),
+        rehearsals.routes(),
+        tonight.routes(),
+        access.routes(),
+    )
     last = (dead_letters.routes(cursors), windows.routes(), forecasts.routes(), health.routes(look, find))
     for routes in (*subjects, *others, *last):
         app.register_api(routes.blueprint(described=described))

@@ -14,9 +14,11 @@ def open_database(
     connections: int = 2,
     multi_statements: bool = False,
     tries: int = CONNECTION_TRIES + 1,
+    read_only: bool = False,
 ) -> Database:
     """The database, over a pool of its own. `stop` ends what waits to try again. `tries` is how often a transaction is
-    begun that loses its connection."""
-    engine = make_engine(settings.sqlalchemy_url(), connections=connections, multi_statements=multi_statements)
+    begun that loses its connection. `read_only`: it refuses writes."""
+    url = settings.sqlalchemy_url()
+    engine = make_engine(url, connections=connections, multi_statements=multi_statements, read_only=read_only)
     hold = HOLD_SECONDS if multi_statements else 0
     return Database(engine, stop or threading.Event(), hold_seconds=hold, connection_tries=tries - 1)

@@ -7,6 +7,7 @@
 - `server`            version, durability, read-only
 - `ledger_rights`     our rights on the ledger's tables
 - `excess_rights`     rights that we have and do not need
+- `read_only`         whether a user could write to the source
 - `plans`             statements that would read a large table from end to end
 - `findings`          what a check reports
 """

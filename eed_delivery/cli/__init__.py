@@ -13,6 +13,7 @@ commands:
 - `one_email`           email
 - `finding`             find
 - `previewing`          preview
+- `rehearsing`          rehearse
 - `processes`           processes
 - `reporting`           report
 - `requeueing`          requeue
@@ -120,6 +121,7 @@ COMMANDS = {
     "email": "one_email:email",
     "find": "finding:find",
     "preview": "previewing:preview",
+    "rehearse": "rehearsing:rehearse",
     "nudge": "nudging:nudge",
     "report": "reporting:report",
     "processes": "processes:processes",

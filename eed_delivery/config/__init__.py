@@ -7,6 +7,7 @@
 - `privacy_settings`  `[privacy]`
 - `operators`         `[operators]`
 - `metrics`           `[metrics]`
+- `rehearsal`         `[rehearsal]`
 - `channels`          `[channel.NAME]`, and `references` where their secrets are
 - `file_channels`     what channels that put files have in common
 - `archive`           the archive of a channel
@@ -40,6 +41,7 @@ from eed_delivery.config.formats import normalise_region
 from eed_delivery.config.load import load
 from eed_delivery.config.operators import GrantSettings, IamGrantSettings, OperatorsSettings, SignOnSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
+from eed_delivery.config.rehearsal import RehearsalSettings
 from eed_delivery.config.settings import (
     AwsLambdaSettings,
     AwsSettings,
@@ -94,6 +96,7 @@ __all__ = [
     "PrivacySettings",
     "PublisherSettings",
     "QueueSettings",
+    "RehearsalSettings",
     "RenderingSettings",
     "ServiceSettings",
     "SesSettings",

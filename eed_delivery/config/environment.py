@@ -29,6 +29,7 @@ NO_SETTINGS = frozenset({CONFIG_FILE, failpoints.VARIABLE})  # EED_ variables th
 CREDENTIALS: dict[str, Key] = {
     "database_url": ("database", "url"),
     "database_password": ("database", "password"),
+    "rehearsal_database_url": ("rehearsal", "database_url"),
     "smtp_password": ("smtp", "password"),
     "bounces_secret": ("bounces", "secret"),
     "bounces_former_secrets": ("bounces", "former_secrets"),

@@ -42,6 +42,7 @@ from eed_delivery.config.metrics import MetricsSettings
 from eed_delivery.config.operators import OperatorsSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.references import ChannelSecret, ChannelVariable
+from eed_delivery.config.rehearsal import RehearsalSettings
 from eed_delivery.config.section import OnDemand, Section
 from eed_delivery.config.send_windows import NO_WINDOWS, SendWindowsSettings, WindowSettings
 from eed_delivery.config.source_mapping import SourceSettings
@@ -461,6 +462,7 @@ class Settings(BaseSettings):
     metrics: OnDemand[MetricsSettings] = MetricsSettings.left_out()
     privacy: OnDemand[PrivacySettings] = PrivacySettings.left_out()
     logs: OnDemand[LogSettings] = LogSettings.left_out()
+    rehearsal: OnDemand[RehearsalSettings] = RehearsalSettings.left_out()
     source: OnDemand[SourceSettings] = SourceSettings.left_out()
     _old_names: tuple[OldName, ...] = PrivateAttr(default=())
 

@@ -60,8 +60,9 @@ def _add_views(routes: PageRoutes) -> None:
 
 def _facts(operation: str) -> dict[str, Any]:
     act, left = operations_now().long_acts.view(operation), operations_now().incomplete_jobs.left_by
+    waits = operations_now().rehearsal_results.waits
     ended, at = act.state.value in ENDED, act.moved_at
-    return {"act": act, "about": shown_selection(act), "ended": ended, "at": at, "left": left(act)}
+    return {"act": act, "about": shown_selection(act), "ended": ended, "at": at, "left": left(act), "waits": waits(act)}
 
 
 def _add_decisions(routes: PageRoutes) -> None:

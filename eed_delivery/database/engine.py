@@ -40,13 +40,14 @@ SESSION = (
 )
 
 
-def make_engine(url: URL, *, connections: int, multi_statements: bool = False) -> Engine:
+def make_engine(url: URL, *, connections: int, multi_statements: bool = False, read_only: bool = False) -> Engine:
     """An engine for `url` that keeps up to `connections` open. It uses READ COMMITTED and counts found rows as matched.
 
-    `multi_statements` says whether several statements may be sent in one request (`multi_statement`).
+    `multi_statements` says whether several statements may be sent in one request (`multi_statement`). With `read_only`
+    the server refuses every write of its sessions.
     """
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url)
+        return _sqlite_engine(url, read_only)
     engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
@@ -64,10 +65,18 @@ def make_engine(url: URL, *, connections: int, multi_statements: bool = False) -
         hide_parameters=True,  # an error's text must not carry a customer's data into the logs
     )
     event.listen(engine, "do_connect", connect)
+    if read_only:
+        event.listen(engine, "connect", _read_only)
     return engine
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _read_only(connection: Any, _record: Any) -> None:
+    """For all transactions to come: https://dev.mysql.com/doc/refman/8.4/en/set-transaction.html"""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+
+
+def _sqlite_engine(url: URL, read_only: bool) -> Engine:
     engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
@@ -75,10 +84,12 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.isolation_level = None  # we begin transactions ourselves, below
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # IMMEDIATE: a reader that turns writer in mid-transaction would be refused without waiting.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine

@@ -42,6 +42,7 @@
 - `paces`        send rates that people set, and each worker's share
 - `access`       users, tokens, sessions, login attempts and idempotency keys
 - `long_acts`    acts that are done in chunks, and what a second person has to decide
+- `rehearsing`   rehearsals of jobs, and what was seen so far
 - `workers`      heartbeats, and each worker's share of the send rate
 
 What they share:

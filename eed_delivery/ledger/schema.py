@@ -669,6 +669,46 @@ eed_submitted_part = Table(  # a job that an operation registers, and its file o
     **_OPTIONS,
 )
 
+eed_rehearsal = Table(  # what a rehearsal of a job came to
+    "eed_rehearsal",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("job_key", key(), nullable=False),  # of the source: the ledger may not have the job yet
+    Column("verdict", word(16), nullable=False),
+    Column("whole", Boolean, nullable=False),  # every email that was not sent was looked at
+    Column("digest", word(64), nullable=False),  # over key and message of each email
+    Column("template", word(64), nullable=False),  # over what the emails share
+    Column("emails", Integer, nullable=False),  # of the job, not sent at the end
+    Column("looked_at", Integer, nullable=False),
+    Column("rendered", Integer, nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("facts", document(), nullable=False),  # JSON: findings, samples, changes
+    Column("made_at", Time, nullable=False),
+    Index("eed_rehearsal_by_job", "job_key", "made_at"),
+    Index("eed_rehearsal_by_time", "made_at"),
+    **_OPTIONS,
+)
+
+eed_rehearsal_part = Table(  # what was seen of a page of emails, until the rehearsal has ended
+    "eed_rehearsal_part",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb"), nullable=False),  # zlib
+    Column("made_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
+eed_rehearsal_lock = Table(  # which operation rehearses a job: one at a time
+    "eed_rehearsal_lock",
+    metadata,
+    Column("job_key", key(), primary_key=True),
+    Column("operation_id", word(16), nullable=False),
+    Column("made_at", Time, nullable=False),
+    Index("eed_rehearsal_lock_by_operation", "operation_id"),
+    **_OPTIONS,
+)
+
 eed_dead_letter = Table(  # messages in dead-letter queues that name no email of ours, as the sweeper saw them last
     "eed_dead_letter",
     metadata,
@@ -724,6 +764,9 @@ _FEWER: Mapping[str, tuple[str, ...]] = {
     "eed_audit_head": ("SELECT", "INSERT", "UPDATE"),
     "eed_duty": ("SELECT", "INSERT", "UPDATE"),
     "eed_file": ("SELECT", "INSERT", "UPDATE"),
+    "eed_rehearsal": ("SELECT", "INSERT", "DELETE"),
+    "eed_rehearsal_lock": ("SELECT", "INSERT", "DELETE"),
+    "eed_rehearsal_part": ("SELECT", "INSERT", "DELETE"),
     "eed_submitted_part": ("SELECT", "INSERT", "DELETE"),
     "eed_webhook_endpoint": ("SELECT", "INSERT", "UPDATE"),
 }

@@ -36,6 +36,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `bounces`                       one bounce, as a mail server hands it over
 - `access`                        users and API tokens
 - `nudging`                       register a job now
+- `rehearsing`                    rehearsals of jobs, and what they came to
 - `repeats`                       requests that come again
 - `long_acts`                     acts that are done by the side, reports, and approvals
 - `readiness`                     whether the service can do its work

@@ -34,6 +34,9 @@ def require_for(act: LongAct) -> None:
     """Who stops or continues an operation must be allowed to start it. Raises `HttpProblem`."""
     if act.kind is LongActKind.REPORT:
         return
+    if act.kind is LongActKind.REHEARSE:
+        require(Right.OPERATE, "This operation")
+        return
     if act.kind is LongActKind.SUBMIT:
         require(Right.SUBMIT, "This operation")
         return

@@ -31,6 +31,8 @@ from eed_delivery.operations.paces import PaceOperations
 from eed_delivery.operations.previewing import Previewing
 from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.operations.readiness import Readiness
+from eed_delivery.operations.rehearsing.orders import RehearsalOrders
+from eed_delivery.operations.rehearsing.results import RehearsalResults
 from eed_delivery.operations.repeats import Repeats
 from eed_delivery.operations.reporting import Reporting
 from eed_delivery.operations.resending import Resending
@@ -102,6 +104,10 @@ class PersonsOperations(Protocol):
     def long_act_takers(self) -> LongActTakers: ...
     @property
     def report_orders(self) -> ReportOrders: ...
+    @property
+    def rehearsal_orders(self) -> RehearsalOrders: ...
+    @property
+    def rehearsal_results(self) -> RehearsalResults: ...
     @property
     def approvals(self) -> Approvals: ...
     @property

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from eed_delivery.rehearsal.findings import KEYS_NAMED
 
-A_PASS = 100_000
-"""Values that one pass remembers, about 30 MB."""
+A_PASS = 250_000
+"""Values that one pass remembers, about 80 MB."""
 _DIGITS = 8
 
 
@@ -37,9 +37,9 @@ class Shared:
             self.owners.add(one.owner)
 
 
-def shared(values: Callable[[], Iterator[Owned]], emails: int) -> Iterator[Shared]:
-    """Values that more than one email has. `values` gives all of them, anew for each pass."""
-    passes = emails // A_PASS + 1
+def shared(values: Callable[[], Iterator[Owned]], count: int) -> Iterator[Shared]:
+    """Values that more than one email has. `values` gives all `count` of them, anew for each pass."""
+    passes = count // A_PASS + 1
     for share in range(passes):
         first: dict[str, Owned] = {}
         several: dict[str, Shared] = {}

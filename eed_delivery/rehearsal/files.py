@@ -1,6 +1,7 @@
 """Attachments as they are read, each with its SHA-256."""
 
 import hashlib
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from eed_delivery.model import AttachmentRef
@@ -8,25 +9,28 @@ from eed_delivery.rendering.attachments import Attachment, AttachmentStore
 
 
 class HashedAttachments(AttachmentStore):
-    """A store that remembers what was read for one email. For one thread."""
+    """A store that remembers what was read of one email's own attachments. For one thread.
 
-    _read: list[tuple[str, str]]
+    Those of the job are read once, whichever email comes first, and are no email's own.
+    """
+
+    _own: frozenset[AttachmentRef] = frozenset()
+    _read: tuple[tuple[str, str], ...] = ()
+
+    def begin(self, own: Iterable[AttachmentRef]) -> None:
+        """The next email, which has these."""
+        self._own, self._read = frozenset(own), ()
 
     def read(self, ref: AttachmentRef) -> Attachment:
         """As the store does."""
         found = super().read(ref)
-        self._noted().append((hashlib.sha256(found.content).hexdigest(), found.filename))
+        if ref in self._own:
+            self._read += ((hashlib.sha256(found.content).hexdigest(), found.filename),)
         return found
 
-    def taken(self) -> tuple[tuple[str, str], ...]:
-        """SHA-256 and name of each attachment since the last call."""
-        found = tuple(self._noted())
-        self._read = []
-        return found
-
-    def _noted(self) -> list[tuple[str, str]]:
-        if not hasattr(self, "_read"):
-            self._read = []
+    @property
+    def noted(self) -> tuple[tuple[str, str], ...]:
+        """SHA-256 and name of each that was read."""
         return self._read
 
 
@@ -41,3 +45,6 @@ class CommonFiles:
         """Whether this file is one of them."""
         known = sha256 in self._given or name in self._given
         return known or any(fnmatchcase(name, pattern) for pattern in self._patterns)
+
+
+NO_COMMON_FILES = CommonFiles(())

@@ -14,6 +14,7 @@ GROUPS_NAMED = 100
 """Groups of one kind. What comes behind them is counted together."""
 OTHERS = "other reasons"
 WHAT_LENGTH = 300
+_NAMES = ("subject template", "html template", "text template", "list_unsubscribe", "variable ")
 _VALUES = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b\d+(?:[.,]\d+)*\b|\b[0-9a-f]{12,}\b""")
 
 
@@ -87,7 +88,12 @@ def counts_against(groups: Collection[FindingGroup], accepted: Collection[str]) 
 
 
 def group_of(words: str) -> str:
-    """An error's text without what differs between emails: quoted values, numbers, hashes and addresses."""
+    """An error's text without what differs between emails: quoted values, numbers, hashes and addresses.
+
+    What templates and variables raise quotes nothing but names of the template, which people need.
+    """
+    if words.startswith(_NAMES):
+        return mask_addresses(words)[:WHAT_LENGTH]
     return _VALUES.sub("…", mask_addresses(words))[:WHAT_LENGTH]
 
 

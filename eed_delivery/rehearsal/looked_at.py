@@ -1,6 +1,7 @@
 """What is kept of one email until the end of a rehearsal. It has no address and no text of it."""
 
 import hashlib
+import hmac
 import json
 import zlib
 from collections.abc import Iterable, Iterator
@@ -17,24 +18,24 @@ _RECIPIENT_CHARS = 32
 class LookedAt:
     """One email. `size` is the bytes of its message and `digest` its SHA-256 in hexadecimal; 0 and "": there is none.
 
-    `recipient` is a hash of the address. `files` are SHA-256 and name of each attachment of its own. `branches` has a
-    bit for each branch of the templates that it took. `gone`: its row went away meanwhile.
+    `recipient` is a keyed hash of the address. `files` are SHA-256 of attachments that only it should have.
+    `branches` has a bit for each branch of the templates that it took. `gone`: its row went away meanwhile.
     """
 
     key: str
     recipient: str
     size: int = 0
     digest: str = ""
-    files: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
     branches: int = 0
     findings: tuple[EmailFinding, ...] = ()
     gone: bool = False
 
 
-def recipient_hash(address: str) -> str:
-    """The same for all spellings of one mailbox."""
+def recipient_hash(address: str, secret: bytes) -> str:
+    """The same for all spellings of one mailbox. Without `secret`, which goes with the rehearsal, it tells nothing."""
     one = addresses.canonical(address) or address.strip().casefold()
-    return hashlib.sha256(one.encode("utf-8", "surrogatepass")).hexdigest()[:_RECIPIENT_CHARS]
+    return hmac.digest(secret, one.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()[:_RECIPIENT_CHARS]
 
 
 def packed(emails: Iterable[LookedAt]) -> bytes:
@@ -57,7 +58,7 @@ def unpacked(content: bytes) -> Iterator[LookedAt]:
             recipient,
             size,
             digest,
-            tuple((sha256, name) for sha256, name in files),
+            tuple(files),
             branches,
             tuple(EmailFinding(FindingKind(kind), what) for kind, what in findings),
             bool(gone),

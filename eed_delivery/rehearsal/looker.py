@@ -11,7 +11,7 @@ from eed_delivery.errors import InfrastructureFailure, RenderError, Throttled
 from eed_delivery.model import Email, Job
 from eed_delivery.rehearsal.branches import TemplateWords, taken, words_of
 from eed_delivery.rehearsal.digest import template_digest
-from eed_delivery.rehearsal.files import HashedAttachments
+from eed_delivery.rehearsal.files import NO_COMMON_FILES, CommonFiles, HashedAttachments
 from eed_delivery.rehearsal.findings import EmailFinding, FindingKind, group_of
 from eed_delivery.rehearsal.looked_at import LookedAt, recipient_hash
 from eed_delivery.rehearsal.texts import TextChecks
@@ -35,10 +35,19 @@ class RowToLookAt:
 
 @dataclass(frozen=True, slots=True)
 class PageToLookAt:
-    """Rows of one job, to be looked at together."""
+    """Rows of one job, to be looked at together. `secret` keys the hashes of recipients."""
 
     job: Job
     rows: tuple[RowToLookAt, ...]
+    secret: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleToMake:
+    """A row whose message is wanted, as it was rehearsed."""
+
+    job: Job
+    row: RowToLookAt
 
 
 class SeenTexts:
@@ -72,6 +81,7 @@ class Looker:
         seen: SeenTexts,
         files: HashedAttachments,
         known_hosts: tuple[str, ...] = (),
+        common: CommonFiles = NO_COMMON_FILES,
     ) -> None:
         self._database = database
         self._source = source
@@ -79,6 +89,7 @@ class Looker:
         self._seen = seen
         self._files = files
         self._known_hosts = known_hosts
+        self._common = common
         self._jobs: OrderedDict[str, _Ready | RenderError] = OrderedDict()
 
     def look(self, page: PageToLookAt, each: Callable[[], None] = lambda: None) -> list[LookedAt]:
@@ -86,33 +97,49 @@ class Looker:
 
         Raises `DatabaseGone`, and `InfrastructureFailure` or `Throttled` while attachments cannot be read.
         """
-        bare = [
-            Email(row.email_id, page.job.job_id, row.key, 0, 0, 0, row.recipient, job_key=page.job.key)
-            for row in page.rows
-        ]
-        found = {email.key: email for email in self._database.run(lambda c: self._source.emails(c, bare))}
+        found = {email.key: email for email in self._read(page)}
         ready = self._ready(page.job)
         looked = []
         for row in page.rows:
             each()
             email = found.get(row.key)
             if email is None:
-                looked.append(LookedAt(row.key, recipient_hash(row.recipient), gone=True))
+                looked.append(LookedAt(row.key, recipient_hash(row.recipient, page.secret), gone=True))
             else:
-                looked.append(self._look(ready, email))
+                looked.append(self._look(ready, email, page.job, page.secret))
         return looked
 
-    def _look(self, ready: _Ready | RenderError, email: Email) -> LookedAt:
-        whose = recipient_hash(email.recipient)
+    def make(self, sample: SampleToMake) -> bytes:
+        """The message of one email, with the bytes that it is rehearsed with.
+
+        Raises as `look` does, and `RenderError`.
+        """
+        ready = self._ready(sample.job)
+        if isinstance(ready, RenderError):
+            raise ready
+        found = self._read(PageToLookAt(sample.job, (sample.row,)))
+        if not found:
+            raise RenderError("its row has gone")
+        return self._renderer.render(ready.compiled, found[0]).content
+
+    def _read(self, page: PageToLookAt) -> list[Email]:
+        bare = [
+            Email(row.email_id, page.job.job_id, row.key, 0, 0, 0, row.recipient, job_key=page.job.key)
+            for row in page.rows
+        ]
+        return self._database.run(lambda c: self._source.emails(c, bare))
+
+    def _look(self, ready: _Ready | RenderError, email: Email, job: Job, secret: bytes) -> LookedAt:
+        whose = recipient_hash(email.recipient, secret)
         if isinstance(ready, RenderError):
             return LookedAt(email.key, whose, findings=(_failed(ready),))
-        self._files.taken()
+        self._files.begin(set(email.attachments) - set(job.attachments))
         try:
             made = self._renderer.render(ready.compiled, email)
         except (InfrastructureFailure, Throttled):
             raise
         except RenderError as error:
-            return LookedAt(email.key, whose, files=self._files.taken(), findings=(_failed(error),))
+            return LookedAt(email.key, whose, files=self._own_files(), findings=(_failed(error),))
         except MemoryError:
             what = "it needs more memory than an email may use"
             return LookedAt(email.key, whose, findings=(EmailFinding(FindingKind.NOT_RENDERED, what),))
@@ -126,10 +153,13 @@ class Looker:
             recipient=whose,
             size=made.size,
             digest=hashlib.sha256(made.content).hexdigest(),
-            files=self._files.taken(),
+            files=self._own_files(),
             branches=taken(ready.words.branches, seen.subject, seen.html, seen.text),
             findings=(*empty, *ready.checks.of(seen.subject, seen.html, seen.text)),
         )
+
+    def _own_files(self) -> tuple[str, ...]:
+        return tuple(sha256 for sha256, name in self._files.noted if not self._common.has(sha256, name))
 
     def _ready(self, job: Job) -> _Ready | RenderError:
         name = template_digest(job)

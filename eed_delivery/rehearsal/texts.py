@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from eed_delivery.rehearsal.findings import EmailFinding, FindingKind
 
 _ALWAYS = re.compile(
-    r"\{\{|\}\}|\{%|%\}|(?<![\w%])%(?:\(\w{1,40}\))?[sd]\b|\$\{\w{1,40}\}|\[\[\w{1,40}\]\]|«\w{1,40}»"
-    r"|\b(?:TODO|FIXME|XXX)\b|\b[Ll]orem ipsum\b"
+    r"\{\{|\}\}|\{%|%\}|(?<![\w%])%(?:\(\w{1,40}\))?[sd]\b|\$\{\w{1,40}\}|\[\[\w{1,40}\]\]|«\w{0,40}_\w{0,40}»"
+    r"|\b(?:TODO|FIXME)\b|\b[Ll]orem ipsum\b"
 )
 _IN_MARKUP = re.compile(r"\{\{|\{%|(?<![\w%])%(?:\(\w{1,40}\))?s\b|\$\{\w{1,40}\}")
 """In the HTML itself, where }} and %} are also of style sheets."""

@@ -7,7 +7,6 @@ from enum import StrEnum
 from eed_delivery.rehearsal.branches import Branch
 from eed_delivery.rehearsal.digest import JobDigest
 from eed_delivery.rehearsal.duplicates import Owned, shared
-from eed_delivery.rehearsal.files import CommonFiles
 from eed_delivery.rehearsal.findings import FindingGroup, FindingGroups, FindingKind, counts_against
 from eed_delivery.rehearsal.looked_at import LookedAt
 from eed_delivery.rehearsal.samples import Choice, Sample
@@ -20,16 +19,17 @@ class RehearsalVerdict(StrEnum):
 
     CLEAN = "clean"
     FINDINGS = "findings"
+    PARTIAL = "partial"  # nothing was found, but only a part was looked at
     INCOMPLETE = "incomplete"  # the job changed meanwhile: what was found may not be all
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalRules:
-    """`accepted` are kinds of findings that leave a job clean. `common_files`: by SHA-256 or name, as `CommonFiles`."""
+    """`accepted` are kinds of findings that leave a job clean. `whole`: all emails are looked at."""
 
     accepted: tuple[str, ...] = (FindingKind.SUPPRESSED,)
-    common_files: tuple[str, ...] = ()
     random_samples: int = 20
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def concluded(
 ) -> RehearsalResult:
     """The result over all emails, which `emails` gives in the order of their keys, and more than once."""
     findings, digest, choice = FindingGroups(), JobDigest(), Choice(branches, rules.random_samples)
-    looked_at = rendered = total = gone = 0
+    looked_at = rendered = total = gone = own_files = 0
     for one in emails():
         looked_at += 1
         digest.add(one)
@@ -65,13 +65,16 @@ def concluded(
         rendered += bool(one.digest)
         total += one.size
         gone += one.gone
+        own_files += len(one.files)
         for finding in one.findings:
             findings.add(finding.kind, finding.what, [one.key])
-    _add_shared_files(emails, findings, CommonFiles(rules.common_files), looked_at)
+    _add_shared_files(emails, findings, own_files)
     _add_shared_recipients(emails, findings, looked_at)
     groups = tuple(findings)
     why = [*changes, *([f"{gone:,} emails went away while they were rehearsed"] if gone else [])]
-    verdict = RehearsalVerdict.FINDINGS if counts_against(groups, rules.accepted) else RehearsalVerdict.CLEAN
+    verdict = RehearsalVerdict.CLEAN if rules.whole else RehearsalVerdict.PARTIAL
+    if counts_against(groups, rules.accepted):
+        verdict = RehearsalVerdict.FINDINGS
     return RehearsalResult(
         RehearsalVerdict.INCOMPLETE if why else verdict,
         digest.hexdigest(),
@@ -84,16 +87,11 @@ def concluded(
     )
 
 
-def _add_shared_files(
-    emails: Callable[[], Iterator[LookedAt]], findings: FindingGroups, common: CommonFiles, looked_at: int
-) -> None:
+def _add_shared_files(emails: Callable[[], Iterator[LookedAt]], findings: FindingGroups, count: int) -> None:
     def files() -> Iterator[Owned]:
-        for one in emails():
-            for sha256, name in dict(one.files).items():
-                if not common.has(sha256, name):
-                    yield Owned(sha256, one.recipient, one.key)
+        return (Owned(sha256, one.recipient, one.key) for one in emails() for sha256 in set(one.files))
 
-    for file in shared(files, looked_at):
+    for file in shared(files, count):
         if len(file.owners) > 1:
             what = f"one file for different recipients, its sha256 begins {file.value[:_SHOWN_HASH]}"
             findings.add(FindingKind.SAME_FILE, what, file.keys, file.count)

@@ -28,6 +28,12 @@ from eed_delivery.source.values import (
 class SourceJobs(MappedSource):
     """Reads jobs, and writes their status back."""
 
+    def channel_of(self, c: Connection, job_key: Key) -> str:
+        """The name of a job's channel, whatever the job's state. That of all jobs where its row has gone."""
+        t, job = self._tables, self._settings.job
+        channel = select(t.job(job.channel)).where(t.job_id == native(job_key, t.job_key_type))
+        return channel_of(job.channel_value, text_of(c.execute(channel).scalar()))
+
     def ready_jobs(self, c: Connection, known: FromClause, limit: int, key: str | None = None) -> list[ReadyJob]:
         """Jobs that are ready by their status, whose `scheduled_for` has come and that `known` doesn't have yet, or has
         finished. Those that have finished are ready `again`.

@@ -32,6 +32,10 @@ class MappedSource:
         """Whether each row is a job of one email."""
         return self._tables.single
 
+    def email_key(self, key: str) -> Key:
+        """An email's key as the source has it."""
+        return native(key, self._tables.email_key_type)
+
     def is_job_key(self, key: str) -> bool:
         """Whether this can be a job's key at all."""
         return self._tables.is_job_key(key)

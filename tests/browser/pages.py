@@ -37,6 +37,7 @@ PAGES = (
     ConsolePage("doubts", f"/jobs/{RUNS}/doubts"),
     ConsolePage("domains", f"/jobs/{RUNS}/domains"),
     ConsolePage("history", f"/jobs/{HOSTILE}/history"),
+    ConsolePage("rehearse", f"/jobs/{RUNS}/rehearse"),
     ConsolePage("pause", f"/jobs/{RUNS}/pause"),
     ConsolePage("resume", f"/jobs/{HOSTILE}/resume"),
     ConsolePage("cancel", f"/jobs/{PAUSED}/cancel"),

@@ -620,7 +620,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0034"}, "after": {"revision": "0034", "with_source": True}},
+        {"before": {"revision": "0035"}, "after": {"revision": "0035", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,

@@ -1,7 +1,7 @@
 """Starts, takes, moves, stops and continues long acts. A chunk and its cursor are one transaction."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,8 @@ from eed_delivery.ledger.schema import (
     LONG_ACT_LENGTH,
     eed_approval,
     eed_operation,
+    eed_rehearsal_lock,
+    eed_rehearsal_part,
     eed_submitted_part,
 )
 from eed_delivery.ledger.webhooks.outbox import SILENT, Outbox
@@ -72,13 +74,19 @@ class LongActLedger:
         operation = new_operation()
         return operation, self.of(operation)
 
-    def start(self, order: LongActOrder, operation: str) -> LongAct:
-        """Enter an act by the name of this call. The same call, made again, enters it once."""
+    def start(
+        self, order: LongActOrder, operation: str, first: Callable[[Connection], None] = lambda _: None
+    ) -> LongAct:
+        """Enter an act by the name of this call. The same call, made again, enters it once.
+
+        `first` is done in the same transaction. What it raises leaves nothing entered.
+        """
         row = {"operation_id": operation, **_values(order, self._who)}
         times = {"made_at": utc_now(), "moved_at": utc_now()}
 
         def work(c: Connection) -> LongAct:
             if c.execute(unless_there(insert(eed_operation).values(**row, **times))).rowcount == 1:
+                first(c)
                 after: Particulars = {"kind": order.kind, "total": order.total, "approval": order.approval}
                 note(c, self._who, _about(operation, ActKind.OPERATION_START, order.reason, after))
                 if order.approval is not None:
@@ -308,7 +316,8 @@ def _neglected() -> ColumnElement[bool]:
 
 
 def _forget_parts(c: Connection, act_id: str) -> None:
-    c.execute(delete(eed_submitted_part).where(eed_submitted_part.c.operation_id == act_id))
+    for table in (eed_submitted_part, eed_rehearsal_part, eed_rehearsal_lock):
+        c.execute(delete(table).where(table.c.operation_id == act_id))
 
 
 def _fence(taken: TakenAct) -> dict[str, Any]:

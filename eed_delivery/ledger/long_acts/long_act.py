@@ -30,6 +30,7 @@ class LongActKind(StrEnum):
     CANCEL = "cancel"  # short, and here where a second person has to approve it
     RESUME = "resume"  # likewise, without its watch
     SUBMIT = "submit"  # a job with many recipients is registered
+    REHEARSE = "rehearse"  # a job's emails are rendered, and none is sent
 
 
 class LongActState(StrEnum):

@@ -148,6 +148,12 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     ),
     # A file of recipients, until its operation ends. docs/privacy.md says so.
     "eed_submitted_part": _table(other="operation_id number content made_at"),
+    # Findings name emails by their keys. Recipients are hashes in the parts, which go when the rehearsal ends.
+    "eed_rehearsal": _table(
+        other="operation_id job_key verdict whole digest template emails looked_at rendered total_bytes facts made_at"
+    ),
+    "eed_rehearsal_part": _table(other="operation_id number content made_at"),
+    "eed_rehearsal_lock": _table(other="job_key operation_id made_at"),
     # Others' messages. Addresses in the body are masked before it is kept, and a letter goes with its message.
     "eed_dead_letter": _table(
         other="letter_id sqs_id channel receipt receives problem body size sent_at found_at seen_at deleted_at"

@@ -1,0 +1,103 @@
+"""Operations on rehearsals."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from eed_delivery.app.long_act_operations import LongActOperations
+from eed_delivery.operations.actor import Actor
+
+if TYPE_CHECKING:
+    from eed_delivery.database.transactions import Database
+    from eed_delivery.ledger.long_acts.long_act import LongActKind
+    from eed_delivery.ledger.rehearsing import RehearsalLedger
+    from eed_delivery.operations.long_acts.runner import SteadyWork
+    from eed_delivery.operations.rehearsing.orders import RehearsalOrders
+    from eed_delivery.operations.rehearsing.results import RehearsalResults
+    from eed_delivery.rehearsal.lookers import Lookers
+
+
+class RehearsalOperations(LongActOperations):
+    """Rehearsals of jobs."""
+
+    @cached_property
+    def _rehearsals(self) -> "RehearsalLedger":
+        from eed_delivery.ledger.rehearsing import RehearsalLedger
+
+        return RehearsalLedger(self._database, self._pseudonyms)
+
+    @cached_property
+    def _reading(self) -> "Database":
+        """The source, over sessions that can write nothing."""
+        from eed_delivery.app.database import open_database
+        from eed_delivery.app.rehearsal_process import reading
+
+        return open_database(reading(self.settings).database, connections=1, read_only=True)
+
+    @cached_property
+    def _readers_own(self) -> "Database | None":
+        """The same user in plain sessions. The server explains no write where none is possible."""
+        from eed_delivery.app.database import open_database
+        from eed_delivery.app.rehearsal_process import reading
+
+        if self.settings.rehearsal.database_url is None:
+            return None
+        return open_database(reading(self.settings).database, connections=1)
+
+    def _lookers(self, processes: int | None) -> "Lookers":
+        from eed_delivery.app import rehearsal_process
+        from eed_delivery.rehearsal.lookers import Lookers
+
+        allowed = self.settings.rehearsal.processes or os.cpu_count() or 1
+        most = min(processes or allowed, allowed)
+        return Lookers(partial(rehearsal_process.start, self.settings), most, self.settings.service.render_seconds)
+
+    @cached_property
+    def rehearsal_orders(self) -> "RehearsalOrders":
+        """Have a job rehearsed."""
+        from eed_delivery.operations.rehearsing.orders import RehearsalOrders
+
+        parts = (self.long_act_ledger, self._rehearsals, self._source, self.settings.source, lambda: self._reading)
+        return RehearsalOrders(*parts, self._readers_own, self._file_channels)
+
+    @cached_property
+    def rehearsal_results(self) -> "RehearsalResults":
+        """What rehearsals came to."""
+        from eed_delivery.operations.rehearsing.results import RehearsalResults
+
+        parts = (self._rehearsals, self._source, lambda: self._reading, self._lookers, self._audit)
+        return RehearsalResults(*parts)
+
+    def steady_works(self) -> "Mapping[LongActKind, SteadyWork]":
+        """How long acts are done whose chunks one process does to the end, in this person's name."""
+        from eed_delivery.ledger.long_acts.long_act import LongActKind
+        from eed_delivery.operations.rehearsing.work import RehearsalParts, RehearsalWork
+        from eed_delivery.rehearsal.verdict import RehearsalRules
+
+        ours = self.settings.rehearsal
+        parts = RehearsalParts(
+            rehearsals=self._rehearsals,
+            source=self._source,
+            reading=lambda: self._reading,
+            read_by_service=ours.database_url is None,
+            lookers=self._lookers,
+            rules=RehearsalRules(ours.accepted),
+            refuse_writer=self.rehearsal_orders.refuse_writer,
+        )
+        return {**super().steady_works(), LongActKind.REHEARSE: RehearsalWork(parts)}
+
+    def rehearsal_step(self, operation: str) -> "Callable[[], float]":
+        """What rehearses the job of one operation. It returns the seconds until the next step."""
+        from eed_delivery.ledger.long_acts.long_act import LongActKind
+        from eed_delivery.operations.long_acts.runner import LongActRunner
+
+        def works(actor: Actor) -> "Mapping[LongActKind, SteadyWork]":
+            return type(self)(self.settings, actor, self._database).steady_works()
+
+        return LongActRunner(self.long_act_ledger, works, [LongActKind.REHEARSE], only=operation).step
+
+    def clean_long_acts(self) -> None:
+        """Delete what long acts have left, and what is not asked for any more."""
+        super().clean_long_acts()
+        self._rehearsals.clean()

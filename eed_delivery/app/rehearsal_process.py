@@ -1,0 +1,137 @@
+"""A process that renders emails of a rehearsal, at low priority. It makes a renderer, and nothing that sends.
+
+It is a program of its own: what it imports has no way to a transport, which an import contract holds.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection, Pipe
+
+from pydantic import SecretStr
+
+from eed_delivery import logs
+from eed_delivery.app.aws_clients import AwsClients
+from eed_delivery.app.database import open_database
+from eed_delivery.config import Settings, failpoints_wanted, same_modules
+from eed_delivery.errors import DatabaseGone, DeliveryFailure
+from eed_delivery.links import of_job
+from eed_delivery.links.tokens import Links
+from eed_delivery.rehearsal.files import CommonFiles, HashedAttachments
+from eed_delivery.rehearsal.looked_at import LookedAt
+from eed_delivery.rehearsal.looker import Looker, PageToLookAt, SampleToMake, SeenTexts
+from eed_delivery.rehearsal.lookers import READY, LookerProcess
+from eed_delivery.rendering import Renderer
+from eed_delivery.rendering.job_links import JobLinks
+from eed_delivery.runtime import failpoints
+from eed_delivery.source import Source
+
+NICENESS = 10
+MEMORY_BYTES = 1024**3
+"""What it may use, beside some copies of the largest message."""
+COPIES = 8
+DEAD_KEY = "rehearsal" * 8
+"""Signs the links in rehearsed emails. No server knows it, and it is the same each time, so that digests are."""
+
+
+def start(settings: Settings) -> LookerProcess:
+    """Start one. Raises `LookerDied`, or `OSError`."""
+    ours, theirs = Pipe()
+    with theirs:
+        program = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=same_modules()
+        )
+    with suppress(OSError):  # it has ended: LookerProcess finds that
+        ours.send(_without_secrets(settings))
+    return LookerProcess(process, ours)
+
+
+def reading(settings: Settings) -> Settings:
+    """The same with the database user of rehearsals, if one is set."""
+    url = settings.rehearsal.database_url
+    if url is None:
+        return settings
+    return settings.model_copy(update={"database": settings.database.model_copy(update={"url": url, "password": None})})
+
+
+def _without_secrets(settings: Settings) -> Settings:
+    """Nothing that a rehearsal needs no secret for has one."""
+    update = {
+        "smtp": settings.smtp.model_copy(update={"password": None}),
+        "operators": settings.operators.model_copy(update={"secret": None}),
+        "webhooks": settings.webhooks.model_copy(update={"secret": None, "former_secrets": None}),
+        "privacy": settings.privacy.model_copy(update={"secret": None, "former_secrets": None}),
+        "bounces": settings.bounces.model_copy(update={"secret": None, "former_secrets": None}),
+        "channel": {},
+    }
+    return settings.model_copy(update=update)
+
+
+def main(fd: int) -> None:
+    """Answer what comes over this pipe until it is closed."""
+    pipe = Connection(fd)
+    settings: Settings = pipe.recv()
+    with suppress(OSError):
+        os.nice(NICENESS)
+    with suppress(OSError, ValueError):  # a lower limit stands already
+        most = MEMORY_BYTES + COPIES * settings.rendering.max_message_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    logs.configure(settings.logs, role="rehearsal")
+    failpoints.arm_for_emails(failpoints_wanted())
+    looker = looker_of(settings)
+    pipe.send(READY)
+    with suppress(EOFError, OSError):  # who asked is gone
+        while True:
+            pipe.send(_answer(looker, pipe.recv()))
+
+
+def looker_of(settings: Settings) -> Looker:
+    """What looks at emails, over a connection that cannot write."""
+    rendering, seen, rehearsal = settings.rendering, SeenTexts(), settings.rehearsal
+    store = HashedAttachments(
+        rendering.attachments_root,
+        AwsClients(settings).attachments(),
+        rendering.attachments_s3,
+        rendering.max_attachment_bytes,
+        rendering.allow_empty_attachments,
+    )
+    renderer = Renderer(
+        rendering, store, links_of=_links_of(settings), message_id_of=_message_id, stable=True, seen=seen
+    )
+    database = open_database(reading(settings).database, connections=1, read_only=True)
+    own = settings.web.base_url
+    hosts = rehearsal.known_hosts
+    known = (*hosts, *([_host(own)] if own and hosts else []))
+    return Looker(database, Source(settings.source), renderer, seen, store, known, CommonFiles(rehearsal.common_files))
+
+
+def _answer(looker: Looker, asked: PageToLookAt | SampleToMake) -> list[LookedAt] | bytes | Exception:
+    """What was seen, or why not, as an error that can be sent."""
+    try:
+        return looker.make(asked) if isinstance(asked, SampleToMake) else looker.look(asked)
+    except (DatabaseGone, DeliveryFailure) as error:
+        return error
+
+
+def _links_of(settings: Settings) -> "partial[JobLinks] | None":
+    web = settings.web
+    if web.base_url is None or not web.keys():
+        return None
+    dead = web.model_copy(update={"secret": SecretStr(DEAD_KEY), "former_secrets": None})
+    return partial(of_job.links_of, Links(web.base_url, dead.keys(), web.tenant), web.unsubscribe)
+
+
+def _message_id(_email_id: int, _gen: int, domain: str) -> str:
+    return f"<rehearsal@{domain}>"
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

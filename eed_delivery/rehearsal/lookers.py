@@ -1,0 +1,184 @@
+"""Several processes that look at pages, each at one page at a time. What they say comes in the order of the pages.
+
+A process that ends while it renders, or takes too long, is replaced. The emails of its page are then looked at one by
+one, and the one that did it is a finding.
+"""
+
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+
+from eed_delivery.errors import InfrastructureFailure
+from eed_delivery.rehearsal.findings import EmailFinding, FindingKind
+from eed_delivery.rehearsal.looked_at import LookedAt, recipient_hash
+from eed_delivery.rehearsal.looker import PageToLookAt, SampleToMake
+from eed_delivery.runtime.renders import cpu_seconds
+
+READY = "ready"
+START_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+ROWS_IN_TIME = 10
+"""Emails that one email's time is for, where a page has many."""
+AHEAD = 2
+"""Pages a process that may be at work or wait for those before them."""
+
+
+class LookerDied(InfrastructureFailure):
+    """No process for it can be started."""
+
+
+class LookerProcess:
+    """One process. For one thread."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", pipe: Connection) -> None:
+        """Waits until it is ready. Raises `LookerDied`."""
+        self._process = process
+        self.pipe = pipe
+        self.began_at = 0.0
+        try:
+            ready = pipe.poll(START_SECONDS) and pipe.recv() == READY
+        except (EOFError, OSError):
+            ready = False
+        if not ready:
+            self.close()
+            raise LookerDied("a process that renders emails did not start. The log has more about it")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def begin(self, asked: PageToLookAt | SampleToMake) -> None:
+        """Ask. The answer comes over the pipe. Raises `OSError` if it has ended."""
+        self.began_at = self.used()
+        self.pipe.send(asked)
+
+    def used(self) -> float:
+        """Seconds of CPU time so far."""
+        return cpu_seconds(self._process.pid, self._process.pid)
+
+    def close(self) -> None:
+        """End it."""
+        self.pipe.close()
+        self._process.kill()
+        self._process.wait()
+
+
+@dataclass(slots=True)
+class _Task:
+    """A page, in the pieces that are left of it, and what was seen of it so far."""
+
+    left: deque[PageToLookAt]
+    looked: list[LookedAt] = field(default_factory=list)
+    at_work: bool = False
+
+    @property
+    def done(self) -> bool:
+        return not self.left and not self.at_work
+
+
+class Lookers:
+    """Up to `most` processes, started when they are needed. `seconds`: of CPU time that an email may take."""
+
+    def __init__(self, start: Callable[[], LookerProcess], most: int, seconds: float) -> None:
+        self._start = start
+        self._most = most
+        self._seconds = seconds
+        self._idle: list[LookerProcess] = []
+        self._busy: dict[Connection, tuple[LookerProcess, _Task, PageToLookAt]] = {}
+
+    def looked(
+        self, pages: Iterator[PageToLookAt], each: Callable[[], None]
+    ) -> Iterator[tuple[PageToLookAt, list[LookedAt]]]:
+        """Each page with what was seen of it. `each` is called about once a second while it waits.
+
+        Raises what a process could not do: `DatabaseGone`, `InfrastructureFailure`, `Throttled`, `LookerDied`.
+        """
+        tasks: deque[tuple[PageToLookAt, _Task]] = deque()
+        more = True
+        while more or tasks:
+            while more and len(tasks) < AHEAD * self._most:
+                page = next(pages, None)
+                more = page is not None
+                if page is not None:
+                    tasks.append((page, _Task(deque([page]))))
+                    self._give([task for _, task in tasks])
+            self._give([task for _, task in tasks])
+            if tasks and tasks[0][1].done:
+                page, task = tasks.popleft()
+                yield page, task.looked
+            elif tasks:
+                self._collect()
+                each()
+
+    def make(self, sample: SampleToMake) -> bytes:
+        """The message of one email, as it was rehearsed. Raises as `looked` does, and `RenderError`."""
+        process = self._idle.pop() if self._idle else self._start()
+        try:
+            process.begin(sample)
+            answer = process.pipe.recv() if process.pipe.poll(self._seconds) else None
+        except (EOFError, OSError):
+            answer = None
+        if answer is None:
+            process.close()
+            raise LookerDied("rendering it ended its process, or took too long")
+        self._idle.append(process)
+        if isinstance(answer, Exception):
+            raise answer
+        found: bytes = answer
+        return found
+
+    def _give(self, tasks: list[_Task]) -> None:
+        for task in tasks:
+            if task.at_work or not task.left:
+                continue
+            if not self._idle and len(self._busy) < self._most:
+                self._idle.append(self._start())
+            if not self._idle:
+                return
+            process, page = self._idle.pop(), task.left.popleft()
+            task.at_work = True
+            self._busy[process.pipe] = (process, task, page)
+            with suppress(OSError):  # it has ended: the pipe says so, too
+                process.begin(page)
+
+    def _collect(self) -> None:
+        """What processes answer within a second, and those that ended or took too long."""
+        answered = wait(list(self._busy), LOOK_SECONDS)
+        for pipe in [one for one in self._busy if one in answered]:
+            process, task, page = self._busy.pop(pipe)
+            task.at_work = False
+            try:
+                answer = process.pipe.recv()
+            except (EOFError, OSError):
+                process.close()
+                _split(task, page, "rendering it ended its process")
+                continue
+            self._idle.append(process)
+            if isinstance(answer, Exception):
+                raise answer
+            task.looked += answer
+        for pipe, (process, task, page) in list(self._busy.items()):
+            if process.used() - process.began_at > self._seconds * max(1, len(page.rows) / ROWS_IN_TIME):
+                del self._busy[pipe]
+                task.at_work = False
+                process.close()
+                _split(task, page, f"rendering took more than {self._seconds:.0f} s of CPU time")
+
+    def close(self) -> None:
+        """End all of them."""
+        for process in (*self._idle, *(busy for busy, _, _ in self._busy.values())):
+            process.close()
+        self._idle, self._busy = [], {}
+
+
+def _split(task: _Task, page: PageToLookAt, why: str) -> None:
+    """Have the emails of a page looked at one by one. A single one is a finding."""
+    if len(page.rows) > 1:
+        task.left.extendleft(replace(page, rows=(row,)) for row in reversed(page.rows))
+        return
+    (row,) = page.rows
+    finding = EmailFinding(FindingKind.NOT_RENDERED, why)
+    task.looked.append(LookedAt(row.key, recipient_hash(row.recipient, page.secret), findings=(finding,)))

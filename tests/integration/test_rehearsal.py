@@ -1,0 +1,349 @@
+"""A rehearsal of a job on its live rows: what it finds, that it writes and sends nothing, and how it is cut off."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from werkzeug.test import TestResponse
+
+from eed_delivery.app.long_acts import long_act_steps
+from eed_delivery.ledger.rehearsing import RehearsalLedger
+from eed_delivery.operations.rehearsing import work
+from eed_delivery.operations.rehearsing.orders import RehearsalRequest
+from eed_delivery.operations.rehearsing.work import RehearsalParts, RehearsalWork
+from eed_delivery.rehearsal.lookers import LookerProcess, Lookers
+from eed_delivery.rehearsal.verdict import RehearsalRules
+from eed_delivery.runtime import failpoints
+from tests.operators_site import Site
+from tests.world import World
+
+pytestmark = pytest.mark.also_on_sqlite
+
+PAST = "2001-01-01 00:00:00.000000"
+HTML = (
+    "<p>Dear {{ name }},</p>{% if vip %}<p>You are a premium customer</p>{% endif %}<p>Balance: {{ balance }}</p>"
+    '<a href="https://www.bank.example/a">Log in</a>'
+)
+SOURCE = ("delivery_job", "delivery_email", "delivery_attachment", "eed_email", "eed_job")
+
+
+class Killed(BaseException):
+    """As kill -9 leaves it, within one process."""
+
+
+class Stage:
+    """A site with a job, and the steps of the process that does what is asked of it."""
+
+    def __init__(self, world: World, directory: Path, more: str = "") -> None:
+        self.world = world
+        self.site = Site(world, directory, more)
+        self.steps = long_act_steps(self.site.settings, world.database)
+
+    def job(self, count: int, job_id: int = 1, **columns: Any) -> list[int]:
+        """A job that is not ready yet."""
+        recipients = [f"c{n}@example.com" for n in range(count)]
+        given = {"html_template": HTML, "text_template": None, "status": "preparing", **columns}
+        ids = self.world.add_job(recipients, job_id=job_id, **given)
+        for n in ids:
+            self.variables(n, name=f"C{n}", balance=n, vip=n == ids[0] + 3)
+        return ids
+
+    def variables(self, email: int, **variables: Any) -> None:
+        self.world.execute(
+            "UPDATE delivery_email SET variables = :it WHERE id = :id",
+            it=json.dumps({"vip": False, **variables}),
+            id=email,
+        )
+
+    def attach(self, email: int | None, name: str, content: str) -> None:
+        (self.site.cli.files / name).write_text(content)
+        self.world.execute(
+            "INSERT INTO delivery_attachment (job_id, email_id, location) VALUES (1, :email, :name)",
+            email=email, name=name,
+        )  # fmt: skip
+
+    def start(self, job: str = "1", **more: Any) -> str:
+        return self.site.operations.rehearsal_orders.start(RehearsalRequest(job, processes=1, **more)).id
+
+    def rehearse(self, **more: Any) -> dict[str, Any]:
+        """What a whole rehearsal comes to, by the API."""
+        act = self.start(**more)
+        self.steps.rehearsals()
+        return self.of(act)
+
+    def of(self, act: str) -> dict[str, Any]:
+        operation = self.site.json("GET", f"/api/v1/operations/{act}")
+        assert operation["state"] == "done", operation
+        found: dict[str, Any] = self.site.json("GET", f"/api/v1/rehearsals/{act}")
+        return found
+
+    def everything(self) -> list[Any]:
+        """All rows that a rehearsal must leave as they are."""
+        return [self.world.execute(f"SELECT * FROM {table} ORDER BY 1") for table in SOURCE]
+
+    def lapse(self) -> None:
+        self.world.execute(f"UPDATE eed_operation SET lease_until = '{PAST}' WHERE lease_until IS NOT NULL")
+
+
+@pytest.fixture
+def stage(world: World, tmp_path: Path) -> Stage:
+    return Stage(world, tmp_path)
+
+
+@pytest.fixture
+def killed_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, int], None]]:
+    """Die when a failpoint is reached for the nth time. Pages are short, so that there are several."""
+    monkeypatch.setattr(work, "PAGE", 4)
+
+    def at(place: str, nth: int) -> None:
+        left = iter(range(nth - 1, -1, -1))
+
+        def reached(name: str) -> None:
+            if name == place and next(left) == 0:
+                failpoints.hook(None)
+                raise Killed
+
+        failpoints.hook(reached)
+
+    yield at
+    failpoints.hook(None)
+
+
+def post(site: Site, path: str, **fields: str) -> TestResponse:
+    media = "application/x-www-form-urlencoded"
+    return site.ask("POST", path, urlencode(fields), media=media, role="operator")
+
+
+def kinds(found: dict[str, Any]) -> dict[str, tuple[int, list[str]]]:
+    return {one["kind"]: (one["count"], one["keys"]) for one in found["findings"]}
+
+
+def test_a_clean_job_is_clean_and_nothing_is_written_or_sent(stage: Stage) -> None:
+    ids = stage.job(9)
+    for n in ids:
+        stage.attach(n, f"s{n}.txt", f"statement {n}")
+    stage.attach(None, "terms.txt", "the same for all")
+    before = stage.everything()
+    found = stage.rehearse()
+    assert stage.everything() == before
+    assert not stage.site.cli.emails.exists()
+    assert (found["verdict"], found["whole"], found["findings"]) == ("clean", True, [])
+    assert (found["emails"], found["looked_at"], found["rendered"]) == (9, 9, 9)
+    whys = {why: one["key"] for one in found["samples"] for why in one["why"].split(", ")}
+    assert whys["html template line 1 (if)"] == str(ids[3])
+    assert stage.world.scalar("SELECT COUNT(*) FROM eed_rehearsal_part") == 0
+    assert stage.world.scalar("SELECT COUNT(*) FROM eed_rehearsal_lock") == 0
+    again = stage.rehearse()
+    assert again["digest"] == found["digest"]
+    listed = stage.site.json("GET", "/api/v1/jobs/1/rehearsals")["items"]
+    assert {one["operation"] for one in listed} == {found["operation"], again["operation"]}
+
+
+def test_each_bad_row_among_many_is_named(stage: Stage) -> None:
+    ids = stage.job(20)
+    stage.variables(ids[1], name="", balance=1)
+    stage.variables(ids[2], name="C", balance=None)
+    stage.variables(ids[4], name="C", balance="{{ balance }}")
+    stage.world.execute("UPDATE delivery_email SET recipient = 'nobody' WHERE id = :id", id=ids[5])
+    stage.world.execute("UPDATE delivery_email SET recipient = 'C7@EXAMPLE.com' WHERE id = :id", id=ids[6])
+    stage.attach(ids[8], "a.txt", "one statement")
+    stage.attach(ids[9], "b.txt", "one statement")
+    stage.attach(ids[10], "c.txt", "gone")
+    (stage.site.cli.files / "c.txt").unlink()
+    stage.site.cli.good("suppression", "add", "c11@example.com", "--reason", "asked for it")
+    found = stage.rehearse()
+    assert found["verdict"] == "findings"
+    assert (found["looked_at"], found["rendered"]) == (20, 18)
+    named = {kind: keys for kind, (_, keys) in kinds(found).items() if kind != "not_rendered"}
+    assert named == {
+        "same_file": [str(ids[8]), str(ids[9])],
+        "placeholder": [str(ids[4])],
+        "empty_greeting": [str(ids[1])],
+        "empty_value": [str(ids[2])],
+        "duplicate_recipient": [str(ids[6]), str(ids[7])],
+        "suppressed": [str(ids[11])],
+    }
+    failing = {key for one in found["findings"] if one["kind"] == "not_rendered" for key in one["keys"]}
+    assert failing == {str(ids[5]), str(ids[10])}
+    assert {one["severity"] for one in found["findings"]} == {"red", "fails", "look"}
+    assert "example.com" not in json.dumps(found["findings"])
+
+
+def test_it_is_the_same_on_several_processes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "PAGE", 3)
+    ids = stage.job(20)
+    stage.attach(None, "terms.txt", "the same for all")
+    for n in ids:
+        stage.attach(n, f"s{n}.txt", f"statement {n}")
+    stage.variables(ids[13], name="", balance=1)
+    one = stage.rehearse()
+    assert list(kinds(one)) == ["empty_greeting"]
+    act = stage.site.operations.rehearsal_orders.start(RehearsalRequest("1", processes=3)).id
+    stage.steps.rehearsals()
+    three = stage.of(act)
+    assert [one[name] for name in ("digest", "findings", "samples")] == [
+        three[name] for name in ("digest", "findings", "samples")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "nth"), [("operations.taken", 1), ("operations.chunk", 2), ("operations.advanced", 3)]
+)
+def test_a_process_that_is_killed_is_followed_by_one_that_goes_on(
+    stage: Stage, killed_at: Callable[[str, int], None], place: str, nth: int
+) -> None:
+    stage.job(14)
+    whole = stage.rehearse()
+    act = stage.start()
+    killed_at(place, nth)
+    with pytest.raises(Killed):
+        stage.steps.rehearsals()
+    stage.lapse()
+    seen = stage.world.scalar("SELECT COUNT(*) FROM eed_rehearsal_part WHERE number > 0")
+    stage.steps.rehearsals()
+    found = stage.of(act)
+    assert (found["looked_at"], found["digest"], found["verdict"]) == (14, whole["digest"], "clean")
+    assert seen == {"operations.taken": 0, "operations.chunk": 1, "operations.advanced": 3}[place]
+
+
+def test_a_second_one_at_once_is_refused(stage: Stage) -> None:
+    stage.job(2)
+    stage.job(2, job_id=2)
+    path, body = "/api/v1/jobs/1/rehearsals", {"processes": 1}
+    answer = stage.site.ask("POST", path, body, Idempotency_Key="a")
+    assert answer.status_code == 202, answer.text
+    assert stage.site.problem("POST", path, body)[0] == 428  # no Idempotency-Key
+    status, problem = stage.site.problem("POST", path, body, Idempotency_Key="b")
+    assert (status, problem["type"].rpartition(":")[2]) == (409, "wrong_state")
+    assert stage.start("2")
+    stage.site.json("POST", f"/api/v1/operations/{answer.json['id']}/stop", {"reason": "enough"})  # type: ignore[index]
+    assert stage.start("1")
+    viewer = stage.site.token("viewer")
+    assert stage.site.problem("POST", path, body, token=viewer, Idempotency_Key="c")[0] == 403
+    acts = stage.world.execute("SELECT surface FROM eed_audit WHERE act = 'operation_start' ORDER BY act_id")
+    assert acts[0] == ("api",)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("UPDATE delivery_job SET html_template = 'other' WHERE id = 1", "what its emails share"),
+        ("DELETE FROM delivery_email WHERE id = 1000", "are not sent yet now"),
+        ("UPDATE delivery_email SET status = 'sent' WHERE id = 1001", "are not sent yet now"),
+    ],
+)
+def test_a_job_that_changes_meanwhile_makes_it_incomplete(
+    stage: Stage, killed_at: Callable[[str, int], None], change: str, why: str
+) -> None:
+    stage.job(14)
+    act = stage.start()
+    killed_at("operations.advanced", 2)
+    with pytest.raises(Killed):
+        stage.steps.rehearsals()
+    stage.world.execute(change)
+    stage.lapse()
+    stage.steps.rehearsals()
+    found = stage.of(act)
+    assert found["verdict"] == "incomplete"
+    assert why in found["changes"][0]
+
+
+def test_the_command_line_rehearses_a_part_and_keeps_samples(stage: Stage, tmp_path: Path) -> None:
+    stage.job(10)
+    kept = tmp_path / "samples"
+    told = stage.site.cli("rehearse", "1", "--every", "3", "--sample", "1", "--processes", "1", "--keep", str(kept))
+    assert told.exit_code == 1, told.output
+    assert told.stdout.startswith("PARTIAL: 4 of 10 emails were looked at, 4 can be rendered, ")
+    files = sorted(kept.iterdir())
+    assert files
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+    content = (kept / "1003.eml").read_bytes()
+    assert b"You are a premium customer" in content
+    assert stage.world.scalar("SELECT COUNT(*) FROM eed_audit WHERE act = 'preview'") == len(files)
+    stage.variables(1000, name="{{", balance=1)
+    told = stage.site.cli("rehearse", "1", "--first", "2", "--processes", "1")
+    assert told.exit_code == 1
+    assert re.search(r"look +1 +\{\{ is left in the text +1000", told.stdout), told.stdout
+    assert stage.site.cli("rehearse", "9").exit_code == 1
+
+
+def test_samples_are_fetched_by_those_who_may_see_content(stage: Stage) -> None:
+    stage.job(3)
+    found = stage.rehearse()
+    path = f"/api/v1/rehearsals/{found['operation']}/samples/{found['samples'][0]['key']}"
+    assert stage.site.problem("GET", path, token=stage.site.token("viewer"))[0] == 403
+    token = stage.site.token("viewer", "view", "see_content", name="support")
+    answer = stage.site.ask("GET", path, token=token)
+    assert (answer.status_code, answer.mimetype) == (200, "message/rfc822")
+    assert b"Balance: " in answer.data
+    assert stage.site.problem("GET", f"/api/v1/rehearsals/{found['operation']}/samples/9", token=token)[0] == 404
+
+
+def test_it_waits_for_live_emails_unless_it_is_told_not_to(stage: Stage) -> None:
+    stage.job(2)
+    stage.world.add_job(["a@example.com"], job_id=7)
+    stage.world.enlist(7)
+    act = stage.start()
+    operation = stage.site.operations.long_acts.view(act)
+    stage.world.execute("UPDATE eed_operation SET state = 'running'")
+    assert stage.site.operations.rehearsal_results.waits(stage.site.operations.long_acts.view(act))
+    stage.world.execute("UPDATE eed_job SET state = 'paused' WHERE job_id = 7")
+    assert not stage.site.operations.rehearsal_results.waits(stage.site.operations.long_acts.view(act))
+    stage.world.execute("UPDATE eed_job SET state = 'active' WHERE job_id = 7")
+    stage.site.operations.long_acts.stop(operation.id, "enough")
+    assert stage.rehearse(beside_live=True)["verdict"] == "clean"
+    waits = stage.site.operations.long_acts.view(stage.start())
+    refuses = Lookers(refuse_start, 1, 30)
+    rehearsals = RehearsalLedger(stage.world.database)
+    assert (rehearsals.live("7"), rehearsals.live("1")) == (False, True)
+    parts = RehearsalParts(
+        rehearsals, stage.world.source, lambda: stage.world.database, True, lambda _: refuses, RehearsalRules(), void
+    )
+    with pytest.raises(Killed):  # it keeps its lease while it waits, before it starts any process
+        next(RehearsalWork(parts).steps(waits, killed))
+
+
+def refuse_start() -> LookerProcess:
+    raise AssertionError("a process was started")
+
+
+def killed() -> None:
+    raise Killed
+
+
+def void() -> None:
+    """Refuse nothing."""
+
+
+def test_what_cannot_be_rehearsed_is_refused(stage: Stage) -> None:
+    stage.job(0)
+    path = "/api/v1/jobs/{}/rehearsals"
+    assert stage.site.problem("POST", path.format("9"), {}, Idempotency_Key="a")[0] in (404, 409)
+    assert stage.site.problem("POST", path.format("x"), {}, Idempotency_Key="b")[0] == 404
+    assert stage.site.problem("POST", path.format("1"), {}, Idempotency_Key="c")[0] == 409
+    assert stage.site.problem("POST", path.format("1"), {"every": 0}, Idempotency_Key="d")[0] == 422
+
+
+def test_the_pages_order_it_and_show_what_it_came_to(stage: Stage) -> None:
+    ids = stage.job(3)
+    stage.variables(ids[1], name="", balance=1)
+    stage.world.execute("UPDATE delivery_job SET status = 'processing'")
+    stage.world.enlist()
+    site = stage.site
+    assert "/jobs/1/rehearse" in site.ask("GET", "/jobs/1", role="operator").text
+    assert "/jobs/1/rehearse" not in site.ask("GET", "/jobs/1", role="viewer").text
+    assert "Rehearse job 1?" in site.ask("GET", "/jobs/1/rehearse", role="operator").text
+    assert post(site, "/jobs/1/rehearse", first="x").status_code == 422
+    assert stage.world.scalar("SELECT COUNT(*) FROM eed_operation") == 0
+    begun = post(site, "/jobs/1/rehearse", every="1")
+    assert begun.status_code == 303, begun.text
+    stage.steps.rehearsals()
+    shown = site.ask("GET", begun.headers["Location"].partition("?")[0], role="viewer").text
+    assert "FINDINGS" in shown
+    found = site.ask("GET", re.findall(r'"(/rehearsals/[0-9a-f]{16})"', shown)[0], role="viewer").text
+    assert ">Dear ,<" in found
+    assert ">1001<" in found
