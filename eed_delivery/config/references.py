@@ -67,7 +67,7 @@ def _channel_secret(text: str) -> str:
 
 ChannelSecret = Annotated[str, AfterValidator(_channel_secret)]
 """A secret of AWS Secrets Manager by its name, or with * the beginning of some."""
-_NAME_IN_ARN = re.compile(r"arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:(.+?)(-[A-Za-z0-9]{6})?(:.*)?")
+_NAME_IN_ARN = re.compile(r"arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:([^:]+?)(-[A-Za-z0-9]{6})?(:.*)?")
 
 
 def refuse_reference(reference: str, variables: Sequence[str], secrets: Sequence[str]) -> str | None:

@@ -21,10 +21,13 @@ _MAY_HAVE_NAME = "hello|hi|hallo|guten (?:tag|morgen|abend)|bonjour|hola|ciao|go
 _NO_NAME = re.compile(
     rf"(?im)^[ \t]*(?:(?:{_NEEDS_NAME})(?: (?:mr|mrs|ms|herr|frau|m|mme)\.?)?[ \t]*|(?:{_MAY_HAVE_NAME})[ \t]+)[,!:]"
 )
-_HREF = re.compile(r"""<a\b[^>]{0,2000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+_HREF = re.compile(r"""<a\b[^<>]{0,2000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _IN_TEXT = re.compile(r"\bhttps?://[^\s<>\"')\]]+", re.IGNORECASE)
-_STYLES = re.compile(r"<(style|head|script)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_UNSEEN = re.compile(r"<(style|head|script)\b|<!--", re.IGNORECASE)
+_UNSEEN_ENDS = {
+    name: re.compile(rf"</{name}\s*+>" if name else "-->", re.IGNORECASE) for name in ("style", "head", "script", "")
+}
+_TAG = re.compile(r"<[^<>]*+>")
 _NOT_WEB = frozenset({"mailto", "tel", "sms"})
 _WORD_LENGTH = 40
 
@@ -97,7 +100,17 @@ class _LinkCheck:
 
 def visible_words(html: str) -> str:
     """Roughly what a reader sees, with an end of line for each tag."""
-    return entities.unescape(_TAG.sub("\n", _STYLES.sub(" ", html)))
+    return entities.unescape(_TAG.sub("\n", _without_unseen(html)))
+
+
+def _without_unseen(html: str) -> str:
+    """Without styles, scripts, the head and comments. One that does not end hides the rest. In linear time."""
+    shown, at = [], 0
+    while (opens := _UNSEEN.search(html, at)) is not None:
+        shown.append(html[at : opens.start()])
+        ends = _UNSEEN_ENDS[(opens[1] or "").lower()].search(html, opens.end())
+        at = len(html) if ends is None else ends.end()
+    return " ".join([*shown, html[at:]])
 
 
 def _left(where: str, words: Collection[str]) -> Iterator[EmailFinding]:

@@ -425,6 +425,7 @@ SHARED = {
         "eed_duty",
         Case(duties.TAKE, {"its_name": "default", "seconds": 9}, DUTY, one_each(done_at=FUTURE)),
     ),
+    "rest from a duty": ("eed_duty", Case(duties.REST, {"its_name": "default", "seconds": 9}, DUTY, [])),
     "hold a duty": (
         "eed_duty",
         Case(

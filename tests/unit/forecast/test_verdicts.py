@@ -137,12 +137,13 @@ def ends_of(seed: int) -> list[tuple[datetime, ForecastJob, JobEnd]]:
 
 
 def changes(seed: int, deadline: datetime) -> int:
-    """How often the verdict on a simulated job changes."""
+    """How often the verdict on a simulated job changes. The first one that is known is no change."""
     shown: SteadyVerdict | None = None
     changed = 0
     for now, job, end in ends_of(seed):
         before, shown = shown, steadied(shown, judged(job, end, deadline, now).verdict)
-        changed += before is not None and before.shown is not shown.shown
+        known = before is not None and before.shown is not ForecastVerdict.UNKNOWN
+        changed += known and before.shown is not shown.shown
     return changed
 
 
