@@ -45,7 +45,10 @@ _MAY_BE_CODED = re.compile("[%=+&\\\\(\\[{<\uff20\ufe6b]")
 # A part is tried where none goes on, and gives nothing back, so that no text, however long, takes quadratic time.
 _LOCAL = r"[^\s@<>\"(),:;\[\]\\]"
 _HEX = re.compile("[0-9A-Fa-f]{2}")
-LOCAL_PART = re.compile(rf"(?:(?<![\\\"])\"(?>(?:[^\"\\\r\n]|\\.)*)\"|(?<!{_LOCAL}){_LOCAL}++)@")
+LOCAL_PART = re.compile(
+    rf"(?:(?:(?<!{_LOCAL}){_LOCAL}++)?(?<![\\\"])\"(?>(?:[^\"\\\r\n]|\\.)*)\"|(?<!{_LOCAL}){_LOCAL}++)@"
+)
+"""What stands before quotes goes with them. Else it would be a part with the mask, and go when masked once more."""
 
 
 def visible(text: str) -> str:
