@@ -34,6 +34,19 @@ class SourceJobs(MappedSource):
         channel = select(t.job(job.channel)).where(t.job_id == native(job_key, t.job_key_type))
         return channel_of(job.channel_value, text_of(c.execute(channel).scalar()))
 
+    def _facts(self) -> list[ColumnElement[Any]]:
+        """What each job is entered with, by the names that `ready_jobs` and `waiting_jobs` read."""
+        t, job = self._tables, self._settings.job
+        return [
+            t.job_id.label("key"),
+            t.job(job.name).label("name"),
+            t.job(job.category).label("category"),
+            t.job(job.channel).label("channel"),
+            t.job(job.send_window).label("send_window"),
+            self._expiry(job.expires_at).label("left"),
+            self._expiry(job.deadline).label("due_in"),
+        ]
+
     def ready_jobs(self, c: Connection, known: FromClause, limit: int, key: str | None = None) -> list[ReadyJob]:
         """Jobs that are ready by their status, whose `scheduled_for` has come and that `known` doesn't have yet, or has
         finished. Those that have finished are ready `again`.
@@ -49,13 +62,7 @@ class SourceJobs(MappedSource):
         recipient = t.email(self._settings.email.recipient) if t.single else null()
         statement = (
             select(
-                t.job_id.label("key"),
-                t.job(job.name).label("name"),
-                t.job(job.category).label("category"),
-                t.job(job.channel).label("channel"),
-                t.job(job.send_window).label("send_window"),
-                self._expiry(job.expires_at).label("left"),
-                self._expiry(job.deadline).label("due_in"),
+                *self._facts(),
                 recipient.label("recipient"),
                 known.c.finished_at.is_not(None).label("again"),
             )
@@ -99,13 +106,7 @@ class SourceJobs(MappedSource):
         scheduled = t.job(job.scheduled_for)
         statement = (
             select(
-                t.job_id.label("key"),
-                t.job(job.name).label("name"),
-                t.job(job.category).label("category"),
-                t.job(job.channel).label("channel"),
-                t.job(job.send_window).label("send_window"),
-                self._expiry(job.expires_at).label("left"),
-                self._expiry(job.deadline).label("due_in"),
+                *self._facts(),
                 seconds_left(scheduled).label("starts_in"),
                 utc_now().label("now"),
             )
