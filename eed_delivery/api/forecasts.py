@@ -43,7 +43,7 @@ class ForecastAnswer(Told):
     sentences: list[str] = Field(description="The forecast for people: verdict, end, what would help, and method.")
     left: int
     total: int
-    ends: ForecastEndAnswer | None = Field(description="Null: nobody knows.")
+    ends: ForecastEndAnswer | None = Field(description="Null: it is not known.")
     speed: ForecastSpeedAnswer | None
     deadline: Utc | None
     deadline_by: str = Field(description="`deadline`, `category` or `expires_at`. Empty: there is none.")
@@ -51,7 +51,7 @@ class ForecastAnswer(Told):
     needed_per_second: float | None = Field(description="What the job needs to end in time, if it does not.")
     would_help: list[str]
     reason: str | None = Field(description="Why it does not move: the first reason that fits. Null: it does.")
-    may_leave_from: Utc | None = Field(description="When its emails may leave again. Null: now, or nobody knows.")
+    may_leave_from: Utc | None = Field(description="When its emails may leave again. Null: now, or it is not known.")
     retries: int = Field(description="Emails that wait for their retry, of the last 2,000.")
     retries_until: Utc | None
     shares_with: list[str] = Field(description="Other jobs with which it shares the speed.")

@@ -100,7 +100,7 @@ def _looks(queries: ForecastQueries) -> list[ForecastLook]:
 
 
 class _Limits:
-    """Limits and quota, made by the side: SES may be away, and whoever looks does not wait for it."""
+    """Limits and quota, made by the side. SES may be away, and a person who looks does not wait for it."""
 
     def __init__(self, found: "FiguresByTheSide[str, AskedLimits]") -> None:
         self._found = found

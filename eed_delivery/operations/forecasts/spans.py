@@ -22,7 +22,7 @@ class SpanPlans:
         self._holds = holds
 
     def of(self, job: ListedJob, now: datetime) -> tuple[Span, ...]:
-        """Of a job that is registered. Empty: nobody knows when it may leave."""
+        """Of a job that is registered. Empty: when it may leave is not known."""
         spans = self._windows(job.report.window, job.report.channel, job.category, job.send_window, now)
         return intersected(spans, self._not_held(job.report.channel, job.category))
 

@@ -58,7 +58,7 @@ def _unknown(view: JobForecastView) -> str:
 
 
 def end_sentence(view: JobForecastView) -> str:
-    """When it ends, with the band. Empty: nobody knows."""
+    """When it ends, with the band. Empty: it is not known."""
     end = view.end
     if view.verdict is ForecastVerdict.NOT_MOVING or end is None or end.likely is None:
         return ""
