@@ -14,16 +14,18 @@ from tests.servers import chromium
 from tests.world import World
 
 NewViewer = Callable[..., Viewer]
+SWITCHES = ("--no-sandbox", "--disable-gpu", "--site-per-process")
+"""Without a sandbox, which root cannot have: all pages are our own. Each site has a process of its own, as for people.
+The headless shell would else show a frame of another origin in its page's."""
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Without a sandbox, which root cannot have. All pages are our own."""
     program = chromium.find()
     if program is None:
         (pytest.fail if chromium.is_required() else pytest.skip)("There is no Chromium here.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
         yield browser
         browser.close()
 
@@ -61,13 +63,23 @@ def new_viewer(browser: Browser, console: ServedConsole) -> Iterator[NewViewer]:
 
 
 @pytest.fixture(scope="session")
-def _reader(browser: Browser, console: ServedConsole) -> Iterator[Viewer]:
-    with Viewer(browser, console, "admin", "see_recipients", "see_content") as viewer:
-        yield viewer
+def new_reader(browser: Browser, console: ServedConsole, empty_console: ServedConsole) -> Iterator[NewViewer]:
+    """Gives the one tab of its kind to tests that only read: a new one takes a second."""
+    tabs: dict[tuple[str, bool], Viewer] = {}
+    with ExitStack() as at_the_end:
+
+        def reader(at: ServedConsole = console, *, script: bool = True) -> Viewer:
+            kind = (at.url, script)
+            if kind not in tabs:
+                new = Viewer(browser, at, "admin", "see_recipients", "see_content", script=script)
+                tabs[kind] = at_the_end.enter_context(new)
+            tabs[kind].anew()
+            return tabs[kind]
+
+        yield reader
 
 
 @pytest.fixture
-def viewer(_reader: Viewer) -> Viewer:
-    """An admin who may see recipients. All tests that only read share the tab: a new one takes a second."""
-    _reader.anew()
-    return _reader
+def viewer(new_reader: NewViewer) -> Viewer:
+    """An admin who may see recipients, in the tab of all tests that only read."""
+    return new_reader()

@@ -72,8 +72,9 @@ def test_a_page_is_used_by_keyboard_alone(viewer: Viewer, page: ConsolePage) -> 
 
 
 @each_page
-def test_a_page_needs_no_script(new_viewer: NewViewer, page: ConsolePage) -> None:
-    viewer = new_viewer("admin", "see_recipients", "see_content", script=False, width=NARROW)
+def test_a_page_needs_no_script(new_reader: NewViewer, page: ConsolePage) -> None:
+    viewer = new_reader(script=False)
+    viewer.page.set_viewport_size({"width": NARROW, "height": HEIGHT})
     assert viewer.open(page.path) == page.status
     assert viewer.page.locator("h1").inner_text()
     assert viewer.page.locator("#stop-renewing:visible").count() == 0
@@ -81,9 +82,10 @@ def test_a_page_needs_no_script(new_viewer: NewViewer, page: ConsolePage) -> Non
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.empty], ids=_name)
 def test_a_page_says_that_there_is_nothing(
-    new_viewer: NewViewer, empty_console: ServedConsole, page: ConsolePage
+    new_reader: NewViewer, empty_console: ServedConsole, page: ConsolePage
 ) -> None:
-    viewer = new_viewer("admin", "see_recipients", "see_content", at=empty_console, width=NARROW)
+    viewer = new_reader(empty_console)
+    viewer.page.set_viewport_size({"width": NARROW, "height": HEIGHT})
     assert viewer.open(page.path) == page.status
     assert viewer.sideways() <= 0
     assert violations(viewer.page) == []
