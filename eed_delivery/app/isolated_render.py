@@ -3,6 +3,9 @@
 It is a program of its own, not a fork: nothing of the worker is in it, and its memory is limited.
 """
 
+import eed_delivery.runtime.light_start  # noqa: F401 - before what is heavy
+
+# isort: split
 import resource
 import subprocess
 import sys
@@ -60,16 +63,27 @@ def main(fd: int) -> None:
     settings, channel = received
     _limit(settings.rendering.max_message_bytes)
     from eed_delivery import logs
-    from eed_delivery.app.parts import App
 
     logs.configure(settings.logs, role="render")
     failpoints.arm_for_emails(failpoints_wanted())
-    app = App(settings)
-    answers = _Answers(app.message_maker(app.channel(channel)))
+    answers = _Answers(_message_maker(settings, channel))
     pipe.send(READY)
     with suppress(EOFError, OSError):  # the worker is gone
         while True:
             pipe.send(answers.to(*pipe.recv()))
+
+
+def _message_maker(settings: Settings, channel: str) -> "MessageMaker":
+    """A channel of the file needs little of the service, which loads in less time. `App` finds those of the ledger."""
+    from eed_delivery.app.sending_app import SendingApp
+
+    sending = SendingApp(settings)
+    if channel in sending.channels:
+        return sending.message_maker(sending.channels[channel])
+    from eed_delivery.app.parts import App
+
+    app = App(settings)
+    return app.message_maker(app.channel(channel))
 
 
 def _limit(message_bytes: int) -> None:

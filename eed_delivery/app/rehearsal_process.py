@@ -3,6 +3,9 @@
 It is a program of its own: what it imports has no way to a transport, which an import contract holds.
 """
 
+import eed_delivery.runtime.light_start  # noqa: F401 - before what is heavy
+
+# isort: split
 import os
 import resource
 import subprocess
