@@ -1,10 +1,13 @@
 """Pages and API as a caller reaches them, over a world of a test: the real application, without its HTTP server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
+from werkzeug.routing import Rule
 from werkzeug.test import Client, TestResponse
 
 from eed_delivery.access.rights import OperatorRole, Right
@@ -41,9 +44,18 @@ class Site:
         self.cli = CommandLine(directory, world.url, more=more)
         self.cli.environ.update({"EED_OPERATORS__SECRET": SECRET, **environ})
         self.settings = load(self.cli.config, self.cli.environ)
-        self.operations = Operations(self.settings, ROOT, world.database)
-        self.app = application(parts_of(self.settings, world.database, fetch))
+        self._fetch = fetch
         self._tokens: dict[str, str] = {}
+
+    @cached_property
+    def operations(self) -> Operations:
+        """Those of the person who installs it."""
+        return Operations(self.settings, ROOT, self.world.database)
+
+    @cached_property
+    def app(self) -> Flask:
+        """Made when it is first asked: a test of commands needs none."""
+        return application(parts_of(self.settings, self.world.database, self._fetch))
 
     def token(self, role: str, *scopes: str, name: str = "", seconds: float = 3600) -> str:
         """A token of this role, made once."""
@@ -98,3 +110,20 @@ class Site:
         assert answer.json is not None
         assert answer.json["status"] == answer.status_code
         return answer.status_code, answer.json
+
+
+def _compiled_once(compile_builder: Callable[..., Any]) -> Callable[..., Any]:
+    """Werkzeug compiles two functions for each route, which is two thirds of what an application costs. They depend on
+    the route's words alone, and hundreds of tests make the same application."""
+    known: dict[Any, Any] = {}
+
+    def compiled(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in known:
+            known[key] = compile_builder(rule, append_unknown)
+        return known[key]
+
+    return compiled
+
+
+Rule._compile_builder = _compiled_once(Rule._compile_builder)  # type: ignore[method-assign]

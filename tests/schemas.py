@@ -191,11 +191,16 @@ class _Session:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def run(self, statements: Sequence[str]) -> None:
+    def run(self, statements: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        """All of them in one request; returns the rows of each."""
+        if not statements:
+            return []
         with self._connection.cursor() as cursor:
             cursor.execute(";\n".join(statements))
+            found = [list(cursor.fetchall())]
             while cursor.nextset():
-                pass
+                found.append(list(cursor.fetchall()))
+            return found
 
     def kind(self) -> tuple[Any, ...]:
         """What a CREATE TABLE may come out differently for."""
@@ -204,7 +209,8 @@ class _Session:
     def creates(self) -> dict[str, str]:
         """The CREATE statement of each table and view, with the next number that it would give."""
         names = [str(row[0]) for row in self.rows("SHOW TABLES")]
-        return {name: str(self.rows(f"SHOW CREATE TABLE `{name}`")[0][1]) for name in names}
+        found = self.run([f"SHOW CREATE TABLE `{name}`" for name in names])
+        return {name: str(rows[0][1]) for name, rows in zip(names, found, strict=True)}
 
     def tables(self) -> dict[str, str]:
         """The CREATE statement of each table and view."""

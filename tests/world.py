@@ -24,10 +24,14 @@ from tests.schemas import prepare
 class World:
     """The ledger's rooms over one database, as a host of the service has them."""
 
-    def __init__(self, url: str, settings: SourceSettings | None = None, engine: Engine | None = None) -> None:
+    def __init__(
+        self, url: str, settings: SourceSettings | None = None, engine: Engine | None = None, *, prepared: bool = False
+    ) -> None:
+        """`prepared`: the database has the schema."""
         self.url = url
         self.database = Database(engine or make_engine(make_url(url), connections=20, multi_statements=True))
-        prepare(self.database)
+        if not prepared:
+            prepare(self.database)
         self.source = Source(settings or SourceSettings())
         self.registry = PublishingLedger(self.database, self.source)
         self.delivering = DeliveryLedger(self.database, self.source, "test")

@@ -58,7 +58,7 @@ def world(request: pytest.FixtureRequest, database_kind: str, sqlite_too: None, 
         world = World(f"sqlite:///{tmp_path}/ledger.sqlite3")
     else:
         kept: KeptDatabase = request.getfixturevalue("kept_database")
-        world = World(kept.emptied(), engine=kept.engine())
+        world = World(kept.emptied(), engine=kept.engine(), prepared=True)
     yield world
     world.close()
 
