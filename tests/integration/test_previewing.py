@@ -88,8 +88,16 @@ def test_links_of_a_preview_are_signed_with_a_key_that_nobody_knows(site: Site) 
 
 def render_processes() -> set[int]:
     """Children of this process that render."""
-    of_us = psutil.Process().children()
-    return {child.pid for child in of_us if any("isolated_render" in word for word in child.cmdline())}
+    return {
+        child.pid for child in psutil.Process().children() if any("isolated_render" in word for word in _words(child))
+    }
+
+
+def _words(child: psutil.Process) -> list[str]:
+    try:
+        return child.cmdline()
+    except psutil.Error:  # it has ended meanwhile
+        return []
 
 
 def test_a_process_is_kept_for_the_next_email_and_renders_what_is_there_now(site: Site) -> None:
