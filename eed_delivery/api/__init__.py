@@ -23,6 +23,7 @@ Its endpoints:
 - `channels`     channels and their holds
 - `holds`        what is held
 - `paces`        send rates that people set
+- `domain_paces` the pace of destination domains
 - `gates`        channels that send nothing, because the way out is broken
 - `windows`      when emails may leave
 - `suppressions` addresses that are not mailed

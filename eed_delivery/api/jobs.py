@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from eed_delivery.api.schemas import Asked, Cursor, Moment, OneKey, PageSize, Re
 from eed_delivery.api.versions import tagged, version_wanted
 from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.operations.deciding import WAITS, ResumeRequest, StopRequest
+from eed_delivery.operations.domain_paces import DestinationBacklog
 from eed_delivery.operations.emails import OUTCOMES, EmailsRequest
 from eed_delivery.operations.jobs import NAME_LENGTH, JobReport, JobsRequest, MadeBreakdown, WaitingJobView
 from eed_delivery.operations.snapshots import SideFigures
@@ -129,6 +131,19 @@ class DomainAnswer(Told):
     counts: dict[str, int]
 
 
+class WaitingDomainAnswer(Told):
+    """Emails that wait for the pace of a domain, or of all below one, as a publisher counted them last.
+
+    `per_second` 0: it is held.
+    """
+
+    domain: str
+    waiting: int
+    per_second: float | None
+    concurrency: int | None
+    counted_at: Utc
+
+
 class DomainsAnswer(Told):
     """The domains with the most emails, counted by the side at most once a minute."""
 
@@ -137,6 +152,7 @@ class DomainsAnswer(Told):
     problem: str | None = Field(description="Why they could not be counted.")
     items: list[DomainAnswer]
     other_domains: int = Field(description="Further domains.")
+    waiting: list[WaitingDomainAnswer] = Field(description="What waits for the pace of its domain, most first.")
 
 
 class EmailsQuery(Asked):
@@ -235,7 +251,10 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
     @r.get("/jobs/<path:key>/domains", Right.VIEW, DomainsAnswer, "job {key}")
     def list_domains(path: OneKey) -> Response:
         """Count the emails of a job by the recipient's domain. The first answer may come before the counts."""
-        return tagged(as_json(_domains(operations_now().jobs.breakdown(path.key, WAIT_SECONDS))))
+        operations = operations_now()
+        job_id = operations.jobs.counted(path.key).report.job_id
+        waiting = operations.domain_paces.waiting([job_id]).get(job_id, ())
+        return tagged(as_json(_domains(operations.jobs.breakdown(path.key, WAIT_SECONDS), waiting)))
 
     @r.get("/jobs/<path:key>/emails", Right.VIEW, EmailsAnswer, "emails {key}")
     def list_emails(path: OneKey, query: EmailsQuery) -> Response:
@@ -316,7 +335,7 @@ def _add_decisions(r: ApiRoutes) -> None:
         return json_answer(as_json(answer))
 
 
-def _domains(made: SideFigures[MadeBreakdown]) -> DomainsAnswer:
+def _domains(made: SideFigures[MadeBreakdown], backlogs: Sequence[DestinationBacklog]) -> DomainsAnswer:
     found = None if made.value is None else made.value.breakdown
     commonest = [] if found is None else found.commonest(DOMAINS_LISTED)
     items = [DomainAnswer(domain=name, total=counts.total(), counts=dict(counts)) for name, counts in commonest]
@@ -326,6 +345,16 @@ def _domains(made: SideFigures[MadeBreakdown]) -> DomainsAnswer:
         problem=made.problem or None,
         items=items,
         other_domains=0 if found is None else found.further + len(found.domains) - len(items),
+        waiting=[
+            WaitingDomainAnswer(
+                domain=one.name,
+                waiting=one.waiting,
+                per_second=one.pace.per_second,
+                concurrency=one.pace.concurrency,
+                counted_at=one.counted_at,
+            )
+            for one in backlogs
+        ],
     )
 
 

@@ -14,6 +14,7 @@ from eed_delivery.api import (
     access,
     channels,
     dead_letters,
+    domain_paces,
     doubts,
     emails,
     forecasts,
@@ -70,7 +71,14 @@ def add_api(app: OpenAPI, parts: OperatorsParts) -> None:
 def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find, *, described: bool = False) -> None:
     cursors = Cursors(secret)
     subjects = (jobs.routes(cursors), emails.routes(cursors), lists.routes(cursors), channels.routes())
-    alike = (doubts.routes(Seal(secret, "doubts")), gates.routes(), holds.routes(), paces.routes(), submitting.routes())
+    alike = (
+        doubts.routes(Seal(secret, "doubts")),
+        gates.routes(),
+        holds.routes(),
+        paces.routes(),
+        domain_paces.routes(),
+        submitting.routes(),
+    )
     others = (
         *alike,
         suppressions.routes(cursors),

@@ -14,6 +14,7 @@
 - `previews`   renders one email for people
 - `manifests`  what puts the manifests of a channel's jobs
 - `send_windows` which send windows are configured
+- `destination_pacing`, `destination_backlogs` what heeds the pace of domains, where emails are sent and published
 - `metrics`    has a process keep its metrics
 - `allowed_rates` how many emails a second all hosts may send
 - `forecasting` what forecasts of jobs are made of

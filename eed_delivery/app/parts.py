@@ -15,6 +15,8 @@ from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
 from eed_delivery.app import alerts, isolated_render
 from eed_delivery.app.archiving import ArchiveParts
+from eed_delivery.app.destination_backlogs import destination_backlogs
+from eed_delivery.app.destination_pacing import destination_pacing
 from eed_delivery.app.manifests import has_manifests, note_unusable, putter
 from eed_delivery.app.send_windows import has_windows, plan_of, windows_digest
 from eed_delivery.app.sending_app import LEASE_MARGIN_SECONDS, SendingApp
@@ -61,6 +63,7 @@ from eed_delivery.manifests.putter import ManifestPutter
 from eed_delivery.operations.queue_making import ChannelQueueMaking
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.publisher.channel_publishers import ChannelPublishers
+from eed_delivery.publisher.destinations import DestinationBacklogs
 from eed_delivery.publisher.gate_limit import GateLimit
 from eed_delivery.queue import Queue
 from eed_delivery.runtime.loop import LoopStarter, LoopThread, Pulse
@@ -179,10 +182,23 @@ class App(SendingApp):
         ledger = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
         registrar = Registrar(ledger, settings, known=others.known, file_channels=others.file_channels)
         queue = self.queue(settings.connections)
-        gate = self._gate_limit(database, DEFAULT)
         return Publisher(
-            ledger, queue, self.renderer(), settings, registrar=registrar, served=others.default, gate=gate
+            ledger,
+            queue,
+            self.renderer(),
+            settings,
+            registrar=registrar,
+            served=others.default,
+            gate=self._gate_limit(database, DEFAULT),
+            destinations=self._destinations(database, self.channel(DEFAULT)),
         )
+
+    def _destinations(self, database: Database, channel: Channel) -> DestinationBacklogs | None:
+        """A channel that puts files sends to no domain."""
+        if channel.carries_files:
+            return None
+        counts = bool(channel.send_windows.open) or has_windows(self.settings)
+        return destination_backlogs(self.settings, database, channel.name, windows_count=counts)
 
     def _gate_limit(self, database: Database, channel: str) -> GateLimit | None:
         """Where each process has its own breaker alone, no gate says anything."""
@@ -203,6 +219,7 @@ class App(SendingApp):
             self.settings.publisher,
             served=lambda: served,
             gate=self._gate_limit(database, channel.name),
+            destinations=self._destinations(database, channel),
             at_the_end=database.close,
         )
 
@@ -354,6 +371,7 @@ class App(SendingApp):
         database = self.database(connections, multi_statements=True)
         make_transport = self.transport_factory(channel)
         process = self._process("worker", settings.threads, name, channel.mark)
+        lease = _send_lease(settings, make_transport)
         parts = WorkerParts(
             ledger=DeliveryLedger(
                 database,
@@ -376,7 +394,7 @@ class App(SendingApp):
             make_transport=make_transport,
             rate=self.rate(channel),
             process=process,
-            send_lease_seconds=_send_lease(settings, make_transport),
+            send_lease_seconds=lease,
             wait_seconds=self.settings.queue.wait_seconds,
             visibility_seconds=self.settings.queue.visibility_timeout_seconds,
             start_rendering=partial(isolated_render.start, self.settings, name),
@@ -385,6 +403,7 @@ class App(SendingApp):
             copies=self.archives.copies(name, database),
             turns=SendTurns(database) if settings.coordination == "ledger" else None,
             gate=Gate(database, name) if settings.coordination == "ledger" else None,
+            pacing=None if channel.carries_files else destination_pacing(self.settings, database, lease),
         )
         return Worker(parts, settings, stop, pulse)
 

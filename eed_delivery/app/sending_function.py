@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from eed_delivery import logs
 from eed_delivery.app.channel_surroundings import FixedRate, SesRate
+from eed_delivery.app.destination_pacing import destination_pacing
 from eed_delivery.app.function_channel import function_channel
 from eed_delivery.app.function_secrets import credentials_problems, with_secrets
 from eed_delivery.app.sending_app import LEASE_MARGIN_SECONDS, SendingApp
@@ -30,6 +31,7 @@ from eed_delivery.queue import Queue
 from eed_delivery.rendering import MessageMaker
 from eed_delivery.transports import Transport
 from eed_delivery.worker.delivery import RetryRules
+from eed_delivery.worker.destination_pacing import DestinationPacing
 from eed_delivery.worker.reactions import ReactionLedgers
 from eed_delivery.worker.render_process import RenderProcess
 
@@ -58,6 +60,7 @@ class SendingParts:
     rate: SesRate | FixedRate
     gate: Gate
     turns: SendTurns
+    pacing: DestinationPacing | None
     paces: PaceLedger
     workers: WorkerLedger
     process: Process
@@ -90,6 +93,7 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
         raise ConfigError(problems)
     worker = settings.worker
     emails, name = not channel.carries_files, channel.name
+    send_lease_seconds = worker.send_lease_seconds or wire_seconds + LEASE_MARGIN_SECONDS
     return SendingParts(
         settings=worker,
         channel=name,
@@ -111,6 +115,7 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
         rate=app.rate(channel),
         gate=Gate(database, name),
         turns=SendTurns(database),
+        pacing=destination_pacing(settings, database, send_lease_seconds) if emails else None,
         paces=PaceLedger(database),
         workers=WorkerLedger(database),
         process=app.function_process(f"send:{name}", FUNCTION, name, worker.coordination),
@@ -121,7 +126,7 @@ def sending_parts(settings: Settings, sandbox: str) -> SendingParts:
             AnswersLedger(database, name),
         ),
         stored_reply=app.stored_reply(),
-        send_lease_seconds=worker.send_lease_seconds or wire_seconds + LEASE_MARGIN_SECONDS,
+        send_lease_seconds=send_lease_seconds,
         visibility_seconds=settings.queue.visibility_timeout_seconds,
         start_rendering=partial(_start_rendering, settings, name),
         render_seconds=settings.service.render_seconds,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.checks_at_once import ChecksAtOnce
     from eed_delivery.operations.cloudwatch import CloudWatchFigures
     from eed_delivery.operations.dead_letters import DeadLetters
+    from eed_delivery.operations.domain_paces import DomainPaceOperations
     from eed_delivery.operations.figures import LedgerFigures
     from eed_delivery.operations.gates import GateOperations
     from eed_delivery.operations.holds import HoldOperations
@@ -220,6 +221,18 @@ class ServiceOperations(OperationParts):
         ledgers = (PaceLedger(self._database, self._actor), WorkerLedger(self._database))
         heartbeat = self.settings.worker.heartbeat_seconds
         return PaceOperations(*ledgers, self._channel_names, heartbeat, self._reporting.now)
+
+    @cached_property
+    def domain_paces(self) -> "DomainPaceOperations":
+        """Set the pace of destination domains while the service runs."""
+        from eed_delivery.config.domain_paces import paces_of
+        from eed_delivery.ledger.domain_paces.backlogs import BacklogCounts
+        from eed_delivery.ledger.domain_paces.stored import DomainPaceLedger
+        from eed_delivery.operations.domain_paces import DomainPaceOperations
+
+        configured = paces_of(self.settings.domains)
+        ledger = DomainPaceLedger(self._database, configured, self._actor)
+        return DomainPaceOperations(ledger, BacklogCounts(self._database), configured, self._reporting.now)
 
     @cached_property
     def gates(self) -> "GateOperations":

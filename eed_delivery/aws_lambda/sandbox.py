@@ -172,6 +172,8 @@ class SendingSandbox:
             return
         parts = self._parts
         self._reactions.learn_holds()
+        if parts.pacing is not None:
+            parts.pacing.learn()
         parts.workers.beat(parts.process, sending=False, detail=self._gate.reason, alive_seconds=0)
         self._coordination.look()
         limit = parts.rate()
@@ -203,6 +205,7 @@ class SendingSandbox:
             may_go_on=lambda: deadline.allows_a_send and not self._gate.tripped,
             react=self._react,
             held=self._reactions.hold_of,
+            pacing=parts.pacing.of_batch if parts.pacing is not None else lambda: None,
             isolated=self._isolated,
             beat=deadline.beat,
             neutral_delay=self._neutral_delay,

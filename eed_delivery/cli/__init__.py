@@ -24,7 +24,7 @@ commands:
 - `doubts`              doubts list, match, settle
 - `channels`            channel kinds, list, show, create, edit, check, hold, release, remove
 - `holding`             hold add, list, release
-- `pacing`              pace show, set, clear
+- `pacing`              pace show, set, clear, domains, set-domain, clear-domain
 - `gating`              gate list, open
 - `windows`             window list, override, end
 - `suppression`         suppression list, add, remove

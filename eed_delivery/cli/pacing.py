@@ -8,6 +8,7 @@ from eed_delivery.cli import values
 from eed_delivery.cli.options import takes_config, takes_json, until
 from eed_delivery.cli.output import record
 from eed_delivery.cli.session import Session, pass_session
+from eed_delivery.operations.domain_paces import DomainPaceRequest, DomainPacesView, DomainPaceView
 from eed_delivery.operations.paces import TOGETHER, PaceRequest, PaceView
 from eed_delivery.reports.moments import when
 
@@ -76,6 +77,95 @@ def clear(session: Session, channel: str | None, reason: str, as_json: bool) -> 
       eed-delivery pace clear --channel statements --reason "the relay is well again"
     """
     _show(session, session.operations.paces.set(PaceRequest(channel or TOGETHER, None, reason)), as_json)
+
+
+@pace.command()
+@takes_json
+@takes_config
+@pass_session
+def domains(session: Session, as_json: bool) -> None:
+    """Show the paces of destination domains: those of the configuration, and those that people have set.
+
+    \b
+    Example:
+      eed-delivery pace domains
+    """
+    _show_domains(session, session.operations.domain_paces.view(), as_json)
+
+
+@pace.command()
+@click.argument("domain")
+@click.option("--per-second", type=float, help="Send so many emails a second to it.")
+@click.option("--concurrency", type=int, help="Send so many emails to it at one time.")
+@click.option("--for", "lasts", type=until, metavar="WHEN", help="End the pace by itself: 2h, or 2026-12-31T18:00:00Z.")
+@_REASON
+@takes_json
+@takes_config
+@pass_session
+def set_domain(
+    session: Session,
+    domain: str,
+    per_second: float | None,
+    concurrency: int | None,
+    lasts: float | datetime | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Limit what goes to a destination domain, from all hosts and channels together, in place of what is configured.
+
+    "*.example.com" is all domains below example.com together, and "*" each domain that has no pace of its own. Emails
+    of other domains do not wait.
+
+    \b
+    Example:
+      eed-delivery pace set-domain gmail.com --per-second 20 --for 4h --reason "421 4.7.28 since midnight"
+    """
+    if per_second is None and concurrency is None:
+        raise click.UsageError("Give --per-second, --concurrency, or both.")
+    request = DomainPaceRequest(domain, per_second, concurrency, reason, lasts)
+    _show_domains(session, session.operations.domain_paces.set(request), as_json)
+
+
+@pace.command()
+@click.argument("domain")
+@_REASON
+@takes_json
+@takes_config
+@pass_session
+def clear_domain(session: Session, domain: str, reason: str, as_json: bool) -> None:
+    """End a pace of a destination domain. What is configured counts again.
+
+    \b
+    Example:
+      eed-delivery pace clear-domain gmail.com --reason "they take it all again"
+    """
+    request = DomainPaceRequest(domain, None, None, reason)
+    _show_domains(session, session.operations.domain_paces.set(request), as_json)
+
+
+def _show_domains(session: Session, found: DomainPacesView, as_json: bool) -> None:
+    screen = session.screen
+    if as_json:
+        screen.json([domain_pace_record(one) for one in found.paces])
+        return
+    if not found.paces:
+        screen.line("no destination domain has a pace")
+        return
+    rows = [(one.domain, one.pace.words, *_whose(one)) for one in found.paces]
+    screen.table(("domain", "pace", "until", "by", "reason"), rows, prose=("reason",))
+
+
+def _whose(one: DomainPaceView) -> tuple[str, str, str]:
+    if one.set is None:
+        return "", "the configuration", ""
+    return when(one.set.until_at), one.set.who, one.set.reason
+
+
+def domain_pace_record(one: DomainPaceView) -> dict[str, object]:
+    """A pace of a domain for scripts."""
+    by_person = None if one.set is None else record(one.set)
+    configured = None if one.configured is None else record(one.configured)
+    return {"domain": one.domain, **record(one.pace), "configured": configured, "set": by_person}
 
 
 def _show(session: Session, found: PaceView, as_json: bool) -> None:

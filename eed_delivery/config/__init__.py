@@ -13,6 +13,7 @@
 - `archive`           the archive of a channel
 - `send_windows`      when emails may leave, and `job_windows` a job's own
 - `deadlines`         by when jobs are to have ended
+- `domain_paces`      the pace of destination domains
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `lambda_checks`     whether they suit a function of AWS Lambda
 - `formats`           checks of single values

@@ -19,6 +19,7 @@ from eed_delivery.config.channels import DEFAULT, ChannelName, ChannelSettings
 from eed_delivery.config.database_address import DatabaseUrl, UnusableUrl
 from eed_delivery.config.database_url import parse_database_url
 from eed_delivery.config.deadlines import DeadlinesSettings
+from eed_delivery.config.domain_paces import DomainPaceSettings, DomainRule
 from eed_delivery.config.formats import (
     Address,
     BaseUrl,
@@ -451,6 +452,7 @@ class Settings(BaseSettings):
     aws_lambda: OnDemand[AwsLambdaSettings] = AwsLambdaSettings.left_out()
     send_windows: OnDemand[SendWindowsSettings] = SendWindowsSettings.left_out()
     deadlines: OnDemand[DeadlinesSettings] = DeadlinesSettings.left_out()
+    domains: OnDemand[dict[DomainRule, DomainPaceSettings]] = {}
     rendering: RenderingSettings
     tracking: OnDemand[TrackingSettings] = TrackingSettings.left_out()
     watch: OnDemand[WatchSettings] = WatchSettings.left_out()

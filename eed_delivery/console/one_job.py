@@ -93,7 +93,11 @@ def show_domains(key: str) -> Response:
     jobs = operations_now().jobs
     counted, made = jobs.counted(key), jobs.breakdown(key, WAIT_SECONDS)
     domains = [] if made.value is None else made.value.breakdown.commonest(DOMAINS_SHOWN)
-    return _page("job_domains.html", key, counted, "show_domains", made=made, domains=domains, states=EmailState)
+    paces = operations_now().domain_paces
+    facts = {"paces": paces.pace_of([name for name, _ in domains]), "bound": paces.bound_of_job(counted.report.job_id)}
+    return _page(
+        "job_domains.html", key, counted, "show_domains", made=made, domains=domains, states=EmailState, **facts
+    )
 
 
 def show_history(key: str) -> Response:

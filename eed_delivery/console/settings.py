@@ -11,6 +11,7 @@ from eed_delivery.console.decisions import PageDecision, add_decisions
 from eed_delivery.console.ends import end_field, seconds_until_end
 from eed_delivery.console.rendering import Crumb, page
 from eed_delivery.console.routes import BOTH, PageRoutes
+from eed_delivery.operations.domain_paces import DomainPaceRequest
 from eed_delivery.operations.holds import HoldRequest, HoldScope, called, hold_target
 from eed_delivery.operations.paces import FASTEST, TOGETHER, PaceRequest
 from eed_delivery.operations.refusals import InvalidRequest
@@ -19,6 +20,7 @@ from eed_delivery.operators.shell import caller_now, operations_now
 
 SECTION = "Settings"
 SETTINGS = Crumb(SECTION, "/settings")
+_SHOWN = ("pace", "domain-paces", "holds", "windows", "users", "tokens", "sessions")
 SCOPES = (
     (HoldScope.ALL.value, "everything"),
     (HoldScope.CHANNEL.value, "a channel"),
@@ -32,10 +34,20 @@ PER_SECOND = FormField(
 )
 
 
+DOMAIN = FormField(
+    "domain", "Domain", "*.example.com is all domains below example.com together, * each that has no pace of its own."
+)
+CONCURRENCY = FormField("concurrency", "Emails at one time", "Empty: no limit.", required=False, length=12)
+DOMAIN_PER_SECOND = FormField(
+    "per_second", "Emails a second", "Both empty: what is configured counts again.", required=False, length=12
+)
+
+
 def add(routes: PageRoutes) -> None:
     """The routes of this subject."""
     _add_settings(routes)
     _add_pace(routes)
+    _add_domain_pace(routes)
     _add_holds(routes)
     add_decisions(routes, SECTION, _RELEASES)
 
@@ -45,12 +57,16 @@ def _add_settings(routes: PageRoutes) -> None:
         "/settings",
         Right.VIEW,
         section=SECTION,
-        command=("pace show", "hold list", "window list", "user list", "token list", "session list"),
-        call=tuple(f"GET /api/v1/{name}" for name in ("pace", "holds", "windows", "users", "tokens", "sessions")),
+        command=("pace show", "pace domains", "hold list", "window list", "user list", "token list", "session list"),
+        call=tuple(
+            f"GET /api/v1/{name}"
+            for name in ("pace", "domain-paces", "holds", "windows", "users", "tokens", "sessions")
+        ),
     )
     def settings() -> Response:
         operations = operations_now()
         facts: dict[str, Any] = {"pace": operations.paces.view(), "holds": operations.holds.all(), "called": called}
+        facts |= {"domain_paces": operations.domain_paces.view().paces}
         facts |= {"windows": operations.windows.view(), "called_window": called_window}
         if caller_now().may(Right.ADMIN):
             people, tokens = operations.users.all(), operations.tokens.all()
@@ -76,6 +92,39 @@ def _add_pace(routes: PageRoutes) -> None:
             return ActDone(f"{done} Workers heed it with their next heartbeat.", SETTINGS.path)
 
         return confirmed(_asking_pace, act)
+
+
+def _add_domain_pace(routes: PageRoutes) -> None:
+    @routes.page(
+        "/settings/domain-pace",
+        Right.ADMIN,
+        section=SECTION,
+        command=("pace set-domain DOMAIN --reason WHY", "pace clear-domain DOMAIN --reason WHY"),
+        call="PUT /api/v1/domain-paces",
+        methods=BOTH,
+    )
+    def set_domain_pace() -> Response:
+        def act(given: Mapping[str, str]) -> ActDone:
+            rate, places = _rate(given.get("per_second", "")), _places(given.get("concurrency", ""))
+            wanted = DomainPaceRequest(given["domain"], rate, places, given["reason"], seconds_until_end(given))
+            operations_now().domain_paces.set(wanted)
+            done = "What is configured counts again." if wanted.pace is None else f"It is {wanted.pace.words}."
+            return ActDone(f"{done} Workers heed it with their next heartbeat.", SETTINGS.path)
+
+        what = (
+            "It counts for all channels and hosts together, in place of what is configured.",
+            "Emails of other domains do not wait.",
+        )
+        fields = (DOMAIN, DOMAIN_PER_SECOND, CONCURRENCY, REASON, end_field())
+        return confirmed(lambda: Confirmation("Set the pace of a domain", what, "Set it", SETTINGS, fields), act)
+
+
+def _places(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise InvalidRequest("it is a number of emails, like 10", which="concurrency")
+    return int(text)
 
 
 def _rate(text: str) -> float | None:

@@ -34,6 +34,7 @@
 - `webhooks`     messages to the tenant's own system
 - `alerts`       which process may send an alert now, and the facts of alerts
 - `channels`     channels that were created while the service runs
+- `domain_paces` paces of destination domains, and the turns to send to them
 - `holds`        what people hold, and copies of that in jobs
 - `gates`        a breaker that hosts and functions share
 - `shut_gates`   gates as people see them, and opened by hand

@@ -86,6 +86,8 @@ class ActKind(StrEnum):
     DOMAIN_RELEASE = "domain_release"
     PACE_SET = "pace_set"
     PACE_CLEAR = "pace_clear"
+    DOMAIN_PACE_SET = "domain_pace_set"
+    DOMAIN_PACE_CLEAR = "domain_pace_clear"
     GATE_OPEN = "gate_open"  # by a person: a channel sends again, although its last answer concerned all emails
     WINDOW_OVERRIDE = "window_override"  # send windows are opened for a while
     WINDOW_END = "window_end"  # they count again

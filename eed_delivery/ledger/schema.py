@@ -463,6 +463,49 @@ eed_pace = Table(  # send rates that people have set in place of the configured 
     **_OPTIONS,
 )
 
+eed_domain_pace = Table(  # paces of destination domains that people have set in place of the configured ones
+    "eed_domain_pace",
+    metadata,
+    Column("domain", key(255), primary_key=True),  # or "*." and a domain, or "*"
+    Column("per_second", Double),
+    Column("concurrency", Integer),
+    Column("reason", prose(DETAIL_LENGTH), nullable=False),
+    Column("who", prose(255), nullable=False),
+    Column("set_at", Time, nullable=False),
+    Column("until_at", Time),  # NULL: until it is cleared
+    **_OPTIONS,
+)
+
+eed_domain_turn = Table(  # one queue of turns for each destination, from which all hosts and functions take
+    "eed_domain_turn",
+    metadata,
+    Column("kind", word(16), primary_key=True),
+    Column("name", key(255), primary_key=True),
+    Column("next_at", Time, nullable=False),  # the first turn that is free
+    **_OPTIONS,
+)
+
+eed_domain_slot = Table(  # who sends to a destination of which only so many may send at one time
+    "eed_domain_slot",
+    metadata,
+    Column("name", key(255), primary_key=True),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_at", Time, nullable=False),  # the end of its lease
+    **_OPTIONS,
+)
+
+eed_domain_backlog = Table(  # how many emails of a job wait for a destination, as a publisher counted them last
+    "eed_domain_backlog",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", key(255), primary_key=True),
+    Column("waiting", Integer, nullable=False),
+    Column("per_second", Double),
+    Column("concurrency", Integer),
+    Column("counted_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
 eed_gate = Table(  # whether a channel's way out works, for all hosts and functions together
     "eed_gate",
     metadata,

@@ -31,6 +31,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `checks_at_once`                how many channels are checked at the same time
 - `holds`                         what people hold, with the proof of what left last
 - `paces`                         send rates that people set
+- `domain_paces`                  the pace of destination domains, and what waits for it
 - `windows`                       when emails may leave, and overrides of that
 - `alerting`, `webhooks`          alert rules and webhooks, and whether their channels work
 - `bounces`                       one bounce, as a mail server hands it over

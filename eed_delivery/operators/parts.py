@@ -15,6 +15,7 @@ from eed_delivery.operations.auditing import AuditQueries
 from eed_delivery.operations.channels import ChannelOperations
 from eed_delivery.operations.dead_letters import DeadLetters
 from eed_delivery.operations.deciding import Deciding
+from eed_delivery.operations.domain_paces import DomainPaceOperations
 from eed_delivery.operations.doubts.workbench import DoubtWorkbench
 from eed_delivery.operations.emails import EmailQueries
 from eed_delivery.operations.figures import LedgerFigures
@@ -88,6 +89,8 @@ class PersonsOperations(Protocol):
     def incomplete_jobs(self) -> IncompleteJobs: ...
     @property
     def paces(self) -> PaceOperations: ...
+    @property
+    def domain_paces(self) -> DomainPaceOperations: ...
     @property
     def windows(self) -> WindowOperations: ...
     @property

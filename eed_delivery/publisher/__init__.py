@@ -4,6 +4,7 @@
 - `registrar`            jobs that the source has made ready are registered, and those of unknown channels are held
 - `channel_publishers`   a publisher for each channel, each in a loop of its own
 - `window`               how many messages may be ahead of the workers
+- `destinations`         what may be published where domains have a pace, or are held
 - `gate_limit`           nothing is published that could not be sent
 - `ailing`               what is left alone for a while
 """

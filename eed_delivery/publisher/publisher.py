@@ -24,6 +24,7 @@ from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.publishing.served_channels import DEFAULT_ALONE, ServedChannels
 from eed_delivery.model import JobState, Ticket
 from eed_delivery.publisher.ailing import AILING_SECONDS, Ailing
+from eed_delivery.publisher.destinations import DestinationBacklogs
 from eed_delivery.publisher.gate_limit import GateLimit
 from eed_delivery.publisher.registrar import Registrar
 from eed_delivery.publisher.window import TOP_UP_SECONDS, Window
@@ -58,11 +59,12 @@ class Publisher:
         registrar: Registrar | None = None,
         served: Callable[[], ServedChannels] = lambda: DEFAULT_ALONE,
         gate: GateLimit | None = None,
+        destinations: DestinationBacklogs | None = None,
         at_the_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`registrar` looks for new jobs of all channels before each round. `served` says whose jobs are published into
-        `queue`, and `gate` how many messages may be ahead. `at_the_end` closes what was opened for this publisher
-        alone."""
+        `queue`, and `gate` how many messages may be ahead. `destinations` chooses where domains have a pace.
+        `at_the_end` closes what was opened for this publisher alone."""
         self._ledger = ledger
         self._queue = queue
         self._renderer = renderer
@@ -72,6 +74,7 @@ class Publisher:
         self._registrar = registrar
         self._served = served
         self._gate = gate
+        self._destinations = destinations
         self._at_the_end = at_the_end
         self._ailing = Ailing(clock)
         self._clock = clock
@@ -160,10 +163,16 @@ class Publisher:
         most = self._gate.most() if self._gate is not None else None
         if most is not None:
             room = most - self._ledger.queued(jobs, most) if most else 0
-            return self._ledger.pending(jobs, room)[:room] if room > 0 else []
+            return self._pending(jobs, room, room) if room > 0 else []
         self._window.recount(lambda limit: self._ledger.queued(jobs, limit))
         size = min(chunk, self._window.share(len(jobs)))
-        return self._ledger.pending(jobs, size)[:TICKETS_AT_ONCE] if size else []
+        return self._pending(jobs, size, min(TICKETS_AT_ONCE, size * len(jobs))) if size else []
+
+    def _pending(self, jobs: Sequence[LeasedJob], size: int, room: int) -> Sequence[Ticket]:
+        """Up to `size` of each job, and `room` of all. Where destinations have a pace, what may go to them."""
+        if self._destinations is not None and self._destinations.is_active():
+            return self._destinations.tickets(jobs, room)
+        return self._ledger.pending(jobs, size)[:room]
 
     def _pause(self, tried: int, published: int) -> float:
         """Seconds until the next step, when everything is enlisted."""

@@ -19,6 +19,7 @@ NEW_JOBS_AT_ONCE = 500
 """In a single-table schema each row is a job: they come by the thousand."""
 CHANNELS_SECONDS = 3.0
 """How often jobs are compared with the channels that are there."""
+FORGETTING_SECONDS = 3600.0
 ALIVE_SECONDS = 60.0
 """A worker whose heartbeat is younger serves its channel, whatever this host's files say."""
 
@@ -43,6 +44,7 @@ class Registrar:
         self._ailing = Ailing(clock)
         self._interval = PollInterval(settings.poll_seconds, clock)
         self._channels_interval = PollInterval(CHANNELS_SECONDS, clock)
+        self._forgetting_interval = PollInterval(FORGETTING_SECONDS, clock)
 
     def look(self) -> None:
         """Register what is new, and hold or release what the channels require. Raises `DatabaseGone`."""
@@ -51,6 +53,9 @@ class Registrar:
         known = self._known()
         if known is not None and self._channels_interval.wait == 0:
             self._compare_channels(known)
+        if self._forgetting_interval.wait == 0:
+            with self._forgetting_interval.polling():
+                self._ledger.forget_destinations()
 
     def _register(self) -> None:
         with self._interval.polling():
@@ -71,6 +76,8 @@ class Registrar:
             self._ledger.look_at_windows()
             for name in self._ledger.end_paces():
                 log.info("pace_ended", channel=name)
+            for domain in self._ledger.end_domain_paces():
+                log.info("domain_pace_ended", domain=domain)
         for job in changed:
             _report(job)
 

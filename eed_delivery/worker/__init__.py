@@ -11,6 +11,7 @@
 - `reactions`         what one email's outcome means for all the others
 - `shared_gate`       the breaker, where hosts and functions share it
 - `shared_rate`       turns to send, which hosts and functions take from the ledger
+- `destination_pacing` the pace of destination domains at the wire
 - `coordination`      whether all share rate and breaker in the same way
 - `refusals`          refusals that concern a domain, a job or all emails
 - `deferrals`         temporary answers that many recipients share

@@ -19,6 +19,7 @@ from eed_delivery.queue import Message, Published, Received
 from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.runtime import failpoints
 from eed_delivery.worker.delivery import Delivery, Draft, try_number
+from eed_delivery.worker.destination_pacing import BatchPacing
 from eed_delivery.worker.isolated_renders import IsolatedRenders
 from eed_delivery.worker.journal import Fate, Journal, Settled
 from eed_delivery.worker.keeper import Hold
@@ -64,6 +65,8 @@ class Hands:
     react: Callable[[Email, Outcome], None]
     held: Callable[[Email], DomainHold | None] = lambda _: None
     """The hold on an email's domain, if there is one."""
+    pacing: Callable[[], BatchPacing | None] = lambda: None
+    """The pace of destination domains, for one batch."""
     isolated: IsolatedRenders | None = None
     """Renders emails that may end the process that renders them."""
     beat: Callable[[], None] = lambda: None
@@ -80,6 +83,7 @@ class Batch:
         self._messages: dict[int, list[Received]] = {}
         self._foreign: list[Received] = []
         self._claimed_at: float | None = None
+        self._pacing: BatchPacing | None = None
         for message in messages:
             self._sort_in(message)
 
@@ -108,12 +112,17 @@ class Batch:
         try:
             self._refuse(claim.refusals)
             self._defer_held(waiting)
+            self._pacing = self._hands.pacing()
+            if self._pacing is not None:
+                self._put_off_paced(waiting, self._pacing)
             self._send(waiting, claim)
         finally:
             try:
                 self._settle(self._hands.journal.flush())
             finally:
                 self._hand_back(waiting)
+                if self._pacing is not None:
+                    self._pacing.end()
                 observing.flush()
 
     def put_off(self) -> None:
@@ -176,6 +185,19 @@ class Batch:
                 waiting.remove(email)
                 self._ack(self._messages[email.email_id])
 
+    def _put_off_paced(self, waiting: deque[Email], pacing: BatchPacing) -> None:
+        """Emails whose destinations have no turn now leave this hand, and wait in the ledger."""
+        for email, seconds in pacing.without_turns(waiting):
+            self._put_off_one(email, seconds)
+            waiting.remove(email)
+        ordered = pacing.in_order(waiting)
+        waiting.clear()
+        waiting.extend(ordered)
+
+    def _put_off_one(self, email: Email, seconds: float) -> None:
+        self._hands.ledger.put_off(email, seconds)
+        self._ack(self._messages[email.email_id])
+
     def _render_ahead(self, emails: Iterable[Email], claim: Claim) -> deque[Draft]:
         """The first of these emails, as many as fit into AHEAD_BYTES. None behind one that failed. Where files or S3
         are away, the breaker is to know of it before the next one waits for them too."""
@@ -200,13 +222,19 @@ class Batch:
 
     def _deliver(self, draft: Draft) -> bool:
         """One email. False when the service was asked to stop before it came to a send."""
-        email = draft.email
+        email, pacing = draft.email, self._pacing
+        if pacing is not None and (seconds := pacing.wait_of(email)) is not None:
+            self._put_off_one(email, seconds)
+            return True
         first = self._messages[email.email_id][0]
         number = try_number(_ticket(first).base, first.receive_count, email.attempts)
+        began = time.monotonic()
         try:
             outcome = self._hands.delivery.deliver(draft, number, self._claimed_at)
         except Stopping:
             return False
+        if pacing is not None:
+            pacing.sent(time.monotonic() - began)
         if outcome is not None:
             self._hands.react(email, outcome)
         return True

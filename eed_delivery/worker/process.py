@@ -38,6 +38,7 @@ from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.breaker import Breaker
 from eed_delivery.worker.coordination import CoordinationWatch
 from eed_delivery.worker.delivery import Delivery, RetryRules
+from eed_delivery.worker.destination_pacing import DestinationPacing
 from eed_delivery.worker.isolated_renders import IsolatedRenders
 from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
@@ -101,6 +102,8 @@ class WorkerParts:
     turns: SendTurns | None = None
     gate: Gate | None = None
     """Both are set where hosts and functions share rate and breaker by the ledger."""
+    pacing: DestinationPacing | None = None
+    """The pace of destination domains. None where nothing goes to domains."""
 
 
 class Worker:
@@ -228,6 +231,7 @@ class Worker:
             may_go_on=lambda: self._may_go_on(name),
             react=self._reactions.react,
             held=self._reactions.hold_of,
+            pacing=parts.pacing.of_batch if (parts := self._parts).pacing is not None else lambda: None,
             isolated=self._isolated,
             beat=beat,
         )
@@ -278,6 +282,8 @@ class Worker:
         )
         self._reactions.learn_holds()
         parts = self._parts
+        if parts.pacing is not None:
+            parts.pacing.learn()
         channel, limit = parts.process.channel, parts.rate()
         share = parts.paces.share(channel, limit, sharing, HEARTBEATS * interval)
         if isinstance(self._send_rate, SharedSendRate):

@@ -444,6 +444,16 @@ ACTS: dict[str, Act] = {
         "INSERT INTO eed_pace (channel, per_second, reason, who, set_at) VALUES ('*', 7, 'x', 'x', '2026-01-01')",
         ("pace", "clear", "--reason", "r"), "PUT", "/api/v1/pace", {"per_second": None, "reason": "r"}, {},
     ),
+    "domain_pace_set": (
+        "", ("pace", "set-domain", "Gmail.com", "--per-second", "20", "--concurrency", "5", "--reason", "r"),
+        "PUT", "/api/v1/domain-paces", {"domain": "gmail.com", "per_second": 20, "concurrency": 5, "reason": "r"}, {},
+    ),
+    "domain_pace_clear": (
+        "INSERT INTO eed_domain_pace (domain, per_second, reason, who, set_at)"
+        " VALUES ('gmail.com', 7, 'x', 'x', '2026-01-01')",
+        ("pace", "clear-domain", "gmail.com", "--reason", "r"),
+        "PUT", "/api/v1/domain-paces", {"domain": "gmail.com", "per_second": None, "reason": "r"}, {},
+    ),
     "suppression_add": (
         "", ("suppression", "add", "a@example.com", "--reason", "r"),
         "POST", "/api/v1/suppressions", {"addresses": ["a@example.com"], "reason": "r"}, {"Idempotency_Key": "k"},
@@ -463,6 +473,7 @@ RESULT = (
     "SELECT source_key, state, reason, watched, revision, finished_at IS NULL FROM eed_job ORDER BY 1",
     "SELECT scope, subject, reason FROM eed_hold ORDER BY 1",
     "SELECT channel, per_second, reason FROM eed_pace ORDER BY 1",
+    "SELECT domain, per_second, concurrency, reason FROM eed_domain_pace ORDER BY 1",
     "SELECT name, settings, version FROM eed_channel ORDER BY 1",
     "SELECT name, role, rights, revoked_at IS NULL FROM eed_user ORDER BY 1",
     "SELECT name, role, scopes, revoked_at IS NULL FROM eed_api_token WHERE name <> 'admin' ORDER BY 1",
@@ -481,6 +492,7 @@ def outcome(site: Site, act: str, before: str, do: Callable[[], object]) -> tupl
         "eed_job",
         "eed_hold",
         "eed_pace",
+        "eed_domain_pace",
         "eed_channel",
         "eed_session",
         "eed_user",

@@ -31,6 +31,7 @@ from eed_delivery.operations.access import NewTokenRequest, NewUserRequest, Oper
 from eed_delivery.operations.auditing import AuditRequest
 from eed_delivery.operations.channels import ALL, ChannelEdit, NewChannel
 from eed_delivery.operations.deciding import ResumeRequest, SettleRequest, StopRequest
+from eed_delivery.operations.domain_paces import DomainPaceRequest
 from eed_delivery.operations.emails import EmailsRequest
 from eed_delivery.operations.gates import GateOpening
 from eed_delivery.operations.holds import HoldRequest
@@ -278,6 +279,12 @@ def clear_pace(place: Place) -> Callable[[], object]:
     place.operations.paces.set(PaceRequest("default", 50.0, "the relay asks for it"))
     place.forget()
     return lambda: place.operations.paces.set(PaceRequest("default", None, "it may be fast again"))
+
+
+def clear_domain_pace(place: Place) -> Callable[[], object]:
+    place.operations.domain_paces.set(DomainPaceRequest("gmail.com", 20.0, None, "they ask for it"))
+    place.forget()
+    return lambda: place.operations.domain_paces.set(DomainPaceRequest("gmail.com", None, None, "they take it all"))
 
 
 def open_gate(place: Place) -> Callable[[], object]:
@@ -620,7 +627,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0035"}, "after": {"revision": "0035", "with_source": True}},
+        {"before": {"revision": "0036"}, "after": {"revision": "0036", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,
@@ -731,6 +738,18 @@ ACTS: Mapping[str, Case] = {
     ),
     "paces.set to none": Case(
         ActKind.PACE_CLEAR, clear_pace, ActObject.CHANNEL, "default", {"reason": "it may be fast again"}
+    ),
+    "domain_paces.set": Case(
+        ActKind.DOMAIN_PACE_SET,
+        lambda place: (
+            lambda: place.operations.domain_paces.set(DomainPaceRequest("Gmail.com", 20.0, 5, "they ask for it", 60.0))
+        ),
+        ActObject.DOMAIN,
+        "gmail.com",
+        {"reason": "they ask for it", "after": {"per_second": "20", "concurrency": 5, "until_seconds": 60}},
+    ),
+    "domain_paces.set to none": Case(
+        ActKind.DOMAIN_PACE_CLEAR, clear_domain_pace, ActObject.DOMAIN, "gmail.com", {"reason": "they take it all"}
     ),
     "gates.open": Case(ActKind.GATE_OPEN, open_gate, ActObject.CHANNEL, "default", {"reason": "the relay is up"}),
     "windows.override": Case(
@@ -870,6 +889,10 @@ EXEMPT: Mapping[str, str] = {
     "holds.on_wire": _COUNTS,
     "holds.leaving": _COUNTS,
     "paces.view": "paces and processes",
+    "domain_paces.view": "domains, and no recipient",
+    "domain_paces.pace_of": "domains, and no recipient",
+    "domain_paces.waiting": _COUNTS,
+    "domain_paces.bound_of_job": _COUNTS,
     "windows.view": "windows and overrides",
     "windows.numbered": "an override",
     "long_acts.preview": _COUNTS,

@@ -16,6 +16,7 @@ from sqlalchemy import Update
 from eed_delivery.ledger import doubts, duties, gates, job_watch, operating, send_turns, shut_gates, sweeping
 from eed_delivery.ledger.channels import listing as channel_listing
 from eed_delivery.ledger.delivering import statements as worker
+from eed_delivery.ledger.domain_paces import turns as destinations
 from eed_delivery.ledger.holds import ledger as holds
 from eed_delivery.ledger.holds import marking
 from eed_delivery.ledger.long_acts import selections
@@ -113,6 +114,7 @@ EMAILS = {
         HELD,
         one_each(**OTHER_HANDS, state="queued", wire_at=PAST),
     ),
+    "put off": Case(worker.PUT_OFF, {**FENCE, "delay": 9}, HELD, one_each(**OTHER_HANDS, state="queued", wire_at=PAST)),
     "release": Case(worker.RELEASE, FENCE, HELD, one_each(**OTHER_HANDS, state="failed", wire_at=PAST)),
     "renew": Case(
         worker.RENEW,
@@ -357,7 +359,7 @@ FRESH = {"not_before": None, "changed_at": PAST, "token": None, "wire_at": None,
 
 MODULES = (
     worker, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression, selections, gates,
-    shut_gates, send_turns, duties,
+    shut_gates, send_turns, duties, destinations,
 )  # fmt: skip
 
 
@@ -366,6 +368,7 @@ GATE = {
     "trial_until": None, "mapping_off_at": None,
 }  # fmt: skip
 RATE = {"next_at": PAST, "pause_seconds": 5.0, "slowed_at": None, "factor": 1.0}
+TURN = {"kind": "wire", "next_at": PAST}
 DUTY = {"done_at": PAST, "holder": None, "held_until": None}
 ITS, THEN = {"its_channel": "default"}, datetime.fromisoformat(PAST)
 DISTANT = "2100-01-01 00:00:00.000000"
@@ -421,6 +424,24 @@ SHARED = {
     "slow down": ("eed_send_rate", Case(send_turns.SLOW, ITS, {**RATE, "slowed_at": PAST}, one_each(slowed_at=FUTURE))),
     "slow down first": ("eed_send_rate", Case(send_turns.SLOW, ITS, RATE, [])),
     "recover": ("eed_send_rate", Case(send_turns.RECOVER, ITS, RATE, one_each(pause_seconds=1.0))),
+    "take a turn to a destination": (
+        "eed_domain_turn",
+        Case(
+            destinations.TURN,
+            {"its_kind": "wire", "its_name": "default", "its_next": THEN},
+            TURN,
+            [{"kind": "publish"}],
+        ),
+    ),
+    "keep a place": (
+        "eed_domain_slot",
+        Case(
+            destinations.KEEP,
+            {"its_name": "default", "ours": 77, "lease": 9},
+            {"token": 77, "until_at": PAST},
+            one_each(token=78),
+        ),
+    ),
     "take a duty": (
         "eed_duty",
         Case(duties.TAKE, {"its_name": "default", "seconds": 9}, DUTY, one_each(done_at=FUTURE)),
@@ -460,7 +481,7 @@ SHARED = {
 
 @pytest.mark.parametrize(("table", "case"), SHARED.values(), ids=SHARED.keys())
 def test_a_statement_changes_the_shared_row_it_is_about_and_no_other(world: World, table: str, case: Case) -> None:
-    key = "name" if table == "eed_duty" else "channel"
+    key = "name" if table in ("eed_duty", "eed_domain_turn", "eed_domain_slot") else "channel"
     names = ", ".join((key, *case.row))
     world.execute(f"DELETE FROM {table}")
     for name in ("default", "other"):

@@ -188,6 +188,30 @@ def test_one_person_makes_no_second_admin_where_two_have_to_decide(world: World,
     site.cli.good("user", "add", "boss", "--role", "admin", "--password-stdin", stdin=PASSWORD)
 
 
+def test_the_pace_of_a_domain_is_set_and_cleared_by_the_page(site: Site) -> None:
+    wanted = {"domain": "*.Example.com", "per_second": "0.5", "reason": "421 since midnight", "ends": "3600"}
+    assert post(site, "/settings/domain-pace", **wanted).status_code == 303
+    page = unescape(site.ask("GET", "/settings", role="viewer").text)
+    assert all(words in page for words in ("*.example.com", "0.5 a second", "421 since midnight"))
+    assert "Set the pace of a domain" not in page
+    assert post(site, "/settings/domain-pace", domain="*.example.com", reason="over").status_code == 303
+    assert site.world.execute("SELECT * FROM eed_domain_pace") == []
+    for fields, where in (
+        ({"domain": "a b"}, "domain"),
+        ({"domain": "gmail.com@"}, "domain"),
+        ({"per_second": "quick"}, "per_second"),
+        ({"concurrency": "0"}, "concurrency"),
+        ({"concurrency": "-1"}, "concurrency"),
+        ({"ends": "1"}, "ends"),
+        ({"reason": ""}, "reason"),
+    ):
+        answer = post(
+            site, "/settings/domain-pace", **{"domain": "gmail.com", "per_second": "5", "reason": "r", **fields}
+        )
+        assert answer.status_code == 422, fields
+        assert f'id="{where}-error"' in answer.text, fields
+
+
 # --- the same from each surface --------------------------------------------------------------------------------------
 
 BY_PAGE: dict[str, tuple[str, dict[str, str]]] = {
@@ -196,6 +220,10 @@ BY_PAGE: dict[str, tuple[str, dict[str, str]]] = {
     "token_revoke": ("/settings/tokens/old/one/revoke", {}),
     "session_revoke": (f"/settings/sessions/{'ab' * 8}/revoke", {}),
     "pace_set": ("/settings/pace", {"channel": "default", "per_second": "100", "reason": "r"}),
+    "domain_pace_set": (
+        "/settings/domain-pace",
+        {"domain": "gmail.com", "per_second": "20", "concurrency": "5", "reason": "r"},
+    ),
     "domain_hold": ("/holds/add", {"scope": "domain", "subject": "Example.NET", "reason": "r"}),
     "domain_release": ("/holds/7/release", {}),
 }

@@ -180,6 +180,11 @@ class DeliveryLedger:
             later = {"reply": reason[:DETAIL_LENGTH], "delay": seconds}
             self._database.run(lambda c: c.execute(sql.DEFER, [{**fence(email), **later} for email in emails]))
 
+    def put_off(self, email: Email, seconds: float) -> None:
+        """Let an email that has not seen the wire wait in the ledger, with the answer to its last try (G4). Raises
+        `DatabaseGone`."""
+        self._database.run(lambda c: c.execute(sql.PUT_OFF, {**fence(email), "delay": seconds}))
+
     def renew(self, batches: Iterable[Sequence[Email]], lease_seconds: float) -> None:
         """Lengthen the short lease of claimed emails that wait, a batch with one token each. Never revives one that has
         run out. Raises `DatabaseGone`."""

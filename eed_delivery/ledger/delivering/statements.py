@@ -238,6 +238,10 @@ DEFER = _BEFORE_THE_WIRE.values(
     state=EmailState.PENDING, detail=bindparam("reply"), lease_until=None, not_before=utc_in(bindparam("delay")),
     changed_at=utc_now(),
 )  # fmt: skip
+# Its destination has no turn now: likewise. The answer to its last try stays.
+PUT_OFF = _BEFORE_THE_WIRE.values(
+    state=EmailState.PENDING, lease_until=None, not_before=utc_in(bindparam("delay")), changed_at=utc_now()
+)
 RELEASE = _BEFORE_THE_WIRE.values(state=EmailState.QUEUED, lease_until=None, not_before=None, changed_at=utc_now())
 
 RENEW = (

@@ -2,6 +2,7 @@
 
 - `ledger`      registers and leases jobs, and marks what the queue accepted
 - `enlisting`   copies the source's rows into the ledger, a chunk at a time
+- `by_destination` pending emails by their destination, where domains have a pace
 - `known_rows`  rows whose key the ledger has already
 - `nudging`     registers one job by its key
 - `scheduling`  jobs that wait for their time

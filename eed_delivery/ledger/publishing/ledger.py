@@ -18,6 +18,9 @@ from eed_delivery.errors import DatabaseGone, LeaseLost, Miscounted, RenderError
 from eed_delivery.ledger.actor import SERVICE, Actor
 from eed_delivery.ledger.acts import Act, ActKind, is_noted, new_operation, note
 from eed_delivery.ledger.delivering.claims import new_token
+from eed_delivery.ledger.domain_paces.backlogs import BacklogCounts
+from eed_delivery.ledger.domain_paces.stored import DomainPaceLedger
+from eed_delivery.ledger.domain_paces.turns import DestinationTurns
 from eed_delivery.ledger.holds.held import DOMAIN_NOT_HELD, MAY_BE_PUBLISHED, UNMARKED, is_held
 from eed_delivery.ledger.holds.ledger import HoldLedger
 from eed_delivery.ledger.job_facts import with_ledger_facts
@@ -128,6 +131,11 @@ MARK_QUEUED = (
 )
 
 _IS_NOT_HELD = ~is_held(eed_job.c.channel, eed_job.c.category) & MAY_BE_PUBLISHED
+
+
+def publishable(windows_count: bool) -> tuple[ColumnElement[bool], ...]:
+    """Of a pending email and its job, whether it may be published, but for the time before which it waits."""
+    return (eed_job.c.state == JobState.ACTIVE, _IS_NOT_HELD, _is_open(windows_count), DOMAIN_NOT_HELD)
 
 
 def _is_open(windows_count: bool) -> ColumnElement[bool]:
@@ -363,6 +371,15 @@ class PublishingLedger:
         """As `PaceLedger.end_expired`."""
         return PaceLedger(self._database).end_expired()
 
+    def end_domain_paces(self) -> list[str]:
+        """As `DomainPaceLedger.end_expired`."""
+        return DomainPaceLedger(self._database).end_expired()
+
+    def forget_destinations(self) -> None:
+        """Delete what destinations have not used for a day."""
+        DestinationTurns(self._database).forget()
+        BacklogCounts(self._database).forget()
+
     def lease(
         self, token: int, lease_seconds: float, limit: int, beyond: int, channels: ServedChannels = DEFAULT_ALONE
     ) -> list[LeasedJob]:
@@ -451,8 +468,8 @@ class PublishingLedger:
         groups += [[job.job_id] for job in jobs if not job.is_small]
         if not groups:
             return []
-        windows = _is_open(self._windows_count)
-        return self._database.run(lambda c: [one for ids in groups for one in _pending(c, ids, size, windows)])
+        may_go = publishable(self._windows_count)
+        return self._database.run(lambda c: [one for ids in groups for one in _pending(c, ids, size, may_go)])
 
     def mark_queued(self, tickets: Sequence[Ticket]) -> None:
         """Mark what SQS has named as taken. A worker may have been faster. Then the row is past `pending` already."""
@@ -486,13 +503,13 @@ def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
     )
 
 
-def _pending(c: Connection, job_ids: Sequence[int], size: int, windows: ColumnElement[bool]) -> list[Ticket]:
+def _pending(c: Connection, job_ids: Sequence[int], size: int, may_go: Sequence[ColumnElement[bool]]) -> list[Ticket]:
     statement = (
         select(eed_email.c.email_id, eed_email.c.gen, eed_email.c.attempts, eed_email.c.job_id, eed_email.c.token)
         .join(eed_job, eed_job.c.job_id == eed_email.c.job_id)
         .where(eed_email.c.job_id.in_(job_ids), eed_email.c.state == EmailState.PENDING)
         .where(or_(eed_email.c.not_before.is_(None), eed_email.c.not_before <= utc_now()))
-        .where(eed_job.c.state == JobState.ACTIVE, _IS_NOT_HELD, windows, DOMAIN_NOT_HELD)
+        .where(*may_go)
         .order_by(eed_email.c.email_id)
         .limit(size * len(job_ids))
     )
