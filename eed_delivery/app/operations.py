@@ -17,6 +17,6 @@ class Operations(RehearsalOperations):
         """The same for another person, over the same connections."""
         other = Operations(self.settings, actor, self._database, approved=approved, in_function=self._in_function)
         names = ["_app", "_source", "_outbox", "_pseudonyms", "_message_ids", "_shared_figures", "processes", "tonight"]
-        names += ["_channel_checks", "_previews", "forecasts", "_reading", "_readers_own"]
+        names += ["_channel_checks", "_previews", "forecasts", "_reading", "_readers_own", "_kept_lookers"]
         other.__dict__.update({name: getattr(self, name) for name in names})
         return other

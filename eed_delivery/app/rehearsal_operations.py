@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.long_acts.runner import SteadyWork
     from eed_delivery.operations.rehearsing.orders import RehearsalOrders
     from eed_delivery.operations.rehearsing.results import RehearsalResults
+    from eed_delivery.rehearsal.kept_lookers import KeptLookers
     from eed_delivery.rehearsal.lookers import Lookers
 
 
@@ -37,13 +38,24 @@ class RehearsalOperations(LongActOperations):
 
     @cached_property
     def _readers_own(self) -> "Database | None":
-        """The same user in plain sessions. The server explains no write where none is possible."""
+        """The same user in plain sessions, whose rights are checked. The server explains no write where none is
+        possible. None: it may have such rights, by what is configured."""
         from eed_delivery.app.database import open_database
         from eed_delivery.app.rehearsal_process import reading
 
-        if self.settings.rehearsal.database_url is None:
+        ours = self.settings.rehearsal
+        if ours.database_url is None and ours.read_as_service:
             return None
         return open_database(reading(self.settings).database, connections=1)
+
+    @cached_property
+    def _kept_lookers(self) -> "KeptLookers":
+        """Makes samples for all who look at them."""
+        from eed_delivery.app.previews import KEEP_SECONDS
+        from eed_delivery.rehearsal.kept_lookers import KeptLookers
+
+        for_many = self._shared is not None and not self._in_function
+        return KeptLookers(lambda: self._lookers(1), KEEP_SECONDS if for_many else 0.0)
 
     def _lookers(self, processes: int | None) -> "Lookers":
         from eed_delivery.app import rehearsal_process
@@ -58,15 +70,16 @@ class RehearsalOperations(LongActOperations):
         """Have a job rehearsed."""
         from eed_delivery.operations.rehearsing.orders import RehearsalOrders
 
+        by_service = self.settings.rehearsal.database_url is None
         parts = (self.long_act_ledger, self._rehearsals, self._source, self.settings.source, lambda: self._reading)
-        return RehearsalOrders(*parts, self._readers_own, self._file_channels)
+        return RehearsalOrders(*parts, self._readers_own, self._file_channels, by_service=by_service)
 
     @cached_property
     def rehearsal_results(self) -> "RehearsalResults":
         """What rehearsals came to."""
         from eed_delivery.operations.rehearsing.results import RehearsalResults
 
-        parts = (self._rehearsals, self._source, lambda: self._reading, self._lookers, self._audit)
+        parts = (self._rehearsals, self._source, lambda: self._reading, lambda: self._kept_lookers, self._audit)
         return RehearsalResults(*parts)
 
     def steady_works(self) -> "Mapping[LongActKind, SteadyWork]":

@@ -101,6 +101,7 @@ def looker_of(settings: Settings) -> Looker:
         rendering.attachments_s3,
         rendering.max_attachment_bytes,
         rendering.allow_empty_attachments,
+        rehearsal.attachment_seconds,
     )
     renderer = Renderer(
         rendering, store, links_of=_links_of(settings), message_id_of=_message_id, stable=True, seen=seen

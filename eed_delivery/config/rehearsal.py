@@ -28,7 +28,8 @@ KnownHost = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^\.?[a-z0-9_
 
 
 class RehearsalSettings(Section):
-    """`database_url` is a user without write rights on the source. `processes` = 0 is one a core.
+    """`database_url` is a user without write rights on the source. `read_as_service`: the service's own user may read,
+    though it can write. `processes` = 0 is one a core. `attachment_seconds` is how long reading one may take.
 
     `known_hosts` are hosts that links may go to, `.example.com` those below it. None: any host. `common_files` are
     enclosures that different recipients may share, by SHA-256 or by name. `accepted` are kinds of findings that leave
@@ -36,7 +37,9 @@ class RehearsalSettings(Section):
     """
 
     database_url: SecretStr | None = None
+    read_as_service: bool = False
     processes: Annotated[int, Field(ge=0, le=MOST_PROCESSES)] = 0
+    attachment_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     known_hosts: tuple[KnownHost, ...] = ()
     common_files: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
     accepted: tuple[AcceptedFinding, ...] = ("suppressed",)

@@ -8,6 +8,7 @@ No transport can be made here. An import contract holds that, and a test counts 
 - `branches`      the branches of a job's templates, and which of them an email took
 - `files`         the SHA-256 of each attachment that was read
 - `looker`        renders the emails of a page and looks at them, and `lookers` several processes that do
+- `kept_lookers`  one that makes samples, kept for a while
 - `duplicates`    what several emails have in common, found in bounded memory
 - `samples`       which emails are worth a person's look
 - `digest`        one digest over all emails, and one over what a job's emails share

@@ -18,6 +18,8 @@ from eed_delivery.rehearsal.looker import PageToLookAt, SampleToMake
 from eed_delivery.runtime.renders import cpu_seconds
 
 READY = "ready"
+END_SECONDS = 5.0
+"""For how long the end of a process is waited for. One that hangs in a read of a dead mount may not end."""
 START_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 ROWS_IN_TIME = 10
@@ -63,7 +65,8 @@ class LookerProcess:
         """End it."""
         self.pipe.close()
         self._process.kill()
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
 
 
 @dataclass(slots=True)

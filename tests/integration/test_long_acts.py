@@ -471,6 +471,7 @@ CASES: dict[str, tuple[Update, dict[str, Any], list[dict[str, Any]]]] = {
     "take a new one": (statements.TAKE, {"state": "waiting", "lease_until": None}, [{"state": "stopped"}]),
     "advance": (statements.ADVANCE, {}, [*OURS, {"after_key": "9"}]),
     "renew": (statements.RENEW, {}, OURS),
+    "put back": (statements.PUT_BACK, {}, OURS),
     "end": (statements.END, {}, OURS),
     "stop": (statements.STOP, {"state": "canary"}, [{"state": "done"}, {"state": "stopped"}, {"state": "failed"}]),
     "go on": (statements.GO_ON, {"state": "canary"}, [{"state": "running"}, {"state": "stopped"}]),

@@ -11,12 +11,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from eed_delivery.app.long_acts import long_act_steps
-from eed_delivery.ledger.rehearsing import RehearsalLedger
 from eed_delivery.operations.rehearsing import work
 from eed_delivery.operations.rehearsing.orders import RehearsalRequest
-from eed_delivery.operations.rehearsing.work import RehearsalParts, RehearsalWork
-from eed_delivery.rehearsal.lookers import LookerProcess, Lookers
-from eed_delivery.rehearsal.verdict import RehearsalRules
 from eed_delivery.runtime import failpoints
 from tests.operators_site import Site
 from tests.world import World
@@ -40,7 +36,7 @@ class Stage:
 
     def __init__(self, world: World, directory: Path, more: str = "") -> None:
         self.world = world
-        self.site = Site(world, directory, more)
+        self.site = Site(world, directory, f"[rehearsal]\nread_as_service = true\n{more}")
         self.steps = long_act_steps(self.site.settings, world.database)
 
     def job(self, count: int, job_id: int = 1, **columns: Any) -> list[int]:
@@ -296,27 +292,41 @@ def test_it_waits_for_live_emails_unless_it_is_told_not_to(stage: Stage) -> None
     stage.world.execute("UPDATE eed_job SET state = 'active' WHERE job_id = 7")
     stage.site.operations.long_acts.stop(operation.id, "enough")
     assert stage.rehearse(beside_live=True)["verdict"] == "clean"
-    waits = stage.site.operations.long_acts.view(stage.start())
-    refuses = Lookers(refuse_start, 1, 30)
-    rehearsals = RehearsalLedger(stage.world.database)
-    assert (rehearsals.live("7"), rehearsals.live("1")) == (False, True)
-    parts = RehearsalParts(
-        rehearsals, stage.world.source, lambda: stage.world.database, True, lambda _: refuses, RehearsalRules(), void
-    )
-    with pytest.raises(Killed):  # it keeps its lease while it waits, before it starts any process
-        next(RehearsalWork(parts).steps(waits, killed))
 
 
-def refuse_start() -> LookerProcess:
-    raise AssertionError("a process was started")
+def test_one_that_waits_holds_up_no_other_and_goes_on_where_it_was(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "PAGE", 4)
+    stage.job(10)
+    stage.job(2, job_id=2)
+    waits = stage.start()
+    failpoints.hook(lambda name: live(stage) if name == "operations.advanced" else None)
+    try:
+        assert stage.steps.rehearsals() > 0  # live emails came after its first page
+    finally:
+        failpoints.hook(None)
+    begun = stage.site.operations.long_acts.view(waits)
+    assert 0 < begun.done < 10
+    for _ in range(work_tries := 8):  # more often than an act may break off
+        assert stage.steps.rehearsals() > 0
+    assert stage.site.operations.rehearsal_results.waits(stage.site.operations.long_acts.view(waits))
+    beside = stage.start("2", beside_live=True)
+    for _ in range(2):
+        stage.steps.rehearsals()
+    assert stage.of(beside)["verdict"] == "clean"
+    stage.world.execute("UPDATE eed_job SET state = 'paused' WHERE job_id = 7")
+    stage.steps.rehearsals()
+    found = stage.of(waits)
+    assert (found["verdict"], found["looked_at"]) == ("clean", 10)
+    assert stage.site.operations.long_acts.view(waits).tries < work_tries
 
 
-def killed() -> None:
-    raise Killed
-
-
-def void() -> None:
-    """Refuse nothing."""
+def live(stage: Stage) -> None:
+    """Emails of another job are to leave."""
+    failpoints.hook(None)
+    stage.world.add_job(["a@example.com"], job_id=7)
+    stage.world.enlist(7)
 
 
 def test_what_cannot_be_rehearsed_is_refused(stage: Stage) -> None:

@@ -94,8 +94,11 @@ def test_it_refuses_a_writer_and_leaves_no_write_in_the_servers_log(
     world.add_job(["a@example.com", "b@example.com"], status="preparing")
     environ = {"EED_REHEARSAL__DATABASE_URL": world.url}
     site = Site(world, tmp_path, environ=environ)
-    with pytest.raises(OperationRefused, match="can write to the source"):
-        site.operations.rehearsal_orders.start(RehearsalRequest("1", processes=1))
+    (tmp_path / "third").mkdir()
+    unset = Site(world, tmp_path / "third")
+    for refusing, why in ((site, "the user of"), (unset, "is not set, and the service's own user")):
+        with pytest.raises(OperationRefused, match=f"{why}.* can write to the source"):
+            refusing.operations.rehearsal_orders.start(RehearsalRequest("1", processes=1))
     assert world.scalar("SELECT COUNT(*) FROM eed_operation") == 0
     (tmp_path / "second").mkdir()
     site = Site(world, tmp_path / "second", environ={"EED_REHEARSAL__DATABASE_URL": reader(*READS)})

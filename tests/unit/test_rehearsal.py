@@ -1,6 +1,7 @@
 """What a rehearsal looks for in rendered emails, and how it sums up half a million of them."""
 
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from eed_delivery.config import RenderingSettings
 from eed_delivery.config.rehearsal import AcceptedFinding
+from eed_delivery.errors import InfrastructureFailure, RenderError
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.rehearsal import duplicates
 from eed_delivery.rehearsal.branches import taken, words_of
 from eed_delivery.rehearsal.digest import JobDigest, template_digest
 from eed_delivery.rehearsal.duplicates import Owned, shared
-from eed_delivery.rehearsal.files import CommonFiles, HashedAttachments
+from eed_delivery.rehearsal.files import HUNG_IN_A_ROW, CommonFiles, HashedAttachments
 from eed_delivery.rehearsal.findings import (
     FAILS,
     GROUPS_NAMED,
@@ -280,3 +282,37 @@ def test_the_renderer_shows_its_texts_before_they_are_encoded(tmp_path: Path) ->
 def test_what_would_fail_or_is_red_cannot_be_accepted() -> None:
     possible = set(get_args(AcceptedFinding))
     assert possible == {kind.value for kind in FindingKind} - RED - FAILS
+
+
+class HangingFiles(HashedAttachments):
+    """As a mount whose server is gone: a read of one of these waits until the test lets go."""
+
+    hangs: frozenset[str] = frozenset()
+
+    def _content(self, location: str) -> bytes:
+        if location in self.hangs:
+            LET_GO.wait()
+        return super()._content(location)
+
+
+LET_GO = threading.Event()
+
+
+def test_a_read_that_does_not_come_back_is_named_and_a_dead_mount_is_no_emails_fault(tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / name).write_text(name)
+    files = HangingFiles(tmp_path, seconds=0.05)
+    files.hangs = frozenset({"bad"})
+    good, bad = AttachmentRef("good"), AttachmentRef("bad")
+    try:
+        for _ in range(HUNG_IN_A_ROW):
+            with pytest.raises(RenderError, match="more than 0 s"):
+                files.read(bad)
+            assert files.read(good).content == b"good"
+        for _ in range(HUNG_IN_A_ROW - 1):
+            with pytest.raises(RenderError):
+                files.read(bad)
+        with pytest.raises(InfrastructureFailure, match="3 reads"):
+            files.read(bad)
+    finally:
+        LET_GO.set()

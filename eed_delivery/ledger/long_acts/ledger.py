@@ -183,6 +183,10 @@ class LongActLedger:
         if self._database.run(lambda c: c.execute(sql.RENEW, values).rowcount) != 1:
             raise NotOursAnyMore(taken.act.id)
 
+    def put_back(self, taken: TakenAct) -> None:
+        """Let any process take it again, behind those that have waited longer. Nothing, if it is not ours any more."""
+        self._database.run(lambda c: c.execute(sql.PUT_BACK, _fence(taken)))
+
     def end(
         self,
         taken: TakenAct,

@@ -35,6 +35,7 @@ ADVANCE = _OURS.where(_o.after_key == bindparam("from_key")).values(
     moved_at=utc_now(),
 )
 RENEW = _OURS.values(lease_until=utc_in(bindparam("lease")), done=bindparam("its_done"), moved_at=utc_now())
+PUT_BACK = _OURS.values(lease_until=None, tries=_o.tries - 1, moved_at=utc_now())
 END = _OURS.values(
     state=bindparam("to_state"),
     errors=bindparam("its_errors"),

@@ -28,6 +28,8 @@ CHUNK = 1000
 IDLE_SECONDS = 1.0
 KEEP_SECONDS = 5.0
 """How often a lease is renewed before the first chunk."""
+WAITS_SECONDS = 5.0
+"""Until an act is looked at again that lets others first."""
 MOST_TRIES = 5
 """A chunk that breaks off so often would do so again."""
 
@@ -50,8 +52,12 @@ class SteadyWork(Protocol):
     def steps(self, act: LongAct, keep: Callable[[], None]) -> LongActSteps:
         """The chunks behind the act's cursor. `keep` says that it is at work, and raises `NotOursAnyMore`.
 
-        Raises `InfrastructureFailure` for what passes by itself.
+        Raises `InfrastructureFailure` for what passes by itself, and `LetsOthersFirst`.
         """
+
+
+class LetsOthersFirst(Exception):
+    """An act has to wait for something, and other acts need not wait for it. Nothing of it has failed."""
 
 
 class SeveralErrors(OperationRefused):
@@ -93,12 +99,22 @@ class LongActRunner:
             self._continue(taken)
         except NotOursAnyMore:
             log.info("operation_let_go", operation=taken.act.id, kind=taken.act.kind)
+        except LetsOthersFirst:
+            self._ledger.put_back(taken)
+            return WAITS_SECONDS
         except InfrastructureFailure as error:  # its lease ends, and it is tried again
-            log.warning("operation_waits", operation=taken.act.id, kind=taken.act.kind, reason=str(error))
+            self._broke_off(taken, error)
         except NotPossible as error:
             others = error.others if isinstance(error, SeveralErrors) else ()
             self._end(taken, LongActState.FAILED, errors=(str(error), *others))
         return 0.0
+
+    def _broke_off(self, taken: TakenAct, error: InfrastructureFailure) -> None:
+        if taken.act.tries < MOST_TRIES:
+            log.warning("operation_waits", operation=taken.act.id, kind=taken.act.kind, reason=str(error))
+            return
+        what = f"It broke off {taken.act.tries} times at the same place, the last time because: {error}"
+        self._end(taken, LongActState.FAILED, errors=(what,))
 
     def _continue(self, taken: TakenAct) -> None:
         act = taken.act

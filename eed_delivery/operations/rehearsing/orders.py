@@ -78,10 +78,13 @@ class RehearsalOrders:
         reading: Callable[[], Database],
         own_user: Database | None,
         file_channels: Callable[[], Collection[str]],
+        *,
+        by_service: bool = False,
     ) -> None:
         """`reading` gives a database whose sessions cannot write. `own_user`: its user, with sessions that could if the
-        user has the rights, which are checked. None: it is the service's own.
+        user has the rights, which are checked. None: it may have them. `by_service`: it is the service's own.
         """
+        self._by_service = by_service
         self._ledger = ledger
         self._rehearsals = rehearsals
         self._source = source
@@ -118,10 +121,12 @@ class RehearsalOrders:
         if self._own_user is None:
             return
         if rights := self._own_user.run(lambda c: writable(c, self._settings)):
-            what = f"the user of rehearsal.database_url can write to the source: {', '.join(rights[:5])}"
-            raise OperationRefused(
-                what, which="rehearsal.database_url", do="Take these rights from it. It needs SELECT alone."
-            )
+            whose, todo = "the user of rehearsal.database_url", "Take these rights from it. It needs SELECT alone."
+            if self._by_service:
+                whose = "rehearsal.database_url is not set, and the service's own user"
+                todo = "Set it to a user with SELECT alone. Or let the service's user read: rehearsal.read_as_service."
+            what = f"{whose} can write to the source: {', '.join(rights[:5])}"
+            raise OperationRefused(what, which="rehearsal.database_url", do=todo)
 
     def _looked_up(self, c: Connection, key: str) -> tuple[Job, int]:
         if not self._source.is_job_key(key):

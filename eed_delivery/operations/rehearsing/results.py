@@ -2,10 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
 
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import DeliveryFailure, RenderError
@@ -14,15 +12,14 @@ from eed_delivery.ledger.auditing import AuditLedger
 from eed_delivery.ledger.long_acts.long_act import LongAct, LongActKind, LongActState
 from eed_delivery.ledger.rehearsing import KeptRehearsal, RehearsalLedger
 from eed_delivery.operations.refusals import OperationRefused, UnknownKey
-from eed_delivery.operations.rehearsing.work import number_of
+from eed_delivery.operations.rehearsing.work import must_wait, number_of
 from eed_delivery.rehearsal.findings import FAILS, RED, FindingGroup, from_json
+from eed_delivery.rehearsal.kept_lookers import KeptLookers, LookersBusy
 from eed_delivery.rehearsal.looker import RowToLookAt, SampleToMake
-from eed_delivery.rehearsal.lookers import Lookers
 from eed_delivery.rehearsal.samples import Sample
 from eed_delivery.source import Source
 
 MOST = 50
-_one_at_a_time = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class RehearsalResults:
         rehearsals: RehearsalLedger,
         source: Source,
         reading: Callable[[], Database],
-        lookers: Callable[[int | None], Lookers],
+        lookers: Callable[[], KeptLookers],
         audit: AuditLedger,
     ) -> None:
         self._rehearsals = rehearsals
@@ -92,7 +89,7 @@ class RehearsalResults:
         """Whether an operation is a rehearsal that waits until the emails of active jobs have left."""
         if act.kind is not LongActKind.REHEARSE or act.state is not LongActState.RUNNING:
             return False
-        return not act.parameters.get("beside_live") and self._rehearsals.live(str(act.selection["job"]))
+        return must_wait(self._rehearsals, act)
 
     def messages(self, operation: str) -> Iterator[SampleMessage]:
         """The samples of a rehearsal, made again from their rows as they are now. To read them is in the audit.
@@ -100,15 +97,14 @@ class RehearsalResults:
         A row that has gone, or cannot be rendered any more, is left out.
         """
         found = self.view(operation)
-        with closing(self._lookers(1)) as lookers:
-            for sample in found.samples:
-                self._audit.record(Act(ActKind.PREVIEW, object=ActObject.EMAIL, key=sample.key))
-                try:
-                    yield self._message(lookers, found.job, sample)
-                except RenderError:
-                    continue
-                except DeliveryFailure as error:
-                    raise OperationRefused(f"the samples cannot be made: {error}", do="Try again.") from error
+        for sample in found.samples:
+            self._audit.record(Act(ActKind.PREVIEW, object=ActObject.EMAIL, key=sample.key))
+            try:
+                yield self._message(found.job, sample)
+            except RenderError:
+                continue
+            except DeliveryFailure as error:
+                raise OperationRefused(f"the samples cannot be made: {error}", do="Try again.") from error
 
     def message(self, operation: str, key: str) -> SampleMessage:
         """One sample. Raises `UnknownKey` for an email that is none, and `OperationRefused`."""
@@ -117,20 +113,17 @@ class RehearsalResults:
         if sample is None:
             raise UnknownKey(f"email {key} is no sample of operation {operation}", which=f"email {key}")
         self._audit.record(Act(ActKind.PREVIEW, object=ActObject.EMAIL, key=key))
-        if not _one_at_a_time.acquire(blocking=False):
-            raise OperationRefused("another sample is being rendered", do="Try again in a moment.")
-        with closing(self._lookers(1)) as lookers:
-            try:
-                return self._message(lookers, found.job, sample)
-            except DeliveryFailure as error:
-                raise OperationRefused(f"email {key} cannot be rendered: {error}", which=f"email {key}") from error
-            finally:
-                _one_at_a_time.release()
+        try:
+            return self._message(found.job, sample)
+        except LookersBusy as busy:
+            raise OperationRefused("another sample is being rendered", do="Try again in a moment.") from busy
+        except DeliveryFailure as error:
+            raise OperationRefused(f"email {key} cannot be rendered: {error}", which=f"email {key}") from error
 
-    def _message(self, lookers: Lookers, job_key: str, sample: Sample) -> SampleMessage:
+    def _message(self, job_key: str, sample: Sample) -> SampleMessage:
         job = self._reading().run(lambda c: self._source.job(c, 0, job_key, 0))
         number = number_of(self._source.email_key(sample.key))
-        content = lookers.make(SampleToMake(job, RowToLookAt(number, sample.key, "")))
+        content = self._lookers().make(SampleToMake(job, RowToLookAt(number, sample.key, "")))
         return SampleMessage(sample, content, hashlib.sha256(content).hexdigest() == sample.digest)
 
 

@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,7 +17,7 @@ from eed_delivery.errors import RenderError
 from eed_delivery.ledger.long_acts.long_act import LongAct, LongActChunk
 from eed_delivery.ledger.rehearsing import KeptRehearsal, RehearsalLedger
 from eed_delivery.model import LARGEST_KEY, Job, SourceRow
-from eed_delivery.operations.long_acts.runner import LongActSteps
+from eed_delivery.operations.long_acts.runner import LetsOthersFirst, LongActSteps
 from eed_delivery.operations.refusals import OperationRefused, WrongState
 from eed_delivery.operations.rehearsing.orders import RehearsalRequest
 from eed_delivery.rehearsal.branches import words_of
@@ -34,8 +33,6 @@ PAGE = 250
 KEYS_AT_ONCE = 2000
 CONCLUDED = "concluded"
 """The cursor behind the last page."""
-WAIT_SECONDS = 1.0
-"""Between two looks whether the emails of active jobs have left."""
 _SUPPRESSED = EmailFinding(FindingKind.SUPPRESSED, "the address is on the suppression list")
 
 
@@ -81,10 +78,13 @@ class RehearsalWork:
     def steps(self, act: LongAct, keep: Callable[[], None]) -> LongActSteps:
         """Look at each page, then sum up.
 
-        Raises `OperationRefused`, and `InfrastructureFailure` while attachments cannot be read.
+        Raises `OperationRefused`, `LetsOthersFirst` while emails of active jobs are to leave, and
+        `InfrastructureFailure` while attachments cannot be read.
         """
         if act.after == CONCLUDED:
             return self._said(act.id)
+        if must_wait(self._parts.rehearsals, act):
+            raise LetsOthersFirst
         self._parts.refuse_writer()
         if missing := self._parts.rehearsals.unknown_keys():
             what = (
@@ -97,6 +97,8 @@ class RehearsalWork:
             yield from run.chunks(lookers)
         finally:
             lookers.close()
+        if run.waits:
+            raise LetsOthersFirst
         kept = run.conclude()
         yield LongActChunk(CONCLUDED, 0, partial(_end, self._parts.rehearsals, kept))
         return self._said(act.id)
@@ -142,6 +144,7 @@ class _Run:
         self._secret = parts.rehearsals.secret(act.id)
         self._found = Counter[str]((act.result or {}).get("findings", {}))
         self._looked_at = act.done
+        self.waits = False
 
     def _read_job(self) -> Job:
         try:
@@ -181,11 +184,11 @@ class _Run:
         ]
 
     def _pages(self) -> Iterator[PageToLookAt]:
-        """Pages behind the cursor. What has changed since the order ends them."""
+        """Pages behind the cursor. What has changed since the order ends them, and emails of active jobs do for now."""
         place = replace(self._place)
         while not self._is_over(place):
-            self._let_live_emails_first()
-            if self._is_changed():
+            self.waits = must_wait(self._parts.rehearsals, self._act)
+            if self.waits or self._is_changed():
                 return
             rows = self._rows(place)
             if not rows:
@@ -213,11 +216,6 @@ class _Run:
             return False
         self._changes.append("what its emails share (templates, sender, common attachments) changed meanwhile")
         return True
-
-    def _let_live_emails_first(self) -> None:
-        while not self._request.beside_live and self._parts.rehearsals.live(self._job.key):
-            self._keep()
-            Event().wait(WAIT_SECONDS)
 
     def conclude(self) -> KeptRehearsal:
         """What it comes to. Emails that came or went meanwhile make it incomplete."""
@@ -271,6 +269,11 @@ class _Run:
             facts=facts,
             made_at=self._act.made_at,
         )
+
+
+def must_wait(rehearsals: RehearsalLedger, act: LongAct) -> bool:
+    """Whether emails of active jobs are to leave first."""
+    return not act.parameters.get("beside_live") and rehearsals.live(str(act.selection["job"]))
 
 
 def _to_look_at(row: SourceRow) -> RowToLookAt:
