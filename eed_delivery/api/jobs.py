@@ -178,10 +178,12 @@ class StopBody(Asked):
 
 
 class ResumeBody(Asked):
-    """Why. Without `watched` its bounces and complaints do not pause it again, which needs the right `admin`."""
+    """Why. Without `watched` its bounces and complaints do not pause it again. Without `rehearsed` it starts without a
+    rehearsal. Both need the right `admin`."""
 
     reason: Reason
     watched: bool = True
+    rehearsed: bool = True
 
 
 class DecisionAnswer(Told):
@@ -303,10 +305,10 @@ def _add_decisions(r: ApiRoutes) -> None:
     @r.post("/jobs/<path:key>/resume", Right.OPERATE, DecisionAnswer, "resume {key} --reason WHY", OperationAnswer)
     def resume(path: OneKey, body: ResumeBody) -> Response:
         """Resume a paused job. Its templates are read again."""
-        if not body.watched and not caller_now().may(Right.ADMIN):
-            what = "To resume a job unwatched needs the right admin."
+        if not (body.watched and body.rehearsed) and not caller_now().may(Right.ADMIN):
+            what = "To resume a job unwatched or unrehearsed needs the right admin."
             raise HttpProblem(403, "no_right", what, "Ask an admin for it.", facts={"right": Right.ADMIN.value})
-        request = ResumeRequest(path.key, body.watched, body.reason, version_wanted())
+        request = ResumeRequest(path.key, body.watched, body.reason, version_wanted(), body.rehearsed)
         deciding, approvals = operations_now().deciding, operations_now().approvals
         if approvals.resume_needs_one(request):
             return started(lambda: approvals.ask_to_resume(request, asker_now()))

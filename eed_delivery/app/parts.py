@@ -46,6 +46,7 @@ from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.persons.finished_jobs import FinishedJobsLedger
 from eed_delivery.ledger.progress import ProgressLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
+from eed_delivery.ledger.publishing.rehearsed_starts import RehearsedStarts
 from eed_delivery.ledger.publishing.served_channels import ServedChannels
 from eed_delivery.ledger.reconciling.comparing import ComparingLedger
 from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
@@ -65,6 +66,7 @@ from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.publisher.destinations import DestinationBacklogs
 from eed_delivery.publisher.gate_limit import GateLimit
+from eed_delivery.publisher.rehearsal_gate import RehearsalGate
 from eed_delivery.queue import Queue
 from eed_delivery.runtime.loop import LoopStarter, LoopThread, Pulse
 from eed_delivery.send_windows.plan import WindowPlan
@@ -191,6 +193,7 @@ class App(SendingApp):
             served=others.default,
             gate=self._gate_limit(database, DEFAULT),
             destinations=self._destinations(database, self.channel(DEFAULT)),
+            rehearsals=self._rehearsal_gate(database, ledger, self.channel(DEFAULT)),
         )
 
     def _destinations(self, database: Database, channel: Channel) -> DestinationBacklogs | None:
@@ -199,6 +202,15 @@ class App(SendingApp):
             return None
         counts = bool(channel.send_windows.open) or has_windows(self.settings)
         return destination_backlogs(self.settings, database, channel.name, windows_count=counts)
+
+    def _rehearsal_gate(self, database: Database, ledger: PublishingLedger, channel: Channel) -> RehearsalGate | None:
+        """What asks for rehearsals. Files have none, and neither has a job that is one row."""
+        ours = self.settings
+        if not ours.publisher.require_rehearsal or channel.carries_files or ours.source.single_table:
+            return None
+        from eed_delivery.rehearsal.digest import template_digest
+
+        return RehearsalGate(RehearsedStarts(database, self.source, self.outbox), ledger.content, template_digest)
 
     def _gate_limit(self, database: Database, channel: str) -> GateLimit | None:
         """Where each process has its own breaker alone, no gate says anything."""
@@ -220,6 +232,7 @@ class App(SendingApp):
             served=lambda: served,
             gate=self._gate_limit(database, channel.name),
             destinations=self._destinations(database, channel),
+            rehearsals=self._rehearsal_gate(database, ledger, channel),
             at_the_end=database.close,
         )
 

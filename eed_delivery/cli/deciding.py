@@ -60,10 +60,11 @@ def pause(session: Session, key: str, reason: str) -> None:
 @click.argument("key", metavar="JOB", type=options.key)
 @click.option("--reason", type=values.text, help="Say why. Kept in the audit.")
 @click.option("--unwatched", is_flag=True, help="Stop bounces and complaints from pausing it again.")
+@click.option("--unrehearsed", is_flag=True, help="Let it start without a rehearsal.")
 @takes_alone
 @takes_config
 @pass_session
-def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> None:
+def resume(session: Session, key: str, reason: str | None, unwatched: bool, unrehearsed: bool) -> None:
     """Resume a paused job. Its templates are read again, so corrections apply.
 
     The bounce and complaint limits count only emails that are sent from now on.
@@ -75,13 +76,14 @@ def resume(session: Session, key: str, reason: str | None, unwatched: bool) -> N
     """
     if session.alone and not reason:
         raise click.UsageError("--alone needs --reason.")
-    waiting = session.operations.deciding.resume(ResumeRequest(key, not unwatched, reason)).waiting
+    request = ResumeRequest(key, not unwatched, reason, rehearsed=not unrehearsed)
+    waiting = session.operations.deciding.resume(request).waiting
     if waiting is not None:
         session.screen.line(f"job {key} waits for its time: {scheduled(waiting)}")
         if unwatched:
             session.screen.line("--unwatched was ignored, because the job has not started")
         return
-    how = ", unwatched" if unwatched else ""
+    how = ", unwatched" if unwatched else ", unrehearsed" if unrehearsed else ""
     session.screen.line(f"job {key} is resumed{how}{f': {reason}' if reason else ''}")
 
 

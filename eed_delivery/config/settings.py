@@ -136,6 +136,7 @@ class PublisherSettings(Section):
     queue_ahead: Annotated[int, Field(ge=10, le=1_000_000)] = 2000
     connections: Annotated[int, Field(ge=1, le=64)] = 4
     job_lease_seconds: Seconds = 60
+    require_rehearsal: bool = False
 
 
 class WorkerSettings(Section):

@@ -29,6 +29,14 @@ WATCHED = FormField(
     required=False,
 )
 
+UNREHEARSED = FormField(
+    "unrehearsed",
+    "Start without a rehearsal",
+    "Needs the right admin. Where a rehearsal is required, the job is paused again without one.",
+    kind="checkbox",
+    required=False,
+)
+
 
 def add(routes: PageRoutes) -> None:
     """The routes of this subject."""
@@ -52,11 +60,11 @@ def resume_job(key: str) -> Response:
     """Ask, and resume it."""
 
     def act(given: Mapping[str, str]) -> ActDone:
-        unwatched = given.get("unwatched") == "yes"
-        if unwatched and not caller_now().may(Right.ADMIN):
-            what = "To resume a job unwatched needs the right admin."
+        unwatched, unrehearsed = (given.get(name) == "yes" for name in ("unwatched", "unrehearsed"))
+        if (unwatched or unrehearsed) and not caller_now().may(Right.ADMIN):
+            what = "To resume a job unwatched or unrehearsed needs the right admin."
             raise HttpProblem(403, "no_right", what, "Ask an admin for it.")
-        request = ResumeRequest(key, not unwatched, given["reason"], _version(given))
+        request = ResumeRequest(key, not unwatched, given["reason"], _version(given), not unrehearsed)
         approvals = operations_now().approvals
         if approvals.resume_needs_one(request):
             return _asked(approvals.ask_to_resume(request, asker_now()))
@@ -113,7 +121,7 @@ def _resume(key: str) -> Confirmation:
         what=[*_name(report), *paused, "Its unsent emails leave. Its templates are read again."],
         button="Resume the job",
         back=job_crumb(key),
-        fields=(REASON, WATCHED) if caller_now().may(Right.ADMIN) else (REASON,),
+        fields=(REASON, WATCHED, UNREHEARSED) if caller_now().may(Right.ADMIN) else (REASON,),
         version=version,
         acts=acts,
         crumbs=(JOBS,),

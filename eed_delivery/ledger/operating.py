@@ -94,6 +94,8 @@ SETTLE = (
         changed_at=utc_now(),
     )
 )
+WAIVED = "waived"
+"""In place of a rehearsal: a person has let the job start without one."""
 _UNFINISHED = update(eed_job).where(eed_job.c.job_id == bindparam("id")).where(eed_job.c.finished_at.is_(None))
 PAUSE = _UNFINISHED.where(eed_job.c.state.in_([JobState.ACTIVE, JobState.HELD])).values(
     state=JobState.PAUSED, reason=bindparam("why")
@@ -125,6 +127,7 @@ RESUME = _UNFINISHED.where(eed_job.c.state == JobState.PAUSED).values(
         eed_job.c.reason: None,
         eed_job.c.revision: eed_job.c.revision + 1,
         eed_job.c.watched: bindparam("is_watched"),
+        eed_job.c.rehearsal: bindparam("of_rehearsal"),  # NULL: the publisher asks for one before it starts
         **WATCHED_ANEW,
     }
 )
@@ -339,12 +342,19 @@ class OperatingLedger:
         return self._change(PAUSE, values, act, notice, version)
 
     def resume(
-        self, job_id: int, *, watched: bool = True, reason: str | None = None, version: str | None = None
+        self,
+        job_id: int,
+        *,
+        watched: bool = True,
+        rehearsed: bool = True,
+        reason: str | None = None,
+        version: str | None = None,
     ) -> bool:
         """Resume a paused job, with its templates read again, and watched again or not any more. False when it is not
-        paused. `version` as in `pause`."""
-        values = {"id": job_id, "is_watched": watched}
-        why = ", ".join(filter(None, [None if watched else "unwatched", reason]))
+        paused. `version` as in `pause`. With `rehearsed` False no rehearsal is asked for."""
+        values = {"id": job_id, "is_watched": watched, "of_rehearsal": None if rehearsed else WAIVED}
+        left_out = [None if watched else "unwatched", None if rehearsed else "unrehearsed"]
+        why = ", ".join(filter(None, [*left_out, reason]))
         act = Act(ActKind.RESUME, job_id, reason=why or None, after={"state": JobState.ACTIVE, "watched": watched})
         return self._change(RESUME, values, act, Notice(NoticeKind.JOB_RESUMED, job_id), version)
 

@@ -152,6 +152,12 @@ class RehearsalLedger:
         newest = select(eed_rehearsal).where(_r.job_key == job).order_by(_r.made_at.desc()).limit(limit)
         return self._database.run(lambda c: [_kept(row) for row in c.execute(newest)])
 
+    def round(self, job: str) -> int:
+        """The round of a job that is rehearsed now. One that has finished begins its next one."""
+        row = select(eed_job.c.rounds, eed_job.c.finished_at).where(eed_job.c.source_key == job)
+        found = self._database.run(lambda c: c.execute(row).first())
+        return 0 if found is None else found.rounds + (found.finished_at is not None)
+
     def live(self, but: str) -> bool:
         """Whether emails of another job than `but` wait, and may leave now: it is not held, and its window is open."""
         e, j = eed_email.c, eed_job.c
@@ -202,6 +208,13 @@ class RehearsalLedger:
                 c.execute(delete(eed_rehearsal).where(_r.operation_id.in_(ids)))
 
         self._database.run(work)
+
+
+def newest_whole(c: Connection, job: str) -> KeptRehearsal | None:
+    """The newest rehearsal of all emails of a job."""
+    newest = select(eed_rehearsal).where(_r.job_key == job, _r.whole).order_by(_r.made_at.desc()).limit(1)
+    row = c.execute(newest).first()
+    return None if row is None else _kept(row)
 
 
 def _next_parts(c: Connection, operation: str, after: int) -> list[tuple[int, bytes]]:

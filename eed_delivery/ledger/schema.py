@@ -132,6 +132,7 @@ eed_job = Table(
     Column("next_window_until", Time),
     Column("send_window", prose(SEND_WINDOW_LENGTH)),  # its own windows, in JSON, as the source has them
     Column("deadline", Time),  # when it is to have ended, as the source has it; NULL: the rule of its category counts
+    Column("rehearsal", word(16)),  # the rehearsal that it was started by, or why it needs none; NULL: not started yet
     Index("eed_job_unfinished", "finished_at", "job_id"),
     Index("eed_job_by_created", "created_at"),  # lists begin with the newest; it grows at its end
     **_OPTIONS,

@@ -68,15 +68,18 @@ class StopRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """A job to resume. With `watched` False, its bounces and complaints do not pause it again. `version` as in
-    `StopRequest`."""
+    """A job to resume. With `watched` False, its bounces and complaints do not pause it again. With `rehearsed` False
+    it starts without a rehearsal. `version` as in `StopRequest`."""
 
     job: str
     watched: bool = True
     reason: str | None = None
     version: str | None = None
+    rehearsed: bool = True
 
     def __post_init__(self) -> None:
+        if not self.rehearsed and not self.watched:
+            raise InvalidRequest("a job is resumed unwatched or unrehearsed, and not both at once", which="rehearsed")
         if self.reason is not None:
             reason(self.reason)
 
@@ -166,8 +169,8 @@ class Deciding:
             raise JobChanged("the job has changed since you looked at it. Look again, then decide")
         if (waiting := self._scheduling.let_wait(job_id, key, request.reason)) is not None:
             return ResumeResult(waiting)
-        watched, reason, version = request.watched, request.reason, request.version
-        if not self._operating.resume(job_id, watched=watched, reason=reason, version=version):
+        how = {"watched": request.watched, "rehearsed": request.rehearsed}
+        if not self._operating.resume(job_id, **how, reason=request.reason, version=request.version):
             raise self._impossible(job_id, key, "only a paused job can be resumed")
         return ResumeResult(None)
 

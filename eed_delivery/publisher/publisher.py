@@ -27,6 +27,7 @@ from eed_delivery.publisher.ailing import AILING_SECONDS, Ailing
 from eed_delivery.publisher.destinations import DestinationBacklogs
 from eed_delivery.publisher.gate_limit import GateLimit
 from eed_delivery.publisher.registrar import Registrar
+from eed_delivery.publisher.rehearsal_gate import RehearsalGate
 from eed_delivery.publisher.window import TOP_UP_SECONDS, Window
 from eed_delivery.queue import MAX_BATCH, Published, Queue
 from eed_delivery.rendering import MessageMaker
@@ -60,11 +61,13 @@ class Publisher:
         served: Callable[[], ServedChannels] = lambda: DEFAULT_ALONE,
         gate: GateLimit | None = None,
         destinations: DestinationBacklogs | None = None,
+        rehearsals: RehearsalGate | None = None,
         at_the_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`registrar` looks for new jobs of all channels before each round. `served` says whose jobs are published into
-        `queue`, and `gate` how many messages may be ahead. `destinations` chooses where domains have a pace.
-        `at_the_end` closes what was opened for this publisher alone."""
+        `queue`, and `gate` how many messages may be ahead. `destinations` chooses where domains have a pace, and
+        `rehearsals` says which jobs may start. `at_the_end` closes what was opened for this publisher alone."""
+        self._rehearsals = rehearsals
         self._ledger = ledger
         self._queue = queue
         self._renderer = renderer
@@ -95,11 +98,15 @@ class Publisher:
         # How long a look into the source takes does not count: a job that was nudged is in the ledger already.
         with self._idle_interval.polling():
             lease = self._settings.job_lease_seconds
-            jobs = self._ledger.lease(self._token, lease, JOBS_AT_ONCE, self._turn, served)
+            leased = self._ledger.lease(self._token, lease, JOBS_AT_ONCE, self._turn, served)
         failpoints.reach("publisher.leased")
+        if not leased:
+            return self._idle_interval.wait
+        self._turn = leased[-1].job_id
+        jobs = [job for job in leased if self._may_start(job)]
+        self._ledger.let_go([job for job in leased if job not in jobs])
         if not jobs:
             return self._idle_interval.wait
-        self._turn = jobs[-1].job_id
         chunk = max(MAX_BATCH, min(self._settings.chunk, TICKETS_AT_ONCE // len(jobs)))
         enlisted = [self._try_to_enlist(job, chunk) for job in jobs]
         tickets = self._tickets([job for job in jobs if job.channel == served.published], chunk)
@@ -118,6 +125,19 @@ class Publisher:
         """Wait for the requests in flight."""
         self.rest()
         self._at_the_end()
+
+    def _may_start(self, job: LeasedJob) -> bool:
+        """Whether its rehearsal lets it. A job that the database refuses to compare does not start."""
+        if self._rehearsals is None or job.key in self._ailing:
+            return self._rehearsals is None
+        try:
+            return self._rehearsals.lets(job)
+        except DatabaseGone:
+            raise
+        except Exception:  # a view that breaks: this job's affair
+            log.exception("rehearsal_check_failed", **job.log_facts())
+            self._ailing.add(job.key)
+            return False
 
     def _try_to_enlist(self, job: LeasedJob, chunk: int) -> bool:
         """As `_enlist`. A job that the database refuses is left out, and the others continue."""

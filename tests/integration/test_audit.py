@@ -627,7 +627,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0036"}, "after": {"revision": "0036", "with_source": True}},
+        {"before": {"revision": "0037"}, "after": {"revision": "0037", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,

@@ -20,7 +20,7 @@ from eed_delivery.ledger.domain_paces import turns as destinations
 from eed_delivery.ledger.holds import ledger as holds
 from eed_delivery.ledger.holds import marking
 from eed_delivery.ledger.long_acts import selections
-from eed_delivery.ledger.publishing import enlisting, served_channels
+from eed_delivery.ledger.publishing import enlisting, rehearsed_starts, served_channels
 from eed_delivery.ledger.publishing import ledger as publishing
 from eed_delivery.ledger.reconciling import ledger as reconciling
 from eed_delivery.ledger.suppression import statements as suppression
@@ -42,6 +42,7 @@ RECORD = {**FENCE, "to_state": "failed", "tries": 1, "reply": "550 no", "provide
 OURS = {"id": 1, "our_token": 77, "lease": 9}
 JOB = {"state": "active", "token": 77, "lease_until": FUTURE, "finished_at": None, "enlisted_at": None}
 
+NOT_STARTED = {**JOB, "rehearsal": None}
 COMPARED = {**JOB, "reconcile_token": 77, "reconcile_until": FUTURE}
 
 
@@ -289,9 +290,21 @@ JOBS = {
         operating.PAUSE, {"id": 1, "why": "x"}, {**JOB, "state": "held"}, one_each(finished_at=PAST, state="failed")
     ),
     "pause": Case(operating.PAUSE, {"id": 1, "why": "x"}, JOB, one_each(finished_at=PAST, state="cancelled")),
+    "bind to a rehearsal": Case(
+        rehearsed_starts.BIND,
+        {"id": 1, "our_token": 77, "to_rehearsal": "abc"},
+        NOT_STARTED,
+        one_each(token=78, state="paused", rehearsal="def"),
+    ),
+    "pause without a rehearsal": Case(
+        rehearsed_starts.PAUSE,
+        {"id": 1, "our_token": 77, "why": "x"},
+        NOT_STARTED,
+        one_each(token=78, state="paused", rehearsal="def"),
+    ),
     "resume": Case(
         operating.RESUME,
-        {"id": 1, "is_watched": True},
+        {"id": 1, "is_watched": True, "of_rehearsal": None},
         {**JOB, "state": "paused"},
         one_each(finished_at=PAST, state="cancelled"),
     ),
@@ -359,7 +372,7 @@ FRESH = {"not_before": None, "changed_at": PAST, "token": None, "wire_at": None,
 
 MODULES = (
     worker, enlisting, publishing, sweeping, reconciling, operating, job_watch, suppression, selections, gates,
-    shut_gates, send_turns, duties, destinations,
+    shut_gates, send_turns, duties, destinations, rehearsed_starts,
 )  # fmt: skip
 
 

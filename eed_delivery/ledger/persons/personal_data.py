@@ -86,6 +86,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
         kept="job_id source_key category state created_at",
         other="revision total not_enlisted enlist_after enlisted_at expires_at token lease_until finished_at watched"
         " watched_from sent_before warned_of_bounces warned_of_complaints rounds found refused regenerated moved"
+        " rehearsal"
         " reconciled_at differences resent reconcile_token reconcile_until pseudonymised_at channel held_until archive"
         " held_domains final_counts window_from window_until next_window_from next_window_until send_window"
         " deadline",

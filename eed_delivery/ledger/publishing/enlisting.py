@@ -52,7 +52,7 @@ TWICE = "its key occurs twice in one chunk, because the mapped table or view has
 
 @dataclass(frozen=True, slots=True)
 class LeasedJob:
-    """A job that this publisher holds. `token` fences every change it makes."""
+    """A job that this publisher holds. `token` fences every change it makes. `rehearsal` is what it was started by."""
 
     job_id: int
     key: str
@@ -63,6 +63,7 @@ class LeasedJob:
     started: bool
     enlisted: bool
     channel: str
+    rehearsal: str | None = None
 
     def log_facts(self) -> dict[str, object]:
         """What a log line about it says of it. `job` is the source's key, `job_id` the ledger's number."""

@@ -90,6 +90,7 @@ NEXT_ROUND = (
         (eed_job.c.deadline, utc_in(bindparam("due_in"))),
         (eed_job.c.channel, bindparam("of_channel")),
         (eed_job.c.enlist_after, None),
+        (eed_job.c.rehearsal, None),
         (eed_job.c.enlisted_at, None),
         (eed_job.c.finished_at, None),
         *WATCHED_ANEW.items(),
@@ -500,6 +501,7 @@ def _leased_job(row: Row[*tuple[Any, ...]]) -> LeasedJob:
         started=row.enlist_after is not None,
         enlisted=row.enlisted_at is not None,
         channel=row.channel,
+        rehearsal=row.rehearsal,
     )
 
 

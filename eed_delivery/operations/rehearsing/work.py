@@ -254,6 +254,7 @@ class _Run:
             "samples": [asdict(sample) for sample in result.samples],
             "changes": list(result.changes),
             "read_by_service": self._parts.read_by_service,
+            "round": self._parts.rehearsals.round(self._job.key),
         }
         return KeptRehearsal(
             operation=self._act.id,
