@@ -7,12 +7,15 @@ from flask import Response
 from pydantic import Field
 
 from eed_delivery.access.rights import Right
+from eed_delivery.api.keyed import once
 from eed_delivery.api.long_acts import OperationAnswer, OperationPath, started
 from eed_delivery.api.routes import ApiRoutes
 from eed_delivery.api.schemas import Asked, Key, OneKey, Told, Utc, as_json
 from eed_delivery.api.versions import tagged
 from eed_delivery.operations.rehearsing.orders import MOST_PROCESSES, MOST_SAMPLES, RehearsalRequest
 from eed_delivery.operations.rehearsing.results import RehearsalView, severity
+from eed_delivery.operations.rehearsing.sample_sending import MOST_SENT, SamplesToSend
+from eed_delivery.operators.asking import require
 from eed_delivery.operators.shell import operations_now
 
 
@@ -83,6 +86,20 @@ class MessageAnswer(Told):
     """The message itself."""
 
 
+class SendSamplesBody(Asked):
+    """How many of the samples are sent, the first ones, and to which tester."""
+
+    count: Annotated[int, Field(ge=1, le=MOST_SENT)] = 5
+    to: Annotated[str, Field(min_length=3, max_length=254)]
+
+
+class SamplesSentAnswer(Told):
+    """The rehearsal whose samples were sent. The audit has each of them."""
+
+    operation: str
+    count: int = Field(description="How many were asked for.")
+
+
 def routes() -> ApiRoutes:
     """The routes of this subject."""
     r = ApiRoutes("rehearsals", "Jobs whose emails are rendered, and not sent.")
@@ -114,6 +131,17 @@ def routes() -> ApiRoutes:
         name = re.sub(r"[^A-Za-z0-9._-]", "_", path.email)
         headers = {"Content-Disposition": f'attachment; filename="{name}.eml"', "Cache-Control": "no-store"}
         return Response(made.content, 200, headers, mimetype="message/rfc822")
+
+    @r.post("/rehearsals/<operation>/samples", Right.OPERATE, SamplesSentAnswer, "rehearse JOB --sample N --to ADDRESS")
+    def send_samples(path: OperationPath, body: SendSamplesBody) -> Response:
+        """Send samples to a tester, as `rehearsal.sample_recipients` allows. It needs an Idempotency-Key.
+
+        It also needs the right `see_content`.
+        """
+        require(Right.SEE_CONTENT, "To send samples")
+        wanted, sending = SamplesToSend(path.operation, body.count, body.to), operations_now().sample_sending
+        answer = SamplesSentAnswer(operation=path.operation, count=body.count)
+        return once(lambda: sending.send(wanted), lambda: as_json(answer), needed=True)
 
     return r
 

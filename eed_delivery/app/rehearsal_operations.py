@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from eed_delivery.operations.long_acts.runner import SteadyWork
     from eed_delivery.operations.rehearsing.orders import RehearsalOrders
     from eed_delivery.operations.rehearsing.results import RehearsalResults
+    from eed_delivery.operations.rehearsing.sample_sending import SampleSending
     from eed_delivery.rehearsal.kept_lookers import KeptLookers
     from eed_delivery.rehearsal.lookers import Lookers
+    from eed_delivery.transports import Transport
 
 
 class RehearsalOperations(LongActOperations):
@@ -81,6 +83,25 @@ class RehearsalOperations(LongActOperations):
 
         parts = (self._rehearsals, self._source, lambda: self._reading, lambda: self._kept_lookers, self._audit)
         return RehearsalResults(*parts)
+
+    @cached_property
+    def sample_sending(self) -> "SampleSending":
+        """Send samples to a tester."""
+        from eed_delivery.operations.rehearsing.sample_sending import SampleSending
+
+        allowed = self.settings.rehearsal.sample_recipients
+        return SampleSending(self.rehearsal_results, self._sample_transport, self._audit, allowed)
+
+    def _sample_transport(self, job: str) -> "Transport":
+        """A transport of this process, for the channel of a job. What renders samples has none."""
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+        from eed_delivery.operations.refusals import OperationRefused
+
+        name = self._reading.run(lambda c: self._source.channel_of(c, self._source.job(c, 0, job, 0).key))
+        channel = self._app.channel_directory(ChannelLedger(self._database)).now().get(name)
+        if channel is None:
+            raise OperationRefused(f"the channel {name} of job {job} cannot be used here", which=f"job {job}")
+        return self._app.transport_factory(channel)()
 
     def steady_works(self) -> "Mapping[LongActKind, SteadyWork]":
         """How long acts are done whose chunks one process does to the end, in this person's name."""

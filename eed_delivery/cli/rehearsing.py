@@ -15,6 +15,7 @@ from eed_delivery.errors import NotPossible
 from eed_delivery.operations.long_acts.starting import LongAct, LongActState
 from eed_delivery.operations.rehearsing.orders import MOST_PROCESSES, MOST_SAMPLES, RehearsalRequest
 from eed_delivery.operations.rehearsing.results import RehearsalView, severity
+from eed_delivery.operations.rehearsing.sample_sending import SamplesToSend
 from eed_delivery.private_files import create_private
 
 KEYS_SHOWN = 5
@@ -41,6 +42,7 @@ _SAFE = re.compile(r"[^A-Za-z0-9._-]")
 @click.option(
     "--processes", type=click.IntRange(min=1, max=MOST_PROCESSES), help="Use N processes. Default: a core each."
 )
+@click.option("--to", metavar="ADDRESS", help="Send the first N samples to this tester, marked as samples.")
 @click.option("--beside-live", is_flag=True, help="Do not wait until the emails of active jobs have left.")
 @takes_json
 @takes_config
@@ -53,6 +55,7 @@ def rehearse(
     samples: int,
     keep: Path | None,
     processes: int | None,
+    to: str | None,
     beside_live: bool,
     as_json: bool,
 ) -> None:
@@ -66,9 +69,14 @@ def rehearse(
     operators goes on, or the same command after operations stop.
 
     \b
-    Example:
+    Examples:
       eed-delivery rehearse 42 --keep samples
+      eed-delivery rehearse 42 --sample 5 --to tester@example.com
     """
+    sending = session.operations.sample_sending
+    if to is not None:
+        SamplesToSend("", samples, to)
+        sending.refuse_stranger(to)
     request = RehearsalRequest(job, first, every, samples, beside_live, processes)
     act = session.operations.rehearsal_orders.start(request)
     click.echo(f"operation {act.id} rehearses {act.total:,} emails of job {job}", err=True)
@@ -80,6 +88,10 @@ def rehearse(
         _show(session, found)
     if keep is not None:
         _keep(session, found, keep)
+    if to is not None:
+        sent = sending.send(SamplesToSend(found.operation, samples, to))
+        left_out = f", {sent.left_out:,} cannot be rendered any more" if sent.left_out else ""
+        click.echo(f"{len(sent.keys):,} samples were sent to {to}{left_out}", err=True)
     if found.verdict != "clean":
         raise SystemExit(NOT_CLEAN)
 

@@ -25,6 +25,9 @@ def _lower(given: Any) -> Any:
 
 
 KnownHost = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*$", max_length=253)]
+SampleRecipient = Annotated[
+    str, BeforeValidator(_lower), Field(pattern=r"^[^@\s<>\"]*@[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=254)
+]
 
 
 class RehearsalSettings(Section):
@@ -33,7 +36,8 @@ class RehearsalSettings(Section):
 
     `known_hosts` are hosts that links may go to, `.example.com` those below it. None: any host. `common_files` are
     enclosures that different recipients may share, by SHA-256 or by name. `accepted` are kinds of findings that leave
-    a job clean. What would fail, or is red, never does.
+    a job clean. What would fail, or is red, never does. `sample_recipients` are the addresses that samples may be sent
+    to, or @example.com for a domain.
     """
 
     database_url: SecretStr | None = None
@@ -42,6 +46,7 @@ class RehearsalSettings(Section):
     attachment_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     known_hosts: tuple[KnownHost, ...] = ()
     common_files: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
+    sample_recipients: tuple[SampleRecipient, ...] = ()
     accepted: tuple[AcceptedFinding, ...] = ("suppressed",)
 
     @field_validator("database_url")

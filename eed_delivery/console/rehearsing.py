@@ -8,13 +8,17 @@ from eed_delivery.access.rights import Right
 from eed_delivery.console.acting import ActDone, Confirmation, FormField, confirmed
 from eed_delivery.console.long_acts import HERE, SECTION
 from eed_delivery.console.one_job import job_crumb
-from eed_delivery.console.rendering import page
+from eed_delivery.console.rendering import Crumb, page
 from eed_delivery.console.routes import PageRoutes
 from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.rehearsing.orders import RehearsalRequest
 from eed_delivery.operations.rehearsing.results import severity
+from eed_delivery.operations.rehearsing.sample_sending import SamplesToSend
+from eed_delivery.operators.asking import require
 from eed_delivery.operators.shell import operations_now
 
+TO = FormField("to", "Tester", "An address that rehearsal.sample_recipients names.", length=254)
+COUNT = FormField("count", "How many", "The first samples are sent.", length=2)
 FIRST = FormField("first", "First", "Look at so many emails only. Empty: all.", required=False, length=9)
 EVERY = FormField("every", "Every", "Look at each so-manieth email. Empty: each one.", required=False, length=9)
 BESIDE = FormField(
@@ -72,6 +76,34 @@ def add(routes: PageRoutes) -> None:
         found = operations_now().rehearsal_results.view(operation)
         title = f"Rehearsal of job {found.job}"
         return page("rehearsal.html", title=title, crumbs=(HERE,), found=found, severity=severity)
+
+    @routes.page(
+        "/rehearsals/<operation>/send",
+        Right.OPERATE,
+        section=SECTION,
+        command="rehearse JOB --sample N --to ADDRESS",
+        call="POST /api/v1/rehearsals/{operation}/samples",
+        methods=("GET", "POST"),
+    )
+    def send_samples(operation: str) -> Response:
+        """Send samples to a tester."""
+        require(Right.SEE_CONTENT, "To send samples")
+        back = Crumb(f"Rehearsal {operation}", f"/rehearsals/{operation}")
+
+        def ask() -> Confirmation:
+            found = operations_now().rehearsal_results.view(operation)
+            what = [
+                f"There are {len(found.samples)} samples. They are whole emails of customers.",
+                "Each is marked as a sample. None goes to a customer, and none is counted.",
+            ]
+            return Confirmation(f"Send samples of job {found.job} to a tester?", what, "Send", back, (TO, COUNT))
+
+        def send(given: Mapping[str, str]) -> ActDone:
+            wanted = SamplesToSend(operation, _number(given, "count") or 1, given["to"].strip())
+            sent = operations_now().sample_sending.send(wanted)
+            return ActDone(f"{len(sent.keys)} samples were sent.", back.path)
+
+        return confirmed(ask, send)
 
 
 def _number(given: Mapping[str, str], name: str) -> int | None:

@@ -112,6 +112,7 @@ class ActKind(StrEnum):
     EMAILS = "emails"
     EMAIL = "email"
     PREVIEW = "preview"  # an email was rendered for a person
+    SAMPLE_SEND = "sample_send"  # a rehearsed email went to a tester
     SUPPRESSION_LIST = "suppression_list"
     SUPPRESSION_EXPORT = "suppression_export"
     AUDIT = "audit"
@@ -124,6 +125,7 @@ READS = frozenset(
         ActKind.EMAILS,
         ActKind.EMAIL,
         ActKind.PREVIEW,
+        ActKind.SAMPLE_SEND,
         ActKind.SUPPRESSION_LIST,
         ActKind.SUPPRESSION_EXPORT,
         ActKind.AUDIT,

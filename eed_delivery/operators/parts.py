@@ -34,6 +34,7 @@ from eed_delivery.operations.processes import ProcessQueries
 from eed_delivery.operations.readiness import Readiness
 from eed_delivery.operations.rehearsing.orders import RehearsalOrders
 from eed_delivery.operations.rehearsing.results import RehearsalResults
+from eed_delivery.operations.rehearsing.sample_sending import SampleSending
 from eed_delivery.operations.repeats import Repeats
 from eed_delivery.operations.reporting import Reporting
 from eed_delivery.operations.resending import Resending
@@ -111,6 +112,8 @@ class PersonsOperations(Protocol):
     def rehearsal_orders(self) -> RehearsalOrders: ...
     @property
     def rehearsal_results(self) -> RehearsalResults: ...
+    @property
+    def sample_sending(self) -> SampleSending: ...
     @property
     def approvals(self) -> Approvals: ...
     @property

@@ -6,6 +6,7 @@
 - `window`               how many messages may be ahead of the workers
 - `destinations`         what may be published where domains have a pace, or are held
 - `gate_limit`           nothing is published that could not be sent
+- `rehearsal_gate`       only jobs that were rehearsed as they are now start
 - `ailing`               what is left alone for a while
 """
 

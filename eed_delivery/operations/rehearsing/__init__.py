@@ -3,4 +3,5 @@
 - `orders`    what can be ordered, and what is refused
 - `work`      looks at a job's emails page by page, behind what a killed process has seen
 - `results`   what rehearsals came to, and their samples
+- `sample_mail`  a sample as it goes to a tester, and `sample_sending` sends it
 """

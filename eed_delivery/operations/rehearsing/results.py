@@ -91,13 +91,13 @@ class RehearsalResults:
             return False
         return must_wait(self._rehearsals, act)
 
-    def messages(self, operation: str) -> Iterator[SampleMessage]:
-        """The samples of a rehearsal, made again from their rows as they are now. To read them is in the audit.
+    def messages(self, operation: str, most: int | None = None) -> Iterator[SampleMessage]:
+        """The first `most` samples of a rehearsal, or all, made again from their rows as they are now.
 
-        A row that has gone, or cannot be rendered any more, is left out.
+        To read them is in the audit. A row that has gone, or cannot be rendered any more, is left out.
         """
         found = self.view(operation)
-        for sample in found.samples:
+        for sample in found.samples[:most]:
             self._audit.record(Act(ActKind.PREVIEW, object=ActObject.EMAIL, key=sample.key))
             try:
                 yield self._message(found.job, sample)
