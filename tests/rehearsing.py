@@ -1,11 +1,19 @@
-"""A site with a job that is rehearsed, and the steps of the process that does what is asked of it."""
+"""A site with a job that is rehearsed, and the steps of the process that does what is asked of it.
+
+`python -m tests.rehearsing CONFIG` is such a process, for one step of the rehearsals that are asked for.
+"""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
+from eed_delivery.app.database import open_database
 from eed_delivery.app.long_acts import long_act_steps
+from eed_delivery.config import failpoints_wanted, load
 from eed_delivery.operations.rehearsing.orders import RehearsalRequest
+from eed_delivery.runtime import failpoints
 from tests.operators_site import Site
 from tests.world import World
 
@@ -69,3 +77,14 @@ class Stage:
 
     def lapse(self) -> None:
         self.world.execute(f"UPDATE eed_operation SET lease_until = '{PAST}' WHERE lease_until IS NOT NULL")
+
+
+def main() -> None:
+    """Do one step, and die where `EED_FAILPOINTS` says."""
+    settings = load(Path(sys.argv[1]), os.environ)
+    failpoints.arm(failpoints_wanted())
+    long_act_steps(settings, open_database(settings.database, connections=2)).rehearsals()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,11 @@
 """A rehearsal of a job on its live rows: what it finds, that it writes and sends nothing, and how it is cut off."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -143,6 +147,32 @@ def test_a_process_that_is_killed_is_followed_by_one_that_goes_on(
     found = stage.of(act)
     assert (found["looked_at"], found["digest"], found["verdict"]) == (14, whole["digest"], "clean")
     assert seen == {"operations.taken": 0, "operations.chunk": 1, "operations.advanced": 3}[place]
+
+
+def test_kill_minus_nine_at_each_step_loses_nothing_and_changes_nothing(stage: Stage) -> None:
+    """Real processes, each killed at another step, as those of several hosts that follow each other."""
+    ids = stage.job(3 * work.PAGE)
+    stage.variables(ids[-1], name="", balance=1)
+    before, act = stage.everything(), stage.start()
+    for place, seen in (("operations.taken", 0), ("operations.chunk=kill@2", 1), ("operations.advanced", 2)):
+        assert killed_process(stage, place if "=" in place else f"{place}=kill") == -signal.SIGKILL
+        assert stage.world.scalar("SELECT COUNT(*) FROM eed_rehearsal_part WHERE number > 0") == seen, place
+        stage.lapse()
+    stage.steps.rehearsals()
+    found = stage.of(act)
+    assert (found["looked_at"], found["rendered"], found["verdict"]) == (len(ids), len(ids), "findings")
+    assert kinds(found) == {"empty_greeting": (1, [str(ids[-1])])}
+    four = stage.site.operations.rehearsal_orders.start(RehearsalRequest("1", processes=4)).id
+    stage.steps.rehearsals()
+    assert stage.of(four)["digest"] == found["digest"]
+    assert stage.everything() == before
+
+
+def killed_process(stage: Stage, place: str) -> int:
+    """How a process ended that does rehearsals, and dies at this place."""
+    environ = {**os.environ, **stage.site.cli.environ, failpoints.VARIABLE: place}
+    command = [sys.executable, "-m", "tests.rehearsing", str(stage.site.cli.config)]
+    return subprocess.run(command, env=environ, timeout=300, check=False, start_new_session=True).returncode
 
 
 def test_a_second_one_at_once_is_refused(stage: Stage) -> None:
