@@ -1,7 +1,7 @@
 """Heartbeats of roles that send nothing. They say that the process lives, to people and to health checks."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,20 @@ log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def heartbeat(app: "App", role: str, stop: threading.Event, pulse: Pulse) -> Iterator[None]:
-    """Send heartbeats while the role works, until `stop` is set. Then it is taken off the list."""
+def heartbeat(
+    app: "App",
+    role: str,
+    stop: threading.Event,
+    pulse: Pulse,
+    problem: Callable[[], str | None] = lambda: None,
+) -> Iterator[None]:
+    """Send heartbeats while the role works, until `stop` is set. Then it is taken off the list. `problem` is what keeps
+    it from its work."""
     workers, process = app.heartbeat(role)
     seconds = app.settings.worker.heartbeat_seconds
 
     def beat() -> float:
-        workers.beat(process, sending=False, detail=None, alive_seconds=HEARTBEATS * seconds)
+        workers.beat(process, sending=False, detail=problem(), alive_seconds=HEARTBEATS * seconds)
         return seconds
 
     beating = Loop("heartbeat", beat, stop, pulse).start()

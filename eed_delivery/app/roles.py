@@ -98,11 +98,13 @@ def _app(settings: Settings, stop: threading.Event | None = None) -> "App":
     return App(settings, stop)
 
 
-def alive(app: "App", role: str, stop: threading.Event, pulse: Pulse) -> AbstractContextManager[None]:
-    """Heartbeats of a role that sends no emails."""
+def alive(
+    app: "App", role: str, stop: threading.Event, pulse: Pulse, problem: Callable[[], str | None] = lambda: None
+) -> AbstractContextManager[None]:
+    """Heartbeats of a role that sends no emails. `problem` is what keeps it from its work."""
     from eed_delivery.app.heartbeats import heartbeat
 
-    return heartbeat(app, role, stop, pulse)
+    return heartbeat(app, role, stop, pulse, problem)
 
 
 def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
@@ -110,7 +112,7 @@ def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse) -> No
     app = _app(settings, stop)
     others = app.channel_publishers(partial(LoopThread, pulse=pulse))
     publisher = app.publisher(others)
-    with alive(app, "publisher", stop, pulse):
+    with alive(app, "publisher", stop, pulse, lambda: publisher.problem):
         beside = Loop("channels", others.step, stop, pulse).start()
         Loop("publisher", publisher.step, stop, pulse).run()
         beside.join()

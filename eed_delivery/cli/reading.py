@@ -15,6 +15,8 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.waiting import show_waiting_jobs, waiting_record
 from eed_delivery.model import EmailState
 from eed_delivery.operations.emails import OUTCOMES, EmailReport, EmailsPage, EmailsRequest
+from eed_delivery.operations.forecasts.queries import StoredForecast
+from eed_delivery.operations.forecasts.words import kept_words
 from eed_delivery.operations.jobs import JobReport, JobsRequest
 
 NEWEST_JOBS = 20
@@ -51,16 +53,42 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     if page.waiting_problem is not None:
         problem = f"warning: the scheduled jobs cannot be read: {page.waiting_problem}"
         click.echo(problem, err=True)
+    kept = session.operations.forecasts.kept()
     if as_json:
-        session.screen.json([*map(job_record, found), *map(waiting_record, waiting)])
+        records = [job_record(one) | {"forecast": _forecast_record(kept.get(one.key))} for one in found]
+        session.screen.json([*records, *map(waiting_record, waiting)])
         return
-    columns = ("job", "name", "state", "total", "sent", "failed", "in doubt", "open", "created", "reason")
-    session.screen.table(columns, map(_job_row, found), prose=("name", "reason"), spare=("created", "open", "name"))
+    forecasts = [kept_words(kept.get(one.key)) for one in found]
+    columns: tuple[str, ...] = (
+        "job",
+        "name",
+        "state",
+        "total",
+        "sent",
+        "failed",
+        "in doubt",
+        "open",
+        "created",
+        "reason",
+    )
+    spare: tuple[str, ...] = ("created", "open", "name")
+    rows = list(map(_job_row, found))
+    if any(forecasts):
+        columns = (*columns[:-1], "forecast", "reason")
+        rows = [(*row[:-1], words, row[-1]) for row, words in zip(rows, forecasts, strict=True)]
+        spare = (*spare, "forecast")
+    session.screen.table(columns, rows, prose=("name", "reason"), spare=spare)
     if not found:
         session.screen.line("there are none")
     if len(found) == limit:
         session.screen.line(f"only the {limit} newest are shown. --all shows the others too")
     show_waiting_jobs(session, waiting, limit)
+
+
+def _forecast_record(kept: StoredForecast | None) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    return {"verdict": kept.verdict, "ends": kept.end, "margin_seconds": kept.margin}
 
 
 def _job_row(report: JobReport) -> tuple[object, ...]:

@@ -1,7 +1,8 @@
 """How many emails wait and may go, by channel. What is read for it is bounded, whatever the ledger holds.
 
-Jobs of few emails are counted, many at once. The largest are sampled along their index (`index_sampling`). Of what is
-beyond that, each job counts with all its emails, so nothing is left out.
+Jobs of few emails are counted, many at once. Of the largest, the sweeper has counted what is left of most a moment ago,
+for forecasts. The others are sampled along their index (`index_sampling`). Of what is beyond that, each job counts with
+all its emails, so nothing is left out.
 """
 
 from collections import Counter, defaultdict
@@ -15,6 +16,7 @@ from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.holds.held import JOB_NOT_HELD, is_held
 from eed_delivery.ledger.index_sampling import WAITING, IndexSampling
+from eed_delivery.ledger.progress import left_by_job
 from eed_delivery.ledger.schema import eed_email, eed_gate, eed_job
 from eed_delivery.ledger.windows.is_open import WINDOW_IS_OPEN
 from eed_delivery.model import JobState
@@ -79,7 +81,8 @@ class BacklogLedger:
         self._limits = limits
 
     def by_channel(self) -> dict[str, int]:
-        """Pending and queued emails of the jobs that may go, by channel, in one transaction."""
+        """Pending and queued emails of the jobs that may go, by channel, in one transaction. Of large jobs that were
+        just counted, those on their way count, too."""
         return self._database.run(self._by_channel)
 
     def _by_channel(self, c: Connection) -> dict[str, int]:
@@ -93,8 +96,11 @@ class BacklogLedger:
             found[job.channel] += job.total
         for some in _groups([job for job in jobs if job.total <= FEW]):
             found[some[0].channel] += int(c.execute(OF_SMALL, {"ids": [job.job_id for job in some]}).scalar_one())
-        sampling = IndexSampling(c, limits.sample, limits.looks)
-        _add(found, sampling.waiting(large[: limits.large], beside=sum(found.values())))
+        left = left_by_job(c, [job.job_id for job in large[: limits.large]])
+        for job in large[: limits.large]:
+            found[job.channel] += left.get(job.job_id, 0)
+        others = [job for job in large[: limits.large] if job.job_id not in left]
+        _add(found, IndexSampling(c, limits.sample, limits.looks).waiting(others, beside=sum(found.values())))
         return {channel: round(emails) for channel, emails in found.items() if round(emails)}
 
 

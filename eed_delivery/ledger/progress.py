@@ -29,6 +29,7 @@ KEPT_EVERY = timedelta(minutes=5)
 KEPT_DAYS = 8
 MOST_GAP_SECONDS = 300.0
 """A longer gap between two counts counts as time in which no email could leave: nobody knows what was in it."""
+JUST_NOW_SECONDS = 15.0
 RESTING_SECONDS = 55.0
 """A job of which nothing may leave is counted once a minute."""
 HISTORY_ROWS = 20_000
@@ -72,7 +73,7 @@ class JobCount:
     @property
     def left(self) -> int:
         """Emails that had not ended."""
-        return max(0, self.total - self.done)
+        return emails_left(self.total, self.done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,20 @@ class WaitingRetries:
 
 
 NO_RETRIES = WaitingRetries(0, None)
+
+
+def emails_left(total: int, done: int) -> int:
+    """Emails of a job that had not ended at a count."""
+    return max(0, total - done)
+
+
+def left_by_job(c: Connection, job_ids: Collection[int]) -> dict[int, int]:
+    """Emails that have not ended, of jobs that were counted within the last quarter of a minute.
+
+    Forecasts and the backlog stand on these counts. Where no sweeper counts there are none.
+    """
+    last = _last_of(c, job_ids, JUST_NOW_SECONDS)
+    return {job_id: emails_left(row.total, row.done) for job_id, row in last.items()}
 
 
 class ProgressLedger:
@@ -151,10 +166,12 @@ def _is_due(may_leave: bool, before: Row[*tuple[Any, ...]] | None, now: datetime
     return before is None or may_leave or before.may_leave or (now - before.at).total_seconds() >= RESTING_SECONDS
 
 
-def _last_of(c: Connection, job_ids: Collection[int]) -> dict[int, Row[*tuple[Any, ...]]]:
+def _last_of(
+    c: Connection, job_ids: Collection[int], seconds: float = MOST_GAP_SECONDS
+) -> dict[int, Row[*tuple[Any, ...]]]:
     last = (
         select(_p.job_id, func.max(_p.at).label("at"))
-        .where(_p.job_id.in_(job_ids), _p.at > utc_in(-MOST_GAP_SECONDS))
+        .where(_p.job_id.in_(job_ids), _p.at > utc_in(-seconds))
         .group_by(_p.job_id)
         .subquery()
     )

@@ -31,6 +31,7 @@ class StandingKind(StrEnum):
     BREAKER = "breaker"
     NO_WORKER = "no_worker"
     NO_PUBLISHER = "no_publisher"
+    QUEUE_REFUSES = "queue_refuses"
     NO_SWEEPER = "no_sweeper"
     WAITS = "waits"
 
@@ -191,6 +192,10 @@ def _of_publisher(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
         return JobStanding(
             StandingKind.NO_PUBLISHER, "No publisher is alive to put its emails into the queue.", "Start one."
         )
+    problems = [one.detail for one in facts.roles("publisher", report.channel)]
+    if report.counts[EmailState.PENDING] and problems and all(problems):
+        why = f"Its emails cannot be put into the queue: {problems[0]}."
+        return JobStanding(StandingKind.QUEUE_REFUSES, why, "Emails go on by themselves once the queue accepts them.")
     return None
 
 

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import structlog
 
 from eed_delivery.config import PublisherSettings
-from eed_delivery.errors import DatabaseGone, RenderError
+from eed_delivery.errors import DatabaseGone, QueueGone, RenderError
 from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.publishing.enlisting import LeasedJob
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
@@ -86,6 +86,8 @@ class Publisher:
         self._flights: ThreadPoolExecutor | None = None
         self.published = 0
         """Messages that the queue has accepted."""
+        self.problem: str | None = None
+        """Why the queue did not accept the last ones."""
 
     def step(self) -> float:
         """Register what is new, then give every leased job one chunk, so that a small job never waits for a huge one.
@@ -226,7 +228,11 @@ class Publisher:
                 answer = flight.result()
                 accepted += answer.accepted
                 refused += answer.refused
+                self.problem = None if answer.accepted else next(iter(answer.refused), None)
                 failpoints.reach("publisher.published")
+        except QueueGone as gone:
+            self.problem = str(gone)
+            raise
         finally:
             self._window.fill(len(accepted))
             self._ledger.mark_queued(accepted)

@@ -12,6 +12,7 @@ from sqlalchemy import event, insert
 from eed_delivery.ledger.backlog import FEW, OPENS_SOON_SECONDS, SHUT_FOR_SECONDS, BacklogLedger, BacklogLimits
 from eed_delivery.ledger.figures import FiguresLedger
 from eed_delivery.ledger.paces import TOGETHER
+from eed_delivery.ledger.progress import JUST_NOW_SECONDS
 from eed_delivery.ledger.schema import eed_email, eed_job
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.operations.figures import FigureSources, LedgerFigures
@@ -53,6 +54,20 @@ def test_emails_of_jobs_that_may_go_are_counted_by_channel(world: World) -> None
     add(world, 2, ["queued"], channel="news")
     add(world, 3, ["pending"] * 150, channel="news")
     assert backlog(world) == {"default": 3, "news": 151}
+
+
+def test_what_the_sweeper_has_just_counted_of_a_large_job_is_not_sampled(world: World) -> None:
+    add(world, 1, ["pending"] * 3)
+    world.execute(f"UPDATE eed_job SET total = {FEW + 1}")
+    assert backlog(world) == {"default": 3}
+    insert_count = (
+        "INSERT INTO eed_job_progress (job_id, at, total, done, may_leave, allowed_seconds, kept)"
+        f" VALUES (1, {{at}}, {FEW + 1}, {FEW - 400}, 1, 0, 0)"
+    )
+    world.execute(insert_count.format(at=in_seconds(world, -JUST_NOW_SECONDS - 5)))
+    assert backlog(world) == {"default": 3}  # it is too old
+    world.execute(insert_count.format(at=in_seconds(world, -1)))
+    assert backlog(world) == {"default": 401}
 
 
 def in_seconds(world: World, seconds: float) -> str:

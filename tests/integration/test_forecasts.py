@@ -1,6 +1,7 @@
 """When jobs end, by command, API and page, and what is said when a verdict changes."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -22,6 +23,7 @@ from eed_delivery.ledger.workers import Process
 from eed_delivery.notices import NoticeKind
 from eed_delivery.operations.forecasts.views import JobForecastView
 from eed_delivery.operations.forecasts.words import verdict_sentence
+from eed_delivery.operations.paces import PaceRequest
 from eed_delivery.operations.refusals import WrongState
 from eed_delivery.sweeper.forecast_watch import ForecastWatch
 from tests.integration.test_backlog import add
@@ -125,6 +127,7 @@ def test_two_jobs_share_the_speed_of_both(site: Site, world: World) -> None:
         ("DELETE FROM eed_worker WHERE role = 'worker'", "no_worker"),
         ("UPDATE eed_worker SET sending = 0, detail = 'the relay refuses' WHERE role = 'worker'", "breaker_open"),
         ("DELETE FROM eed_worker WHERE role = 'publisher'", "no_publisher"),
+        ("UPDATE eed_worker SET detail = 'access denied' WHERE role = 'publisher'", "queue_refuses"),
     ],
 )
 def test_what_does_not_move_has_the_first_reason_that_fits(site: Site, world: World, change: str, reason: str) -> None:
@@ -142,6 +145,37 @@ def test_half_a_minute_without_an_email_is_said(site: Site, world: World) -> Non
     assert view.verdict is ForecastVerdict.NOT_MOVING
     assert view.stands is not None
     assert view.stands.reason == "unexplained"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("rate_limit", "allows 0.6 emails a minute"),
+        ("source_slow", "the source gives no more"),
+        ("others_share", "take the turns: 43"),
+    ],
+)
+def test_the_last_reasons_of_a_job_that_stands_still(site: Site, world: World, reason: str, words: str) -> None:
+    runs(world, still=30, done=TOTAL if reason == "source_slow" else 40_000)
+    if reason == "others_share":
+        runs(world, job_id=43)
+    elif reason == "source_slow":
+        world.execute("UPDATE eed_job SET enlisted_at = NULL")
+    else:
+        site.operations.paces.set(PaceRequest("default", 0.01, "the relay asked for it"))
+    stands = forecast(site).stands
+    assert stands is not None
+    assert stands.reason == reason
+    assert words in stands.words
+
+
+def test_the_list_of_jobs_has_what_the_sweeper_forecast_last(site: Site, world: World) -> None:
+    runs(world, deadline=now(world) + timedelta(hours=1))
+    assert "FORECAST" not in site.cli.good("jobs")
+    assert json.loads(site.cli.good("jobs", "--json"))[0]["forecast"] is None
+    forecast_watch(site.operations._app).step()
+    assert re.search(r"in time, ends \d\d-\d\dT\d\d:\d\dZ", site.cli.good("jobs"))
+    assert json.loads(site.cli.good("jobs", "--json"))[0]["forecast"]["verdict"] == "in_time"
 
 
 def test_a_job_that_has_not_begun_has_the_speed_of_the_last_days(site: Site, world: World) -> None:

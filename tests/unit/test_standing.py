@@ -116,6 +116,12 @@ WAITING = job(queued=5, sent=5)
             "No worker sends now: 421 closing.",
         ),
         (job(pending=3), facts(process("worker", sending=True)), StandingKind.NO_PUBLISHER, "No publisher is alive"),
+        (
+            job(pending=3),
+            facts(process("publisher", detail="access denied"), process("worker", sending=True)),
+            StandingKind.QUEUE_REFUSES,
+            "cannot be put into the queue: access denied.",
+        ),
         (job(sent=3), facts(*ALL_WELL), StandingKind.ENDING, "The sweeper finishes it."),
         (job(sent=3), facts(process("worker")), StandingKind.NO_SWEEPER, "no sweeper is alive"),
         (WAITING, facts(*ALL_WELL), StandingKind.MOVES, "12.5 emails a second."),

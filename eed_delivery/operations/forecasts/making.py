@@ -13,7 +13,7 @@ from eed_delivery.ledger.job_lists import ListedJob
 from eed_delivery.ledger.paces import TOGETHER
 from eed_delivery.ledger.progress import NO_RETRIES, RETRIES_LOOKED_AT, JobCount
 from eed_delivery.model import WaitingJob
-from eed_delivery.operations.forecasts.running import RunningJob, as_counted
+from eed_delivery.operations.forecasts.running import RunningJob, as_counted, why_still
 from eed_delivery.operations.forecasts.views import ForecastSources, JobForecastView
 from eed_delivery.operations.standing import JobStanding
 
@@ -63,6 +63,9 @@ class ForecastMaking:
         if quota is not None and quota.is_used_up:
             for one in running:
                 one.is_still = False  # it goes on when the quota has places again, and that is in the forecast
+        moving = [one.key for one in running if one.speed is not None and not one.is_still]
+        for one in (one for one in running if one.is_still):
+            one.why_still = why_still(one, self._limit(channel), self._limit_name(channel), moving)
         begin = max((one.count.counts[-1].at for one in sharing if one.is_known), default=now)
         ends = job_ends(jobs, speed, min(begin, now), quota) if speed is not None else {}
         found = {}

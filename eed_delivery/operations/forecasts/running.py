@@ -1,10 +1,11 @@
 """A job while its forecast is made."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from eed_delivery.forecast.ends import ForecastJob
-from eed_delivery.forecast.speed import MeasuredSpeed
+from eed_delivery.forecast.speed import STILL_SECONDS, MeasuredSpeed
 from eed_delivery.forecast.standstill import Standstill, StandstillReason, first_standstill
 from eed_delivery.ledger.job_lists import ListedJob
 from eed_delivery.ledger.progress import JobCount, WaitingRetries
@@ -23,8 +24,10 @@ _REASONS = {
     StandingKind.BREAKER: StandstillReason.BREAKER_OPEN,
     StandingKind.NO_WORKER: StandstillReason.NO_WORKER,
     StandingKind.NO_PUBLISHER: StandstillReason.NO_PUBLISHER,
+    StandingKind.QUEUE_REFUSES: StandstillReason.QUEUE_REFUSES,
     StandingKind.NO_SWEEPER: StandstillReason.UNEXPLAINED,
 }
+MOST_NAMED = 5
 _UNEXPLAINED = "No email has ended for half a minute. They wait for a retry, for their domain, or for their turn."
 
 
@@ -46,6 +49,7 @@ class RunningJob:
 
     is_fresh: bool = True
     """Whether it was counted a moment ago."""
+    why_still: Mapping[StandstillReason, str] = field(default_factory=dict)
 
     @property
     def is_known(self) -> bool:
@@ -67,7 +71,24 @@ class RunningJob:
             return first_standstill({_REASONS[kind]: self.standing.why})
         if kind is StandingKind.WINDOW_CLOSED or not self.is_still:
             return None
-        return Standstill(StandstillReason.UNEXPLAINED, _UNEXPLAINED)
+        return first_standstill({**self.why_still, StandstillReason.UNEXPLAINED: _UNEXPLAINED})
+
+
+def why_still(
+    one: RunningJob, limit: float | None, limit_name: str, moving: Sequence[str]
+) -> Mapping[StandstillReason, str]:
+    """Why none of its emails has ended for a while. `limit` is emails a second, and `moving` are
+    other jobs of its channel."""
+    found: dict[StandstillReason, str] = {}
+    if limit is not None and limit * STILL_SECONDS < 1:
+        words = f"{limit_name[0].upper()}{limit_name[1:]} allows {limit * 60:,.2g} emails a minute."
+        found[StandstillReason.RATE_LIMIT] = words
+    if not one.listed.report.enlisted and not one.job.left:
+        words = "All emails that were picked up have ended, and the source gives no more for now."
+        found[StandstillReason.SOURCE_SLOW] = words
+    if moving:
+        found[StandstillReason.OTHERS_SHARE] = f"Other jobs take the turns: {', '.join(moving[:MOST_NAMED])}."
+    return found
 
 
 def as_counted(listed: ListedJob, left: int, now: datetime) -> CountedJob:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from eed_delivery.forecast.verdicts import ForecastVerdict
+from eed_delivery.ledger.forecasts import StoredForecast
 from eed_delivery.operations.forecasts.views import JobForecastView
 from eed_delivery.reports.moments import when
 
@@ -28,6 +29,16 @@ def lasting_words(seconds: float) -> str:
     if hours:
         return f"{hours:,} h {minutes:02} min"
     return f"{minutes} min" if minutes else f"{whole} s"
+
+
+def kept_words(kept: StoredForecast | None) -> str | None:
+    """What a list has of a job: `in time, ends 12-01T04:12Z`. None: nothing is known."""
+    if kept is None or kept.verdict is ForecastVerdict.UNKNOWN:
+        return None
+    ends = "" if kept.end is None else f"ends {kept.end:%m-%dT%H:%MZ}"
+    if kept.verdict is ForecastVerdict.NO_DEADLINE:
+        return ends or None
+    return ", ".join(filter(None, [VERDICT_WORDS[kept.verdict], ends]))
 
 
 def verdict_sentence(view: JobForecastView) -> str:
