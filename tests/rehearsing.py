@@ -1,13 +1,14 @@
 """A site with a job that is rehearsed, and the steps of the process that does what is asked of it.
 
-`python -m tests.rehearsing CONFIG` is such a process, for one step of the rehearsals that are asked for.
+`python -m tests.rehearsing CONFIG` is such a process. It does the rehearsals that are asked for, until it is killed.
 """
 
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, NoReturn
 
 from eed_delivery.app.database import open_database
 from eed_delivery.app.long_acts import long_act_steps
@@ -79,11 +80,13 @@ class Stage:
         self.world.execute(f"UPDATE eed_operation SET lease_until = '{PAST}' WHERE lease_until IS NOT NULL")
 
 
-def main() -> None:
-    """Do one step, and die where `EED_FAILPOINTS` says."""
+def main() -> NoReturn:
+    """Do what is asked for, and die where `EED_FAILPOINTS` says."""
     settings = load(Path(sys.argv[1]), os.environ)
     failpoints.arm(failpoints_wanted())
-    long_act_steps(settings, open_database(settings.database, connections=2)).rehearsals()
+    step, wait = long_act_steps(settings, open_database(settings.database, connections=2)).rehearsals, Event().wait
+    while True:
+        wait(step())
 
 
 if __name__ == "__main__":
