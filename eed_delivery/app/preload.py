@@ -17,7 +17,9 @@ import eed_delivery.links.of_job
 import eed_delivery.rendering.files
 import eed_delivery.tracking.bounces.verp  # noqa: F401 - imported, all of them, for those who come after
 from eed_delivery.aws.sessions import read_descriptions
+from eed_delivery.config import Settings
 
 read_descriptions()
+Settings.model_rebuild()  # which checks settings, and is made when it is first needed
 gc.collect()
 gc.freeze()

@@ -1,6 +1,7 @@
 """The demo as an operator has it: one command, its exit status, what it says, the files, the commands it names."""
 
 import email.policy
+import fcntl
 import json
 import os
 import re
@@ -9,7 +10,6 @@ import shlex
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import BytesParser
 from pathlib import Path
@@ -27,9 +27,12 @@ LIMIT_SECONDS = 200
 
 @dataclass(frozen=True)
 class Played:
+    """`left`: the command lines of its processes that were there when it had ended."""
+
     directory: Path
     status: int
     said: str
+    left: list[str]
 
     @property
     def output(self) -> Path:
@@ -45,10 +48,31 @@ def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    directory = tmp_path_factory.mktemp("demo")
-    done = _run([str(PROGRAM), "demo", "--emails", str(EMAILS)], directory)
-    yield Played(directory, done.returncode, done.stdout + done.stderr)
+def played(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Played:
+    """The processes of a run share it: whoever is first plays it."""
+    mine = tmp_path_factory.getbasetemp()
+    directory = (mine if worker_id == "master" else mine.parent) / "demo"
+    directory.mkdir(exist_ok=True)
+    kept = directory.with_suffix(".json")
+    with directory.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            done = _run([str(PROGRAM), "demo", "--emails", str(EMAILS)], directory)
+            kept.write_text(json.dumps([done.returncode, done.stdout + done.stderr, _processes_in(directory)]))
+    return Played(directory, *json.loads(kept.read_text()))
+
+
+def _processes_in(directory: Path) -> list[str]:
+    found = []
+    for proc in Path("/proc").iterdir():
+        try:
+            command = (proc / "cmdline").read_bytes().decode(errors="replace") if proc.name.isdigit() else ""
+            place = os.readlink(proc / "cwd") if command else ""
+        except OSError:
+            continue  # it has ended since, or is not ours to look at
+        if str(directory) in command or place == str(directory):
+            found.append(command)
+    return found
 
 
 def test_it_ends_well_and_balances(played: Played) -> None:
@@ -102,16 +126,7 @@ def test_the_commands_it_names_work_when_it_has_ended(played: Played) -> None:
 
 
 def test_no_process_of_it_is_left(played: Played) -> None:
-    left = []
-    for proc in Path("/proc").iterdir():
-        try:
-            command = (proc / "cmdline").read_bytes() if proc.name.isdigit() else b""
-            directory = os.readlink(proc / "cwd") if command else ""
-        except OSError:
-            continue  # it has ended since, or is not ours to look at
-        if str(played.directory) in command.decode(errors="replace") or directory == str(played.directory):
-            left.append(command)
-    assert not left
+    assert played.left == []
 
 
 def test_it_deletes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
