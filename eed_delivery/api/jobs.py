@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,7 +23,14 @@ from eed_delivery.model import EmailState, JobState, WaitingJob
 from eed_delivery.operations.deciding import WAITS, ResumeRequest, StopRequest
 from eed_delivery.operations.domain_paces import DestinationBacklog
 from eed_delivery.operations.emails import OUTCOMES, EmailsRequest
-from eed_delivery.operations.jobs import NAME_LENGTH, JobReport, JobsRequest, MadeBreakdown, WaitingJobView
+from eed_delivery.operations.jobs import (
+    NAME_LENGTH,
+    JobReport,
+    JobsRequest,
+    MadeBreakdown,
+    MadeFailures,
+    WaitingJobView,
+)
 from eed_delivery.operations.snapshots import SideFigures
 from eed_delivery.operators.asking import asker_now
 from eed_delivery.operators.problems import HttpProblem
@@ -30,10 +38,9 @@ from eed_delivery.operators.shell import caller_now, json_answer, operations_now
 
 SCHEDULED = "scheduled"
 """The state of a job that waits for its time. The ledger does not have it yet."""
-REASONS_LISTED = 50
 DOMAINS_LISTED = 20
-WAIT_SECONDS = 1.0
-"""For figures that are made by the side, if there are none yet."""
+WAIT_SECONDS = 0.2
+"""For newer figures, which are made by the side."""
 _one_certificate = threading.Lock()
 
 
@@ -105,7 +112,10 @@ class OneJobAnswer(JobAnswer):
 
     scheduled_for: Utc | None
     per_second: float | None = Field(description="Emails that ended a second, of late.")
-    outcomes: dict[str, int]
+    outcomes: dict[str, int] = Field(description="Of sent emails. Empty while they are counted for the first time.")
+    outcomes_counted_at: Utc | None = Field(
+        None, description="At most ten seconds ago, unless they are being counted anew."
+    )
 
 
 class ReasonAnswer(Told):
@@ -117,8 +127,11 @@ class ReasonAnswer(Told):
 
 
 class FailuresAnswer(Told):
-    """The commonest reasons. `others` have another one."""
+    """The commonest reasons, counted by the side at most every ten seconds. `others` have another one."""
 
+    as_of: Utc | None = Field(description="When they were counted. Null: they are being counted for the first time.")
+    counting: bool = Field(description="Newer counts are being made. Ask again in a few seconds.")
+    problem: str | None = Field(description="Why they could not be counted.")
     items: list[ReasonAnswer]
     others: int
 
@@ -244,11 +257,8 @@ def _add_lists(r: ApiRoutes, cursors: Cursors) -> None:
 
     @r.get("/jobs/<path:key>/failures", Right.VIEW, FailuresAnswer, "job {key}")
     def list_failures(path: OneKey) -> Response:
-        """Group the reasons why emails of a job were not sent."""
-        queries = operations_now().jobs
-        found, others = queries.failures(queries.report(path.key), REASONS_LISTED)
-        items = [ReasonAnswer(state=one.state, reason=shown(one.detail), count=one.count) for one in found]
-        return tagged(as_json(FailuresAnswer(items=items, others=others)))
+        """Group the reasons why emails of a job were not sent. The first answer may come before the counts."""
+        return tagged(as_json(_failures(operations_now().jobs.failures_by_the_side(path.key, WAIT_SECONDS))))
 
     @r.get("/jobs/<path:key>/domains", Right.VIEW, DomainsAnswer, "job {key}")
     def list_domains(path: OneKey) -> Response:
@@ -277,10 +287,16 @@ def _add_one(r: ApiRoutes) -> None:
             return tagged(as_json(_scheduled(waiting)), WAITS)
         version = operations.deciding.version(path.key)  # first: what is decided meanwhile must not pass for seen
         counted = operations.jobs.counted(path.key)
-        rate, outcomes = operations.jobs.progress(counted.report)
-        counts = {name: getattr(outcomes, name) for name in outcomes.__dataclass_fields__}
-        more = {"scheduled_for": None, "per_second": None if rate is None else round(rate, 1), "outcomes": counts}
-        return tagged({**as_json(job_answer(counted.report, counted.counted_at)), **more}, version)
+        rate = operations.jobs.per_second(counted.report)
+        made = operations.jobs.outcomes(counted.report.job_id, WAIT_SECONDS).value
+        answer = OneJobAnswer(
+            **job_answer(counted.report, counted.counted_at).model_dump(),
+            scheduled_for=None,
+            per_second=None if rate is None else round(rate, 1),
+            outcomes={} if made is None else asdict(made.outcomes),
+            outcomes_counted_at=None if made is None else made.at,
+        )
+        return tagged(as_json(answer), version)
 
     @r.get("/jobs/<path:key>/certificate", Right.VIEW, CertificateAnswer, "report {key}")
     def certify(path: OneKey) -> Response:
@@ -335,6 +351,17 @@ def _add_decisions(r: ApiRoutes) -> None:
             publisher_seen_seconds_ago=seen,
         )
         return json_answer(as_json(answer))
+
+
+def _failures(made: SideFigures[MadeFailures]) -> FailuresAnswer:
+    found = () if made.value is None else made.value.reasons
+    return FailuresAnswer(
+        as_of=None if made.value is None else made.value.at,
+        counting=made.is_running,
+        problem=made.problem or None,
+        items=[ReasonAnswer(state=one.state, reason=shown(one.detail), count=one.count) for one in found],
+        others=0 if made.value is None else made.value.others,
+    )
 
 
 def _domains(made: SideFigures[MadeBreakdown], backlogs: Sequence[DestinationBacklog]) -> DomainsAnswer:

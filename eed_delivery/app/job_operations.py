@@ -1,6 +1,6 @@
 """Operations on jobs and emails."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from eed_delivery.app.service_operations import ServiceOperations
 QUEUE_SECONDS = 15.0
 """Between two looks at the queues. Each is some requests to SQS, which are paid for."""
 FAILURES_SECONDS = 10.0
-"""Between two countings of a job's failures and outcomes for pages."""
+"""Between two countings of a job's failures and outcomes."""
 BREATHER_SECONDS = 0.02
 """Between two pieces of what is counted by the side, so that others get their turn at the database."""
 REASONS_COUNTED = 50
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.submitting.uploading import Uploading
     from eed_delivery.operations.tonight import QueueView, TonightQueries
     from eed_delivery.operations.watching import Watching
+    from eed_delivery.queue import Queue
 
 
 class JobOperations(ServiceOperations):
@@ -55,7 +56,7 @@ class JobOperations(ServiceOperations):
         """Those of all viewers."""
         from eed_delivery.ledger.job_breakdown import BreakdownLedger
         from eed_delivery.operations.job_counts import JobCounts
-        from eed_delivery.operations.jobs import MadeBreakdown, MadeFailures, SharedJobFigures
+        from eed_delivery.operations.jobs import MadeBreakdown, MadeFailures, MadeOutcomes, SharedJobFigures
 
         breakdowns, now = BreakdownLedger(self._database), self._reporting.now
 
@@ -71,7 +72,7 @@ class JobOperations(ServiceOperations):
             JobCounts(self._lists, now),
             self._figures_of(lambda job_id: MadeBreakdown(breakdowns.of_job(job_id, others_first), now())),
             self._figures_of(failures, FAILURES_SECONDS),
-            self._figures_of(self._outcomes.of_job, FAILURES_SECONDS),
+            self._figures_of(lambda job_id: MadeOutcomes(self._outcomes.of_job(job_id), now()), FAILURES_SECONDS),
         )
 
     @cached_property
@@ -96,17 +97,22 @@ class JobOperations(ServiceOperations):
 
     def _queue_views(self, _: str) -> "Sequence[QueueView]":
         """The queue of each channel, by SQS."""
-        from eed_delivery.ledger.channels.listing import ChannelLedger
         from eed_delivery.operations.tonight import QueueView
 
-        directory = self._app.channel_directory(ChannelLedger(self._database))
         found = []
-        for channel, queue in self._app.queues(directory, 1)().items():
+        for channel, queue in self._queues().items():
             alive, dead = queue.depth(), queue.depth(dead=True)
             letters = None if dead is None else dead.visible + dead.in_flight + dead.delayed
             waiting = 0 if alive is None else alive.visible + alive.delayed
             found.append(QueueView(channel, waiting, 0 if alive is None else alive.in_flight, letters))
         return found
+
+    @cached_property
+    def _queues(self) -> "Callable[[], Mapping[str, Queue]]":
+        """What gives the queue of each channel, over one client."""
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+
+        return self._app.queues(self._app.channel_directory(ChannelLedger(self._database)), 1)
 
     @cached_property
     def emails(self) -> "EmailQueries":

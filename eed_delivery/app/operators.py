@@ -24,7 +24,7 @@ from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.routes import declared
 from eed_delivery.operators.server import serve
 from eed_delivery.operators.shell import Shell
-from eed_delivery.runtime.arenas import keep_few_arenas
+from eed_delivery.runtime.arenas import keep_little_memory
 from eed_delivery.runtime.loop import Loop, Pulse
 
 NAME = "operators"
@@ -95,7 +95,7 @@ def check(settings: Settings) -> None:
 
 def run(settings: Settings, stop: threading.Event, pulse: Pulse, link: LoginLink | None = None) -> None:
     """Answer until `stop` is set. Only the demo has a `link`."""
-    keep_few_arenas()
+    keep_little_memory()
     ours = settings.operators
     database = open_database(settings.database, stop, connections=ours.threads + CONNECTIONS_BESIDE)
     parts = parts_of(settings, database)

@@ -27,7 +27,8 @@ from eed_delivery.operators.routes import takes_up_to
 from eed_delivery.operators.sealing import Seal
 from eed_delivery.operators.shell import operations_now
 
-SHOWN = 100
+SHOWN = 200
+GROUPS_SHOWN = 100
 DOUBTS = Crumb("Doubts", "/doubts")
 ZONE = FormField(
     "zone", "Time zone of the log", "Where its times name none. For example Europe/Berlin.", value="UTC", length=64
@@ -118,8 +119,10 @@ def _all(errors: list[FormError] | tuple[()], status: int = 200) -> Response:
     view = workbench.view()
     given = {"zone": request.form.get("zone", ZONE.value), "lines": ""}
     title = f"{view.count:,} emails in doubt" if view.count else "No email is in doubt"
-    facts: dict[str, Any] = {"fields": LOG_FIELDS, "given": given, "errors": errors, "message_id": workbench.message_id}
-    return page("doubts.html", title=title, status=status, view=view, shown=SHOWN, **facts)
+    listed = [(doubt, workbench.message_id(doubt)) for doubt in view.first(SHOWN)]
+    facts: dict[str, Any] = {"fields": LOG_FIELDS, "given": given, "errors": errors}
+    facts |= {"listed": listed, "groups": view.groups[:GROUPS_SHOWN]}
+    return page("doubts.html", title=title, status=status, view=view, **facts)
 
 
 def _matched(

@@ -1,13 +1,13 @@
 """All emails in doubt, those that may become some, and an operator's settlement of many of them at once."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
 
 from eed_delivery.database.clock import utc_in, utc_now
 from eed_delivery.database.transactions import Database
@@ -85,6 +85,14 @@ class Settlement:
     evidence: str
 
 
+@dataclass(frozen=True, slots=True)
+class _DoubtfulJob:
+    job_id: int
+    key: str
+    channel: str
+    doubts: int
+
+
 class DoubtLedger:
     """Reads and settles doubts. Each call raises `DatabaseGone`."""
 
@@ -97,39 +105,42 @@ class DoubtLedger:
 
     def all(self) -> Iterator[Doubt]:
         """All emails in doubt of the newest 10,000 jobs, the oldest job first."""
-        for job in self._database.run(self._jobs):
-            after = 0
-            while rows := self._database.run(partial(self._page, job, after)):
-                yield from rows
-                after = rows[-1].email_id
+        for jobs in _together(self._database.run(self._jobs)):
+            limit = PAGE if len(jobs) == 1 else None
+            page = self._database.run(partial(self._page, jobs, 0, limit))
+            yield from page
+            while len(page) == limit:
+                page = self._database.run(partial(self._page, jobs, page[-1].email_id, limit))
+                yield from page
 
-    def _jobs(self, c: Connection) -> Sequence[Any]:
+    def _jobs(self, c: Connection) -> Sequence[_DoubtfulJob]:
         newest = select(eed_job.c.job_id).order_by(eed_job.c.job_id.desc()).limit(JOBS_LOOKED_AT).subquery()
         doubtful = (
-            select(newest.c.job_id)
+            select(newest.c.job_id, func.count().label("doubts"))
             .select_from(newest.join(eed_email, eed_email.c.job_id == newest.c.job_id))
             .where(eed_email.c.state == EmailState.IN_DOUBT)
             .group_by(newest.c.job_id)
         )
-        ids = list(c.execute(doubtful).scalars())
+        counts = {row.job_id: row.doubts for row in c.execute(doubtful)}
         columns = (eed_job.c.job_id, eed_job.c.source_key, eed_job.c.channel)
-        return c.execute(select(*columns).where(eed_job.c.job_id.in_(ids)).order_by(eed_job.c.job_id)).all()
+        jobs = c.execute(select(*columns).where(eed_job.c.job_id.in_(counts)).order_by(eed_job.c.job_id)).all()
+        return [_DoubtfulJob(*job, counts[job.job_id]) for job in jobs]
 
-    def _page(self, job: Any, after: int, c: Connection) -> list[Doubt]:
-        """Along the index on job and state, which has the email's id behind them."""
-        e = eed_email.c
+    def _page(self, jobs: Sequence[_DoubtfulJob], after: int, limit: int | None, c: Connection) -> list[Doubt]:
+        """Along the index on job and state, which has the email's id behind them. With a limit, of one job."""
+        e, of = eed_email.c, {job.job_id: job for job in jobs}
         statement = (
-            select(e.email_id, e.source_key, e.gen, e.wire_at)
-            .where(e.job_id == job.job_id, e.state == EmailState.IN_DOUBT, e.email_id > after)
-            .order_by(e.email_id)
-            .limit(PAGE)
+            select(e.job_id, e.email_id, e.source_key, e.gen, e.wire_at)
+            .where(e.job_id.in_(of), e.state == EmailState.IN_DOUBT, e.email_id > after)
+            .order_by(e.job_id, e.email_id)
+            .limit(limit)
         )
         rows = c.execute(statement).all()
         workers = self._workers(c, [row.email_id for row in rows])
         return [
             Doubt(
-                email_id=row.email_id, key=row.source_key or str(row.email_id), job_id=job.job_id,
-                job_key=job.source_key, channel=job.channel, gen=row.gen, wire_at=row.wire_at,
+                email_id=row.email_id, key=row.source_key or str(row.email_id), job_id=row.job_id,
+                job_key=of[row.job_id].key, channel=of[row.job_id].channel, gen=row.gen, wire_at=row.wire_at,
                 worker=workers.get((row.email_id, row.gen)),
             )
             for row in rows
@@ -246,6 +257,18 @@ class DoubtLedger:
         for job_id, count in Counter(row.job_id for row in rows).items():
             act = Act(ActKind.SETTLE, job_id, None, reason, count, before=before, after=after, operation=operation)
             note(c, self._who, act)
+
+
+def _together(jobs: Iterable[_DoubtfulJob]) -> Iterator[list[_DoubtfulJob]]:
+    """Jobs whose doubts are a page together, to be read at once. One that has more is alone."""
+    batch: list[_DoubtfulJob] = []
+    for job in jobs:
+        if batch and sum(one.doubts for one in batch) + job.doubts > PAGE:
+            yield batch
+            batch = []
+        batch.append(job)
+    if batch:
+        yield batch
 
 
 def _is_same(row: Row[Any], wanted: Settlement) -> bool:

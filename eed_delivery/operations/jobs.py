@@ -30,7 +30,7 @@ from eed_delivery.reports.tracked import Tracked, tracked
 __all__ = [
     "NAME_LENGTH", "ActReport", "Breakdown", "CountedJob", "EmailReport", "JobArchive", "JobEngagement", "JobManifest",
     "JobQueries", "JobReport", "JobRequest", "JobView", "JobsPage", "JobsRequest", "MadeBreakdown", "MadeFailures",
-    "OutcomeReport", "ReasonCount", "RecentRate", "SharedJobFigures", "WaitingJobView",
+    "MadeOutcomes", "OutcomeReport", "ReasonCount", "RecentRate", "SharedJobFigures", "WaitingJobView",
 ]  # fmt: skip
 
 DOUBTS_SHOWN = 10
@@ -146,13 +146,21 @@ class MadeFailures:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeOutcomes:
+    """What became of a job's sent emails, as of `at` (UTC)."""
+
+    outcomes: OutcomeReport
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SharedJobFigures:
     """Figures of jobs, by the ledger's id, that all viewers share. All but the counts are made by the side."""
 
     counts: JobCounts
     breakdowns: FiguresByTheSide[int, MadeBreakdown]
     failures: FiguresByTheSide[int, MadeFailures]
-    outcomes: FiguresByTheSide[int, OutcomeReport]
+    outcomes: FiguresByTheSide[int, MadeOutcomes]
 
 
 class JobQueries:
@@ -216,9 +224,9 @@ class JobQueries:
         """The commonest reasons why its emails were not sent, made by the side. `wait` is seconds."""
         return self._shared.failures.get(self._keys.job_id(key), wait)
 
-    def outcomes(self, job_id: int) -> SideFigures[OutcomeReport]:
-        """What became of its sent emails, made by the side."""
-        return self._shared.outcomes.get(job_id)
+    def outcomes(self, job_id: int, wait: float = 0.0) -> SideFigures[MadeOutcomes]:
+        """What became of its sent emails, made by the side. `wait` is seconds."""
+        return self._shared.outcomes.get(job_id, wait)
 
     def now(self) -> datetime:
         """The ledger's clock, in UTC."""
@@ -252,11 +260,9 @@ class JobQueries:
         """The commonest reasons why emails were not sent and rows refused, and how many have another one."""
         return self._reasons(report, most)
 
-    def progress(self, report: JobReport) -> tuple[float | None, OutcomeReport]:
-        """How many emails of a job have ended a second of late, and what became of its sent ones. None: it has
-        finished."""
-        rate = self._reporting.recent_rate(report).per_second if report.finished_at is None else None
-        return rate, self._outcomes.of_job(report.job_id)
+    def per_second(self, report: JobReport) -> float | None:
+        """How many emails of a job have ended a second of late. None: it has finished."""
+        return None if report.finished_at else self._reporting.recent_rate(report).per_second
 
     def view(self, report: JobReport, request: JobRequest | None = None) -> JobView:
         """All that is known of a job that was just read."""

@@ -90,15 +90,13 @@ class FiguresByTheSide(Generic[K, T]):
         self._thread: threading.Thread | None = None
 
     def get(self, key: K, wait: float = 0.0) -> SideFigures[T]:
-        """The last ones. New ones are begun if these are old. With `wait`, they are waited for as many seconds if there
-        are none yet."""
+        """The last ones. New ones are begun if these are old, and are waited for `wait` seconds."""
         with self._lock:
             at, _, _ = self._kept.get(key, (0.0, None, ""))
             if key not in self._kept or time.monotonic() - at > self._seconds:
                 self._wanted[key] = None
                 self._start()
-            if key not in self._kept:
-                self._lock.wait_for(lambda: key in self._kept, wait)
+            self._lock.wait_for(lambda: key not in self._wanted, wait)
             _, value, problem = self._kept.get(key, (0.0, None, ""))
             return SideFigures(value, key in self._wanted, problem)
 

@@ -9,6 +9,6 @@
 - `sd_notify`      reports to systemd
 - `idle_time`      how long a kept connection has not been used
 - `light_start`    what makes a start lighter, imported before all else
-- `arenas`         how much memory threads keep for themselves
+- `arenas`         how much free memory malloc keeps
 - `failpoints`     where a test may kill or freeze a process
 """

@@ -908,7 +908,7 @@ EXEMPT: Mapping[str, str] = {
     "deciding.rule_of_cancel": _COUNTS,
     "deciding.version": "a digest of a job's state",
     "jobs.failures": "counts and reasons",
-    "jobs.progress": "counts and speeds",
+    "jobs.per_second": "a speed",
     "reporting.certificate": "counts and digests",
     "users.all": "operators, and no recipient",
     "sessions.all": "operators, and no recipient",

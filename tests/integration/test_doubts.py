@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.ledger.doubts import PAGE
 from eed_delivery.ledger.workers import Process
 from eed_delivery.model import Email, EmailState, Outcome, Verdict
 from tests.operators_site import Site
@@ -102,6 +103,19 @@ def test_doubts_of_all_jobs_are_listed_by_the_worker_that_fell_silent(site: Site
     told = site.cli.good("doubts", "list")
     assert "mail1:7:aa" in told
     assert site.cli.json("doubts", "list")["count"] == 5
+
+
+def test_a_page_of_doubts_is_full_to_the_last_one_of_each_job(site: Site) -> None:
+    """One job has more doubts than a page, and others share one."""
+    for job_id, emails in ((3, PAGE - 1), (4, 2 * PAGE), (5, 1)):
+        site.world.add_job([f"c{n}@example.com" for n in range(emails)], job_id=job_id)
+        site.world.enlist(job_id)
+    site.world.execute("UPDATE eed_email SET state = 'in_doubt' WHERE job_id > 2")
+    ids = site.cli.good("doubts", "list", "--message-ids").splitlines()
+    assert len(set(ids)) == len(ids) == 5 + 3 * PAGE
+    page = site.ask("GET", "/doubts")
+    assert page.text.count('id="doubt-') == 200
+    assert f"The latest 200 of {len(ids):,} are listed." in page.text
 
 
 def test_what_may_become_a_doubt_is_listed_with_its_time(site: Site) -> None:

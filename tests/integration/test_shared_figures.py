@@ -117,6 +117,25 @@ def test_domains_are_counted_by_the_side(site: Site) -> None:
     assert site.ask("GET", "/api/v1/jobs/99/domains").status_code == 404
 
 
+def test_outcomes_and_failures_are_counted_by_the_side(site: Site) -> None:
+    site.world.add_job(("a@example.com", "b@example.com"))
+    site.world.enlist()
+    site.world.execute("UPDATE eed_email SET state = 'failed', detail = 'no such user' WHERE email_id = 1000")
+    site.world.execute("UPDATE eed_email SET state = 'sent', outcome = 'delivered' WHERE email_id = 1001")
+    waiting.until(lambda: bool(site.json("GET", "/api/v1/jobs/1")["outcomes"]))
+    waiting.until(lambda: bool(site.json("GET", "/api/v1/jobs/1/failures")["as_of"]))
+    job, failures = site.json("GET", "/api/v1/jobs/1"), site.json("GET", "/api/v1/jobs/1/failures")
+    assert (job["outcomes"]["delivered"], job["outcomes_counted_at"][-1]) == (1, "Z")
+    assert failures["items"] == [{"state": "failed", "reason": "no such user", "count": 1}]
+    assert (failures["as_of"][-1], failures["counting"], failures["problem"], failures["others"]) == (
+        "Z",
+        False,
+        None,
+        0,
+    )
+    assert site.ask("GET", "/api/v1/jobs/99/failures").status_code == 404
+
+
 def test_no_more_domains_stay_in_memory_than_are_shown(site: Site) -> None:
     site.world.add_job([f"a@{n}.example.com" for n in range(DOMAINS_SHOWN + 5)])
     site.world.enlist()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from eed_delivery.ledger.doubts import Doubt, OnTheWire
 from eed_delivery.ledger.workers import SeenProcess
@@ -41,6 +42,10 @@ class DoubtsView:
     def count(self) -> int:
         """All doubts."""
         return sum(len(group.doubts) for group in self.groups)
+
+    def first(self, most: int) -> tuple[Doubt, ...]:
+        """The latest doubts."""
+        return tuple(islice((doubt for group in self.groups for doubt in group.doubts), most))
 
 
 def grouped(doubts: Iterable[Doubt], processes: Sequence[SeenProcess]) -> tuple[DoubtGroup, ...]:
