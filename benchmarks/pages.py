@@ -249,8 +249,8 @@ def _paths(rule: str) -> list[str]:
     if "/jobs/" in rule:
         return [rule.replace("<path:key>", str(job)) for job in (RUNS, LATE)]
     known = {
-        "<path:key>": str(1000 * RUNS), "<name>": "letters", "<hold_id>": "7", "<letter>": "7",
-        "<operation>": OPERATION,
+        "<path:key>": str(1000 * RUNS), "<path:email>": str(1000 * RUNS), "<name>": "letters", "<hold_id>": "7",
+        "<letter>": "7", "<operation>": OPERATION,
     }  # fmt: skip
     for part, value in known.items():
         rule = rule.replace(part, value)
