@@ -4,6 +4,7 @@ What is above the handler runs once in each sandbox, in its INIT phase. It opens
 does not suit a function ends it there, with each mistake in the log.
 """
 
+import gc
 from typing import Any
 
 from eed_delivery.app.api_function import start
@@ -11,6 +12,7 @@ from eed_delivery.aws_lambda.api_sandbox import ApiSandbox
 from eed_delivery.aws_lambda.deadline import InvocationContext
 
 SANDBOX = ApiSandbox(start())
+gc.freeze()  # what is loaded stays, and is never looked through for garbage
 
 
 def handler(event: Any, context: InvocationContext) -> dict[str, Any]:

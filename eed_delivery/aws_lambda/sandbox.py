@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 
 FREEZE_SECONDS = 3.0
 """After longer without an invocation no connection is trusted: the sandbox may have been frozen."""
+AHEAD_BYTES = 1024 * 1024
+"""A sandbox has one thread, so a batch of ten usual emails is rendered at once. What is rendered in two parts is
+recorded with one commit more, which no other thread shares."""
 LEARN_SECONDS = 5.0
 """How old what is known of paces and held domains may be."""
 LEASE_MARGIN_SECONDS = 15.0
@@ -208,6 +211,7 @@ class SendingSandbox:
             pacing=parts.pacing.of_batch if parts.pacing is not None else lambda: None,
             isolated=self._isolated,
             beat=deadline.beat,
+            ahead_bytes=AHEAD_BYTES,
             neutral_delay=self._neutral_delay,
         )
 

@@ -4,6 +4,7 @@ It does what the roles publisher, sweeper, events and webhooks do on a host. Wha
 each sandbox, in its INIT phase. It opens no connection.
 """
 
+import gc
 from typing import Any
 
 from eed_delivery.app.tick_function import start
@@ -11,6 +12,7 @@ from eed_delivery.aws_lambda.deadline import InvocationContext
 from eed_delivery.aws_lambda.ticking import TickSandbox
 
 SANDBOX = TickSandbox(start())
+gc.freeze()  # what is loaded stays, and is never looked through for garbage
 
 
 def handler(event: Any, context: InvocationContext) -> dict[str, Any]:

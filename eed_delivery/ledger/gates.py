@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, case, func, insert, or_, select, u
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.insert import unless_there
+from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.schema import DETAIL_LENGTH, eed_gate
 
@@ -91,7 +92,8 @@ class Gate:
         `token` names the one who asks. A gate that is open costs one SELECT."""
 
         def work(c: Connection) -> GateEntry:
-            row = c.execute(_LOOK, self._its).one_or_none()
+            (found,) = execute(c, [BoundStatement(_LOOK, self._its, rows=None)])
+            row = next(iter(found.rows), None)
             if row is None or row.reason is None:
                 return GateEntry()
             if row.shut > 0:

@@ -70,6 +70,8 @@ class Hands:
     isolated: IsolatedRenders | None = None
     """Renders emails that may end the process that renders them."""
     beat: Callable[[], None] = lambda: None
+    ahead_bytes: int = AHEAD_BYTES
+    """Octets that this thread may use for emails rendered ahead of their turns."""
     neutral_delay: Callable[[], float] = lambda: NEUTRAL_DELAY_SECONDS
     """After how many seconds what was not sent may come again."""
 
@@ -199,7 +201,7 @@ class Batch:
         self._ack(self._messages[email.email_id])
 
     def _render_ahead(self, emails: Iterable[Email], claim: Claim) -> deque[Draft]:
-        """The first of these emails, as many as fit into AHEAD_BYTES. None behind one that failed. Where files or S3
+        """The first of these emails, as many as fit into `ahead_bytes`. None behind one that failed. Where files or S3
         are away, the breaker is to know of it before the next one waits for them too."""
         drafts = deque[Draft]()
         size = 0
@@ -207,7 +209,7 @@ class Batch:
             draft = self._draft(claim.jobs[email.job_id], email)
             drafts.append(draft)
             size += draft.size
-            if draft.failed or size >= AHEAD_BYTES or not self._hands.may_go_on():
+            if draft.failed or size >= self._hands.ahead_bytes or not self._hands.may_go_on():
                 break
         return drafts
 

@@ -24,6 +24,7 @@ import struct
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -215,6 +216,9 @@ class SmtpServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            with suppress(OSError):  # the client may have gone
+                # as mail servers do: the second of two replies would wait 40 ms for the first one's acknowledgement
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.changed:
                 self.connections += 1
                 number = self.connections
