@@ -351,14 +351,14 @@ def emails(world: World) -> list[Email]:
 def test_a_window_that_closes_under_load_lets_no_email_go_at_or_after_its_end(
     world: World, emails: list[Email]
 ) -> None:
-    begin, end = world.earlier(world.now, 3600), world.earlier(world.now, -1)
+    begin, now, end = (world.earlier(world.now, seconds) for seconds in (3600, 0, -1))
     world.execute(f"UPDATE eed_job SET window_from = {begin}, window_until = {end}")
     refused: list[Standing | None] = []
 
     def work(part: list[Email]) -> None:
         for email in part[:-5]:
             world.delivering.wire(email, 60)
-        until(lambda: world.scalar(f"SELECT COUNT(*) FROM eed_job WHERE window_until <= {world.now}") == 1)
+        until(lambda: world.scalar(f"SELECT COUNT(*) FROM eed_job WHERE window_until <= {now}") == 1)
         refused.extend(world.delivering.wire(email, 60) for email in part[-5:])
 
     threads = [threading.Thread(target=work, args=(emails[n::4],)) for n in range(4)]
