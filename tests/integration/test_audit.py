@@ -838,6 +838,8 @@ _CHECK = "a check: it changes nothing, and shows no recipient"
 _REPEAT = "about a request, whose act has its own row"
 _COUNTS = "counts and states"
 EXEMPT: Mapping[str, str] = {
+    "sample_sending.refuse_stranger": "looks at the settings alone",
+    "sample_sending.send": "recorded: tests/integration/test_rehearsal_samples.py",
     "jobs.acts": "what the audit keeps of a job, for whoever may see the job",
     "jobs.all_waiting": _COUNTS,
     "jobs.breakdown": "counts by domain",
@@ -950,6 +952,7 @@ EXEMPT: Mapping[str, str] = {
     "channels.leaving": "counts and times",
     "channels.check_name": "whether a name can be had",
     "forecasts.all": "jobs, counts and times",
+    "forecasts.kept": "jobs, counts and times",
     "forecasts.known": "jobs, counts and times",
     "forecasts.of": "jobs, counts and times",
     "rehearsal_orders.refuse_writer": _CHECK,
