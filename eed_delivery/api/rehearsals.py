@@ -132,13 +132,15 @@ def routes() -> ApiRoutes:
         headers = {"Content-Disposition": f'attachment; filename="{name}.eml"', "Cache-Control": "no-store"}
         return Response(made.content, 200, headers, mimetype="message/rfc822")
 
-    @r.post("/rehearsals/<operation>/samples", Right.OPERATE, SamplesSentAnswer, "rehearse JOB --sample N --to ADDRESS")
+    @r.post(
+        "/rehearsals/<operation>/samples", Right.SEE_CONTENT, SamplesSentAnswer, "rehearse JOB --sample N --to ADDRESS"
+    )
     def send_samples(path: OperationPath, body: SendSamplesBody) -> Response:
         """Send samples to a tester, as `rehearsal.sample_recipients` allows. It needs an Idempotency-Key.
 
-        It also needs the right `see_content`.
+        It also needs the right `operate`.
         """
-        require(Right.SEE_CONTENT, "To send samples")
+        require(Right.OPERATE, "To send samples")
         wanted, sending = SamplesToSend(path.operation, body.count, body.to), operations_now().sample_sending
         answer = SamplesSentAnswer(operation=path.operation, count=body.count)
         return once(lambda: sending.send(wanted), lambda: as_json(answer), needed=True)

@@ -79,7 +79,7 @@ def add(routes: PageRoutes) -> None:
 
     @routes.page(
         "/rehearsals/<operation>/send",
-        Right.OPERATE,
+        Right.SEE_CONTENT,
         section=SECTION,
         command="rehearse JOB --sample N --to ADDRESS",
         call="POST /api/v1/rehearsals/{operation}/samples",
@@ -87,7 +87,7 @@ def add(routes: PageRoutes) -> None:
     )
     def send_samples(operation: str) -> Response:
         """Send samples to a tester."""
-        require(Right.SEE_CONTENT, "To send samples")
+        require(Right.OPERATE, "To send samples")
         back = Crumb(f"Rehearsal {operation}", f"/rehearsals/{operation}")
 
         def ask() -> Confirmation:
