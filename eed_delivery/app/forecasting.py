@@ -67,7 +67,6 @@ def forecast_sources(
         standings_of=operations.tonight.standings_of,
         limits=limits.rates,
         quota=limits.quota,
-        kept=ForecastLedger(database).fresh,
         waiting=waiting,
         rules={category: rule.made() for category, rule in settings.deadlines.category.items()},
         now=jobs.now,

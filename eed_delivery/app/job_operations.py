@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.deciding import Deciding
     from eed_delivery.operations.doubts.workbench import DoubtWorkbench
     from eed_delivery.operations.emails import EmailQueries
+    from eed_delivery.operations.forecasts.kept import KeptForecasts
     from eed_delivery.operations.forecasts.queries import ForecastQueries
     from eed_delivery.operations.jobs import JobQueries, SharedJobFigures
     from eed_delivery.operations.nudging import Nudging
@@ -94,6 +95,14 @@ class JobOperations(ServiceOperations):
 
         surroundings = (self._app, self._database, self._lists, self._window_plan, self._figures_of)
         return ForecastQueries(forecast_sources(self, *surroundings, in_function=self._in_function))
+
+    @cached_property
+    def kept_forecasts(self) -> "KeptForecasts":
+        """Say what was forecast last."""
+        from eed_delivery.ledger.forecasts import ForecastLedger
+        from eed_delivery.operations.forecasts.kept import KeptForecasts
+
+        return KeptForecasts(ForecastLedger(self._database).fresh)
 
     def _queue_views(self, _: str) -> "Sequence[QueueView]":
         """The queue of each channel, by SQS."""

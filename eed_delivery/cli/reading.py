@@ -15,7 +15,7 @@ from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.cli.waiting import show_waiting_jobs, waiting_record
 from eed_delivery.model import EmailState
 from eed_delivery.operations.emails import OUTCOMES, EmailReport, EmailsPage, EmailsRequest
-from eed_delivery.operations.forecasts.queries import StoredForecast
+from eed_delivery.operations.forecasts.kept import StoredForecast
 from eed_delivery.operations.forecasts.words import kept_words
 from eed_delivery.operations.jobs import JobReport, JobsRequest
 
@@ -53,7 +53,7 @@ def jobs(session: Session, every: bool, unfinished: bool, as_json: bool) -> None
     if page.waiting_problem is not None:
         problem = f"warning: the scheduled jobs cannot be read: {page.waiting_problem}"
         click.echo(problem, err=True)
-    kept = session.operations.forecasts.kept()
+    kept = session.operations.kept_forecasts.all()
     if as_json:
         records = [job_record(one) | {"forecast": _forecast_record(kept.get(one.key))} for one in found]
         session.screen.json([*records, *map(waiting_record, waiting)])

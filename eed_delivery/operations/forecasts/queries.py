@@ -3,9 +3,6 @@
 They are made of counts that the sweeper writes every few seconds. To look counts no emails.
 """
 
-from collections.abc import Mapping
-
-from eed_delivery.ledger.forecasts import StoredForecast
 from eed_delivery.ledger.job_lists import JobFilter, ListedJob
 from eed_delivery.model import JobState
 from eed_delivery.operations.forecasts.making import ForecastMaking
@@ -13,8 +10,6 @@ from eed_delivery.operations.forecasts.views import ForecastSources, ForecastsVi
 from eed_delivery.operations.keys import unknown_job
 from eed_delivery.operations.refusals import WrongState
 from eed_delivery.operations.snapshots import SharedFigures
-
-__all__ = ["ForecastQueries", "StoredForecast"]
 
 JOBS_FORECAST = 50
 JOBS_LOOKED_AT = 1000
@@ -51,10 +46,6 @@ class ForecastQueries:
                 raise WrongState(f"job {key} has finished", which=key, do="Look at the job. It has its end.")
             view = self._making.views([*self._unfinished(), listed[0]], self._sources.now())[-1]
         return view
-
-    def kept(self) -> Mapping[str, StoredForecast]:
-        """What the sweeper forecast within the last two minutes, by the jobs' keys. To ask costs one small query."""
-        return {one.key: one for one in self._sources.kept()}
 
     def known(self, key: str) -> JobForecastView | None:
         """That of one of the jobs that all viewers share. None: it is not among them."""

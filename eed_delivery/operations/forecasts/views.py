@@ -10,7 +10,6 @@ from eed_delivery.forecast.sharing import Quota
 from eed_delivery.forecast.speed import MeasuredSpeed
 from eed_delivery.forecast.standstill import Standstill
 from eed_delivery.forecast.verdicts import ForecastVerdict
-from eed_delivery.ledger.forecasts import StoredForecast
 from eed_delivery.ledger.job_lists import JobListLedger
 from eed_delivery.ledger.progress import NO_RETRIES, ProgressLedger, WaitingRetries
 from eed_delivery.model import WaitingJob
@@ -67,8 +66,8 @@ class ForecastsView:
 class ForecastSources:
     """What forecasts are made of. Each call may raise `DatabaseGone`.
 
-    `kept` are what the sweeper forecast last. `limits` are allowed emails a second by channel. `quota` is SES's,
-    of the default channel. `rules` are deadlines by category.
+    `limits` are allowed emails a second by channel. `quota` is SES's, of the default channel. `rules` are
+    deadlines by category.
     """
 
     lists: JobListLedger
@@ -78,7 +77,6 @@ class ForecastSources:
     standings_of: Callable[[Sequence[CountedJob]], Sequence[JobStanding]]
     limits: Callable[[], Mapping[str, float]]
     quota: Callable[[str, datetime], Quota | None]
-    kept: Callable[[], Sequence[StoredForecast]]
     waiting: Callable[[str], "tuple[WaitingJob, int] | None"]
     rules: Mapping[str, DailyDeadline]
     now: Callable[[], datetime]
