@@ -39,32 +39,32 @@ def test_a_job_is_paused_resumed_and_cancelled(
     viewer = new_viewer("admin", script=script)
     page = viewer.page
     until(lambda: viewer.open("/") == 200 and page.locator(f"#job-{job}").count() == 1)  # viewers share the figures
-    page.click(f"#job-{job}")
-    page.click("#pause")
-    page.click("#act")  # without a reason
+    viewer.follow(f"#job-{job}")
+    viewer.follow("#pause")
+    viewer.follow("#act")  # without a reason
     assert page.title().startswith("Error: ")
     assert "Enter: reason." in page.inner_text("#errors")
     assert state_of(console, job) == "active"
     page.fill("#reason", "wrong <rate>")
-    page.click("#act")
+    viewer.follow("#act")
     assert "is paused" in page.inner_text("#status")
     assert page.title().startswith(f"{job} paused")
     assert state_of(console, job) == "paused"
     page.reload()
     assert page.inner_text("#status") == "", "a message is shown once"
-    page.click("#resume")
+    viewer.follow("#resume")
     assert "It is paused: wrong <rate>" in page.inner_text("main")
     page.fill("#reason", "mended")
-    page.click("#act")
+    viewer.follow("#act")
     assert state_of(console, job) == "active"
-    page.click("#cancel")
+    viewer.follow("#cancel")
     page.fill("#reason", "not wanted any more")
     page.fill("#confirmation", "no")
-    page.click("#act")
+    viewer.follow("#act")
     assert page.input_value("#reason") == "not wanted any more", "what was typed is kept"
     assert state_of(console, job) == "active"
     page.fill("#confirmation", str(job))
-    page.click("#act")
+    viewer.follow("#act")
     assert state_of(console, job) == "cancelled"
     acts = console.world.execute(
         "SELECT act, who, surface, reason FROM eed_audit WHERE job_id = :id ORDER BY act_id", id=job
@@ -100,15 +100,15 @@ def test_nobody_resumes_what_another_person_has_paused_a_second_ago(
     console.site.cli.good("resume", str(job), "--reason", "again")
     anna.open(f"/jobs/{job}/pause")
     anna.page.fill("#reason", "wrong attachment")
-    anna.page.click("#act")
+    anna.follow("#act")
     bert.page.fill("#reason", "mended")
-    bert.page.click("#act")
+    bert.follow("#act")
     assert state_of(console, job) == "paused"
     assert "It has changed since you looked at it" in bert.page.inner_text("#errors")
     assert "wrong attachment" in bert.page.inner_text("main")
     assert bert.page.input_value("#reason") == "mended"
     assert bert.focused()["id"] == "errors"
-    bert.page.click("#act")  # now that it is seen
+    bert.follow("#act")  # now that it is seen
     assert state_of(console, job) == "active"
 
 
@@ -190,7 +190,7 @@ def test_without_a_script_a_page_is_clear_about_a_database_that_is_gone(
         assert viewer.open("/processes") == 503
         assert viewer.page.inner_text("h1") == "The service cannot answer now"
         assert "The database or the queue does not answer" in viewer.page.inner_text("main")
-    until(lambda: viewer.page.click("#try-again") or viewer.page.inner_text("h1") == "Processes")
+    until(lambda: viewer.follow("#try-again") or viewer.page.inner_text("h1") == "Processes")
 
 
 def test_a_page_says_two_minutes_ahead_that_the_session_ends_and_prolongs_it(
@@ -245,11 +245,11 @@ def test_a_typed_reason_outlives_the_session(new_viewer: NewViewer, console: Ser
     viewer.page.fill("#reason", "a long reason")
     cookies = viewer.page.context.cookies()
     viewer.page.context.clear_cookies()
-    viewer.page.click("#act")
+    viewer.follow("#act")
     assert "Your session has ended" in viewer.page.inner_text("h1")
     assert state_of(console, job) == "active"
     viewer.page.context.add_cookies(cookies)  # logged in again, in another tab
-    viewer.page.click("#again")
+    viewer.follow("#again")
     assert state_of(console, job) == "paused"
     assert "a long reason" in viewer.page.inner_text("main")
 

@@ -63,6 +63,11 @@ class Viewer:
         assert answer is not None
         return answer.status
 
+    def follow(self, selector: str) -> None:
+        """Click what leads to another page, and wait for that page: a click alone returns before it is there."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
+
     def sideways(self) -> int:
         """How many points the page is wider than its window."""
         wider: int = self.page.evaluate(
