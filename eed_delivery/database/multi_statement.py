@@ -22,14 +22,15 @@ from eed_delivery.database.mysql_answers import answers_to
 
 Statement = Update | Insert | Select[Any]
 
-_LIST = re.compile(r"\(__\[POSTCOMPILE_(\w+)\]\)")
-"""Where SQLAlchemy would expand a list at each execution, one parameter an element. PyMySQL writes lists itself."""
+_LIST = re.compile(r"__\[POSTCOMPILE_(\w+)\]")
+"""Where SQLAlchemy would expand a list at each execution, one parameter an element. Lists are filled in here."""
 
 
 class BoundStatement(NamedTuple):
     """One statement with its values.
 
-    `rows` is the number of rows that it must match. None means any number, and the statement stays one of its own.
+    `rows` is the number of rows that it must match. None means any number, and the statement stays one of its own
+    unless `merges` is set.
     `last` means that it is executed after all statements that are not, where the statements of several threads are put
     together. A statement that begins a lease must not wait after it.
     """
@@ -38,6 +39,7 @@ class BoundStatement(NamedTuple):
     values: Mapping[str, Any]
     rows: int | None = 1
     last: bool = False
+    merges: bool = False
 
 
 class StatementResult(NamedTuple):
@@ -55,9 +57,9 @@ class StatementResult(NamedTuple):
 def execute(c: Connection, statements: Sequence[BoundStatement]) -> list[StatementResult]:
     """Execute the statements in order. Return one result for each statement that the database received.
 
-    Neighbours that are the same statement, with `rows`, are merged into one where this is possible. The database takes
-    longer to parse and plan a statement than to change most of its rows. Statements without `rows` are never merged.
-    When a statement misses, the caller rolls back. Statements behind it may not have been executed then.
+    Neighbours that are the same statement, with `rows` or `merges`, are merged into one where this is possible. The
+    database takes longer to parse and plan a statement than to change most of its rows. When a statement misses, the
+    caller rolls back. Statements behind it may not have been executed then.
 
     Found rows have their columns as attributes. Values are as the driver has them, 0 and 1 for booleans and Decimal for
     quotients. A list among the values must not be empty. Raises what SQLAlchemy raises.
@@ -93,22 +95,28 @@ class _Merged:
     statement: Statement
     values: list[Mapping[str, Any]]
     rows: int | None
+    merges: bool
 
     def takes(self, other: BoundStatement) -> bool:
         """Whether the other can be merged.
 
         It can as one more row of an INSERT, or with longer lists and all other values equal.
         """
-        if other.statement is not self.statement or other.rows is None or self.rows is None:
+        if other.statement is not self.statement or not self._may_merge(other):
             return False
         if isinstance(other.statement, Insert):
             return True
         lists = [name for name, value in other.values.items() if type(value) is list]
         return bool(lists) and all(other.values[n] == self.values[0][n] for n in other.values.keys() - lists)
 
+    def _may_merge(self, other: BoundStatement) -> bool:
+        if self.rows is None or other.rows is None:
+            return self.rows is other.rows and self.merges and other.merges
+        return True
+
     def take(self, other: BoundStatement) -> None:
         """Merge one that it takes."""
-        self.rows = (self.rows or 0) + (other.rows or 0)
+        self.rows = None if self.rows is None or other.rows is None else self.rows + other.rows
         if isinstance(other.statement, Insert):
             self.values.append(other.values)
         else:
@@ -123,7 +131,7 @@ def _merged(statements: Iterable[BoundStatement]) -> list[_Merged]:
         if merged and merged[-1].takes(one):
             merged[-1].take(one)
         else:
-            merged.append(_Merged(one.statement, [one.values], one.rows))
+            merged.append(_Merged(one.statement, [one.values], one.rows, one.merges))
     return merged
 
 
@@ -154,10 +162,7 @@ class _Prepared:
         """The text with its values. Most are numbers or NULL, which need no escaping."""
         filled = [
             self.text
-            % {
-                name: str(value) if type(value) is int else "NULL" if value is None else _escaped(value, escape)
-                for name, value in values.items()
-            }
+            % {name: str(value) if type(value) is int else _escaped(value, escape) for name, value in values.items()}
             for values in several
         ]
         return self.head + ",".join(filled)
@@ -182,14 +187,17 @@ def _filled_in(name: str, parameter: Any) -> str:
     if parameter.required:
         return f"%({name})s"
     value = parameter.effective_value
-    text = f"({', '.join(map(escape_item, value))})" if isinstance(value, list) else escape_item(value)
+    text = ", ".join(map(escape_item, value)) if isinstance(value, list) else escape_item(value)
     return str(text).replace("%", "%%")
 
 
 def _escaped(value: Any, escape: Callable[[Any], str]) -> str:
-    if type(value) is list and _are_numbers(value):
-        return f"({','.join(map(str, value))})"
-    return escape(value)
+    """A value as SQL text, and a list as its elements with commas between them."""
+    if value is None:
+        return "NULL"
+    if type(value) is not list:
+        return escape(value)
+    return ",".join(map(str, value) if _are_numbers(value) else [_escaped(one, escape) for one in value])
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

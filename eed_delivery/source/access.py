@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, update
+from sqlalchemy import BindParameter, Connection, Update, bindparam, update
 
+from eed_delivery.database.sql_function import picked
 from eed_delivery.model import EmailState
 from eed_delivery.source.clock import source_ago, source_now
 from eed_delivery.source.contents import SourceContents
@@ -40,31 +41,35 @@ class Source(SourceContents):
     def email_update(
         self, c: Connection, key: Key, state: EmailState, detail: str, attempts: int, message_id: str | None
     ) -> tuple[Update, dict[str, Any]]:
-        """The statement of `write_email` and its values, for those who send it together with others."""
+        """The statement of `write_email` and its values, for those who send it together with others.
+
+        What differs between emails stands in lists, so that the statements of several can be merged.
+        """
         e, t = self._settings.email, self._tables
-        values: dict[str, Any] = {"its_key": native(key, t.email_key_type)}
+        values: dict[str, Any] = {"keys": [native(key, t.email_key_type)]}
         if e.status_detail:
-            values["its_detail"] = self._fit(c, e.status_detail, detail)
+            values["details"] = [self._fit(c, e.status_detail, detail)]
         if e.attempts:
             values["its_attempts"] = attempts
         if message_id is not None and e.message_id:
-            values["its_message_id"] = self._fit(c, e.message_id, message_id)
-        return self._email_update(state, "its_message_id" in values), values
+            values["message_ids"] = [self._fit(c, e.message_id, message_id)]
+        return self._email_update(state, "message_ids" in values), values
 
     @cache  # noqa: B019 - one source a process, and a few states
     def _email_update(self, state: EmailState, with_message_id: bool) -> Update:
         """Built once for each state, because this is written for every single email."""
         e, t = self._settings.email, self._tables
+        keys: BindParameter[Any] = bindparam("keys", expanding=True)
         values: dict[str, Any] = {
             e.status: self._word(state),
-            e.status_detail: bindparam("its_detail"),
+            e.status_detail: picked(t.email_id, keys, bindparam("details", expanding=True)),
             e.attempts: bindparam("its_attempts"),
         }
         if state is EmailState.SENT:
             values[e.sent_at] = source_now()
         if with_message_id:
-            values[e.message_id] = bindparam("its_message_id")
-        statement = update(t.emails).where(t.email_id == bindparam("its_key")).values(existing(values))
+            values[e.message_id] = picked(t.email_id, keys, bindparam("message_ids", expanding=True))
+        statement = update(t.emails).where(t.email_id.in_(keys)).values(existing(values))
         # never over what another server has sent meanwhile
         return statement.where(t.is_pending()) if state is EmailState.CANCELLED else statement
 

@@ -73,7 +73,7 @@ MODULES = (
 
 Statement = Update | Select[Any]
 
-FOR_THE_INDEX = {("WIRE", "eed_email.email_id IN (__[POSTCOMPILE_ids])")}
+FOR_THE_INDEX = {(name, "eed_email.email_id IN (__[POSTCOMPILE_ids])") for name in ("WIRE", "RECORD_SENT")}
 """Terms that another one of the same statement says again, and more: without them it only takes longer."""
 
 

@@ -38,7 +38,9 @@ HELD = {"state": "sending", "gen": 2, "token": 77, "wire_at": None, "lease_until
 WIRED = {**HELD, "wire_at": PAST}
 DEAD_ON_WIRE = {**WIRED, "lease_until": PAST}
 OTHER_HANDS = {"gen": 3, "token": 78}
+FENCES = {"ids": [1000], "fences": [(1000, 2, 77)]}
 RECORD = {**FENCE, "to_state": "failed", "tries": 1, "reply": "550 no", "provider_id": None}
+SUCCESS = {**FENCES, "tries": 1, "replies": ["250 ok"], "provider_ids": [None]}
 OURS = {"id": 1, "our_token": 77, "lease": 9}
 JOB = {"state": "active", "token": 77, "lease_until": FUTURE, "finished_at": None, "enlisted_at": None}
 
@@ -77,7 +79,7 @@ EMAILS = {
     ),
     "wire": Case(
         worker.WIRE,
-        {"ids": [1000], "fences": [(1000, 2, 77)], "lease": 9},
+        {**FENCES, "lease": 9},
         HELD,
         one_each(**OTHER_HANDS, state="queued", wire_at=PAST, lease_until=PAST),
         spoil_job=one_each(state="paused", expires_at=PAST),
@@ -86,7 +88,7 @@ EMAILS = {
         worker.WIRED_AGAIN, {**FENCE, "lease": 9}, WIRED, one_each(**OTHER_HANDS, state="in_doubt", wire_at=None)
     ),
     "record an end": Case(worker.RECORD_END, RECORD, WIRED, one_each(**OTHER_HANDS, state="cancelled")),
-    "record success": Case(worker.RECORD_SENT, RECORD, WIRED, one_each(**OTHER_HANDS, state="cancelled")),
+    "record success": Case(worker.RECORD_SENT, SUCCESS, WIRED, one_each(**OTHER_HANDS, state="cancelled")),
     "record doubt": Case(worker.RECORD_DOUBT, RECORD, WIRED, one_each(**OTHER_HANDS, state="in_doubt")),
     "record a retry": Case(
         worker.RECORD_RETRY, {**RECORD, "delay": 9}, WIRED, one_each(**OTHER_HANDS, state="in_doubt")

@@ -2,15 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, insert, make_url, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    insert,
+    make_url,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.multi_statement import BoundStatement, execute
+from eed_delivery.database.sql_function import picked
 from eed_delivery.database.transactions import Database, is_contention
 from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.model import EmailState, Outcome, Verdict
@@ -34,6 +49,11 @@ AS_THEY_ARE = (
     .where(tuple_(LINES.c.id, LINES.c.words).in_(bindparam("pairs", expanding=True)))
     .values(words=bindparam("its_words"))
 )
+
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+ITS_OWN = update(LINES).where(LINES.c.id.in_(_IDS)).values(
+    words=picked(LINES.c.id, _IDS, bindparam("texts", expanding=True))
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -109,6 +129,33 @@ def test_each_of_several_rows_has_to_be_there(database: Database) -> None:
     assert words(database) == {0: "b", 1: "b", 2: "a", 3: "b", 4: "c"}
     assert executed(database, BoundStatement(THESE, {"ids": [1, 9], "its_words": "d"}, rows=None), these("d", 2))
     assert words(database) == {0: "b", 1: "d", 2: "d", 3: "b", 4: "c"}
+
+
+def its_own(number: int, text: str | None, rows: int | None = 1, *, merges: bool = False) -> BoundStatement:
+    return BoundStatement(ITS_OWN, {"ids": [number], "texts": [text]}, rows=rows, merges=merges)
+
+
+def test_each_row_gets_the_value_that_is_its_own(database: Database) -> None:
+    assert executed(database, *[add(n, "a") for n in range(20)])
+    texts: dict[int, str | None] = {n: ODD[n % len(ODD)] + str(n) for n in range(20)} | {3: None, 4: ""}
+    assert executed(database, *[its_own(n, texts[n]) for n in reversed(texts)])
+    assert words(database) == texts
+    several = {"ids": [7, 2, 5], "texts": ["seven", "two", "five"]}
+    assert database.run(lambda c: c.execute(ITS_OWN, several).rowcount) == 3, "as SQLAlchemy fills it in"
+    assert words(database) == texts | {7: "seven", 2: "two", 5: "five"}
+    if database.dialect != "sqlite":  # which takes them one after the other
+        assert not executed(database, its_own(1, "x"), its_own(1, "y")), "one row cannot have two"
+        assert words(database)[1] == texts[1]
+
+
+def test_rows_of_any_number_are_merged_where_this_is_asked_for(database_url: str) -> None:
+    with overheard(database_url) as (database, asked):
+        assert executed(database, add(1, "a"), add(2, "a"))
+        merged = [its_own(n, f"b{n}", rows=None, merges=True) for n in (1, 9, 2)]
+        assert executed(database, *merged, its_own(1, "c", rows=None), its_own(2, "c"))
+        assert words(database) == {1: "c", 2: "c"}
+    statements = [one for request in asked for one in request.split(";") if one.startswith("UPDATE")]
+    assert ["(1,9,2)" in statement for statement in statements] == [True, False, False]
 
 
 def test_pairs_belong_together(database: Database) -> None:

@@ -60,3 +60,8 @@ def new_token() -> int:
 def fence(email: Email) -> dict[str, int]:
     """What a statement is fenced by. Nothing is written under a token or a generation that is not ours any more."""
     return {"id": email.email_id, "of_gen": email.gen, "our_token": email.token}
+
+
+def fences(email: Email) -> dict[str, object]:
+    """The same for a statement that several emails share."""
+    return {"ids": [email.email_id], "fences": [(email.email_id, email.gen, email.token)]}

@@ -8,7 +8,7 @@ from eed_delivery.database.multi_statement import BoundStatement, execute
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.delivering import statements as sql
 from eed_delivery.ledger.delivering.claiming import Claiming, email_of
-from eed_delivery.ledger.delivering.claims import Claim, Fence, JobRef, Standing, fence
+from eed_delivery.ledger.delivering.claims import Claim, Fence, JobRef, Standing, fence, fences
 from eed_delivery.ledger.delivering.group_commit import GroupCommit, GroupResult
 from eed_delivery.ledger.delivering.recording import Decision, OutcomeRecorder
 from eed_delivery.ledger.delivering.taken_paths import TakenPaths
@@ -209,4 +209,4 @@ def _deferred(c: Connection, email: Email, holder: str) -> Standing:
 
 
 def _wire_values(email: Email, lease: float) -> dict[str, object]:
-    return {"ids": [email.email_id], "fences": [(email.email_id, email.gen, email.token)], "lease": lease}
+    return {**fences(email), "lease": lease}

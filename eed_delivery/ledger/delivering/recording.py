@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Update, select
 from eed_delivery.addresses import went_to
 from eed_delivery.database.multi_statement import BoundStatement
 from eed_delivery.ledger.delivering import statements as sql
-from eed_delivery.ledger.delivering.claims import fence
+from eed_delivery.ledger.delivering.claims import fence, fences
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import PUT, Outbox, values_of
 from eed_delivery.model import Email, EmailState, Outcome
@@ -47,7 +47,7 @@ class OutcomeRecorder:
         yield BoundStatement(*_outcome(email, decision))
         yield BoundStatement(sql.ATTEMPT, self._attempt(email, decision, took_ms))
         if _concerns_source(email, decision):
-            yield BoundStatement(*self._for_source(c, email, decision), rows=None)
+            yield BoundStatement(*self._for_source(c, email, decision), rows=None, merges=True)
         notice = self._notice(email, decision)
         if notice is not None:
             yield BoundStatement(PUT, values_of(notice))
@@ -159,12 +159,16 @@ def _concerns_source(email: Email, decision: Decision) -> bool:
 
 def _outcome(email: Email, decision: Decision) -> tuple[Update, dict[str, object]]:
     """The statement that writes an outcome under our token, and its values."""
+    tries, reply = email.attempts + decision.counted, _cut(decision.outcome.reply)
+    provider_id = as_stored(decision.outcome.message_id)
+    if decision.state is EmailState.SENT:
+        return sql.RECORD_SENT, {**fences(email), "tries": tries, "replies": [reply], "provider_ids": [provider_id]}
     values: dict[str, object] = {
         **fence(email),
         "to_state": decision.state,
-        "tries": email.attempts + decision.counted,
-        "reply": _cut(decision.outcome.reply),
-        "provider_id": as_stored(decision.outcome.message_id),
+        "tries": tries,
+        "reply": reply,
+        "provider_id": provider_id,
     }
     if decision.state in (EmailState.QUEUED, EmailState.PENDING):
         values["delay"] = decision.delay
@@ -172,9 +176,8 @@ def _outcome(email: Email, decision: Decision) -> tuple[Update, dict[str, object
 
 
 def _record_statement(state: EmailState) -> Update:
+    """Of each state but SENT."""
     match state:
-        case EmailState.SENT:
-            return sql.RECORD_SENT
         case EmailState.IN_DOUBT:
             return sql.RECORD_DOUBT
         case EmailState.QUEUED:

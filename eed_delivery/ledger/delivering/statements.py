@@ -1,10 +1,13 @@
 """The worker's statements. What each WHERE keeps out is the product, and a mutation run drops every term once."""
 
-from sqlalchemy import and_, bindparam, case, exists, func, insert, literal, or_, select, tuple_, update
+from typing import Any
+
+from sqlalchemy import BindParameter, and_, bindparam, case, exists, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from eed_delivery.database.clock import seconds_until, utc_in, utc_now
 from eed_delivery.database.insert import unless_there
+from eed_delivery.database.sql_function import picked
 from eed_delivery.ledger.delivering.domain_holds import IS_HELD
 from eed_delivery.ledger.holds.held import DOMAIN_NOT_HELD, JOB_NOT_HELD
 from eed_delivery.ledger.schema import (
@@ -139,13 +142,18 @@ STANDING = (
     .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
 )
 
-# Threads' wires go out as one statement. Each email is fenced by its own token and no other: what one thread has lost,
-# another that asks beside it may hold by now. `ids` say nothing more; MariaDB looks for an index in them alone.
-WIRE = (
+# What several threads write goes out as one statement. Each email is fenced by its own token and no other: what one
+# thread has lost, another that asks beside it may hold by now. `ids` say nothing more; MariaDB looks for an index in
+# them alone.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_EACH_FENCED = (
     update(eed_email)
-    .where(eed_email.c.email_id.in_(bindparam("ids", expanding=True)))
+    .where(eed_email.c.email_id.in_(_IDS))
     .where(tuple_(eed_email.c.email_id, eed_email.c.gen, eed_email.c.token).in_(bindparam("fences", expanding=True)))
-    .where(eed_email.c.state == EmailState.SENDING)
+)
+
+WIRE = (
+    _EACH_FENCED.where(eed_email.c.state == EmailState.SENDING)
     .where(eed_email.c.wire_at.is_(None))
     .where(eed_email.c.lease_until > utc_now())
     .where(
@@ -177,8 +185,15 @@ RECORD_RETRY = _RECORD.where(eed_email.c.state == EmailState.SENDING).values(
 )
 
 # Late success beats a sweeper's resend, too: no new claim has changed the token, so nothing is on its way yet.
-RECORD_SENT = _RECORD.where(
+RECORD_SENT = _EACH_FENCED.where(
     _state_is_one_of(EmailState.SENDING, EmailState.IN_DOUBT, EmailState.PENDING, EmailState.QUEUED)
+).values(
+    state=EmailState.SENT,
+    attempts=bindparam("tries"),
+    detail=picked(eed_email.c.email_id, _IDS, bindparam("replies", expanding=True)),
+    message_id=picked(eed_email.c.email_id, _IDS, bindparam("provider_ids", expanding=True)),
+    lease_until=None,
+    changed_at=utc_now(),
 )
 RECORD_DOUBT = _RECORD.where(eed_email.c.state == EmailState.SENDING)
 # A definite "not now" that comes after the sweeper's doubt: the email may go out again without risk.
