@@ -4,13 +4,14 @@
 - `database`   the database as the settings name it, for a command that needs no more
 - `operations` what an operator can ask and decide, each subject when it is first needed
 - `operation_parts` what operations stand on, then `service_operations`, `job_operations`,
-  `long_act_operations` and `rehearsal_operations`
+  `long_act_operations`, `rehearsal_operations` and `shadow_operations`
 - `alerts`     the parts of alerts
 - `archiving`  the parts of the channels' archives
 - `aws_clients` clients of AWS's services
 - `channel_surroundings` what a channel's kind gets from here
 - `message_ids` the Message-IDs of emails, for people
 - `rehearsal_process` a process that renders emails of a rehearsal
+- `shadow_process`    a process that compares emails with those of another server
 - `previews`   renders one email for people
 - `manifests`  what puts the manifests of a channel's jobs
 - `send_windows` which send windows are configured

@@ -23,6 +23,7 @@ class LongActSteps:
     chunks: Callable[[], float]
     submissions: Callable[[], float]
     rehearsals: Callable[[], float]
+    shadows: Callable[[], float]
     whole: Callable[[], float]
     decisions: Callable[[], float]
     over: Callable[[], float]
@@ -43,6 +44,7 @@ def long_act_steps(settings: Settings, database: Database, chunk: int = CHUNK) -
         chunks=LongActRunner(ledger, works, chunked, chunk).step,
         submissions=LongActRunner(ledger, works, [LongActKind.SUBMIT]).step,
         rehearsals=LongActRunner(ledger, works, [LongActKind.REHEARSE]).step,
+        shadows=LongActRunner(ledger, works, [LongActKind.SHADOW]).step,
         whole=LongActRunner(ledger, works, whole).step,
         decisions=LongActRunner(ledger, works, decisions).step,
         over=LongActHousekeeping(ledger, everyone.clean_long_acts).step,

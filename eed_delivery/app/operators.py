@@ -28,7 +28,7 @@ from eed_delivery.runtime.arenas import keep_little_memory
 from eed_delivery.runtime.loop import Loop, Pulse
 
 NAME = "operators"
-CONNECTIONS_BESIDE = 7
+CONNECTIONS_BESIDE = 8
 """Of the loops beside the HTTP server."""
 LAST_CHUNK_SECONDS = 5.0
 """Seconds that the role waits at its end for a chunk. One that is left is rolled back, and done by another process."""
@@ -108,6 +108,7 @@ def run(settings: Settings, stop: threading.Event, pulse: Pulse, link: LoginLink
     loops += [Loop("reports", steps.whole, stop, Pulse())]  # one of 500,000 emails takes longer than a watchdog waits
     loops += [Loop("submissions", steps.submissions, stop, Pulse())]  # likewise
     loops += [Loop("rehearsals", steps.rehearsals, stop, Pulse())]
+    loops += [Loop("shadows", steps.shadows, stop, Pulse())]
     beside = [loop.start() for loop in loops]
     serve(app, ours.place(), ours.threads, stop, lambda: pulse.beat(NAME))
     pulse.forget(NAME)

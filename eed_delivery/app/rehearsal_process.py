@@ -10,9 +10,11 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -40,11 +42,11 @@ DEAD_KEY = "rehearsal" * 8
 """Signs the links in rehearsed emails. No server knows it, and it is the same each time, so that digests are."""
 
 
-def start(settings: Settings) -> LookerProcess:
-    """Start one. Raises `LookerDied`, or `OSError`."""
+def start(settings: Settings, module: str = __name__) -> LookerProcess:
+    """Start one. `module` is its program. Raises `LookerDied`, or `OSError`."""
     ours, theirs = Pipe()
     with theirs:
-        program = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
+        program = [sys.executable, "-P", "-m", module, str(theirs.fileno())]
         process = subprocess.Popen(  # noqa: S603 - our own module
             program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=same_modules()
         )
@@ -76,6 +78,11 @@ def _without_secrets(settings: Settings) -> Settings:
 
 def main(fd: int) -> None:
     """Answer what comes over this pipe until it is closed."""
+    serve(fd, "rehearsal", _answers)
+
+
+def serve(fd: int, role: str, answers: Callable[[Settings], Callable[[Any], object]]) -> None:
+    """Answer what comes over a pipe at low priority, with what `answers` makes of the settings that come first."""
     pipe = Connection(fd)
     settings: Settings = pipe.recv()
     with suppress(OSError):
@@ -83,34 +90,45 @@ def main(fd: int) -> None:
     with suppress(OSError, ValueError):  # a lower limit stands already
         most = MEMORY_BYTES + COPIES * settings.rendering.max_message_bytes
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    logs.configure(settings.logs, role="rehearsal")
+    logs.configure(settings.logs, role=role)
     failpoints.arm_for_emails(failpoints_wanted())
-    looker = looker_of(settings)
+    answer = answers(settings)
     pipe.send(READY)
     with suppress(EOFError, OSError):  # who asked is gone
         while True:
-            pipe.send(_answer(looker, pipe.recv()))
+            pipe.send(answer(pipe.recv()))
+
+
+def _answers(settings: Settings) -> Callable[[PageToLookAt | SampleToMake], object]:
+    return partial(_answer, looker_of(settings))
 
 
 def looker_of(settings: Settings) -> Looker:
     """What looks at emails, over a connection that cannot write."""
-    rendering, seen, rehearsal = settings.rendering, SeenTexts(), settings.rehearsal
+    seen, rehearsal = SeenTexts(), settings.rehearsal
+    renderer, store = renderer_of(settings, seen)
+    database = open_database(reading(settings).database, connections=1, read_only=True)
+    own = settings.web.base_url
+    hosts = rehearsal.known_hosts
+    known = (*hosts, *([_host(own)] if own and hosts else []))
+    return Looker(database, Source(settings.source), renderer, seen, store, known, CommonFiles(rehearsal.common_files))
+
+
+def renderer_of(settings: Settings, seen: SeenTexts | None = None) -> tuple[Renderer, HashedAttachments]:
+    """What renders emails with the same bytes each time, and the store that it reads attachments from."""
+    rendering = settings.rendering
     store = HashedAttachments(
         rendering.attachments_root,
         AwsClients(settings).attachments(),
         rendering.attachments_s3,
         rendering.max_attachment_bytes,
         rendering.allow_empty_attachments,
-        rehearsal.attachment_seconds,
+        settings.rehearsal.attachment_seconds,
     )
     renderer = Renderer(
         rendering, store, links_of=_links_of(settings), message_id_of=_message_id, stable=True, seen=seen
     )
-    database = open_database(reading(settings).database, connections=1, read_only=True)
-    own = settings.web.base_url
-    hosts = rehearsal.known_hosts
-    known = (*hosts, *([_host(own)] if own and hosts else []))
-    return Looker(database, Source(settings.source), renderer, seen, store, known, CommonFiles(rehearsal.common_files))
+    return renderer, store
 
 
 def _answer(looker: Looker, asked: PageToLookAt | SampleToMake) -> list[LookedAt] | bytes | Exception:

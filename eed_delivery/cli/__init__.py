@@ -14,6 +14,7 @@ commands:
 - `finding`             find
 - `previewing`          preview
 - `rehearsing`          rehearse
+- `shadowing`           shadow start, follow, status, list, show, differences, accept, revoke, accepted, report
 - `processes`           processes
 - `reporting`           report
 - `requeueing`          requeue
@@ -122,6 +123,7 @@ COMMANDS = {
     "find": "finding:find",
     "preview": "previewing:preview",
     "rehearse": "rehearsing:rehearse",
+    "shadow": "shadowing:shadow",
     "nudge": "nudging:nudge",
     "report": "reporting:report",
     "processes": "processes:processes",

@@ -8,6 +8,7 @@
 - `operators`         `[operators]`
 - `metrics`           `[metrics]`
 - `rehearsal`         `[rehearsal]`
+- `shadow`            `[shadow]`
 - `channels`          `[channel.NAME]`, and `references` where their secrets are
 - `file_channels`     what channels that put files have in common
 - `archive`           the archive of a channel
@@ -65,6 +66,7 @@ from eed_delivery.config.settings import (
     WebSettings,
     WorkerSettings,
 )
+from eed_delivery.config.shadow import ShadowSettings
 from eed_delivery.config.source_mapping import (
     AttachmentSource,
     EmailSource,
@@ -102,6 +104,7 @@ __all__ = [
     "ServiceSettings",
     "SesSettings",
     "Settings",
+    "ShadowSettings",
     "SignOnSettings",
     "SmtpServer",
     "SmtpSettings",

@@ -46,6 +46,7 @@ from eed_delivery.config.references import ChannelSecret, ChannelVariable
 from eed_delivery.config.rehearsal import RehearsalSettings
 from eed_delivery.config.section import OnDemand, Section
 from eed_delivery.config.send_windows import NO_WINDOWS, SendWindowsSettings, WindowSettings
+from eed_delivery.config.shadow import ShadowSettings
 from eed_delivery.config.source_mapping import SourceSettings
 from eed_delivery.config.webhooks import WebhooksSettings
 
@@ -470,6 +471,7 @@ class Settings(BaseSettings):
     privacy: OnDemand[PrivacySettings] = PrivacySettings.left_out()
     logs: OnDemand[LogSettings] = LogSettings.left_out()
     rehearsal: OnDemand[RehearsalSettings] = RehearsalSettings.left_out()
+    shadow: OnDemand[ShadowSettings] = ShadowSettings.left_out()
     source: OnDemand[SourceSettings] = SourceSettings.left_out()
     _old_names: tuple[OldName, ...] = PrivateAttr(default=())
 

@@ -44,6 +44,7 @@
 - `access`       users, tokens, sessions, login attempts and idempotency keys
 - `long_acts`    acts that are done in chunks, and what a second person has to decide
 - `rehearsing`   rehearsals of jobs, and what was seen so far
+- `shadowing`    comparisons with another server
 - `workers`      heartbeats, and each worker's share of the send rate
 
 What they share:

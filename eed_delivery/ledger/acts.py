@@ -107,6 +107,8 @@ class ActKind(StrEnum):
     LOGIN = "login"
     LOGOUT = "logout"
     SESSION_REVOKE = "session_revoke"  # by an admin
+    SHADOW_ACCEPT = "shadow_accept"  # differences from the old server are accepted
+    SHADOW_REVOKE = "shadow_revoke"  # they are not any more
     # Personal data was read:
     REPORT = "report"
     EMAILS = "emails"
@@ -155,6 +157,7 @@ class ActObject(StrEnum):
     AUDIT = "audit"
     OPERATION = "operation"
     DEAD_LETTER = "dead letter"
+    ACCEPTANCE = "accepted difference"
 
 
 _given: ContextVar[Iterator[str] | None] = ContextVar("operations", default=None)

@@ -753,6 +753,74 @@ eed_rehearsal_lock = Table(  # which operation rehearses a job: one at a time
     **_OPTIONS,
 )
 
+eed_shadow = Table(  # a comparison with another server, which follows it for days
+    "eed_shadow",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("facts", document(), nullable=False),  # JSON: how far copies were read
+    Column("made_at", Time, nullable=False),
+    Index("eed_shadow_by_time", "made_at"),
+    **_OPTIONS,
+)
+
+eed_shadow_job = Table(  # a job that is compared, and what that has come to
+    "eed_shadow_job",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("job_key", key(), primary_key=True),
+    Column("state", word(16), nullable=False),
+    Column("unsent", BigInteger),  # emails that the other server has not sent, as they were counted last
+    Column("after_key", key(), nullable=False, server_default=""),  # the last email that was compared
+    Column("emails", BigInteger, nullable=False, server_default="0"),  # that were compared
+    Column("facts", document(), nullable=False),  # JSON: counts, groups of differences, digest
+    Column("seen_at", Time, nullable=False),
+    Column("looked_at", Time, nullable=False),
+    Column("moved_at", Time, nullable=False),  # when the other server was last seen to work at it
+    Column("over_at", Time),  # when it was seen to have ended
+    Column("ended_at", Time),
+    Index("eed_shadow_job_by_state", "operation_id", "state"),
+    **_OPTIONS,
+)
+
+eed_shadow_email = Table(  # emails that are not the same, the first ones of each kind
+    "eed_shadow_email",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("job_key", key(), primary_key=True),
+    Column("email_key", key(), primary_key=True),
+    Column("verdict", word(16), nullable=False),
+    Column("differences", word(500), nullable=False),  # groups of its job, by their names
+    **_OPTIONS,
+)
+
+eed_shadow_copy = Table(  # where copies of what the other server has sent are
+    "eed_shadow_copy",
+    metadata,
+    Column("operation_id", word(16), primary_key=True),
+    Column("copy_id", word(32), primary_key=True),
+    Column("match_key", key(), nullable=False),
+    Column("path", prose(PATH_LENGTH), nullable=False),
+    Column("begin_at", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),  # bytes; 0: to the end of the file
+    Column("message_id", prose(255)),
+    Column("minute", BigInteger),  # of its Date, since 1970
+    Column("email_key", key()),  # of the email that it was compared for
+    Index("eed_shadow_copy_by_key", "operation_id", "match_key"),
+    **_OPTIONS,
+)
+
+eed_shadow_acceptance = Table(  # differences that people accept, beside those of the configuration
+    "eed_shadow_acceptance",
+    metadata,
+    Column("name", word(64), primary_key=True),
+    Column("field", word(32), nullable=False),
+    Column("pattern", prose(DETAIL_LENGTH), nullable=False),
+    Column("who", prose(255), nullable=False),
+    Column("reason", prose(DETAIL_LENGTH), nullable=False),
+    Column("made_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
 eed_dead_letter = Table(  # messages in dead-letter queues that name no email of ours, as the sweeper saw them last
     "eed_dead_letter",
     metadata,

@@ -38,6 +38,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `access`                        users and API tokens
 - `nudging`                       register a job now
 - `rehearsing`                    rehearsals of jobs, and what they came to
+- `shadowing`                     comparisons with another server
 - `repeats`                       requests that come again
 - `long_acts`                     acts that are done by the side, reports, and approvals
 - `readiness`                     whether the service can do its work

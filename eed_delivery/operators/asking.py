@@ -34,7 +34,7 @@ def require_for(act: LongAct) -> None:
     """Who stops or continues an operation must be allowed to start it. Raises `HttpProblem`."""
     if act.kind is LongActKind.REPORT:
         return
-    if act.kind is LongActKind.REHEARSE:
+    if act.kind in (LongActKind.REHEARSE, LongActKind.SHADOW):
         require(Right.OPERATE, "This operation")
         return
     if act.kind is LongActKind.SUBMIT:

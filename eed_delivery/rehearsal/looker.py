@@ -41,6 +41,10 @@ class PageToLookAt:
     rows: tuple[RowToLookAt, ...]
     secret: bytes = b""
 
+    def with_rows(self, rows: tuple[RowToLookAt, ...]) -> "PageToLookAt":
+        """The same, with these rows alone."""
+        return replace(self, rows=rows)
+
 
 @dataclass(frozen=True, slots=True)
 class SampleToMake:

@@ -8,8 +8,9 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from eed_delivery.errors import InfrastructureFailure
 from eed_delivery.rehearsal.findings import EmailFinding, FindingKind
@@ -26,6 +27,20 @@ ROWS_IN_TIME = 10
 """Emails that one email's time is for, where a page has many."""
 AHEAD = 2
 """Pages a process that may be at work or wait for those before them."""
+
+
+class PageOfRows(Protocol):
+    """What a process is asked at once: several rows, which can be asked one by one."""
+
+    @property
+    def rows(self) -> tuple[Any, ...]: ...
+
+    def with_rows(self, rows: tuple[Any, ...]) -> Self:
+        """The same, with these rows alone."""
+
+
+Page = TypeVar("Page", bound=PageOfRows)
+Seen = TypeVar("Seen")
 
 
 class LookerDied(InfrastructureFailure):
@@ -52,7 +67,7 @@ class LookerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def begin(self, asked: PageToLookAt | SampleToMake) -> None:
+    def begin(self, asked: Any) -> None:
         """Ask. The answer comes over the pipe. Raises `OSError` if it has ended."""
         self.began_at = self.used()
         self.pipe.send(asked)
@@ -70,11 +85,11 @@ class LookerProcess:
 
 
 @dataclass(slots=True)
-class _Task:
+class _Task(Generic[Page, Seen]):
     """A page, in the pieces that are left of it, and what was seen of it so far."""
 
-    left: deque[PageToLookAt]
-    looked: list[LookedAt] = field(default_factory=list)
+    left: deque[Page]
+    looked: list[Seen] = field(default_factory=list)
     at_work: bool = False
 
     @property
@@ -82,24 +97,28 @@ class _Task:
         return not self.left and not self.at_work
 
 
-class Lookers:
-    """Up to `most` processes, started when they are needed. `seconds`: of CPU time that an email may take."""
+class PageProcesses(Generic[Page, Seen]):
+    """Up to `most` processes, started when they are needed. `seconds`: of CPU time that an email may take.
 
-    def __init__(self, start: Callable[[], LookerProcess], most: int, seconds: float) -> None:
+    `broken` gives what is said of a row whose rendering ended a process, or took too long.
+    """
+
+    def __init__(
+        self, start: Callable[[], LookerProcess], most: int, seconds: float, broken: Callable[[Page, str], Seen]
+    ) -> None:
+        self._broken = broken
         self._start = start
         self._most = most
         self._seconds = seconds
         self._idle: list[LookerProcess] = []
-        self._busy: dict[Connection, tuple[LookerProcess, _Task, PageToLookAt]] = {}
+        self._busy: dict[Connection, tuple[LookerProcess, _Task[Page, Seen], Page]] = {}
 
-    def looked(
-        self, pages: Iterator[PageToLookAt], each: Callable[[], None]
-    ) -> Iterator[tuple[PageToLookAt, list[LookedAt]]]:
+    def looked(self, pages: Iterator[Page], each: Callable[[], None]) -> Iterator[tuple[Page, list[Seen]]]:
         """Each page with what was seen of it. `each` is called about once a second while it waits.
 
         Raises what a process could not do: `DatabaseGone`, `InfrastructureFailure`, `Throttled`, `LookerDied`.
         """
-        tasks: deque[tuple[PageToLookAt, _Task]] = deque()
+        tasks: deque[tuple[Page, _Task[Page, Seen]]] = deque()
         more = True
         while more or tasks:
             while more and len(tasks) < AHEAD * self._most:
@@ -116,11 +135,11 @@ class Lookers:
                 self._collect()
                 each()
 
-    def make(self, sample: SampleToMake) -> bytes:
-        """The message of one email, as it was rehearsed. Raises as `looked` does, and `RenderError`."""
+    def answer(self, asked: Any) -> Any:
+        """What one process says to something else than a page. Raises as `looked` does, and `RenderError`."""
         process = self._idle.pop() if self._idle else self._start()
         try:
-            process.begin(sample)
+            process.begin(asked)
             answer = process.pipe.recv() if process.pipe.poll(self._seconds) else None
         except (EOFError, OSError):
             answer = None
@@ -130,10 +149,9 @@ class Lookers:
         self._idle.append(process)
         if isinstance(answer, Exception):
             raise answer
-        found: bytes = answer
-        return found
+        return answer
 
-    def _give(self, tasks: list[_Task]) -> None:
+    def _give(self, tasks: list[_Task[Page, Seen]]) -> None:
         for task in tasks:
             if task.at_work or not task.left:
                 continue
@@ -157,7 +175,7 @@ class Lookers:
                 answer = process.pipe.recv()
             except (EOFError, OSError):
                 process.close()
-                _split(task, page, "rendering it ended its process")
+                self._split(task, page, "rendering it ended its process")
                 continue
             self._idle.append(process)
             if isinstance(answer, Exception):
@@ -168,7 +186,7 @@ class Lookers:
                 del self._busy[pipe]
                 task.at_work = False
                 process.close()
-                _split(task, page, f"rendering took more than {self._seconds:.0f} s of CPU time")
+                self._split(task, page, f"rendering took more than {self._seconds:.0f} s of CPU time")
 
     def close(self) -> None:
         """End all of them."""
@@ -176,12 +194,27 @@ class Lookers:
             process.close()
         self._idle, self._busy = [], {}
 
+    def _split(self, task: _Task[Page, Seen], page: Page, why: str) -> None:
+        """Have the emails of a page looked at one by one. A single one is a finding."""
+        if len(page.rows) > 1:
+            task.left.extendleft(page.with_rows((row,)) for row in reversed(page.rows))
+        else:
+            task.looked.append(self._broken(page, why))
 
-def _split(task: _Task, page: PageToLookAt, why: str) -> None:
-    """Have the emails of a page looked at one by one. A single one is a finding."""
-    if len(page.rows) > 1:
-        task.left.extendleft(replace(page, rows=(row,)) for row in reversed(page.rows))
-        return
+
+class Lookers(PageProcesses[PageToLookAt, LookedAt]):
+    """Processes that look at emails of rehearsals."""
+
+    def __init__(self, start: Callable[[], LookerProcess], most: int, seconds: float) -> None:
+        super().__init__(start, most, seconds, _broken)
+
+    def make(self, sample: SampleToMake) -> bytes:
+        """The message of one email, as it was rehearsed. Raises as `looked` does, and `RenderError`."""
+        found: bytes = self.answer(sample)
+        return found
+
+
+def _broken(page: PageToLookAt, why: str) -> LookedAt:
     (row,) = page.rows
     finding = EmailFinding(FindingKind.NOT_RENDERED, why)
-    task.looked.append(LookedAt(row.key, recipient_hash(row.recipient, page.secret), findings=(finding,)))
+    return LookedAt(row.key, recipient_hash(row.recipient, page.secret), findings=(finding,))

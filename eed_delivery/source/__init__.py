@@ -9,6 +9,7 @@
 - `clock`         the source's clock in SQL
 - `wall_clock`    moments as that clock shows them, in the night when it shows an hour twice
 - `comparing`     rows to compare with the ledger
+- `following`     jobs that another server takes, and what it says of their emails
 - `live`          what the database really has: columns, indexes, character sets
 - `column_kinds`  which types of columns templates may have
 - `reference`     the schema for a new installation

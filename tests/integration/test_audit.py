@@ -44,6 +44,7 @@ from eed_delivery.operations.refusals import InvalidRequest
 from eed_delivery.operations.reporting import ReportRequest
 from eed_delivery.operations.requeueing import RequeueRequest
 from eed_delivery.operations.resending import ResendRequest
+from eed_delivery.operations.shadowing.accepting import AcceptRequest
 from eed_delivery.operations.submitting.drafts import JobDraft
 from eed_delivery.operations.submitting.sifting import SiftRequest
 from eed_delivery.operations.suppression.listing import EntriesRequest, RemoveRequest, SuppressRequest
@@ -132,6 +133,18 @@ class Case:
     key: str | None
     fields: Mapping[str, Any] = field(default_factory=dict)
     rows: int = 1
+
+
+def accept_footer(place: Place) -> None:
+    place.operations.shadow_acceptances.accept(AcceptRequest("footer", "html", "Sent by", "it is new"))
+
+
+def revoke_footer(place: Place) -> Callable[[], object]:
+    place.world.execute(
+        "INSERT INTO eed_shadow_acceptance (name, field, pattern, who, reason, made_at)"
+        f" VALUES ('footer', 'html', 'Sent by', 'anna', 'it is new', {place.world.now})"
+    )
+    return lambda: place.operations.shadow_acceptances.revoke("footer", "it has an error")
 
 
 def job_case(kind: ActKind, prepared: Any, **fields: Any) -> Case:
@@ -627,7 +640,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0037"}, "after": {"revision": "0037", "with_source": True}},
+        {"before": {"revision": "0038"}, "after": {"revision": "0038", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,
@@ -767,6 +780,16 @@ ACTS: Mapping[str, Case] = {
         ActObject.CATEGORY,
         "night",
         {"reason": "all is sent", "before": {"reason": "tonight", "until": "2999-01-01 00:00:00Z"}},
+    ),
+    "shadow_acceptances.accept": Case(
+        ActKind.SHADOW_ACCEPT,
+        lambda place: lambda: accept_footer(place),
+        ActObject.ACCEPTANCE,
+        "footer",
+        {"reason": "it is new", "after": {"field": "html", "pattern": "Sent by"}},
+    ),
+    "shadow_acceptances.revoke": Case(
+        ActKind.SHADOW_REVOKE, revoke_footer, ActObject.ACCEPTANCE, "footer", {"reason": "it has an error"}
     ),
     # reads of personal data
     "reporting.begin": job_case(ActKind.REPORT, report, after={"format": "csv", "opens": True}),
@@ -962,6 +985,15 @@ EXEMPT: Mapping[str, str] = {
     "rehearsal_results.of_job": "counts, reasons and keys",
     "rehearsal_results.view": "counts, reasons and keys",
     "rehearsal_results.waits": "whether an operation waits",
+    "shadow_acceptances.list_all": "rules of differences, and who accepts them",
+    "shadow_acceptances.now": "rules of differences, and who accepts them",
+    "shadow_orders.start": "recorded as an operation: tests/integration/test_shadow.py",
+    "shadow_results.email": "keys and descriptions",
+    "shadow_results.emails": "keys and descriptions",
+    "shadow_results.list_all": "operations",
+    "shadow_results.messages": "recorded: tests/integration/test_shadow.py",
+    "shadow_results.newest": "operations",
+    "shadow_results.view": "counts, keys and descriptions",
     "tonight.standings_of": _COUNTS,
     "gates.all": "channels, times and words of mail servers",
     "gates.view": "channels, times and words of mail servers",

@@ -20,6 +20,8 @@ KEY_ALONE = {
     "unusable_key": "the ledger has no number for it",
     "job_not_taken_up": "the ledger does not have it yet",
     "email_cannot_be_read": "the source is asked by the key",
+    "shadow_job_compared": "another server has the job, and the ledger does not",
+    "shadow_job_left": "another server has the job, and the ledger does not",
 }
 
 

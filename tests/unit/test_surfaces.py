@@ -18,7 +18,7 @@ MAKERS = {
     "make_engine": {"app/database.py", "app/parts.py"},
     "open_database": {
         *("app/sending_app.py", "app/operation_parts.py", "app/operators.py", "app/startup.py", "app/api_function.py"),
-        *("app/rehearsal_operations.py", "app/rehearsal_process.py"),
+        *("app/rehearsal_operations.py", "app/rehearsal_process.py", "app/shadow_process.py"),
     },
     "PoolManager": {"alerts/receivers.py", "app/operators.py"},
 }

@@ -31,6 +31,7 @@ class LongActKind(StrEnum):
     RESUME = "resume"  # likewise, without its watch
     SUBMIT = "submit"  # a job with many recipients is registered
     REHEARSE = "rehearse"  # a job's emails are rendered, and none is sent
+    SHADOW = "shadow"  # another server is followed, and its emails compared
 
 
 class LongActState(StrEnum):

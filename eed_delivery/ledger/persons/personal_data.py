@@ -159,6 +159,14 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     ),
     "eed_rehearsal_part": _table(other="operation_id number content made_at"),
     "eed_rehearsal_lock": _table(other="job_key operation_id made_at"),
+    # Emails by their keys. Descriptions of differences have words of templates alone.
+    "eed_shadow": _table(other="operation_id facts made_at"),
+    "eed_shadow_job": _table(
+        other="operation_id job_key state unsent after_key emails facts seen_at looked_at moved_at over_at ended_at"
+    ),
+    "eed_shadow_email": _table(other="operation_id job_key email_key verdict differences"),
+    "eed_shadow_copy": _table(other="operation_id copy_id match_key path begin_at length message_id minute email_key"),
+    "eed_shadow_acceptance": _table(other="name field pattern who reason made_at"),
     # Others' messages. Addresses in the body are masked before it is kept, and a letter goes with its message.
     "eed_dead_letter": _table(
         other="letter_id sqs_id channel receipt receives problem body size sent_at found_at seen_at deleted_at"

@@ -63,6 +63,17 @@ class EmailSightings:
         if known is None or one.fate in _FINAL or (known.fate not in _FINAL and _RANK[one.fate] >= _RANK[known.fate]):
             places[one.recipient] = one
 
+    @property
+    def recipients(self) -> frozenset[bytes]:
+        """Whom lines are about."""
+        return frozenset(to for places in self._places.values() for to in places if to)
+
+    @property
+    def queues(self) -> int:
+        """How often the relay took it, without what it handed to itself again."""
+        ends = [self._ends(queue) for queue in self._places]
+        return sum(any(one.fate is not LineFate.MENTIONED and not self._goes_on(one) for one in each) for each in ends)
+
     def proven(self) -> tuple[LogVerdict, bytes]:
         """What they prove, and the line that says it best."""
         ends = [last for queue in self._places for last in self._ends(queue) if not self._goes_on(last)]

@@ -1,0 +1,244 @@
+"""Shadow mode beside a stand-in of the old server: what it finds, and that it writes and sends nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from eed_delivery.app.long_acts import long_act_steps
+from eed_delivery.operations.long_acts.runner import IDLE_SECONDS
+from eed_delivery.operations.refusals import OperationRefused, UnknownKey
+from eed_delivery.operations.shadowing import pages, scanning
+from eed_delivery.operations.shadowing.orders import ShadowRuns
+from eed_delivery.runtime import failpoints
+from tests.old_server import FAULTS
+from tests.shadowing import ShadowStage, no_mail
+from tests.world import World
+
+pytestmark = pytest.mark.also_on_sqlite
+
+
+@pytest.fixture
+def stage(world: World, tmp_path: Path) -> ShadowStage:
+    return ShadowStage(world, tmp_path)
+
+
+def test_emails_that_are_the_same_are_the_same_and_nothing_is_written_or_sent(stage: ShadowStage) -> None:
+    stage.old.prepare(12)
+    operation = stage.start()
+    stage.old.take(1)
+    stage.follow(1)
+    assert [job.state for job in stage.view(operation).jobs] == ["followed"]
+    stage.old.run(1)
+    before = stage.everything()
+    with no_mail() as tried:
+        stage.follow()
+    found = stage.view(operation)
+    assert [(one.what, one.email) for one in found.groups] == []
+    assert (found.counts.same, found.counts.emails, found.stray_copies) == (12, 12, 0)
+    assert [job.state for job in found.jobs] == ["done"]
+    assert tried == []
+    assert stage.everything() == before
+    assert not stage.site.cli.emails.exists()
+
+
+def test_each_fault_of_the_old_server_is_found(stage: ShadowStage) -> None:
+    keys = stage.old.prepare(60)
+    for number, fault in enumerate(FAULTS):
+        stage.old.faults[keys[3 * number + 1]] = fault
+    suppressed = next(key for key, fault in stage.old.faults.items() if fault.name == "missing suppression")
+    stage.site.cli.good("suppression", "add", f"c{suppressed}@example.com", "--reason", "asked for it")
+    operation = stage.start()
+    stage.old.run(1)
+    stage.follow()
+    results = stage.site.operations.shadow_results
+    found = {int(one.key): one for one in results.emails(operation, limit=200)}
+    missed = {
+        fault.name: found.get(key)
+        for key, fault in stage.old.faults.items()
+        if key not in found
+        or found[key].verdict != fault.verdict
+        or fault.field not in {field for field, _ in found[key].differences}
+    }
+    assert missed == {}
+    assert found.keys() == stage.old.faults.keys()
+    assert stage.view(operation).counts.same == 40
+
+
+class Killed(BaseException):
+    """As kill -9 leaves it, within one process."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, int], None]]:
+    """Die when a failpoint is reached for the nth time. Pages and chunks are short, so that there are several."""
+    monkeypatch.setattr(pages, "PAGE", 5)
+    monkeypatch.setattr(scanning, "COPIES_AT_ONCE", 6)
+
+    def at(place: str, nth: int) -> None:
+        left = iter(range(nth - 1, -1, -1))
+
+        def reached(name: str) -> None:
+            if name == place and next(left) == 0:
+                failpoints.hook(None)
+                raise Killed
+
+        failpoints.hook(reached)
+
+    yield at
+    failpoints.hook(None)
+
+
+@pytest.mark.parametrize("place", ["operations.taken", "operations.chunk", "operations.advanced"])
+def test_a_process_that_is_killed_at_any_step_is_followed_by_one_that_goes_on(
+    stage: ShadowStage, killed_at: Callable[[str, int], None], place: str
+) -> None:
+    keys = stage.old.prepare(18)
+    stage.old.faults = {keys[3]: FAULTS[0], keys[12]: FAULTS[9]}
+    stage.old.run(1)
+    quiet = stage.start("1")
+    stage.follow(1)
+    whole = stage.view(quiet)
+    assert (whole.state, whole.counts.same, whole.counts.differs) == ("done", 16, 2)
+    nth, died = 0, True
+    while died:
+        nth, died = nth + 1, False
+        operation = stage.start("1")
+        killed_at(place, nth)
+        try:
+            stage.steps.shadows()
+        except Killed:
+            died = True
+        failpoints.hook(None)
+        stage.lapse()
+        while stage.view(operation).state == "running":
+            stage.steps.shadows()
+        found = stage.view(operation)
+        assert (found.digest, found.counts) == (whole.digest, whole.counts), (place, nth)
+    assert nth > (1 if place == "operations.taken" else 8)
+
+
+def test_of_two_hosts_one_follows_and_the_other_waits(world: World, tmp_path: Path) -> None:
+    stage = ShadowStage(world, tmp_path)
+    stage.old.prepare(4)
+    operation = stage.start()
+    other = long_act_steps(stage.site.settings, world.database).shadows
+    waited = []
+
+    def both(name: str) -> None:
+        if name == "operations.chunk":
+            failpoints.hook(None)
+            waited.append(other())
+
+    stage.old.run(1)
+    failpoints.hook(both)
+    stage.follow()
+    failpoints.hook(None)
+    assert waited == [IDLE_SECONDS]
+    assert stage.view(operation).counts.same == 4
+
+
+def test_a_second_comparison_and_senders_are_refused(stage: ShadowStage) -> None:
+    first = stage.start()
+    with pytest.raises(ShadowRuns, match=first):
+        stage.start()
+    stage.site.operations.long_acts.stop(first, "enough")
+    with pytest.raises(UnknownKey):
+        stage.start("77")
+    stage.world.execute(
+        "INSERT INTO eed_worker (worker_id, host, role, sending, started_at, heartbeat_at)"
+        f" VALUES ('p', 'h', 'publisher', 0, {stage.world.now}, {stage.world.now})"
+    )
+    with pytest.raises(OperationRefused, match="publisher"):
+        stage.start()
+    stage.world.execute("DELETE FROM eed_worker")
+    going_on = stage.start()
+    stage.world.execute(
+        "INSERT INTO eed_worker (worker_id, host, role, sending, started_at, heartbeat_at)"
+        f" VALUES ('p', 'h', 'worker', 1, {stage.world.now}, {stage.world.now})"
+    )
+    stage.follow(1)
+    assert stage.view(going_on).state == "failed"
+    assert "worker" in stage.view(going_on).errors[0]
+
+
+def test_a_job_that_stands_still_is_compared_as_it_stands(stage: ShadowStage) -> None:
+    class Crash(Exception):
+        pass
+
+    def before(key: int) -> None:
+        if key == keys[5]:
+            raise Crash
+
+    keys = stage.old.prepare(8)
+    stage.old._before = before
+    operation = stage.start()
+    with pytest.raises(Crash):
+        stage.old.run(1)
+    stage.follow()
+    assert [(job.state, job.unsent) for job in stage.view(operation).jobs] == [("followed", 3)]
+    stage.world.execute("UPDATE eed_shadow_job SET moved_at = '2001-01-01 00:00:00.000000'")
+    stage.follow()
+    found = stage.view(operation)
+    assert (found.counts.same, found.counts.only_new, found.jobs[0].state) == (5, 3, "done")
+
+
+def test_it_ends_after_its_days(stage: ShadowStage) -> None:
+    stage.old.prepare(2, job=1)
+    stage.old.prepare(3, job=2)
+    operation = stage.start()
+    stage.old.run(1)
+    stage.old.take(2)
+    stage.follow()
+    stage.world.execute("UPDATE eed_shadow SET made_at = '2001-01-01 00:00:00.000000'")
+    stage.follow()
+    found = stage.view(operation)
+    assert found.state == "done"
+    assert {job.key: (job.state, job.counts.emails) for job in found.jobs} == {"1": ("done", 2), "2": ("left", 0)}
+
+
+def test_what_is_accepted_is_counted_by_its_name(stage: ShadowStage) -> None:
+    keys = stage.old.prepare(6)
+    wrong_subject = next(one for one in FAULTS if one.name == "wrong subject")
+    missing = next(one for one in FAULTS if one.name == "missing attachment")
+    stage.old.faults = {keys[1]: wrong_subject, keys[2]: wrong_subject, keys[4]: missing}
+    stage.old.run(1)
+    cli, operation = stage.site.cli, stage.start("1")
+    stage.follow(1)
+    assert "3 differs" in cli("shadow", "report").output
+    accept = ("shadow", "accept", "subject", "--field", "subject", "--reason", "it is new", "--pattern")
+    assert "regular expression" in cli.refused(*accept, "(")
+    cli.good(*accept, "^subject: old")
+    assert "Choose another name" in cli.refused(*accept, "again")
+    found = stage.view(operation)
+    assert (found.counts.accepted, found.counts.differs, found.accepted) == (2, 1, {"subject": 2})
+    assert cli("shadow", "report").exit_code == 1
+    cli.good("shadow", "accept", "file", "--field", "attachment", "--pattern", "pdf", "--reason", "not any more")
+    assert "3 same, 3 accepted" in cli.good("shadow", "report")
+    assert {one["name"] for one in cli.json("shadow", "accepted")} == {"subject", "file"}
+    cli.good("shadow", "revoke", "file", "--reason", "it is")
+    assert stage.view(operation).counts.differs == 1
+    cli.refused("shadow", "revoke", "file", "--reason", "again")
+
+
+def test_commands_show_it_and_both_messages(stage: ShadowStage, tmp_path: Path) -> None:
+    keys = stage.old.prepare(5)
+    stage.old.faults = {keys[2]: FAULTS[0]}
+    stage.old.run(1)
+    cli = stage.site.cli
+    cli.refused("shadow", "report")
+    operation = cli.json("shadow", "start", "--job", "1")["operation"]
+    cli.good("shadow", "follow")
+    assert [one["operation"] for one in cli.json("shadow", "list")] == [operation]
+    assert cli.json("shadow", "status")["counts"]["same"] == 4
+    assert cli.json("shadow", "status", operation)["jobs"][0]["state"] == "done"
+    assert "another content" in cli.good("shadow", "differences")
+    assert [one["key"] for one in cli.json("shadow", "differences", "--job", "1")] == [str(keys[2])]
+    shown = cli.good("shadow", "show", str(keys[2]), "--keep", str(tmp_path / "both"))
+    assert "another content" in shown
+    old, new = ((tmp_path / "both" / f"{keys[2]}.{side}.eml").read_bytes() for side in ("old", "new"))
+    assert b"X-Mailer: Old Server" in old
+    assert b"<rehearsal@mail.example.com>" in new
+    assert stage.world.scalar("SELECT COUNT(*) FROM eed_audit WHERE act = 'preview'") == 1
+    cli.refused("shadow", "show", str(keys[1]))
+    assert f"c{keys[2]}@" not in cli.good("shadow", "differences") + cli.good("shadow", "differences", "--emails")
