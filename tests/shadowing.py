@@ -6,7 +6,7 @@
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -30,17 +30,24 @@ SOURCE = ("delivery_job", "delivery_email", "delivery_attachment")
 class ShadowStage:
     """A site, an old server on the same tables, and the steps of the process that follows it."""
 
-    def __init__(self, world: World, directory: Path, more: str = "", rest: str = "") -> None:
-        """`more` goes into the section `[shadow]`, and `rest` behind it."""
+    def __init__(
+        self,
+        world: World,
+        directory: Path,
+        more: str = "",
+        old: World | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """`more` goes into the section `[shadow]`. `old` is how the old server sees the tables."""
         self.world = world
         self.copies, self.log = directory / "copies", directory / "mail.log"
         self.copies.mkdir()
         shadow = (
-            f"[rehearsal]\nread_as_service = true\n[shadow]\nsettle_seconds = 0\n"
-            f'copies = [{{ path = "{self.copies}" }}]\nrelay_logs = ["{self.log}*"]\n{more}\n{SETTINGS}{rest}'
+            f"[rehearsal]\nread_as_service = {str(not environ).lower()}\n[shadow]\nsettle_seconds = 0\n"
+            f'copies = [{{ path = "{self.copies}" }}]\nrelay_logs = ["{self.log}*"]\n{more}\n{SETTINGS}'
         )
-        self.site = Site(world, directory, shadow)
-        self.old = OldServer(world, self.site.cli.files, self.copies, self.log)
+        self.site = Site(world, directory, shadow, environ=environ or {})
+        self.old = OldServer(old or world, self.site.cli.files, self.copies, self.log)
         self.steps = long_act_steps(self.site.settings, world.database)
 
     def start(self, *jobs: str, days: float = 7.0) -> str:
@@ -92,8 +99,9 @@ def main() -> NoReturn:
     settings = load(Path(sys.argv[1]), os.environ)
     failpoints.arm(failpoints_wanted())
     step, wait = long_act_steps(settings, open_database(settings.database, connections=2)).shadows, Event().wait
-    while True:
-        wait(min(step(), 0.2))
+    with no_mail():
+        while True:
+            wait(min(step(), 0.2))
 
 
 if __name__ == "__main__":

@@ -31,5 +31,6 @@ Its endpoints:
 - `metrics`      metrics for Prometheus
 - `long_acts`    operations that are done by the side, reports and approvals
 - `rehearsals`   jobs whose emails are rendered, and not sent
+- `shadows`      comparisons with another server
 - `health`       whether this process answers, and whether the service is ready
 """

@@ -37,6 +37,7 @@ The pages:
 - `audit`          who did what, and the end of its chain
 - `long_acts`      operations, with their progress, and approvals
 - `rehearsing`     have a job rehearsed, and what that came to
+- `shadowing`      comparisons with another server, and what of them is accepted
 - `searching`      a customer's emails over all jobs
 - `doubts`         emails in doubt of all jobs, settled from a relay's log
 - `previewing`     an email as its customer gets it

@@ -25,6 +25,7 @@ from eed_delivery.console import (
     resending,
     searching,
     settings,
+    shadowing,
     submissions,
     submitting,
     suppressions,
@@ -52,7 +53,18 @@ def add_pages(app: Flask, shell: Shell, parts: OperatorsParts) -> None:
     blueprint.add_url_rule("/assets/<path:name>", "asset", needs(OPEN)(_asset))
     routes = PageRoutes(blueprint)
     looks = (tonight, jobs, job_decisions, one_job, emails, searching, previewing, resending)
-    before = (*looks, channels, channel_changes, gates, dead_letters, processes, long_acts, rehearsing, audit)
+    before = (
+        *looks,
+        channels,
+        channel_changes,
+        gates,
+        dead_letters,
+        processes,
+        long_acts,
+        rehearsing,
+        shadowing,
+        audit,
+    )
     for subject in (*before, submitting, submissions, settings, windows, people):
         subject.add(routes)
     doubts.add(routes, Seal(parts.secret, "doubts"))

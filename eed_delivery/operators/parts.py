@@ -39,6 +39,9 @@ from eed_delivery.operations.repeats import Repeats
 from eed_delivery.operations.reporting import Reporting
 from eed_delivery.operations.resending import Resending
 from eed_delivery.operations.searching import Searching
+from eed_delivery.operations.shadowing.accepting import ShadowAcceptances
+from eed_delivery.operations.shadowing.orders import ShadowOrders
+from eed_delivery.operations.shadowing.results import ShadowResults
 from eed_delivery.operations.submitting.by_the_side import SubmissionOrders
 from eed_delivery.operations.submitting.incomplete import IncompleteJobs
 from eed_delivery.operations.submitting.submission import Submitting
@@ -114,6 +117,12 @@ class PersonsOperations(Protocol):
     def rehearsal_results(self) -> RehearsalResults: ...
     @property
     def sample_sending(self) -> SampleSending: ...
+    @property
+    def shadow_orders(self) -> ShadowOrders: ...
+    @property
+    def shadow_results(self) -> ShadowResults: ...
+    @property
+    def shadow_acceptances(self) -> ShadowAcceptances: ...
     @property
     def approvals(self) -> Approvals: ...
     @property

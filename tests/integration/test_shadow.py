@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -242,3 +243,62 @@ def test_commands_show_it_and_both_messages(stage: ShadowStage, tmp_path: Path) 
     assert stage.world.scalar("SELECT COUNT(*) FROM eed_audit WHERE act = 'preview'") == 1
     cli.refused("shadow", "show", str(keys[1]))
     assert f"c{keys[2]}@" not in cli.good("shadow", "differences") + cli.good("shadow", "differences", "--emails")
+
+
+def test_the_api_and_the_pages_show_and_accept(stage: ShadowStage) -> None:
+    keys = stage.old.prepare(6)
+    stage.old.faults = {keys[1]: FAULTS[9], keys[3]: FAULTS[2], keys[4]: FAULTS[7]}
+    stage.old.run(1)
+    site = stage.site
+    assert site.problem("POST", "/api/v1/shadows", {"jobs": ["1"]})[0] == 428
+    begun = site.ask("POST", "/api/v1/shadows", {"jobs": ["1"]}, Idempotency_Key="a", role="operator")
+    assert begun.status_code == 202, begun.text
+    operation = begun.json["id"]  # type: ignore[index]
+    assert site.problem("POST", "/api/v1/shadows", {}, Idempotency_Key="b")[0] == 409
+    stage.follow(1)
+    found = site.json("GET", f"/api/v1/shadows/{operation}")
+    assert (found["state"], found["counts"]["same"], found["counts"]["only_new"]) == ("done", 3, 1)
+    assert [one["operation"] for one in site.json("GET", "/api/v1/shadows")["items"]] == [operation]
+    first = site.json("GET", f"/api/v1/shadows/{operation}/emails?limit=2")
+    rest = site.json("GET", first["next"])
+    assert [one["key"] for one in (*first["items"], *rest["items"])] == [str(keys[n]) for n in (1, 3, 4)]
+    one = site.json("GET", f"/api/v1/shadows/{operation}/emails/{keys[1]}")
+    assert [difference["field"] for difference in one["differences"]] == ["subject"]
+    message = f"/api/v1/shadows/{operation}/messages"
+    sees = site.token("operator", "view", "see_content")
+    assert b"X-Mailer: Old" in site.ask("GET", f"{message}/old/{keys[1]}", token=sees).data
+    assert b"rehearsal@" in site.ask("GET", f"{message}/new/{keys[1]}", token=sees).data
+    assert site.problem("GET", f"{message}/old/{keys[4]}", token=sees)[0] == 404
+    assert site.ask("GET", f"{message}/old/{keys[1]}", role="viewer").status_code == 403
+    body = {"name": "subject", "field": "subject", "pattern": "old", "reason": "it is new"}
+    assert site.ask("POST", "/api/v1/shadow-acceptances", body, role="viewer").status_code == 403
+    assert site.json("POST", "/api/v1/shadow-acceptances", body)["items"][0]["name"] == "subject"
+    assert site.json("GET", f"/api/v1/shadows/{operation}")["accepted"] == {"subject": 1}
+    page = site.ask("GET", f"/shadows/{operation}").text
+    assert "only we attach *.pdf" in page
+    assert str(keys[3]) in page
+    assert "it is new" in site.ask("GET", "/shadows").text
+    assert f"/shadows/{operation}" in site.ask("GET", f"/operations/{operation}").text
+    revoked = site.json("POST", "/api/v1/shadow-acceptances/subject/revoke", {"reason": "an error"})
+    assert revoked["items"] == []
+
+
+def test_the_pages_begin_and_accept(stage: ShadowStage) -> None:
+    stage.old.prepare(1)
+    site = stage.site
+    form = {"media": "application/x-www-form-urlencoded", "role": "operator"}
+
+    def post(path: str, **fields: str) -> str:
+        answer = site.ask("POST", path, urlencode(fields), **form)
+        assert answer.status_code in (200, 303), answer.text
+        return answer.headers.get("Location", "")
+
+    for path in ("/shadows/start", "/shadow-acceptances/accept"):
+        assert site.ask("GET", path, role="operator").status_code == 200
+        assert site.ask("GET", path, role="viewer").status_code == 403
+    assert "/shadows/" in post("/shadows/start", days="2", job="")
+    accept = {"name": "footer", "field": "html", "pattern": "Sent", "reason": "it is new"}
+    post("/shadow-acceptances/accept", **accept)
+    assert "footer" in site.ask("GET", "/shadows").text
+    post("/shadow-acceptances/footer/revoke", reason="no more")
+    assert site.operations.shadow_acceptances.list_all() == []
