@@ -10,6 +10,8 @@ from enum import StrEnum
 from mmap import mmap
 from typing import Any
 
+from eed_delivery.light_dataclass import light_dataclass
+
 
 class EmailState(StrEnum):
     """Where one email stands. `TRANSITIONS` says which steps are possible."""
@@ -132,7 +134,7 @@ class PutFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Outcome:
     """What one attempt came to.
 
@@ -153,7 +155,7 @@ class Outcome:
     files: tuple[PutFile, ...] = ()  # what was put, by a channel that puts files
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class AttachmentRef:
     """An attachment as the source names it. `location` is a path below the attachments root, or `s3://bucket/key`."""
 
@@ -204,7 +206,7 @@ def content_key(key: str, resend_of: int | None) -> str:
     return key if resend_of is None else key.rpartition(RESENT_AS)[0]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Email:
     """One email that a worker has claimed, with its place in the ledger (ids, token, counts) and its content from the
     source.
@@ -251,7 +253,7 @@ class Email:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Ticket:
     """What one SQS message says. It names the email, its generation, and how many tries were counted before it.
 
@@ -266,7 +268,7 @@ class Ticket:
     token: int | None = field(default=None, compare=False)  # the row's token when its message was made; not sent
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Rendered:
     """A finished message. The envelope is here as data, and is never parsed out of the headers."""
 
@@ -328,7 +330,7 @@ class Files:
         return sum(len(file.content) for file in self.files)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Accepted:
     """The yes of a mail server, of SES, or of a store of files. `code` and `message_id`: None where there is none."""
 

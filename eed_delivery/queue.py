@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from eed_delivery.errors import QueueGone
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.model import Ticket
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ATTRIBUTES: "list[MessageSystemAttributeNameType]" = ["ApproximateReceiveCount",
 _TROUBLE = (BotoCoreError, ClientError)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Received:
     """A message in our hand. `ticket` is None when it is none of ours. `problem` then says what is wrong with it.
 

@@ -4,15 +4,15 @@ The texts of errors never repeat a recipient's address, because they are logged.
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from eed_delivery.addresses import NotAnAddress, wire_form
 from eed_delivery.errors import RenderError
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.rendering.headers import mailbox, one_line
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Mailbox:
     """A checked address with its display name.
 

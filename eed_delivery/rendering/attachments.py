@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eed_delivery.errors import RenderError
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.model import AttachmentRef
 from eed_delivery.rendering.file_names import UNKNOWN_TYPE, display_name, type_of, with_extension
 from eed_delivery.rendering.headers import one_line
@@ -23,7 +23,7 @@ _CHARSET = re.compile(r';\s*charset\s*=\s*"?([A-Za-z0-9_.:-]{1,40})"?\s*(?:;|$)'
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Attachment:
     """An attachment with its content. `filename` and `content_type` are fit for a header."""
 

@@ -25,6 +25,7 @@ from structlog.typing import FilteringBoundLogger
 from eed_delivery.archive.copies import Copies
 from eed_delivery.errors import DatabaseGone, DeliveryFailure, InDoubt, NoGrant, OtherBytes, Stopping
 from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.metrics import observing
 from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
 from eed_delivery.rendering import MessageMaker
@@ -97,7 +98,7 @@ def retry_delay(number: int, rules: RetryRules) -> float:
     return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Draft:
     """A rendered email that waits for its turn, or why it could not be rendered, which is reported at its turn."""
 

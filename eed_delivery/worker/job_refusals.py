@@ -4,9 +4,10 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from eed_delivery.ledger.answers import PATIENCE_SECONDS
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.model import NEUTRAL, Email, Outcome, Verdict
 from eed_delivery.particulars import masked
 
@@ -45,7 +46,7 @@ class SameAnswers:
             del self._jobs[next(iter(self._jobs))]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class _Suspicion:
     """What was seen of one email. `answers` is how many answers others had had by then. `since` is the first time."""
 
@@ -85,9 +86,10 @@ class Suspects:
         """The outcome to decide on, with how often it came before."""
         key = (email.email_id, email.gen)
         with self._lock:
-            before = self._seen.pop(key, None) or _Suspicion(0, -1, self._clock())
+            before = self._seen.pop(key, None)
             if outcome.verdict not in NEUTRAL:
                 return outcome
+            before = before or _Suspicion(0, -1, self._clock())
             if outcome.for_all:
                 self._seen[key] = before
                 return outcome

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import structlog
@@ -12,6 +11,7 @@ from eed_delivery.hints import hint
 from eed_delivery.ledger.delivering.claims import Standing
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.ledger.delivering.recording import Decision
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.model import NEUTRAL, Email, EmailState
 from eed_delivery.runtime import failpoints
 
@@ -28,7 +28,7 @@ class Fate(Enum):
     COPY = auto()  # a fresh copy with the true base, then delete this one: the try costs nothing (G4)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Settled:
     """An email this thread is done with, and what is to be done with its message."""
 
@@ -37,7 +37,7 @@ class Settled:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class JournalEntry:
     """An outcome on its way into the ledger."""
 

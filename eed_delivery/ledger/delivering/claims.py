@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.model import Email, Ticket
 
 
@@ -25,7 +26,7 @@ class Refusal:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class JobRef:
     """Which job, and in which revision. This is enough to find its compiled templates in a cache, or to load them."""
 

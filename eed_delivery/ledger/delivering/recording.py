@@ -1,7 +1,7 @@
 """Records an attempt's outcome, which is the email's state, the attempt, the source's row, and notices."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Update, select
@@ -12,6 +12,7 @@ from eed_delivery.ledger.delivering import statements as sql
 from eed_delivery.ledger.delivering.claims import fence, fences
 from eed_delivery.ledger.schema import DETAIL_LENGTH, RECIPIENT_LENGTH, eed_email, eed_job
 from eed_delivery.ledger.webhooks.outbox import PUT, Outbox, values_of
+from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.model import Email, EmailState, Outcome
 from eed_delivery.notices import Notice, NoticeKind
 from eed_delivery.source import Source
@@ -19,7 +20,7 @@ from eed_delivery.source import Source
 _TOLD = {EmailState.FAILED: NoticeKind.EMAIL_FAILED, EmailState.IN_DOUBT: NoticeKind.EMAIL_IN_DOUBT}
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass
 class Decision:
     """What an outcome means for its email (made by `delivery.decide`).
 
