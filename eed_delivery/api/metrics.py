@@ -1,6 +1,6 @@
 """Metrics in Prometheus's text format: those of this host's processes, and those of the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flask import Flask, Response
@@ -32,7 +32,7 @@ class LedgerCollector(Collector):
                 yield gauge
 
 
-def add_metrics(app: Flask, directory: Path | None, figures: LedgerFigures) -> None:
+def add_metrics(app: Flask, directory: Path | None, figures: Callable[[], LedgerFigures]) -> None:
     """Add `/metrics` and `/metrics/ledger`."""
 
     @needs(Right.METRICS)
@@ -45,7 +45,7 @@ def add_metrics(app: Flask, directory: Path | None, figures: LedgerFigures) -> N
     @needs(Right.METRICS)
     def of_ledger() -> Response:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(LedgerCollector(figures))
+        registry.register(LedgerCollector(figures()))
         return _text(generate_latest(registry))
 
     app.add_url_rule("/metrics", "metrics", of_processes)

@@ -40,6 +40,6 @@ def operators_parts(
         rates=RequestRates(ours.requests_per_minute),
         operations=everyone.by,
         readiness=Readiness(partial(open_database, settings.database.model_copy(update=READY_SECONDS), connections=1)),
-        figures=everyone.figures,
+        figures=lambda: everyone.figures,
         metrics_directory=settings.metrics.directory,
     )

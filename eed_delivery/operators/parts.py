@@ -139,7 +139,8 @@ class PersonsOperations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OperatorsParts:
-    """`host` is where this process runs, `version` its release. `operations` are those of one person."""
+    """`host` is where this process runs, `version` its release. `operations` are those of one person. `figures` makes
+    those of the ledger when they are first asked for."""
 
     settings: OperatorsSettings
     host: str
@@ -149,7 +150,7 @@ class OperatorsParts:
     rates: RequestRates
     operations: Callable[[Actor], PersonsOperations]
     readiness: Readiness
-    figures: LedgerFigures
+    figures: Callable[[], LedgerFigures]
     metrics_directory: Path | None = None
 
     @property
