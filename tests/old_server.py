@@ -6,6 +6,7 @@ standard library, with other encodings, boundaries and tracking links than ours.
 """
 
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -139,8 +140,8 @@ class OldServer:
         self._thread: threading.Thread | None = None
         copies.mkdir(exist_ok=True)
 
-    def prepare(self, count: int, job: int = 1, status: str = "preparing") -> list[int]:
-        """A job with an email and a statement for each of `count` customers."""
+    def prepare(self, count: int, job: int = 1, status: str = "preparing", filler: int = 0) -> list[int]:
+        """A job with an email and a statement for each of `count` customers, each longer by `filler` bytes."""
         first, keys = job * 1_000_000, range(job * 1_000_000, job * 1_000_000 + count)
         columns = {
             "id": job, "name": f"statements {job}", "status": status, "sender": formataddr(SENDER),
@@ -151,7 +152,7 @@ class OldServer:
             f"INSERT INTO delivery_job ({names}) VALUES ({', '.join(':' + n for n in columns)})", **columns
         )
         for key in keys:
-            (self._files / f"statement-{key}.pdf").write_bytes(pdf(key))
+            (self._files / f"statement-{key}.pdf").write_bytes(pdf(key) + os.urandom(filler))
         self._insert(
             "INSERT INTO delivery_email (id, job_id, recipient, recipient_name, variables, status)"
             " VALUES (:id, :job, :recipient, :name, :variables, 'pending')",

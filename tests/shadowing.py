@@ -37,14 +37,18 @@ class ShadowStage:
         more: str = "",
         old: World | None = None,
         environ: Mapping[str, str] | None = None,
+        copies: str = "",
     ) -> None:
-        """`more` goes into the section `[shadow]`. `old` is how the old server sees the tables."""
+        """`copies` says where these are, in place of a folder of .eml files. `more` goes into the section `[shadow]`.
+        `old` is how the old server sees the tables.
+        """
         self.world = world
         self.copies, self.log = directory / "copies", directory / "mail.log"
         self.copies.mkdir()
+        folder = f'[{{ path = "{self.copies}" }}]'
         shadow = (
             f"[rehearsal]\nread_as_service = {str(not environ).lower()}\n[shadow]\nsettle_seconds = 0\n"
-            f'copies = [{{ path = "{self.copies}" }}]\nrelay_logs = ["{self.log}*"]\n{more}\n{SETTINGS}'
+            f"copies = {copies or folder}\nrelay_logs = ['{self.log}*']\n{more}\n{SETTINGS}"
         )
         self.site = Site(world, directory, shadow, environ=environ or {})
         self.old = OldServer(old or world, self.site.cli.files, self.copies, self.log)

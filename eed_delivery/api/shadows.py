@@ -79,6 +79,7 @@ class ShadowAnswer(Told):
     accepted: dict[str, int]
     stray_copies: int = Field(description="Copies that belong to no email that was compared so far.")
     digest: str = Field(description="SHA-256 over the verdict of each email.")
+    waits: str = Field(description="What cannot be read now. Empty: nothing.")
     errors: list[str]
     made_at: Utc
     ended_at: Utc | None

@@ -294,6 +294,8 @@ def _head(session: Session, found: ShadowView) -> None:
     screen.line(f"operation {found.operation}: {found.state}, begun {both_times(found.made_at)}{until}")
     for error in found.errors:
         screen.prose(error, "error: ")
+    if found.waits:
+        screen.prose(found.waits, "waits: ")
     figures = ", ".join(f"{count:,} {word}" for word, count in zip(_COLUMNS, _figures(found.counts), strict=True))
     screen.line(f"{found.counts.emails:,} emails of {len(found.jobs):,} jobs: {figures}")
     if found.stray_copies:

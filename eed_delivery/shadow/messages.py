@@ -1,8 +1,11 @@
 """An email as it is compared: decoded, whatever its encodings, boundaries and folding."""
 
+import binascii
 import hashlib
 import re
+import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.header import decode_header
@@ -14,6 +17,10 @@ from eed_delivery import addresses
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_PARTS = 1000
+_ROWS = re.compile(rb"(?:[A-Za-z0-9+/]{60,76}\r?\n){16,}(?:[A-Za-z0-9+/=]{1,76}\r?\n)?")
+"""Many rows of base64. The parser would read them line by line, which is most of its time."""
+_MARK = secrets.token_hex(16)
+_MARKS = re.compile(f"{_MARK}(\\d+)".encode())
 _SPACES = re.compile(r"\s+")
 _HOST_WIDE = ("to", "cc", "bcc")
 
@@ -55,7 +62,8 @@ def read_message(content: bytes) -> ComparedMessage:
     if len(content) > MOST_BYTES:
         raise NoMessage(f"it has more than {MOST_BYTES:,} bytes")
     try:
-        return _read(message_from_bytes(content, policy=compat32))
+        rows = _SetAside()
+        return _read(message_from_bytes(rows.taken_from(content), policy=compat32), rows)
     except (LookupError, ValueError, RecursionError, AssertionError) as error:
         raise NoMessage(f"it cannot be read: {type(error).__name__}") from error
 
@@ -77,7 +85,37 @@ def header_of(head: bytes, name: str) -> str | None:
     return None if found is None else _words(found)
 
 
-def _read(message: Message) -> ComparedMessage:
+class _SetAside:
+    """Rows of base64, with a mark in their place that no message can have foreseen."""
+
+    def __init__(self) -> None:
+        self._rows: list[bytes] = []
+
+    def taken_from(self, content: bytes) -> bytes:
+        """A message with marks."""
+        return _ROWS.sub(self._take, content)
+
+    def _take(self, found: re.Match[bytes]) -> bytes:
+        self._rows.append(found[0])
+        return f"{_MARK}{len(self._rows) - 1}\r\n".encode()
+
+    def content_of(self, part: Message) -> bytes:
+        """The decoded content of a part that may have marks."""
+        payload = part.get_payload()
+        if isinstance(payload, str) and _MARK in payload:
+            whole = _MARKS.sub(self._row, payload.encode("ascii", "surrogateescape"))
+            if str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64":
+                with suppress(binascii.Error):
+                    return binascii.a2b_base64(whole)
+            part.set_payload(whole.decode("ascii", "surrogateescape"))
+        found = part.get_payload(decode=True)
+        return found if isinstance(found, bytes) else b""
+
+    def _row(self, found: re.Match[bytes]) -> bytes:
+        return self._rows[int(found[1])].rstrip(b"\r\n")
+
+
+def _read(message: Message, rows: _SetAside) -> ComparedMessage:
     if not message.keys():
         raise NoMessage("it has no header")
     people = [_mailboxes(message.get_all(name, [])) for name in _HOST_WIDE]
@@ -87,9 +125,9 @@ def _read(message: Message) -> ComparedMessage:
     for part in _leaves(message):
         kind = part.get_content_type()
         if _is_file(part) or kind not in ("text/plain", "text/html") or kind in texts:
-            files.append(_file(part))
+            files.append(_file(part, rows))
         else:
-            texts[kind] = _text(part)
+            texts[kind] = _text(part, rows)
     return ComparedMessage(
         recipients=tuple(sorted({address for _, address in flat})),
         recipient_name=flat[0][0] if flat else "",
@@ -115,19 +153,14 @@ def _is_file(part: Message) -> bool:
     return part.get_content_disposition() == "attachment" or bool(part.get_filename())
 
 
-def _file(part: Message) -> ComparedFile:
-    content = _content(part)
+def _file(part: Message, rows: _SetAside) -> ComparedFile:
+    content = rows.content_of(part)
     name = _words(part.get_filename() or "")
     return ComparedFile(name, part.get_content_type(), hashlib.sha256(content).hexdigest(), len(content))
 
 
-def _content(part: Message) -> bytes:
-    found = part.get_payload(decode=True)
-    return found if isinstance(found, bytes) else b""
-
-
-def _text(part: Message) -> str:
-    content = _content(part)
+def _text(part: Message, rows: _SetAside) -> str:
+    content = rows.content_of(part)
     charset = part.get_content_charset() or "utf-8"
     try:
         return content.decode("utf-8" if charset == "us-ascii" else charset)

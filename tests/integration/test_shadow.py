@@ -1,5 +1,8 @@
 """Shadow mode beside a stand-in of the old server: what it finds, and that it writes and sends nothing."""
 
+import mailbox
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -7,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from eed_delivery.app.long_acts import long_act_steps
-from eed_delivery.operations.long_acts.runner import IDLE_SECONDS
+from eed_delivery.operations.long_acts.runner import IDLE_SECONDS, MOST_TRIES
 from eed_delivery.operations.refusals import OperationRefused, UnknownKey
 from eed_delivery.operations.shadowing import pages, scanning
 from eed_delivery.operations.shadowing.orders import ShadowRuns
@@ -302,3 +305,112 @@ def test_the_pages_begin_and_accept(stage: ShadowStage) -> None:
     assert "footer" in site.ask("GET", "/shadows").text
     post("/shadow-acceptances/footer/revoke", reason="no more")
     assert site.operations.shadow_acceptances.list_all() == []
+
+
+def test_it_waits_while_copies_cannot_be_read_and_goes_on(stage: ShadowStage) -> None:
+    stage.old.prepare(4)
+    operation = stage.start()
+    stage.old.run(1)
+    away = stage.copies.rename(stage.copies.with_name("away"))
+    for _ in range(MOST_TRIES + 2):
+        stage.follow(1)
+    found = stage.view(operation)
+    assert (found.state, found.counts.emails) == ("running", 0)
+    assert "cannot be read" in found.waits
+    assert "cannot be read" in stage.site.cli.good("shadow", "status")
+    away.rename(stage.copies)
+    stage.follow(2)
+    found = stage.view(operation)
+    assert (found.counts.same, found.waits) == (4, "")
+
+
+def test_kills_while_nothing_is_to_be_done_add_up_to_nothing(
+    stage: ShadowStage, killed_at: Callable[[str, int], None]
+) -> None:
+    stage.old.prepare(2)
+    operation = stage.start()
+    for _ in range(MOST_TRIES + 2):
+        killed_at("operations.taken", 1)
+        with pytest.raises(Killed):
+            stage.steps.shadows()
+        stage.lapse()
+        stage.follow(1)
+    stage.old.run(1)
+    stage.follow()
+    assert (stage.view(operation).counts.same, stage.view(operation).errors) == (2, ())
+
+
+def copied(stage: ShadowStage) -> dict[str, bytes]:
+    """The copies, by key."""
+    return {path.stem: path.read_bytes() for path in sorted(stage.copies.glob("*.eml"))}
+
+
+def as_mbox(copies: dict[str, bytes], path: Path) -> None:
+    box = mailbox.mbox(path)
+    for key, content in copies.items():
+        box.add(f"X-Row: {key}\n".encode() + content.replace(b"\r\n", b"\n"))
+    box.close()
+
+
+def as_maildir(copies: dict[str, bytes], path: Path) -> None:
+    box = mailbox.Maildir(path)
+    for content in copies.values():
+        box.add(content)
+    box.close()
+
+
+def beside(stage: ShadowStage, directory: Path, more: str = "", copies: str = "") -> ShadowStage:
+    """Another site on the same tables and files."""
+    directory.mkdir()
+    second = ShadowStage(stage.world, directory, more, copies=copies)
+    shutil.copytree(stage.site.cli.files, second.site.cli.files, dirs_exist_ok=True)
+    return second
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "make"), [("mbox", "header:X-Row", as_mbox), ("maildir", "message_id", as_maildir)]
+)
+def test_copies_are_found_in_a_mailbox(
+    world: World, tmp_path: Path, kind: str, key: str, make: Callable[[dict[str, bytes], Path], None]
+) -> None:
+    stage = ShadowStage(world, tmp_path)
+    keys = stage.old.prepare(5)
+    stage.old.faults = {keys[2]: FAULTS[2], keys[3]: FAULTS[9]}
+    stage.old.run(1)
+    make(copied(stage), tmp_path / "box")
+    copies = f'[{{ path = "{tmp_path / "box"}", kind = "{kind}", key = "{key}" }}]'
+    second = beside(stage, tmp_path / "second", copies=copies)
+    if kind == "mbox":
+        os.utime(tmp_path / "box", (1e9, 1e9))
+    operation = second.start("1")
+    second.follow(1)
+    found = second.view(operation)
+    assert (found.counts.same, found.counts.differs, found.stray_copies) == (3, 2, 0)
+    assert {one.field for one in found.groups} == {"attachment", "subject"}
+    assert second.site.operations.shadow_results.messages(operation, str(keys[3])).theirs is not None
+
+
+def test_copies_are_found_in_a_column(world: World, tmp_path: Path) -> None:
+    stage = ShadowStage(world, tmp_path)
+    keys = stage.old.prepare(4)
+    stage.old.faults = {keys[1]: FAULTS[9]}
+    stage.old.run(1)
+    column = "BLOB" if world.database.dialect == "sqlite" else "MEDIUMBLOB"
+    world.execute(f"ALTER TABLE delivery_email ADD COLUMN sent_copy {column}")
+    for key, content in copied(stage).items():
+        world.execute("UPDATE delivery_email SET sent_copy = :it WHERE id = :id", it=content, id=int(key))
+    second = beside(stage, tmp_path / "second", 'copy_column = "sent_copy"', "[]")
+    operation = second.start("1")
+    second.follow(1)
+    found = second.view(operation)
+    assert (found.counts.same, [one.field for one in found.groups]) == (3, ["subject"])
+
+
+def test_statuses_alone_are_compared_where_there_are_no_copies(world: World, tmp_path: Path) -> None:
+    stage = ShadowStage(world, tmp_path, copies="[]")
+    keys = stage.old.prepare(4)
+    stage.old.faults = {keys[0]: FAULTS[9], keys[1]: FAULTS[7]}
+    stage.old.run(1)
+    operation = stage.start("1")
+    stage.follow(1)
+    assert (stage.view(operation).counts.same, stage.view(operation).counts.only_new) == (3, 1)

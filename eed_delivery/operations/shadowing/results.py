@@ -84,7 +84,7 @@ class ShadowJobView:
 class ShadowView:
     """What a comparison came to. `accepted` is emails by the names of rules. `digest` is over all jobs.
 
-    `stray_copies` belong to no email that was compared so far.
+    `stray_copies` belong to no email that was compared so far. `waits`: what cannot be read now. "": nothing.
     """
 
     operation: str
@@ -95,6 +95,7 @@ class ShadowView:
     accepted: dict[str, int]
     stray_copies: int
     digest: str
+    waits: str
     errors: tuple[str, ...]
     made_at: datetime
     ended_at: datetime | None
@@ -164,6 +165,7 @@ class ShadowResults:
             accepted=summed.accepted,
             stray_copies=self._shadows.stray_copies(operation),
             digest=_digest(jobs),
+            waits=str((act.result or {}).get("waits", "")),
             errors=act.errors,
             made_at=act.made_at,
             ended_at=act.ended_at,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from eed_delivery.config import ShadowSettings
 from eed_delivery.database.transactions import Database
-from eed_delivery.errors import RenderError
+from eed_delivery.errors import InfrastructureFailure, RenderError, Throttled
 from eed_delivery.ledger.long_acts.long_act import LongAct, LongActChunk
 from eed_delivery.ledger.rehearsing import RehearsalLedger
 from eed_delivery.ledger.shadowing import ShadowedEmail, ShadowedJob, ShadowJobState, ShadowLedger
@@ -72,17 +72,23 @@ class ShadowWork:
     def steps(self, act: LongAct, keep: Callable[[], None]) -> LongActSteps:
         """Follow jobs, and compare those that are over.
 
-        Raises `OperationRefused`, `LetsOthersFirst` where there is nothing to do now, and `InfrastructureFailure`
-        while copies, logs or attachments cannot be read.
+        Raises `OperationRefused`, and `LetsOthersFirst` where there is nothing to do now. So it does while copies, logs
+        or attachments cannot be read: a mount that is away for a night ends no comparison of a week.
         """
         if roles := self._parts.shadows.senders():
             raise senders_alive(tuple(roles))
         run = _Follower(self._parts, act, keep)
         try:
             yield from run.chunks()
+        except (InfrastructureFailure, Throttled) as error:
+            log.warning("shadow_waits", operation=act.id, reason=str(error))
+            yield run.rest(str(error))
+            raise LetsOthersFirst from error
         finally:
             run.close()
         if not run.is_over:
+            if act.tries > 1 or (act.result or {}).get("waits"):
+                yield run.rest()  # what killed a process here did so while nothing was to be done
             raise LetsOthersFirst
         return run.so_far()
 
@@ -99,6 +105,7 @@ class _Follower:
         self._emails = act.done
         self._began = time.time() - parts.shadows.age(act.id)
         self._processes: PageProcesses[PageToCompare, ComparedEmail] | None = None
+        self._waits = ""
         self.is_over = False
 
     def close(self) -> None:
@@ -106,12 +113,18 @@ class _Follower:
         if self._processes is not None:
             self._processes.close()
 
+    def rest(self, why: str = "") -> LongActChunk:
+        """Nothing, and what it waits for."""
+        self._waits = why
+        return self._chunk(lambda _: None)
+
     def so_far(self) -> Mapping[str, Any]:
-        """How far it has come."""
+        """How far it has come. `waits`: what cannot be read now."""
         states = self._parts.shadows.states(self._act.id)
         followed = states.get(ShadowJobState.FOLLOWED, 0) + states.get(ShadowJobState.OVER, 0)
         compared = states.get(ShadowJobState.DONE, 0)
-        return {"jobs": sum(states.values()), "compared": compared, "followed": followed, "emails": self._emails}
+        found = {"jobs": sum(states.values()), "compared": compared, "followed": followed, "emails": self._emails}
+        return {**found, "waits": self._waits} if self._waits else found
 
     def chunks(self) -> Iterator[LongActChunk]:
         """New jobs, what became of those that are followed, and pages of those that are over."""

@@ -1,8 +1,10 @@
 """Two emails are compared by what a reader sees. How they were made is no difference."""
 
 import base64
+import hashlib
 import quopri
 from dataclasses import replace
+from email import message_from_bytes
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -172,3 +174,18 @@ def test_a_group_has_the_same_name_each_time() -> None:
     assert (
         one.group == EmailDifference(DifferingField.TEXT, "a").group != EmailDifference(DifferingField.HTML, "a").group
     )
+
+
+@given(st.binary(max_size=9000), st.sampled_from(["base64", "7bit"]), st.sampled_from(["\r\n", "\n"]))
+def test_long_attachments_are_read_as_the_library_reads_them(content: bytes, encoding: str, end: str) -> None:
+    body = base64.encodebytes(content).decode().replace("\n", end)
+    head = f"From: a@example.com{end}Content-Transfer-Encoding: {encoding}{end}Content-Disposition: attachment{end}"
+    raw = f"{head}Content-Type: application/pdf{end}{end}{body}".encode()
+    expected = message_from_bytes(raw).get_payload(decode=True)
+    assert isinstance(expected, bytes)
+    (read,) = read_message(raw).files
+    if encoding == "base64":
+        assert expected == content
+        assert (read.sha256, read.size) == (hashlib.sha256(content).hexdigest(), len(content))
+    else:
+        assert abs(read.size - len(expected)) <= len(end)
