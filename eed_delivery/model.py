@@ -253,6 +253,19 @@ class Email:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """SQS's own approximate counts of a queue's messages."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def empty(self) -> bool:
+        return self.visible == self.in_flight == self.delayed == 0
+
+
 @light_dataclass
 class Ticket:
     """What one SQS message says. It names the email, its generation, and how many tries were counted before it.

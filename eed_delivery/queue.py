@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from eed_delivery.errors import QueueGone
 from eed_delivery.light_dataclass import light_dataclass
-from eed_delivery.model import Ticket
+from eed_delivery.model import Depth, Ticket
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -83,19 +83,6 @@ class Published:
 
     accepted: tuple[Ticket, ...]
     refused: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """SQS's own approximate counts."""
-
-    visible: int
-    in_flight: int
-    delayed: int
-
-    @property
-    def empty(self) -> bool:
-        return self.visible == self.in_flight == self.delayed == 0
 
 
 def write(ticket: Ticket) -> str:

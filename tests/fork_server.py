@@ -221,8 +221,9 @@ def _run_alone(args: Sequence[str], passfds: Sequence[int]) -> NoReturn:
         edges = [2, *sorted(passfds), 1024]
         for lower, upper in pairwise(edges):
             os.closerange(lower + 1, upper)
-        sys.argv = ["-c"]
-        exec(args[-1], {"__name__": "__main__"})
+        at = args.index("-c") + 1
+        sys.argv = ["-c", *args[at + 1 :]]
+        exec(args[at], {"__name__": "__main__"})
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0

@@ -6,7 +6,7 @@
 - `passwords`       hashes of passwords
 - `secrets`         tokens and session ids, and their digests
 - `logging_in`      a login with a password, with its counted attempts
-- `signed_headers`  the checks of a proxy's signed header
+- `signed_headers`  the checks of a proxy's signed header, and `signed_persons` whom it names
 - `signing_keys`    the public keys of proxies, fetched and kept
 - `same_origin`     whether a request comes from our own pages
 - `request_rates`   how many requests a minute a token may make

@@ -1,7 +1,7 @@
 """Who asks: by IAM, by a token, by the session of a local user, or by a proxy's signed header. In this order."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -9,9 +9,12 @@ from eed_delivery.access.iam_callers import IamCallers
 from eed_delivery.access.rights import GrantedRights, Right, granted, scoped
 from eed_delivery.access.same_origin import GivenHeaders
 from eed_delivery.access.secrets import TOKEN, TOKEN_PREFIX, digest
-from eed_delivery.access.signed_headers import LONGEST_NAME, NotSigned, SignedHeader, SignedPerson
+from eed_delivery.access.signed_persons import LONGEST_NAME, NotSigned, SignedPerson
 from eed_delivery.ledger.access.sessions import SessionLedger
 from eed_delivery.ledger.access.tokens import TokenLedger
+
+if TYPE_CHECKING:
+    from eed_delivery.access.signed_headers import SignedHeader
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +65,7 @@ class Callers:
     """Finds who asks. Each call may raise `DatabaseGone`."""
 
     def __init__(
-        self, tokens: TokenLedger, sessions: SessionLedger, signed: SignedHeader | None, iam: IamCallers
+        self, tokens: TokenLedger, sessions: SessionLedger, signed: "SignedHeader | None", iam: IamCallers
     ) -> None:
         self._tokens = tokens
         self._sessions = sessions
@@ -115,7 +118,7 @@ class Callers:
         rights = granted(found.role, found.rights)
         return Caller(found.name, "session", rights, key, found.name, found.left)
 
-    def _by_header(self, signed: SignedHeader, header: str) -> Caller:
+    def _by_header(self, signed: "SignedHeader", header: str) -> Caller:
         try:
             person = signed.person(_bearer(header) or header)
         except NotSigned as error:

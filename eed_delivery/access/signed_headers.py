@@ -6,7 +6,6 @@ Its token has no `aud`. Anybody can have a load balancer sign a token, so the si
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jwt
@@ -14,12 +13,12 @@ from jwt.exceptions import PyJWTError
 from jwt.types import Options
 
 from eed_delivery.access.rights import GrantedRights, granted
+from eed_delivery.access.signed_persons import LONGEST_NAME, NotSigned, SignedPerson
 from eed_delivery.access.signing_keys import NoKey
 from eed_delivery.config import GrantSettings, SignOnSettings
 
 LONGEST_TOKEN = 16_384
 LEEWAY_SECONDS = 30
-LONGEST_NAME = 191
 LONGEST_SUBJECT = 255
 """Approvals keep the whole of it. Two people whose subjects were cut to the same would be one."""
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -34,19 +33,6 @@ class SigningKeys(Protocol):
     def key(self, kid: str) -> Any:
         """The public key of an id. Raises `NoKey`."""
         ...
-
-
-class NotSigned(Exception):
-    """The header proves nothing. The text says why, for the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignedPerson:
-    """A person of the identity provider. `name` is readable, `subject` is the provider's own id."""
-
-    subject: str
-    name: str
-    granted: GrantedRights | None
 
 
 class SignedHeader:

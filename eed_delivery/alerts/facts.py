@@ -10,7 +10,6 @@ from eed_delivery.config import AlertFact
 from eed_delivery.errors import EedError
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.queue import Queue
-from eed_delivery.transports.ses.transport import account
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client
@@ -26,6 +25,8 @@ def measures(ledger: AlertFacts, queue: Queue, ses: Callable[[], "SESV2Client"])
     clients: list[SESV2Client] = []
 
     def used_percent() -> float:
+        from eed_delivery.transports.ses.transport import account  # with botocore
+
         clients[:] = clients or [ses()]  # made only where it is asked for
         quota = account(clients[0])
         # -1 is "no limit": https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendQuota.html
@@ -35,16 +36,19 @@ def measures(ledger: AlertFacts, queue: Queue, ses: Callable[[], "SESV2Client"])
         depth = queue.depth(dead=True)
         return 0.0 if depth is None else float(depth.visible + depth.in_flight + depth.delayed)
 
+    return {**ledger_measures(ledger), "dead_letters": dead_letters, "ses_quota_percent": used_percent}
+
+
+def ledger_measures(ledger: AlertFacts) -> dict[str, Measure]:
+    """How those are measured that the ledger knows alone."""
     return {
         "silence_seconds": ledger.silence_seconds,
         "oldest_queued_seconds": ledger.oldest_queued_seconds,
-        "dead_letters": dead_letters,
         "in_doubt": ledger.in_doubt,
         "gate_shut_seconds": ledger.gate_shut_seconds,
         "oldest_manifest_seconds": ledger.oldest_manifest_seconds,
         "source_differences": ledger.source_differences,
         "deadline_margin_seconds": ledger.deadline_margin_seconds,
-        "ses_quota_percent": used_percent,
     }
 
 

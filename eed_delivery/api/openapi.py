@@ -3,6 +3,7 @@
 import json
 import sys
 from functools import cache
+from importlib.resources import files
 from typing import Any, cast
 
 from flask import Response, current_app, request
@@ -39,8 +40,9 @@ from eed_delivery.operators.parts import OperatorsParts
 from eed_delivery.operators.problems import invalid
 from eed_delivery.operators.routes import OPEN, needs
 from eed_delivery.operators.sealing import Seal
-from eed_delivery.operators.shell import answer_of, json_answer
+from eed_delivery.operators.shell import answer_of
 
+DESCRIBED = files(__package__) / "openapi.json"
 VERSION = "1"
 """Of the API. It grows by additions, and no field gets another name."""
 DESCRIPTION = (
@@ -96,7 +98,7 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
 
 @cache
 def described() -> dict[str, Any]:
-    """The file that describes the API. It is made when it is first asked for, because it takes a while."""
+    """What describes the API, by its code. The file in this package is that, so that no process makes it."""
     app = new_application()
     _add_routes(app, "", lambda: (), lambda *_: None, described=True)
     return cast("dict[str, Any]", app.api_doc)
@@ -112,7 +114,9 @@ def _invalid(error: ValidationError) -> Response:
 
 
 def _description() -> Response:
-    return json_answer(described(), headers={"Cache-Control": "public, max-age=300"})
+    return Response(
+        DESCRIBED.read_bytes(), headers={"Cache-Control": "public, max-age=300"}, mimetype="application/json"
+    )
 
 
 if __name__ == "__main__":

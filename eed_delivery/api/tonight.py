@@ -67,7 +67,8 @@ class TonightAnswer(Told):
     differing_channels: dict[str, list[str]] = Field(
         description="Channels whose workers have different settings, with their hosts."
     )
-    queues: list[QueueAnswer] | None = Field(description="Null: they have not been counted yet, or cannot be.")
+    queues: list[QueueAnswer] | None = Field(description="Null: no sweeper has counted them within two minutes.")
+    queues_age_seconds: float | None = Field(description="Of the oldest count.")
     queues_problem: str | None
 
 
@@ -89,6 +90,7 @@ def routes() -> ApiRoutes:
             holds=[hold_answer(one) for one in night.holds],
             gates=[gate_answer(one) for one in night.gates],
             queues=None if queues.value is None else [QueueAnswer.model_validate(one) for one in queues.value],
+            queues_age_seconds=queues.age,
             queues_problem=queues.problem or None,
         )
         return tagged(as_json(answer))

@@ -17,7 +17,6 @@
 - `send_windows` which send windows are configured
 - `destination_pacing`, `destination_backlogs` what heeds the pace of domains, where emails are sent and published
 - `metrics`    has a process keep its metrics
-- `allowed_rates` how many emails a second all hosts may send
 - `forecasting` what forecasts of jobs are made of
 - `heartbeats` heartbeats of roles that send nothing
 - `operators`  the role of the pages and the API, and `operators_parts` what both are made from
@@ -29,6 +28,9 @@
 - `function_channel` the channel that the function sends by
 - `sweeper_steps` what the sweeper does, for its role and for the tick
 - `isolated_render` a process that renders emails which may end it
+- `child_programs` starts it, and that of rehearsals
+- `people_parts` what operations and the role of people are made from
+- `proxy_headers` what checks the signed header of a proxy
 - `startup`    what is checked before the service starts
 - `preload`    what all processes need, loaded before they are forked
 """

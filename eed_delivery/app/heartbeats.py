@@ -12,14 +12,14 @@ from eed_delivery.ledger.workers import HEARTBEATS
 from eed_delivery.runtime.loop import Loop, Pulse
 
 if TYPE_CHECKING:
-    from eed_delivery.app.parts import App
+    from eed_delivery.app.people_parts import PeopleApp
 
 log = structlog.get_logger(__name__)
 
 
 @contextmanager
 def heartbeat(
-    app: "App",
+    app: "PeopleApp",
     role: str,
     stop: threading.Event,
     pulse: Pulse,

@@ -7,27 +7,25 @@ import eed_delivery.runtime.light_start  # noqa: F401 - before what is heavy
 
 # isort: split
 import resource
-import subprocess
 import sys
 from collections import OrderedDict
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from eed_delivery.config import Settings, failpoints_wanted, same_modules
-from eed_delivery.config.channels import DEFAULT
+from eed_delivery.config import Settings, failpoints_wanted
 from eed_delivery.errors import DeliveryFailure, RenderError
 from eed_delivery.model import Email, Files, Job, Rendered
 from eed_delivery.runtime import failpoints
+from eed_delivery.runtime.render_process import READY
 from eed_delivery.worker.delivery import rendered
-from eed_delivery.worker.render_process import READY, RenderProcess
 
 if TYPE_CHECKING:
-    from eed_delivery.rendering import MessageMaker
     from eed_delivery.rendering.files import CompiledContent
+    from eed_delivery.rendering.renderer import MessageMaker
 
 log = structlog.get_logger(__name__)
 
@@ -37,23 +35,6 @@ COPIES = 8
 COMPILED_JOBS = 8
 KILL_FIRST = "1000"
 """The kernel's OOM killer takes this process before any other: proc_pid_oom_score_adj(5)."""
-
-
-def start(settings: Settings, channel: str = DEFAULT) -> RenderProcess:
-    """Start one for a channel. Raises `OSError`."""
-    ours, theirs = Pipe()
-    with theirs:
-        program = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=same_modules()
-        )
-    try:
-        ours.send((settings, channel))
-    except OSError:
-        process.kill()
-        process.wait()
-        raise
-    return RenderProcess(process, ours)
 
 
 def main(fd: int) -> None:

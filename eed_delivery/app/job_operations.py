@@ -1,14 +1,12 @@
 """Operations on jobs and emails."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
 from eed_delivery.app.service_operations import ServiceOperations
 
-QUEUE_SECONDS = 15.0
-"""Between two looks at the queues. Each is some requests to SQS, which are paid for."""
 FAILURES_SECONDS = 10.0
 """Between two countings of a job's failures and outcomes."""
 BREATHER_SECONDS = 0.02
@@ -36,9 +34,8 @@ if TYPE_CHECKING:
     from eed_delivery.operations.submitting.incomplete import IncompleteJobs
     from eed_delivery.operations.submitting.submission import Submitting
     from eed_delivery.operations.submitting.uploading import Uploading
-    from eed_delivery.operations.tonight import QueueView, TonightQueries
+    from eed_delivery.operations.tonight import TonightQueries
     from eed_delivery.operations.watching import Watching
-    from eed_delivery.queue import Queue
 
 
 class JobOperations(ServiceOperations):
@@ -82,10 +79,9 @@ class JobOperations(ServiceOperations):
         from eed_delivery.ledger.alerts.facts import AlertFacts
         from eed_delivery.operations.tonight import TonightQueries
 
-        queues = self._figures_of(self._queue_views, QUEUE_SECONDS)
         looks = (self._shared_figures.counts, self.jobs.all_waiting, self.processes.all, self.gates.all)
         facts = AlertFacts(self._database)
-        return TonightQueries(self._lists, *looks, self.holds.all, facts, queues, self._reporting.now)
+        return TonightQueries(self._lists, *looks, self.holds.all, facts, self._aws_figures.queues, self._reporting.now)
 
     @cached_property
     def forecasts(self) -> "ForecastQueries":
@@ -93,8 +89,8 @@ class JobOperations(ServiceOperations):
         from eed_delivery.app.forecasting import forecast_sources
         from eed_delivery.operations.forecasts.queries import ForecastQueries
 
-        surroundings = (self._app, self._database, self._lists, self._window_plan, self._figures_of)
-        return ForecastQueries(forecast_sources(self, *surroundings, in_function=self._in_function))
+        surroundings = (self._database, self._lists, self._window_plan, self._allowed_rates, self._aws_figures)
+        return ForecastQueries(forecast_sources(self, *surroundings))
 
     @cached_property
     def kept_forecasts(self) -> "KeptForecasts":
@@ -103,25 +99,6 @@ class JobOperations(ServiceOperations):
         from eed_delivery.operations.forecasts.kept import KeptForecasts
 
         return KeptForecasts(ForecastLedger(self._database).fresh)
-
-    def _queue_views(self, _: str) -> "Sequence[QueueView]":
-        """The queue of each channel, by SQS."""
-        from eed_delivery.operations.tonight import QueueView
-
-        found = []
-        for channel, queue in self._queues().items():
-            alive, dead = queue.depth(), queue.depth(dead=True)
-            letters = None if dead is None else dead.visible + dead.in_flight + dead.delayed
-            waiting = 0 if alive is None else alive.visible + alive.delayed
-            found.append(QueueView(channel, waiting, 0 if alive is None else alive.in_flight, letters))
-        return found
-
-    @cached_property
-    def _queues(self) -> "Callable[[], Mapping[str, Queue]]":
-        """What gives the queue of each channel, over one client."""
-        from eed_delivery.ledger.channels.listing import ChannelLedger
-
-        return self._app.queues(self._app.channel_directory(ChannelLedger(self._database)), 1)
 
     @cached_property
     def emails(self) -> "EmailQueries":

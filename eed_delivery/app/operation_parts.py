@@ -13,7 +13,7 @@ from eed_delivery.operations.actor import Actor
 
 if TYPE_CHECKING:
     from eed_delivery.app.message_ids import MessageIds
-    from eed_delivery.app.parts import App
+    from eed_delivery.app.people_parts import PeopleApp
     from eed_delivery.channels.directory import FoundChannels
     from eed_delivery.database.transactions import Database
     from eed_delivery.ledger.acts import ActLedger
@@ -57,10 +57,10 @@ class OperationParts:
         self._shared = database
 
     @cached_property
-    def _app(self) -> "App":
-        from eed_delivery.app.parts import App
+    def _app(self) -> "PeopleApp":
+        from eed_delivery.app.people_parts import PeopleApp
 
-        return App(self.settings)
+        return PeopleApp(self.settings)
 
     @cached_property
     def _source(self) -> "Source":

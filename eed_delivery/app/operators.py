@@ -1,20 +1,17 @@
 """The role `operators`, put together: pages, API and their server. Its packages are those of the extra `operators`."""
 
 import threading
+from typing import TYPE_CHECKING
 
 from flask import Flask
-from urllib3 import PoolManager, Timeout
-from urllib3.exceptions import HTTPError
 
-from eed_delivery.access.signed_headers import SignedHeader
-from eed_delivery.access.signing_keys import FETCH_SECONDS, Fetch, JwksKeys, PemKeys
 from eed_delivery.api.metrics import add_metrics
 from eed_delivery.api.openapi import add_api, new_application
 from eed_delivery.app.database import open_database
 from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.app.operations import Operations
 from eed_delivery.app.operators_parts import operators_parts
-from eed_delivery.config import Settings, SignOnSettings
+from eed_delivery.config import Settings
 from eed_delivery.console.pages import add_pages
 from eed_delivery.database.transactions import Database
 from eed_delivery.ledger.access.housekeeping import AccessHousekeeping
@@ -27,13 +24,14 @@ from eed_delivery.operators.shell import Shell
 from eed_delivery.runtime.arenas import keep_little_memory
 from eed_delivery.runtime.loop import Loop, Pulse
 
+if TYPE_CHECKING:
+    from eed_delivery.access.signing_keys import Fetch
+
 NAME = "operators"
 CONNECTIONS_BESIDE = 8
 """Of the loops beside the HTTP server."""
 LAST_CHUNK_SECONDS = 5.0
 """Seconds that the role waits at its end for a chunk. One that is left is rolled back, and done by another process."""
-LARGEST_KEYS = 262_144
-"""Bytes of a set of keys."""
 
 
 def application(parts: OperatorsParts) -> Flask:
@@ -47,41 +45,17 @@ def application(parts: OperatorsParts) -> Flask:
     return app
 
 
-def parts_of(settings: Settings, database: Database, fetch: Fetch | None = None) -> OperatorsParts:
+def parts_of(settings: Settings, database: Database, fetch: "Fetch | None" = None) -> OperatorsParts:
     """What pages and API are made from. `fetch` gets the keys of proxies."""
-    signed = signed_header(settings.operators.sign_on, fetch or fetched)
-    return operators_parts(settings, database, Operations(settings, SERVICE, database), signed)
-
-
-def signed_header(sign_on: SignOnSettings, fetch: Fetch) -> SignedHeader | None:
-    """The checks of the proxy's header. None where there is none."""
-    if sign_on.kind == "off":
-        return None
-    if sign_on.kind == "jwks":
-        return SignedHeader(sign_on, JwksKeys(sign_on.keys_url or "", fetch))
-    region = (sign_on.signer or "").split(":")[3]
-    base = sign_on.keys_url or f"https://public-keys.auth.elb.{region}.amazonaws.com"
-    return SignedHeader(sign_on, PemKeys(base, fetch))
-
-
-def fetched(url: str) -> bytes:
-    """What is at an address. Raises OSError."""
-    try:
-        answer = _pool().request(
-            "GET", url, timeout=Timeout(total=FETCH_SECONDS), retries=False, redirect=False, preload_content=False
+    signed = None
+    if settings.operators.sign_on.kind != "off":
+        from eed_delivery.app.proxy_headers import (  # cryptography: only where it checks something
+            fetched,
+            signed_header,
         )
-        try:
-            if answer.status != 200:
-                raise OSError(f"{url} answers {answer.status}")
-            return answer.read(LARGEST_KEYS)
-        finally:
-            answer.release_conn()
-    except HTTPError as error:
-        raise OSError(f"{url} cannot be fetched: {error}") from error
 
-
-def _pool() -> PoolManager:
-    return PoolManager(num_pools=1)
+        signed = signed_header(settings.operators.sign_on, fetch or fetched)
+    return operators_parts(settings, database, Operations(settings, SERVICE, database), signed)
 
 
 def check(settings: Settings) -> None:

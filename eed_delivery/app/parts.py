@@ -1,39 +1,33 @@
 """The composition root, the only place that makes engines and clients and puts the parts together."""
 
-import os
-import secrets
-import socket
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 import structlog
 
-from eed_delivery import __version__
 from eed_delivery.alerts.desk import Desk
 from eed_delivery.alerts.facts import FactWatch, measures
-from eed_delivery.app import alerts, isolated_render
-from eed_delivery.app.archiving import ArchiveParts
+from eed_delivery.app import alerts
+from eed_delivery.app.child_programs import start_rendering
 from eed_delivery.app.destination_backlogs import destination_backlogs
 from eed_delivery.app.destination_pacing import destination_pacing
 from eed_delivery.app.manifests import has_manifests, note_unusable, putter
-from eed_delivery.app.send_windows import has_windows, plan_of, windows_digest
-from eed_delivery.app.sending_app import LEASE_MARGIN_SECONDS, SendingApp
+from eed_delivery.app.people_parts import PeopleApp
+from eed_delivery.app.send_windows import has_windows
+from eed_delivery.app.sending_app import LEASE_MARGIN_SECONDS
 from eed_delivery.channels.channel import Channel
-from eed_delivery.channels.directory import ChannelDirectory
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
-from eed_delivery.config import Settings, WorkerSettings
+from eed_delivery.config import WorkerSettings
 from eed_delivery.config.channels import DEFAULT
-from eed_delivery.config.digest import digest_of
-from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, Problem
-from eed_delivery.ledger.actor import SERVICE, Actor
+from eed_delivery.ledger.actor import SERVICE
 from eed_delivery.ledger.alerts.facts import AlertFacts
 from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.audit_chain import ChainLedger
 from eed_delivery.ledger.auditing import AuditLedger
+from eed_delivery.ledger.aws_figures import AwsFigureLedger, SesLimits
 from eed_delivery.ledger.channels.listing import ChannelLedger
 from eed_delivery.ledger.delivering.domain_holds import DomainHolds
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
@@ -48,18 +42,14 @@ from eed_delivery.ledger.progress import ProgressLedger
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.ledger.publishing.rehearsed_starts import RehearsedStarts
 from eed_delivery.ledger.publishing.served_channels import ServedChannels
-from eed_delivery.ledger.reconciling.comparing import ComparingLedger
-from eed_delivery.ledger.reconciling.ledger import ReconcilingLedger
 from eed_delivery.ledger.reporting import ReportingLedger
 from eed_delivery.ledger.send_turns import SendTurns
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.sweeping import SweepLedger
 from eed_delivery.ledger.tracking.forgetting import ForgettingLedger
 from eed_delivery.ledger.tracking.ledger import TrackingLedger
-from eed_delivery.ledger.webhooks.listing import WebhookList
-from eed_delivery.ledger.windows.marking import WindowMarking
 from eed_delivery.ledger.windows.overrides import OverrideLedger
-from eed_delivery.ledger.workers import FUNCTION, Process, WorkerLedger
+from eed_delivery.ledger.workers import FUNCTION, WorkerLedger
 from eed_delivery.manifests.putter import ManifestPutter
 from eed_delivery.operations.queue_making import ChannelQueueMaking
 from eed_delivery.publisher import Publisher, Registrar
@@ -69,44 +59,29 @@ from eed_delivery.publisher.gate_limit import GateLimit
 from eed_delivery.publisher.rehearsal_gate import RehearsalGate
 from eed_delivery.queue import Queue
 from eed_delivery.runtime.loop import LoopStarter, LoopThread, Pulse
-from eed_delivery.send_windows.plan import WindowPlan
-from eed_delivery.source.comparing import SourceComparison
 from eed_delivery.sweeper.answers_alike import AnswersAlike
 from eed_delivery.sweeper.audit_head import AuditHeadLog
+from eed_delivery.sweeper.aws_figures import AwsFigureSweep
 from eed_delivery.sweeper.job_watch import JobWatch, limits
 from eed_delivery.sweeper.progress import ProgressSweep
 from eed_delivery.sweeper.recipients import RecipientRetention
-from eed_delivery.sweeper.reconciliation import Reconciler, ReconcileSweep
+from eed_delivery.sweeper.reconciliation import ReconcileSweep
 from eed_delivery.sweeper.retention import Retention
 from eed_delivery.sweeper.send_windows import WindowSweep
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
-from eed_delivery.tracking.bounces.intake import BounceIntake
 from eed_delivery.tracking.ses.collector import Collector
 from eed_delivery.transports import Transport
-from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
-from eed_delivery.transports.ses.transport import SesTransport
-from eed_delivery.transports.smtp.transport import SmtpTransport
-from eed_delivery.webhooks.endpoint import WebhookEndpoint
-from eed_delivery.webhooks.signing import WebhookSigner
+from eed_delivery.transports.ses.transport import account
 from eed_delivery.worker import Worker, WorkerParts
 from eed_delivery.worker.coordination import CoordinationWatch
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.client import SQSClient
 
 log = structlog.get_logger(__name__)
 
 SIDE_CONNECTIONS = 4
 """Database connections of a worker process beside one a thread: keeper, heartbeat, pause, ping."""
-PLAN_SECONDS = 3.0
-"""How long the send windows of channels in the ledger are kept before they are read again."""
-ALERT_DATABASE_SECONDS = {"connect_timeout_seconds": 3.0, "read_timeout_seconds": 6.0}
-"""An alert about a database that hangs must not hang with it; longer than it waits for a lock."""
-ALERT_SMTP_SECONDS = {"connect_timeout_seconds": 10.0, "command_timeout_seconds": 20.0, "data_timeout_seconds": 60.0}
-"""An alert may come twice, so less patience does no harm."""
 
 
-class App(SendingApp):
+class App(PeopleApp):
     """Makes all other parts, too."""
 
     def channel_watch(self, want: Callable[[tuple[WantedWorkers, ...]], None]) -> ChannelWatch:
@@ -128,10 +103,6 @@ class App(SendingApp):
         missing = ConfigError([Problem(f"channel.{name}", "there is no such channel any more", "Create it again.")])
         raise found.unusable.get(name, missing)
 
-    def channel_directory(self, ledger: ChannelLedger | None = None) -> ChannelDirectory:
-        """All channels, those of the ledger too. Raises `ConfigError` for mistakes in those of the file."""
-        return ChannelDirectory(self.settings, ledger or ChannelLedger(self.database(connections=1)))
-
     def make_queues(self, channel: Channel) -> None:
         """Make the queues that a channel asks for and that are not there. Raises `ConfigError` and `QueueGone`."""
         making = ChannelQueueMaking(
@@ -139,29 +110,6 @@ class App(SendingApp):
         )
         for url in making.make(channel):
             log.info("queue_made", channel=channel.name, url=url)
-
-    def queues(self, directory: ChannelDirectory, connections: int = 10) -> Callable[[], Mapping[str, Queue]]:
-        """What gives the queue of each channel that is there, by the channel's name, all over the same connections."""
-        calls = self.clients.sqs_calls(connections)
-
-        def now() -> Mapping[str, Queue]:
-            of = {name: channel.queue for name, channel in directory.now().items()}
-            return {name: Queue(calls, queue.url, queue.dead_letter_url) for name, queue in of.items()}
-
-        return now
-
-    def sqs_client(self) -> "SQSClient":
-        """boto3's client, for what is done once."""
-        return self.clients.sqs()
-
-    def bounce_intake(self, connections: int = 2) -> BounceIntake:
-        """What receives bounces. Raises `ConfigError` if they are off."""
-        verp = self.verp()
-        if verp is None:
-            what = "it is not set, and so no bounce can be for us"
-            raise ConfigError([Problem("bounces.address", what, "Give the domain whose mail comes to us.")])
-        ledger = TrackingLedger(self.database(connections), self.source, self.settings.tracking, self.outbox)
-        return BounceIntake(verp, ledger, self.settings.bounces.feedback_address)
 
     def channel_publishers(self, start: LoopStarter) -> ChannelPublishers:
         """The publishers of all channels but the default, not started yet."""
@@ -283,15 +231,6 @@ class App(SendingApp):
         ledger = ForgettingLedger(self.database(connections=1), self.settings.tracking)
         return Retention(ledger, self.settings.sweeper.interval_seconds)
 
-    def window_marking(self, database: Database, channel: Channel | None = None) -> WindowMarking:
-        """What writes into jobs when they may leave. `channel`: the one whose publisher asks."""
-        directory = self.channel_directory(ChannelLedger(database))
-        plan = partial(_plan, self.settings, directory)
-        of_channel = channel is not None and bool(channel.send_windows.open)
-        counts = of_channel or has_windows(self.settings)
-        digest = windows_digest(self.settings)
-        return WindowMarking(database, plan, is_configured=counts, digest=digest, keep_seconds=PLAN_SECONDS)
-
     def window_sweep(self) -> WindowSweep:
         """What keeps the spans of jobs up to date."""
         database = self.database(connections=1)
@@ -307,6 +246,21 @@ class App(SendingApp):
             return {one.channel for one in workers.all() if one.role in SENDERS and one.sending and one.is_alive(beat)}
 
         return ProgressSweep(ProgressLedger(database), DutyLedger(database), sending)
+
+    def aws_figure_sweep(self) -> AwsFigureSweep:
+        """What asks SQS and SES for figures that people look at."""
+        database = self.database(connections=1)
+        directory = self.channel_directory(ChannelLedger(database))
+
+        def limits() -> SesLimits | None:
+            rates = [channel.rate_per_second for channel in directory.now().values()]
+            if self.settings.transport.kind != "ses" and "ses" not in rates:
+                return None
+            found = account(self.ses_client())
+            return SesLimits(found.max_send_rate, found.max_24_hour_send, found.sent_last_24_hours)
+
+        figures = AwsFigureLedger(database)
+        return AwsFigureSweep(figures, DutyLedger(database), self.queues(directory, 1), limits)
 
     def taken_paths(self) -> TakenPathsHousekeeping:
         """What deletes old rows of paths that emails took for their files."""
@@ -331,20 +285,8 @@ class App(SendingApp):
         if not hours:
             return None
         database = self.database(connections=1)
-        ledger = self._reconciling(database)
-        return ReconcileSweep(self.reconciler(database), self._comparing(database), ledger, hours * 3600)
-
-    def reconciler(self, database: Database, who: Actor = SERVICE) -> Reconciler:
-        """What compares source and ledger, and repairs. `who` acts, for the audit."""
-        comparison = SourceComparison(self.settings.source)
-        return Reconciler(self._comparing(database), self._reconciling(database, who), comparison, self.source)
-
-    def _comparing(self, database: Database) -> ComparingLedger:
-        return ComparingLedger(database, SourceComparison(self.settings.source))
-
-    def _reconciling(self, database: Database, who: Actor = SERVICE) -> ReconcilingLedger:
-        publishing = PublishingLedger(database, self.source, self.outbox, windows=self.window_marking(database))
-        return ReconcilingLedger(database, self.source, publishing, who=who)
+        ledger = self.reconciling(database)
+        return ReconcileSweep(self.reconciler(database), self.comparing(database), ledger, hours * 3600)
 
     def job_watch(self) -> JobWatch | None:
         """What watches the bounces and complaints of running jobs. None where it is turned off."""
@@ -360,22 +302,6 @@ class App(SendingApp):
         events = self.events_queue(events_queue_url, tracking.threads)
         return Collector(ledger, events, queue.wait_seconds, queue.visibility_timeout_seconds)
 
-    def webhook_endpoint(self) -> WebhookEndpoint:
-        """What POSTs webhooks, for one thread. Raises `ConfigError` if they are off."""
-        webhooks = self.settings.webhooks
-        if webhooks.url is None:
-            what = "it is not set, so webhooks are off"
-            raise ConfigError([Problem("webhooks.url", what, "Set the endpoint's URL.")])
-        return WebhookEndpoint(webhooks.url, WebhookSigner(webhooks.keys()), webhooks.timeout_seconds, webhooks.ca_file)
-
-    def webhook_list(self, database: Database, who: Actor = SERVICE) -> WebhookList:
-        """`who` acts, for the audit."""
-        return WebhookList(database, self.settings.webhooks, who)
-
-    def events_queue(self, url: str, connections: int = 2) -> Queue:
-        """The queue that SES's events arrive in, over connections of its own."""
-        return Queue(self.clients.sqs_calls(connections), url)
-
     def worker(self, stop: threading.Event, pulse: Pulse, name: str = DEFAULT) -> Worker:
         """One worker process's worth of threads, for the channel of this name."""
         channel = self.channel(name)
@@ -383,7 +309,7 @@ class App(SendingApp):
         connections = settings.threads + SIDE_CONNECTIONS
         database = self.database(connections, multi_statements=True)
         make_transport = self.transport_factory(channel)
-        process = self._process("worker", settings.threads, name, channel.mark)
+        process = self.process("worker", settings.threads, name, channel.mark)
         lease = _send_lease(settings, make_transport)
         parts = WorkerParts(
             ledger=DeliveryLedger(
@@ -410,7 +336,7 @@ class App(SendingApp):
             send_lease_seconds=lease,
             wait_seconds=self.settings.queue.wait_seconds,
             visibility_seconds=self.settings.queue.visibility_timeout_seconds,
-            start_rendering=partial(isolated_render.start, self.settings, name),
+            start_rendering=partial(start_rendering, self.settings, name),
             render_seconds=self.settings.service.render_seconds,
             stored_reply=self.stored_reply(),
             copies=self.archives.copies(name, database),
@@ -435,49 +361,13 @@ class App(SendingApp):
         finally:
             database.close()
 
-    @cached_property
-    def archives(self) -> ArchiveParts:
-        """What makes the parts of the channels' archives. Raises `ConfigError`."""
-        return ArchiveParts(self.clients, self.channels)
-
-    def heartbeat(self, role: str) -> "tuple[WorkerLedger, Process]":
-        """What says that a process of a role lives, and as what."""
-        return WorkerLedger(self.database(connections=1)), self._process(role)
-
     def coordination_watch(self, channel: str) -> CoordinationWatch:
         """What says whether all that send by a channel share its rate as this host does."""
-        return CoordinationWatch(WorkerLedger(self.database(connections=1)), self._process("worker", channel=channel))
-
-    def _process(self, role: str, threads: int = 0, channel: str = DEFAULT, mark: str | None = None) -> Process:
-        host = socket.gethostname()
-        process_id = f"{host[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
-        of_host = (__version__, digest_of(self.settings))
-        coordination = self.settings.worker.coordination if role == "worker" else None
-        return Process(process_id, host, role, threads, channel, mark, *of_host, coordination)
-
-    def alert_makers(self) -> alerts.Makers:
-        """What makes the clients of alerts. They are their own, so that neither side ever waits for the other."""
-        return alerts.Makers(self._alert_database, self._alert_transport, self.clients.sns)
+        return CoordinationWatch(WorkerLedger(self.database(connections=1)), self.process("worker", channel=channel))
 
     def alert_desk(self) -> Desk:
         """The alerts of one process."""
         return alerts.desk(self.settings, self.alert_makers())
-
-    def _alert_database(self) -> Database:
-        settings = self.settings.database.model_copy(update=ALERT_DATABASE_SECONDS)
-        return Database(make_engine(settings.sqlalchemy_url(), connections=1), self._stop)
-
-    def _alert_transport(self) -> Transport:
-        """One for alerts, less patient, and without the configuration set, whose events are about jobs' emails."""
-        settings = self.settings
-        match settings.transport.kind:
-            case "smtp":
-                limits = {name: min(getattr(settings.smtp, name), most) for name, most in ALERT_SMTP_SECONDS.items()}
-                return SmtpTransport(settings.smtp.model_copy(update=limits))
-            case "ses":
-                return SesTransport(self.ses_client(), settings.ses.model_copy(update={"configuration_set": None}))
-            case "eml_folder":
-                return EmlFolderTransport(settings.eml_folder)
 
     def fact_watch(self, desk: Desk) -> FactWatch:
         """What measures the facts of `[[alerts.fact]]`."""
@@ -491,10 +381,6 @@ class App(SendingApp):
 
 SENDERS = ("worker", FUNCTION)
 """Roles that send."""
-
-
-def _plan(settings: Settings, directory: ChannelDirectory) -> WindowPlan:
-    return plan_of(settings, directory.now())
 
 
 def _send_lease(settings: WorkerSettings, make_transport: Callable[[], Transport]) -> float:

@@ -10,11 +10,12 @@ from threading import Lock, Timer
 
 from pydantic import SecretStr
 
+from eed_delivery.app.child_programs import start_rendering
 from eed_delivery.config import Settings
 from eed_delivery.errors import InfrastructureFailure, RenderError
 from eed_delivery.ledger.previewing import EmailContent
 from eed_delivery.model import Files, Job, Rendered
-from eed_delivery.worker.render_process import RenderProcess, RenderProcessDied
+from eed_delivery.runtime.render_process import RenderProcess, RenderProcessDied
 
 WAIT_SECONDS = 60.0
 """A person waits for no longer, whatever its attachments wait for."""
@@ -57,10 +58,8 @@ def renders(settings: Settings, keep_seconds: float = 0.0) -> Callable[[EmailCon
 
 
 def _started(settings: Settings, channel: str) -> RenderProcess:
-    from eed_delivery.app import isolated_render  # it brings the worker's modules, and few roles render
-
     try:
-        return isolated_render.start(settings, channel)
+        return start_rendering(settings, channel)
     except OSError as error:
         raise InfrastructureFailure(f"no process for it can be started: {error}") from error
 

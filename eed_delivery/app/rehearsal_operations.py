@@ -33,8 +33,8 @@ class RehearsalOperations(LongActOperations):
     @cached_property
     def _reading(self) -> "Database":
         """The source, over sessions that can write nothing."""
+        from eed_delivery.app.child_programs import reading
         from eed_delivery.app.database import open_database
-        from eed_delivery.app.rehearsal_process import reading
 
         return open_database(reading(self.settings).database, connections=1, read_only=True)
 
@@ -42,8 +42,8 @@ class RehearsalOperations(LongActOperations):
     def _readers_own(self) -> "Database | None":
         """The same user in plain sessions, whose rights are checked. The server explains no write where none is
         possible. None: it may have such rights, by what is configured."""
+        from eed_delivery.app.child_programs import reading
         from eed_delivery.app.database import open_database
-        from eed_delivery.app.rehearsal_process import reading
 
         ours = self.settings.rehearsal
         if ours.database_url is None and ours.read_as_service:
@@ -60,12 +60,12 @@ class RehearsalOperations(LongActOperations):
         return KeptLookers(lambda: self._lookers(1), KEEP_SECONDS if for_many else 0.0)
 
     def _lookers(self, processes: int | None) -> "Lookers":
-        from eed_delivery.app import rehearsal_process
+        from eed_delivery.app.child_programs import start_looking
         from eed_delivery.rehearsal.lookers import Lookers
 
         allowed = self.settings.rehearsal.processes or os.cpu_count() or 1
         most = min(processes or allowed, allowed)
-        return Lookers(partial(rehearsal_process.start, self.settings), most, self.settings.service.render_seconds)
+        return Lookers(partial(start_looking, self.settings), most, self.settings.service.render_seconds)
 
     @cached_property
     def rehearsal_orders(self) -> "RehearsalOrders":

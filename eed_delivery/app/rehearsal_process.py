@@ -8,29 +8,30 @@ import eed_delivery.runtime.light_start  # noqa: F401 - before what is heavy
 # isort: split
 import os
 import resource
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from typing import Any
 
 from pydantic import SecretStr
 
 from eed_delivery import logs
 from eed_delivery.app.aws_clients import AwsClients
+from eed_delivery.app.child_programs import reading
 from eed_delivery.app.database import open_database
-from eed_delivery.config import Settings, failpoints_wanted, same_modules
+from eed_delivery.config import Settings, failpoints_wanted
 from eed_delivery.errors import DatabaseGone, DeliveryFailure
 from eed_delivery.links import of_job
 from eed_delivery.links.tokens import Links
+from eed_delivery.rehearsal.asked import PageToLookAt, SampleToMake
 from eed_delivery.rehearsal.files import CommonFiles, HashedAttachments
 from eed_delivery.rehearsal.looked_at import LookedAt
-from eed_delivery.rehearsal.looker import Looker, PageToLookAt, SampleToMake, SeenTexts
-from eed_delivery.rehearsal.lookers import READY, LookerProcess
-from eed_delivery.rendering import Renderer
+from eed_delivery.rehearsal.looker import Looker, SeenTexts
+from eed_delivery.rehearsal.lookers import READY
 from eed_delivery.rendering.job_links import JobLinks
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.runtime import failpoints
 from eed_delivery.source import Source
 
@@ -40,40 +41,6 @@ MEMORY_BYTES = 1024**3
 COPIES = 8
 DEAD_KEY = "rehearsal" * 8
 """Signs the links in rehearsed emails. No server knows it, and it is the same each time, so that digests are."""
-
-
-def start(settings: Settings, module: str = __name__) -> LookerProcess:
-    """Start one. `module` is its program. Raises `LookerDied`, or `OSError`."""
-    ours, theirs = Pipe()
-    with theirs:
-        program = [sys.executable, "-P", "-m", module, str(theirs.fileno())]
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            program, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=same_modules()
-        )
-    with suppress(OSError):  # it has ended: LookerProcess finds that
-        ours.send(_without_secrets(settings))
-    return LookerProcess(process, ours)
-
-
-def reading(settings: Settings) -> Settings:
-    """The same with the database user of rehearsals, if one is set."""
-    url = settings.rehearsal.database_url
-    if url is None:
-        return settings
-    return settings.model_copy(update={"database": settings.database.model_copy(update={"url": url, "password": None})})
-
-
-def _without_secrets(settings: Settings) -> Settings:
-    """Nothing that a rehearsal needs no secret for has one."""
-    update = {
-        "smtp": settings.smtp.model_copy(update={"password": None}),
-        "operators": settings.operators.model_copy(update={"secret": None}),
-        "webhooks": settings.webhooks.model_copy(update={"secret": None, "former_secrets": None}),
-        "privacy": settings.privacy.model_copy(update={"secret": None, "former_secrets": None}),
-        "bounces": settings.bounces.model_copy(update={"secret": None, "former_secrets": None}),
-        "channel": {},
-    }
-    return settings.model_copy(update=update)
 
 
 def main(fd: int) -> None:

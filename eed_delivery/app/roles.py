@@ -25,6 +25,7 @@ from eed_delivery.runtime.supervisor import Role
 if TYPE_CHECKING:
     from eed_delivery.alerts.desk import Desk
     from eed_delivery.app.parts import App
+    from eed_delivery.app.people_parts import PeopleApp
     from eed_delivery.channels.watch import WantedWorkers
     from eed_delivery.manifests.putter import ManifestPutter
     from eed_delivery.queue import Queue
@@ -69,7 +70,7 @@ def roles(settings: Settings, *names: str, drain: bool = False, wanted: "Sequenc
                 found.append(Role(f"events-{n}", work))
         else:
             work = partial(in_role, settings, name, partial(alone[name], settings))
-            found.append(Role(name, work, once=drain))
+            found.append(Role(name, work, once=drain, apart=name == "operators"))
     return found
 
 
@@ -99,7 +100,7 @@ def _app(settings: Settings, stop: threading.Event | None = None) -> "App":
 
 
 def alive(
-    app: "App", role: str, stop: threading.Event, pulse: Pulse, problem: Callable[[], str | None] = lambda: None
+    app: "PeopleApp", role: str, stop: threading.Event, pulse: Pulse, problem: Callable[[], str | None] = lambda: None
 ) -> AbstractContextManager[None]:
     """Heartbeats of a role that sends no emails. `problem` is what keeps it from its work."""
     from eed_delivery.app.heartbeats import heartbeat
@@ -207,8 +208,9 @@ def run_webhooks(settings: Settings, stop: threading.Event, pulse: Pulse) -> Non
 def run_operators(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
     """The process that answers people on call and the API."""
     from eed_delivery.app.operators import run  # packages of the extra `operators`: no other role needs them
+    from eed_delivery.app.people_parts import PeopleApp
 
-    with alive(_app(settings, stop), "operators", stop, pulse):
+    with alive(PeopleApp(settings, stop), "operators", stop, pulse):
         run(settings, stop, pulse)
 
 

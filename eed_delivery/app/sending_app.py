@@ -24,9 +24,6 @@ from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.ledger.workers import FUNCTIONS, Process
 from eed_delivery.pseudonyms import Pseudonyms
-from eed_delivery.queue import Queue
-from eed_delivery.rendering import MessageMaker, Renderer
-from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.source import Source
 from eed_delivery.transports import Transport
 from eed_delivery.untrusted import masked_reply
@@ -36,6 +33,9 @@ if TYPE_CHECKING:
 
     from eed_delivery.app.aws_clients import AwsClients
     from eed_delivery.links.tokens import Links
+    from eed_delivery.queue import Queue
+    from eed_delivery.rendering.attachments import AttachmentStore
+    from eed_delivery.rendering.renderer import MessageMaker, Renderer
     from eed_delivery.tracking.bounces.verp import Verp
 
 
@@ -71,8 +71,10 @@ class SendingApp:
         """The channels of the file, `default` first. Raises `ConfigError`."""
         return channels_of(self.settings)
 
-    def queue(self, connections: int = 10, channel: Channel | None = None) -> Queue:
+    def queue(self, connections: int = 10, channel: Channel | None = None) -> "Queue":
         """A channel's queue, over connections of its own. None: the channel `default`."""
+        from eed_delivery.queue import Queue
+
         queue = self.settings.queue if channel is None else channel.queue
         return Queue(self.clients.sqs_calls(connections), queue.url, queue.dead_letter_url)
 
@@ -80,7 +82,7 @@ class SendingApp:
         """boto3's client, for what is asked now and then."""
         return self.clients.ses(self.settings.ses, self.settings.worker.threads)
 
-    def message_maker(self, channel: Channel) -> MessageMaker:
+    def message_maker(self, channel: Channel) -> "MessageMaker":
         """What makes the emails or the files of a channel. Raises `ConfigError`."""
         if not channel.carries_files:
             return self.renderer(channel)
@@ -91,7 +93,9 @@ class SendingApp:
 
         return FileRenderer(channel.settings, self.settings.rendering, self._attachments())
 
-    def _attachments(self) -> AttachmentStore:
+    def _attachments(self) -> "AttachmentStore":
+        from eed_delivery.rendering.attachments import AttachmentStore
+
         rendering = self.settings.rendering
         return AttachmentStore(
             rendering.attachments_root,
@@ -101,8 +105,10 @@ class SendingApp:
             rendering.allow_empty_attachments,
         )
 
-    def renderer(self, channel: Channel | None = None) -> Renderer:
+    def renderer(self, channel: Channel | None = None) -> "Renderer":
         """The renderer of a channel's emails, with its attachment store. None: the channel `default`."""
+        from eed_delivery.rendering.renderer import Renderer
+
         rendering, store = self.settings.rendering, self._attachments()
         verp = self.verp() if self._kind_name(channel) != "ses" else None
         links = self.links()

@@ -28,12 +28,12 @@ from eed_delivery.ledger.send_turns import SendTurns
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import FUNCTION, Process, WorkerLedger
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import MessageMaker
+from eed_delivery.rendering.renderer import MessageMaker
+from eed_delivery.runtime.render_process import RenderProcess
 from eed_delivery.transports import Transport
 from eed_delivery.worker.delivery import RetryRules
 from eed_delivery.worker.destination_pacing import DestinationPacing
 from eed_delivery.worker.reactions import ReactionLedgers
-from eed_delivery.worker.render_process import RenderProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -149,9 +149,9 @@ class _FirstUse:
 
 
 def _start_rendering(settings: Settings, channel: str) -> RenderProcess:
-    from eed_delivery.app import isolated_render  # for the rare email that may end its process
+    from eed_delivery.app.child_programs import start_rendering  # for the rare email that may end its process
 
-    return isolated_render.start(settings, channel)
+    return start_rendering(settings, channel)
 
 
 def _queue(app: SendingApp, channel: Channel) -> Queue:

@@ -14,12 +14,14 @@ K = TypeVar("K", bound=Hashable)
 
 if TYPE_CHECKING:
     from eed_delivery.alerts.receivers import AlertReceiver
+    from eed_delivery.channels.channel import Channel
     from eed_delivery.channels.directory import ChannelDirectory
     from eed_delivery.ledger.suppression.listing import SuppressionList
     from eed_delivery.ledger.webhooks.listing import WebhookList
     from eed_delivery.operations.access import SessionOperations, TokenOperations, UserOperations
     from eed_delivery.operations.alerting import Alerting
     from eed_delivery.operations.auditing import AuditQueries
+    from eed_delivery.operations.aws_figures import AllowedRates, AwsFigures
     from eed_delivery.operations.bounces import Bounces
     from eed_delivery.operations.channels import ChannelOperations
     from eed_delivery.operations.checking.service import ServiceCheck
@@ -49,25 +51,41 @@ class ServiceOperations(OperationParts):
     @cached_property
     def figures(self) -> "LedgerFigures":
         """Count figures of the whole ledger for monitoring."""
-        from eed_delivery.alerts.facts import measures
-        from eed_delivery.app.allowed_rates import AllowedRates
+        from eed_delivery.alerts.facts import ledger_measures
         from eed_delivery.ledger.alerts.facts import AlertFacts
         from eed_delivery.ledger.backlog import BacklogLedger
         from eed_delivery.ledger.figures import FiguresLedger
         from eed_delivery.ledger.forecasts import ForecastLedger
         from eed_delivery.operations.figures import FigureSources, LedgerFigures
 
-        app, settings = self._app, self.settings
-        queue = app.queue(connections=1)
-        facts = measures(AlertFacts(self._database), queue, app.ses_client)
-        if settings.queue.dead_letter_url is None:
-            del facts["dead_letters"]
-        if settings.transport.kind != "ses":
-            del facts["ses_quota_percent"]
-        backlog, rates = BacklogLedger(self._database), AllowedRates(app, self._database)
+        settings, aws = self.settings, self._aws_figures
+        facts = ledger_measures(AlertFacts(self._database))
+        if settings.queue.dead_letter_url is not None:
+            facts["dead_letters"] = aws.dead_letters
+        if settings.transport.kind == "ses":
+            facts["ses_quota_percent"] = aws.quota_used_percent
+        backlog, rates = BacklogLedger(self._database), self._allowed_rates
         counts = FiguresLedger(self._database)
-        looks = (queue.depth, backlog.by_channel, rates.now, ForecastLedger(self._database).fresh)
+        looks = (aws.depth, backlog.by_channel, rates.now, ForecastLedger(self._database).fresh)
         return LedgerFigures(FigureSources(counts, self.processes, facts, *looks))
+
+    @cached_property
+    def _aws_figures(self) -> "AwsFigures":
+        """What SQS and SES said last."""
+        from eed_delivery.ledger.aws_figures import AwsFigureLedger
+        from eed_delivery.operations.aws_figures import AwsFigures
+
+        return AwsFigures(AwsFigureLedger(self._database))
+
+    @cached_property
+    def _allowed_rates(self) -> "AllowedRates":
+        """How many emails a second may be sent."""
+        from eed_delivery.ledger.channels.listing import ChannelLedger
+        from eed_delivery.ledger.paces import PaceLedger
+        from eed_delivery.operations.aws_figures import AllowedRates
+
+        directory = self._app.channel_directory(ChannelLedger(self._database))
+        return AllowedRates(directory, self._aws_figures, PaceLedger(self._database))
 
     @cached_property
     def cloudwatch(self) -> "CloudWatchFigures":
@@ -180,7 +198,6 @@ class ServiceOperations(OperationParts):
         from eed_delivery.ledger.channels.listing import ChannelLedger
         from eed_delivery.ledger.workers import WorkerLedger
         from eed_delivery.operations.channels import ChannelOperations
-        from eed_delivery.operations.queue_making import ChannelQueueMaking
 
         ledger = ChannelLedger(self._database, self._actor)
         workers = WorkerLedger(self._database)
@@ -188,9 +205,13 @@ class ServiceOperations(OperationParts):
         def directory() -> "ChannelDirectory":
             return self._app.channel_directory(ledger)
 
-        queues = ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit)
+        def make_queues(channel: "Channel") -> tuple[str, ...]:
+            from eed_delivery.operations.queue_making import ChannelQueueMaking  # with botocore
+
+            return ChannelQueueMaking(self.settings.queue, self._app.sqs_client, lambda: self._audit).make(channel)
+
         at_a_shell = self._actor.surface == "cli"
-        parts = (self._app, directory, ledger, self.holds, workers, queues.make)
+        parts = (self._app, directory, ledger, self.holds, workers, make_queues)
         window = self.windows.of_channel
         return ChannelOperations(*parts, own_secrets=at_a_shell, checks=self._channel_checks, window=window)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eed_delivery.operations.shadowing.orders import ShadowOrders
     from eed_delivery.operations.shadowing.results import ShadowResults
     from eed_delivery.rehearsal.lookers import PageProcesses
-    from eed_delivery.shadow.comparer import ComparedEmail, PageToCompare
+    from eed_delivery.shadow.asked import ComparedEmail, PageToCompare
     from eed_delivery.source.following import SourceFollowing
 
 
@@ -35,11 +35,11 @@ class ShadowOperations(RehearsalOperations):
         return SourceFollowing(self.settings.source)
 
     def _comparers(self) -> "PageProcesses[PageToCompare, ComparedEmail]":
-        from eed_delivery.app import rehearsal_process
+        from eed_delivery.app.child_programs import SHADOWS, start_looking
         from eed_delivery.rehearsal.lookers import PageProcesses
-        from eed_delivery.shadow.comparer import broken
+        from eed_delivery.shadow.asked import broken
 
-        start = partial(rehearsal_process.start, self.settings, "eed_delivery.app.shadow_process")
+        start = partial(start_looking, self.settings, SHADOWS)
         return PageProcesses(start, self.settings.shadow.processes, self.settings.service.render_seconds, broken)
 
     @cached_property

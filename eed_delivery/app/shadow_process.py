@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from eed_delivery.app.child_programs import reading
 from eed_delivery.app.database import open_database
-from eed_delivery.app.rehearsal_process import reading, renderer_of, serve
+from eed_delivery.app.rehearsal_process import renderer_of, serve
 from eed_delivery.config import Settings
 from eed_delivery.errors import DatabaseGone, DeliveryFailure
-from eed_delivery.shadow.comparer import BothSides, Comparer, PageToCompare
+from eed_delivery.shadow.asked import BothSides, PageToCompare
+from eed_delivery.shadow.comparer import Comparer
 from eed_delivery.shadow.rules import SamenessRule, SamenessRules
 from eed_delivery.source import Source
 from eed_delivery.source.following import SourceFollowing

@@ -26,6 +26,7 @@ def sweeper_steps(app: "App") -> "dict[str, Step]":
     steps["windows"] = app.window_sweep().step
     steps["progress"] = app.progress_sweep().step
     steps["forecasts"] = forecast_watch(app).step
+    steps["aws-figures"] = app.aws_figure_sweep().step
     if recipients := app.recipient_retention():
         steps["recipients"] = recipients.step
     if reconciling := app.reconcile_sweep():

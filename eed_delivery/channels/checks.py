@@ -15,7 +15,6 @@ from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.config.problems import mistakes_of
 from eed_delivery.config.section import Section
 from eed_delivery.errors import ConfigError, Problem
-from eed_delivery.rendering.manifest_paths import ManifestPaths
 from eed_delivery.transports.kind import ChannelKind, kinds
 
 
@@ -101,6 +100,8 @@ def _of_kind(name: str, kind: ChannelKind, given: dict[str, Any], problems: list
 
 def _manifest(name: str, made: Section) -> Iterator[Problem]:
     if isinstance(made, FileChannelSettings) and made.manifest:
+        from eed_delivery.rendering.manifest_paths import ManifestPaths  # with all that renders
+
         try:
             ManifestPaths(made.manifest)
         except ConfigError as error:

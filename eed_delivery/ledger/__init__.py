@@ -15,6 +15,7 @@
 - `backlog`      how many emails wait and may go, and `index_sampling` how many of large jobs
 - `progress`     how far unfinished jobs have come, for forecasts
 - `forecasts`    the last forecast of each job, and the verdict that was told
+- `aws_figures`  what SQS and SES said last
 - `duties`       what one process does for all hosts
 - `reconciling`  compares source and ledger, and repairs differences
 - `archiving`    the archive: copies that are wanted, and those that are there

@@ -507,6 +507,16 @@ eed_domain_backlog = Table(  # how many emails of a job wait for a destination, 
     **_OPTIONS,
 )
 
+eed_aws_figure = Table(  # what SQS and SES said last to a sweeper, for processes that ask neither
+    "eed_aws_figure",
+    metadata,
+    Column("kind", word(16), primary_key=True),
+    Column("channel", word(CHANNEL_LENGTH), primary_key=True),
+    Column("facts", word(COUNTS_LENGTH), nullable=False),  # JSON: numbers by their names
+    Column("asked_at", Time, nullable=False),
+    **_OPTIONS,
+)
+
 eed_gate = Table(  # whether a channel's way out works, for all hosts and functions together
     "eed_gate",
     metadata,

@@ -43,6 +43,7 @@ an `Actor`, which the surface hands in. `app.operations` puts the parts together
 - `long_acts`                     acts that are done by the side, reports, and approvals
 - `readiness`                     whether the service can do its work
 - `figures`, `cloudwatch`         figures of the ledger for monitoring, and how they get to CloudWatch
+- `aws_figures`                   what SQS and SES said last to a sweeper
 - `gates`                         channels that send nothing, because the way out is broken
 - `auditing`                      who did what, from where and why
 - `preparing`, `queue_making`     tables and queues, before the first run

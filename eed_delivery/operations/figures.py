@@ -18,8 +18,8 @@ from eed_delivery.errors import EedError
 from eed_delivery.ledger.figures import FiguresLedger
 from eed_delivery.ledger.forecasts import StoredForecast
 from eed_delivery.ledger.paces import TOGETHER
+from eed_delivery.model import Depth
 from eed_delivery.operations.processes import ProcessQueries
-from eed_delivery.queue import Depth
 from eed_delivery.untrusted import mask_addresses
 
 log = structlog.get_logger(__name__)

@@ -10,9 +10,10 @@ from eed_delivery.ledger.job_lists import JobFilter, JobListLedger
 from eed_delivery.ledger.shut_gates import ShutGate
 from eed_delivery.ledger.workers import FUNCTIONS
 from eed_delivery.model import EmailState, JobState, WaitingJob
+from eed_delivery.operations.aws_figures import QueueFigures
 from eed_delivery.operations.job_counts import CountedJob, JobCounts
 from eed_delivery.operations.processes import ProcessView
-from eed_delivery.operations.snapshots import FiguresByTheSide, SharedFigures, SideFigures
+from eed_delivery.operations.snapshots import SharedFigures
 from eed_delivery.operations.standing import JobStanding, ServiceFacts, standing_of
 
 JOBS_SHOWN = 50
@@ -48,16 +49,6 @@ class RoleView:
     def is_missing(self) -> bool:
         """Whether it is needed, and not there."""
         return self.role in NEEDED and not self.alive and not self.replaced
-
-
-@dataclass(frozen=True, slots=True)
-class QueueView:
-    """The queue of a channel as SQS counts it, about. `dead` are its dead letters; None: it has no such queue."""
-
-    channel: str
-    waiting: int
-    in_flight: int
-    dead: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +105,7 @@ class TonightQueries:
         gates: Callable[[], tuple[ShutGate, ...]],
         holds: Callable[[], tuple[StoredHold, ...]],
         facts: AlertFacts,
-        queues: FiguresByTheSide[str, Sequence[QueueView]],
+        queues: Callable[[], QueueFigures],
         now: Callable[[], datetime],
     ) -> None:
         self._lists = lists
@@ -124,7 +115,7 @@ class TonightQueries:
         self._gates = gates
         self._holds = holds
         self._facts = facts
-        self._queues = queues
+        self._queues = SharedFigures(queues)
         self._now = now
         self._shared = SharedFigures(self._look)
         self._service = SharedFigures(self._look_at_service)
@@ -144,9 +135,9 @@ class TonightQueries:
         with_stops = self._with_stops(facts, jobs)
         return [standing_of(job, with_stops) for job in jobs]
 
-    def queues(self) -> SideFigures[Sequence[QueueView]]:
-        """What SQS says of each queue, asked by the side."""
-        return self._queues.get("all")
+    def queues(self) -> QueueFigures:
+        """What SQS said of each queue last."""
+        return self._queues.get()
 
     def _look(self) -> TonightView:
         found = self._lists.jobs(JobFilter(unfinished_only=True), JOBS_SHOWN + 1)

@@ -30,7 +30,7 @@ from eed_delivery.publisher.registrar import Registrar
 from eed_delivery.publisher.rehearsal_gate import RehearsalGate
 from eed_delivery.publisher.window import TOP_UP_SECONDS, Window
 from eed_delivery.queue import MAX_BATCH, Published, Queue
-from eed_delivery.rendering import MessageMaker
+from eed_delivery.rendering.renderer import MessageMaker
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.poll_interval import PollInterval
 

@@ -7,6 +7,7 @@ No transport can be made here. An import contract holds that, and a test counts 
 - `texts`         placeholders, greetings without a name, and links in a rendered email
 - `branches`      the branches of a job's templates, and which of them an email took
 - `files`         the SHA-256 of each attachment that was read
+- `asked`         what the processes of a rehearsal are asked for
 - `looker`        renders the emails of a page and looks at them, and `lookers` several processes that do
 - `kept_lookers`  one that makes samples, kept for a while
 - `duplicates`    what several emails have in common, found in bounded memory

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Lock, Timer
 
 from eed_delivery.errors import InfrastructureFailure
-from eed_delivery.rehearsal.looker import SampleToMake
+from eed_delivery.rehearsal.asked import SampleToMake
 from eed_delivery.rehearsal.lookers import Lookers
 
 

@@ -9,49 +9,20 @@ from datetime import UTC, datetime
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import InfrastructureFailure, RenderError, Throttled
 from eed_delivery.model import Email, Job
+from eed_delivery.rehearsal.asked import PageToLookAt, SampleToMake
 from eed_delivery.rehearsal.branches import TemplateWords, taken, words_of
 from eed_delivery.rehearsal.digest import template_digest
 from eed_delivery.rehearsal.files import NO_COMMON_FILES, CommonFiles, HashedAttachments
 from eed_delivery.rehearsal.findings import EmailFinding, FindingKind, group_of
 from eed_delivery.rehearsal.looked_at import LookedAt, recipient_hash
 from eed_delivery.rehearsal.texts import TextChecks
-from eed_delivery.rendering import CompiledJob, Renderer
+from eed_delivery.rendering.renderer import CompiledJob, Renderer
 from eed_delivery.source import Source
 
 MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 """The date of all rehearsed emails, so that an email has the same bytes each time."""
 COMPILED_JOBS = 2
 _SIZE_SETTING = "rendering.max_message_bytes"
-
-
-@dataclass(frozen=True, slots=True)
-class RowToLookAt:
-    """A row of the source. `email_id` is the ledger's number of it, or one that only the rehearsal knows."""
-
-    email_id: int
-    key: str
-    recipient: str
-
-
-@dataclass(frozen=True, slots=True)
-class PageToLookAt:
-    """Rows of one job, to be looked at together. `secret` keys the hashes of recipients."""
-
-    job: Job
-    rows: tuple[RowToLookAt, ...]
-    secret: bytes = b""
-
-    def with_rows(self, rows: tuple[RowToLookAt, ...]) -> "PageToLookAt":
-        """The same, with these rows alone."""
-        return replace(self, rows=rows)
-
-
-@dataclass(frozen=True, slots=True)
-class SampleToMake:
-    """A row whose message is wanted, as it was rehearsed."""
-
-    job: Job
-    row: RowToLookAt
 
 
 class SeenTexts:

@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from eed_delivery.errors import InfrastructureFailure
+from eed_delivery.rehearsal.asked import PageToLookAt, SampleToMake
 from eed_delivery.rehearsal.findings import EmailFinding, FindingKind
 from eed_delivery.rehearsal.looked_at import LookedAt, recipient_hash
-from eed_delivery.rehearsal.looker import PageToLookAt, SampleToMake
 from eed_delivery.runtime.renders import cpu_seconds
 
 READY = "ready"

@@ -12,10 +12,11 @@ from eed_delivery.config import RenderingSettings
 from eed_delivery.config.file_channels import FileChannelSettings
 from eed_delivery.errors import ConfigError, Problem, RenderError
 from eed_delivery.model import Email, File, Files, Job
-from eed_delivery.rendering import CompiledJob, Renderer, mime
+from eed_delivery.rendering import mime
 from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.rendering.file_paths import checked_path
 from eed_delivery.rendering.missing import Missing
+from eed_delivery.rendering.renderer import CompiledJob, Renderer
 from eed_delivery.rendering.templates import HTML, Template, Templates
 from eed_delivery.rendering.variables import offer, ours_first, variables_of
 

@@ -2,6 +2,9 @@
 systemd.
 """
 
+import eed_delivery.runtime.light_start  # noqa: F401 - a role with an interpreter of its own begins here
+
+# isort: split
 import dataclasses
 import math
 import multiprocessing
@@ -13,7 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 import structlog
@@ -54,6 +58,8 @@ class Role:
     """Whether the service is ready, and systemd's watchdog fed, only while this process makes progress."""
     mark: str = ""
     """Not empty: another role says whether this one is wanted. When its mark changes, the process is replaced."""
+    apart: bool = False
+    """Whether it has an interpreter of its own, without what the others share. It starts later, and is smaller."""
 
 
 @dataclass(eq=False)
@@ -61,7 +67,7 @@ class Child:
     """A role's process as the supervisor sees it. Times are `time.monotonic()`."""
 
     role: Role
-    process: ForkServerProcess
+    process: BaseProcess
     pipe: Connection
     started_at: float
     progress_at: float
@@ -143,6 +149,7 @@ class Supervisor:
         self._stuck_of_job: Counter[int] = Counter()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
+        self._apart = multiprocessing.get_context("spawn")
         self._ready = False
 
     def run(self, stop: threading.Event) -> None:
@@ -167,10 +174,11 @@ class Supervisor:
 
     def _start(self, slot: RoleSlot) -> Child:
         role = slot.role
-        ours, theirs = self._context.Pipe()
-        renders = RenderNotes(self._context)
+        context: SpawnContext | ForkServerContext = self._apart if role.apart else self._context
+        ours, theirs = context.Pipe()
+        renders = RenderNotes(context)
         started_with = (role, theirs, renders, tuple(slot.stuck), tuple(slot.died))
-        process = self._context.Process(target=run_role, args=started_with, name=role.name, daemon=True)
+        process = context.Process(target=run_role, args=started_with, name=role.name, daemon=True)
         process.start()
         theirs.close()  # the child's end must die with the child, and ours with us
         log.info("role_started", role=role.name, pid=process.pid)

@@ -7,6 +7,7 @@ Nothing is sent, and no transport can be made here. An import contract holds tha
 - `rules`        what is made the same before a comparison, as data
 - `differences`  how two emails differ, described without what is personal
 - `fates`        what became of an email there, what would here, and the verdict
+- `asked`        what its processes are asked for
 - `comparer`     renders and compares the emails of a page, in a process of its own
 - `copies`       what the other server has sent: folders of .eml files, Maildirs and mboxes
 - `relay_logs`   the relay's log, for the emails of a block

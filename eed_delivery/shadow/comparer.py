@@ -13,66 +13,13 @@ from eed_delivery.rehearsal.branches import words_of
 from eed_delivery.rehearsal.digest import template_digest
 from eed_delivery.rehearsal.findings import group_of
 from eed_delivery.rehearsal.looker import COMPILED_JOBS, MOMENT
-from eed_delivery.rendering import CompiledJob, Renderer
-from eed_delivery.shadow.differences import EmailDifference, KnownWords, compared
+from eed_delivery.rendering.renderer import CompiledJob, Renderer
+from eed_delivery.shadow.asked import BothSides, ComparedEmail, CopyPlace, PageToCompare, RowToCompare
+from eed_delivery.shadow.differences import KnownWords, compared
 from eed_delivery.shadow.messages import NoMessage, read_message
 from eed_delivery.shadow.rules import SamenessRules
 from eed_delivery.source import Source
 from eed_delivery.source.following import SourceFollowing
-
-
-@dataclass(frozen=True, slots=True)
-class CopyPlace:
-    """Where a copy is: a file, or `length` bytes of it from `begin` on. 0: to its end."""
-
-    path: str
-    begin: int = 0
-    length: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RowToCompare:
-    """An email to compare. `copies` are those that were found. `email_id` is a number for its rendering alone."""
-
-    email_id: int
-    key: str
-    recipient: str
-    copies: tuple[CopyPlace, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PageToCompare:
-    """Rows of one job, to be compared together."""
-
-    job: Job
-    rows: tuple[RowToCompare, ...]
-
-    def with_rows(self, rows: tuple[RowToCompare, ...]) -> "PageToCompare":
-        """The same, with these rows alone."""
-        return replace(self, rows=rows)
-
-
-@dataclass(frozen=True, slots=True)
-class BothSides:
-    """A row of which both messages are wanted, for a person."""
-
-    job: Job
-    row: RowToCompare
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedEmail:
-    """What a process says of an email. `failed`: why it cannot be rendered. `gone`: its row went away.
-
-    `copies` are those that were there. None: none are kept. `copy_problem`: why the first one cannot be read.
-    """
-
-    key: str
-    failed: str = ""
-    gone: bool = False
-    copies: int | None = None
-    copy_problem: str = ""
-    differences: tuple[EmailDifference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +146,3 @@ def _unquoted(content: bytes) -> bytes:
     """A message of an mbox, without its first line and with lines as they were sent (RFC 4155, appendix A)."""
     body = content.partition(b"\n")[2]
     return body.replace(b"\n>From ", b"\nFrom ")
-
-
-def broken(page: PageToCompare, why: str) -> ComparedEmail:
-    """What is said of a row whose rendering ended its process."""
-    (row,) = page.rows
-    return ComparedEmail(row.key, failed=why)

@@ -9,7 +9,7 @@ from email.errors import MessageError
 from pathlib import Path
 from typing import Any
 
-from eed_delivery.shadow.comparer import CopyPlace
+from eed_delivery.shadow.asked import CopyPlace
 from eed_delivery.shadow.messages import header_of, message_id_and_minute
 
 HEAD_BYTES = 65_536

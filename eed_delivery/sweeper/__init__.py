@@ -9,6 +9,7 @@
 - `send_windows`    writes into jobs when they may leave
 - `progress`        counts how far jobs have come
 - `forecast_watch`  keeps forecasts, and says when a deadline is at risk
+- `aws_figures`     asks SQS and SES for figures that people look at
 - `mapping_switch`  invokes no function while nothing can be sent
 - `retention`       deletes old events
 - `recipients`      replaces the recipients of old jobs

@@ -17,7 +17,7 @@
 - `deferrals`         temporary answers that many recipients share
 - `temporary_answers` what a temporary answer costs its email, and when it may fail it
 - `job_refusals`      one refusal of most of a job's emails, and single emails that break the way out
-- `isolated_renders`  renders emails that may end their process in `render_process`, a process of its own
+- `isolated_renders`  renders emails that may end their process in a process of its own
 - `stuck_renders`     ends the emails whose rendering was stuck in the process before
 - `logged_replies`    mail servers' replies without the recipient, for the log
 - `missing_values`    counts values that templates print and emails do not have

@@ -28,8 +28,8 @@ from eed_delivery.ledger.delivering.recording import Decision
 from eed_delivery.light_dataclass import light_dataclass
 from eed_delivery.metrics import observing
 from eed_delivery.model import Accepted, Concerns, Email, EmailState, Files, Outcome, Rendered, Verdict
-from eed_delivery.rendering import MessageMaker
 from eed_delivery.rendering.files import CompiledContent
+from eed_delivery.rendering.renderer import MessageMaker
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import Defects
 from eed_delivery.transports import FileTransport, Grant, Transport

@@ -15,8 +15,8 @@ import structlog
 from eed_delivery.errors import DatabaseGone, InfrastructureFailure, RenderError, Stopping
 from eed_delivery.ledger.delivering.claims import JobRef
 from eed_delivery.model import Email, Files, Job, Rendered
+from eed_delivery.runtime.render_process import RenderProcess, RenderProcessDied
 from eed_delivery.runtime.renders import DiedRender
-from eed_delivery.worker.render_process import RenderProcess, RenderProcessDied
 from eed_delivery.worker.stuck_renders import PAUSE_AT
 
 log = structlog.get_logger(__name__)

@@ -27,11 +27,12 @@ from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
 from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
 from eed_delivery.metrics import observing
 from eed_delivery.queue import MAX_BATCH, Queue, Received
-from eed_delivery.rendering import MessageMaker
 from eed_delivery.rendering.files import CompiledContent
+from eed_delivery.rendering.renderer import MessageMaker
 from eed_delivery.runtime import failpoints
 from eed_delivery.runtime.defects import AGAIN_SECONDS, Defects
 from eed_delivery.runtime.loop import Loop, Pulse
+from eed_delivery.runtime.render_process import RenderProcess
 from eed_delivery.transports import Transport
 from eed_delivery.untrusted import masked_reply
 from eed_delivery.worker.batch import Batch, Hands
@@ -44,7 +45,6 @@ from eed_delivery.worker.journal import Journal
 from eed_delivery.worker.keeper import Keeper
 from eed_delivery.worker.missing_values import MissingValues
 from eed_delivery.worker.reactions import ReactionLedgers, Reactions
-from eed_delivery.worker.render_process import RenderProcess
 from eed_delivery.worker.send_rate import SendRate
 from eed_delivery.worker.shared_gate import SharedGate
 from eed_delivery.worker.shared_rate import SharedSendRate

@@ -1,5 +1,5 @@
-"""Every operation of docs/openapi.json, asked with values that fit its schema and others: each answer is one that the
-description has, and none is an error of the server. `make fuzz-api` asks more, and by Schemathesis."""
+"""Every operation of the API's description, asked with values that fit its schema and others: each answer is one that
+it has, and none is an error of the server. `make fuzz-api` asks more, and by Schemathesis."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from tests.examples import examples
 from tests.operators_site import Site
 from tests.world import World
 
-DESCRIPTION = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+DESCRIPTION = json.loads((Path(__file__).parents[2] / "eed_delivery" / "api" / "openapi.json").read_text())
 OPERATIONS = [
     (method, path, operation)
     for path, methods in DESCRIPTION["paths"].items()

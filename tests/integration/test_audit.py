@@ -640,7 +640,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0038"}, "after": {"revision": "0038", "with_source": True}},
+        {"before": {"revision": "0039"}, "after": {"revision": "0039", "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,

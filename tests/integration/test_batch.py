@@ -22,8 +22,8 @@ from eed_delivery.ledger.delivering.claims import new_token
 from eed_delivery.ledger.delivering.ledger import DeliveryLedger
 from eed_delivery.model import Accepted, Email, Outcome, Rendered, Ticket
 from eed_delivery.queue import Queue, Received
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.transports import Grant
 from eed_delivery.worker.batch import AHEAD_BYTES, Batch, Hands
 from eed_delivery.worker.delivery import Delivery, RetryRules

@@ -29,8 +29,8 @@ from eed_delivery.publisher import Publisher
 from eed_delivery.publisher.destinations import DestinationBacklogs
 from eed_delivery.publisher.registrar import Registrar
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.transports import Grant
 from eed_delivery.worker.batch import Batch, Hands
 from eed_delivery.worker.delivery import Delivery, RetryRules

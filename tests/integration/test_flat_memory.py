@@ -19,8 +19,8 @@ from eed_delivery.config import PublisherSettings, RenderingSettings
 from eed_delivery.model import AttachmentRef, Email, Job
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.runtime.loop import Loop, Pulse
 from tests.integration.conftest import NewStack
 from tests.servers.smtp_server import Say

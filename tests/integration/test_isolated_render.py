@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from eed_delivery.app import isolated_render
+from eed_delivery.app.child_programs import start_rendering
 from eed_delivery.config import Settings
 from eed_delivery.config.load import load
 from eed_delivery.errors import DatabaseGone, InfrastructureFailure, RenderError, Stopping
 from eed_delivery.ledger.delivering.claims import JobRef
 from eed_delivery.model import AttachmentRef, Email, Job
+from eed_delivery.runtime.render_process import RenderProcess
 from eed_delivery.runtime.renders import DiedRender
 from eed_delivery.worker.isolated_renders import DEATHS, PAUSE_AT, SURVIVORS, IsolatedRenders
-from eed_delivery.worker.render_process import RenderProcess
 from tests.integration.conftest import NewStack
 from tests.unit.rendering.making import email, job, read
 
@@ -121,7 +122,7 @@ class Started:
         self.job = job(job_id=1, text_template="Dear {{ name }}", html_template=None)
 
     def __call__(self) -> RenderProcess:
-        self.processes.append(isolated_render.start(self.settings))
+        self.processes.append(start_rendering(self.settings))
         return self.processes[-1]
 
     def load(self, ref: JobRef) -> Job:

@@ -21,8 +21,8 @@ from eed_delivery.notices import NoticeKind
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.publisher.channel_publishers import ChannelPublishers
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.runtime.loop import LoopThread, Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.values import channel_of

@@ -20,11 +20,10 @@ from eed_delivery.ledger.acts import Act, ActKind, note
 from eed_delivery.ledger.duties import DutyLedger
 from eed_delivery.ledger.figures import MOST_JOBS, FiguresLedger
 from eed_delivery.ledger.workers import Process, WorkerLedger
-from eed_delivery.model import EmailState
+from eed_delivery.model import Depth, EmailState
 from eed_delivery.operations.cloudwatch import CloudWatchFigures, MetricData, emf_line, log_line
 from eed_delivery.operations.figures import AGE, SHARED_SECONDS, FigureSources, LedgerFigures
 from eed_delivery.operations.processes import ProcessQueries
-from eed_delivery.queue import Depth
 from tests.operators_site import Site
 from tests.servers import promtool
 from tests.world import World

@@ -15,8 +15,8 @@ from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.operations.paces import PaceRequest
 from eed_delivery.operations.refusals import InvalidRequest, UnknownKey, WrongState
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.runtime.loop import Pulse
 from eed_delivery.transports.eml_folder.transport import EmlFolderTransport
 from eed_delivery.worker import Worker, WorkerParts

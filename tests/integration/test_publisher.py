@@ -13,8 +13,8 @@ from eed_delivery.config import PublisherSettings, RenderingSettings, SourceSett
 from eed_delivery.ledger.publishing.ledger import PublishingLedger
 from eed_delivery.publisher import AILING_SECONDS, SLOW_CHUNK_SECONDS, Publisher, Registrar
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.source import Source
 from tests.servers.ministack import MiniStack
 from tests.world import World

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from eed_delivery.app import rehearsal_process
+from eed_delivery.app.child_programs import start_looking
 from eed_delivery.app.long_acts import long_act_steps
 from eed_delivery.checks.read_only import writable
 from eed_delivery.config import SourceSettings
 from eed_delivery.operations.refusals import OperationRefused
 from eed_delivery.operations.rehearsing.orders import RehearsalRequest
-from eed_delivery.rehearsal.looker import PageToLookAt, RowToLookAt
+from eed_delivery.rehearsal.asked import PageToLookAt, RowToLookAt
 from tests.operators_site import Site
 from tests.servers.database_server import DatabaseServer
 from tests.world import World
@@ -126,7 +126,7 @@ def test_a_process_that_renders_connects_to_the_database_alone(world: World, tmp
             "EED_SMTP__TLS": "none",
         }
         site = Site(world, tmp_path, environ=smtp)
-        process = rehearsal_process.start(site.settings)
+        process = start_looking(site.settings)
         try:
             job = world.database.run(lambda c: world.source.job(c, 0, 1, 0))
             process.begin(PageToLookAt(job, (RowToLookAt(1000, "1000", "a@example.com"),)))

@@ -13,8 +13,8 @@ from eed_delivery.publisher.registrar import Registrar
 from eed_delivery.publisher.rehearsal_gate import RehearsalGate
 from eed_delivery.queue import Queue
 from eed_delivery.rehearsal.digest import template_digest
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from tests.rehearsing import Stage
 from tests.world import World
 

@@ -35,6 +35,11 @@ def do_once(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
     (directory / "once").touch()
 
 
+def note_parent(directory: Path, stop: threading.Event, pulse: Pulse) -> None:
+    """A role that says which process it was started by."""
+    (directory / f"{os.getppid()}").touch()
+
+
 class Systemd:
     """Hears what sd_notify is told."""
 
@@ -108,6 +113,26 @@ def test_a_role_that_is_to_run_once_ends_the_service(tmp_path: Path, systemd: Sy
     )
     supervisor.run(threading.Event())
     assert (tmp_path / "once").exists()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_role_with_an_interpreter_of_its_own_is_no_fork_of_what_others_share(
+    tmp_path: Path, systemd: Systemd, apart: bool
+) -> None:
+    role = Role("role", partial(note_parent, tmp_path), once=True, apart=apart)
+    Supervisor([role], systemd, stop_seconds=SECONDS, stall_seconds=SECONDS).run(threading.Event())
+    (parent,) = (int(path.name) for path in tmp_path.iterdir())
+    assert (parent == os.getpid()) is apart
+
+
+def test_a_role_with_an_interpreter_of_its_own_is_started_again_and_stops_with_the_others(
+    tmp_path: Path, systemd: Systemd
+) -> None:
+    with running(systemd, Role("role", partial(work, tmp_path), apart=True)):
+        wait_for(lambda: "READY=1" in systemd.heard)
+        os.kill(pids(tmp_path)[0], signal.SIGKILL)
+        wait_for(lambda: len(pids(tmp_path)) == 2)
+    assert len(pids(tmp_path, "stopped")) == 1
 
 
 def leave_slowly(directory: Path, stop: threading.Event, pulse: Pulse) -> None:

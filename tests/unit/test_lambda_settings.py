@@ -14,7 +14,7 @@ from eed_delivery.config.environment import sandbox_name
 from eed_delivery.config.lambda_checks import ANSWER_SECONDS, CONNECT_SECONDS, LAST_SECONDS, SES_UPLOAD_SECONDS
 from eed_delivery.database.transactions import CONNECTION_TRIES
 from eed_delivery.errors import ConfigError
-from eed_delivery.transports.ses.transport import SENDING_SECONDS, wire_seconds
+from eed_delivery.transports.ses.wire_time import SENDING_SECONDS, wire_seconds
 
 ARN = "arn:aws:secretsmanager:us-east-2:123456789012:secret:eed-AbCdEf"
 FUNCTION = {

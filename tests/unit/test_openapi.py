@@ -15,9 +15,9 @@ import pytest
 from eed_delivery.api.openapi import described
 
 ROOT = Path(__file__).parents[2]
-COMMITTED = ROOT / "docs" / "openapi.json"
+COMMITTED = ROOT / "eed_delivery" / "api" / "openapi.json"
 DOCUMENT = (ROOT / "docs" / "api.md").read_text()
-TO_WRITE = "python -m eed_delivery.api.openapi > docs/openapi.json"
+TO_WRITE = "python -m eed_delivery.api.openapi > eed_delivery/api/openapi.json"
 
 
 @pytest.fixture(scope="module")

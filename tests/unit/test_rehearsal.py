@@ -36,7 +36,7 @@ from eed_delivery.rehearsal.looked_at import LookedAt, packed, recipient_hash, u
 from eed_delivery.rehearsal.looker import SeenTexts
 from eed_delivery.rehearsal.texts import TextChecks
 from eed_delivery.rehearsal.verdict import RehearsalRules, RehearsalVerdict, concluded
-from eed_delivery.rendering import Renderer
+from eed_delivery.rendering.renderer import Renderer
 
 K = FindingKind
 FILE, OTHER_FILE = "ab" * 32, "cd" * 32

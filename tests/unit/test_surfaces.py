@@ -15,12 +15,12 @@ CALLS_OF_A_SURFACE = {"print", "input", "open", "exit", "write_text", "write_byt
 MAKERS = {
     # what makes it: the only files that may
     "create_engine": {"database/engine.py"},
-    "make_engine": {"app/database.py", "app/parts.py"},
+    "make_engine": {"app/database.py", "app/people_parts.py"},
     "open_database": {
         *("app/sending_app.py", "app/operation_parts.py", "app/operators.py", "app/startup.py", "app/api_function.py"),
         *("app/rehearsal_operations.py", "app/rehearsal_process.py", "app/shadow_process.py"),
     },
-    "PoolManager": {"alerts/receivers.py", "app/operators.py"},
+    "PoolManager": {"alerts/receivers.py", "app/proxy_headers.py"},
 }
 
 
@@ -89,7 +89,16 @@ def test_the_environment_is_read_in_the_configuration_alone() -> None:
 
 
 EXTRA = ("flask", "werkzeug", "flask_openapi3", "jwt", "itsdangerous", "argon2")
-OF_THE_ROLE = ("app/operators", "app/api_function.py", "aws_lambda/api", "access/", "operators/", "api/", "console/")
+OF_THE_ROLE = (
+    "app/operators",
+    "app/proxy_headers.py",
+    "app/api_function.py",
+    "aws_lambda/api",
+    "access/",
+    "operators/",
+    "api/",
+    "console/",
+)
 
 
 def test_no_other_role_needs_the_packages_of_the_extra_operators() -> None:

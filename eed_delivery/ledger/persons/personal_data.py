@@ -135,6 +135,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     "eed_domain_turn": _table(other="kind name next_at"),
     "eed_domain_slot": _table(other="name token until_at"),
     "eed_domain_backlog": _table(other="job_id name waiting per_second concurrency counted_at"),
+    "eed_aws_figure": _table(other="kind channel facts asked_at"),
     "eed_hold": _table(other="hold_id scope subject reason who held_at in_force_at until_at"),
     "eed_window_override": _table(other="override_id scope subject reason who set_at until_at"),
     "eed_webhook_endpoint": _table(other="endpoint_id failures probe_at paused_at reason"),

@@ -6,7 +6,6 @@ from contextlib import closing
 
 from eed_delivery.checks.findings import Finding
 from eed_delivery.operations.checking.parts import CheckedParts
-from eed_delivery.transports.ses.transport import account
 
 
 def bounces(parts: CheckedParts) -> Iterator[Finding]:
@@ -46,6 +45,8 @@ def transport(parts: CheckedParts) -> Iterator[Finding]:
             "warning", where, what, 'This is a rehearsal. To send emails, set transport.kind to "smtp" or "ses".'
         )
     if settings.transport.kind == "ses":
+        from eed_delivery.transports.ses.transport import account  # with botocore
+
         quota = account(parts.ses_client())
         left = "no limit" if quota.max_24_hour_send < 0 else f"{quota.max_24_hour_send - quota.sent_last_24_hours:,.0f}"
         yield Finding(

@@ -13,9 +13,9 @@ from eed_delivery.ledger.long_acts.long_act import LongAct, LongActKind, LongAct
 from eed_delivery.ledger.rehearsing import KeptRehearsal, RehearsalLedger
 from eed_delivery.operations.refusals import OperationRefused, UnknownKey
 from eed_delivery.operations.rehearsing.work import must_wait, number_of
+from eed_delivery.rehearsal.asked import RowToLookAt, SampleToMake
 from eed_delivery.rehearsal.findings import FAILS, RED, FindingGroup, from_json
 from eed_delivery.rehearsal.kept_lookers import KeptLookers, LookersBusy
-from eed_delivery.rehearsal.looker import RowToLookAt, SampleToMake
 from eed_delivery.rehearsal.samples import Sample
 from eed_delivery.source import Source
 

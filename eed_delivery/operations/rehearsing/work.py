@@ -20,11 +20,11 @@ from eed_delivery.model import LARGEST_KEY, Job, SourceRow
 from eed_delivery.operations.long_acts.runner import LetsOthersFirst, LongActSteps
 from eed_delivery.operations.refusals import OperationRefused, WrongState
 from eed_delivery.operations.rehearsing.orders import RehearsalRequest
+from eed_delivery.rehearsal.asked import PageToLookAt, RowToLookAt
 from eed_delivery.rehearsal.branches import words_of
 from eed_delivery.rehearsal.digest import template_digest
 from eed_delivery.rehearsal.findings import EmailFinding, FindingKind, as_json
 from eed_delivery.rehearsal.looked_at import LookedAt, packed, unpacked
-from eed_delivery.rehearsal.looker import PageToLookAt, RowToLookAt
 from eed_delivery.rehearsal.lookers import Lookers
 from eed_delivery.rehearsal.verdict import RehearsalResult, RehearsalRules, concluded
 from eed_delivery.source import Source

@@ -8,7 +8,7 @@ from eed_delivery.errors import InfrastructureFailure
 from eed_delivery.ledger.shadowing import KnownCopy, ShadowLedger
 from eed_delivery.model import Job
 from eed_delivery.operations.rehearsing.work import number_of
-from eed_delivery.shadow.comparer import CopyPlace, PageToCompare, RowToCompare
+from eed_delivery.shadow.asked import CopyPlace, PageToCompare, RowToCompare
 from eed_delivery.shadow.relay_logs import LogFinding, LoggedEmail, RelayLogs
 from eed_delivery.source.following import FollowedEmail, SourceFollowing
 

@@ -17,7 +17,7 @@ from eed_delivery.operations.rehearsing.work import number_of
 from eed_delivery.operations.shadowing.accepting import ShadowAcceptances
 from eed_delivery.rehearsal.lookers import PageProcesses
 from eed_delivery.shadow.acceptance import AcceptedDifferences
-from eed_delivery.shadow.comparer import BothSides, ComparedEmail, CopyPlace, PageToCompare, RowToCompare
+from eed_delivery.shadow.asked import BothSides, ComparedEmail, CopyPlace, PageToCompare, RowToCompare
 from eed_delivery.shadow.fates import ShadowVerdict
 from eed_delivery.shadow.tally import JobTally, signatures
 from eed_delivery.source import Source

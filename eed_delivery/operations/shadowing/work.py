@@ -26,7 +26,7 @@ from eed_delivery.operations.shadowing.orders import DAY_SECONDS, ShadowRequest,
 from eed_delivery.operations.shadowing.pages import JobPages, PageSources, ShadowPage
 from eed_delivery.operations.shadowing.scanning import EARLIER_SECONDS, new_copies
 from eed_delivery.rehearsal.lookers import PageProcesses
-from eed_delivery.shadow.comparer import ComparedEmail, PageToCompare, RowToCompare
+from eed_delivery.shadow.asked import ComparedEmail, PageToCompare, RowToCompare
 from eed_delivery.shadow.copies import CopyFolder
 from eed_delivery.shadow.fates import LogFate, NewFate, NewSide, OldSide, judged, old_fate
 from eed_delivery.shadow.relay_logs import LogFinding

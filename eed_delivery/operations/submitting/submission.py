@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes
 from functools import cached_property
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
@@ -24,10 +24,12 @@ from eed_delivery.operations.submitting.expiry import expires_unsent
 from eed_delivery.operations.submitting.recipients import Recipient
 from eed_delivery.operations.submitting.registering import Registration
 from eed_delivery.operations.submitting.sifting import RefuseRow, Sifted, SiftRequest, sift
-from eed_delivery.rendering import CompiledJob, Renderer
 from eed_delivery.rendering.header_reading import decoded, fields, mailboxes
 from eed_delivery.runtime import failpoints
 from eed_delivery.send_windows.plan import WindowPlan
+
+if TYPE_CHECKING:
+    from eed_delivery.rendering.renderer import CompiledJob, Renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class PreparedJob:
 
     row: Mapping[str, Any]
     shared: tuple[AttachmentRef, ...]
-    compiled: CompiledJob
+    compiled: "CompiledJob"
     record: Callable[[AttachmentRef], AttachmentRef]
     notes: tuple[str, ...] = ()
 
@@ -74,7 +76,7 @@ class Submitting:
         settings: Settings,
         database: Database,
         reporting: ReportingLedger,
-        renderer: Callable[[], Renderer],
+        renderer: "Callable[[], Renderer]",
         who: Actor,
         plan: Callable[[], WindowPlan] = WindowPlan,
     ) -> None:
@@ -125,7 +127,7 @@ class Submitting:
         return PreparedJob(row, shared, self._renderer.compile(_content(row, shared)), record, notes)
 
     @cached_property
-    def _renderer(self) -> Renderer:
+    def _renderer(self) -> "Renderer":
         return self._make_renderer()
 
     def sift(

@@ -10,6 +10,7 @@ from eed_delivery.errors import ConfigError, InDoubt, InfrastructureFailure, Per
 from eed_delivery.model import Accepted, Rendered
 from eed_delivery.transports import Grant
 from eed_delivery.transports.ses.answers import SesAccount, account_from, broken_call, refused_call
+from eed_delivery.transports.ses.wire_time import wire_seconds
 from eed_delivery.untrusted import clean
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import SendEmailRequestTypeDef
 
     from eed_delivery.aws.calls import SesCalls
-
-SENDING_SECONDS = 120  # what we allow for the upload itself: the SDK has a timeout for each write, not for all
-
-
-def wire_seconds(settings: SesSettings) -> float:
-    """Connecting, the upload, and the wait for its answer."""
-    return float(settings.connect_timeout_seconds + settings.read_timeout_seconds + SENDING_SECONDS)
 
 
 class SesTransport:

@@ -24,8 +24,8 @@ from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import DEFAULT_CHANNEL, Email, Outcome, Verdict
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.queue import MAX_BATCH
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.source import Source
 from eed_delivery.sweeper.sweeper import Sweeper, SweepRules
 from eed_delivery.worker.batch import Batch, Hands

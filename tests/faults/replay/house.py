@@ -32,8 +32,8 @@ from eed_delivery.ledger.workers import Process, WorkerLedger
 from eed_delivery.model import DEFAULT_CHANNEL
 from eed_delivery.publisher import Publisher, Registrar
 from eed_delivery.queue import Queue
-from eed_delivery.rendering import Renderer
 from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.runtime.loop import Pulse
 from eed_delivery.source import Source
 from eed_delivery.source.reference import create_reference

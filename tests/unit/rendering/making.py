@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from eed_delivery.config import RenderingSettings
 from eed_delivery.model import AttachmentRef, Email, Job, Rendered
-from eed_delivery.rendering import AttachmentStore, Renderer
+from eed_delivery.rendering.attachments import AttachmentStore
+from eed_delivery.rendering.renderer import Renderer
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 

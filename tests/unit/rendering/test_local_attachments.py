@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from eed_delivery.errors import InfrastructureFailure, RenderError
 from eed_delivery.model import AttachmentRef
-from eed_delivery.rendering import AttachmentStore
+from eed_delivery.rendering.attachments import AttachmentStore
 
 CONTENT = b"%PDF-1.7 one statement"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

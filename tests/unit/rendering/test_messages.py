@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from eed_delivery.config import RenderingSettings
 from eed_delivery.errors import ConfigError, RenderError
-from eed_delivery.rendering import AttachmentStore, Renderer
+from eed_delivery.rendering.attachments import AttachmentStore
 from eed_delivery.rendering.headers import check_block, encoded_words, file_name, one_line
 from eed_delivery.rendering.mime import BodyPart, attachment_part, body_part, message, new_boundary, text_part
+from eed_delivery.rendering.renderer import Renderer
 from eed_delivery.rendering.unsubscribe import unsubscribe_fields
 from tests.examples import examples
 from tests.unit.rendering.making import (

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from eed_delivery.errors import InfrastructureFailure, RenderError, Throttled
 from eed_delivery.model import AttachmentRef
-from eed_delivery.rendering import AttachmentStore
+from eed_delivery.rendering.attachments import AttachmentStore
 
 CONTENT = b"%PDF-1.7 one statement"
 ALLOWED = ("s3://bank/statements", "s3://whole-bucket")

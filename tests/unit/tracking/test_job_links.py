@@ -15,7 +15,7 @@ from eed_delivery.config.settings import SHORTEST_WEB_SECRET
 from eed_delivery.errors import RenderError
 from eed_delivery.links.tokens import MAX_URL, MIN_KEY, ClickLink, Links, PixelLink, UnsubscribeLink
 from eed_delivery.model import Rendered
-from eed_delivery.rendering import Renderer
+from eed_delivery.rendering.renderer import Renderer
 from tests.unit.rendering.making import email, header_names, job
 from tests.unit.test_config import GOOD
 
