@@ -22,6 +22,7 @@
 - `operators`  the role of the pages and the API, and `operators_parts` what both are made from
 - `api_function` the API as a function of AWS Lambda
 - `long_acts`  what does long acts in that role
+- `resolving`  what settles doubts from a relay's log
 - `roles`      what each process of the service runs
 - `sending_function` what a function of AWS Lambda sends with, and `function_secrets` its secrets
 - `tick_function` what the function `tick` publishes and sweeps with

@@ -55,7 +55,7 @@ def roles(settings: Settings, *names: str, drain: bool = False, wanted: "Sequenc
     found = []
     alone = {"publisher": run_publisher, "sweeper": run_sweeper, "bounces": run_bounces}
     alone |= {"web": run_web, "webhooks": run_webhooks, "operators": run_operators}
-    alone |= {"archive": partial(run_archive, drain=drain)}
+    alone |= {"archive": partial(run_archive, drain=drain), "resolver": run_resolver}
     for name in names:
         if name == "worker":
             found += worker_roles(settings, DEFAULT_CHANNEL, settings.worker.processes, OF_FILE, drain=drain)
@@ -223,6 +223,15 @@ def run_archive(settings: Settings, stop: threading.Event, pulse: Pulse, *, drai
     database = app.database(connections=len(app.archives.of))
     archivers = app.archives.archivers(database, lambda channel: pulse.beat(f"archive-{channel}"))
     run(archivers, *app.heartbeat("archive"), settings.worker.heartbeat_seconds, stop, pulse, drain=drain)
+
+
+def run_resolver(settings: Settings, stop: threading.Event, pulse: Pulse) -> None:
+    """The process that settles doubts from the log of a relay on this host."""
+    from eed_delivery.app.resolving import make_resolver
+
+    resolver = make_resolver(settings, pulse)
+    with alive(_app(settings, stop), "resolver", stop, pulse, lambda: resolver.detail):
+        Loop("resolver", resolver.step, stop, pulse).run()
 
 
 def run_worker(settings: Settings, channel: str, drain: bool, stop: threading.Event, pulse: Pulse) -> None:

@@ -108,6 +108,7 @@ COMMANDS = {
     "events": "running:events",
     "bounces": "running:bounces",
     "web": "running:web",
+    "resolver": "running:resolver",
     "operators": "running:operators",
     "bounce": "bouncing:bounce",
     "db": "preparing:database",

@@ -32,8 +32,8 @@ log = structlog.get_logger(__name__)
 def run(session: Session) -> None:
     """Run the service with all configured roles.
 
-    Publisher, workers and sweeper always run. The roles archive, events, bounces, web, webhooks and operators run if
-    they are configured.
+    Publisher, workers and sweeper always run. The roles archive, events, bounces, web, webhooks, resolver and operators
+    run if they are configured.
     Each role has its own process. One supervisor runs them until SIGTERM.
 
     \b
@@ -47,6 +47,7 @@ def run(session: Session) -> None:
         "bounces": settings.bounces.listen,
         "web": settings.web.listen,
         "webhooks": settings.webhooks.url,
+        "resolver": settings.resolver.log,
         "operators": settings.operators.listen,
     }
     supervise(session, "publisher", "worker", "sweeper", *(name for name, place in wanted.items() if place))
@@ -186,6 +187,24 @@ def operators(session: Session) -> None:
     """
     _needs_a_place("operators.listen", session.settings.operators.listen, "127.0.0.1:8027")
     supervise(session, "operators")
+
+
+@click.command()
+@takes_config
+@pass_session
+def resolver(session: Session) -> None:
+    """Run only the role that settles emails in doubt from the log of a relay on this host.
+
+    run starts it if resolver.log is set.
+
+    \b
+    Example:
+      eed-delivery resolver
+    """
+    if session.settings.resolver.log is None:
+        what = "it is not set, so there is no log to read"
+        raise ConfigError([Problem("resolver.log", what, "Set the log of the relay on this host.")])
+    supervise(session, "resolver")
 
 
 def _archives(settings: Settings) -> bool:

@@ -44,11 +44,11 @@ from eed_delivery.config.operators import OperatorsSettings
 from eed_delivery.config.privacy_settings import PrivacySettings
 from eed_delivery.config.references import ChannelSecret, ChannelVariable
 from eed_delivery.config.rehearsal import RehearsalSettings
+from eed_delivery.config.resolver import ResolverSettings
 from eed_delivery.config.section import OnDemand, Section
 from eed_delivery.config.send_windows import NO_WINDOWS, SendWindowsSettings, WindowSettings
 from eed_delivery.config.shadow import ShadowSettings
 from eed_delivery.config.source_mapping import SourceSettings
-from eed_delivery.config.threads import Threads
 from eed_delivery.config.webhooks import WebhooksSettings
 
 MIB = 1024 * 1024
@@ -145,7 +145,7 @@ class WorkerSettings(Section):
     """How emails are sent. Two zeros are computed: `processes` (one a core) and `send_lease_seconds`."""
 
     processes: Annotated[int, Field(ge=0, le=256)] = 0
-    threads: Threads = "auto"
+    threads: Annotated[int, Field(ge=1, le=256)] = 16
     lease_seconds: Seconds = 60
     send_lease_seconds: SecondsOrNone = 0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
@@ -473,6 +473,7 @@ class Settings(BaseSettings):
     logs: OnDemand[LogSettings] = LogSettings.left_out()
     rehearsal: OnDemand[RehearsalSettings] = RehearsalSettings.left_out()
     shadow: OnDemand[ShadowSettings] = ShadowSettings.left_out()
+    resolver: OnDemand[ResolverSettings] = ResolverSettings.left_out()
     source: OnDemand[SourceSettings] = SourceSettings.left_out()
     _old_names: tuple[OldName, ...] = PrivateAttr(default=())
 

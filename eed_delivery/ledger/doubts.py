@@ -24,6 +24,8 @@ from eed_delivery.source import Source
 JOBS_LOOKED_AT = 10_000
 """The newest. Each costs one look into an index."""
 PAGE = 500
+OPERATOR = "operator"
+"""Who a person is among those that have written attempts."""
 SWEEPER = "sweeper"
 """Who has found a doubt whose worker had died."""
 SETTLE_MANY = (
@@ -195,23 +197,33 @@ class DoubtLedger:
         return found
 
     def settle(
-        self, settlements: Sequence[Settlement], reason: str, file_channels: Collection[str] = ()
+        self,
+        settlements: Sequence[Settlement],
+        reason: str,
+        file_channels: Collection[str] = (),
+        worker: str = OPERATOR,
     ) -> Counter[EmailState]:
         """Settle those that are still in doubt. Returns how many got which state.
 
         In chunks of one transaction each, with one row of the audit for each job and state. Those of `file_channels`
-        are left: files can be put again.
+        are left: files can be put again. `worker` is who has found it out, for the attempts.
         """
         done = Counter[EmailState]()
         operation = new_operation()
         for start in range(0, len(settlements), PAGE):
             chunk = {one.email_id: one for one in settlements[start : start + PAGE]}
-            work = partial(self._settle, chunk, reason, frozenset(file_channels), operation)
+            work = partial(self._settle, chunk, reason, frozenset(file_channels), operation, worker)
             done.update(self._database.did(work))
         return done
 
     def _settle(
-        self, wanted: dict[int, Settlement], reason: str, file_channels: frozenset[str], operation: str, c: Connection
+        self,
+        wanted: dict[int, Settlement],
+        reason: str,
+        file_channels: frozenset[str],
+        operation: str,
+        worker: str,
+        c: Connection,
     ) -> Counter[EmailState]:
         rows = [row for row in self._held(c, sorted(wanted)) if _is_same(row, wanted[row.email_id])]
         jobs = select(eed_job.c.job_id, eed_job.c.channel).where(eed_job.c.job_id.in_({row.job_id for row in rows}))
@@ -220,7 +232,7 @@ class DoubtLedger:
         for state in (EmailState.SENT, EmailState.FAILED):
             ours = [row for row in rows if wanted[row.email_id].state is state and row.job_id not in of_files]
             if ours:
-                self._write(c, ours, wanted, state, reason)
+                self._write(c, ours, wanted, state, reason, worker)
                 self._note(c, ours, state, reason, operation)
                 done[state] = len(ours)
         return done
@@ -234,7 +246,13 @@ class DoubtLedger:
         return c.execute(statement.order_by(e.email_id).with_for_update()).all()
 
     def _write(
-        self, c: Connection, rows: Sequence[Row[Any]], wanted: dict[int, Settlement], state: EmailState, reason: str
+        self,
+        c: Connection,
+        rows: Sequence[Row[Any]],
+        wanted: dict[int, Settlement],
+        state: EmailState,
+        reason: str,
+        worker: str,
     ) -> None:
         fences = [(row.email_id, row.gen, row.wire_at) for row in rows]
         values = {"ids": [row.email_id for row in rows], "fences": fences, "to_state": state}
@@ -243,7 +261,8 @@ class DoubtLedger:
             raise Miscounted("emails in doubt have changed while they were settled, so nothing of it is written")
         now = c.execute(select(utc_now())).scalar_one()
         verdict = Verdict.SENT if state is EmailState.SENT else Verdict.PERMANENT
-        c.execute(insert(eed_attempt), [_attempt(row, wanted[row.email_id].evidence, verdict, now) for row in rows])
+        attempts = [_attempt(row, wanted[row.email_id].evidence, verdict, now, worker) for row in rows]
+        c.execute(insert(eed_attempt), attempts)
         for row in rows:
             if row.resend_of is None:
                 key = row.source_key or str(row.email_id)
@@ -275,7 +294,7 @@ def _is_same(row: Row[Any], wanted: Settlement) -> bool:
     return wanted.wire_at is not None and (row.gen, row.wire_at) == (wanted.gen, wanted.wire_at)
 
 
-def _attempt(row: Row[Any], evidence: str, verdict: Verdict, now: datetime) -> dict[str, object]:
+def _attempt(row: Row[Any], evidence: str, verdict: Verdict, now: datetime, worker: str) -> dict[str, object]:
     return {
         "email_id": row.email_id,
         "gen": row.gen,
@@ -283,6 +302,6 @@ def _attempt(row: Row[Any], evidence: str, verdict: Verdict, now: datetime) -> d
         "verdict": verdict,
         "counted": False,
         "reply": evidence[:DETAIL_LENGTH],
-        "worker": "operator",
+        "worker": worker,
         "ended_at": now,
     }

@@ -1,18 +1,18 @@
 """Lists, matches and settles the doubts of all jobs."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import IO
 from zoneinfo import ZoneInfo
 
 from eed_delivery.errors import NotPossible
-from eed_delivery.ledger.doubts import Doubt, DoubtLedger, HandOver, OnTheWire, Settlement
+from eed_delivery.ledger.doubts import OPERATOR, Doubt, DoubtLedger, HandOver, OnTheWire, Settlement
 from eed_delivery.ledger.workers import WorkerLedger
 from eed_delivery.model import EmailState
 from eed_delivery.operations.doubts.grouping import SLOW_SECONDS, DoubtGroup, DoubtsView, grouped
 from eed_delivery.operations.doubts.matching import DoubtMatch, DoubtsMatched, matched
-from eed_delivery.operations.doubts.plans import SETTLED_AS, USUAL, DoubtsPlan
+from eed_delivery.operations.doubts.plans import SETTLED_AS, USUAL, DoubtsPlan, ProvenDoubt
 from eed_delivery.operations.refusals import InvalidRequest, NothingMatches
 from eed_delivery.operations.values import reason as one_line
 from eed_delivery.tracking.relay_logs.reading import LogReading, WantedEmail, Witness, read_log
@@ -94,8 +94,15 @@ class DoubtWorkbench:
 
         `zone` is of times that name none. Raises `NotPossible` for a log that no server known here has written.
         """
+        return self.match_these(self.open_doubts(), log, zone)
+
+    def open_doubts(self) -> tuple[Doubt, ...]:
+        """All that people or a log may settle."""
         of_files = self._file_channels()
-        doubts = tuple(doubt for doubt in self._ledger.all() if doubt.channel not in of_files)
+        return tuple(doubt for doubt in self._ledger.all() if doubt.channel not in of_files)
+
+    def match_these(self, doubts: Sequence[Doubt], log: IO[bytes], zone: tzinfo) -> DoubtsMatched:
+        """As `match`, for these alone."""
         wanted = [WantedEmail(one.email_id, one.gen, self._message_ids(one)) for one in doubts]
         reading = read_log(log, wanted, self._domain, zone, self._now().replace(tzinfo=UTC))
         if not reading.servers:
@@ -121,13 +128,19 @@ class DoubtWorkbench:
         chosen = plan.chosen(request.verdicts)
         if not chosen:
             raise NothingMatches(f"the log has no doubt that is {' or '.join(request.verdicts)}")
+        return self._settle(chosen, f"settled by an operator from the relay's log: {one_line(request.reason)}")
+
+    def settle_proven(self, plan: DoubtsPlan, verdicts: Collection[LogVerdict], worker: str) -> DoubtsSettled:
+        """Settle those with these verdicts, as the process `worker`, and no person, has found them."""
+        return self._settle(plan.chosen(verdicts), f"settled by the {worker} from the relay's log", worker)
+
+    def _settle(self, chosen: Sequence[ProvenDoubt], why: str, worker: str = OPERATOR) -> DoubtsSettled:
         settlements = [
             Settlement(one.email_id, one.gen, one.wire_at, SETTLED_AS[one.verdict], self._stored(words))
             for one in chosen
             if (words := f"relay's log: {one.evidence}")
         ]
-        why = f"settled by an operator from the relay's log: {one_line(request.reason)}"
-        done = self._ledger.settle(settlements, why, self._file_channels())
+        done = self._ledger.settle(settlements, why, self._file_channels(), worker)
         sent, failed = done[EmailState.SENT], done[EmailState.FAILED]
         return DoubtsSettled(sent, failed, len(chosen) - sent - failed)
 

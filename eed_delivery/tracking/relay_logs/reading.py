@@ -66,6 +66,17 @@ def read_log(
     return _LogReader(wanted, message_id_domain.lower(), LineTimes(zone, now)).read(file)
 
 
+def line_minute(line: bytes, times: LineTimes) -> int | None:
+    """The minute of a line since 1970. None for one that no mail server known here has written."""
+    for text in LINES:
+        if (found := text.line.match(line)) is not None:
+            return times.minute(*found.group("minute", "zone"))
+    stamp = _JSON_MINUTE.search(line) if any(json.mark.match(line) for json in JSONS) else None
+    if stamp is None:
+        return None
+    return int(stamp[3]) // 60 if stamp[3] else times.minute(stamp[1], stamp[2])
+
+
 class _LogReader:
     def __init__(self, wanted: Sequence[WantedEmail], domain: str, times: LineTimes) -> None:
         self._ids = {one.encode(): email for email in wanted for one in email.message_ids}

@@ -46,6 +46,10 @@ _VERDICTS = {
     frozenset({LineFate.BOUNCED}): LogVerdict.BOUNCED,
     frozenset({LineFate.DEFERRED}): LogVerdict.DEFERRED,
     frozenset({LineFate.DEFERRED, LineFate.TAKEN}): LogVerdict.DEFERRED,
+    # an earlier hand-over of the same generation broke off, and a later one did not
+    frozenset({LineFate.MENTIONED, LineFate.SENT}): LogVerdict.ACCEPTED,
+    frozenset({LineFate.MENTIONED, LineFate.TAKEN}): LogVerdict.ACCEPTED,
+    frozenset({LineFate.MENTIONED, LineFate.SENT, LineFate.TAKEN}): LogVerdict.ACCEPTED,
 }
 """What the last lines of all its recipients prove together. All else is ambiguous."""
 
