@@ -50,6 +50,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--emails", type=int, default=2_000, help="in most runs of ours; others have their share")
     parser.add_argument("--attachment-bytes", type=int, default=STATEMENT_BYTES)
     parser.add_argument("--repetitions", type=int, default=3, help="of the part systems")
+    parser.add_argument("--repeat", type=int, default=1, help="of each run of ours in the other parts")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="which of them, with commas between")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of ours, as in TOML")
     parser.add_argument("--long", action="store_true", help="hours instead of minutes")
@@ -65,6 +66,7 @@ def _bench(arena: Arena, options: argparse.Namespace) -> Bench:
         emails=options.emails,
         attachment_bytes=options.attachment_bytes,
         repetitions=options.repetitions,
+        repeat=options.repeat,
         systems=options.systems.split(","),
         settings=_settings(options.set),
         long=options.long,

@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+DISTURBED_CORES = 0.25
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -29,6 +30,8 @@ class Run:
     """The peaks of all its processes added up; what they share is counted in each."""
     rates: list[float] = field(default_factory=list)
     """`emails_per_s` of every repetition."""
+    cpu_ms: list[float] = field(default_factory=list)
+    """`cpu_ms_per_email` of every repetition."""
     peak_rss_mb_by_process: dict[str, float] = field(default_factory=dict)
     servers_cpu_ms_per_email: dict[str, float] = field(default_factory=dict)
     """What database, queue and mail server used, for this system, on the same cores."""
@@ -39,6 +42,16 @@ class Run:
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     """Others, by name with their unit."""
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether the machine was not quiet meanwhile. The figures are worth little then."""
+        return self.cores_lacking > DISTURBED_CORES
+
+    @property
+    def cores_lacking(self) -> float:
+        """So many cores were busy with something else, or taken by the host."""
+        return (self.others_cores or 0) + (self.stolen_cores or 0)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.arena import Arena, Ground
 from benchmarks.ceiling import ceiling
+from benchmarks.large_ledger import fill_finished
 from benchmarks.measure import Run
 from benchmarks.ours import CABLE, SETTINGS, Ours
 from benchmarks.peers.crew import CELERY, DRAMATIQ, THREAD_PER_EMAIL, Kind, Peer
@@ -17,6 +18,7 @@ from benchmarks.race import WARM_UP, Meter, System, await_so, await_taken, race,
 from benchmarks.work import KB, STATEMENT_BYTES, Work
 from benchmarks.yardstick import yardstick as measured
 from tests.servers.network import Host
+from tests.world import World
 
 SYSTEMS = ("thread_per_email", "celery", "dramatiq", "ours", "smtp-source")
 _PEERS: dict[str, Kind] = {kind.name: kind for kind in (THREAD_PER_EMAIL, CELERY, DRAMATIQ)}
@@ -25,18 +27,24 @@ _PEERS: dict[str, Kind] = {kind.name: kind for kind in (THREAD_PER_EMAIL, CELERY
 _SHARE = {"thread_per_email": 0.1, "celery": 0.3, "dramatiq": 0.4, "ours": 3, "smtp-source": 3}
 SINGLES = 5
 FEW = 10
+HISTORY = 1_000_000
 PATIENCE_SECONDS = 3 * 3600
 """A thread per email takes more than an hour for 100,000."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What the command line asks for. `emails` is how many ours sends in most runs, and in others a multiple of it."""
+    """What the command line asks for. `emails` is how many ours sends in most runs, and in others a multiple of it.
+
+    The part `systems` is run `repetitions` times. In others a run of ours is repeated `repeat` times, and the middle
+    one counts.
+    """
 
     arena: Arena
     emails: int
     attachment_bytes: int = STATEMENT_BYTES
     repetitions: int = 3
+    repeat: int = 1
     systems: Sequence[str] = SYSTEMS
     settings: dict[str, Any] = field(default_factory=dict)
     long: bool = False
@@ -44,7 +52,20 @@ class Bench:
     def ours(
         self, part: str, work: Work, settings: dict[str, Any] | None = None, *, slow_ms: int = 0, ses: bool = False
     ) -> Run:
-        """One run of our service."""
+        """Our service, as often as it is to be repeated."""
+        return middle([self.once(part, work, settings, slow_ms=slow_ms, ses=ses) for _ in range(self.repeat)])
+
+    def once(
+        self,
+        part: str,
+        work: Work,
+        settings: dict[str, Any] | None = None,
+        *,
+        slow_ms: int = 0,
+        ses: bool = False,
+        history: int = 0,
+    ) -> Run:
+        """One run of our service, in a ledger that has `history` emails of finished jobs."""
         wanted = {**(settings or {}), **self.settings}
         with ExitStack() as opened:
             sink = opened.enter_context(self.arena.ses()) if ses else None
@@ -52,9 +73,17 @@ class Bench:
             if sink is not None:
                 wanted |= {"transport.kind": "ses", "ses.endpoint_url": f"http://127.0.0.1:{sink.port}"}
             ground = self.arena.ground([work, WARM_UP], sink, port)
+            if history:
+                _put_history(ground.url, history)
             system = opened.enter_context(Ours(ground, wanted))
             run = race(part, system, ground, work, "ses" if ses else "smtp")
         return replace(run, settings={**(settings or {}), **self.settings})
+
+
+def _put_history(url: str, emails: int) -> None:
+    world = World(url)
+    fill_finished(world, emails)
+    world.close()
 
 
 class Skipped(Exception):
@@ -98,7 +127,7 @@ def _one(bench: Bench, name: str) -> Run | None:
     if name == "smtp-source":
         return ceiling("systems", bench.arena, work)
     if name == "ours":
-        return bench.ours("systems", work)
+        return bench.once("systems", work)
     ground = bench.arena.ground([work, WARM_UP])
     with Peer(_PEERS[name], ground) as peer:
         return race("systems", peer, ground, work)
@@ -162,6 +191,29 @@ def sizes(bench: Bench) -> Iterator[Run]:
     """
     for emails in (1_000, 10_000, 100_000, 500_000) if bench.long else (1_000, 10_000):
         yield bench.ours("sizes", Work(emails, bench.attachment_bytes))
+
+
+@part
+def history(bench: Bench) -> Iterator[Run]:
+    """A job in an empty ledger, and in one with a million emails of finished jobs, in turns.
+
+    An email must not cost more there.
+    """
+    if bench.arena.database.kind != "mariadb":
+        raise Skipped("only MariaDB makes a million rows within the database")
+    turns = [(emails, turn) for turn in range(bench.repetitions) for emails in (0, HISTORY)]
+    runs: dict[int, list[Run]] = {0: [], HISTORY: []}
+    for emails, _ in turns:
+        runs[emails].append(bench.once("history", Work(bench.emails, bench.attachment_bytes), history=emails))
+    empty, full = middle(runs[0]), middle(runs[HISTORY])
+    times = {f"{name}_cost_times": value for name, value in _ratios(full, empty).items()}
+    yield replace(empty, settings={**empty.settings, "emails_before": 0})
+    yield replace(full, settings={**full.settings, "emails_before": HISTORY}, figures={**full.figures, **times})
+
+
+def _ratios(run: Run, other: Run) -> dict[str, float]:
+    before = _cpu_ms(other)
+    return {name: round(used / before[name], 2) for name, used in _cpu_ms(run).items() if before[name]}
 
 
 @part
@@ -290,9 +342,10 @@ def _cpu_ms(run: Run) -> dict[str, float]:
 
 
 def middle(runs: Sequence[Run]) -> Run:
-    """The run with the middle speed, which knows the speeds of all."""
+    """The run with the middle speed, which knows the speeds and the CPU of all."""
     ordered = sorted(runs, key=lambda run: run.emails_per_s or 0)
-    return replace(ordered[(len(ordered) - 1) // 2], rates=[run.emails_per_s or 0 for run in runs])
+    cpu = [run.cpu_ms_per_email for run in runs if run.cpu_ms_per_email is not None]
+    return replace(ordered[(len(ordered) - 1) // 2], rates=[run.emails_per_s or 0 for run in runs], cpu_ms=cpu)
 
 
 def _times(bench: Bench, share: float) -> int:

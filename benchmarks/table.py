@@ -14,7 +14,8 @@ from rich.table import Table
 from benchmarks.measure import Run
 from benchmarks.work import KB
 
-DISTURBED_CORES = 0.25
+NOT_QUIET = "*"
+"""Marks figures of a time at which the machine was busy with something else."""
 _CPU_PARTS = ("systems", "transports", "attachments")
 _COLUMNS = ("part", "system", "emails", "attached", "transport", "emails/s", "CPU ms", "RSS MB", "what else")
 
@@ -27,14 +28,16 @@ def print_table(runs: Sequence[Run], servers: Mapping[str, str]) -> None:
     console = Console(width=None if Console().is_terminal else 170)
     console.print(table)
     console.print(f"The database was {servers['database']}, the mail server {servers['mail_server']}.")
-    lacking = [cores for run in runs if (cores := _cores_lacking(run)) > DISTURBED_CORES]
+    lacking = [run.cores_lacking for run in runs if run.is_disturbed]
     if lacking:
         console.print(
-            f"In {len(lacking)} of {len(runs)} rows up to {max(lacking):.1f} cores were busy with something else,"
-            " or taken by the host: these rows show less than the machine can do."
+            f"The machine was not quiet. In the {len(lacking)} of {len(runs)} rows with {NOT_QUIET} up to"
+            f" {max(lacking):.1f} cores were busy with something else, or taken by the host: they show less than the"
+            " machine can do."
         )
     for name, ratio in ratios(runs).items():
-        console.print(f"ours / {name}: {ratio:g}")
+        cpu = f", and an email takes 1/{ratio['cpu']:g} of its CPU" if "cpu" in ratio else ""
+        console.print(f"ours / {name}: {ratio['speed']:g} times as fast{cpu}")
     for row, ratio in cpu_in_yardsticks(runs):
         console.print(f"CPU of an email, ours / built by EmailMessage alone: {ratio:g} ({row})")
 
@@ -50,17 +53,25 @@ def cpu_in_yardsticks(runs: Sequence[Run]) -> list[tuple[str, float]]:
     ]
 
 
-def ratios(runs: Sequence[Run]) -> dict[str, float]:
-    """Our emails a second over each other system's, from the part `systems`."""
+def ratios(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
+    """From the part `systems`, for each other system: our emails a second over its own (`speed`), and its CPU of an
+    email over ours (`cpu`). Other work on the machine disturbs the second least."""
     names = {
         "celery": "celery",
         "thread_per_email": "thread_per_email",
         "dramatiq": "dramatiq",
         "smtp-source": "ceiling",
     }
-    speeds = {run.system: run.emails_per_s for run in runs if run.part == "systems" and run.emails_per_s}
-    ours = speeds.get("ours")
-    return {name: round(ours / speeds[key], 2) for key, name in names.items() if ours and key in speeds}
+    rows = {run.system: run for run in runs if run.part == "systems" and run.emails_per_s}
+    ours = rows.get("ours")
+    return {name: _ratio(ours, rows[key]) for key, name in names.items() if ours is not None and key in rows}
+
+
+def _ratio(ours: Run, other: Run) -> dict[str, float]:
+    speed = {"speed": round((ours.emails_per_s or 0) / (other.emails_per_s or 1), 2)}
+    if not ours.cpu_ms_per_email or not other.cpu_ms_per_email:
+        return speed
+    return {**speed, "cpu": round(other.cpu_ms_per_email / ours.cpu_ms_per_email, 2)}
 
 
 def write(path: Path, runs: Sequence[Run], servers: Mapping[str, str]) -> None:
@@ -73,10 +84,6 @@ def write(path: Path, runs: Sequence[Run], servers: Mapping[str, str]) -> None:
         "cpu_in_yardsticks": dict(cpu_in_yardsticks(runs)),
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def _cores_lacking(run: Run) -> float:
-    return (run.others_cores or 0) + (run.stolen_cores or 0)
 
 
 def _machine() -> dict[str, Any]:
@@ -93,13 +100,15 @@ def _cells(run: Run) -> list[str]:
     speed = "" if run.emails_per_s is None else f"{run.emails_per_s:,.0f}"
     cpu = "" if run.cpu_ms_per_email is None else f"{run.cpu_ms_per_email:.2f}"
     memory = "" if run.peak_rss_mb is None else f"{run.peak_rss_mb:.0f}"
-    return [run.part, run.system, f"{run.emails:,}", size, run.transport, speed, cpu, memory, _else(run)]
+    mark = NOT_QUIET if run.is_disturbed else ""
+    return [run.part, run.system, f"{run.emails:,}", size, run.transport, speed + mark, cpu + mark, memory, _else(run)]
 
 
 def _else(run: Run) -> str:
     facts: list[str] = []
     if len(run.rates) > 1:
-        facts.append(f"{min(run.rates):,.0f} to {max(run.rates):,.0f}/s in {len(run.rates)} runs")
+        cpu = f" and {min(run.cpu_ms):.2f} to {max(run.cpu_ms):.2f} ms" if run.cpu_ms else ""
+        facts.append(f"{min(run.rates):,.0f} to {max(run.rates):,.0f}/s{cpu} in {len(run.rates)} runs")
     facts += [f"{key}={value}" for key, value in run.figures.items()]
     if run.system == "ours":
         facts += [f"{key.partition('.')[2] or key}={value}" for key, value in run.settings.items() if _telling(key)]
