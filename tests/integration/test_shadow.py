@@ -97,13 +97,13 @@ def killed_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, int], 
 def test_a_process_that_is_killed_at_any_step_is_followed_by_one_that_goes_on(
     stage: ShadowStage, killed_at: Callable[[str, int], None], place: str
 ) -> None:
-    keys = stage.old.prepare(18)
-    stage.old.faults = {keys[3]: FAULTS[0], keys[12]: FAULTS[9]}
+    keys = stage.old.prepare(12)
+    stage.old.faults = {keys[3]: FAULTS[0], keys[8]: FAULTS[9]}
     stage.old.run(1)
     quiet = stage.start("1")
     stage.follow(1)
     whole = stage.view(quiet)
-    assert (whole.state, whole.counts.same, whole.counts.differs) == ("done", 16, 2)
+    assert (whole.state, whole.counts.same, whole.counts.differs) == ("done", 10, 2)
     nth, died = 0, True
     while died:
         nth, died = nth + 1, False
@@ -130,7 +130,7 @@ def test_of_two_hosts_one_follows_and_the_other_waits(world: World, tmp_path: Pa
     waited = []
 
     def both(name: str) -> None:
-        if name == "operations.chunk":
+        if name == "operations.advanced":  # between two chunks: SQLite has one writer
             failpoints.hook(None)
             waited.append(other())
 
