@@ -18,7 +18,7 @@ SETTINGS: dict[str, Any] = {
     "publisher.poll_seconds": 0.25,
     "publisher.job_lease_seconds": 60,
     "worker.processes": 0,
-    "worker.threads": 16,
+    "worker.threads": "auto",
     "worker.lease_seconds": 60,
     "worker.heartbeat_seconds": 5,
     "worker.probe_seconds": 10,

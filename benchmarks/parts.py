@@ -218,10 +218,13 @@ def _ratios(run: Run, other: Run) -> dict[str, float]:
 
 @part
 def latency(bench: Bench) -> Iterator[Run]:
-    """A mail server each of whose answers takes 1, 20, 100 ms, which threads must hide."""
-    for milliseconds, count, share in ((1, 16, 1), (20, 16, 1), (100, 16, 0.4), (100, 64, 1)):
+    """A mail server each of whose answers takes 1, 20, 100 ms, which threads must hide.
+
+    With the default number of threads, which each process has to find during the job, and with 16.
+    """
+    for milliseconds, threads, share in ((1, "auto", 6), (20, "auto", 6), (100, "auto", 10), (100, 16, 0.4)):
         work = Work(_times(bench, share), bench.attachment_bytes)
-        run = bench.ours("latency", work, {"worker.threads": count}, slow_ms=milliseconds)
+        run = bench.ours("latency", work, {"worker.threads": threads}, slow_ms=milliseconds)
         yield replace(run, settings={**run.settings, "each_answer_ms": milliseconds})
 
 

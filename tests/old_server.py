@@ -136,7 +136,7 @@ class OldServer:
         self._files = files
         self._copies = copies
         self._log = log
-        self._before = before
+        self.before = before
         self._thread: threading.Thread | None = None
         copies.mkdir(exist_ok=True)
 
@@ -188,7 +188,7 @@ class OldServer:
             " WHERE job_id = :job AND status = 'pending' ORDER BY id",
             job=job,
         ):
-            self._before(row[0])
+            self.before(row[0])
             self._send(self._email(job, *row))
         self.world.execute("UPDATE delivery_job SET status = 'finished' WHERE id = :id", id=job)
 

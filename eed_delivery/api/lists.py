@@ -26,6 +26,10 @@ class ProcessAnswer(Told):
     role: str
     channel: str
     threads: int
+    threads_least: int | None = Field(description="null: the number of threads is fixed.")
+    threads_most: int | None
+    threads_why: str | None = Field(description="Why the number changed last.")
+    threads_changed_at: Utc | None
     alive: bool
     sending: bool
     detail: str | None = Field(description="Why it does not send, if it does not.")
@@ -99,7 +103,9 @@ def routes(cursors: Cursors) -> ApiRoutes:
         items = [
             ProcessAnswer(
                 id=one.process.worker_id, host=one.process.host, role=one.process.role, channel=one.process.channel,
-                threads=one.process.threads, alive=one.alive, sending=one.sending,
+                threads=one.process.threads, threads_least=one.process.threads_least,
+                threads_most=one.process.threads_most, threads_why=one.process.threads_why,
+                threads_changed_at=one.process.threads_changed_at, alive=one.alive, sending=one.sending,
                 detail=shown_or_none(one.process.detail), seen_at=one.process.last_seen,
                 age_seconds=round(one.process.age, 1), version=one.process.version, config=one.process.config,
                 differs=list(one.differs),

@@ -9,6 +9,7 @@ from eed_delivery.aws.calls import SesCalls, SqsCalls, quick_ses, quick_sqs
 from eed_delivery.aws.sessions import core, session
 from eed_delivery.aws.untraced import send_no_trace
 from eed_delivery.config import SesSettings, Settings
+from eed_delivery.config.threads import most_threads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -101,7 +102,9 @@ class AwsClients:
         rendering = self._settings.rendering
         if not rendering.attachments_s3:
             return None
-        config = Config(max_pool_connections=self._settings.worker.threads + 1, connect_timeout=5, read_timeout=30)
+        config = Config(
+            max_pool_connections=most_threads(self._settings.worker.threads) + 1, connect_timeout=5, read_timeout=30
+        )
         return session(self._settings.aws).client("s3", endpoint_url=rendering.s3_endpoint_url, config=config)
 
     def submitted(self) -> "S3Client":

@@ -9,6 +9,7 @@ import structlog
 from eed_delivery.channels.channel import Channel
 from eed_delivery.config import SesSettings
 from eed_delivery.config.references import resolve
+from eed_delivery.config.threads import most_threads
 from eed_delivery.errors import ConfigError, DeliveryFailure, Problem
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class ChannelSurroundings:
     def __init__(self, clients: "AwsClients", channel: Channel) -> None:
         self._clients = clients
         self._channel = channel
-        self.threads = channel.threads
+        self.threads = most_threads(channel.threads)
 
     def secret(self, setting: str, reference: str) -> str:
         """See `Surroundings.secret`."""

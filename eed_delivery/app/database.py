@@ -21,4 +21,6 @@ def open_database(
     url = settings.sqlalchemy_url()
     engine = make_engine(url, connections=connections, multi_statements=multi_statements, read_only=read_only)
     hold = HOLD_SECONDS if multi_statements else 0
-    return Database(engine, stop or threading.Event(), hold_seconds=hold, connection_tries=tries - 1)
+    return Database(
+        engine, stop or threading.Event(), hold_seconds=hold, most_kept=connections, connection_tries=tries - 1
+    )

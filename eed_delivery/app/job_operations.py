@@ -81,7 +81,8 @@ class JobOperations(ServiceOperations):
 
         looks = (self._shared_figures.counts, self.jobs.all_waiting, self.processes.all, self.gates.all)
         facts = AlertFacts(self._database)
-        return TonightQueries(self._lists, *looks, self.holds.all, facts, self._aws_figures.queues, self._reporting.now)
+        figures = (facts, self._aws_figures.queues, self.domain_paces.bounds_of)
+        return TonightQueries(self._lists, *looks, self.holds.all, *figures, self._reporting.now)
 
     @cached_property
     def forecasts(self) -> "ForecastQueries":

@@ -20,6 +20,7 @@ from eed_delivery.channels.channel import Channel
 from eed_delivery.channels.watch import ChannelWatch, WantedWorkers
 from eed_delivery.config import WorkerSettings
 from eed_delivery.config.channels import DEFAULT
+from eed_delivery.config.threads import first_threads, most_threads
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.actor import SERVICE
@@ -79,6 +80,9 @@ log = structlog.get_logger(__name__)
 
 SIDE_CONNECTIONS = 4
 """Database connections of a worker process beside one a thread: keeper, heartbeat, pause, ping."""
+MOST_CONNECTIONS = 32 + SIDE_CONNECTIONS
+"""Limit: the database connections of a worker process. Threads beyond that share them, because they wait for the mail
+server most of the time. As many again are opened for a moment."""
 
 
 class App(PeopleApp):
@@ -306,10 +310,10 @@ class App(PeopleApp):
         """One worker process's worth of threads, for the channel of this name."""
         channel = self.channel(name)
         settings = self.settings.worker.model_copy(update={"threads": channel.threads})
-        connections = settings.threads + SIDE_CONNECTIONS
-        database = self.database(connections, multi_statements=True)
+        connections = most_threads(channel.threads) + SIDE_CONNECTIONS
+        database = self.database(min(connections, MOST_CONNECTIONS), multi_statements=True)
         make_transport = self.transport_factory(channel)
-        process = self.process("worker", settings.threads, name, channel.mark)
+        process = self.process("worker", first_threads(channel.threads), name, channel.mark)
         lease = _send_lease(settings, make_transport)
         parts = WorkerParts(
             ledger=DeliveryLedger(

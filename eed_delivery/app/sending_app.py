@@ -17,6 +17,7 @@ from eed_delivery.config import Settings
 from eed_delivery.config.channels import DEFAULT
 from eed_delivery.config.digest import digest_of
 from eed_delivery.config.file_channels import FileChannelSettings
+from eed_delivery.config.threads import most_threads
 from eed_delivery.database.transactions import Database
 from eed_delivery.errors import ConfigError, Problem
 from eed_delivery.ledger.actor import SERVICE, Actor
@@ -80,7 +81,7 @@ class SendingApp:
 
     def ses_client(self) -> "SESV2Client":
         """boto3's client, for what is asked now and then."""
-        return self.clients.ses(self.settings.ses, self.settings.worker.threads)
+        return self.clients.ses(self.settings.ses, most_threads(self.settings.worker.threads))
 
     def message_maker(self, channel: Channel) -> "MessageMaker":
         """What makes the emails or the files of a channel. Raises `ConfigError`."""
@@ -158,7 +159,7 @@ class SendingApp:
             case "ses":
                 from eed_delivery.transports.ses.transport import SesTransport
 
-                calls = self.clients.ses_calls(settings.ses, settings.worker.threads)
+                calls = self.clients.ses_calls(settings.ses, most_threads(settings.worker.threads))
                 return partial(SesTransport, calls, settings.ses)
             case "eml_folder":
                 from eed_delivery.transports.eml_folder.transport import EmlFolderTransport

@@ -14,9 +14,10 @@ from eed_delivery.app.child_programs import reading
 from eed_delivery.app.database import open_database
 from eed_delivery.app.rehearsal_process import renderer_of, serve
 from eed_delivery.config import Settings
-from eed_delivery.errors import DatabaseGone, DeliveryFailure
+from eed_delivery.errors import DatabaseGone, DeliveryFailure, RenderError
 from eed_delivery.shadow.asked import BothSides, PageToCompare
 from eed_delivery.shadow.comparer import Comparer
+from eed_delivery.shadow.messages import NoMessage
 from eed_delivery.shadow.rules import SamenessRule, SamenessRules
 from eed_delivery.source import Source
 from eed_delivery.source.following import SourceFollowing
@@ -46,6 +47,8 @@ def _answer(comparer: Comparer, asked: PageToCompare | BothSides) -> object:
     """What was found, or why not, as an error that can be sent."""
     try:
         return comparer.both(asked) if isinstance(asked, BothSides) else comparer.compare(asked)
+    except NoMessage as error:
+        return RenderError(f"its copy cannot be read: {error}")
     except (DatabaseGone, DeliveryFailure, OSError) as error:
         return error
 

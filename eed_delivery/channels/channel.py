@@ -35,7 +35,7 @@ class Channel:
     settings: Section
     queue: QueueUrls
     processes: int
-    threads: int
+    threads: int | Literal["auto"]
     rate_per_second: Rate
     origin: Origin = "file"
     version: int = 0

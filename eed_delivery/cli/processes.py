@@ -8,7 +8,7 @@ from eed_delivery.cli.options import takes_config, takes_json
 from eed_delivery.cli.output import ago, record
 from eed_delivery.cli.session import Session, pass_session
 from eed_delivery.operations.gates import gate_words
-from eed_delivery.operations.processes import ProcessView
+from eed_delivery.operations.processes import ProcessView, SeenProcess
 
 
 @click.command()
@@ -20,7 +20,8 @@ def processes(session: Session, as_json: bool) -> None:
 
     Shows whether workers send, and which processes run another release or configuration than most of them. A process
     is gone after it has missed 3 heartbeats (worker.heartbeat_seconds). It stays on the list for a day. Also says which
-    channels send nothing, because their gate is shut.
+    channels send nothing, because their gate is shut, and why workers with worker.threads = "auto" last changed their
+    number of threads.
 
     \b
     Example:
@@ -38,6 +39,9 @@ def processes(session: Session, as_json: bool) -> None:
         session.screen.line("no process has sent a heartbeat today")
     elif alive < len(found):
         session.screen.line(f"{alive:,} of {len(found):,} are alive, the others are gone")
+    for one in found:
+        if one.alive and one.process.threads_most:
+            session.screen.line(_thread_words(one.process))
     if differing := [one for one in found if one.differs]:
         session.screen.line(f"{len(differing):,} differ from the others in version or configuration (marked !)")
     for gate in session.operations.gates.all():
@@ -46,6 +50,15 @@ def processes(session: Session, as_json: bool) -> None:
 
 def _process_record(found: ProcessView) -> dict[str, Any]:
     return record(found.process) | {"alive": found.alive, "sending": found.sending, "differs": list(found.differs)}
+
+
+def _thread_words(process: SeenProcess) -> str:
+    words = (
+        f"{process.worker_id}: {process.threads} threads, between {process.threads_least} and {process.threads_most}"
+    )
+    if process.threads_changed_at is None:
+        return f"{words}, unchanged since its start"
+    return f"{words}, last changed {ago(process.threads_changed_ago)}: {process.threads_why}"
 
 
 def _process_row(found: ProcessView) -> tuple[object, ...]:

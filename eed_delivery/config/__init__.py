@@ -18,6 +18,7 @@
 - `domain_paces`      the pace of destination domains
 - `checks`            rules that involve several sections, and `clear_text` settings that send without TLS
 - `lambda_checks`     whether they suit a function of AWS Lambda
+- `threads`           the number of a worker's threads
 - `formats`           checks of single values
 - `digest`            a digest of all of them, by which hosts that differ are seen
 - `load`              reads the file, credentials and variables

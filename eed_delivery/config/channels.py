@@ -8,6 +8,7 @@ from eed_delivery.config.archive import NO_ARCHIVE, Archive
 from eed_delivery.config.formats import QueueUrl, Rate, mistake
 from eed_delivery.config.section import Section
 from eed_delivery.config.send_windows import NO_WINDOWS, WindowSettings
+from eed_delivery.config.threads import Threads
 from eed_delivery.model import DEFAULT_CHANNEL
 
 DEFAULT = DEFAULT_CHANNEL
@@ -45,7 +46,7 @@ class ChannelSettings(Section):
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     queue: ChannelQueue
     processes: Annotated[int, Field(ge=1, le=256)] = 1
-    threads: Annotated[int, Field(ge=1, le=256)] = 16
+    threads: Threads = "auto"
     rate_per_second: Rate = 0.0
     archive: Archive = NO_ARCHIVE
     send_windows: WindowSettings = NO_WINDOWS

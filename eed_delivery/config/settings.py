@@ -49,6 +49,7 @@ from eed_delivery.config.section import OnDemand, Section
 from eed_delivery.config.send_windows import NO_WINDOWS, SendWindowsSettings, WindowSettings
 from eed_delivery.config.shadow import ShadowSettings
 from eed_delivery.config.source_mapping import SourceSettings
+from eed_delivery.config.threads import Threads
 from eed_delivery.config.webhooks import WebhooksSettings
 
 MIB = 1024 * 1024
@@ -145,7 +146,7 @@ class WorkerSettings(Section):
     """How emails are sent. Two zeros are computed: `processes` (one a core) and `send_lease_seconds`."""
 
     processes: Annotated[int, Field(ge=0, le=256)] = 0
-    threads: Annotated[int, Field(ge=1, le=256)] = 16
+    threads: Threads = "auto"
     lease_seconds: Seconds = 60
     send_lease_seconds: SecondsOrNone = 0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3

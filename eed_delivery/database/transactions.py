@@ -1,5 +1,6 @@
 """Whole transactions, with retries after a deadlock, a lock timeout or a lost connection."""
 
+import math
 import random
 import threading
 import time
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from sqlalchemy import Connection, Engine, Transaction, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
 
 from eed_delivery.database.server_words import server_words
@@ -98,15 +100,19 @@ class Database:
         stop: threading.Event | None = None,
         *,
         hold_seconds: float = 0,
+        most_kept: float = math.inf,
         connection_tries: int = CONNECTION_TRIES,
     ) -> None:
         """`connection_tries` are those after a first one that has lost its connection.
 
         `hold_seconds` is how long a thread keeps its connection from one transaction to the next. It is for threads
-        that have one all the time. The pool looks at a connection's age whenever it comes by, so this is much less
-        than that."""
+        that have one all the time, `most_kept` of them at most. The pool looks at a connection's age whenever it
+        comes by, so this is much less than that."""
         self.engine = engine
         self._hold_seconds = hold_seconds
+        self._most_kept = most_kept
+        self._keeping = 0
+        self._keeping_lock = threading.Lock()
         self._kept = _Kept()
         self.dialect = engine.dialect.name
         self._retrying = Retrying(
@@ -169,19 +175,41 @@ class Database:
         return done
 
     def _take(self) -> Connection:
-        kept, self._kept.connection = self._kept.connection, None
+        kept = self._kept_before()
         if kept is not None:
             if time.monotonic() < self._kept.until:
                 return kept
             kept.close()
         self._kept.until = time.monotonic() + self._hold_seconds
-        return self.engine.connect()
+        try:
+            return self.engine.connect()
+        except PoolTimeout as error:
+            raise DatabaseGone("no connection of this process was free in time") from error
 
     def _keep(self, c: Connection) -> None:
-        if self._hold_seconds:
+        """A thread keeps one. All threads keep `most_kept` at most, so that the others find one in the pool."""
+        may = bool(self._hold_seconds) and self._kept.connection is None
+        with self._keeping_lock:
+            keeps = may and self._keeping < self._most_kept
+            self._keeping += keeps
+        if keeps:
             self._kept.connection = c
         else:
             c.close()
+
+    def _kept_before(self) -> Connection | None:
+        """What the calling thread has kept. It is not kept any more."""
+        kept, self._kept.connection = self._kept.connection, None
+        if kept is not None:
+            with self._keeping_lock:
+                self._keeping -= 1
+        return kept
+
+    def let_go(self) -> None:
+        """Give back the connection that the calling thread has kept."""
+        kept = self._kept_before()
+        if kept is not None:
+            kept.close()
 
     def ping(self) -> None:
         """Ask the database for a sign of life. Raises `DatabaseGone`."""
@@ -189,9 +217,7 @@ class Database:
 
     def close(self) -> None:
         """Close connections that are not in use."""
-        if self._kept.connection is not None:
-            self._kept.connection.close()
-            self._kept.connection = None
+        self.let_go()
         self.engine.dispose()
 
 

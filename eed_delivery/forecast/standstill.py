@@ -18,6 +18,7 @@ class StandstillReason(StrEnum):
     QUEUE_REFUSES = "queue_refuses"
     QUOTA = "quota"
     RATE_LIMIT = "rate_limit"
+    DOMAIN = "domain"
     SOURCE_SLOW = "source_slow"
     OTHERS_SHARE = "others_share"
     UNEXPLAINED = "unexplained"

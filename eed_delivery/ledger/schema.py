@@ -573,6 +573,10 @@ eed_worker = Table(
     Column("config", word(16)),  # a digest of its configuration (`config.digest`); NULL likewise
     Column("per_second", Double),  # its share of the send rate; NULL: it has no limit
     Column("coordination", word(16)),  # worker.coordination, of those that send
+    Column("threads_least", Integer),  # of worker.threads = "auto"; NULL: the number of threads is fixed
+    Column("threads_most", Integer),
+    Column("threads_why", word(64)),  # why the number changed last; NULL: it has not
+    Column("threads_changed_at", Time),
     **_OPTIONS,
 )
 

@@ -33,7 +33,7 @@ KEPT_SECONDS = 90 * 86_400.0
 TURN = "shadow"
 ALIVE_SECONDS = 60.0
 SENDING_ROLES = ("publisher", "worker", "tick")
-CLEANED = 1000
+CLEANED, CLEANED_RUNS = 1000, 20
 
 _s, _j, _e, _c, _a, _o = (
     table.c
@@ -327,16 +327,16 @@ class ShadowLedger:
 
     def clean(self) -> None:
         """Delete some of comparisons that are old, and of copies of those that have ended."""
-        ended = exists().where(_o.operation_id == _c.operation_id, _o.state.in_(sorted(ENDED)))
+        ended = select(_s.operation_id).join(eed_operation, _o.operation_id == _s.operation_id)
+        ended = ended.where(_o.state.in_(sorted(ENDED))).order_by(_s.made_at.desc()).limit(CLEANED_RUNS)
         wanted = exists().where(_e.operation_id == _c.operation_id, _e.email_key == _c.email_key)
-        old_copies = select(_c.copy_id, _c.operation_id).where(ended, _c.email_key.is_not(None), ~wanted).limit(CLEANED)
+        same = select(_c.copy_id).where(_c.operation_id == bindparam("of"), _c.email_key.is_not(None), ~wanted)
         old = select(_s.operation_id).where(_s.made_at < utc_in(-KEPT_SECONDS)).limit(1)
 
         def work(c: Connection) -> None:
-            rows = c.execute(old_copies).all()
-            for operation in {row.operation_id for row in rows}:
-                ids = [row.copy_id for row in rows if row.operation_id == operation]
-                c.execute(delete(eed_shadow_copy).where(_c.operation_id == operation, _c.copy_id.in_(ids)))
+            for operation in list(c.execute(ended).scalars()):
+                if ids := list(c.execute(same.limit(CLEANED), {"of": operation}).scalars()):
+                    c.execute(delete(eed_shadow_copy).where(_c.operation_id == operation, _c.copy_id.in_(ids)))
             if (one := c.execute(old).scalar()) is not None:
                 for table in (eed_shadow_copy, eed_shadow_email, eed_shadow_job, eed_shadow):
                     c.execute(delete(table).where(table.c.operation_id == one))

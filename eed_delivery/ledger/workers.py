@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -39,6 +40,20 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadCount:
+    """The threads of a process that finds their number itself: `now`, between `least` and `most`.
+
+    `why` is the reason of the last change, which was `changed_ago` seconds before. None: there was none yet.
+    """
+
+    now: int
+    least: int
+    most: int
+    why: str | None = None
+    changed_ago: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SeenProcess:
     """A row of eed_worker for people. `age` is seconds since the last heartbeat, which came at `last_seen` (UTC).
 
@@ -61,11 +76,35 @@ class SeenProcess:
     """Its share of the send rate. None: it has no limit."""
     coordination: str | None = None
     """How one that sends shares the rate. None: it sends nothing, or is of an older release."""
+    threads_least: int | None = None
+    threads_most: int | None = None
+    """Between which numbers the process looks for its number of threads. None: it is fixed."""
+    threads_why: str | None = None
+    threads_changed_at: datetime | None = None
+    """Why and when (UTC) the number last changed. None: it has not."""
+
+    @property
+    def threads_changed_ago(self) -> float:
+        """Seconds since the number of threads last changed. 0: it has not."""
+        changed = self.threads_changed_at
+        return 0.0 if changed is None else self.age + (self.last_seen - changed).total_seconds()
 
     def is_alive(self, heartbeat_seconds: float) -> bool:
         """Whether its heartbeats still arrive, with that many seconds between them."""
         patience = HEARTBEATS * heartbeat_seconds
         return self.age <= (max(patience, INVOKED_SECONDS) if self.host == FUNCTIONS else patience)
+
+
+_THREAD_COLUMNS = ("threads_least", "threads_most", "threads_why", "threads_changed_at")
+
+
+def _thread_news(threads: ThreadCount | None) -> dict[str, Any]:
+    if threads is None:
+        return {}
+    ago = threads.changed_ago
+    changed = None if ago is None else utc_in(-ago)
+    values = (threads.least, threads.most, threads.why, changed)
+    return {"threads": threads.now, **dict(zip(_THREAD_COLUMNS, values, strict=True))}
 
 
 class WorkerLedger:
@@ -74,16 +113,33 @@ class WorkerLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(self, process: Process, *, sending: bool, detail: str | None, alive_seconds: float) -> int:
+    def beat(
+        self,
+        process: Process,
+        *,
+        sending: bool,
+        detail: str | None,
+        alive_seconds: float,
+        threads: ThreadCount | None = None,
+    ) -> int:
         """Say that `process` lives. Returns how many processes share its channel's rate now, this one included if it
-        sends.
+        sends. `threads` is for a process that finds their number itself.
 
         A process counts while its last heartbeat is younger than `alive_seconds`, by the database's clock.
         """
-        return self._database.run(lambda c: self._beat(c, process, sending, detail, alive_seconds))
+        return self._database.run(lambda c: self._beat(c, process, sending, detail, alive_seconds, threads))
 
-    def _beat(self, c: Connection, process: Process, sending: bool, detail: str | None, alive: float) -> int:
+    def _beat(
+        self,
+        c: Connection,
+        process: Process,
+        sending: bool,
+        detail: str | None,
+        alive: float,
+        threads: ThreadCount | None,
+    ) -> int:
         news = {"sending": sending, "detail": detail and detail[:DETAIL_LENGTH], "heartbeat_at": utc_now()}
+        news |= _thread_news(threads)
         mine = eed_worker.c.worker_id == process.worker_id
         if c.execute(update(eed_worker).where(mine).values(news)).rowcount == 0:
             facts = {
@@ -143,7 +199,7 @@ class WorkerLedger:
     def all(self) -> list[SeenProcess]:
         """Every process known, the latest heartbeat first."""
         facts = ("worker_id", "host", "role", "channel", "threads", "sending", "detail")
-        columns = (*facts, "mark", "version", "config", "per_second", "coordination")
+        columns = (*facts, "mark", "version", "config", "per_second", "coordination", *_THREAD_COLUMNS)
         age = (-seconds_until(eed_worker.c.heartbeat_at)).label("age")
         seen = eed_worker.c.heartbeat_at.label("last_seen")
         statement = select(*(eed_worker.c[name] for name in columns), seen, age).order_by(age)

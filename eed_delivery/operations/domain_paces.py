@@ -123,9 +123,13 @@ class DomainPaceOperations:
         """How many emails of each of these jobs wait for a destination, as a publisher counted them last."""
         return self._backlogs.of(job_ids)
 
+    def bounds_of(self, job_ids: Sequence[int]) -> Mapping[int, str]:
+        """As `bound_words`, by job. Jobs that nothing holds up are left out."""
+        return {job_id: bound_words(backlogs) for job_id, backlogs in self.waiting(job_ids).items()}
+
     def bound_of_job(self, job_id: int) -> str:
         """As `bound_words`."""
-        return bound_words(self.waiting([job_id]).get(job_id, ()))
+        return self.bounds_of([job_id]).get(job_id, "")
 
 
 def _words_of(domain: str, destination: Destination) -> str:

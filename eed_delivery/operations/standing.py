@@ -47,6 +47,8 @@ class JobStanding:
     standing: StandingKind
     why: str
     do: str = ""
+    bound: str = ""
+    """The destination domain that holds up a job which goes on, and how. "": none is known to."""
 
     @property
     def needs_somebody(self) -> bool:
@@ -67,6 +69,8 @@ class ServiceFacts:
     """Whether functions are at work, or were within a day."""
     queued_seconds: float = 0.0
     """For how long the oldest queued email has been due, where there are functions."""
+    bounds: Mapping[int, str] = field(default_factory=dict)
+    """By job, the destination domain that takes the longest, in words."""
 
     def roles(self, role: str, channel: str | None = None) -> list[SeenProcess]:
         """Those of a role, of one channel or of any."""
@@ -75,7 +79,8 @@ class ServiceFacts:
 
 def standing_of(job: CountedJob, facts: ServiceFacts) -> JobStanding:
     """The first reason that fits. A job that has finished is none of this function's."""
-    return _decided(job, facts) or _held(job, facts) or _closed(job, facts) or _of_processes(job, facts) or _moving(job)
+    stands = _decided(job, facts) or _held(job, facts) or _closed(job, facts) or _of_processes(job, facts)
+    return stands or _moving(job, facts)
 
 
 def _decided(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
@@ -199,17 +204,20 @@ def _of_publisher(job: CountedJob, facts: ServiceFacts) -> JobStanding | None:
     return None
 
 
-def _moving(job: CountedJob) -> JobStanding:
+def _moving(job: CountedJob, facts: ServiceFacts) -> JobStanding:
     if not job.report.enlisted and not job.report.total:
         return JobStanding(StandingKind.WAITS, "The publisher is about to pick up its emails.")
+    bound = facts.bounds.get(job.report.job_id, "")
+    domain = f" {bound}." if bound else ""
     if job.rate:
-        return JobStanding(StandingKind.MOVES, f"{job.rate:,.1f} emails a second.")
+        return JobStanding(StandingKind.MOVES, f"{job.rate:,.1f} emails a second.{domain}", bound=bound)
     if job.rate is None:
-        return JobStanding(StandingKind.MOVES, "Its speed is being measured.")
-    return JobStanding(StandingKind.WAITS, _WAITS)
+        return JobStanding(StandingKind.MOVES, f"Its speed is being measured.{domain}", bound=bound)
+    return JobStanding(StandingKind.WAITS, f"{_STILL}{domain or _WAIT_FOR}", bound=bound)
 
 
-_WAITS = "No email has ended within the last half minute. They wait for a retry, for their domain, or for their turn."
+_STILL = "No email has ended within the last half minute."
+_WAIT_FOR = " They wait for a retry, for their domain, or for their turn."
 
 
 def scheduled_words(at: datetime | None) -> str:

@@ -106,6 +106,7 @@ class TonightQueries:
         holds: Callable[[], tuple[StoredHold, ...]],
         facts: AlertFacts,
         queues: Callable[[], QueueFigures],
+        bounds: Callable[[Sequence[int]], Mapping[int, str]],
         now: Callable[[], datetime],
     ) -> None:
         self._lists = lists
@@ -116,6 +117,7 @@ class TonightQueries:
         self._holds = holds
         self._facts = facts
         self._queues = SharedFigures(queues)
+        self._bounds = bounds
         self._now = now
         self._shared = SharedFigures(self._look)
         self._service = SharedFigures(self._look_at_service)
@@ -127,12 +129,12 @@ class TonightQueries:
     def standing_of(self, job: CountedJob) -> JobStanding:
         """How one job that has not finished stands."""
         _, facts = self._service.get()
-        return standing_of(job, self._with_stops(facts, [job]))
+        return standing_of(job, self._with_jobs(facts, [job]))
 
     def standings_of(self, jobs: Sequence[CountedJob]) -> list[JobStanding]:
         """How jobs that have not finished stand."""
         _, facts = self._service.get()
-        with_stops = self._with_stops(facts, jobs)
+        with_stops = self._with_jobs(facts, jobs)
         return [standing_of(job, with_stops) for job in jobs]
 
     def queues(self) -> QueueFigures:
@@ -143,7 +145,7 @@ class TonightQueries:
         found = self._lists.jobs(JobFilter(unfinished_only=True), JOBS_SHOWN + 1)
         counted = self._counts.of(found[:JOBS_SHOWN])
         seen, service = self._service.get()
-        facts = self._with_stops(service, counted)
+        facts = self._with_jobs(service, counted)
         scheduled, problem = self._waiting(JOBS_SHOWN)
         return TonightView(
             at=self._now(),
@@ -168,10 +170,11 @@ class TonightQueries:
         queued = self._facts.oldest_queued_seconds() if functions else 0.0
         return seen, ServiceFacts(alive, self._holds(), gates=gates, functions=functions, queued_seconds=queued)
 
-    def _with_stops(self, facts: ServiceFacts, jobs: Sequence[CountedJob]) -> ServiceFacts:
-        """Who stopped those of the jobs that were stopped."""
+    def _with_jobs(self, facts: ServiceFacts, jobs: Sequence[CountedJob]) -> ServiceFacts:
+        """Who stopped those of the jobs that were stopped, and the domains that hold up the others."""
         stopped = [job.report.job_id for job in jobs if job.report.state in _STOPPED]
-        return replace(facts, last_stops=self._lists.last_stops(stopped))
+        bounds = self._bounds([job.report.job_id for job in jobs if job.report.state not in _STOPPED])
+        return replace(facts, last_stops=self._lists.last_stops(stopped), bounds=bounds)
 
 
 def roles_of(seen: Sequence[ProcessView]) -> tuple[RoleView, ...]:

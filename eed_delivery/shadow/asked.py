@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from eed_delivery.model import Job
 from eed_delivery.shadow.differences import EmailDifference
 
+READ_AND_UNREAD = ("cur", "new")
+"""The folders of a Maildir. A mail program moves what was read (https://cr.yp.to/proto/maildir.html)."""
+
 
 @dataclass(frozen=True, slots=True)
 class CopyPlace:

@@ -1,6 +1,6 @@
 """Renders the emails of a page as they would be sent, and compares each with its copy. In a process of its own."""
 
-import mmap
+import glob
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from eed_delivery.rehearsal.digest import template_digest
 from eed_delivery.rehearsal.findings import group_of
 from eed_delivery.rehearsal.looker import COMPILED_JOBS, MOMENT
 from eed_delivery.rendering.renderer import CompiledJob, Renderer
-from eed_delivery.shadow.asked import BothSides, ComparedEmail, CopyPlace, PageToCompare, RowToCompare
+from eed_delivery.shadow.asked import READ_AND_UNREAD, BothSides, ComparedEmail, CopyPlace, PageToCompare, RowToCompare
 from eed_delivery.shadow.differences import KnownWords, compared
 from eed_delivery.shadow.messages import NoMessage, read_message
 from eed_delivery.shadow.rules import SamenessRules
@@ -73,8 +73,9 @@ class Comparer:
         if not found:
             raise RenderError("its row has gone")
         theirs = self._columns(page).get(asked.row.key)
-        if theirs is None and asked.row.copies:
-            theirs = read_copy(asked.row.copies[0])
+        there = [place for place in asked.row.copies if _found(place) is not None]
+        if theirs is None and there:
+            theirs = read_copy(there[0])
         return self._renderer.render(ready.compiled, found[0]).content, theirs
 
     def _read(self, page: PageToCompare) -> list[Email]:
@@ -93,7 +94,8 @@ class Comparer:
     def _compare(
         self, ready: _Ready | RenderError, email: Email, row: RowToCompare, column: bytes | None
     ) -> ComparedEmail:
-        copies = (len(row.copies) + (column is not None)) if self._keeps_copies else None
+        there = [place for place in row.copies if _found(place) is not None]  # one that was moved is known twice
+        copies = (len(there) + (column is not None)) if self._keeps_copies else None
         bare = ComparedEmail(row.key, copies=copies)
         if isinstance(ready, RenderError):
             return replace(bare, failed=group_of(ready.reply))
@@ -108,9 +110,9 @@ class Comparer:
         except Exception as defect:  # noqa: BLE001 - one email's, and the others are to be compared
             return replace(bare, failed=f"the renderer has a defect: {type(defect).__name__}")
         if not copies:
-            return bare
+            return replace(bare, copies=len(row.copies), copy_problem="it has gone") if row.copies else bare
         try:
-            theirs = column if column is not None else read_copy(row.copies[0])
+            theirs = column if column is not None else read_copy(there[0])
             found = compared(read_message(theirs), read_message(ours), ready.words, self._rules)
         except (NoMessage, OSError) as error:
             what = error.strerror if isinstance(error, OSError) else str(error)
@@ -134,12 +136,29 @@ class Comparer:
 
 
 def read_copy(place: CopyPlace) -> bytes:
-    """The bytes of a copy. Raises `OSError`."""
-    path = Path(place.path)
-    if not place.begin and not place.length:
+    """The bytes of a copy. Raises `OSError` and `NoMessage`."""
+    path = _found(place)
+    if path is None:
+        raise NoMessage("it has gone")
+    if not place.length:
         return path.read_bytes()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return _unquoted(content[place.begin : place.begin + place.length])
+    with path.open("rb") as file:
+        file.seek(place.begin)
+        content = file.read(place.length)
+    if not content.startswith(b"From ") or len(content) < place.length:
+        raise NoMessage("the mbox has changed since it was read")
+    return _unquoted(content)
+
+
+def _found(place: CopyPlace) -> Path | None:
+    """The file of a copy. A mail program may have moved it within its Maildir."""
+    path = Path(place.path)
+    if path.exists():
+        return path
+    if path.parent.name not in READ_AND_UNREAD:
+        return None
+    unique, base = glob.escape(path.name.partition(":")[0]), path.parent.parent
+    return next((one for name in READ_AND_UNREAD for one in (base / name).glob(f"{unique}*")), None)
 
 
 def _unquoted(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from email.errors import MessageError
 from pathlib import Path
 from typing import Any
 
-from eed_delivery.shadow.asked import CopyPlace
+from eed_delivery.shadow.asked import READ_AND_UNREAD, CopyPlace
 from eed_delivery.shadow.messages import header_of, message_id_and_minute
 
 HEAD_BYTES = 65_536
@@ -43,7 +43,7 @@ class FoundCopy:
     @property
     def copy_id(self) -> str:
         """The same for the same copy, however often it is found."""
-        where = f"{self.match}\0{self.place.path}\0{self.place.begin}"
+        where = f"{self.match}\0{_lasting(self.place.path)}\0{self.place.begin}"
         return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -132,6 +132,13 @@ class CopyScan:
         if kind == "header":
             return (header_of(head, header) or "").strip()
         return name.rpartition(".")[0] if name.lower().endswith(".eml") else name
+
+
+def _lasting(path: str) -> str:
+    """A path without what a mail program changes in a Maildir: the folder new or cur, and the flags behind a colon."""
+    folder, _, name = path.rpartition("/")
+    base, _, place = folder.rpartition("/")
+    return f"{base}/{name.partition(':')[0]}" if place in READ_AND_UNREAD else path
 
 
 def _head(content: bytes) -> bytes:

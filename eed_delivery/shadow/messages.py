@@ -155,6 +155,8 @@ def _is_file(part: Message) -> bool:
 
 def _file(part: Message, rows: _SetAside) -> ComparedFile:
     content = rows.content_of(part)
+    if part.get_content_maintype() == "text":  # a mailbox keeps its lines with ends of its own
+        content = content.replace(b"\r\n", b"\n")
     name = _words(part.get_filename() or "")
     return ComparedFile(name, part.get_content_type(), hashlib.sha256(content).hexdigest(), len(content))
 

@@ -18,6 +18,9 @@
 - `temporary_answers` what a temporary answer costs its email, and when it may fail it
 - `job_refusals`      one refusal of most of a job's emails, and single emails that break the way out
 - `isolated_renders`  renders emails that may end their process in a process of its own
+- `thread_pool`       starts and ends the threads of one process
+- `thread_control`    how many of them are worth it, from what `thread_meter` observes
+- `thread_meter`      what they achieve
 - `stuck_renders`     ends the emails whose rendering was stuck in the process before
 - `logged_replies`    mail servers' replies without the recipient, for the log
 - `missing_values`    counts values that templates print and emails do not have

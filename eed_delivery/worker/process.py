@@ -14,6 +14,7 @@ import structlog
 
 from eed_delivery.archive.copies import Copies
 from eed_delivery.config import WorkerSettings
+from eed_delivery.config.threads import first_threads
 from eed_delivery.errors import DatabaseGone
 from eed_delivery.ledger.answers import AnswersLedger
 from eed_delivery.ledger.delivering.claims import JobRef
@@ -24,8 +25,9 @@ from eed_delivery.ledger.operating import OperatingLedger
 from eed_delivery.ledger.paces import PaceLedger
 from eed_delivery.ledger.send_turns import SendTurns
 from eed_delivery.ledger.suppression.refused_addresses import RefusedAddresses
-from eed_delivery.ledger.workers import HEARTBEATS, Process, WorkerLedger
+from eed_delivery.ledger.workers import HEARTBEATS, Process, ThreadCount, WorkerLedger
 from eed_delivery.metrics import observing
+from eed_delivery.model import Email, Outcome
 from eed_delivery.queue import MAX_BATCH, Queue, Received
 from eed_delivery.rendering.files import CompiledContent
 from eed_delivery.rendering.renderer import MessageMaker
@@ -49,6 +51,9 @@ from eed_delivery.worker.send_rate import SendRate
 from eed_delivery.worker.shared_gate import SharedGate
 from eed_delivery.worker.shared_rate import SharedSendRate
 from eed_delivery.worker.stuck_renders import StuckRenders
+from eed_delivery.worker.thread_control import ThreadLimits
+from eed_delivery.worker.thread_meter import ThreadMeter
+from eed_delivery.worker.thread_pool import MEMORY_BYTES, AutoThreads, ThreadPool
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +112,7 @@ class WorkerParts:
 
 
 class Worker:
-    """One process of the pool, with `settings.threads` threads, each with a connection of its own."""
+    """One process of the pool, with `settings.threads` threads, each with a transport of its own."""
 
     def __init__(
         self,
@@ -147,6 +152,9 @@ class Worker:
         self._defects = Defects()
         self._stuck = StuckRenders(pulse.stuck, parts.ledger, self._reactions.pause_job)
         self._isolated = self._isolated_renders(parts, pulse)
+        self._meter = ThreadMeter(clock)
+        self._pool = ThreadPool(self._thread)
+        self._auto = self._auto_threads(clock) if settings.threads == "auto" else None
         self._beats = 0
         self._share: float | None = None  # as we have told it
         self._rules = RetryRules(
@@ -156,6 +164,9 @@ class Worker:
             settings.retry_max_delay_seconds,
             settings.doubt,
         )
+
+    def _auto_threads(self, clock: Callable[[], float]) -> AutoThreads:
+        return AutoThreads(self._pool, ThreadLimits(MEMORY_BYTES), self._meter, lambda: self._breaker.open, clock=clock)
 
     def _isolated_renders(self, parts: WorkerParts, pulse: Pulse) -> IsolatedRenders | None:
         if parts.start_rendering is None:
@@ -177,8 +188,12 @@ class Worker:
         ]
         self._stuck.end_all(self._stop, partial(self._pulse.beat, "stuck"))  # before anything of them can be claimed
         self._pulse.forget("stuck")
-        threads = [self._thread(n) for n in range(self._settings.threads)]
+        self._pool.resize(first_threads(self._settings.threads))
+        if self._auto is not None:
+            side.append(Loop("threads", self._auto.step, self._stop, self._pulse).start())
         self._stop.wait()
+        self._pool.stop()
+        threads = self._pool.all
         log.info("stopping", threads=len(threads))
         _join(threads, grace_seconds - LAST_WORDS_SECONDS)
         self._give_up.set()
@@ -197,11 +212,12 @@ class Worker:
         except DatabaseGone as error:
             log.warning("heartbeat_left_behind", reason=str(error))
 
-    def _thread(self, number: int) -> threading.Thread:
+    def _thread(self, number: int, stop: threading.Event) -> threading.Thread:
         name = f"worker-{number}"
         transport = self._parts.make_transport()
         hands = self._hands(number, name, transport)
-        return _start(Loop(name, lambda: self._step(hands), self._stop, self._pulse), transport)
+        loop = Loop(name, lambda: self._step(hands), stop, self._pulse)
+        return _start(loop, transport, self._parts.ledger.let_go)
 
     def _hands(self, number: int, name: str, transport: Transport) -> Hands:
         renders = self._pulse.renders
@@ -229,7 +245,7 @@ class Worker:
             lease_seconds=self._settings.lease_seconds,
             visibility_seconds=self._parts.visibility_seconds,
             may_go_on=lambda: self._may_go_on(name),
-            react=self._reactions.react,
+            react=self._react,
             held=self._reactions.hold_of,
             pacing=parts.pacing.of_batch if (parts := self._parts).pacing is not None else lambda: None,
             isolated=self._isolated,
@@ -238,7 +254,7 @@ class Worker:
 
     def _step(self, hands: Hands) -> float:
         """Receive what this thread can send at once, and finish it."""
-        if not self._breaker.enter():
+        if self._stop.is_set() or not self._breaker.enter():
             return SHUT_SECONDS
         try:
             self._await_database()
@@ -246,7 +262,7 @@ class Worker:
             if messages:
                 failpoints.reach("worker.received")
                 _observe_waits(messages)
-                with self._keeper.holding(messages) as hold:
+                with self._meter.in_hand(), self._keeper.holding(messages) as hold:
                     Batch(messages, hands, hold).work()
         except DatabaseGone:
             self._database_away.set()
@@ -254,6 +270,10 @@ class Worker:
         finally:
             self._breaker.leave()
         return 0.0
+
+    def _react(self, email: Email, outcome: Outcome) -> None:
+        self._meter.outcome(outcome)
+        self._reactions.react(email, outcome)
 
     def _await_database(self) -> None:
         """Receive nothing that could not be claimed, because a receive count would burn for it."""
@@ -279,6 +299,7 @@ class Worker:
             sending=not self._breaker.open,
             detail=self._breaker.reason,
             alive_seconds=HEARTBEATS * interval,
+            threads=self._thread_count(),
         )
         self._reactions.learn_holds()
         parts = self._parts
@@ -304,6 +325,9 @@ class Worker:
             self._share = share
         self._beats += 1
         return interval
+
+    def _thread_count(self) -> ThreadCount | None:
+        return self._auto.count if self._auto is not None else None
 
 
 class CompiledJobs:
@@ -334,13 +358,16 @@ def _observe_waits(messages: list[Received]) -> None:
             observing.observe_later("eed_queue_wait_seconds", message.waited_seconds)
 
 
-def _start(loop: Loop, transport: Transport) -> threading.Thread:
+def _start(loop: Loop, transport: Transport, let_go: Callable[[], None] = lambda: None) -> threading.Thread:
     """Run a loop in a thread of its own. The transport belongs to that thread, and no other may close it: it may be
-    waiting for a silent mail server when the worker stops."""
+    waiting for a silent mail server when the worker stops. `let_go` gives back what else the thread has kept."""
 
     def run() -> None:
         loop.run()
-        transport.close()
+        try:
+            transport.close()
+        finally:
+            let_go()
 
     thread = threading.Thread(target=run, name=loop.name, daemon=True)
     thread.start()

@@ -918,6 +918,7 @@ EXEMPT: Mapping[str, str] = {
     "domain_paces.pace_of": "domains, and no recipient",
     "domain_paces.waiting": _COUNTS,
     "domain_paces.bound_of_job": _COUNTS,
+    "domain_paces.bounds_of": _COUNTS,
     "windows.view": "windows and overrides",
     "windows.numbered": "an override",
     "long_acts.preview": _COUNTS,

@@ -13,8 +13,11 @@ from sqlalchemy import select
 
 from eed_delivery.alerts.facts import measures
 from eed_delivery.app.forecasting import forecast_watch
+from eed_delivery.destinations import CLOSED, Destination, DomainPace
+from eed_delivery.forecast.standstill import StandstillReason
 from eed_delivery.forecast.verdicts import ForecastVerdict
 from eed_delivery.ledger.alerts.facts import AlertFacts
+from eed_delivery.ledger.domain_paces.backlogs import BacklogCounts
 from eed_delivery.ledger.duties import DutyLedger
 from eed_delivery.ledger.forecasts import CHANGE, ForecastLedger, ForecastLook
 from eed_delivery.ledger.schema import eed_job_forecast, eed_job_progress
@@ -114,6 +117,24 @@ def test_two_jobs_share_the_speed_of_both(site: Site, world: World) -> None:
     assert both.shares_with == ("43",)
     # Together 200 a second: both end 20,000 at first, and the larger one then has all of the speed.
     assert seconds_left(both) == pytest.approx(350, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("pace", "words"),
+    [
+        (DomainPace(per_second=0.02), "slow.example is the bound: 0.02 a second, 60,000 left"),
+        (CLOSED, "slow.example is held: 60,000 left"),
+    ],
+)
+def test_a_job_that_waits_for_a_domain_says_for_which(site: Site, world: World, pace: DomainPace, words: str) -> None:
+    runs(world, still=60, deadline=now(world) + timedelta(hours=1))
+    BacklogCounts(world.database).keep(42, {Destination("slow.example", pace): 60_000})
+    view = forecast(site)
+    assert view.stands == (StandstillReason.DOMAIN, f"{words}.")
+    assert words in verdict_sentence(view)
+    (job,) = site.json("GET", "/api/v1/tonight")["jobs"]
+    assert job["why"].endswith(f"{words}.")
+    assert words in site.ask("GET", "/jobs/42", token=site.token("viewer"), Accept="text/html").text
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, event, make_url, text
 
 from eed_delivery.database.engine import make_engine
 from eed_delivery.database.transactions import Database
+from eed_delivery.errors import DatabaseGone
 
 pytestmark = pytest.mark.both_databases
 
@@ -26,8 +27,8 @@ class Counted:
     def _count(self, *_: Any) -> None:
         self.asked += 1
 
-    def held(self, hold_seconds: float) -> Database:
-        return Database(self.engine, hold_seconds=hold_seconds)
+    def held(self, hold_seconds: float, most_kept: int = 10) -> Database:
+        return Database(self.engine, hold_seconds=hold_seconds, most_kept=most_kept)
 
 
 @pytest.fixture
@@ -110,3 +111,42 @@ def test_close_closes_what_this_thread_keeps(counted: Counted) -> None:
     )
     other.close()
     assert alive == 0
+
+
+def in_turn(database: Database, threads: int, *, let_go: bool) -> list[int]:
+    """The connection of each thread, of which all live until the last one has had its own."""
+    ids, over = list[int](), threading.Event()
+
+    def work(had: threading.Event) -> None:
+        ids.append(database.run(own_id))
+        if let_go:
+            database.let_go()
+        had.set()
+        over.wait()
+
+    for _ in range(threads):
+        had = threading.Event()
+        threading.Thread(target=work, args=(had,), daemon=True).start()
+        had.wait()
+    over.set()
+    return ids
+
+
+def test_more_threads_than_may_keep_one_share_the_others(counted: Counted) -> None:
+    ids = in_turn(counted.held(LONG, most_kept=1), 6, let_go=False)
+    assert len(ids) == 6
+    assert len(set(ids)) == 2, "the first thread keeps one, and the others take turns with the second"
+
+
+def test_a_thread_that_ends_lets_go_of_its_connection(counted: Counted) -> None:
+    assert len(set(in_turn(counted.held(LONG), 6, let_go=True))) == 1
+
+
+def test_when_none_becomes_free_the_database_counts_as_gone(database_url: str) -> None:
+    engine = make_engine(make_url(database_url), connections=1)
+    engine.pool._timeout = 0.01  # type: ignore[attr-defined]
+    database = Database(engine)
+    with engine.connect(), engine.connect(), pytest.raises(DatabaseGone):
+        database.run(own_id)
+    database.ping()
+    engine.dispose()

@@ -69,6 +69,20 @@ def test_each_fault_of_the_old_server_is_found(stage: ShadowStage) -> None:
     assert stage.view(operation).counts.same == 40
 
 
+class Crash(Exception):
+    """Of the old server."""
+
+
+def crash_at(key: int) -> Callable[[int], None]:
+    """Of the old server, before it sends this email."""
+
+    def before(sent: int) -> None:
+        if sent == key:
+            raise Crash
+
+    return before
+
+
 class Killed(BaseException):
     """As kill -9 leaves it, within one process."""
 
@@ -167,15 +181,8 @@ def test_a_second_comparison_and_senders_are_refused(stage: ShadowStage) -> None
 
 
 def test_a_job_that_stands_still_is_compared_as_it_stands(stage: ShadowStage) -> None:
-    class Crash(Exception):
-        pass
-
-    def before(key: int) -> None:
-        if key == keys[5]:
-            raise Crash
-
     keys = stage.old.prepare(8)
-    stage.old._before = before
+    stage.old.before = crash_at(keys[5])
     operation = stage.start()
     with pytest.raises(Crash):
         stage.old.run(1)
@@ -414,3 +421,41 @@ def test_statuses_alone_are_compared_where_there_are_no_copies(world: World, tmp
     operation = stage.start("1")
     stage.follow(1)
     assert (stage.view(operation).counts.same, stage.view(operation).counts.only_new) == (3, 1)
+
+
+def test_copies_that_were_moved_are_not_taken_for_a_second_email(stage: ShadowStage) -> None:
+    """The comparison of job 1 finds a copy of job 2, which is somewhere else when that is compared."""
+    stage.old.prepare(4)
+    first, second = stage.old.prepare(2, job=2)
+    operation = stage.start()
+    stage.old.before = crash_at(second)
+    with pytest.raises(Crash):
+        stage.old.run(2)
+    stage.old.before = lambda _: None
+    stage.old.run(1)
+    stage.follow()
+    assert stage.view(operation).counts.same == 4
+    (stage.copies / "archive").mkdir()
+    (stage.copies / f"{first}.eml").rename(stage.copies / "archive" / f"{first}.eml")
+    stage.old.run(2)
+    stage.follow()
+    assert stage.world.scalar(f"SELECT COUNT(*) FROM eed_shadow_copy WHERE match_key = '{first}'") == 2
+    found = stage.view(operation)
+    assert (found.counts.same, found.counts.emails) == (6, 6)
+
+
+def test_what_a_comparison_leaves_is_cleaned(stage: ShadowStage) -> None:
+    keys = stage.old.prepare(5)
+    stage.old.faults = {keys[1]: FAULTS[0]}
+    stage.old.run(1)
+    operation = stage.start("1")
+    stage.follow(1)
+    count = "SELECT COUNT(*) FROM eed_shadow_copy"
+    assert stage.world.scalar(count) == 5
+    stage.steps.over()
+    assert stage.world.scalar(count) == 1
+    assert stage.site.operations.shadow_results.messages(operation, str(keys[1])).theirs is not None
+    stage.world.execute("UPDATE eed_shadow SET made_at = '2001-01-01 00:00:00.000000'")
+    stage.steps.over()
+    for table in ("eed_shadow", "eed_shadow_job", "eed_shadow_email", "eed_shadow_copy"):
+        assert stage.world.scalar(f"SELECT COUNT(*) FROM {table}") == 0

@@ -46,7 +46,7 @@ def test_the_channel_default_is_what_the_sections_say() -> None:
     default = channels_of(settings())["default"]
     assert default.is_default
     assert default.queue.url.endswith("/default")
-    assert default.threads == 16
+    assert default.threads == "auto"
     assert not default.carries_files
 
 

@@ -60,7 +60,7 @@ def problems(loaded: Any) -> Any:
 def test_a_small_file_is_enough(loaded: Any) -> None:
     settings = loaded()
     assert settings.queue.url.endswith("/eed")
-    assert settings.worker.threads == 16
+    assert settings.worker.threads == "auto"
     assert settings.source.job.table == "delivery_job"
     assert settings.transport.rate_per_second == 0
 
@@ -127,7 +127,9 @@ def test_every_mistake_is_told_at_once(problems: Any) -> None:
         {"EED_QUEUE__WAIT_SECONDS": "21", "EED_QEUE__URL": "x", "EED_WORKER__PROCESES": "1"},
     )
     assert told == {
-        "worker.threads": "'many' is not a whole number. Give a whole number, without quotes.",
+        "worker.threads": (
+            "'many' is not a number of threads. Give a whole number, 1 to 256, or \"auto\" for as many as are worth it."
+        ),
         "worker.lease_seconds": "0 is too small. Give more than 0.",
         "logs.level": "'loud' is not one of the choices. Give 'debug', 'info', 'warning' or 'error'.",
         "wroker": "there is no such setting. Did you mean worker?",

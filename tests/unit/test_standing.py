@@ -48,6 +48,28 @@ OTHERS = (replace(HOLD, target=HoldTarget(HoldScope.DOMAIN, "default")),)
 WAITING = job(queued=5, sent=5)
 
 
+BOUND = {42: "gmail.com is the bound: 20 a second, 280,000 left"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (20.0, "20.0 emails a second. gmail.com is the bound: 20 a second, 280,000 left."),
+        (None, "Its speed is being measured. gmail.com is the bound: 20 a second, 280,000 left."),
+        (0.0, "No email has ended within the last half minute. gmail.com is the bound: 20 a second, 280,000 left."),
+    ],
+)
+def test_a_job_that_goes_on_names_the_domain_that_holds_it_up(rate: float | None, words: str) -> None:
+    found = standing_of(replace(WAITING, rate=rate), replace(facts(*ALL_WELL), bounds=BOUND))
+    assert (found.why, found.bound) == (words, BOUND[42])
+    assert not found.needs_somebody
+
+
+def test_why_a_job_stands_still_is_no_domain() -> None:
+    paused = standing_of(job(JobState.PAUSED, reason="bounces"), replace(facts(*ALL_WELL), bounds=BOUND))
+    assert (paused.why, paused.bound) == ("Paused: bounces.", "")
+
+
 @pytest.mark.parametrize(
     ("job", "facts", "standing", "words"),
     [

@@ -66,6 +66,10 @@ class DeliveryLedger:
         right."""
         self._database.run(self._claiming.rehearse)
 
+    def let_go(self) -> None:
+        """Give back the database connection that the calling thread has kept, because that thread ends."""
+        self._database.let_go()
+
     def email_key(self, email_id: int) -> str | None:
         """The source's key of an email. None where the ledger does not have it. Raises `DatabaseGone`."""
         return self._database.run(lambda c: email_key(c, email_id))

@@ -109,7 +109,7 @@ PERSONAL_DATA: Mapping[str, PersonalTable] = {
     # Replies in its detail are masked.
     "eed_worker": _table(
         other="worker_id host role threads sending detail started_at heartbeat_at channel mark version config"
-        " per_second coordination"
+        " per_second coordination threads_least threads_most threads_why threads_changed_at"
     ),
     # Replies in its reason are masked.
     "eed_gate": _table(other="channel reason shut_at shut_until pause_seconds trial_token trial_until mapping_off_at"),

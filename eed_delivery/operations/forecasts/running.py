@@ -83,6 +83,8 @@ def why_still(
     if limit is not None and limit * STILL_SECONDS < 1:
         words = f"{limit_name[0].upper()}{limit_name[1:]} allows {limit * 60:,.2g} emails a minute."
         found[StandstillReason.RATE_LIMIT] = words
+    if one.standing.bound:
+        found[StandstillReason.DOMAIN] = f"{one.standing.bound}."
     if not one.listed.report.enlisted and not one.job.left:
         words = "All emails that were picked up have ended, and the source gives no more for now."
         found[StandstillReason.SOURCE_SLOW] = words

@@ -189,3 +189,10 @@ def test_long_attachments_are_read_as_the_library_reads_them(content: bytes, enc
         assert (read.sha256, read.size) == (hashlib.sha256(content).hexdigest(), len(content))
     else:
         assert abs(read.size - len(expected)) <= len(end)
+
+
+def test_ends_of_lines_in_a_text_file_are_no_difference() -> None:
+    head = b"From: a@example.com\r\nContent-Type: text/csv\r\nContent-Disposition: attachment; filename=a.csv\r\n"
+    plain, rows = head + b"\r\na;b\n1;2\n", base64.encodebytes(b"a;b\r\n1;2\r\n")
+    encoded = head + b"Content-Transfer-Encoding: base64\r\n\r\n" + rows
+    assert read_message(plain).files == read_message(encoded).files

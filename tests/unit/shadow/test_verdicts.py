@@ -26,6 +26,7 @@ from eed_delivery.shadow.fates import (
     judged,
     old_fate,
 )
+from eed_delivery.shadow.messages import NoMessage
 from eed_delivery.shadow.relay_logs import LoggedEmail, RelayLogs
 from eed_delivery.shadow.tally import MOST_GROUPS, JobTally, signatures, total
 
@@ -205,3 +206,27 @@ def test_the_log_says_who_was_sent_what(tmp_path: Path) -> None:
         5: ("absent", 0, 0),
     }
     assert RelayLogs([f"{tmp_path}/none*"], "UTC").look_up(emails, 0.0) == {}
+
+
+def test_a_message_that_was_read_is_the_same_copy_and_is_found(tmp_path: Path) -> None:
+    for place in ("new", "cur"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "new" / "7.host").write_text(HEAD.format(key=7))
+    folder = CopyFolder(tmp_path, "maildir", "header:X-Key")
+    (unread,) = CopyScan(folder, {}, 0.0).found(1e12)
+    (tmp_path / "new" / "7.host").rename(tmp_path / "cur" / "7.host:2,S")
+    (read,) = CopyScan(folder, {}, 0.0).found(1e12)
+    assert read.copy_id == unread.copy_id
+    assert read_copy(unread.place) == read_copy(read.place)
+    (tmp_path / "cur" / "7.host:2,S").unlink()
+    with pytest.raises(NoMessage, match="gone"):
+        read_copy(unread.place)
+
+
+def test_an_mbox_that_was_rotated_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "box"
+    path.write_text("".join(f"From a@b Tue\n{HEAD.format(key=key)}text\n\n" for key in range(3)))
+    found = list(CopyScan(CopyFolder(path, "mbox", "header:X-Key"), {}, 0.0).found(1e12))
+    path.write_text("From a@b Tue\n" + HEAD.format(key=9))
+    with pytest.raises(NoMessage, match="changed"):
+        read_copy(found[1].place)
