@@ -17,6 +17,8 @@ IDLE = 0.05
 """Below this share there are no emails."""
 WORTH = 0.1
 """The share of the throughput that added threads should bring in proportion, and at least have to."""
+STEEP = 0.5
+"""The same from which on the next trial doubles the threads again. Below it the limit is near."""
 SLOWER = 1.5
 """An email that takes this many times as long as before, without more throughput, means too many threads."""
 PAUSE_SECONDS = 15.0
@@ -80,7 +82,7 @@ class ThreadPlan:
     - `before`: the number before the trial that runs. None: none runs.
     - `per_second`: the throughput to compare with. None: it is not known.
     - `settling`: threads have just begun or ended, so the next observation is not judged.
-    - `climbing`: no trial has failed yet, so the next one doubles the number.
+    - `climbing`: the trials until now have brought much, so the next one doubles the number.
     - `pause`, `wait`: seconds between trials after the next failure, and until the next one.
     - `idle`: seconds without emails.
     """
@@ -131,7 +133,10 @@ class ThreadPlan:
         """The end of a trial."""
         fair = 1 + (self.wanted / before - 1) * WORTH
         if self.per_second is None or seen.per_second >= self.per_second * fair:
-            kept = replace(self, before=None, per_second=seen.per_second)
+            steep = self.per_second is None or seen.per_second >= self.per_second * (
+                1 + (self.wanted / before - 1) * STEEP
+            )
+            kept = replace(self, before=None, per_second=seen.per_second, climbing=self.climbing and steep)
             return kept._tried(seen, limits) if seen.busy >= BUSY else kept
         back = ThreadPlan(
             before, ThreadChange.NO_GAIN, settling=True, climbing=self.climbing, pause=self.pause, wait=self.pause

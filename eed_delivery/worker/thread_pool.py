@@ -13,10 +13,11 @@ from eed_delivery.worker.thread_meter import ThreadMeter, resident_bytes
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 1.0
-LEAST_SECONDS = 2.0
+LOOK_SECONDS = 0.5
+LEAST_SECONDS = 1.5
 EACH = 3
-"""An observation lasts until each thread has come to this many outcomes on average, but neither shorter nor longer."""
+ENOUGH = 100
+"""An observation lasts until there are `ENOUGH` outcomes, or `EACH` for each thread, but neither shorter nor longer."""
 MOST_SECONDS = 20.0
 MEMORY_BYTES = 512 * 1024 * 1024
 """Resident memory of a process beyond which no threads are added, and some are ended."""
@@ -116,4 +117,6 @@ class AutoThreads:
         seconds = self._meter.seconds
         if seconds >= MOST_SECONDS or self._meter.refused:
             return True
-        return seconds >= LEAST_SECONDS and (self._meter.answered >= EACH * len(self._pool) or self._shut())
+        return seconds >= LEAST_SECONDS and (
+            self._meter.answered >= min(ENOUGH, EACH * len(self._pool)) or self._shut()
+        )

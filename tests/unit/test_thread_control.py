@@ -125,6 +125,11 @@ def test_threads_that_send_more_are_kept_though_the_queue_is_soon_empty() -> Non
     assert (plan.wanted, plan.before) == (32, None)
 
 
+def test_near_the_limit_threads_are_not_doubled_any_more() -> None:
+    plans = path(far_away(0.02, 320), 40)
+    assert max(plan.wanted for plan in plans) <= 40, "32 have brought a fifth more than 16, so 64 are not tried"
+
+
 def test_the_wait_after_a_trial_is_kept() -> None:
     plans = path(far_away(0.001, 300), 40)
     back = next(n for n, plan in enumerate(plans) if plan.why is ThreadChange.NO_GAIN)
