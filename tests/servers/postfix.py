@@ -10,6 +10,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import smtplib
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,7 +49,7 @@ class Postfix:
     def __init__(self, routes: Mapping[str, str]) -> None:
         self.port = free_port()
         self._directory = temporary_directory("postfix")
-        self._log = self._directory / "log"
+        self.log = self._directory / "log"
         self._programs = UNPACKED / "usr/lib/postfix"
         if not self._programs.exists():
             self._programs = Path("/usr/lib/postfix")
@@ -77,7 +78,12 @@ class Postfix:
 
     def story(self) -> str:
         """Its log, for people."""
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def rotate(self) -> None:
+        """Rename the log and let the daemons open it anew, as `postfix logrotate` does."""
+        self.log.rename(self.log.with_name("log.1"))
+        self._process.send_signal(signal.SIGHUP)
 
     def _answers(self) -> bool:
         try:
@@ -114,7 +120,7 @@ class Postfix:
             "mail_owner": OWNER,
             "setgid_group": GROUP,
             "import_environment": f"MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME LD_LIBRARY_PATH={self._programs}",
-            "maillog_file": self._log,
+            "maillog_file": self.log,
             "maillog_file_prefixes": self._directory,
             "myhostname": "relay.bank.example",
             "mydestination": "",
