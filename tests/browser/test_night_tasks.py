@@ -1,6 +1,6 @@
 """What people on call do at night, each task in the number of steps that is promised: one page, one search, one act.
 
-The table says who asks what, and the steps. Rehearsal and shadow mode are not there yet, and so are no tasks.
+The table says who asks what, and the steps. What shadow mode found is read at pages of its own.
 """
 
 import itertools
@@ -10,15 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import insert
 
 from eed_delivery.app.long_acts import long_act_steps
-from tests.browser.night import PAUSED
+from eed_delivery.ledger.schema import eed_dead_letter
+from tests.browser.night import NOW, PAUSED
 from tests.browser.served import ServedConsole
 from tests.browser.steps import READ, SEND, TaskSteps
 from tests.browser.viewer import Viewer
 from tests.progress import counted
 from tests.waiting import until
 
+FOREIGN = 8
+"""The number of a dead letter."""
 DOUBTS = 1192
 """As many as a fault run of the service's own left."""
 _numbers = itertools.count(8000)
@@ -160,6 +164,38 @@ def will_it_be_done_by_six(night: TaskSteps) -> None:
     assert "60,000 of 100,000 emails are left." in words
 
 
+def view_and_delete_a_foreign_dead_letter(night: TaskSteps) -> None:
+    world = night.console.world
+    row = {"letter_id": FOREIGN, "sqs_id": "7f", "channel": "default", "receives": 3, "size": 9}
+    row |= {"problem": "the body is not JSON", "body": "not ours", "found_at": NOW, "seen_at": NOW}
+    world.database.run(lambda c: c.execute(insert(eed_dead_letter).values(**row)))
+    words = night.read(f"/dead-letters/{FOREIGN}")
+    assert "the body is not JSON" in words
+    assert night.page.inner_text("#body") == "not ours"
+    night.follow("#delete")
+    night.page.fill("#reason", "sent there by a wrong script")
+    assert f"Dead letter {FOREIGN} is deleted in the sweeper's next round." in night.send("#act")
+    audited = "SELECT reason FROM eed_audit WHERE act = 'dead_letter_delete' AND object_key = :key"
+    assert world.execute(audited, key=str(FOREIGN)) == [("sent there by a wrong script",)]
+
+
+def have_a_job_rehearsed(night: TaskSteps) -> None:
+    job = _job(night)
+    night.open_form(f"/jobs/{job}/rehearse")
+    assert "is begun." in night.send("#act")
+    rehearse = long_act_steps(night.console.site.settings, night.console.world.database).rehearsals
+    operation = night.page.url.rpartition("/")[2]
+    until(lambda: rehearse() >= 0 and _operation(night, operation) not in ("waiting", "running"))
+    assert _operation(night, operation) == "done"
+    night.open_form(f"/rehearsals/{operation}")
+    assert "CLEAN: 1 emails were looked at, and 1 can be rendered." in night.page.inner_text("main")
+
+
+def _operation(night: TaskSteps, operation: str) -> str:
+    sql = "SELECT state FROM eed_operation WHERE operation_id = :id"
+    return str(night.console.world.scalar(sql, id=operation))
+
+
 def _in_an_hour() -> str:
     return f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%d %H:%M:%S.%f}"
 
@@ -175,6 +211,8 @@ TASKS = (
     NightTask("suppressed wrongly", (SEND, SEND), send_to_one_who_was_suppressed_wrongly),
     NightTask("who has paused it", (READ,), who_has_paused_it),
     NightTask("will it be done by six", (READ,), will_it_be_done_by_six),
+    NightTask("view and delete a foreign dead letter", (READ, SEND), view_and_delete_a_foreign_dead_letter),
+    NightTask("have a job rehearsed", (SEND,), have_a_job_rehearsed),
 )
 
 
