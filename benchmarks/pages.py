@@ -252,7 +252,7 @@ def _paths(rule: str) -> list[str]:
         return [rule.replace("<path:key>", str(job)) for job in (RUNS, LATE)]
     known = {
         "<path:key>": str(1000 * RUNS), "<path:email>": str(1000 * RUNS), "<name>": "letters", "<hold_id>": "7",
-        "<letter>": "7", "<operation>": OPERATION,
+        "<letter>": "7", "<operation>": OPERATION, "<side>": "new",
     }  # fmt: skip
     return [re.sub("<[^>]*>", lambda part: known.get(part[0], "1"), rule)]
 

@@ -93,7 +93,12 @@ def _add_routes(app: OpenAPI, secret: str, look: health.Look, find: health.Find,
     )
     last = (dead_letters.routes(cursors), windows.routes(), forecasts.routes(), health.routes(look, find))
     for routes in (*subjects, *others, *last):
-        app.register_api(routes.blueprint(described=described))
+        blueprint = routes.blueprint(described=described)
+        for path, item in blueprint.paths.items():
+            if known := app.paths.get(path):  # of another subject: flask-openapi3 would keep the methods of one alone
+                both = {name: getattr(one, name) for one in (known, item) for name in one.model_fields_set}
+                blueprint.paths[path] = item.model_copy(update=both)
+        app.register_api(blueprint)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from eed_delivery.api.openapi import described
+from tests.integration.test_api_rights import WANTED
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "eed_delivery" / "api" / "openapi.json"
@@ -34,6 +35,13 @@ def operations(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str
 def test_the_committed_copy_is_what_the_code_says(description: dict[str, Any]) -> None:
     """A difference is a decision: fields are added, and never renamed or removed."""
     assert json.loads(COMMITTED.read_text()) == description, f"write it anew: {TO_WRITE}"
+
+
+def test_each_route_of_the_api_is_described(description: dict[str, Any]) -> None:
+    described_routes = {(method.upper(), path) for method, path, _ in operations(description)}
+    api = [(method, rule) for method, rule in WANTED if rule.startswith("/api/")]
+    routes = {(method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)) for method, rule in api}
+    assert routes - described_routes == {("GET", "/api/v1/openapi.json")}
 
 
 def references(node: Any) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Recipients that a file has more than once. They are reported, and not refused."""
 
-import sqlite3
 from types import TracebackType
 
 SHOWN = 10
@@ -11,6 +10,8 @@ class RepeatedRecipients:
     """Remembers every address on disk, in a database that SQLite removes, so that a million take hardly any memory."""
 
     def __init__(self) -> None:
+        import sqlite3  # 1 MB, for the few who look at a file
+
         self._seen = sqlite3.connect("")
         self._seen.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._seen.execute("CREATE TABLE seen (address TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
