@@ -1,5 +1,6 @@
 """The servers of the tests do what the other tests take for granted."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.servers import mariadb
+from tests.servers import lambda_image, mariadb
 from tests.servers.database_server import NewDatabaseServer
 from tests.servers.ministack import MiniStack
 
@@ -62,3 +63,16 @@ def test_a_message_refused_too_often_lands_in_the_dead_letter_queue(ministack: M
     for _ in range(3):
         sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
     assert [m["Body"] for m in sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=5)["Messages"]] == ["x"]
+
+
+def test_packages_of_earlier_locks_are_removed_once_nobody_uses_them(tmp_path: Path) -> None:
+    """Those of the same lock for another Python are kept, and so is what else is in the folder."""
+    kept = ["aws-lambda-rie-1-x86_64", "lock", "packages-new-cpython-311-x86_64", "packages-new-cpython-312-x86_64"]
+    for name in (*kept, "packages-old-cpython-311-x86_64", "packages-older-cpython-311-x86_64"):
+        (tmp_path / name / "packages").mkdir(parents=True)
+        os.utime(tmp_path / name, (1000, 1000))
+    os.utime(tmp_path / "packages-old-cpython-311-x86_64", (3000, 3000))
+    lambda_image.remove_others(tmp_path, "new", before=2000)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [*kept, "packages-old-cpython-311-x86_64"]
+    lambda_image.remove_others(tmp_path, "new", before=4000)
+    assert sorted(one.name for one in tmp_path.iterdir()) == kept

@@ -1,6 +1,7 @@
 """The image of functions without Docker: the tree that its Dockerfile makes, by the same script.
 
-Its packages are fetched once for all clones, and kept beside the emulator. The rest is made anew: 3 s of CPU.
+Its packages are fetched once for all clones, and kept beside the emulator. Those of earlier locks are removed when new
+ones are fetched. The rest is made anew: 3 s of CPU.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ DOCKERFILE = ROOT / "deploy" / "lambda" / "Dockerfile"
 LOCK = ROOT / "requirements" / "lambda.txt"
 SCRIPT = ROOT / "deploy" / "lambda" / "tree.sh"
 SECONDS = 300
+UNUSED_SECONDS = 24 * 3600.0
+"""Packages of another lock that were used since then are kept: a clone with that lock may be running its tests."""
 
 
 class NoImage(RuntimeError):
@@ -87,7 +91,22 @@ def packages() -> Path:
                 part = Path(fresh) / "tree"
                 _run("packages", part)
                 part.rename(made)
+            remove_others(folder(), key, time.time() - UNUSED_SECONDS)
+        made.touch()
     return made
+
+
+def remove_others(kept_in: Path, key: str, before: float) -> None:
+    """Remove packages of other locks than `key` that nobody used since `before`, in seconds since 1970.
+
+    The caller holds the lock of the folder.
+    """
+    others = [one for one in kept_in.glob("packages-*") if not one.name.startswith(f"packages-{key}-")]
+    # Renamed first, so that a removal that is broken off leaves no half of them under a name that is looked for.
+    with tempfile.TemporaryDirectory(dir=kept_in) as away:
+        for one in others:
+            if one.stat().st_mtime < before:
+                one.rename(Path(away) / one.name)
 
 
 def _run(part: str, to: Path) -> None:
