@@ -114,7 +114,7 @@ class Bounds:
     peak_mb: float
 
 
-BOUNDS = {"sending": Bounds(1_000, 110), "tick": Bounds(1_200, 140), "api": Bounds(1_600, 140)}
+BOUNDS = {"sending": Bounds(1_000, 110), "tick": Bounds(1_200, 140), "api": Bounds(1_400, 110)}
 INIT = """
 import importlib, json, re, sys
 import awslambdaric.bootstrap
