@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from eed_delivery.app.parts import App
 from eed_delivery.config import SourceSettings
 from eed_delivery.forecast.speed import measured_speed
 from eed_delivery.ledger.duties import DutyLedger
@@ -141,7 +142,7 @@ def test_hosts_and_functions_send(world: World, tmp_path: Path, role: str) -> No
     add(world, 1, ["queued"] * 4)
     host = FUNCTIONS if role == "function" else "host"
     world.workers.beat(Process("w", host, role), sending=True, detail=None, alive_seconds=60)
-    operations_over(world, tmp_path)._app.progress_sweep().step()
+    App(operations_over(world, tmp_path).settings).progress_sweep().step()
     assert world.scalar("SELECT may_leave FROM eed_job_progress") == 1
 
 
