@@ -23,6 +23,7 @@ from eed_delivery.ledger.acts import Act, ActKind, ActObject
 from eed_delivery.ledger.auditing import AuditEntry, AuditFilter, AuditLedger
 from eed_delivery.ledger.gates import Gate
 from eed_delivery.ledger.operating import OperatingLedger, Selection
+from eed_delivery.ledger.revision import head
 from eed_delivery.ledger.suppression.listing import SuppressionEntry, SuppressionList
 from eed_delivery.ledger.webhooks.outbox import Outbox
 from eed_delivery.model import EmailState, HoldScope, HoldTarget
@@ -640,7 +641,7 @@ ACTS: Mapping[str, Case] = {
         lambda place: lambda: place.operations.preparing.upgrade(with_source=True),
         ActObject.LEDGER,
         None,
-        {"before": {"revision": "0039"}, "after": {"revision": "0039", "with_source": True}},
+        {"before": {"revision": head()}, "after": {"revision": head(), "with_source": True}},
     ),
     "queue_making.make": Case(
         ActKind.QUEUE_INIT,
